@@ -1,0 +1,168 @@
+"""Circumstances of a computation: where it runs, how long it may take, who is told.
+
+Knows nothing about pixels or papers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from innersr.errors import Cancelled, InputError
+
+PRECISIONS = ("auto", "fp32", "bf16")
+REPORT_INTERVAL = 0.1  # seconds between two progress reports
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """One report on a long loop: `done` of at most `total` steps of `stage`."""
+
+    stage: str
+    done: int
+    total: int
+    seconds: float
+    loss: float | None = None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimated seconds until the last step, None before the first one is done."""
+        return self.seconds / self.done * (self.total - self.done) if self.done else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Where, how long, and who is told.
+
+    Args:
+        device: "auto" (CUDA, then MPS, then CPU), or any torch device name.
+        precision: of network passes while learning. "auto" takes bf16 where the device computes it
+            natively, and fp32 elsewhere. Results are always computed in fp32.
+        seed: of every random draw. Same seed, settings and device give the same bytes.
+        time_limit: seconds from the construction of this object after which learning ends with what it
+            has; None for no limit.
+        report: called with a `Progress` at most ten times a second.
+        cancelled: asked once per step; when it answers True, `Cancelled` is raised.
+
+    Raises:
+        InputError: unknown device or precision, or a time limit that is not positive.
+    """
+
+    device: str = "auto"
+    precision: str = "auto"
+    seed: int = 0
+    time_limit: float | None = None
+    report: Callable[[Progress], None] | None = field(default=None, compare=False)
+    cancelled: Callable[[], bool] | None = field(default=None, compare=False)
+    started: float = field(default_factory=time.monotonic, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise InputError(f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}")
+        if self.time_limit is not None and not self.time_limit > 0:
+            raise InputError(f"time limit must be a positive number of seconds, got {self.time_limit}")
+        if not 0 <= self.seed < 2**63:
+            raise InputError(f"seed must be between 0 and 2^63 - 1, got {self.seed}")
+        _check_device(self.torch_device)
+
+    @property
+    def torch_device(self) -> torch.device:
+        """The torch device that `device` stands for on this machine."""
+        if self.device != "auto":
+            try:
+                return torch.device(self.device)
+            except RuntimeError:
+                raise InputError(f"unknown device {self.device!r}; use auto, cpu, cuda, cuda:1 or mps") from None
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype that network passes are computed in while learning."""
+        wants_bf16 = self.precision == "bf16" or (
+            self.precision == "auto" and _has_native_bf16(self.torch_device)
+        )
+        return torch.bfloat16 if wants_bf16 else torch.float32
+
+    def autocast(self) -> contextlib.AbstractContextManager[object]:
+        """Return the context in which network passes run at this run's precision."""
+        if self.dtype is torch.float32:
+            return contextlib.nullcontext()
+        return torch.autocast(self.torch_device.type, self.dtype)
+
+    def generator(self) -> torch.Generator:
+        """Return a fresh CPU generator with this run's seed.
+
+        Draws are made on the CPU for every device, so that crops and noise do not depend on it.
+        """
+        return torch.Generator().manual_seed(self.seed)
+
+    def out_of_time(self) -> bool:
+        """Tell whether the time limit has passed."""
+        return self.time_limit is not None and time.monotonic() - self.started > self.time_limit
+
+    def check_cancelled(self) -> None:
+        """Raise `Cancelled` if the caller wants to stop."""
+        if self.cancelled is not None and self.cancelled():
+            raise Cancelled("cancelled")
+
+    def steps(self, stage: str, total: int) -> Steps:
+        """Return an iterator over range(total) that reports, ends at the time limit, and can be cancelled."""
+        return Steps(self, stage, total)
+
+
+class Steps:
+    """A counted loop. `note(loss)` attaches the latest loss to the next report."""
+
+    def __init__(self, run: Run, stage: str, total: int) -> None:
+        self._run, self._stage, self._total = run, stage, total
+        self._loss: Tensor | float | None = None
+
+    def note(self, loss: Tensor | float) -> None:
+        """Remember the loss; a tensor is read from the device only when a report is due."""
+        self._loss = loss
+
+    def __iter__(self) -> Iterator[int]:
+        started, reported = time.monotonic(), -REPORT_INTERVAL
+        done = 0
+        for done in range(self._total):
+            self._run.check_cancelled()
+            seconds = time.monotonic() - started
+            if self._run.out_of_time():
+                break
+            if seconds - reported >= REPORT_INTERVAL:
+                self._report(done, seconds)
+                reported = seconds
+            yield done
+        else:
+            done = self._total
+        self._report(done, time.monotonic() - started)
+
+    def _report(self, done: int, seconds: float) -> None:
+        if self._run.report is not None:
+            loss = None if self._loss is None else float(self._loss)
+            self._run.report(
+                Progress(stage=self._stage, done=done, total=self._total, seconds=seconds, loss=loss)
+            )
+
+
+def _check_device(device: torch.device) -> None:
+    missing = (device.type == "cuda" and not torch.cuda.is_available()) or (
+        device.type == "mps" and not torch.backends.mps.is_available()
+    )
+    if missing:
+        raise InputError(f"device {device} is not available on this machine; use --device cpu or auto")
+    if device.type not in ("cpu", "cuda", "mps", "xpu"):
+        raise InputError(f"device {device} is not supported; use auto, cpu, cuda, mps or xpu")
+
+
+def _has_native_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
