@@ -103,25 +103,28 @@ class Run:
         """
         return torch.Generator().manual_seed(self.seed)
 
-    def out_of_time(self) -> bool:
-        """Tell whether the time limit has passed."""
-        return self.time_limit is not None and time.monotonic() - self.started > self.time_limit
+    def time_used(self) -> float:
+        """Return the fraction of the time limit that has passed, 0 without a limit; above 1 it is over."""
+        return 0.0 if self.time_limit is None else (time.monotonic() - self.started) / self.time_limit
 
     def check_cancelled(self) -> None:
         """Raise `Cancelled` if the caller wants to stop."""
         if self.cancelled is not None and self.cancelled():
             raise Cancelled("cancelled")
 
-    def steps(self, stage: str, total: int) -> Steps:
-        """Return an iterator over range(total) that reports, ends at the time limit, and can be cancelled."""
-        return Steps(self, stage, total)
+    def steps(self, stage: str, total: int, *, limited: bool = True) -> Steps:
+        """Return an iterator over range(total) that reports and can be cancelled.
+
+        Unless it is not `limited`, it ends at the time limit: for loops that may stop anywhere, as learning may.
+        """
+        return Steps(self, stage, total, limited=limited)
 
 
 class Steps:
     """A counted loop. `note(loss)` attaches the latest loss to the next report."""
 
-    def __init__(self, run: Run, stage: str, total: int) -> None:
-        self._run, self._stage, self._total = run, stage, total
+    def __init__(self, run: Run, stage: str, total: int, *, limited: bool) -> None:
+        self._run, self._stage, self._total, self._limited = run, stage, total, limited
         self._loss: Tensor | float | None = None
 
     def note(self, loss: Tensor | float) -> None:
@@ -134,7 +137,7 @@ class Steps:
         for done in range(self._total):
             self._run.check_cancelled()
             seconds = time.monotonic() - started
-            if self._run.out_of_time():
+            if self._limited and self._run.time_used() > 1:
                 break
             if seconds - reported >= REPORT_INTERVAL:
                 self._report(done, seconds)

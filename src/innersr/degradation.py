@@ -1,0 +1,270 @@
+"""What happened to the image: the forward model from a sharp image to the small one.
+
+    LR = sample(blur(HR, kernel)) + noise
+
+This one definition makes ZSSR's training pairs, the benchmark's test images, and what back-projection inverts,
+so that all agree on where an LR pixel lies. The blur is a correlation, B[j] = sum_k kernel[k] * HR[j + k - anchor],
+over the symmetric extension of HR. Subsampling is "direct", LR[i] = B(s * i), or "bicubic", MATLAB's antialiased
+imresize.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from innersr import kernels
+from innersr.augment import SYMMETRIES, apply_symmetry, flipped_axes
+from innersr.blur import Blur, apply_blur, apply_blur_adjoint, blur_from, is_whole, whole_part
+from innersr.errors import InputError, KernelError
+from innersr.resize import Scale, as_pair, output_size, resize, resize_adjoint
+
+ANCHORS = ("aligned", "centre")
+SUBSAMPLINGS = ("direct", "bicubic")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Degradation:
+    """How a sharp image became the small one.
+
+    Args:
+        scale: HR pixels per LR pixel, above 1; one number or (vertical, horizontal). Any real number.
+        kernel: (rows, columns) blur at HR resolution; normalised to sum 1. None for no blur.
+        anchor: the kernel coordinate that lies on the sampled HR pixel. "aligned" takes the one that puts the
+            two images edge to edge, as image tools do, whatever the kernel's centre of mass. "centre" takes the
+            middle of the array: MZSR's "direct" for a centred kernel, whose LR pixel i lies at HR pixel s * i,
+            ZSSR's and KernelGAN's for one that kernel_shift has moved. Or (row, column).
+        subsampling: "direct" or "bicubic"; bicubic when None and there is no kernel, else direct.
+        noise: standard deviation of Gaussian noise on the LR image, in [0, 1].
+
+    Raises:
+        InputError: a scale below 1, an unknown anchor or subsampling, noise out of range.
+        KernelError: a kernel that is not two-dimensional, not finite, or whose sum is not positive.
+    """
+
+    scale: Scale
+    kernel: Tensor | None = None
+    anchor: str | tuple[float, float] = "aligned"
+    subsampling: str | None = None
+    noise: float = 0.0
+    _blur: Blur = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not all(1 <= s < math.inf for s in self.scales) or max(self.scales) <= 1:
+            raise InputError(f"scale must be above 1, got {self.scale}; for shrinking use any image tool")
+        if not 0 <= self.noise < 1:
+            raise InputError(f"noise is a standard deviation in [0, 1), got {self.noise}; divide 8-bit levels by 255")
+        default = "bicubic" if self.kernel is None else "direct"
+        object.__setattr__(self, "subsampling", self.subsampling or default)
+        if self.subsampling not in SUBSAMPLINGS:
+            raise InputError(f"subsampling must be one of {', '.join(SUBSAMPLINGS)}, got {self.subsampling!r}")
+        if self.kernel is not None:
+            object.__setattr__(self, "kernel", kernels.normalised(self.kernel.detach().cpu()))
+        object.__setattr__(self, "anchor", self._resolved_anchor())
+        object.__setattr__(self, "_blur", blur_from(self._kernel, self._anchor, fold=self._is_strided))
+
+    @property
+    def scales(self) -> tuple[float, float]:
+        """(vertical, horizontal) scale."""
+        return as_pair(self.scale)
+
+    @property
+    def offsets(self) -> tuple[float, float]:
+        """HR (row, column) that the centre of mass of LR pixel (0, 0) looks at."""
+        mass = kernels.centre_of_mass(self._kernel)
+        grid = [(s - 1) / 2 if self.subsampling == "bicubic" else 0.0 for s in self.scales]
+        return mass[0] - self._anchor[0] + grid[0], mass[1] - self._anchor[1] + grid[1]
+
+    def hr_size(self, lr_size: tuple[int, int]) -> tuple[int, int]:
+        """Return the HR (H, W) that belongs to an LR image: scale * length, rounded."""
+        return round(lr_size[0] * self.scales[0]), round(lr_size[1] * self.scales[1])
+
+    def lr_size(self, hr_size: tuple[int, int]) -> tuple[int, int]:
+        """Return the LR (h, w) that an HR image shrinks to: length / scale, rounded up."""
+        return output_size(hr_size, (1 / self.scales[0], 1 / self.scales[1]))
+
+    def __call__(self, hr: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Return the LR image of `hr`: blurred, subsampled, with noise, clipped to [0, 1].
+
+        Args:
+            hr: (N, C, H, W) in [0, 1].
+            generator: CPU generator for the noise; without one the image is free of noise.
+
+        Returns:
+            (N, C, ceil(H / s), ceil(W / s)).
+        """
+        lr = self.forward(hr)
+        if self.noise > 0 and generator is not None:
+            lr = lr + self.noise * torch.randn(lr.shape, generator=generator).to(lr)
+        return lr.clamp(0, 1)
+
+    def forward(self, hr: Tensor, size: tuple[int, int] | None = None) -> Tensor:
+        """Apply the linear part alone: no noise, no clipping. Differentiable.
+
+        Args:
+            hr: (N, C, H, W), floating dtype.
+            size: of the LR image; `lr_size` of hr's when None.
+
+        Raises:
+            KernelError: the kernel is larger than the HR image.
+        """
+        hr_size = (hr.shape[-2], hr.shape[-1])
+        size = size or self.lr_size(hr_size)
+        self._check_fit(hr_size)
+        if self._is_strided:
+            return apply_blur(hr, self._blur, size, self._strides)
+        margin = self._margin
+        if self.kernel is not None:
+            padded = (hr_size[0] + 2 * margin, hr_size[1] + 2 * margin)
+            hr = apply_blur(hr, self._blur, padded, margin=margin)
+        return resize(hr, self._shrink, size=size, phase=self._phase, antialias=self.subsampling == "bicubic")
+
+    def adjoint(self, lr: Tensor, size: tuple[int, int] | None = None) -> Tensor:
+        """Apply the exact transpose of `forward`.
+
+        Args:
+            lr: (N, C, h, w), floating dtype.
+            size: of the HR image; `hr_size` of lr's when None.
+
+        Returns:
+            (N, C, H, W).
+        """
+        size = size or self.hr_size((lr.shape[-2], lr.shape[-1]))
+        self._check_fit(size)
+        if self._is_strided:
+            return apply_blur_adjoint(lr, self._blur, size, self._strides)
+        margin, antialias = self._margin, self.subsampling == "bicubic"
+        padded = (size[0] + 2 * margin, size[1] + 2 * margin)
+        hr = resize_adjoint(lr, padded, self._shrink, phase=self._phase, antialias=antialias)
+        return hr if self.kernel is None else apply_blur_adjoint(hr, self._blur, size, margin=margin)
+
+    def upsample(self, lr: Tensor, size: tuple[int, int] | None = None) -> Tensor:
+        """Interpolate with the cubic kernel on this degradation's own grid, so that nothing is shifted.
+
+        Args:
+            lr: (N, C, h, w).
+            size: of the result; `hr_size` of lr's when None.
+        """
+        size = size or self.hr_size((lr.shape[-2], lr.shape[-1]))
+        phase = (-self.offsets[0] / self.scales[0], -self.offsets[1] / self.scales[1])
+        return resize(lr, self.scales, size=size, phase=phase)
+
+    def transformed(self, symmetry: int) -> Degradation:
+        """Return the degradation of the transformed image.
+
+        apply_symmetry(degradation(hr)) equals degradation.transformed(symmetry)(apply_symmetry(hr)) where both
+        sides of hr are multiples of the scale.
+        """
+        swap = bool(symmetry & 4)
+        scales = self.scales[::-1] if swap else self.scales
+        anchor = list(self._anchor[::-1] if swap else self._anchor)
+        kernel = apply_symmetry(self._kernel, symmetry)
+        for axis in flipped_axes(symmetry):
+            grid = scales[axis] - 1 if self.subsampling == "direct" else 0.0
+            anchor[axis] = kernel.shape[axis] - 1 - anchor[axis] - grid
+        kept = None if self.kernel is None else kernel
+        return replace(self, scale=scales, kernel=kept, anchor=(anchor[0], anchor[1]))
+
+    def symmetries(self) -> tuple[int, ...]:
+        """Return the symmetries that leave this degradation as it is, up to a shift by whole HR pixels.
+
+        What was learnt for one orientation of the image holds for these.
+        """
+        return tuple(k for k in SYMMETRIES if self._sees_like(self.transformed(k)))
+
+    def effective_kernel(self) -> Degradation:
+        """Return the same degradation as one kernel with direct subsampling.
+
+        The kernel of "bicubic" subsampling is folded in.
+
+        Raises:
+            KernelError: a scale that is not whole has a different kernel at each pixel.
+        """
+        if not all(is_whole(s) for s in self.scales):
+            raise KernelError(f"only whole scales have one effective kernel, got {self.scale}")
+        if self._is_strided:
+            return self
+        strides = self._strides
+        reach = [4 * s + k for s, k in zip(strides, self._kernel.shape, strict=True)]
+        middle = [math.ceil(r / s) for r, s in zip(reach, strides, strict=True)]
+        impulse = torch.zeros(1, 1, 2 * middle[0] + 1, 2 * middle[1] + 1, dtype=torch.float64)
+        impulse[..., middle[0], middle[1]] = 1
+        response = self.adjoint(impulse)[0, 0]
+        used = response.abs() > 1e-12 * response.abs().max()
+        top, bottom = _extent(used.any(1))
+        left, right = _extent(used.any(0))
+        anchor = (float(middle[0] * strides[0] - top), float(middle[1] * strides[1] - left))
+        kernel = response[top:bottom, left:right]
+        return replace(self, kernel=kernel, anchor=anchor, subsampling="direct")
+
+    @property
+    def _kernel(self) -> Tensor:
+        return kernels.delta() if self.kernel is None else self.kernel
+
+    @property
+    def _anchor(self) -> tuple[float, float]:
+        assert isinstance(self.anchor, tuple)  # __post_init__ resolved the name
+        return self.anchor
+
+    @property
+    def _shrink(self) -> tuple[float, float]:
+        return 1 / self.scales[0], 1 / self.scales[1]
+
+    @property
+    def _strides(self) -> tuple[int, int]:
+        return round(self.scales[0]), round(self.scales[1])
+
+    @property
+    def _is_strided(self) -> bool:
+        return self.subsampling == "direct" and all(is_whole(s) for s in self.scales)
+
+    @property
+    def _margin(self) -> int:
+        """Pixels of the blurred image beyond its border that subsampling may read."""
+        return 0 if self.kernel is None else math.ceil(2 * max(self.scales)) + 2
+
+    @property
+    def _phase(self) -> tuple[float, float]:
+        """Coordinate in the blurred image, margin included, of LR pixel (0, 0)."""
+        grid = [(s - 1) / 2 if self.subsampling == "bicubic" else 0.0 for s in self.scales]
+        whole = [0 if self.kernel is None else self._margin + whole_part(a) for a in self._anchor]
+        return grid[0] + whole[0] - self._anchor[0], grid[1] + whole[1] - self._anchor[1]
+
+    def _resolved_anchor(self) -> tuple[float, float]:
+        if isinstance(self.anchor, tuple):
+            return float(self.anchor[0]), float(self.anchor[1])
+        rows, columns = self._kernel.shape
+        if self.anchor == "centre":
+            return float(rows // 2), float(columns // 2)
+        if self.anchor != "aligned":
+            raise InputError(f"anchor must be one of {', '.join(ANCHORS)} or (row, column), got {self.anchor!r}")
+        mass = kernels.centre_of_mass(self._kernel)
+        if self.subsampling == "bicubic":
+            return mass
+        return mass[0] - (self.scales[0] - 1) / 2, mass[1] - (self.scales[1] - 1) / 2
+
+    def _sees_like(self, other: Degradation) -> bool:
+        a, b = self._kernel, other._kernel
+        moves = [p - q for p, q in zip(self.offsets, other.offsets, strict=True)]
+        return (
+            self.scales == other.scales
+            and all(is_whole(m) for m in moves)
+            and a.shape == b.shape
+            and torch.allclose(a, b, rtol=0, atol=1e-4 * float(a.max()))
+        )
+
+    def _check_fit(self, hr_size: tuple[int, int]) -> None:
+        rows, columns = self._kernel.shape
+        if rows > hr_size[0] or columns > hr_size[1]:
+            raise KernelError(
+                f"the kernel ({rows}x{columns}) is larger than the image it blurs ({hr_size[0]}x{hr_size[1]}); "
+                "use a smaller kernel or a larger image"
+            )
+
+
+def _extent(used: Tensor) -> tuple[int, int]:
+    places = used.nonzero()
+    return int(places[0]), int(places[-1]) + 1

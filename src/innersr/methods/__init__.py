@@ -1,0 +1,72 @@
+"""The methods by name, with their presets."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from innersr.errors import InputError
+from innersr.methods.baselines import BackProjection, Bicubic
+from innersr.methods.protocols import Method, Upscaler
+from innersr.methods.zssr import ZSSR
+
+__all__ = ["METHODS", "PRESETS", "BackProjection", "Bicubic", "Method", "Upscaler", "ZSSR", "make_method", "settings_of"]
+
+METHODS: Mapping[str, type[Method]] = {"bicubic": Bicubic, "backprojection": BackProjection, "zssr": ZSSR}
+
+PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "zssr": {
+        "draft": {"steps": 250, "crop": 64},
+        "balanced": {},
+        "best": {"steps": 3000, "crop": 128},
+        "paper": {
+            "steps": 3000,
+            "crop": 128,
+            "learning_rate": 1e-3,
+            "schedule": "plateau",
+            "initial_variance": 0.1,
+        },
+    },
+}
+
+
+def make_method(name: str, preset: str | None = None, settings: Mapping[str, str] | None = None) -> Method:
+    """Return the method called `name`, its preset's settings overridden by `settings`.
+
+    Args:
+        name: a key of METHODS.
+        preset: draft, balanced, best or paper, where the method has presets.
+        settings: field names and values as text, e.g. {"steps": "500"}.
+
+    Raises:
+        InputError: an unknown method, preset or field, or a value that does not fit the field.
+    """
+    if name not in METHODS:
+        raise InputError(f"unknown method {name!r}; there are {', '.join(METHODS)}")
+    presets = PRESETS.get(name, {})
+    if preset is not None and presets and preset not in presets:
+        raise InputError(f"unknown preset {preset!r} of {name}; there are {', '.join(presets)}")
+    method = METHODS[name]
+    fields = {field.name: field for field in dataclasses.fields(method)}  # type: ignore[arg-type]
+    values = dict(presets.get(preset or "balanced", {}))
+    for key, text in (settings or {}).items():
+        if key not in fields:
+            raise InputError(f"{name} has no setting {key!r}; it has {', '.join(fields) or 'none'}")
+        values[key] = _parsed(key, text, str(fields[key].type))
+    return method(**values)
+
+
+def settings_of(method: Method) -> dict[str, Any]:
+    """Return a method's hyperparameters, for records."""
+    return dataclasses.asdict(method) if dataclasses.is_dataclass(method) and not isinstance(method, type) else {}
+
+
+def _parsed(key: str, text: str, kind: str) -> object:
+    booleans = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    try:
+        if kind == "bool":
+            return booleans[text.lower()]
+        return {"int": int, "float": float, "str": str}[kind](text)
+    except (KeyError, ValueError):
+        raise InputError(f"setting {key} takes {kind}, got {text!r}") from None

@@ -1,0 +1,70 @@
+"""Methods that learn nothing: what every learnt result has to be compared with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from innersr.degradation import Degradation
+from innersr.errors import InputError
+from innersr.methods.protocols import Upscaler
+from innersr.refine import back_project
+from innersr.resize import resize
+from innersr.run import Run
+
+PHASES = ("repository", "aligned")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bicubic:
+    """Cubic interpolation.
+
+    Args:
+        phase: "repository" is MATLAB's imresize whatever the degradation, the "bicubic" row of the papers.
+            "aligned" interpolates on the degradation's own grid; the two differ only where its LR pixels do not
+            lie where MATLAB's do (MZSR's "direct": half an HR pixel at x2, 3.6 dB on Set5 g0.2d).
+    """
+
+    phase: str = "repository"
+
+    def __post_init__(self) -> None:
+        if self.phase not in PHASES:
+            raise InputError(f"phase must be one of {', '.join(PHASES)}, got {self.phase!r}")
+
+    def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:  # noqa: ARG002 (nothing to learn)
+        """Return the interpolation."""
+
+        def upscale(x: Tensor) -> Tensor:
+            if self.phase == "aligned":
+                return degradation.upsample(x).clamp(0, 1)
+            size = degradation.hr_size((x.shape[-2], x.shape[-1]))
+            return resize(x, degradation.scales, size=size).clamp(0, 1)
+
+        return upscale
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackProjection:
+    """The least-squares solution for a known kernel, by conjugate gradients from the aligned interpolation.
+
+    The honest no-learning solver: it knows the degradation exactly and no picture at all. Noise ends it early.
+
+    Args:
+        steps: of conjugate gradients. Fewer smooth more.
+    """
+
+    steps: int = 20
+
+    def __post_init__(self) -> None:
+        if self.steps < 0:
+            raise InputError(f"steps must not be negative, got {self.steps}")
+
+    def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:  # noqa: ARG002 (nothing to learn)
+        """Return the solver."""
+
+        def upscale(x: Tensor) -> Tensor:
+            start = degradation.upsample(x)
+            return back_project(start, x, degradation, steps=self.steps, run=run, stage="solve").clamp(0, 1)
+
+        return upscale

@@ -1,0 +1,25 @@
+"""What a method promises: protocols, not base classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
+
+from torch import Tensor
+
+from innersr.degradation import Degradation
+from innersr.run import Run
+
+Upscaler: TypeAlias = Callable[[Tensor], Tensor]
+"""(N, C, H, W) in [0, 1] -> (N, C, sH, sW) in [0, 1]. Pure."""
+
+
+class Method(Protocol):
+    """Learns an upscaler for one image. Keeps nothing.
+
+    A method is a frozen dataclass of its hyperparameters; it knows no image, device or path.
+    """
+
+    def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:
+        """Learn from `lr`, (1, C, H, W) in [0, 1] on run's device, how to undo `degradation`."""
+        ...

@@ -1,0 +1,178 @@
+"""ZSSR: learn to upscale an image from smaller copies of itself (Shocher, Cohen, Irani, CVPR 2018).
+
+The image is the father; degraded once more it becomes the son. A small network that learns to turn sons into
+fathers has learnt how this image's details look at two scales, and turns the image itself into what it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from innersr.augment import SYMMETRIES, apply_symmetry, random_crop
+from innersr.degradation import Degradation
+from innersr.errors import InputError
+from innersr.methods.protocols import Upscaler
+from innersr.networks import ResidualStack
+from innersr.refine import apply_tiled, back_project, self_ensemble
+from innersr.resize import resize
+from innersr.run import Run
+from innersr.training import PlateauRule, cosine
+
+SMALLEST_SIDE = 16  # pixels: a smaller image holds too few patches to learn from
+SMALLEST_FATHER = 32  # pixels, unless the image itself is smaller
+SCHEDULES = ("cosine", "plateau")
+TEST_INTERVAL = 50  # steps between two tests of the plateau rule
+TEST_SIDE = 256  # pixels: large images are tested on their middle
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZSSR:
+    """Zero-shot super-resolution by internal learning.
+
+    Args:
+        steps: of Adam, at most.
+        crop: side of the father crop that one step learns from, in pixels.
+        learning_rate: of Adam, to begin with.
+        schedule: "cosine" falls over `steps` (or over the time limit, whichever comes first); "plateau" is the
+            paper's: divide by ten when the reconstruction error stops falling, end after three falls.
+        fathers: number of copies of the image to learn from, from its own size down to `smallest_father`.
+        smallest_father: scale of the smallest copy, in (0, 1].
+        width: features of each hidden layer.
+        depth: number of convolutions.
+        initial_variance: of the hidden weights, see `ResidualStack`.
+        self_ensemble: take the median over the symmetries that the degradation allows.
+        back_projection: conjugate-gradient steps that make the result agree with the image.
+    """
+
+    steps: int = 1000
+    crop: int = 96
+    learning_rate: float = 2e-3
+    schedule: str = "cosine"
+    fathers: int = 6
+    smallest_father: float = 0.5
+    width: int = 64
+    depth: int = 8
+    initial_variance: float = 2.0
+    self_ensemble: bool = True
+    back_projection: int = 5
+
+    def __post_init__(self) -> None:
+        if self.schedule not in SCHEDULES:
+            raise InputError(f"schedule must be one of {', '.join(SCHEDULES)}, got {self.schedule!r}")
+        if min(self.crop, self.fathers, self.width) < 1 or self.depth < 2:
+            raise InputError("crop, fathers and width must be at least 1, and depth at least 2")
+        if self.steps < 0 or self.back_projection < 0:
+            raise InputError("steps and back_projection must not be negative")
+        if not 0 < self.smallest_father <= 1:
+            raise InputError(f"smallest_father must be in (0, 1], got {self.smallest_father}")
+        if not (self.learning_rate > 0 and self.initial_variance > 0):
+            raise InputError("learning_rate and initial_variance must be positive")
+
+    def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:
+        """Train a network on `lr`'s own father and son pairs.
+
+        Args:
+            lr: (1, C, H, W) in [0, 1], any number of channels.
+            degradation: what made `lr`; fathers are degraded the same way again.
+            run: where and how long.
+
+        Raises:
+            InputError: an image of fewer than 16 pixels on a side.
+            KernelError: a kernel larger than the image.
+        """
+        if min(lr.shape[-2:]) < SMALLEST_SIDE:
+            raise InputError(
+                f"an image of {lr.shape[-1]}x{lr.shape[-2]} pixels is too small to learn from (at least "
+                f"{SMALLEST_SIDE} on each side); use the method bicubic"
+            )
+        generator = run.generator()
+        network = ResidualStack(
+            lr.shape[1],
+            width=self.width,
+            depth=self.depth,
+            initial_variance=self.initial_variance,
+            generator=generator,
+        ).to(lr.device, memory_format=torch.channels_last)
+        self._train(network, lr, degradation, run, generator)
+        return self._upscaler(network, degradation, run)
+
+    def _train(
+        self, network: ResidualStack, lr: Tensor, degradation: Degradation, run: Run, generator: torch.Generator
+    ) -> None:
+        fathers = self._father_pyramid(lr)
+        optimizer = torch.optim.Adam(network.parameters(), lr=self.learning_rate)
+        rule = PlateauRule(self.learning_rate)
+        test = _reconstruction_test(network, lr, degradation)
+        steps = run.steps("learn", self.steps)
+        for step in steps:
+            son, father = _pair(fathers, degradation, self.crop, generator)
+            if self.schedule == "cosine":
+                rate = cosine(max(step / self.steps, run.time_used()), self.learning_rate)
+            else:
+                if step % TEST_INTERVAL == TEST_INTERVAL - 1:
+                    rule.observe(test())
+                if rule.is_over:
+                    break
+                rate = rule.learning_rate
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            with run.autocast():
+                upscaled = network(son)
+            loss = (upscaled.float() - father).abs().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            steps.note(loss.detach())
+
+    def _father_pyramid(self, lr: Tensor) -> list[Tensor]:
+        """Return the image and its smaller copies, largest first."""
+        count = max(1, self.fathers - 1)
+        scales = [1 - (1 - self.smallest_father) * i / count for i in range(self.fathers)]
+        least = min(SMALLEST_FATHER, *lr.shape[-2:])
+        return [lr] + [resize(lr, scale) for scale in scales[1:] if scale * min(lr.shape[-2:]) >= least]
+
+    def _upscaler(self, network: ResidualStack, degradation: Degradation, run: Run) -> Upscaler:
+        symmetries = degradation.symmetries() if self.self_ensemble else (0,)
+
+        @torch.no_grad()
+        def upscale(x: Tensor) -> Tensor:
+            def apply(turned: Tensor) -> Tensor:
+                return apply_tiled(network, turned, halo=network.radius, run=run)
+
+            sr = self_ensemble(apply, degradation.upsample(x), symmetries)
+            return back_project(sr, x, degradation, steps=self.back_projection, run=run).clamp(0, 1)
+
+        return upscale
+
+
+def _pair(
+    fathers: list[Tensor], degradation: Degradation, crop: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Draw a father crop and the son that it degrades to, interpolated to the father's size.
+
+    The father is turned first and degraded then: the kernel keeps its own direction, as it does at test time.
+    """
+    # Squared, the draw prefers large fathers (Shocher 2018, sec. 3.2), whose sharpness is nearest to the goal's.
+    place = float(torch.rand((), generator=generator)) ** 2
+    symmetry = SYMMETRIES[int(torch.randint(len(SYMMETRIES), (), generator=generator))]
+    father = apply_symmetry(random_crop(fathers[int(place * len(fathers))], crop, generator), symmetry)
+    son = degradation(father, generator)
+    upscaled = degradation.upsample(son, (father.shape[-2], father.shape[-1]))
+    return upscaled.contiguous(memory_format=torch.channels_last), father
+
+
+def _reconstruction_test(network: ResidualStack, lr: Tensor, degradation: Degradation) -> Callable[[], float]:
+    """Return the test of the plateau rule: the mean squared error of the image made again from its son."""
+    top, left = (max(0, (n - TEST_SIDE) // 2) for n in lr.shape[-2:])
+    father = lr[..., top : top + TEST_SIDE, left : left + TEST_SIDE]
+    upscaled = degradation.upsample(degradation(father), (father.shape[-2], father.shape[-1]))
+
+    @torch.no_grad()
+    def test() -> float:
+        return float((network(upscaled) - father).square().mean())
+
+    return test
