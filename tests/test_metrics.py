@@ -1,5 +1,6 @@
 import inspect
 import math
+from importlib import resources
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +12,6 @@ from scipy.stats import wasserstein_distance
 from skimage import color, data
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-import innersr.niqe
 from innersr.errors import InputError
 from innersr.metrics import (
     METRICS,
@@ -27,7 +27,7 @@ from innersr.metrics import (
     ssim,
     ssim_y,
 )
-from innersr.niqe import niqe
+from innersr.natural_scenes import niqe
 from innersr.resize import resize
 
 EXACT = 1e-9  # float64 throughout; sums of some 1e5 terms in another order differ by less
@@ -374,7 +374,7 @@ def test_niqe_of_a_flat_image_is_refused():
 
 
 def test_the_niqe_model_says_where_it_comes_from():
-    path = innersr.niqe.resources.files("innersr") / "data" / "niqe.safetensors"
+    path = resources.files("innersr") / "data" / "niqe.safetensors"
     with safe_open(str(path), framework="pt") as model:
         assert "Apache-2.0" in model.metadata()["licence"]
         assert model.metadata()["source"].startswith("https://github.com/XPixelGroup/BasicSR")

@@ -20,7 +20,7 @@ from innersr import kernels
 from innersr.augment import SYMMETRIES, apply_symmetry, flipped_axes
 from innersr.blur import Blur, apply_blur, apply_blur_adjoint, blur_from, is_whole, whole_part
 from innersr.errors import InputError, KernelError
-from innersr.resize import Scale, as_pair, output_size, resize, resize_adjoint
+from innersr.resize import ROUNDING_SLACK, Scale, as_pair, output_size, resize, resize_adjoint
 
 ANCHORS = ("aligned", "centre")
 SUBSAMPLINGS = ("direct", "bicubic")
@@ -41,7 +41,7 @@ class Degradation:
         noise: standard deviation of Gaussian noise on the LR image, in [0, 1].
 
     Raises:
-        InputError: a scale below 1, an unknown anchor or subsampling, noise out of range.
+        InputError: a scale below 1, an unknown or infinite anchor, an unknown subsampling, noise out of range.
         KernelError: a kernel that is not two-dimensional, not finite, or whose sum is not positive.
     """
 
@@ -79,8 +79,9 @@ class Degradation:
         return mass[0] - self._anchor[0] + grid[0], mass[1] - self._anchor[1] + grid[1]
 
     def hr_size(self, lr_size: tuple[int, int]) -> tuple[int, int]:
-        """Return the HR (H, W) that belongs to an LR image: scale * length, rounded."""
-        return round(lr_size[0] * self.scales[0]), round(lr_size[1] * self.scales[1])
+        """Return the largest HR (H, W) that shrinks to an LR image: scale * length, rounded down."""
+        vertical, horizontal = self.scales
+        return math.floor(lr_size[0] * vertical + ROUNDING_SLACK), math.floor(lr_size[1] * horizontal + ROUNDING_SLACK)
 
     def lr_size(self, hr_size: tuple[int, int]) -> tuple[int, int]:
         """Return the LR (h, w) that an HR image shrinks to: length / scale, rounded up."""
@@ -188,7 +189,7 @@ class Degradation:
         if self._is_strided:
             return self
         strides = self._strides
-        reach = [4 * s + k for s, k in zip(strides, self._kernel.shape, strict=True)]
+        reach = [4 * s + k for s, k in zip(strides, self._blur.kernel.shape, strict=True)]
         middle = [math.ceil(r / s) for r, s in zip(reach, strides, strict=True)]
         impulse = torch.zeros(1, 1, 2 * middle[0] + 1, 2 * middle[1] + 1, dtype=torch.float64)
         impulse[..., middle[0], middle[1]] = 1
@@ -223,8 +224,11 @@ class Degradation:
 
     @property
     def _margin(self) -> int:
-        """Pixels of the blurred image beyond its border that subsampling may read."""
-        return 0 if self.kernel is None else math.ceil(2 * max(self.scales)) + 2
+        """Pixels of the blurred image beyond its border that subsampling may read.
+
+        The last LR pixel is at most (s - 1) / 2 behind the last HR pixel, and reads 2 s beyond itself.
+        """
+        return 0 if self.kernel is None else math.ceil(2.5 * max(self.scales)) + 1
 
     @property
     def _phase(self) -> tuple[float, float]:
@@ -235,6 +239,8 @@ class Degradation:
 
     def _resolved_anchor(self) -> tuple[float, float]:
         if isinstance(self.anchor, tuple):
+            if not all(math.isfinite(a) for a in self.anchor):
+                raise InputError(f"anchor must be finite, got {self.anchor}")
             return float(self.anchor[0]), float(self.anchor[1])
         rows, columns = self._kernel.shape
         if self.anchor == "centre":
@@ -247,7 +253,8 @@ class Degradation:
         return mass[0] - (self.scales[0] - 1) / 2, mass[1] - (self.scales[1] - 1) / 2
 
     def _sees_like(self, other: Degradation) -> bool:
-        a, b = self._kernel, other._kernel
+        # Centred, because arrays that differ by a shift are the same kernel: its place is in the offsets.
+        a, b = (kernels.in_convention(d._kernel, "centred", 1.0) for d in (self, other))
         moves = [p - q for p, q in zip(self.offsets, other.offsets, strict=True)]
         return (
             self.scales == other.scales

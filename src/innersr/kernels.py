@@ -18,6 +18,7 @@ from innersr.errors import KernelError
 from innersr.resize import cubic
 
 TAIL = 5.0  # standard deviations that a Gaussian is cut at when no size is asked for: 4e-6 of its peak
+ROUNDING_SLACK = 1e-6  # pixels that float32 taps leave a centre of mass uncertain by, at most
 CONVENTIONS = ("centred", "kernelgan", "fkp")
 
 
@@ -53,12 +54,14 @@ def gaussian(
         size: side length; the smallest odd one that holds five standard deviations each way when None.
 
     Raises:
-        KernelError: a variance that is not positive.
+        KernelError: a variance that is not positive, or a size below 1.
     """
     across = variance if short_variance is None else short_variance
     if not (0 < variance < math.inf and 0 < across < math.inf):
         raise KernelError(f"a Gaussian kernel needs positive variances, got {variance:g} and {across:g}")
-    side = size or 2 * math.ceil(TAIL * math.sqrt(max(variance, across))) + 1
+    side = 2 * math.ceil(TAIL * math.sqrt(max(variance, across))) + 1 if size is None else size
+    if side < 1:
+        raise KernelError(f"a Gaussian kernel needs a size of at least 1, got {side}")
     return normalised(_gaussian(side, variance, across, angle))
 
 
@@ -123,7 +126,12 @@ def shifted(kernel: Tensor, rows: float, columns: float) -> Tensor:
 
     Returns:
         (rows + 4, columns + 4): the old [0, 0] tap is at [2, 2] for a zero shift.
+
+    Raises:
+        KernelError: a shift of more than a pixel.
     """
+    if not (abs(rows) <= 1 and abs(columns) <= 1):
+        raise KernelError(f"shifted moves by at most 1 pixel, got {rows:g} and {columns:g}; move the anchor instead")
     vertical, horizontal = _shift_matrix(kernel.shape[0], rows), _shift_matrix(kernel.shape[1], columns)
     return normalised(vertical @ kernel.double() @ horizontal.mT)
 
@@ -145,7 +153,8 @@ def in_convention(kernel: Tensor, convention: str, scale: float) -> Tensor:
         raise KernelError(f"unknown kernel convention {convention!r}; use one of {', '.join(CONVENTIONS)}")
     offset = {"centred": 0.0, "kernelgan": (scale - 1) / 2, "fkp": (1 - scale) / 2}[convention]
     mass = centre_of_mass(kernel)
-    side = 2 * math.ceil(max(*kernel.shape) / 2 + abs(offset) + 2) + 1
+    reach = max(max(m, n - 1 - m) for m, n in zip(mass, kernel.shape, strict=True))
+    side = 2 * math.ceil(reach + abs(offset) + 2.5 - ROUNDING_SLACK) + 1
     moves = [side // 2 + offset - m for m in mass]
     whole = [math.floor(m) for m in moves]
     fine = shifted(kernel, moves[0] - whole[0], moves[1] - whole[1])

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 LAST_VARIANCE = 0.1
 
+
 class ResidualStack(nn.Module):
     """3x3 convolutions with ReLU between them, whose output is added to the input.
 
@@ -37,14 +38,13 @@ class ResidualStack(nn.Module):
     ) -> None:
         super().__init__()
         features = [channels, *[width] * (depth - 1), channels]
-        self.convolutions = nn.ModuleList(
-            nn.Conv2d(inputs, outputs, 3, padding=1, bias=False) for inputs, outputs in pairwise(features)
-        )
-        for convolution in self.convolutions:
-            weight = convolution.weight
-            variance = LAST_VARIANCE if convolution is self.convolutions[-1] else initial_variance
-            deviation = math.sqrt(variance / (9 * weight.shape[1]))
-            weight.data = deviation * torch.randn(weight.shape, generator=generator)
+        layers = [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False) for inputs, outputs in pairwise(features)]
+        for layer in layers:
+            variance = LAST_VARIANCE if layer is layers[-1] else initial_variance
+            deviation = math.sqrt(variance / (9 * layer.in_channels))
+            drawn = deviation * torch.randn(layer.weight.shape, generator=generator)
+            layer.weight.data = drawn.contiguous(memory_format=torch.channels_last)  # twice as fast on CPUs
+        self.convolutions = nn.ModuleList(layers)
 
     @property
     def radius(self) -> int:

@@ -56,10 +56,8 @@ def self_ensemble(upscale: Callable[[Tensor], Tensor], x: Tensor, symmetries: Se
     if len(symmetries) == 1:
         return undo_symmetry(upscale(apply_symmetry(x, symmetries[0])), symmetries[0])
     results = torch.stack([undo_symmetry(upscale(apply_symmetry(x, k)), k) for k in symmetries])
-    # The mean of the two middle values: torch.median would take the lower one and darken the image.
-    middle = len(symmetries) // 2
-    ordered = results.sort(dim=0).values
-    return (ordered[middle] + ordered[(len(symmetries) - 1) // 2]) / 2
+    # In strips, because sorting needs three times the memory of what it sorts.
+    return torch.cat([_median(strip) for strip in results.split(TILE, dim=-2)], dim=-2)
 
 
 def back_project(
@@ -99,3 +97,12 @@ def back_project(
         previous, power = power, gradient.square().sum()
         direction = gradient + (power / previous) * direction
     return x
+
+
+def _median(x: Tensor) -> Tensor:
+    """Return the median over the first axis, of an even count the mean of the two middle values.
+
+    torch.median would take the lower one and darken the image.
+    """
+    ordered = x.sort(dim=0).values
+    return (ordered[len(x) // 2] + ordered[(len(x) - 1) // 2]) / 2

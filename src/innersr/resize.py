@@ -19,7 +19,7 @@ from innersr.errors import InputError
 
 Scale = float | tuple[float, float]
 BLOCK = 128  # output samples that share one small dense matrix
-ROUNDING_SLACK = 1e-9  # 0.1 * 30 is 3.0000000000000004, and its ceiling should be 3
+ROUNDING_SLACK = 1e-9  # 1.1 * 50 is 55.00000000000001, and its ceiling should be 55
 
 
 class Grid(NamedTuple):
@@ -53,7 +53,8 @@ def resize(
     """Resample the last two axes of `x`.
 
     Args:
-        x: (..., H, W) of any dtype. Integers are computed in float32, rounded and clipped to their range.
+        x: (..., H, W) of any real dtype. Integers of up to 16 bits are computed in float32 and wider ones in
+            float64 (exact below 2^53), then rounded and clipped to their range.
         scale: output pixels per input pixel, one number or (vertical, horizontal); from `size` when None.
         size: output (H, W); ceil(scale * length) when None. It does not change the grid that `scale` gives.
         phase: input coordinate of output pixel 0; (1 / scale - 1) / 2 when None, which aligns the outer edges
@@ -64,12 +65,15 @@ def resize(
         (..., H', W') of the same dtype and device. Differentiable for floating dtypes.
 
     Raises:
-        InputError: neither scale nor size, a scale that is not positive, or an empty image.
+        InputError: neither scale nor size, a scale that is not positive, an empty image, or one of truth values
+            or complex numbers.
     """
+    if x.dtype == torch.bool or x.is_complex():
+        raise InputError(f"resize computes with real numbers, got {x.dtype}; convert the image first")
     rows, columns = grids(_size_of(x), scale, size=size, phase=phase, antialias=antialias)
     if not x.is_floating_point():
         limits = torch.iinfo(x.dtype)
-        resampled = _resample(x.float(), rows, columns)
+        resampled = _resample(x.float() if limits.bits <= 16 else x.double(), rows, columns)
         return resampled.round().clamp(limits.min, limits.max).to(x.dtype)
     if x.dtype in (torch.float16, torch.bfloat16):
         return _resample(x.float(), rows, columns).to(x.dtype)
@@ -127,6 +131,8 @@ def grids(
         raise InputError(f"scale must be positive, got {scale}")
     lengths = size if size is not None else output_size(size_in, scales)
     phases = as_pair(phase) if phase is not None else tuple((1 / s - 1) / 2 for s in scales)
+    if not all(math.isfinite(p) for p in phases):
+        raise InputError(f"phase must be finite, got {phase}")
     if min(*size_in, *lengths) < 1:
         raise InputError(f"cannot resize an image of {size_in[0]}x{size_in[1]} pixels to {lengths[0]}x{lengths[1]}")
     return (
@@ -144,8 +150,8 @@ def cubic(x: Tensor) -> Tensor:
 
 
 def _size_of(x: Tensor) -> tuple[int, int]:
-    if x.ndim < 2:
-        raise InputError(f"an image needs at least two axes, got shape {tuple(x.shape)}")
+    if x.ndim < 2 or 0 in x.shape[-2:]:
+        raise InputError(f"an image needs two axes and a pixel at least, got shape {tuple(x.shape)}")
     return x.shape[-2], x.shape[-1]
 
 
@@ -172,6 +178,7 @@ def _transposed_rows(y: Tensor, grid: Grid) -> Tensor:
 
 
 @lru_cache(maxsize=256)
+@torch.inference_mode(False)  # a tensor made in inference mode could not be used for learning later
 def _blocks(grid: Grid) -> tuple[Block, ...]:
     taps, weights = _taps(grid)
     blocks = []

@@ -46,7 +46,8 @@ class Run:
         seed: of every random draw. Same seed, settings and device give the same bytes.
         time_limit: seconds from the construction of this object after which learning ends with what it
             has; None for no limit.
-        report: called with a `Progress` at most ten times a second.
+        report: called with a `Progress` as a loop begins, at most ten times a second while it runs, and when
+            it is through.
         cancelled: asked once per step; when it answers True, `Cancelled` is raised.
 
     Raises:
@@ -85,9 +86,7 @@ class Run:
     @property
     def dtype(self) -> torch.dtype:
         """The dtype that network passes are computed in while learning."""
-        wants_bf16 = self.precision == "bf16" or (
-            self.precision == "auto" and _has_native_bf16(self.torch_device)
-        )
+        wants_bf16 = self.precision == "bf16" or (self.precision == "auto" and _has_native_bf16(self.torch_device))
         return torch.bfloat16 if wants_bf16 else torch.float32
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
@@ -150,19 +149,20 @@ class Steps:
     def _report(self, done: int, seconds: float) -> None:
         if self._run.report is not None:
             loss = None if self._loss is None else float(self._loss)
-            self._run.report(
-                Progress(stage=self._stage, done=done, total=self._total, seconds=seconds, loss=loss)
-            )
+            self._run.report(Progress(stage=self._stage, done=done, total=self._total, seconds=seconds, loss=loss))
 
 
 def _check_device(device: torch.device) -> None:
-    missing = (device.type == "cuda" and not torch.cuda.is_available()) or (
-        device.type == "mps" and not torch.backends.mps.is_available()
-    )
-    if missing:
-        raise InputError(f"device {device} is not available on this machine; use --device cpu or auto")
     if device.type not in ("cpu", "cuda", "mps", "xpu"):
         raise InputError(f"device {device} is not supported; use auto, cpu, cuda, mps or xpu")
+    found = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count(),
+        "mps": int(torch.backends.mps.is_available()),
+        "xpu": torch.xpu.device_count(),
+    }
+    if (device.index or 0) >= found[device.type]:
+        raise InputError(f"device {device} is not available on this machine; use cpu or auto")
 
 
 def _has_native_bf16(device: torch.device) -> bool:

@@ -11,7 +11,17 @@ from innersr.methods.baselines import BackProjection, Bicubic
 from innersr.methods.protocols import Method, Upscaler
 from innersr.methods.zssr import ZSSR
 
-__all__ = ["METHODS", "PRESETS", "BackProjection", "Bicubic", "Method", "Upscaler", "ZSSR", "make_method", "settings_of"]
+__all__ = [
+    "METHODS",
+    "PRESETS",
+    "BackProjection",
+    "Bicubic",
+    "Method",
+    "Upscaler",
+    "ZSSR",
+    "make_method",
+    "settings_of",
+]
 
 METHODS: Mapping[str, type[Method]] = {"bicubic": Bicubic, "backprojection": BackProjection, "zssr": ZSSR}
 

@@ -96,7 +96,7 @@ class ZSSR:
             depth=self.depth,
             initial_variance=self.initial_variance,
             generator=generator,
-        ).to(lr.device, memory_format=torch.channels_last)
+        ).to(lr.device)
         self._train(network, lr, degradation, run, generator)
         return self._upscaler(network, degradation, run)
 

@@ -1,0 +1,90 @@
+"""Super-resolve one image from the image itself.
+
+    import innersr
+    large = innersr.upscale(small, scale=2)
+
+The names below are the whole public interface. They are loaded when first used, because torch takes longer to
+import than `innersr --help` may take to answer.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from innersr.degradation import Degradation
+    from innersr.errors import Cancelled, CheckpointError, ImageFileError, InnersrError, InputError, KernelError
+    from innersr.image import Image, Metadata, read, save
+    from innersr.kernel_files import load_kernel, save_kernel
+    from innersr.kernels import gaussian
+    from innersr.methods import METHODS, ZSSR, BackProjection, Bicubic, Method, Upscaler, make_method
+    from innersr.metrics import consistency_psnr, patch_distance, psnr, psnr_y, ssim, ssim_y
+    from innersr.natural_scenes import niqe
+    from innersr.pipeline import Result, upscale, upscale_image
+    from innersr.resize import resize as imresize
+    from innersr.run import Progress, Run
+
+__all__ = [
+    "METHODS",
+    "ZSSR",
+    "BackProjection",
+    "Bicubic",
+    "Cancelled",
+    "CheckpointError",
+    "Degradation",
+    "Image",
+    "ImageFileError",
+    "InnersrError",
+    "InputError",
+    "KernelError",
+    "Metadata",
+    "Method",
+    "Progress",
+    "Result",
+    "Run",
+    "Upscaler",
+    "consistency_psnr",
+    "gaussian",
+    "imresize",
+    "load_kernel",
+    "make_method",
+    "niqe",
+    "patch_distance",
+    "psnr",
+    "psnr_y",
+    "read",
+    "save",
+    "save_kernel",
+    "ssim",
+    "ssim_y",
+    "upscale",
+    "upscale_image",
+]
+
+__version__ = version("innersr")
+
+_HOMES = {
+    "degradation": ["Degradation"],
+    "errors": ["Cancelled", "CheckpointError", "ImageFileError", "InnersrError", "InputError", "KernelError"],
+    "image": ["Image", "Metadata", "read", "save"],
+    "kernel_files": ["load_kernel", "save_kernel"],
+    "kernels": ["gaussian"],
+    "methods": ["METHODS", "ZSSR", "BackProjection", "Bicubic", "Method", "Upscaler", "make_method"],
+    "metrics": ["consistency_psnr", "patch_distance", "psnr", "psnr_y", "ssim", "ssim_y"],
+    "natural_scenes": ["niqe"],
+    "pipeline": ["Result", "upscale", "upscale_image"],
+    "resize": ["imresize"],
+    "run": ["Progress", "Run"],
+}
+_NAMES_AT_HOME = {"imresize": "resize"}
+
+
+def __getattr__(name: str) -> object:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"innersr.{module}"), _NAMES_AT_HOME.get(name, name))
+    raise AttributeError(f"module 'innersr' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,5 @@
+"""`python -m innersr` is `innersr`."""
+
+from innersr.cli import main
+
+main()

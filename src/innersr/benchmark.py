@@ -1,0 +1,233 @@
+"""Methods x images x degradations -> rows of figures, one JSON object each."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from innersr.dataset import Entry, find_images, load_sharp
+from innersr.errors import InputError
+from innersr.image import Image, save
+from innersr.methods import Method, settings_of
+from innersr.metrics import METRICS, consistency_psnr
+from innersr.resize import Scale, as_pair
+from innersr.run import Run
+from innersr.specs import parse_degradation, parse_method
+
+KEY = ("folder", "image", "method", "degradation", "scale", "seed", "settings")
+MEANS = ("psnr_y", "ssim_y", "consistency_psnr", "cpu_seconds", "wall_seconds")
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What to compute: every method on every image under every degradation at every scale."""
+
+    folders: tuple[Path, ...]
+    methods: tuple[str, ...]
+    degradations: tuple[str, ...]
+    scales: tuple[Scale, ...]
+    limit: int | None = None
+    """At most so many images of each folder."""
+    pictures: Path | None = None
+    """Folder for the results as PNG files."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One row to compute."""
+
+    entry: Entry
+    scale: Scale
+    degradation: str
+    method: str
+    settings: Method
+
+    def key(self, seed: int) -> Row:
+        """Return the columns that identify the row."""
+        scales = as_pair(self.scale)
+        return {
+            "folder": self.entry.folder,
+            "image": self.entry.path.name,
+            "method": self.method,
+            "degradation": self.degradation,
+            "scale": scales[0] if scales[0] == scales[1] else list(scales),
+            "seed": seed,
+            "settings": settings_of(self.settings),
+        }
+
+
+def cases_of(plan: Plan) -> list[Case]:
+    """Return the rows of a plan in order.
+
+    Raises:
+        InputError: an unknown name, or a folder without images. Nothing was computed yet.
+    """
+    counts: defaultdict[str, int] = defaultdict(int)
+    entries = []
+    for entry in find_images(plan.folders):
+        counts[entry.folder] += 1
+        if plan.limit is None or counts[entry.folder] <= plan.limit:
+            entries.append(entry)
+    methods = [(name, parse_method(name)) for name in plan.methods]
+    for name in plan.degradations:
+        for scale in plan.scales:
+            parse_degradation(name, scale)
+    return [
+        Case(entry=entry, scale=scale, degradation=degradation, method=name, settings=settings)
+        for scale in plan.scales
+        for degradation in plan.degradations
+        for name, settings in methods
+        for entry in entries
+    ]
+
+
+def run_plan(plan: Plan, run: Run, rows_file: Path | None = None) -> Iterator[Row]:
+    """Yield every row of a plan; those that the file holds already are read, the others computed and appended.
+
+    Raises:
+        InputError: the plan or the file is wrong.
+        ImageFileError: an image cannot be read or written.
+    """
+    cases = cases_of(plan)
+    known = {_identity(row): row for row in (read_rows(rows_file) if rows_file else [])}
+    for case in cases:
+        key = case.key(run.seed)
+        row = known.get(_identity(key))
+        if row is None:
+            row = compute_row(case, replace(run, started=time.monotonic()), plan.pictures)
+            if rows_file:
+                _append(rows_file, row)
+        yield row
+
+
+def compute_row(case: Case, run: Run, pictures: Path | None = None) -> Row:
+    """Shrink one image, quantize it to 8 bit, upscale it again, and measure."""
+    hr = load_sharp(case.entry.path, case.scale)
+    degradation = parse_degradation(case.degradation, case.scale, case.entry.path.name)
+    lr = quantized(degradation(hr.double(), run.generator()))
+    _reset_peak_memory(run.torch_device)
+    wall, cpu = time.perf_counter(), time.process_time()
+    device_lr = lr.to(run.torch_device)
+    sr = case.settings.adapt(device_lr, degradation, run)(device_lr).cpu()
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    sr = sr[..., : hr.shape[-2], : hr.shape[-1]]
+    shave = (round(degradation.scales[0]), round(degradation.scales[1]))
+    if pictures is not None:
+        _save_picture(sr, case, pictures)
+    agreement = consistency_psnr(sr, lr, partial(degradation.forward, size=(lr.shape[-2], lr.shape[-1])))
+    return {
+        **case.key(run.seed),
+        **{name: round(metric(sr, hr, shave), 4) for name, metric in METRICS.items()},
+        "consistency_psnr": round(agreement, 2),
+        "cpu_seconds": round(cpu, 2),
+        "wall_seconds": round(wall, 2),
+        "peak_memory_bytes": _peak_memory(run.torch_device),
+        "lr_size": [lr.shape[-2], lr.shape[-1]],
+        "device": str(run.torch_device),
+        "precision": run.precision,
+        "threads": torch.get_num_threads(),
+        "versions": {
+            "innersr": version("innersr"),
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
+    }
+
+
+def quantized(x: Tensor) -> Tensor:
+    """Return an image as an 8-bit file would hold it, in float32."""
+    return ((x * 255).round() / 255).float()
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Return the rows of a file, none if there is no file; the last line may be cut short by a crash.
+
+    Raises:
+        InputError: a line that is not a row.
+    """
+    if not path.exists():
+        return []
+    rows = []
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines, 1):
+        try:
+            rows.append(json.loads(line))
+            _identity(rows[-1])
+        except (ValueError, KeyError, TypeError):
+            if number == len(lines):
+                rows = rows[: number - 1]
+                break
+            raise InputError(f"{path}: line {number} is not a benchmark row; name another file") from None
+    return rows
+
+
+def table_of(rows: Iterable[Row]) -> str:
+    """Return a Markdown table of the means over the images of each folder."""
+    groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row["folder"], f"x{row['scale']}", row["degradation"], row["method"]].append(row)
+    lines = [
+        "| images | scale | degradation | method | n | PSNR-Y | SSIM-Y | consistency | CPU s | wall s |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for names, members in groups.items():
+        mean = {key: sum(row[key] for row in members) / len(members) for key in MEANS}
+        figures = [
+            f"{mean['psnr_y']:.2f}",
+            f"{mean['ssim_y']:.4f}",
+            f"{mean['consistency_psnr']:.1f}",
+            f"{mean['cpu_seconds']:.1f}",
+            f"{mean['wall_seconds']:.1f}",
+        ]
+        lines.append(f"| {' | '.join([*names, str(len(members)), *figures])} |")
+    return "\n".join(lines)
+
+
+def _identity(row: Mapping[str, Any]) -> str:
+    return json.dumps([row[key] for key in KEY], sort_keys=True)
+
+
+def _append(path: Path, row: Row) -> None:
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    complete = text[: text.rfind("\n") + 1]
+    if complete != text:
+        path.write_text(complete, encoding="utf-8")  # a crash cut the last line short
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row, sort_keys=True) + "\n")
+
+
+def _save_picture(sr: Tensor, case: Case, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    words = [case.entry.folder, case.entry.path.stem, case.degradation, case.method]
+    name = "-".join(word.replace("/", "_").replace(":", "_").replace(";", "_") for word in words)
+    save(Image(colour=sr.contiguous()), folder / f"{name}.png", overwrite=True)
+
+
+def _reset_peak_memory(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    elif Path("/proc/self/clear_refs").exists():
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def _peak_memory(device: torch.device) -> int | None:
+    """Return the peak of device memory, else of this process's resident memory; None where neither is told."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    status = Path("/proc/self/status")
+    if status.exists():
+        fields = dict(line.split(":", 1) for line in status.read_text(encoding="ascii").splitlines())
+        return int(fields["VmHWM"].split()[0]) * 1024
+    return None

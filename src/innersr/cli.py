@@ -1,0 +1,271 @@
+"""The command line. Torch is imported only once a command runs, so that help answers at once."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from innersr.commands import Voice
+    from innersr.run import Run
+
+INPUT, QUALITY, PERFORMANCE, OUTPUT = "Input and output", "Quality", "Performance", "Reporting"
+
+app = typer.Typer(
+    name="innersr",
+    help="Super-resolve one image from the image itself.",
+    epilog="Example: innersr upscale photo.jpg -o large.png --compare before-after.png",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+kernel_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at blur kernels, convert them.")
+app.add_typer(kernel_app, name="kernel")
+
+Device = Annotated[
+    str, typer.Option("--device", "-d", help="auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=PERFORMANCE)
+]
+Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16.", rich_help_panel=PERFORMANCE)]
+Seed = Annotated[int, typer.Option(help="Same seed, same bytes.", rich_help_panel=PERFORMANCE)]
+TimeLimit = Annotated[
+    float | None, typer.Option(help="Seconds of learning for each image.", rich_help_panel=PERFORMANCE)
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.", rich_help_panel=INPUT)]
+Json = Annotated[bool, typer.Option("--json", help="Results as JSON, one object a line.", rich_help_panel=OUTPUT)]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say errors only.", rich_help_panel=OUTPUT)]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say settings too.", rich_help_panel=OUTPUT)]
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 a file failed, 2 wrong usage, 130 interrupted."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        typer.echo("interrupted; nothing half-written was left", err=True)
+        sys.exit(130)
+
+
+@app.callback(invoke_without_command=True)
+def common(
+    version: Annotated[bool, typer.Option("--version", help="Say the version and exit.", is_eager=True)] = False,
+) -> None:
+    """Super-resolve one image from the image itself."""
+    if version:
+        from importlib.metadata import version as version_of
+
+        typer.echo(f"innersr {version_of('innersr')}, torch {version_of('torch')}")
+        raise typer.Exit
+
+
+@app.command(
+    epilog="Examples: innersr upscale photo.jpg -o large.png -s 3 | "
+    "innersr upscale *.tif -o out/ --preset best | "
+    "innersr upscale a.png --size 1920x --kernel gaussian:2.0 --compare look.png"
+)
+def upscale(  # noqa: PLR0913 (a command's options are its parameters)
+    inputs: Annotated[list[Path], typer.Argument(metavar="IN...", help="Image files.", show_default=False)],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="File, or folder; beside the input when not given.", rich_help_panel=INPUT),
+    ] = None,
+    scale: Annotated[
+        str | None,
+        typer.Option("--scale", "-s", help="2 by default; 1.5; 2x3 (vertical x horizontal).", rich_help_panel=INPUT),
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead of a scale: 1920x, x1080, 1920x1080, 1920x1080^, 1920x1080!, 150%, 24000000@.",
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
+    method: Annotated[
+        str, typer.Option("--method", "-m", help="zssr, backprojection or bicubic.", rich_help_panel=QUALITY)
+    ] = "zssr",
+    preset: Annotated[
+        str | None, typer.Option(help="draft, balanced (the default), best or paper.", rich_help_panel=QUALITY)
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Any setting of the method.", rich_help_panel=QUALITY),
+    ] = None,
+    kernel: Annotated[
+        str,
+        typer.Option(
+            help="What blurred the image: bicubic, gaussian:VAR, gaussian:V1,V2,THETA (variances in px^2, "
+            "radians, or degrees as 35deg), or a .mat, .npy, .png or .txt file.",
+            rich_help_panel=QUALITY,
+        ),
+    ] = "bicubic",
+    anchor: Annotated[
+        str,
+        typer.Option(
+            help="Where the kernel is held: aligned, or centre (MZSR's direct test images).", rich_help_panel=QUALITY
+        ),
+    ] = "aligned",
+    noise: Annotated[
+        float, typer.Option(help="Standard deviation of the image's noise in 8-bit levels.", rich_help_panel=QUALITY)
+    ] = 0.0,
+    alpha: Annotated[str, typer.Option(help="auto, same (alpha is data) or drop.", rich_help_panel=INPUT)] = "auto",
+    depth: Annotated[str, typer.Option(help="keep, 8, 16 or float.", rich_help_panel=INPUT)] = "keep",
+    metadata: Annotated[str, typer.Option(help="keep, icc or none.", rich_help_panel=INPUT)] = "keep",
+    quality: Annotated[
+        int,
+        typer.Option(
+            min=1, max=100, help="Of JPEG, WebP and AVIF; 100 is lossless in the last two.", rich_help_panel=INPUT
+        ),
+    ] = 95,
+    pixel_limit: Annotated[
+        int, typer.Option(help="Refuse images of more pixels.", rich_help_panel=INPUT)
+    ] = 300_000_000,
+    compare: Annotated[
+        Path | None,
+        typer.Option(help="Draw bicubic and the result side by side into this file.", rich_help_panel=OUTPUT),
+    ] = None,
+    overwrite: Overwrite = False,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    seed: Seed = 0,
+    time_limit: TimeLimit = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Upscale image files by what can be learnt from each of them."""
+    with _reporting(as_json=as_json, quiet=quiet, verbose=verbose) as voice:
+        from innersr.commands import UpscaleRequest, upscale_files
+
+        request = UpscaleRequest(
+            inputs=tuple(inputs),
+            output=output,
+            scale=scale,
+            size=size,
+            method=method,
+            preset=preset,
+            settings=tuple(settings or ()),
+            kernel=kernel,
+            anchor=anchor,
+            noise=noise / 255,
+            alpha=alpha,
+            depth=depth,
+            metadata=metadata,
+            quality=quality,
+            pixel_limit=pixel_limit,
+            compare=compare,
+            overwrite=overwrite,
+            run=_run(device, precision, seed, time_limit),
+        )
+        raise typer.Exit(upscale_files(request, voice))
+
+
+@app.command(
+    epilog="Example: innersr bench set5 --methods bicubic,zssr:preset=best --degradations g2.0d,bicubic "
+    "--scales 2,4 --out rows.jsonl"
+)
+def bench(  # noqa: PLR0913 (a command's options are its parameters)
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="Folders of sharp images.", show_default=False)
+    ],
+    methods: Annotated[
+        str, typer.Option(help="name or name:field=value;field=value, separated by commas.")
+    ] = "bicubic,zssr",
+    degradations: Annotated[
+        str, typer.Option(help="bicubic, g0.2d, g2.0d, ganid, g1.3b, random:SEED or kernel files, separated by commas.")
+    ] = "bicubic",
+    scales: Annotated[str, typer.Option(help="Separated by commas.")] = "2",
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many images of each folder.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File of rows (JSON lines); rows it already has are not computed again.")
+    ] = None,
+    pictures: Annotated[Path | None, typer.Option(help="Folder for the results as PNG files.")] = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    seed: Seed = 0,
+    time_limit: TimeLimit = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Measure methods on images that are shrunk and upscaled again."""
+    with _reporting(as_json=False, quiet=quiet, verbose=verbose) as voice:
+        from innersr import commands
+        from innersr.benchmark import Plan
+        from innersr.specs import parse_scale
+
+        plan = Plan(
+            folders=tuple(folders),
+            methods=tuple(methods.split(",")),
+            degradations=tuple(degradations.split(",")),
+            scales=tuple(parse_scale(text) for text in scales.split(",")),
+            limit=limit,
+            pictures=pictures,
+        )
+        commands.bench(plan, _run(device, precision, seed, time_limit), out, voice)
+
+
+@app.command()
+def doctor() -> None:
+    """Say the versions, devices and image formats of this installation."""
+    with _reporting() as voice:
+        from importlib.metadata import version as version_of
+
+        from innersr import commands
+
+        commands.doctor(voice, version_of("innersr"))
+
+
+@kernel_app.command("show", epilog="Example: innersr kernel show kernel.mat --plot kernel.png")
+def kernel_show(
+    kernel: Annotated[str, typer.Argument(help="A kernel file, FILE#3 for the third in it, or gaussian:VAR.")],
+    plot: Annotated[Path | None, typer.Option(help="Draw it into this image file.")] = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Say a kernel's size, variances, angle and centre, and sketch it."""
+    with _reporting(as_json=as_json) as voice:
+        from innersr import commands
+
+        commands.show_kernel(kernel, plot, overwrite, voice)
+
+
+@kernel_app.command("convert", epilog="Example: innersr kernel convert k.mat k.npy --convention fkp --scale 4")
+def kernel_convert(
+    source: Annotated[str, typer.Argument(help="A kernel file, FILE#3 for the third in it, or gaussian:VAR.")],
+    target: Annotated[Path, typer.Argument(help=".npy, .mat, .png or .txt.")],
+    convention: Annotated[
+        str | None,
+        typer.Option(help="Move the centre of mass: centred, kernelgan (kernel_shift) or fkp; unchanged if not given."),
+    ] = None,
+    scale: Annotated[float, typer.Option("--scale", "-s", help="That the convention is for.")] = 2.0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write a kernel in another format or convention."""
+    with _reporting():
+        from innersr import commands
+
+        commands.convert_kernel(source, target, convention, scale, overwrite)
+
+
+def _run(device: str, precision: str, seed: int, time_limit: float | None) -> Run:
+    from innersr.run import Run
+
+    return Run(device=device, precision=precision, seed=seed, time_limit=time_limit)
+
+
+@contextlib.contextmanager
+def _reporting(*, as_json: bool = False, quiet: bool = False, verbose: bool = False) -> Iterator[Voice]:
+    """Turn errors into one line on stderr and an exit code."""
+    from innersr.commands import Voice
+    from innersr.errors import InnersrError, InputError
+
+    voice = Voice(quiet=quiet, verbose=verbose, as_json=as_json)
+    try:
+        yield voice
+    except InnersrError as error:
+        voice.error(error)
+        raise typer.Exit(2 if isinstance(error, InputError) else 1) from None

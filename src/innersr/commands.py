@@ -1,0 +1,344 @@
+"""What the commands do, once their arguments are read."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import PIL
+import pyvips
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+from innersr import image as image_files
+from innersr import kernels
+from innersr.arrays import image_from
+from innersr.benchmark import Plan, run_plan, table_of
+from innersr.compare import comparison
+from innersr.errors import InnersrError, InputError
+from innersr.image import Image, check_writable, partial_path, read, save
+from innersr.image_formats import METADATA_CHOICES
+from innersr.interrupts import prompt_interrupts
+from innersr.kernel_files import load_kernel, save_kernel
+from innersr.methods import Method, make_method, settings_of
+from innersr.pipeline import ALPHA_CHOICES, Result, default_output, upscale_image
+from innersr.resize import resize
+from innersr.run import Progress, Run
+from innersr.specs import parse_kernel, parse_scale, parse_settings, parse_size
+
+DEPTHS = {"keep": None, "8": "uint8", "16": "uint16", "float": "float32"}
+SHADES = " .:-=+*#%@"
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpscaleRequest:
+    """Everything that `innersr upscale` was told."""
+
+    inputs: tuple[Path, ...]
+    output: Path | None
+    scale: str | None
+    size: str | None
+    method: str
+    preset: str | None
+    settings: tuple[str, ...]
+    kernel: str
+    anchor: str
+    noise: float
+    alpha: str
+    depth: str
+    metadata: str
+    quality: int
+    pixel_limit: int
+    compare: Path | None
+    overwrite: bool
+    run: Run
+
+
+class Voice:
+    """Says things: results on stdout, notes and bars on stderr.
+
+    Args:
+        quiet: errors only (results as JSON all the same).
+        verbose: settings too.
+        as_json: results are JSON, one object a line.
+    """
+
+    def __init__(self, *, quiet: bool, verbose: bool, as_json: bool) -> None:
+        self._quiet, self._verbose, self._as_json = quiet, verbose, as_json
+        self._out = Console(markup=False, highlight=False, soft_wrap=True)
+        self._err = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+
+    def result(self, text: str, record: dict[str, Any]) -> None:
+        """Say what came out."""
+        if self._as_json:
+            self._out.print(json.dumps(record, default=str))
+        elif not self._quiet:
+            self._out.print(text)
+
+    def text(self, text: str) -> None:
+        """Say what was asked for as it is."""
+        self._out.print(text)
+
+    def note(self, text: str) -> None:
+        """Say what the user should know."""
+        if not self._quiet:
+            self._err.print(f"note: {text}")
+
+    def detail(self, text: str) -> None:
+        """Say what only the curious want to know."""
+        if self._verbose:
+            self._err.print(text)
+
+    def error(self, error: Exception) -> None:
+        """Say what went wrong."""
+        self._err.print(f"error: {error}")
+
+    @contextmanager
+    def progress(self, title: str) -> Iterator[Callable[[Progress], None] | None]:
+        """Give a function that draws reports as bars, on a terminal only."""
+        if self._quiet or not self._err.is_terminal:
+            yield None
+            return
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total}"),
+            TextColumn("{task.fields[loss]}"),
+            TimeRemainingColumn(),
+        )
+        with Bars(*columns, console=self._err, transient=True) as bars:
+            task = bars.add_task(title, total=None, loss="")
+
+            def draw(report: Progress) -> None:
+                loss = "" if report.loss is None else f"loss {report.loss:.4f}"
+                description = f"{title}: {report.stage}"
+                if bars.tasks[task].description != description:
+                    bars.reset(task)
+                bars.update(task, description=description, completed=report.done, total=report.total, loss=loss)
+
+            yield draw
+
+
+def upscale_files(request: UpscaleRequest, voice: Voice) -> int:
+    """Upscale files one after the other; return the exit code.
+
+    One bad file does not keep the others from their turn.
+
+    Raises:
+        InputError: the request is wrong, and nothing was started.
+    """
+    method = make_method(request.method, request.preset, parse_settings(request.settings))
+    _check(request)
+    voice.detail(f"{request.method} {settings_of(method)} on {request.run.torch_device}, {request.run.dtype}")
+    failures = 0
+    partial_files: list[Path] = []
+    with prompt_interrupts(partial_files):
+        for source in request.inputs:
+            try:
+                _upscale_file(source, request, method, voice, partial_files)
+            except InnersrError as error:
+                failures += 1
+                voice.error(error if str(source) in str(error) else InnersrError(f"{source}: {error}"))
+            except (torch.OutOfMemoryError, MemoryError):
+                failures += 1
+                voice.error(InnersrError(f"{source}: out of memory; use a smaller scale or a machine with more"))
+    return 1 if failures else 0
+
+
+def show_kernel(source: str, plot: Path | None, overwrite: bool, voice: Voice) -> None:
+    """Say what a kernel is, and draw it."""
+    kernel = _named_kernel(source)
+    shape, mass = kernels.shape_of(kernel), kernels.centre_of_mass(kernel)
+    if plot is not None:
+        _save_plot(kernel, plot, overwrite)
+    angle = torch.rad2deg(torch.tensor(shape.angle)).item()
+    lines = [
+        f"{source}: {kernel.shape[0]}x{kernel.shape[1]}",
+        f"variances {shape.long_variance:.3f} x {shape.short_variance:.3f} px^2 at {angle:.0f} deg",
+        f"centre of mass {mass[0]:.3f}, {mass[1]:.3f} (the middle is {(kernel.shape[0] - 1) / 2:g}, "
+        f"{(kernel.shape[1] - 1) / 2:g})",
+        *_sketch(kernel),
+    ]
+    record = {
+        "kernel": source,
+        "size": list(kernel.shape),
+        "variances": [shape.long_variance, shape.short_variance],
+        "angle_degrees": angle,
+        "centre_of_mass": list(mass),
+    }
+    voice.result("\n".join(lines), record)
+
+
+def convert_kernel(source: str, target: Path, convention: str | None, scale: float, overwrite: bool) -> None:
+    """Write a kernel in another format, moved to another convention if one is named."""
+    kernel = _named_kernel(source)
+    if convention is not None:
+        kernel = kernels.in_convention(kernel, convention, scale)
+    save_kernel(kernel, target, overwrite=overwrite)
+
+
+def bench(plan: Plan, run: Run, rows_file: Path | None, voice: Voice) -> None:
+    """Compute the rows of a benchmark and say their means."""
+    rows = []
+    with prompt_interrupts([]), voice.progress("bench") as report:
+        for row in run_plan(plan, replace(run, report=report), rows_file):
+            rows.append(row)
+            voice.detail(
+                f"{row['folder']}/{row['image']} x{row['scale']} {row['degradation']} {row['method']}: "
+                f"{row['psnr_y']:.2f} dB, SSIM {row['ssim_y']:.4f}, {row['cpu_seconds']:.1f} CPU s"
+            )
+    voice.text(table_of(rows))
+
+
+def doctor(voice: Voice, package_version: str) -> None:
+    """Say what this installation consists of and can do."""
+    vips = ".".join(str(pyvips.version(part)) for part in range(3))
+    lines = [
+        f"innersr  {package_version}",
+        f"python   {platform.python_version()} ({sys.executable})",
+        f"system   {platform.platform()}",
+        f"torch    {torch.__version__}",
+        f"libvips  {vips} (pyvips {pyvips.__version__})",
+        f"pillow   {PIL.__version__}",
+        f"devices  {', '.join(_devices())}",
+    ]
+    works = image_files.codecs()
+    names = sorted({name.split()[0] for name in works})
+    for name in names:
+        states = [f"{verb} {'yes' if works[f'{name} {verb}'] else 'NO'}" for verb in ("read", "write")]
+        lines.append(f"{name:<8} {', '.join(states)}")
+    voice.text("\n".join(lines))
+
+
+def _check(request: UpscaleRequest) -> None:
+    """Refuse, before anything is read, what cannot work for any file."""
+    if request.depth not in DEPTHS:
+        raise InputError(f"depth must be one of {', '.join(DEPTHS)}, got {request.depth!r}")
+    if request.alpha not in ALPHA_CHOICES:
+        raise InputError(f"alpha must be one of {', '.join(ALPHA_CHOICES)}, got {request.alpha!r}")
+    if request.metadata not in METADATA_CHOICES:
+        raise InputError(f"metadata must be one of {', '.join(METADATA_CHOICES)}, got {request.metadata!r}")
+    if request.scale is not None and request.size is not None:
+        raise InputError("give --scale or --size, not both")
+    if request.size is not None:
+        parse_size(request.size, (1, 1)) if "%" not in request.size else None
+    parse_kernel(request.kernel, parse_scale(request.scale or "2"), anchor=request.anchor, noise=request.noise)
+    many = len(request.inputs) > 1
+    if many and request.compare is not None:
+        raise InputError("--compare takes one input")
+    if many and request.output is not None and not request.output.is_dir():
+        raise InputError(f"{request.output}: with several inputs the output must be an existing folder")
+    names = [source.name for source in request.inputs]
+    if request.output is not None and len(set(names)) != len(names):
+        raise InputError("two inputs have the same name and would be written to the same file; upscale them apart")
+
+
+def _upscale_file(
+    source: Path, request: UpscaleRequest, method: Method, voice: Voice, partial_files: list[Path]
+) -> None:
+    started = time.monotonic()
+    image = read(source, pixel_limit=request.pixel_limit)
+    for note in image.notes:
+        voice.note(f"{source}: {note}")
+    depth = DEPTHS[request.depth] or image.depth
+    height, width = image.colour.shape[-2:]
+    scale = parse_scale(request.scale or "2")
+    if request.size is not None:
+        rows, columns = parse_size(request.size, (height, width))
+        scale = (rows / height, columns / width)
+    degradation = parse_kernel(request.kernel, scale, anchor=request.anchor, noise=request.noise)
+    rows, columns = degradation.hr_size((height, width))
+    if rows * columns > request.pixel_limit:
+        raise InputError(f"{source}: the result would have {rows * columns} pixels; raise --pixel-limit to allow it")
+    target = _target(source, request.output, default_output(source, degradation))
+    has_alpha = image.alpha is not None and request.alpha != "drop"
+    bands = image.colour.shape[1]
+    size = (columns, rows)
+    check_writable(target, depth=depth, bands=bands, has_alpha=has_alpha, overwrite=request.overwrite, size=size)
+    if request.compare is not None:
+        check_writable(request.compare, depth="uint8", bands=3, has_alpha=False, overwrite=request.overwrite)
+    partial_files[:] = [partial_path(target)]
+    with voice.progress(source.name) as report:
+        run = replace(request.run, report=report, started=time.monotonic())
+        result = upscale_image(image, degradation, method, run, alpha=request.alpha)
+    enlarged = replace(result.image, depth=depth)
+    notes = save(enlarged, target, overwrite=request.overwrite, quality=request.quality, metadata=request.metadata)
+    for note in notes:
+        voice.note(f"{target}: {note}")
+    if request.compare is not None:
+        partial_files[:] = [partial_path(request.compare)]
+        _save_comparison(image, result, request)
+    seconds = time.monotonic() - started
+    record = {
+        "input": str(source),
+        "output": str(target),
+        "input_size": [width, height],
+        "output_size": [columns, rows],
+        "scale": list(degradation.scales),
+        "method": request.method,
+        "settings": settings_of(method),
+        "kernel": request.kernel,
+        "noise": request.noise,
+        "seed": request.run.seed,
+        "device": str(request.run.torch_device),
+        "seconds": round(seconds, 2),
+        "consistency_psnr": round(result.consistency_psnr, 2),
+        "notes": [*image.notes, *notes],
+    }
+    voice.result(
+        f"{source} -> {target}  {width}x{height} -> {columns}x{rows}  {seconds:.1f} s  "
+        f"consistency {result.consistency_psnr:.1f} dB",
+        record,
+    )
+
+
+def _target(source: Path, output: Path | None, default: Path) -> Path:
+    if output is None:
+        return default
+    return output / source.name if output.is_dir() else output
+
+
+def _save_comparison(image: Image, result: Result, request: UpscaleRequest) -> None:
+    assert request.compare is not None
+    after = result.image.colour
+    low, high = (0.0, 1.0) if image.depth == "uint8" else (float(after.min()), float(after.max()))
+    spread = (high - low) or 1.0
+    before = resize(image.colour, size=(after.shape[-2], after.shape[-1]))
+    picture = comparison((before - low) / spread, (after - low) / spread, ("bicubic", request.method))
+    drawn, _ = image_from(picture)
+    save(drawn, request.compare, overwrite=request.overwrite)
+
+
+def _named_kernel(source: str) -> torch.Tensor:
+    if source.startswith("gaussian:") or source == "bicubic":
+        degradation = parse_kernel(source, 2).effective_kernel()
+        assert degradation.kernel is not None
+        return degradation.kernel
+    return load_kernel(source)
+
+
+def _save_plot(kernel: torch.Tensor, path: Path, overwrite: bool) -> None:
+    zoom = max(1, 512 // max(kernel.shape))
+    levels = (kernel / kernel.max()).clamp(0, 1).sqrt()  # the square root shows the tails
+    enlarged = levels.repeat_interleave(zoom, 0).repeat_interleave(zoom, 1)
+    save(Image(colour=enlarged[None, None].float()), path, overwrite=overwrite)
+
+
+def _sketch(kernel: torch.Tensor) -> list[str]:
+    levels = (kernel / kernel.max()).clamp(0, 1).sqrt()
+    return ["".join(2 * SHADES[min(int(v * len(SHADES)), len(SHADES) - 1)] for v in row) for row in levels.tolist()]
+
+
+def _devices() -> list[str]:
+    names = [f"cpu ({torch.get_num_threads()} threads, {Run(device='cpu').dtype})".replace("torch.", "")]
+    names += [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
+    return names + ["mps"] * torch.backends.mps.is_available()

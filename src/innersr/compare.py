@@ -1,0 +1,67 @@
+"""A labelled picture of two results side by side, with zoomed crops where they differ."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from PIL import Image as PILImage
+from PIL import ImageDraw, ImageFont
+from torch import Tensor
+
+PANEL = 640  # pixels: wider images are shown shrunk
+CROP = 64  # pixels of the result in one zoomed crop
+CROPS = 3
+GAP = 8  # pixels between panels
+LABEL = 26  # pixels for a line of text
+PAPER, INK, FRAME = (250, 250, 250), (20, 20, 20), (230, 70, 30)
+
+
+def comparison(before: Tensor, after: Tensor, labels: tuple[str, str]) -> PILImage.Image:
+    """Draw two images of one size next to each other, and below each the crops that changed most, enlarged.
+
+    Args:
+        before: (1, C, H, W) in [0, 1]; the first band if there is one or two, else the first three.
+        after: the same shape.
+        labels: one line for each.
+    """
+    height, width = after.shape[-2:]
+    corners = _busiest_corners(before, after)
+    side = min(CROP, height, width)
+    panel_width = min(PANEL, max(width, 320))
+    panel_height = max(1, round(height * panel_width / width))
+    zoom = (panel_width - GAP * (len(corners) - 1)) // len(corners)
+    sheet = PILImage.new("RGB", (2 * panel_width + 3 * GAP, LABEL + panel_height + zoom + 3 * GAP), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for column, (image, label) in enumerate(zip((before, after), labels, strict=True)):
+        x = GAP + column * (panel_width + GAP)
+        draw.text((x, GAP), label, fill=INK, font=ImageFont.load_default(LABEL * 0.6))
+        picture = _to_pil(image)
+        sheet.paste(picture.resize((panel_width, panel_height), PILImage.Resampling.LANCZOS), (x, LABEL + GAP))
+        for place, (top, left) in enumerate(corners):
+            crop = picture.crop((left, top, left + side, top + side))
+            crop = crop.resize((zoom, zoom), PILImage.Resampling.NEAREST)
+            sheet.paste(crop, (x + place * (zoom + GAP), LABEL + panel_height + 2 * GAP))
+            ratio = panel_width / width
+            box = [x + left * ratio, LABEL + GAP + top * ratio]
+            draw.rectangle([*box, box[0] + side * ratio, box[1] + side * ratio], outline=FRAME)
+    return sheet
+
+
+def _busiest_corners(before: Tensor, after: Tensor) -> list[tuple[int, int]]:
+    """Return the (top, left) of non-overlapping crops with the largest mean difference."""
+    height, width = after.shape[-2:]
+    side = min(CROP, height, width)
+    change = (after - before).abs().mean(dim=1, keepdim=True)
+    scores = F.avg_pool2d(change, side, stride=1)[0, 0]
+    corners: list[tuple[int, int]] = []
+    while len(corners) < CROPS and float(scores.max()) > -1:
+        top, left = divmod(int(scores.argmax()), scores.shape[1])
+        corners.append((top, left))
+        scores[max(0, top - side + 1) : top + side, max(0, left - side + 1) : left + side] = -1
+    return corners
+
+
+def _to_pil(x: Tensor) -> PILImage.Image:
+    shown = x[0, :3] if x.shape[1] >= 3 else x[0, :1].expand(3, -1, -1)
+    levels = (shown.clamp(0, 1) * 255).round().to(torch.uint8)
+    return PILImage.fromarray(levels.permute(1, 2, 0).contiguous().numpy())

@@ -1,0 +1,172 @@
+"""Scales, sizes, kernels, degradations and methods by name: what people type, as values."""
+
+from __future__ import annotations
+
+import math
+import re
+import zlib
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from innersr import kernels
+from innersr.degradation import Degradation
+from innersr.errors import InputError, KernelError
+from innersr.kernel_files import load_kernel
+from innersr.methods import Method, make_method
+from innersr.resize import Scale
+
+BENCHMARK_KERNEL = 21  # side of the test kernels in the MZSR paper
+GEOMETRY = re.compile(r"(\d*)x?(\d*)([!^<>]?)|(\d+(?:\.\d+)?)(%)|(\d+)(@)")
+NAMED_GAUSSIAN = re.compile(r"g(\d+(?:\.\d+)?)([db])")
+DEGRADATIONS = "bicubic, gVARd, gVARb (e.g. g2.0d), ganid, random:SEED, or a kernel file"
+
+
+def parse_scale(text: str) -> Scale:
+    """Return the scale that "2", "1.5" or "2x3" (vertical x horizontal) names.
+
+    Raises:
+        InputError: not a scale above 1.
+    """
+    try:
+        parts = [float(part) for part in text.lower().split("x")]
+    except ValueError:
+        parts = []
+    if len(parts) not in (1, 2) or not all(1 <= p < math.inf for p in parts) or max(parts) <= 1:
+        raise InputError(f"scale must be a number above 1 or a pair such as 2x3, got {text!r}")
+    return parts[0] if len(parts) == 1 else (parts[0], parts[1])
+
+
+def parse_size(text: str, size: tuple[int, int]) -> tuple[int, int]:
+    """Return the output (height, width) that an ImageMagick geometry names for an image of `size`.
+
+    "1920x" is a width, "x1080" a height, "1920x1080" the largest that fits, "1920x1080^" the smallest that
+    covers, "1920x1080!" exactly that, "<" only if the image is smaller, ">" only if it is larger, "150%" a
+    percentage, "24000000@" an area in pixels.
+
+    Raises:
+        InputError: not such a geometry, or one that does not enlarge the image.
+    """
+    height, width = size
+    match = GEOMETRY.fullmatch(text.strip())
+    if match is None or not re.search(r"[1-9]", text):
+        raise InputError(f"size must be a geometry such as 1920x, x1080, 1920x1080, 150% or 24000000@, got {text!r}")
+    columns, rows, flag, percent, _, area, _ = match.groups()
+    if percent or area:
+        factor = float(percent) / 100 if percent else math.sqrt(int(area) / (height * width))
+        result = (round(height * factor), round(width * factor))
+    else:
+        result = _fitted(size, int(columns) if columns else None, int(rows) if rows else None, flag)
+    if result[0] < height or result[1] < width or result == size:
+        raise InputError(
+            f"size {text} makes {result[1]}x{result[0]} of an image of {width}x{height}; "
+            "innersr only enlarges: use any image tool to shrink"
+        )
+    return result
+
+
+def parse_kernel(text: str, scale: Scale, *, anchor: str = "aligned", noise: float = 0.0) -> Degradation:
+    """Return the degradation that `--kernel` names.
+
+    Args:
+        text: "bicubic"; "gaussian:VAR" or "gaussian:V1,V2,THETA" in variances (HR px^2) and radians, or
+            degrees with "deg"; or a kernel file.
+        scale: of the degradation.
+        anchor: see `Degradation`.
+        noise: standard deviation in [0, 1].
+
+    Raises:
+        KernelError: not such a name, or a file that holds no usable kernel.
+    """
+    if text == "bicubic":
+        return Degradation(scale=scale, noise=noise)
+    kernel = _parse_gaussian(text) if text.startswith("gaussian:") else load_kernel(text)
+    return Degradation(scale=scale, kernel=kernel, anchor=anchor, noise=noise)
+
+
+def parse_degradation(text: str, scale: Scale, image_name: str = "") -> Degradation:
+    """Return the benchmark degradation of a name.
+
+    "g2.0d" and "g1.3b" are MZSR's Gaussians of that variance with direct and bicubic subsampling, "ganid" its
+    anisotropic one (Soh 2020, sec. 5.2), all with its top-left grid. "random:SEED" draws a DIV2KRK kernel for
+    each image, from the seed and the image's name. Anything else is a kernel file, aligned.
+
+    Raises:
+        InputError: not such a name.
+    """
+    named = NAMED_GAUSSIAN.fullmatch(text)
+    if text == "bicubic":
+        return Degradation(scale=scale)
+    if text == "ganid":
+        return Degradation(scale=scale, kernel=kernels.gaussian(4.0, 1.0, -0.5, size=BENCHMARK_KERNEL), anchor="centre")
+    if named:
+        kernel = kernels.gaussian(float(named[1]), size=BENCHMARK_KERNEL)
+        return Degradation(
+            scale=scale, kernel=kernel, anchor="centre", subsampling={"d": "direct", "b": "bicubic"}[named[2]]
+        )
+    if text.startswith("random:"):
+        if not text[7:].isdigit():
+            raise InputError(f"random:SEED needs a whole number, got {text!r}")
+        seed = zlib.crc32(f"{text} {image_name}".encode())
+        return Degradation(scale=scale, kernel=kernels.random_div2krk(torch.Generator().manual_seed(seed)))
+    try:
+        return parse_kernel(text, scale)
+    except KernelError as error:
+        raise InputError(f"unknown degradation {text!r} ({error}); there are {DEGRADATIONS}") from error
+
+
+def parse_method(text: str) -> Method:
+    """Return the method that "zssr" or "zssr:preset=best;steps=500" names.
+
+    Raises:
+        InputError: unknown names or values.
+    """
+    name, _, rest = text.partition(":")
+    settings = parse_settings([part for part in rest.split(";") if part])
+    return make_method(name, settings.pop("preset", None), settings)
+
+
+def parse_settings(assignments: Sequence[str]) -> dict[str, str]:
+    """Return {"steps": "500"} for ["steps=500"].
+
+    Raises:
+        InputError: an assignment without "=".
+    """
+    settings = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not (name.strip() and equals and value.strip()):
+            raise InputError(f"a setting is written name=value, got {assignment!r}")
+        settings[name.strip()] = value.strip()
+    return settings
+
+
+def _parse_gaussian(text: str) -> Tensor:
+    parts = text.removeprefix("gaussian:").split(",")
+    try:
+        if len(parts) == 1:
+            return kernels.gaussian(float(parts[0]))
+        variance, short_variance, angle = parts
+        turn = math.radians(float(angle[:-3])) if angle.endswith("deg") else float(angle)
+        return kernels.gaussian(float(variance), float(short_variance), turn)
+    except KernelError:
+        raise
+    except ValueError:
+        raise KernelError(
+            f"a Gaussian kernel is gaussian:VAR or gaussian:V1,V2,THETA (variances in pixels^2, THETA in radians "
+            f"or with deg), got {text!r}"
+        ) from None
+
+
+def _fitted(size: tuple[int, int], columns: int | None, rows: int | None, flag: str) -> tuple[int, int]:
+    """Return the (height, width) of ImageMagick's WxH, Wx and xH with a flag."""
+    height, width = size
+    if flag == "!":
+        return rows or height, columns or width
+    factors = [wanted / have for wanted, have in ((columns, width), (rows, height)) if wanted]
+    factor = max(factors) if flag == "^" else min(factors)
+    if (flag == "<" and factor <= 1) or (flag == ">" and factor >= 1):
+        return size
+    # The side that decides gets exactly what was asked for.
+    return max(1, round(height * factor)), max(1, round(width * factor))
