@@ -35,6 +35,8 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "crop": 128,
             "learning_rate": 1e-3,
             "schedule": "plateau",
+            "fathers": 6,
+            "smallest_father": 0.5,
             "initial_variance": 0.1,
         },
     },

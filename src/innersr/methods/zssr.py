@@ -25,6 +25,7 @@ from innersr.training import PlateauRule, cosine
 SMALLEST_SIDE = 16  # pixels: a smaller image holds too few patches to learn from
 SMALLEST_FATHER = 32  # pixels, unless the image itself is smaller
 SCHEDULES = ("cosine", "plateau")
+WARM_UP = 50  # steps over which the cosine schedule's rate rises from 0
 TEST_INTERVAL = 50  # steps between two tests of the plateau rule
 TEST_SIDE = 256  # pixels: large images are tested on their middle
 
@@ -52,13 +53,13 @@ class ZSSR:
     crop: int = 96
     learning_rate: float = 2e-3
     schedule: str = "cosine"
-    fathers: int = 6
-    smallest_father: float = 0.5
+    fathers: int = 4
+    smallest_father: float = 0.7
     width: int = 64
     depth: int = 8
     initial_variance: float = 2.0
     self_ensemble: bool = True
-    back_projection: int = 5
+    back_projection: int = 10
 
     def __post_init__(self) -> None:
         if self.schedule not in SCHEDULES:
@@ -111,7 +112,8 @@ class ZSSR:
         for step in steps:
             son, father = _pair(fathers, degradation, self.crop, generator)
             if self.schedule == "cosine":
-                rate = cosine(max(step / self.steps, run.time_used()), self.learning_rate)
+                progress = max(step / self.steps, run.time_used())
+                rate = cosine(progress, self.learning_rate) * min(1, (step + 1) / WARM_UP)
             else:
                 if step % TEST_INTERVAL == TEST_INTERVAL - 1:
                     rule.observe(test())
