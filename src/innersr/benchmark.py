@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
+import os
 import platform
 import time
 from collections import defaultdict
@@ -17,7 +20,7 @@ import torch
 from torch import Tensor
 
 from innersr.dataset import Entry, find_images, load_sharp
-from innersr.errors import InputError
+from innersr.errors import ImageFileError, InputError
 from innersr.image import Image, save
 from innersr.methods import Method, settings_of
 from innersr.metrics import METRICS, consistency_psnr
@@ -25,8 +28,9 @@ from innersr.resize import Scale, as_pair
 from innersr.run import Run
 from innersr.specs import parse_degradation, parse_method
 
-KEY = ("folder", "image", "method", "degradation", "scale", "seed", "settings")
+KEY = ("folder", "image", "method", "settings", "degradation", "scale", "seed", "device", "precision")
 MEANS = ("psnr_y", "ssim_y", "consistency_psnr", "cpu_seconds", "wall_seconds")
+ROW_START = '{"'
 Row = dict[str, Any]
 
 
@@ -54,7 +58,7 @@ class Case:
     method: str
     settings: Method
 
-    def key(self, seed: int) -> Row:
+    def key(self, run: Run) -> Row:
         """Return the columns that identify the row."""
         scales = as_pair(self.scale)
         return {
@@ -63,8 +67,11 @@ class Case:
             "method": self.method,
             "degradation": self.degradation,
             "scale": scales[0] if scales[0] == scales[1] else list(scales),
-            "seed": seed,
+            "seed": run.seed,
             "settings": settings_of(self.settings),
+            "device": str(run.torch_device),
+            "precision": run.precision,
+            "time_limit": run.time_limit,
         }
 
 
@@ -80,15 +87,16 @@ def cases_of(plan: Plan) -> list[Case]:
         counts[entry.folder] += 1
         if plan.limit is None or counts[entry.folder] <= plan.limit:
             entries.append(entry)
-    methods = [(name, parse_method(name)) for name in plan.methods]
-    for name in plan.degradations:
-        for scale in plan.scales:
+    methods = {name: parse_method(name) for name in plan.methods}
+    scales, degradations = dict.fromkeys(plan.scales), dict.fromkeys(plan.degradations)
+    for name in degradations:
+        for scale in scales:
             parse_degradation(name, scale)
     return [
         Case(entry=entry, scale=scale, degradation=degradation, method=name, settings=settings)
-        for scale in plan.scales
-        for degradation in plan.degradations
-        for name, settings in methods
+        for scale in scales
+        for degradation in degradations
+        for name, settings in methods.items()
         for entry in entries
     ]
 
@@ -97,46 +105,53 @@ def run_plan(plan: Plan, run: Run, rows_file: Path | None = None) -> Iterator[Ro
     """Yield every row of a plan; those that the file holds already are read, the others computed and appended.
 
     Raises:
-        InputError: the plan or the file is wrong.
-        ImageFileError: an image cannot be read or written.
+        InputError: the plan or the file is wrong. Nothing was computed yet.
+        ImageFileError: an image cannot be read, measured or written.
     """
     cases = cases_of(plan)
+    if rows_file:
+        _check_appendable(rows_file)
     known = {_identity(row): row for row in (read_rows(rows_file) if rows_file else [])}
     for case in cases:
-        key = case.key(run.seed)
+        key = case.key(run)
         row = known.get(_identity(key))
         if row is None:
-            row = compute_row(case, replace(run, started=time.monotonic()), plan.pictures)
+            try:
+                row = compute_row(case, replace(run, started=time.monotonic()), plan.pictures)
+            except InputError as error:  # says what, not where
+                raise ImageFileError(f"{case.entry.path}: {case.method} {scale_name(case.scale)}: {error}") from error
             if rows_file:
                 _append(rows_file, row)
         yield row
 
 
 def compute_row(case: Case, run: Run, pictures: Path | None = None) -> Row:
-    """Shrink one image, quantize it to 8 bit, upscale it again, and measure."""
+    """Shrink one image, quantize it to 8 bit, upscale it again, and measure.
+
+    An infinite PSNR, of two equal images, is None in the row: JSON has no infinity.
+    """
     hr = load_sharp(case.entry.path, case.scale)
     degradation = parse_degradation(case.degradation, case.scale, case.entry.path.name)
     lr = quantized(degradation(hr.double(), run.generator()))
-    _reset_peak_memory(run.torch_device)
+    is_own_peak = _reset_peak_memory(run.torch_device)
     wall, cpu = time.perf_counter(), time.process_time()
     device_lr = lr.to(run.torch_device)
     sr = case.settings.adapt(device_lr, degradation, run)(device_lr).cpu()
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    peak_memory = _peak_memory(run.torch_device) if is_own_peak else None
     sr = sr[..., : hr.shape[-2], : hr.shape[-1]]
     shave = (round(degradation.scales[0]), round(degradation.scales[1]))
     if pictures is not None:
         _save_picture(sr, case, pictures)
     agreement = consistency_psnr(sr, lr, partial(degradation.forward, size=(lr.shape[-2], lr.shape[-1])))
     return {
-        **case.key(run.seed),
-        **{name: round(metric(sr, hr, shave), 4) for name, metric in METRICS.items()},
-        "consistency_psnr": round(agreement, 2),
+        **case.key(run),
+        **{name: _finite(round(metric(sr, hr, shave), 4)) for name, metric in METRICS.items()},
+        "consistency_psnr": _finite(round(agreement, 2)),
         "cpu_seconds": round(cpu, 2),
         "wall_seconds": round(wall, 2),
-        "peak_memory_bytes": _peak_memory(run.torch_device),
+        "peak_memory_bytes": peak_memory,
         "lr_size": [lr.shape[-2], lr.shape[-1]],
-        "device": str(run.torch_device),
-        "precision": run.precision,
         "threads": torch.get_num_threads(),
         "versions": {
             "innersr": version("innersr"),
@@ -152,24 +167,24 @@ def quantized(x: Tensor) -> Tensor:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Return the rows of a file, none if there is no file; the last line may be cut short by a crash.
+    """Return the rows of a file, none if there is no file; what a crash left of a last line does not count.
 
     Raises:
         InputError: a line that is not a row.
     """
     if not path.exists():
         return []
-    rows = []
-    lines = path.read_text(encoding="utf-8").splitlines()
-    for number, line in enumerate(lines, 1):
-        try:
-            rows.append(json.loads(line))
-            _identity(rows[-1])
-        except (ValueError, KeyError, TypeError):
-            if number == len(lines):
-                rows = rows[: number - 1]
-                break
-            raise InputError(f"{path}: line {number} is not a benchmark row; name another file") from None
+    rows: list[Row] = []
+    try:
+        *lines, rest = path.read_text(encoding="utf-8").split("\n")
+        for line in lines:
+            row = json.loads(line)
+            _identity(row)
+            rows.append(row)
+        if not rest.startswith(ROW_START[: len(rest)]):
+            raise ValueError
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{path}: line {len(rows) + 1} is not a benchmark row; name another file") from None
     return rows
 
 
@@ -177,13 +192,13 @@ def table_of(rows: Iterable[Row]) -> str:
     """Return a Markdown table of the means over the images of each folder."""
     groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
     for row in rows:
-        groups[row["folder"], f"x{row['scale']}", row["degradation"], row["method"]].append(row)
+        groups[row["folder"], scale_name(row["scale"]), row["degradation"], row["method"]].append(row)
     lines = [
         "| images | scale | degradation | method | n | PSNR-Y | SSIM-Y | consistency | CPU s | wall s |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for names, members in groups.items():
-        mean = {key: sum(row[key] for row in members) / len(members) for key in MEANS}
+        mean = {key: sum(decibels(row[key]) for row in members) / len(members) for key in MEANS}
         figures = [
             f"{mean['psnr_y']:.2f}",
             f"{mean['ssim_y']:.4f}",
@@ -195,8 +210,32 @@ def table_of(rows: Iterable[Row]) -> str:
     return "\n".join(lines)
 
 
+def scale_name(scale: Scale | list[float]) -> str:
+    """Return a scale, of a case or of a row, as x2, x1.5 or x2x3."""
+    scales = scale if isinstance(scale, tuple | list) else (scale,)
+    return "".join(f"x{s:g}" for s in dict.fromkeys(scales))
+
+
+def decibels(figure: float | None) -> float:
+    """Return a figure of a row, infinity where the row holds None."""
+    return math.inf if figure is None else figure
+
+
+def _finite(figure: float) -> float | None:
+    return figure if math.isfinite(figure) else None
+
+
+def _check_appendable(path: Path) -> None:
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; name a file for the rows")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: the folder {path.parent} does not exist; create it first")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise InputError(f"{path}: no permission to write it; name another file")
+
+
 def _identity(row: Mapping[str, Any]) -> str:
-    return json.dumps([row[key] for key in KEY], sort_keys=True)
+    return json.dumps([*(row[key] for key in KEY), row.get("time_limit")], sort_keys=True)
 
 
 def _append(path: Path, row: Row) -> None:
@@ -205,25 +244,29 @@ def _append(path: Path, row: Row) -> None:
     if complete != text:
         path.write_text(complete, encoding="utf-8")  # a crash cut the last line short
     with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row, sort_keys=True) + "\n")
+        file.write(json.dumps(row, sort_keys=True, allow_nan=False) + "\n")
 
 
 def _save_picture(sr: Tensor, case: Case, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    words = [case.entry.folder, case.entry.path.stem, case.degradation, case.method]
+    words = [case.entry.folder, case.entry.path.stem, scale_name(case.scale), case.degradation, case.method]
     name = "-".join(word.replace("/", "_").replace(":", "_").replace(";", "_") for word in words)
     save(Image(colour=sr.contiguous()), folder / f"{name}.png", overwrite=True)
 
 
-def _reset_peak_memory(device: torch.device) -> None:
+def _reset_peak_memory(device: torch.device) -> bool:
+    """Let the peak begin anew; return whether this system can."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    elif Path("/proc/self/clear_refs").exists():
+        return True
+    with contextlib.suppress(OSError):  # not Linux, or a container that hides it
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+        return True
+    return False
 
 
 def _peak_memory(device: torch.device) -> int | None:
-    """Return the peak of device memory, else of this process's resident memory; None where neither is told."""
+    """Return the peak of device memory, else of this process's resident memory (which begins with Python and torch)."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     status = Path("/proc/self/status")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 if TYPE_CHECKING:
     from innersr.commands import Voice
@@ -16,16 +17,44 @@ if TYPE_CHECKING:
 
 INPUT, QUALITY, PERFORMANCE, OUTPUT = "Input and output", "Quality", "Performance", "Reporting"
 
+
+class GroupedCommand(TyperCommand):
+    """A command whose help groups the options by panel, as plain text: importing Rich would double its time."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 (Typer has moved Click's types)
+        """Write the arguments, then every panel."""
+        panels = defaultdict(list)
+        for parameter in self.get_params(ctx):
+            default = "Arguments" if parameter.param_type_name == "argument" else "Options"
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                panels[getattr(parameter, "rich_help_panel", None) or default].append(record)
+        for name, records in panels.items():
+            with formatter.section(name):
+                formatter.write_dl(records)
+
+
+def _examples(*lines: str) -> str:
+    """Return an epilog of lines that Click does not wrap."""
+    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
+
+
 app = typer.Typer(
     name="innersr",
     help="Super-resolve one image from the image itself.",
-    epilog="Example: innersr upscale photo.jpg -o large.png --compare before-after.png",
+    epilog=_examples("innersr upscale photo.jpg -o large.png --compare before-after.png")
+    + "\n\nExit codes: 0 done, 1 a file failed, 2 wrong usage, 130 interrupted.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-kernel_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at blur kernels, convert them.")
+kernel_app = typer.Typer(
+    help="Look at blur kernels, convert them.",
+    epilog=_examples("innersr kernel show gaussian:2.0"),
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 app.add_typer(kernel_app, name="kernel")
 
 Device = Annotated[
@@ -44,11 +73,7 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say settings too
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 a file failed, 2 wrong usage, 130 interrupted."""
-    try:
-        app()
-    except KeyboardInterrupt:
-        typer.echo("interrupted; nothing half-written was left", err=True)
-        sys.exit(130)
+    app(prog_name="innersr")
 
 
 @app.callback(invoke_without_command=True)
@@ -64,15 +89,23 @@ def common(
 
 
 @app.command(
-    epilog="Examples: innersr upscale photo.jpg -o large.png -s 3 | "
-    "innersr upscale *.tif -o out/ --preset best | "
-    "innersr upscale a.png --size 1920x --kernel gaussian:2.0 --compare look.png"
+    cls=GroupedCommand,
+    epilog=_examples(
+        "innersr upscale photo.jpg -o large.png -s 3",
+        "innersr upscale *.tif -o out/ --preset best",
+        "innersr upscale a.png --size 1920x --kernel gaussian:2.0 --compare look.png",
+    ),
 )
 def upscale(  # noqa: PLR0913 (a command's options are its parameters)
-    inputs: Annotated[list[Path], typer.Argument(metavar="IN...", help="Image files.", show_default=False)],
+    inputs: Annotated[list[Path], typer.Argument(metavar="IN", help="Image files.", show_default=False)],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="File, or folder; beside the input when not given.", rich_help_panel=INPUT),
+        typer.Option(
+            "--output",
+            "-o",
+            help="File, or an existing folder; photo_x2.png beside photo.png when not given.",
+            rich_help_panel=INPUT,
+        ),
     ] = None,
     scale: Annotated[
         str | None,
@@ -81,7 +114,8 @@ def upscale(  # noqa: PLR0913 (a command's options are its parameters)
     size: Annotated[
         str | None,
         typer.Option(
-            help="Instead of a scale: 1920x, x1080, 1920x1080, 1920x1080^, 1920x1080!, 150%, 24000000@.",
+            help="Instead of a scale, as ImageMagick has it: 1920x (width), x1080 (height), 1920x1080 (fits into), "
+            "1920x1080^ (covers), 1920x1080! (exactly), 1920x1080< (smaller images only), 150%, 24000000@ (area).",
             rich_help_panel=INPUT,
         ),
     ] = None,
@@ -93,7 +127,12 @@ def upscale(  # noqa: PLR0913 (a command's options are its parameters)
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Any setting of the method.", rich_help_panel=QUALITY),
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Any setting of the method, such as steps=500; may be repeated.",
+            rich_help_panel=QUALITY,
+        ),
     ] = None,
     kernel: Annotated[
         str,
@@ -122,11 +161,11 @@ def upscale(  # noqa: PLR0913 (a command's options are its parameters)
         ),
     ] = 95,
     pixel_limit: Annotated[
-        int, typer.Option(help="Refuse images of more pixels.", rich_help_panel=INPUT)
+        int, typer.Option(min=1, help="Refuse images of more pixels.", rich_help_panel=INPUT)
     ] = 300_000_000,
     compare: Annotated[
         Path | None,
-        typer.Option(help="Draw bicubic and the result side by side into this file.", rich_help_panel=OUTPUT),
+        typer.Option(help="Draw bicubic and the result side by side into this file.", rich_help_panel=INPUT),
     ] = None,
     overwrite: Overwrite = False,
     device: Device = "auto",
@@ -151,7 +190,7 @@ def upscale(  # noqa: PLR0913 (a command's options are its parameters)
             settings=tuple(settings or ()),
             kernel=kernel,
             anchor=anchor,
-            noise=noise / 255,
+            noise=noise,
             alpha=alpha,
             depth=depth,
             metadata=metadata,
@@ -165,13 +204,14 @@ def upscale(  # noqa: PLR0913 (a command's options are its parameters)
 
 
 @app.command(
-    epilog="Example: innersr bench set5 --methods bicubic,zssr:preset=best --degradations g2.0d,bicubic "
-    "--scales 2,4 --out rows.jsonl"
+    cls=GroupedCommand,
+    epilog=_examples(
+        "innersr bench set5 --methods bicubic,zssr:preset=best --out rows.jsonl",
+        "innersr bench set5 set14 --degradations g2.0d,bicubic --scales 2,4",
+    ),
 )
 def bench(  # noqa: PLR0913 (a command's options are its parameters)
-    folders: Annotated[
-        list[Path], typer.Argument(metavar="DIR...", help="Folders of sharp images.", show_default=False)
-    ],
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR", help="Folders of sharp images.", show_default=False)],
     methods: Annotated[
         str, typer.Option(help="name or name:field=value;field=value, separated by commas.")
     ] = "bicubic,zssr",
@@ -199,16 +239,16 @@ def bench(  # noqa: PLR0913 (a command's options are its parameters)
 
         plan = Plan(
             folders=tuple(folders),
-            methods=tuple(methods.split(",")),
-            degradations=tuple(degradations.split(",")),
-            scales=tuple(parse_scale(text) for text in scales.split(",")),
+            methods=_listed(methods),
+            degradations=_listed(degradations),
+            scales=tuple(parse_scale(text) for text in _listed(scales)),
             limit=limit,
             pictures=pictures,
         )
         commands.bench(plan, _run(device, precision, seed, time_limit), out, voice)
 
 
-@app.command()
+@app.command(epilog=_examples("innersr doctor"))
 def doctor() -> None:
     """Say the versions, devices and image formats of this installation."""
     with _reporting() as voice:
@@ -219,7 +259,7 @@ def doctor() -> None:
         commands.doctor(voice, version_of("innersr"))
 
 
-@kernel_app.command("show", epilog="Example: innersr kernel show kernel.mat --plot kernel.png")
+@kernel_app.command("show", epilog=_examples("innersr kernel show kernel.mat --plot kernel.png"))
 def kernel_show(
     kernel: Annotated[str, typer.Argument(help="A kernel file, FILE#3 for the third in it, or gaussian:VAR.")],
     plot: Annotated[Path | None, typer.Option(help="Draw it into this image file.")] = None,
@@ -233,7 +273,7 @@ def kernel_show(
         commands.show_kernel(kernel, plot, overwrite, voice)
 
 
-@kernel_app.command("convert", epilog="Example: innersr kernel convert k.mat k.npy --convention fkp --scale 4")
+@kernel_app.command("convert", epilog=_examples("innersr kernel convert k.mat k.npy --convention fkp --scale 4"))
 def kernel_convert(
     source: Annotated[str, typer.Argument(help="A kernel file, FILE#3 for the third in it, or gaussian:VAR.")],
     target: Annotated[Path, typer.Argument(help=".npy, .mat, .png or .txt.")],
@@ -241,7 +281,7 @@ def kernel_convert(
         str | None,
         typer.Option(help="Move the centre of mass: centred, kernelgan (kernel_shift) or fkp; unchanged if not given."),
     ] = None,
-    scale: Annotated[float, typer.Option("--scale", "-s", help="That the convention is for.")] = 2.0,
+    scale: Annotated[float, typer.Option("--scale", "-s", min=1, max=100, help="That the convention is for.")] = 2.0,
     overwrite: Overwrite = False,
 ) -> None:
     """Write a kernel in another format or convention."""
@@ -249,6 +289,10 @@ def kernel_convert(
         from innersr import commands
 
         commands.convert_kernel(source, target, convention, scale, overwrite)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(","))
 
 
 def _run(device: str, precision: str, seed: int, time_limit: float | None) -> Run:
@@ -259,13 +303,17 @@ def _run(device: str, precision: str, seed: int, time_limit: float | None) -> Ru
 
 @contextlib.contextmanager
 def _reporting(*, as_json: bool = False, quiet: bool = False, verbose: bool = False) -> Iterator[Voice]:
-    """Turn errors into one line on stderr and an exit code."""
-    from innersr.commands import Voice
+    """Turn errors and Ctrl-C into one line on stderr and an exit code."""
     from innersr.errors import InnersrError, InputError
+    from innersr.interrupts import EXIT_CODE, MESSAGE
 
-    voice = Voice(quiet=quiet, verbose=verbose, as_json=as_json)
     try:
-        yield voice
-    except InnersrError as error:
-        voice.error(error)
+        from innersr.commands import Voice  # takes a second: Ctrl-C may well come now
+
+        yield Voice(quiet=quiet, verbose=verbose, as_json=as_json)
+    except (InnersrError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2 if isinstance(error, InputError) else 1) from None
+    except KeyboardInterrupt:
+        typer.echo(MESSAGE, err=True)
+        raise typer.Exit(EXIT_CODE) from None

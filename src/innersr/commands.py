@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import PIL
 import pyvips
@@ -22,7 +23,7 @@ from rich.progress import Progress as Bars
 from innersr import image as image_files
 from innersr import kernels
 from innersr.arrays import image_from
-from innersr.benchmark import Plan, run_plan, table_of
+from innersr.benchmark import Plan, decibels, run_plan, scale_name, table_of
 from innersr.compare import comparison
 from innersr.errors import InnersrError, InputError
 from innersr.image import Image, check_writable, partial_path, read, save
@@ -33,7 +34,7 @@ from innersr.methods import Method, make_method, settings_of
 from innersr.pipeline import ALPHA_CHOICES, Result, default_output, upscale_image
 from innersr.resize import resize
 from innersr.run import Progress, Run
-from innersr.specs import parse_kernel, parse_scale, parse_settings, parse_size
+from innersr.specs import check_size, parse_gaussian, parse_kernel, parse_scale, parse_settings, parse_size
 
 DEPTHS = {"keep": None, "8": "uint8", "16": "uint16", "float": "float32"}
 SHADES = " .:-=+*#%@"
@@ -41,7 +42,7 @@ SHADES = " .:-=+*#%@"
 
 @dataclass(frozen=True, kw_only=True)
 class UpscaleRequest:
-    """Everything that `innersr upscale` was told."""
+    """Everything that `innersr upscale` was told, the noise in 8-bit levels."""
 
     inputs: tuple[Path, ...]
     output: Path | None
@@ -67,69 +68,69 @@ class Voice:
     """Says things: results on stdout, notes and bars on stderr.
 
     Args:
-        quiet: errors only (results as JSON all the same).
+        quiet: errors only; but results that were asked for as JSON all the same.
         verbose: settings too.
         as_json: results are JSON, one object a line.
     """
 
     def __init__(self, *, quiet: bool, verbose: bool, as_json: bool) -> None:
         self._quiet, self._verbose, self._as_json = quiet, verbose, as_json
-        self._out = Console(markup=False, highlight=False, soft_wrap=True)
-        self._err = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
 
     def result(self, text: str, record: dict[str, Any]) -> None:
         """Say what came out."""
         if self._as_json:
-            self._out.print(json.dumps(record, default=str))
-        elif not self._quiet:
-            self._out.print(text)
+            _write(sys.stdout, json.dumps(record, default=str, allow_nan=False))
+        else:
+            self.text(text)
 
     def text(self, text: str) -> None:
-        """Say what was asked for as it is."""
-        self._out.print(text)
+        """Say what was asked for, as it is."""
+        if not self._quiet:
+            _write(sys.stdout, text)
 
     def note(self, text: str) -> None:
         """Say what the user should know."""
         if not self._quiet:
-            self._err.print(f"note: {text}")
+            _write(sys.stderr, f"note: {text}")
 
     def detail(self, text: str) -> None:
         """Say what only the curious want to know."""
         if self._verbose:
-            self._err.print(text)
+            _write(sys.stderr, text)
 
-    def error(self, error: Exception) -> None:
+    def error(self, text: str) -> None:
         """Say what went wrong."""
-        self._err.print(f"error: {error}")
+        _write(sys.stderr, f"error: {text}")
 
     @contextmanager
     def progress(self, title: str) -> Iterator[Callable[[Progress], None] | None]:
         """Give a function that draws reports as bars, on a terminal only."""
-        if self._quiet or not self._err.is_terminal:
+        # Rich would take FORCE_COLOR, which build servers set, for a terminal.
+        if self._quiet or not sys.stderr.isatty():
             yield None
             return
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),  # a file name may have brackets
             BarColumn(),
-            TextColumn("{task.completed}/{task.total}"),
-            TextColumn("{task.fields[loss]}"),
+            TextColumn("{task.fields[figures]}"),
             TimeRemainingColumn(),
         )
-        with Bars(*columns, console=self._err, transient=True) as bars:
-            task = bars.add_task(title, total=None, loss="")
+        with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+            task = bars.add_task(title, total=None, figures="")
 
             def draw(report: Progress) -> None:
-                loss = "" if report.loss is None else f"loss {report.loss:.4f}"
+                loss = "" if report.loss is None else f" loss {report.loss:.4f}"
+                figures = f"{report.done}/{report.total}{loss}"
                 description = f"{title}: {report.stage}"
                 if bars.tasks[task].description != description:
                     bars.reset(task)
-                bars.update(task, description=description, completed=report.done, total=report.total, loss=loss)
+                bars.update(task, description=description, completed=report.done, total=report.total, figures=figures)
 
             yield draw
 
 
 def upscale_files(request: UpscaleRequest, voice: Voice) -> int:
-    """Upscale files one after the other; return the exit code.
+    """Upscale files one after the other; return the exit code, 1 if any of them failed.
 
     One bad file does not keep the others from their turn.
 
@@ -137,6 +138,7 @@ def upscale_files(request: UpscaleRequest, voice: Voice) -> int:
         InputError: the request is wrong, and nothing was started.
     """
     method = make_method(request.method, request.preset, parse_settings(request.settings))
+    request = replace(request, inputs=tuple(_expanded(request.inputs)))
     _check(request)
     voice.detail(f"{request.method} {settings_of(method)} on {request.run.torch_device}, {request.run.dtype}")
     failures = 0
@@ -145,12 +147,14 @@ def upscale_files(request: UpscaleRequest, voice: Voice) -> int:
         for source in request.inputs:
             try:
                 _upscale_file(source, request, method, voice, partial_files)
-            except InnersrError as error:
+            except (InnersrError, OSError) as error:
                 failures += 1
-                voice.error(error if str(source) in str(error) else InnersrError(f"{source}: {error}"))
-            except (torch.OutOfMemoryError, MemoryError):
+                voice.error(str(error) if str(error).startswith(f"{source}: ") else f"{source}: {error}")
+            except (RuntimeError, MemoryError) as error:
+                if not _is_out_of_memory(error):
+                    raise
                 failures += 1
-                voice.error(InnersrError(f"{source}: out of memory; use a smaller scale or a machine with more"))
+                voice.error(f"{source}: out of memory; use a smaller scale or a machine with more")
     return 1 if failures else 0
 
 
@@ -193,8 +197,8 @@ def bench(plan: Plan, run: Run, rows_file: Path | None, voice: Voice) -> None:
         for row in run_plan(plan, replace(run, report=report), rows_file):
             rows.append(row)
             voice.detail(
-                f"{row['folder']}/{row['image']} x{row['scale']} {row['degradation']} {row['method']}: "
-                f"{row['psnr_y']:.2f} dB, SSIM {row['ssim_y']:.4f}, {row['cpu_seconds']:.1f} CPU s"
+                f"{row['folder']}/{row['image']} {scale_name(row['scale'])} {row['degradation']} {row['method']}: "
+                f"{decibels(row['psnr_y']):.2f} dB, SSIM {row['ssim_y']:.4f}, {row['cpu_seconds']:.1f} CPU s"
             )
     voice.text(table_of(rows))
 
@@ -219,6 +223,27 @@ def doctor(voice: Voice, package_version: str) -> None:
     voice.text("\n".join(lines))
 
 
+def _write(stream: TextIO, text: str) -> None:
+    # A file name may hold bytes that are no text in any encoding.
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    stream.flush()
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    # On a CPU torch raises a plain RuntimeError.
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
+
+
+def _expanded(inputs: Sequence[Path]) -> Iterator[Path]:
+    """Yield the inputs, with the files in place of a pattern that the shell has left alone."""
+    for path in inputs:
+        is_pattern = any(character in str(path) for character in "*?[") and not path.exists()
+        folder = Path(path.anchor)
+        found = sorted(folder.glob(str(path.relative_to(folder)))) if is_pattern else []
+        yield from found or [path]
+
+
 def _check(request: UpscaleRequest) -> None:
     """Refuse, before anything is read, what cannot work for any file."""
     if request.depth not in DEPTHS:
@@ -229,14 +254,16 @@ def _check(request: UpscaleRequest) -> None:
         raise InputError(f"metadata must be one of {', '.join(METADATA_CHOICES)}, got {request.metadata!r}")
     if request.scale is not None and request.size is not None:
         raise InputError("give --scale or --size, not both")
+    if not 0 <= request.noise < 255:
+        raise InputError(f"noise is a standard deviation in 8-bit levels, from 0 to below 255, got {request.noise:g}")
     if request.size is not None:
-        parse_size(request.size, (1, 1)) if "%" not in request.size else None
-    parse_kernel(request.kernel, parse_scale(request.scale or "2"), anchor=request.anchor, noise=request.noise)
+        check_size(request.size)
+    parse_kernel(request.kernel, parse_scale(request.scale or "2"), anchor=request.anchor)
     many = len(request.inputs) > 1
     if many and request.compare is not None:
         raise InputError("--compare takes one input")
     if many and request.output is not None and not request.output.is_dir():
-        raise InputError(f"{request.output}: with several inputs the output must be an existing folder")
+        raise InputError(f"{request.output}: with several inputs the output is a folder; create it first")
     names = [source.name for source in request.inputs]
     if request.output is not None and len(set(names)) != len(names):
         raise InputError("two inputs have the same name and would be written to the same file; upscale them apart")
@@ -255,7 +282,7 @@ def _upscale_file(
     if request.size is not None:
         rows, columns = parse_size(request.size, (height, width))
         scale = (rows / height, columns / width)
-    degradation = parse_kernel(request.kernel, scale, anchor=request.anchor, noise=request.noise)
+    degradation = parse_kernel(request.kernel, scale, anchor=request.anchor, noise=request.noise / 255)
     rows, columns = degradation.hr_size((height, width))
     if rows * columns > request.pixel_limit:
         raise InputError(f"{source}: the result would have {rows * columns} pixels; raise --pixel-limit to allow it")
@@ -265,6 +292,8 @@ def _upscale_file(
     size = (columns, rows)
     check_writable(target, depth=depth, bands=bands, has_alpha=has_alpha, overwrite=request.overwrite, size=size)
     if request.compare is not None:
+        if request.compare.resolve() in (source.resolve(), target.resolve()):
+            raise InputError(f"{request.compare}: --compare needs a file of its own")
         check_writable(request.compare, depth="uint8", bands=3, has_alpha=False, overwrite=request.overwrite)
     partial_files[:] = [partial_path(target)]
     with voice.progress(source.name) as report:
@@ -291,7 +320,7 @@ def _upscale_file(
         "seed": request.run.seed,
         "device": str(request.run.torch_device),
         "seconds": round(seconds, 2),
-        "consistency_psnr": round(result.consistency_psnr, 2),
+        "consistency_psnr": round(result.consistency_psnr, 2) if math.isfinite(result.consistency_psnr) else None,
         "notes": [*image.notes, *notes],
     }
     voice.result(
@@ -319,11 +348,11 @@ def _save_comparison(image: Image, result: Result, request: UpscaleRequest) -> N
 
 
 def _named_kernel(source: str) -> torch.Tensor:
-    if source.startswith("gaussian:") or source == "bicubic":
-        degradation = parse_kernel(source, 2).effective_kernel()
-        assert degradation.kernel is not None
-        return degradation.kernel
-    return load_kernel(source)
+    if source == "bicubic":
+        folded = parse_kernel(source, 2).effective_kernel().kernel
+        assert folded is not None
+        return folded
+    return parse_gaussian(source) if source.startswith("gaussian:") else load_kernel(source)
 
 
 def _save_plot(kernel: torch.Tensor, path: Path, overwrite: bool) -> None:

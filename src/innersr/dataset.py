@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from innersr.errors import InputError
+from innersr.errors import ImageFileError, InputError
 from innersr.image import read, readable_suffixes
 from innersr.resize import Scale, as_pair
 
@@ -28,25 +28,38 @@ def find_images(folders: Sequence[Path]) -> list[Entry]:
     the rest are not; else every image file is one. Subfolders are not entered.
 
     Raises:
-        InputError: a folder is missing or has no images.
+        InputError: a folder is missing or has no images, or two folders cannot be told apart.
     """
-    entries = []
-    for folder in folders:
+    entries: list[Entry] = []
+    for resolved, folder in {folder.resolve(): folder for folder in folders}.items():
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder; give folders of sharp images")
-        files = sorted(f for f in folder.iterdir() if f.suffix.lower() in readable_suffixes() and f.is_file())
+        files = sorted(f for f in folder.iterdir() if _is_image_name(f.name) and f.is_file())
         sharp = [f for f in files if f.stem.upper().endswith("_HR")] or files
         if not sharp:
             raise InputError(f"{folder}: no images in it ({', '.join(readable_suffixes())})")
-        name = "/".join(folder.resolve().parts[-2:])
+        name = "/".join(resolved.parts[-2:])
+        if any(entry.folder == name for entry in entries):
+            raise InputError(f"two folders are called {name}, as their rows would be; measure them apart")
         entries += [Entry(folder=name, path=file) for file in sharp]
     return entries
 
 
 def load_sharp(path: Path, scale: Scale) -> Tensor:
-    """Return an image's colours, (1, C, H, W), cut at the right and bottom to multiples of a whole scale."""
+    """Return an image's colours, (1, C, H, W), cut at the right and bottom to multiples of a whole scale.
+
+    Raises:
+        ImageFileError: the file cannot be read, or the image is smaller than the scale.
+    """
     colour = read(path).colour
     for axis, factor in zip((-2, -1), as_pair(scale), strict=True):
         if factor.is_integer():
             colour = colour.narrow(axis, 0, colour.shape[axis] - colour.shape[axis] % int(factor))
+    if 0 in colour.shape:
+        raise ImageFileError(f"{path}: too small to be shrunk by {scale}; leave it out")
     return colour
+
+
+def _is_image_name(name: str) -> bool:
+    # macOS leaves a hidden ._photo.png beside a photo.png.
+    return name.lower().endswith(readable_suffixes()) and not name.startswith(".")

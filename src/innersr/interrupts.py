@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
 PATIENCE = 0.7  # seconds that the work has to stop by itself
 EXIT_CODE = 130  # what shells give a program that SIGINT ended
+MESSAGE = "interrupted; nothing half-written was left"
+SHOW_CURSOR = "\x1b[?25h"  # progress bars hide it
 
 
 @contextlib.contextmanager
@@ -20,7 +22,8 @@ def prompt_interrupts(partial_files: list[Path]) -> Iterator[None]:
     """Make SIGINT and SIGTERM raise KeyboardInterrupt, and end the process if that takes too long.
 
     Python delivers the exception between two of its own instructions; a convolution or an encoder may run for
-    seconds in between. A thread that the signal wakes waits for a moment, removes the files, and exits.
+    seconds in between. A thread that the signal wakes gives the work a moment to end by itself; if it does not,
+    the thread removes the files and exits.
 
     Args:
         partial_files: what to remove then; the caller keeps the list up to date.
@@ -29,11 +32,13 @@ def prompt_interrupts(partial_files: list[Path]) -> Iterator[None]:
     os.set_blocking(writer, False)
     previous_fd = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     handlers = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    thread = threading.Thread(target=_exit_if_late, args=(reader, partial_files), daemon=True)
+    ended = threading.Event()
+    thread = threading.Thread(target=_exit_if_late, args=(reader, ended, partial_files), daemon=True)
     thread.start()
     try:
         yield
     finally:
+        ended.set()
         signal.set_wakeup_fd(previous_fd)
         for number, handler in handlers.items():
             signal.signal(number, handler)
@@ -46,14 +51,14 @@ def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 (t
     raise KeyboardInterrupt
 
 
-def _exit_if_late(reader: int, partial_files: list[Path]) -> None:
-    if not os.read(reader, 1):
+def _exit_if_late(reader: int, ended: threading.Event, partial_files: list[Path]) -> None:
+    while number := os.read(reader, 1):
+        if number[0] in (signal.SIGINT, signal.SIGTERM):
+            break
+    if not number or ended.wait(PATIENCE):
         return
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        time.sleep(0.02)
-        if not threading.main_thread().is_alive():
-            return
     for file in partial_files:
-        file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            file.unlink()
+    os.write(2, f"{SHOW_CURSOR * sys.stderr.isatty()}{MESSAGE}\n".encode())
     os._exit(EXIT_CODE)

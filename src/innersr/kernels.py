@@ -18,7 +18,7 @@ from innersr.errors import KernelError
 from innersr.resize import cubic
 
 TAIL = 5.0  # standard deviations that a Gaussian is cut at when no size is asked for: 4e-6 of its peak
-ROUNDING_SLACK = 1e-6  # pixels that float32 taps leave a centre of mass uncertain by, at most
+MASS_SLACK = 1e-6  # pixels that float32 taps leave a centre of mass uncertain by, at most
 CONVENTIONS = ("centred", "kernelgan", "fkp")
 
 
@@ -154,7 +154,7 @@ def in_convention(kernel: Tensor, convention: str, scale: float) -> Tensor:
     offset = {"centred": 0.0, "kernelgan": (scale - 1) / 2, "fkp": (1 - scale) / 2}[convention]
     mass = centre_of_mass(kernel)
     reach = max(max(m, n - 1 - m) for m, n in zip(mass, kernel.shape, strict=True))
-    side = 2 * math.ceil(reach + abs(offset) + 2.5 - ROUNDING_SLACK) + 1
+    side = 2 * math.ceil(reach + abs(offset) + 2.5 - MASS_SLACK) + 1
     moves = [side // 2 + offset - m for m in mass]
     whole = [math.floor(m) for m in moves]
     fine = shifted(kernel, moves[0] - whole[0], moves[1] - whole[1])

@@ -38,7 +38,11 @@ class ResidualStack(nn.Module):
     ) -> None:
         super().__init__()
         features = [channels, *[width] * (depth - 1), channels]
-        layers = [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False) for inputs, outputs in pairwise(features)]
+        # skip_init, because torch's own start weights would be drawn from the caller's global generator.
+        layers = [
+            nn.utils.skip_init(nn.Conv2d, inputs, outputs, 3, padding=1, bias=False)
+            for inputs, outputs in pairwise(features)
+        ]
         for layer in layers:
             variance = LAST_VARIANCE if layer is layers[-1] else initial_variance
             deviation = math.sqrt(variance / (9 * layer.in_channels))

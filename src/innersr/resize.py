@@ -132,7 +132,7 @@ def grids(
     lengths = size if size is not None else output_size(size_in, scales)
     phases = as_pair(phase) if phase is not None else tuple((1 / s - 1) / 2 for s in scales)
     if not all(math.isfinite(p) for p in phases):
-        raise InputError(f"phase must be finite, got {phase}")
+        raise InputError(f"phase must be finite, got {phases}")
     if min(*size_in, *lengths) < 1:
         raise InputError(f"cannot resize an image of {size_in[0]}x{size_in[1]} pixels to {lengths[0]}x{lengths[1]}")
     return (

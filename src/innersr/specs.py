@@ -18,7 +18,9 @@ from innersr.methods import Method, make_method
 from innersr.resize import Scale
 
 BENCHMARK_KERNEL = 21  # side of the test kernels in the MZSR paper
-GEOMETRY = re.compile(r"(\d*)x?(\d*)([!^<>]?)|(\d+(?:\.\d+)?)(%)|(\d+)(@)")
+WIDEST_VARIANCE = 150.0  # pixels^2; the kernel files end at 127 taps too
+LARGEST_SCALE = 1000
+GEOMETRY = re.compile(r"(\d{1,9})?(?:x(\d{1,9})?)?([!^<>])?|(\d{1,9}(?:\.\d{1,9})?)%|(\d{1,15})@", re.ASCII)
 NAMED_GAUSSIAN = re.compile(r"g(\d+(?:\.\d+)?)([db])")
 DEGRADATIONS = "bicubic, gVARd, gVARb (e.g. g2.0d), ganid, random:SEED, or a kernel file"
 
@@ -33,8 +35,8 @@ def parse_scale(text: str) -> Scale:
         parts = [float(part) for part in text.lower().split("x")]
     except ValueError:
         parts = []
-    if len(parts) not in (1, 2) or not all(1 <= p < math.inf for p in parts) or max(parts) <= 1:
-        raise InputError(f"scale must be a number above 1 or a pair such as 2x3, got {text!r}")
+    if len(parts) not in (1, 2) or not all(1 <= p <= LARGEST_SCALE for p in parts) or max(parts) <= 1:
+        raise InputError(f"scale must be a number from above 1 to {LARGEST_SCALE}, or a pair such as 2x3, got {text!r}")
     return parts[0] if len(parts) == 1 else (parts[0], parts[1])
 
 
@@ -42,20 +44,19 @@ def parse_size(text: str, size: tuple[int, int]) -> tuple[int, int]:
     """Return the output (height, width) that an ImageMagick geometry names for an image of `size`.
 
     "1920x" is a width, "x1080" a height, "1920x1080" the largest that fits, "1920x1080^" the smallest that
-    covers, "1920x1080!" exactly that, "<" only if the image is smaller, ">" only if it is larger, "150%" a
-    percentage, "24000000@" an area in pixels.
+    covers, "1920x1080!" exactly that, "<" only if the image is smaller, "150%" a percentage, "24000000@" the
+    largest of at most so many pixels.
 
     Raises:
-        InputError: not such a geometry, or one that does not enlarge the image.
+        InputError: see `check_size`; or the geometry does not enlarge this image.
     """
+    columns, rows, flag, percent, area = check_size(text).groups()
     height, width = size
-    match = GEOMETRY.fullmatch(text.strip())
-    if match is None or not re.search(r"[1-9]", text):
-        raise InputError(f"size must be a geometry such as 1920x, x1080, 1920x1080, 150% or 24000000@, got {text!r}")
-    columns, rows, flag, percent, _, area, _ = match.groups()
-    if percent or area:
-        factor = float(percent) / 100 if percent else math.sqrt(int(area) / (height * width))
-        result = (round(height * factor), round(width * factor))
+    if percent:
+        result = (_half_up(height * float(percent) / 100), _half_up(width * float(percent) / 100))
+    elif area:
+        factor = math.sqrt((int(area) + 1e-6) / (height * width))  # the millionth outweighs the rounding of sqrt
+        result = (math.floor(height * factor), math.floor(width * factor))
     else:
         result = _fitted(size, int(columns) if columns else None, int(rows) if rows else None, flag)
     if result[0] < height or result[1] < width or result == size:
@@ -64,6 +65,20 @@ def parse_size(text: str, size: tuple[int, int]) -> tuple[int, int]:
             "innersr only enlarges: use any image tool to shrink"
         )
     return result
+
+
+def check_size(text: str) -> re.Match[str]:
+    """Return the parts of a geometry.
+
+    Raises:
+        InputError: it is none, or one that enlarges no image whatever.
+    """
+    match = GEOMETRY.fullmatch(text.strip())
+    if match is None or not re.search(r"[1-9]", text):
+        raise InputError(f"size must be a geometry such as 1920x, x1080, 1920x1080, 150% or 24000000@, got {text!r}")
+    if match[3] == ">" or (match[4] and float(match[4]) <= 100):
+        raise InputError(f"size {text} enlarges no image; innersr only enlarges: use any image tool to shrink")
+    return match
 
 
 def parse_kernel(text: str, scale: Scale, *, anchor: str = "aligned", noise: float = 0.0) -> Degradation:
@@ -80,9 +95,32 @@ def parse_kernel(text: str, scale: Scale, *, anchor: str = "aligned", noise: flo
         KernelError: not such a name, or a file that holds no usable kernel.
     """
     if text == "bicubic":
-        return Degradation(scale=scale, noise=noise)
-    kernel = _parse_gaussian(text) if text.startswith("gaussian:") else load_kernel(text)
+        return Degradation(scale=scale, anchor=anchor, noise=noise)
+    kernel = parse_gaussian(text) if text.startswith("gaussian:") else load_kernel(text)
     return Degradation(scale=scale, kernel=kernel, anchor=anchor, noise=noise)
+
+
+def parse_gaussian(text: str) -> Tensor:
+    """Return the kernel that "gaussian:VAR" or "gaussian:V1,V2,THETA" names.
+
+    Raises:
+        KernelError: not such a name, or a variance that is not above 0 and at most 150.
+    """
+    parts = text.removeprefix("gaussian:").split(",")
+    try:
+        long, short, angle = [*parts, *parts, "0"] if len(parts) == 1 else parts
+        variances = float(long), float(short)
+        turn = math.radians(float(angle[:-3])) if angle.endswith("deg") else float(angle)
+        if not math.isfinite(turn):
+            raise ValueError
+    except ValueError:
+        raise KernelError(
+            f"a Gaussian kernel is gaussian:VAR or gaussian:V1,V2,THETA (variances in pixels^2, THETA in radians "
+            f"or with deg), got {text!r}"
+        ) from None
+    if max(variances) > WIDEST_VARIANCE:
+        raise KernelError(f"a Gaussian kernel has variances up to {WIDEST_VARIANCE:g} pixels^2, got {text!r}")
+    return kernels.gaussian(*variances, turn)
 
 
 def parse_degradation(text: str, scale: Scale, image_name: str = "") -> Degradation:
@@ -106,7 +144,7 @@ def parse_degradation(text: str, scale: Scale, image_name: str = "") -> Degradat
             scale=scale, kernel=kernel, anchor="centre", subsampling={"d": "direct", "b": "bicubic"}[named[2]]
         )
     if text.startswith("random:"):
-        if not text[7:].isdigit():
+        if not text.removeprefix("random:").isdecimal():
             raise InputError(f"random:SEED needs a whole number, got {text!r}")
         seed = zlib.crc32(f"{text} {image_name}".encode())
         return Degradation(scale=scale, kernel=kernels.random_div2krk(torch.Generator().manual_seed(seed)))
@@ -142,31 +180,19 @@ def parse_settings(assignments: Sequence[str]) -> dict[str, str]:
     return settings
 
 
-def _parse_gaussian(text: str) -> Tensor:
-    parts = text.removeprefix("gaussian:").split(",")
-    try:
-        if len(parts) == 1:
-            return kernels.gaussian(float(parts[0]))
-        variance, short_variance, angle = parts
-        turn = math.radians(float(angle[:-3])) if angle.endswith("deg") else float(angle)
-        return kernels.gaussian(float(variance), float(short_variance), turn)
-    except KernelError:
-        raise
-    except ValueError:
-        raise KernelError(
-            f"a Gaussian kernel is gaussian:VAR or gaussian:V1,V2,THETA (variances in pixels^2, THETA in radians "
-            f"or with deg), got {text!r}"
-        ) from None
-
-
-def _fitted(size: tuple[int, int], columns: int | None, rows: int | None, flag: str) -> tuple[int, int]:
+def _fitted(size: tuple[int, int], columns: int | None, rows: int | None, flag: str | None) -> tuple[int, int]:
     """Return the (height, width) of ImageMagick's WxH, Wx and xH with a flag."""
     height, width = size
     if flag == "!":
         return rows or height, columns or width
     factors = [wanted / have for wanted, have in ((columns, width), (rows, height)) if wanted]
     factor = max(factors) if flag == "^" else min(factors)
-    if (flag == "<" and factor <= 1) or (flag == ">" and factor >= 1):
+    if flag == "<" and factor <= 1:
         return size
     # The side that decides gets exactly what was asked for.
-    return max(1, round(height * factor)), max(1, round(width * factor))
+    return max(1, _half_up(height * factor)), max(1, _half_up(width * factor))
+
+
+def _half_up(x: float) -> int:
+    """Round as ImageMagick does; Python's round() takes halves to the even number."""
+    return math.floor(x + 0.5)

@@ -9,8 +9,8 @@ class PlateauRule:
     """ZSSR's learning-rate rule: divide by ten when the error stops falling (Shocher 2018, sec. 3.2).
 
     The errors of the last `window` tests are fitted by a line. Where 1.5 times the fall per test is below the
-    standard deviation of that slope, the rate falls. The deviation is the textbook one, with n - 2 degrees of
-    freedom.
+    standard deviation of that slope, or equals it, the rate falls. The deviation is the textbook one, with n - 2
+    degrees of freedom.
 
     Args:
         learning_rate: to begin with.
@@ -34,7 +34,8 @@ class PlateauRule:
         if len(self._errors) <= self._window:
             return
         slope, deviation = fit_line(self._errors[-self._window :])
-        if -1.5 * slope < deviation:
+        # Differs from the paper: or equals it. The error of a black image is 0 from the first test on.
+        if -1.5 * slope <= deviation:
             self.learning_rate /= 10
             self._errors.clear()
 
@@ -51,6 +52,6 @@ def fit_line(values: list[float]) -> tuple[float, float]:
     places = [i - (n - 1) / 2 for i in range(n)]
     spread = sum(p * p for p in places)
     mean = sum(values) / n
-    slope = sum(p * v for p, v in zip(places, values, strict=True)) / spread
+    slope = sum(p * (v - mean) for p, v in zip(places, values, strict=True)) / spread
     rest = sum((v - mean - slope * p) ** 2 for p, v in zip(places, values, strict=True))
     return slope, math.sqrt(rest / (n - 2) / spread)

@@ -1,0 +1,335 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import correlate
+
+from innersr import kernels
+from innersr.augment import SYMMETRIES, apply_symmetry
+from innersr.degradation import Degradation
+from innersr.errors import InputError, KernelError
+from innersr.resize import resize
+
+# Kernels are float32 and sum to 1, and images are in [0, 1]: a kernel rounded once more moves a result by this.
+SINGLE = 2e-7
+
+SCALES = [2, 3, 4, 1.5, (2, 3), 2.7]
+KERNELS = {
+    "none": None,
+    "delta": kernels.delta(),
+    "odd": kernels.gaussian(1.5, 0.7, 0.4, size=7),
+    "even": kernels.gaussian(1.2, size=6),
+    "lopsided": kernels.normalised(torch.arange(35.0).reshape(5, 7).sqrt() + torch.eye(5, 7)),
+}
+ANCHORS = ["aligned", "centre", (1.25, 2.5), (-3.4, 9.0)]
+EVERY = {
+    f"x{scale}, {name}, {anchor}, {subsampling}": Degradation(
+        scale=scale, kernel=kernel, anchor=anchor, subsampling=subsampling
+    )
+    for scale in SCALES
+    for name, kernel in KERNELS.items()
+    for anchor in ANCHORS
+    for subsampling in ("direct", "bicubic")
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Compute images this small on one thread: several would mostly wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(params=EVERY)
+def degradation(request):
+    return EVERY[request.param]
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def noise(height, width, seed=0, dtype=torch.float64):
+    return torch.rand(1, 2, height, width, generator=seeded(seed), dtype=dtype)
+
+
+def is_divided(degradation):
+    return all(s == round(s) for s in degradation.scales)
+
+
+def test_the_adjoint_is_the_transpose(degradation):
+    for dtype, tolerance in ((torch.float64, 1e-10), (torch.float32, 1e-5)):
+        hr = noise(29, 26, dtype=dtype)  # 29 is prime: no scale divides it
+        lr = degradation.forward(hr)
+        other = noise(*lr.shape[-2:], seed=1, dtype=dtype)
+        back = degradation.adjoint(other, (29, 26))
+        assert back.shape == hr.shape
+        # All terms but those of small lobes are positive, so that the sums do not cancel.
+        assert abs(float((lr * other).sum() / (hr * back).sum()) - 1) < tolerance
+
+
+def test_turning_the_image_turns_the_degradation(degradation):
+    hr = noise(27, 54) if 2.7 in degradation.scales else noise(24, 36)  # multiples of the scale
+    lr = degradation.forward(hr)
+    for symmetry in SYMMETRIES:
+        turned = degradation.transformed(symmetry).forward(apply_symmetry(hr, symmetry))
+        assert (turned - apply_symmetry(lr, symmetry)).abs().max() < SINGLE
+
+
+def test_each_pixel_looks_where_the_offsets_say(degradation):
+    rows = torch.arange(60.0, dtype=torch.float64)
+    lr = degradation.forward(rows[:, None].expand(1, 1, 60, 60))
+    transposed = degradation.forward(rows.expand(1, 1, 60, 60))
+    # MATLAB's widened cubic has its centre of mass off the grid by 0.02 pixels where the scale is not whole.
+    is_exact = degradation.subsampling == "direct" or is_divided(degradation)
+    tolerance = 1e-5 if is_exact else 0.025  # else: float32 taps that are 10 pixels away
+    i, j = lr.shape[-2] // 2, lr.shape[-1] // 2
+    vertical, horizontal = degradation.scales
+    assert abs(float(lr[0, 0, i, j]) - (i * vertical + degradation.offsets[0])) < tolerance
+    assert abs(float(transposed[0, 0, i, j]) - (j * horizontal + degradation.offsets[1])) < tolerance
+
+
+def test_upsampling_shifts_nothing(degradation):
+    ramp = torch.arange(60.0, dtype=torch.float64)[:, None] + 2 * torch.arange(70.0, dtype=torch.float64)
+    back = degradation.upsample(degradation.forward(ramp[None, None]), (60, 70))
+    is_exact = degradation.subsampling == "direct" or is_divided(degradation)
+    # In pixels, as above; 24 from the border no kernel sees its reflection.
+    assert (back - ramp)[..., 24:-24, 24:-24].abs().max() < 3 * (1e-5 if is_exact else 0.025)
+
+
+def test_bicubic_without_a_kernel_is_matlabs_imresize():
+    hr = noise(23, 18)
+    assert torch.equal(Degradation(scale=2).forward(hr), resize(hr, 0.5))
+    assert torch.equal(Degradation(scale=(1.5, 3)).forward(hr), resize(hr, (1 / 1.5, 1 / 3)))
+
+
+@pytest.mark.parametrize("scale", [2, 3, (2, 4)])
+@pytest.mark.parametrize("name", ["odd", "even", "lopsided"])
+def test_direct_from_the_centre_is_scipys_correlation_and_every_sth_pixel(name, scale):
+    # MZSR's "direct" and ZSSR's numeric_kernel are this call (Soh 2020, imresize.py; sizes that s divides).
+    kernel = KERNELS[name]
+    down, right = (scale, scale) if isinstance(scale, int) else scale
+    hr = noise(24, 36)
+    lr = Degradation(scale=scale, kernel=kernel, anchor="centre").forward(hr)
+    for channel in range(2):
+        blurred = correlate(hr[0, channel].numpy(), kernel.double().numpy(), mode="reflect")
+        assert np.abs(lr[0, channel].numpy() - blurred[::down, ::right]).max() < 1e-12  # float64
+
+
+@pytest.mark.parametrize("scale", [2, 3, 1.5])
+def test_bicubic_from_the_centre_is_scipys_correlation_and_imresize(scale):
+    # MZSR's "bicubic". A symmetric kernel keeps the blurred image symmetric about its border.
+    kernel = kernels.gaussian(1.3, size=9)
+    hr = noise(25, 19)
+    lr = Degradation(scale=scale, kernel=kernel, anchor="centre", subsampling="bicubic").forward(hr)
+    blurred = np.stack([correlate(band.numpy(), kernel.double().numpy(), mode="reflect") for band in hr[0]])
+    assert (lr[0] - resize(torch.from_numpy(blurred), 1 / scale)).abs().max() < 1e-12  # float64
+
+
+def test_direct_at_a_fraction_interpolates_between_pixels():
+    # x1.5 from the centre reads pixels 0, 1.5, 3, ...; Keys' weights half way are (-1, 9, 9, -1) / 16.
+    hr = noise(24, 24)
+    blurred = correlate(hr[0, 0].numpy(), KERNELS["odd"].double().numpy(), mode="reflect")
+    lr = Degradation(scale=1.5, kernel=KERNELS["odd"], anchor="centre").forward(hr)[0, 0].numpy()
+    assert np.abs(lr[::2, ::2] - blurred[::3, ::3]).max() < 1e-12
+    half = (9 * (blurred[::3, 1] + blurred[::3, 2]) - blurred[::3, 0] - blurred[::3, 3]) / 16
+    assert np.abs(lr[::2, 1] - half).max() < 1e-12
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("convention", ["kernelgan", "centred"])
+def test_the_conventions_of_kernel_files_mean_what_the_anchors_do(scale, convention):
+    kernel = kernels.gaussian(2.0, 0.8, 0.3, size=9)
+    hr = noise(48, 48)
+    anchors = {"kernelgan": "aligned", "centred": "centre"}
+    expected = Degradation(scale=scale, kernel=kernel, anchor=anchors[convention]).forward(hr)
+    moved = kernels.in_convention(kernel, convention, scale)
+    lr = Degradation(scale=scale, kernel=moved, anchor="centre").forward(hr)
+    # Both interpolate the kernel once, by the same fraction: the rounding of float32 taps is left.
+    assert (lr - expected).abs().max() < 5 * SINGLE
+
+
+def test_an_fkp_kernel_looks_as_far_to_the_other_side_as_a_kernelgan_kernel():
+    kernel = kernels.gaussian(1.5)
+    hr = noise(24, 24)
+    moved = [kernels.in_convention(kernel, convention, 3.0) for convention in ("kernelgan", "fkp")]
+    first, second = (Degradation(scale=3, kernel=k, anchor="centre") for k in moved)
+    assert first.offsets == pytest.approx((1.0, 1.0), abs=1e-5)
+    assert second.offsets == pytest.approx((-1.0, -1.0), abs=1e-5)
+    # Two pixels apart: one reads at 3 i + 1, the other at 3 i - 1.
+    assert (second.forward(hr.roll((-2, -2), (-2, -1))) - first.forward(hr))[..., 2:-2, 2:-2].abs().max() < 5 * SINGLE
+
+
+@pytest.mark.parametrize("name", ["odd", "even", "lopsided"])
+@pytest.mark.parametrize("subsampling", ["direct", "bicubic"])
+@pytest.mark.parametrize("scale", [2, 2.5])
+def test_aligned_images_lie_edge_to_edge_whatever_the_kernel(name, subsampling, scale):
+    degradation = Degradation(scale=scale, kernel=KERNELS[name], subsampling=subsampling)
+    assert degradation.offsets == pytest.approx(((scale - 1) / 2, (scale - 1) / 2), abs=1e-12)
+
+
+def test_the_centre_of_an_even_kernel_is_behind_its_middle():
+    assert Degradation(scale=2, kernel=KERNELS["even"], anchor="centre").anchor == (3.0, 3.0)
+    assert Degradation(scale=2, kernel=KERNELS["lopsided"], anchor="centre").anchor == (2.0, 3.0)
+
+
+@pytest.mark.parametrize("scale", [2, (2, 3), 8])
+@pytest.mark.parametrize("name", ["none", "even", "lopsided"])
+@pytest.mark.parametrize("anchor", ["aligned", "centre", (1.25, 2.5), (-12.6, 17.0)])
+def test_the_effective_kernel_is_both_steps_at_once_up_to_the_border(scale, name, anchor):
+    # At x8 a last row of its own (65 = 8 * 8 + 1) makes the cubic read 18 pixels beyond the border.
+    hr = noise(65, 71)
+    two_steps = Degradation(scale=scale, kernel=KERNELS[name], anchor=anchor, subsampling="bicubic")
+    one_step = two_steps.effective_kernel()
+    assert one_step.subsampling == "direct"
+    assert one_step.offsets == pytest.approx(two_steps.offsets, abs=1e-5)
+    assert (one_step.forward(hr) - two_steps.forward(hr)).abs().max() < SINGLE
+
+
+def test_the_effective_kernel_of_direct_subsampling_is_itself():
+    degradation = Degradation(scale=2, kernel=KERNELS["odd"])
+    assert degradation.effective_kernel() is degradation
+
+
+def test_matlabs_bicubic_kernel_has_eight_taps():
+    effective = Degradation(scale=2, noise=0.01).effective_kernel()
+    half = torch.tensor([-3.0, -9, 29, 111, 111, 29, -9, -3]) / 256  # cubic(1/4 + k/2) / 2
+    assert effective.kernel.shape == (8, 8)
+    assert (effective.kernel - half[:, None] * half).abs().max() < SINGLE
+    assert effective.anchor == (3.0, 3.0)
+    assert effective.noise == 0.01
+
+
+def test_a_fractional_scale_has_no_effective_kernel():
+    with pytest.raises(KernelError, match="only whole scales have one effective kernel, got 1.5"):
+        Degradation(scale=1.5).effective_kernel()
+
+
+@pytest.mark.parametrize(
+    ("kernel", "arguments", "expected"),
+    [
+        (None, {"scale": 2}, SYMMETRIES),
+        (None, {"scale": (2, 4)}, (0, 1, 2, 3)),  # turned, it looks whole pixels away, but at another scale
+        (kernels.gaussian(1.5), {"scale": 2}, SYMMETRIES),
+        (kernels.gaussian(1.5), {"scale": 2.7}, SYMMETRIES),
+        (kernels.gaussian(1.5), {"scale": (2, 3)}, (0, 1, 2, 3)),
+        # Its LR pixels look at HR pixel 2 i, those of the turned image at 2 i + 1: a whole pixel apart.
+        (kernels.gaussian(1.5), {"scale": 2, "anchor": "centre"}, SYMMETRIES),
+        (kernels.gaussian(1.5), {"scale": 1.5, "anchor": "centre"}, (0, 4)),
+        (kernels.gaussian(1.5), {"scale": 2, "anchor": (7.0, 7.25)}, (0, 2)),
+        (kernels.gaussian(4.0, 1.0), {"scale": 2}, (0, 1, 2, 3)),
+        (kernels.gaussian(4.0, 1.0, math.pi / 4), {"scale": 2}, (0, 3, 4, 7)),
+        (kernels.gaussian(4.0, 1.0, -0.5), {"scale": 2}, (0, 3)),
+        (kernels.random_div2krk(seeded()), {"scale": 2}, (0,)),
+        # Off the middle of their arrays, as the kernels of DIV2KRK, KernelGAN and FKP are.
+        (kernels.in_convention(kernels.gaussian(1.5), "kernelgan", 2.0), {"scale": 2, "anchor": "centre"}, SYMMETRIES),
+        (torch.nn.functional.pad(kernels.gaussian(4.0, 1.0, -0.5), (0, 2, 0, 3)), {"scale": 4}, (0, 3)),
+        (KERNELS["even"], {"scale": 3, "subsampling": "bicubic"}, SYMMETRIES),
+    ],
+)
+def test_symmetries_are_those_that_the_kernel_and_its_grid_have(kernel, arguments, expected):
+    assert Degradation(kernel=kernel, **arguments).symmetries() == expected
+
+
+@pytest.mark.parametrize("scale", [2, 3, 1.5, 2.7, 2.5, 1.05, math.pi, (2, 3), (1.1, 4)])
+def test_the_size_up_and_down_again_is_the_same(scale):
+    degradation = Degradation(scale=scale)
+    for length in range(1, 300):
+        size = (length, 2 * length)
+        assert degradation.lr_size(degradation.hr_size(size)) == size
+
+
+def test_sizes_are_rounded_towards_what_both_images_show():
+    degradation = Degradation(scale=1.5)
+    assert degradation.hr_size((5, 4)) == (7, 6)
+    assert degradation.lr_size((7, 6)) == (5, 4)
+    assert Degradation(scale=1.1).hr_size((50, 10)) == (55, 11)
+    assert degradation.adjoint(noise(5, 4)).shape == (1, 2, 7, 6)
+    assert degradation.upsample(noise(5, 4)).shape == (1, 2, 7, 6)
+    assert degradation.forward(noise(8, 6), (5, 4)).shape == (1, 2, 5, 4)
+
+
+def test_noise_has_the_deviation_asked_for_and_repeats():
+    degradation = Degradation(scale=2, noise=0.03)
+    hr = torch.full((1, 3, 200, 200), 0.5)
+    lr = degradation(hr, seeded(5))
+    assert torch.equal(lr, degradation(hr, seeded(5)))
+    assert not torch.equal(lr, degradation(hr, seeded(6)))
+    # 30 000 samples: both estimates are within 4 of their own standard deviations.
+    assert float((lr - 0.5).std()) == pytest.approx(0.03, rel=4 / math.sqrt(60_000))
+    assert abs(float((lr - 0.5).mean())) < 4 * 0.03 / math.sqrt(30_000)
+
+
+def test_without_a_generator_there_is_no_noise():
+    hr = noise(20, 20, dtype=torch.float32)
+    noisy, clean = Degradation(scale=2, noise=0.3), Degradation(scale=2)
+    assert torch.equal(noisy(hr), clean(hr))
+    assert torch.equal(noisy.forward(hr), clean.forward(hr))
+
+
+def test_only_the_call_clips():
+    edge = torch.zeros(1, 1, 16, 16)
+    edge[..., 8:] = 1
+    degradation = Degradation(scale=2, noise=0.5)
+    linear = degradation.forward(edge)
+    assert linear.min() < -0.01
+    assert linear.max() > 1.01
+    assert torch.equal(degradation(edge), linear.clamp(0, 1))
+    noisy = degradation(edge, seeded())
+    assert (noisy.min(), noisy.max()) == (0, 1)
+
+
+def test_the_kernel_is_normalised_and_copied():
+    kernel = torch.full((3, 3), 2.0)
+    degradation = Degradation(scale=2, kernel=kernel)
+    kernel[0, 0] = 100
+    assert (degradation.kernel - 1 / 9).abs().max() < SINGLE
+
+
+def test_forward_is_differentiable_and_the_adjoint_is_its_gradient():
+    degradation = Degradation(scale=2, kernel=KERNELS["lopsided"], subsampling="bicubic")
+    hr = noise(15, 14).requires_grad_()
+    lr = degradation.forward(hr)
+    other = noise(*lr.shape[-2:], seed=1)
+    lr.backward(other)
+    assert (hr.grad - degradation.adjoint(other, (15, 14))).abs().max() < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"scale": 1}, "scale must be above 1, got 1; for shrinking use any image tool"),
+        ({"scale": 0.5}, "scale must be above 1, got 0.5"),
+        ({"scale": (2, 0.9)}, r"scale must be above 1, got \(2, 0.9\)"),
+        ({"scale": math.nan}, "scale must be above 1, got nan"),
+        ({"scale": math.inf}, "scale must be above 1, got inf"),
+        ({"scale": 2, "anchor": "middle"}, "anchor must be one of aligned, centre or .row, column., got 'middle'"),
+        ({"scale": 2, "anchor": (0.0, math.nan)}, "anchor must be finite"),
+        ({"scale": 2, "subsampling": "nearest"}, "subsampling must be one of direct, bicubic, got 'nearest'"),
+        ({"scale": 2, "noise": -0.1}, "noise is a standard deviation in .0, 1., got -0.1"),
+        ({"scale": 2, "noise": 3.2}, "got 3.2; divide 8-bit levels by 255"),
+        ({"scale": 2, "noise": math.nan}, "noise is a standard deviation"),
+    ],
+)
+def test_impossible_settings_are_named(arguments, message):
+    with pytest.raises(InputError, match=message):
+        Degradation(**arguments)
+
+
+def test_a_kernel_of_negative_sum_is_refused():
+    with pytest.raises(KernelError, match="a blur kernel must have a positive sum, got -8"):
+        Degradation(scale=2, kernel=torch.tensor([[1.0, -9.0]]))
+
+
+@pytest.mark.parametrize("subsampling", ["direct", "bicubic"])
+def test_a_kernel_larger_than_the_image_is_refused(subsampling):
+    degradation = Degradation(scale=2, kernel=kernels.box(9), subsampling=subsampling)
+    message = r"the kernel \(9x9\) is larger than the image it blurs \(8x20\); use a smaller kernel"
+    with pytest.raises(KernelError, match=message):
+        degradation.forward(noise(8, 20))
+    with pytest.raises(KernelError, match=message):
+        degradation.adjoint(noise(4, 10))
+    assert degradation.forward(noise(9, 9)).shape == (1, 2, 5, 5)

@@ -1,0 +1,399 @@
+"""The contract of a method, over every entry of METHODS; then what each of them promises beyond it."""
+
+import dataclasses
+import math
+from dataclasses import FrozenInstanceError, replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from innersr.degradation import Degradation
+from innersr.errors import Cancelled, InputError, KernelError
+from innersr.kernels import gaussian
+from innersr.methods import METHODS, PRESETS, ZSSR, BackProjection, Bicubic, make_method, settings_of
+from innersr.metrics import psnr
+from innersr.resize import resize
+from innersr.run import REPORT_INTERVAL, Run
+
+RUN = Run(device="cpu", precision="fp32")
+SIDES = (22, 18)  # pixels
+LEVEL = 1 / 255
+SINGLE = 1e-6  # float32: values of about 1, each a sum of some hundred products
+
+# Settings that make any method small. One that lacks a field goes without.
+SMALL = {"steps": "8", "crop": "24", "width": "8", "depth": "3", "fathers": "3", "back_projection": "4"}
+MORE = {**SMALL, "steps": "500", "width": "16"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Tiny tensors are slower in several threads, by far where other programs use the cores as well."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(params=METHODS)
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def method(name):
+    return made(name)
+
+
+def made(name, settings=SMALL):
+    return make_method(name, settings={key: text for key, text in settings.items() if has(name, key)})
+
+
+def has(name, field):
+    return field in {field.name for field in dataclasses.fields(METHODS[name])}
+
+
+def learns(name):
+    return has(name, "learning_rate")
+
+
+def image(channels=1, sides=SIDES, seed=6):
+    """Smooth noise: every frequency, and no two places alike."""
+    noise = torch.rand(1, channels, *sides, generator=torch.Generator().manual_seed(seed))
+    return (resize(resize(noise, 0.5), size=sides) * 0.6 + noise * 0.4).clamp(0, 1)
+
+
+def edges(side):
+    """A rough chequerboard with slanted, antialiased sides: the same edges everywhere, at every scale."""
+    y, x = np.mgrid[: side * 4, : side * 4] / 4
+    light = (np.sin(x / 9 + y / 23) > 0) ^ (np.sin(y / 11 - x / 31) > 0)
+    return torch.from_numpy(light.reshape(side, 4, side, 4).mean((1, 3)) * 0.7 + 0.15).float()[None, None]
+
+
+def upscaled(method, x, degradation=None, run=RUN):
+    return method.adapt(x, degradation or Degradation(scale=2), run)(x)
+
+
+@pytest.mark.parametrize(
+    ("scale", "size"), [(2, (44, 36)), (1.5, (33, 27)), (3, (66, 54)), ((2, 3), (44, 54)), ((1, 2), (22, 36))]
+)
+def test_the_result_has_the_size_that_the_scale_asks_for(method, scale, size):
+    result = upscaled(method, image(), Degradation(scale=scale))
+    assert (*result.shape,) == (1, 1, *size)
+    assert result.dtype is torch.float32
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+def test_any_number_of_channels_comes_back_within_the_range(method, channels):
+    result = upscaled(method, (image(channels) - 0.5) * 1.5 + 0.5)  # black and white are reached
+    assert result.shape[1] == channels
+    assert float(result.min()) >= 0
+    assert float(result.max()) <= 1
+
+
+def test_nothing_is_moved_and_brightness_stays(method):
+    """A gradient, which every interpolation should keep, tells a shift of a tenth of a pixel."""
+    ramp = torch.linspace(0.2, 0.8, 24).expand(1, 1, 24, 24)
+    expected = resize(ramp, 2)
+    for x, truth in ((ramp, expected), (ramp.mT, expected.mT)):
+        result = upscaled(method, x.contiguous())
+        inside = (result - truth)[..., 12:-12, 12:-12]
+        # An untrained network adds a few percent of contrast; a shift of an LR pixel is 0.6 / 23.
+        assert abs(float(inside.mean())) < 0.1 * 0.6 / 23
+
+
+def test_flat_images_stay_flat_to_8_bits(name):
+    method = made(name, MORE)
+    upscaler = method.adapt(torch.full((1, 1, *SIDES), 0.5), Degradation(scale=2), RUN)
+    for level in (0, 1, 77, 128, 255):
+        levels = upscaler(torch.full((1, 1, *SIDES), level * LEVEL)) * 255
+        assert bool((levels.round() == level).all()), f"{level} became {levels.min()} to {levels.max()}"
+
+
+def test_black_stays_exactly_black(method):
+    black = torch.zeros(1, 3, *SIDES)
+    assert torch.equal(upscaled(method, black), torch.zeros(1, 3, 44, 36))
+
+
+def test_inputs_are_not_changed(method):
+    x, kernel = image(2), gaussian(2, size=5)
+    kept = x.clone(), kernel.clone()
+    upscaled(method, x, Degradation(scale=2, kernel=kernel))
+    assert torch.equal(x, kept[0])
+    assert torch.equal(kernel, kept[1])
+
+
+def test_an_upscaler_gives_the_same_result_twice(method):
+    x = image(3)
+    upscaler = method.adapt(x, Degradation(scale=2), RUN)
+    first = upscaler(x)
+    upscaler(image(3, seed=8))
+    assert torch.equal(upscaler(x), first)
+    assert not first.requires_grad
+
+
+def test_an_upscaler_takes_other_images_and_sizes(method):
+    upscaler = method.adapt(image(2), Degradation(scale=2), RUN)
+    assert upscaler(image(2, (9, 31), seed=8)).shape == (1, 2, 18, 62)
+
+
+def test_a_batch_is_upscaled_image_by_image(method):
+    upscaler = method.adapt(image(1), Degradation(scale=2), RUN)
+    both = upscaler(torch.cat([image(1), image(1, seed=8)]))
+    # Back-projection takes one step length for the whole batch, so the parts agree to its accuracy only.
+    assert torch.allclose(both[:1], upscaler(image(1)), atol=0.01, rtol=0)
+
+
+def test_the_same_seed_gives_the_same_bytes_whatever_was_drawn_before(method):
+    first = upscaled(method, image())
+    torch.rand(7)
+    assert torch.equal(upscaled(method, image()), first)
+
+
+def test_another_seed_gives_another_result_where_something_is_learnt(name, method):
+    a, b = (upscaled(method, image(), run=replace(RUN, seed=seed)) for seed in (0, 1))
+    assert torch.equal(a, b) != learns(name)
+
+
+def test_the_callers_random_numbers_are_left_alone(method):
+    state = torch.get_rng_state()
+    upscaled(method, image())
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_method_is_a_frozen_value(name, method):
+    assert method == made(name)
+    assert hash(method) == hash(made(name))
+    with pytest.raises(FrozenInstanceError):
+        method.steps = 3
+
+
+def test_settings_rebuild_the_method(name, method):
+    assert METHODS[name](**settings_of(method)) == method
+
+
+@pytest.mark.parametrize("limited_to", [1e-9, 5.5])
+def test_the_time_limit_ends_learning_and_still_gives_a_result(monkeypatch, name, limited_to):
+    """A clock that advances by a second whenever it is read."""
+    clock = SimpleNamespace(now=0.0)
+
+    def monotonic():
+        clock.now += 1
+        return clock.now
+
+    monkeypatch.setattr("innersr.run.time", SimpleNamespace(monotonic=monotonic))
+    reports = []
+    run = Run(device="cpu", precision="fp32", time_limit=limited_to, started=0.0, report=reports.append)
+    result = upscaled(made(name, {**SMALL, "steps": "100"}), image(), run=run)
+    assert bool(result.isfinite().all())
+    last = [report for report in reports if report.stage == "learn"][-1:]
+    assert bool(last) == learns(name)
+    assert all(report.done < 6 for report in last)
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if has(name, "steps")])
+def test_cancelling_is_heard_within_a_step(name):
+    asked = []
+
+    def cancelled():
+        asked.append(None)
+        return len(asked) == 3
+
+    with pytest.raises(Cancelled):
+        upscaled(made(name), image(), run=Run(device="cpu", cancelled=cancelled))
+    assert len(asked) == 3
+
+
+def test_progress_rises_to_its_total_stage_by_stage(method):
+    reports = []
+    upscaled(method, image(), run=replace(RUN, report=reports.append))
+    rounds = []
+    for report in reports:
+        if report.done == 0:
+            rounds.append([])
+        rounds[-1].append(report)
+    for parts in rounds:
+        done = [part.done for part in parts]
+        assert done == sorted(done)
+        assert len({(part.stage, part.total) for part in parts}) == 1
+    # Back-projection may be through before its last step; whatever is counted out ends at its total.
+    full = [parts[-1] for parts in rounds if parts[0].stage in ("learn", "upscale")]
+    assert all(part.done == part.total for part in full)
+
+
+def test_progress_is_told_at_most_ten_times_a_second(name):
+    times = []
+    method = made(name, {**SMALL, "steps": "60"})
+    run = replace(RUN, report=lambda report: times.append((report.stage, report.done, report.total, report.seconds)))
+    upscaled(method, image(), run=run)
+    for before, after in zip(times[:-1], times[1:], strict=True):
+        is_within_a_loop = before[0] == after[0] and 0 < after[1] < after[2]
+        assert not is_within_a_loop or after[3] - before[3] >= REPORT_INTERVAL
+
+
+def test_noise_in_the_degradation_is_no_obstacle(method):
+    degradation = Degradation(scale=2, noise=0.05)
+    truth = edges(44)
+    lr = degradation(truth, torch.Generator().manual_seed(3))
+    result = upscaled(method, lr, degradation)
+    assert psnr(result, truth) > psnr(Bicubic().adapt(lr, degradation, RUN)(lr), truth) - 1
+
+
+@pytest.mark.parametrize("scale", [2, 2.5])
+def test_a_slanted_kernel_is_taken_into_account(name, method, scale):
+    degradation = Degradation(scale=scale, kernel=gaussian(3, 0.7, 0.6, size=11))
+    truth = edges(60)
+    lr = degradation(truth)
+    assert lr.shape[-1] == 60 / scale
+    result = upscaled(method, lr, degradation)
+    gain = psnr(result, truth) - psnr(Bicubic(phase="aligned").adapt(lr, degradation, RUN)(lr), truth)
+    # Untrained or not, a method that uses the kernel inverts it by back-projection.
+    assert gain > 1 or name == "bicubic"
+
+
+def test_a_grid_that_is_not_aligned_keeps_its_place():
+    """MZSR's "direct": LR pixel i lies at HR pixel 2 i, which moves MATLAB's interpolation by half a pixel."""
+    degradation = Degradation(scale=2, kernel=gaussian(0.6, size=7), anchor="centre")
+    truth = edges(60)
+    lr = degradation(truth)
+    plain = psnr(upscaled(Bicubic(), lr, degradation), truth)
+    assert psnr(upscaled(Bicubic(phase="aligned"), lr, degradation), truth) > plain + 2
+    assert psnr(upscaled(made("zssr"), lr, degradation), truth) > plain + 2
+
+
+@pytest.mark.parametrize("scale", [2, 1.5, (2, 3)])
+def test_bicubic_is_matlabs_imresize(scale):
+    x = image(3)
+    expected = resize(x, scale).clamp(0, 1)
+    assert torch.equal(upscaled(Bicubic(), x, Degradation(scale=scale)), expected)
+    # Where the degradation is bicubic too, its own grid is the same one.
+    aligned = upscaled(Bicubic(phase="aligned"), x, Degradation(scale=scale))
+    assert torch.allclose(aligned, expected, atol=SINGLE, rtol=0)
+
+
+def test_back_projection_solves_for_the_image_and_interpolation_starts_it():
+    x, degradation = image(), Degradation(scale=2, kernel=gaussian(1.5, size=7))
+    assert torch.equal(upscaled(BackProjection(steps=0), x, degradation), degradation.upsample(x).clamp(0, 1))
+    lr = degradation(edges(44))
+    gaps = [psnr(degradation(upscaled(BackProjection(steps=n), lr, degradation)), lr) for n in (0, 5, 40)]
+    assert gaps == sorted(gaps)
+    assert gaps[-1] > gaps[0] + 20
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: Bicubic(phase="matlab"), "phase must be one of repository, aligned, got 'matlab'"),
+        (lambda: BackProjection(steps=-1), "steps must not be negative, got -1"),
+        (lambda: ZSSR(schedule="linear"), "schedule must be one of cosine, plateau, got 'linear'"),
+        (lambda: ZSSR(crop=0), "must be at least 1"),
+        (lambda: ZSSR(fathers=0), "must be at least 1"),
+        (lambda: ZSSR(width=0), "must be at least 1"),
+        (lambda: ZSSR(depth=1), "depth at least 2"),
+        (lambda: ZSSR(steps=-1), "must not be negative"),
+        (lambda: ZSSR(back_projection=-1), "must not be negative"),
+        (lambda: ZSSR(smallest_father=0), "smallest_father must be in \\(0, 1\\], got 0"),
+        (lambda: ZSSR(smallest_father=1.1), "got 1.1"),
+        (lambda: ZSSR(learning_rate=0), "must be positive"),
+        (lambda: ZSSR(learning_rate=math.nan), "must be positive"),
+        (lambda: ZSSR(initial_variance=-1), "must be positive"),
+    ],
+)
+def test_a_wrong_setting_is_refused(make, text):
+    with pytest.raises(InputError, match=text):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("zsr",), "unknown method 'zsr'; there are bicubic, backprojection, zssr"),
+        (("zssr", "fast"), "unknown preset 'fast' of zssr; there are draft, balanced, best, paper"),
+        (("zssr", None, {"iterations": "5"}), "zssr has no setting 'iterations'; it has steps, crop"),
+        (("zssr", None, {"steps": "many"}), "setting steps takes int, got 'many'"),
+        (("zssr", None, {"self_ensemble": "perhaps"}), "setting self_ensemble takes bool, got 'perhaps'"),
+        (("zssr", None, {"steps": "-3"}), "must not be negative"),
+    ],
+)
+def test_a_method_that_cannot_be_made_says_what_there_is(arguments, text):
+    with pytest.raises(InputError, match=text):
+        make_method(*arguments)
+
+
+@pytest.mark.parametrize(("name", "preset"), [(name, preset) for name in PRESETS for preset in PRESETS[name]])
+def test_a_preset_is_the_method_with_its_settings(name, preset):
+    assert make_method(name, preset) == METHODS[name](**PRESETS[name][preset])
+
+
+def test_settings_as_text_override_the_preset():
+    settings = {"crop": "48", "learning_rate": "5e-4", "self_ensemble": "no", "schedule": "cosine"}
+    made_of_text = make_method("zssr", "paper", settings)
+    paper = make_method("zssr", "paper")
+    assert made_of_text == replace(paper, crop=48, learning_rate=5e-4, self_ensemble=False, schedule="cosine")
+
+
+def test_a_method_without_presets_takes_any_so_that_one_choice_serves_a_table():
+    assert make_method("bicubic", "best") == Bicubic()
+
+
+@pytest.mark.parametrize(
+    "degradation", [Degradation(scale=2), Degradation(scale=2, kernel=gaussian(2, 1, 0.6, size=9))]
+)
+def test_zssr_learns_the_edges_of_a_recurrent_image(degradation):
+    truth = edges(96)
+    lr = degradation(truth)
+    small = ZSSR(steps=300, crop=32, width=16, depth=4)
+    learnt = psnr(upscaled(small, lr, degradation), truth)
+    assert learnt > psnr(upscaled(Bicubic(), lr, degradation), truth) + 3
+    assert learnt > psnr(upscaled(BackProjection(), lr, degradation), truth) + 1
+
+
+def test_more_steps_learn_more():
+    truth = edges(96)
+    lr = Degradation(scale=2)(truth)
+    few, many = (psnr(upscaled(ZSSR(steps=n, crop=32, width=16, depth=4), lr), truth) for n in (30, 300))
+    assert many > few + 2
+
+
+@pytest.mark.parametrize("sides", [(15, 40), (40, 15), (1, 1)])
+def test_zssr_refuses_an_image_too_small_to_learn_from(sides):
+    message = f"an image of {sides[1]}x{sides[0]} pixels is too small to learn from .*; use the method bicubic"
+    with pytest.raises(InputError, match=message):
+        upscaled(made("zssr"), image(sides=sides))
+
+
+def test_zssr_takes_the_smallest_image_that_it_allows():
+    assert upscaled(made("zssr"), image(sides=(16, 16))).shape == (1, 1, 32, 32)
+
+
+def test_zssr_refuses_a_kernel_larger_than_the_image():
+    degradation = Degradation(scale=2, kernel=gaussian(20, size=45))
+    with pytest.raises(KernelError, match="the kernel \\(45x45\\) is larger than the image"):
+        upscaled(made("zssr"), image(), degradation)
+
+
+def learning_steps(method, x):
+    losses = []
+    run = Run(device="cpu", precision="fp32", cancelled=lambda: losses.append(None))
+    method.adapt(x, Degradation(scale=2), run)
+    return len(losses)
+
+
+def test_the_cosine_schedule_takes_all_its_steps():
+    assert learning_steps(made("zssr"), image()) == 8
+
+
+def test_the_plateau_schedule_ends_when_the_error_stalls():
+    """Black is learnt before the first step. Three falls take 6 tests each, a test comes every 50 steps."""
+    method = replace(made("zssr", {**SMALL, "width": "4"}), steps=2000, schedule="plateau")
+    assert learning_steps(method, torch.zeros(1, 1, 16, 16)) == 900
+
+
+def test_a_bf16_run_learns_too():
+    truth = edges(64)
+    lr = Degradation(scale=2)(truth)
+    run = Run(device="cpu", precision="bf16")
+    result = upscaled(ZSSR(steps=100, crop=32, width=16, depth=4), lr, run=run)
+    assert result.dtype is torch.float32
+    assert psnr(result, truth) > psnr(upscaled(Bicubic(), lr), truth) + 0.5

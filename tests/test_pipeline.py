@@ -1,0 +1,570 @@
+"""The journey of one image, and the types that it may have at both ends."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image as PILImage
+from PIL import ImageCms
+
+from innersr.arrays import image_from
+from innersr.degradation import Degradation
+from innersr.errors import ImageFileError, InputError, InnersrError
+from innersr.image import Image, Metadata, read, save
+from innersr.kernels import gaussian
+from innersr.methods import ZSSR, BackProjection, Bicubic
+from innersr.metrics import consistency_psnr
+from innersr.pipeline import Result, default_output, upscale, upscale_image
+from innersr.resize import resize
+from innersr.run import Run
+
+RUN = Run(device="cpu", precision="fp32")
+DOUBLE = Degradation(scale=2)
+BICUBIC = Bicubic()
+SMALL = ZSSR(steps=8, crop=24, width=8, depth=3)
+SIDES = (20, 24)  # pixels
+SINGLE = 1e-6  # float32: values of about 1, each a sum of some ten products
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Tiny tensors are slower in several threads, by far where other programs use the cores as well."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def values(*shape, seed=5):
+    """Uniform noise in [0, 1), float64."""
+    return np.random.default_rng(seed).random(shape)
+
+
+def levels(*shape, white=255, dtype="uint8", seed=5):
+    return np.rint(values(*shape, seed=seed) * white).astype(dtype)
+
+
+def planes(array):
+    """An array (H, W) or (H, W, C) as (1, C, H, W) float32."""
+    return torch.from_numpy(np.atleast_3d(array).transpose(2, 0, 1).astype(np.float32))[None]
+
+
+def picture(mode):
+    """A PIL image of any mode."""
+    rgb = PILImage.fromarray(levels(*SIDES, 3))
+    rgba = PILImage.fromarray(levels(*SIDES, 4))
+    if mode == "I;16":
+        return PILImage.fromarray(levels(*SIDES, white=65535, dtype="uint16"))
+    if mode in ("LA", "RGBA", "La", "RGBa"):
+        return rgba.convert(mode) if mode.startswith("RGB") else rgba.convert("LA").convert(mode)
+    return rgb.convert("P").convert("PA") if mode == "PA" else rgb.convert(mode)
+
+
+class Spy:
+    """A method that remembers what it was given, and interpolates."""
+
+    def adapt(self, lr, degradation, run):
+        self.lr, self.degradation, self.run = lr, degradation, run
+        return BICUBIC.adapt(lr, degradation, run)
+
+
+def colour_image(colour, **fields):
+    return Image(colour=planes(colour), **fields)
+
+
+def cut_out(colour, opacity, depth="float32"):
+    """An image from (H, W, C) colours and (H, W) alpha."""
+    return Image(colour=planes(colour), alpha=planes(opacity), depth=depth)
+
+
+def disc(side=32, radius=10):
+    y, x = np.mgrid[:side, :side] - (side - 1) / 2
+    return ((x**2 + y**2) < radius**2).astype(np.float32)
+
+
+# Arrays
+
+
+@pytest.mark.parametrize(
+    ("dtype", "white"), [("uint8", 255), ("uint16", 65535), (">u2", 65535), ("float32", 1), ("float64", 1)]
+)
+@pytest.mark.parametrize("shape", [SIDES, (*SIDES, 1), (*SIDES, 3), (*SIDES, 5)])
+def test_an_array_comes_back_as_an_array_of_its_kind(dtype, white, shape):
+    x = values(*shape) * white
+    x[0, 0], x[0, 1] = 0, white  # the whole range is used, so that nothing is stretched
+    x = (np.rint(x) if white > 1 else x).astype(dtype)
+    result = upscale(x, 2, method=BICUBIC, run=RUN)
+    assert (result.dtype, result.shape) == (x.dtype, (40, 48, *shape[2:]))
+    assert result.flags.c_contiguous
+    expected = resize(planes(x) / white, 2).clamp(0, 1)[0].permute(1, 2, 0).numpy().reshape(result.shape) * white
+    # Integers are rounded, half a level at most; floats are computed in single precision.
+    np.testing.assert_allclose(result.astype(float), expected, rtol=0, atol=0.51 if white > 1 else SINGLE)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float16", "float32", "float64"])
+def test_an_array_that_is_not_upscaled_comes_back_as_it_was(dtype):
+    x = levels(*SIDES, 3, white=np.iinfo(dtype).max if dtype.startswith("u") else 1, dtype=dtype)
+    image, restore = image_from(x)
+    assert np.array_equal(restore(image), x)
+
+
+def test_integer_results_are_rounded_and_clipped():
+    _, restore = image_from(levels(1, 4))
+    result = restore(Image(colour=torch.tensor([-0.1, 0.4999 / 255, 0.5001 / 255, 1.2]).reshape(1, 1, 1, 4)))
+    assert result.tolist() == [[0, 0, 1, 255]]
+
+
+def test_half_precision_arrays_are_computed_in_single():
+    x = values(*SIDES).astype(np.float16)
+    result = upscale(x, 2, method=BICUBIC, run=RUN)
+    expected = upscale(x.astype(np.float32), 2, method=BICUBIC, run=RUN)
+    assert result.dtype == np.float16
+    assert np.array_equal(result, expected.astype(np.float16))
+
+
+def test_an_array_is_not_changed_and_may_be_any_view():
+    x = levels(*SIDES, 3)
+    kept = x.copy()
+    x.flags.writeable = False
+    turned = upscale(x[::-1, ::-1], 2, method=BICUBIC, run=RUN)
+    assert np.array_equal(turned, upscale(x, 2, method=BICUBIC, run=RUN)[::-1, ::-1])
+    assert np.array_equal(x, kept)
+
+
+@pytest.mark.parametrize(
+    ("x", "text"),
+    [
+        (np.zeros(5), "\\(H, W\\) or \\(H, W, C\\), got shape \\(5,\\)"),
+        (np.zeros((1, 2, 3, 4)), "got shape \\(1, 2, 3, 4\\)"),
+        (np.zeros((0, 4)), "got shape \\(0, 4\\)"),
+        (np.zeros((4, 4), int), "uint8, uint16 or floating, got int64; convert it with x.astype"),
+        (np.zeros((4, 4), bool), "got bool"),
+        (np.zeros((4, 4), complex), "got complex128"),
+        (torch.zeros(4, 4), "\\(C, H, W\\) or \\(1, C, H, W\\), got torch.float32 \\(4, 4\\)"),
+        (torch.zeros(2, 3, 4, 4), "one by one"),
+        (torch.zeros(3, 4, 4, dtype=torch.uint8), "floating .* got torch.uint8"),
+        (torch.zeros(3, 0, 4), "got torch.float32 \\(3, 0, 4\\)"),
+        ([[0, 1]], "cannot upscale a list; give a path, a PIL image, a NumPy array or a tensor"),
+        (None, "cannot upscale a NoneType"),
+        (b"image.png", "cannot upscale a bytes"),
+        (np.full((20, 20), np.nan), "NaN or infinite values; .* fill them first"),
+        (np.pad([[np.inf]], 10), "NaN or infinite values"),
+        (torch.full((1, 20, 20), -torch.inf), "NaN or infinite values"),
+    ],
+)
+def test_what_is_not_an_image_is_refused_with_a_remedy(x, text):
+    with pytest.raises(InputError, match=text):
+        upscale(x, method=BICUBIC, run=RUN)
+
+
+# Tensors
+
+
+@pytest.mark.parametrize("shape", [(3, *SIDES), (1, 3, *SIDES), (5, *SIDES), (1, 1, *SIDES)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
+def test_a_tensor_comes_back_as_a_tensor_of_its_kind(shape, dtype):
+    x = torch.from_numpy(values(*shape)).to(dtype)
+    result = upscale(x, 2, method=BICUBIC, run=RUN)
+    expected = resize(x.float(), 2).clamp(0, 1).to(dtype)
+    assert (result.dtype, result.shape) == (dtype, expected.shape)
+    assert torch.allclose(result, expected, rtol=0, atol=SINGLE)
+
+
+def test_a_tensor_is_neither_changed_nor_differentiated():
+    x = torch.from_numpy(values(1, *SIDES)).requires_grad_()
+    kept = x.detach().clone()
+    assert not upscale(x, 2, method=SMALL, run=RUN).requires_grad
+    assert torch.equal(x, kept)
+    assert x.grad is None
+
+
+# PIL images
+
+KEPT = ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "I", "I;16", "F")
+CHANGED = {"1": "L", "P": "RGB", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "HSV": "RGB"}
+
+
+@pytest.mark.parametrize(("mode", "expected"), [*zip(KEPT, KEPT, strict=True), *CHANGED.items()])
+def test_a_pil_image_comes_back_as_a_pil_image(mode, expected):
+    x = picture(mode)
+    assert x.mode == mode
+    kept = x.tobytes()
+    result = upscale(x, 2, method=BICUBIC, run=RUN)
+    assert (type(result), result.mode, result.size) == (PILImage.Image, expected, (48, 40))
+    assert x.tobytes() == kept
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK", "YCbCr", "I;16", "F", "LA", "RGBA"])
+def test_the_pixels_of_a_pil_image_are_those_of_its_array(mode):
+    x = picture(mode)
+    array = np.array(x)
+    if mode.endswith("A"):
+        array[..., -1] = 255
+        x = PILImage.fromarray(array)
+    assert np.array_equal(np.asarray(upscale(x, 2, method=BICUBIC, run=RUN)), upscale(array, 2, method=BICUBIC))
+
+
+@pytest.mark.parametrize("level", [-3, 70_000, 1_000_000])
+def test_32_bit_pil_images_do_not_wrap_around_at_16_bits(level):
+    x = PILImage.fromarray(np.full(SIDES, level, np.int32))
+    result = np.asarray(upscale(x, 2, method=BICUBIC, run=RUN))
+    assert result.dtype == np.int32
+    assert bool((result == level).all())
+
+
+def test_a_black_and_white_image_becomes_grey_because_its_edges_do():
+    x = PILImage.fromarray(disc() > 0)
+    result = np.asarray(upscale(x, 2, method=BICUBIC, run=RUN))
+    assert (result.min(), result.max()) == (0, 255)
+    assert 0 < ((result > 0) & (result < 255)).mean() < 0.5
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("L", "LA"), ("RGB", "RGBA"), ("P", "RGBA"), ("1", "LA")])
+def test_a_transparent_colour_becomes_alpha(mode, expected):
+    """PNG and GIF can name one colour that is not to be seen."""
+    x = PILImage.new("RGB", (24, 20), (255, 255, 255))
+    x.paste((0, 0, 0), (0, 0, 12, 20))
+    x = x.convert(mode)
+    x.info["transparency"] = {"L": 0, "RGB": (0, 0, 0), "P": x.getpixel((0, 0)), "1": 0}[mode]
+    result = np.asarray(upscale(x, 2, method=BICUBIC, run=RUN).convert("RGBA"))
+    assert upscale(x, 2, method=BICUBIC, run=RUN).mode == expected
+    assert bool((result[:, :20, 3] == 0).all())
+    assert bool((result[:, 28:] == 255).all())
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "I;16", "P", "CMYK"])
+def test_profile_resolution_and_exif_of_a_pil_image_are_kept(mode):
+    x = picture(mode)
+    facts = {"icc_profile": PROFILE, "dpi": (300, 301), "exif": b"Exif\0\0II*\0\x08\0\0\0\0\0"}
+    x.info.update(facts, comment="of the old picture")
+    assert upscale(x, 2, method=BICUBIC, run=RUN).info == facts
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("LA", "L"), ("RGBA", "RGB"), ("PA", "RGB"), ("RGB", "RGB")])
+def test_dropped_alpha_leaves_an_opaque_image(mode, expected):
+    assert upscale(picture(mode), 2, method=BICUBIC, run=RUN, alpha="drop").mode == expected
+
+
+# Files
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_path_comes_back_as_the_path_of_the_result_beside_it(tmp_path, kind):
+    source = tmp_path / "photo.png"
+    PILImage.fromarray(levels(*SIDES, 3)).save(source)
+    result = upscale(kind(source), 2, method=BICUBIC, run=RUN)
+    assert isinstance(result, kind)
+    assert Path(result) == tmp_path / "photo_x2.png"
+    expected = upscale(np.asarray(PILImage.open(source)), 2, method=BICUBIC, run=RUN)
+    assert np.array_equal(np.asarray(PILImage.open(result)), expected)
+
+
+def test_the_output_may_be_named(tmp_path):
+    source, target = tmp_path / "photo.png", tmp_path / "large.tif"
+    PILImage.fromarray(levels(*SIDES)).save(source)
+    assert upscale(source, 2, method=BICUBIC, run=RUN, output=str(target)) == target
+    assert PILImage.open(target).size == (48, 40)
+
+
+class Untouched:
+    """A method that must not come to work."""
+
+    def adapt(self, lr, degradation, run):
+        raise AssertionError("minutes of work for a result that cannot be saved")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("photo.png", "photo.png: exists; choose another name, or pass overwrite=True"),
+        ("photo.jpg", "photo.jpg: "),  # JPEG holds no alpha
+        ("photo.xyz", "photo.xyz: "),
+        ("missing/photo.png", "the folder .*missing does not exist"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(tmp_path, name, text):
+    source = tmp_path / "photo.png"
+    PILImage.fromarray(levels(*SIDES, 4)).save(source)
+    kept = source.read_bytes()
+    with pytest.raises(ImageFileError, match=text):
+        upscale(source, 2, method=Untouched(), run=RUN, output=tmp_path / name)
+    assert [file.name for file in tmp_path.iterdir()] == ["photo.png"]
+    assert source.read_bytes() == kept
+
+
+def test_an_image_whose_alpha_is_dropped_fits_a_format_without(tmp_path):
+    source = tmp_path / "photo.png"
+    PILImage.fromarray(levels(*SIDES, 4)).save(source)
+    result = upscale(source, 2, method=BICUBIC, run=RUN, alpha="drop", output=tmp_path / "photo.jpg")
+    assert PILImage.open(result).mode == "RGB"
+
+
+def test_an_existing_result_is_not_overwritten(tmp_path):
+    source = tmp_path / "photo.png"
+    PILImage.fromarray(levels(*SIDES)).save(source)
+    upscale(source, 2, method=BICUBIC, run=RUN)
+    written = (tmp_path / "photo_x2.png").read_bytes()
+    with pytest.raises(ImageFileError, match="photo_x2.png: exists"):
+        upscale(source, 2, method=Untouched(), run=RUN)
+    assert (tmp_path / "photo_x2.png").read_bytes() == written
+
+
+def test_a_missing_file_is_named():
+    with pytest.raises(ImageFileError, match="nowhere.png"):
+        upscale("nowhere.png", run=RUN)
+
+
+def test_an_output_for_an_image_in_memory_is_refused():
+    with pytest.raises(InputError, match="output is for paths"):
+        upscale(levels(*SIDES), output="large.png", run=RUN)
+
+
+@pytest.mark.parametrize(
+    ("scale", "name"),
+    [(2, "photo_x2.png"), (1.5, "photo_x1.5.png"), ((2, 3), "photo_x2x3.png"), (4 / 3, "photo_x1.333.png")],
+)
+def test_a_result_is_named_after_its_scale(scale, name):
+    assert default_output(Path("a") / "photo.png", Degradation(scale=scale)) == Path("a") / name
+
+
+# What the arguments mean
+
+
+def test_defaults_are_zssr_at_twice_the_size(monkeypatch):
+    monkeypatch.setattr("innersr.pipeline.ZSSR", lambda: SMALL)
+    x = levels(*SIDES)
+    assert np.array_equal(upscale(x), upscale(x, 2, method=SMALL, degradation=DOUBLE, run=Run()))
+
+
+def test_a_degradation_brings_its_own_scale():
+    assert upscale(levels(*SIDES), 2, method=BICUBIC, degradation=Degradation(scale=3), run=RUN).shape == (60, 72)
+
+
+@pytest.mark.parametrize("scale", [1, 0.5, -2, float("nan")])
+def test_a_scale_that_does_not_enlarge_is_refused(scale):
+    with pytest.raises(InputError, match="scale must be above 1, got"):
+        upscale(levels(*SIDES), scale, run=RUN)
+
+
+def test_an_unknown_alpha_choice_is_refused():
+    with pytest.raises(InputError, match="alpha must be one of auto, same, drop, got 'keep'"):
+        upscale(levels(*SIDES), method=BICUBIC, run=RUN, alpha="keep")
+
+
+def test_the_method_learns_on_the_run_that_was_given():
+    spy = Spy()
+    upscale(levels(*SIDES), method=spy, run=RUN)
+    assert spy.run is RUN
+
+
+def test_every_error_is_one_of_the_package():
+    with pytest.raises(InnersrError):
+        upscale(levels(8, 8), run=RUN)
+
+
+# upscale_image
+
+
+def test_depth_notes_and_metadata_stay_with_the_image():
+    metadata = Metadata(icc=PROFILE, pixels_per_mm=(11.8, 11.8))
+    image = colour_image(values(*SIDES, 3), depth="uint16", metadata=metadata, notes=("turned",))
+    result = upscale_image(image, DOUBLE, BICUBIC, RUN).image
+    assert (result.depth, result.metadata, result.notes) == ("uint16", metadata, ("turned",))
+
+
+def test_a_result_tells_its_degradation_time_and_consistency():
+    image = colour_image(values(*SIDES, 3), depth="uint8")
+    result = upscale_image(image, DOUBLE, BackProjection(steps=3), RUN)
+    assert isinstance(result, Result)
+    assert result.degradation is DOUBLE
+    assert result.seconds > 0
+    expected = consistency_psnr(result.image.colour, image.colour, DOUBLE.forward)
+    assert result.consistency_psnr == pytest.approx(expected, abs=1e-6)
+
+
+def test_8_bit_values_reach_the_method_as_they_are():
+    spy = Spy()
+    colour = values(*SIDES, 3) * 0.1 + 0.4
+    upscale_image(colour_image(colour, depth="uint8"), DOUBLE, spy, RUN)
+    assert torch.equal(spy.lr, planes(colour))
+
+
+@pytest.mark.parametrize("depth", ["uint16", "float32"])
+@pytest.mark.parametrize(("low", "high"), [(0.01, 0.0635), (-300.0, 4000.0), (1e6, 1e6 + 64)])
+def test_a_narrow_or_wide_range_is_stretched_for_the_method_and_restored(depth, low, high):
+    if depth == "float32" and low >= 0 and high <= 1:
+        pytest.skip("floats within [0, 1] are colours already")
+    colour = (values(*SIDES, 2) * (high - low) + low).astype(np.float32)
+    spy = Spy()
+    result = upscale_image(colour_image(colour, depth=depth), DOUBLE, spy, RUN).image.colour
+    assert (float(spy.lr.min()), float(spy.lr.max())) == (0, 1)
+    lowest, highest = float(colour.min()), float(colour.max())
+    expected = resize(planes(colour).double(), 2).clamp(lowest, highest)
+    # Single precision of the largest value, and of the differences.
+    tolerance = 2**-22 * max(abs(low), abs(high)) + SINGLE * (high - low)
+    assert torch.allclose(result.double(), expected, rtol=0, atol=tolerance)
+
+
+def test_a_12_bit_image_in_16_bits_learns_as_the_8_bit_image_would():
+    x = levels(*SIDES, white=4095, dtype="uint16")
+    stretched = np.rint((x - x.min()) * (65535 / (x.max() - x.min()))).astype("uint16")
+    narrow, wide = (upscale(a, 2, method=SMALL, run=RUN).astype(float) for a in (x, stretched))
+    spread = float(x.max()) - x.min()
+    # Learning amplifies the rounding of the stretched copy, 1 in 65535, over its eight steps.
+    np.testing.assert_allclose((narrow - x.min()) / spread, wide / 65535, rtol=0, atol=2e-3)
+
+
+def test_floats_outside_the_unit_range_survive():
+    x = (values(*SIDES) * 8848 - 400).astype(np.float32)
+    result = upscale(x, 2, method=BICUBIC, run=RUN)
+    assert result.min() < -300
+    assert result.max() > 8000
+
+
+@pytest.mark.parametrize("level", [0, 1, 30_000, 65_535])
+@pytest.mark.parametrize("method", [BICUBIC, SMALL])
+def test_a_constant_16_bit_image_stays_constant(level, method):
+    result = upscale(np.full(SIDES, level, np.uint16), 2, method=method, run=RUN)
+    assert bool((result == level).all())
+
+
+def test_noise_is_told_in_the_units_of_the_image_and_stretched_with_it():
+    spy = Spy()
+    noisy = Degradation(scale=2, noise=0.01)
+    colour = values(*SIDES) * 0.1
+    colour[0, 0], colour[0, 1] = 0, 0.1
+    result = upscale_image(colour_image(colour, depth="uint16"), noisy, spy, RUN)
+    assert spy.degradation.noise == pytest.approx(0.1, rel=SINGLE)
+    assert result.degradation is noisy
+    upscale_image(colour_image(colour * 0.01, depth="uint16"), noisy, spy, RUN)
+    assert spy.degradation.noise < 1, "noise above the whole range is as good as all"
+    upscale_image(colour_image(colour, depth="uint8"), noisy, spy, RUN)
+    assert spy.degradation is noisy
+
+
+@pytest.mark.parametrize("depth", ["uint8", "uint16", "float32"])
+def test_an_image_with_nan_is_refused_before_the_work(depth):
+    colour = values(*SIDES)
+    colour[3, 4] = np.nan
+    with pytest.raises(InputError, match="NaN or infinite"):
+        upscale_image(colour_image(colour, depth=depth), DOUBLE, Untouched(), RUN)
+
+
+# Alpha
+
+
+@pytest.mark.parametrize("method", [BICUBIC, SMALL])
+@pytest.mark.parametrize("depth", ["uint8", "uint16"])
+def test_opaque_alpha_stays_opaque_and_changes_no_colour(method, depth):
+    colour = values(*SIDES, 3)
+    plain = upscale_image(colour_image(colour, depth=depth), DOUBLE, method, RUN).image
+    opaque = upscale_image(cut_out(colour, np.ones(SIDES), depth), DOUBLE, method, RUN).image
+    assert bool((opaque.alpha == 1).all())
+    assert torch.equal(opaque.colour, plain.colour)
+
+
+@pytest.mark.parametrize("method", [BICUBIC, SMALL])
+def test_hidden_colours_do_not_matter(method):
+    shape = disc()
+    colour = values(32, 32, 3)
+    results = []
+    for hidden in (0.0, 1.0):
+        seen = np.where(shape[..., None] > 0, colour, hidden)
+        results.append(upscale_image(cut_out(seen, shape, "uint8"), DOUBLE, method, RUN).image)
+    assert torch.equal(results[0].alpha, results[1].alpha)
+    assert torch.equal(results[0].colour, results[1].colour)
+
+
+@pytest.mark.parametrize("method", [BICUBIC, SMALL, BackProjection()])
+@pytest.mark.parametrize("level", [0.1, 0.5, 1.0])
+def test_a_flat_colour_has_no_halo_at_its_edge(method, level):
+    """A grey disc on a hidden white ground: every visible pixel of the result is that grey."""
+    shape = disc()
+    image = cut_out(np.where(shape > 0, level, 1.0)[..., None], shape, "uint8")
+    result = upscale_image(image, DOUBLE, method, RUN).image
+    visible = result.alpha > 1 / 255
+    assert float((result.colour - level)[visible].abs().max()) < SINGLE
+    assert float(result.alpha.min()) >= 0
+    assert float(result.alpha.max()) <= 1
+
+
+@pytest.mark.parametrize("method", [BICUBIC, SMALL])
+def test_alpha_stays_opaque_inside_and_empty_outside(method):
+    shape = disc()
+    result = upscale_image(cut_out(values(32, 32, 3), shape, "uint8"), DOUBLE, method, RUN).image
+    y, x = np.mgrid[:64, :64] - 31.5
+    distance = torch.from_numpy(np.hypot(x, y))[None, None] / 2
+    assert bool((result.alpha[distance < 8] == 1).all())
+    assert bool((result.alpha[distance > 12] == 0).all())
+    edge = result.alpha[(distance > 9.5) & (distance < 10.5)]
+    assert 0.3 < float(edge.mean()) < 0.7
+
+
+def test_a_smooth_alpha_is_interpolated():
+    ramp = np.tile(np.linspace(0, 1, 24, dtype=np.float32), (20, 1))
+    result = upscale_image(cut_out(values(*SIDES, 3), ramp), DOUBLE, BICUBIC, RUN).image
+    assert torch.allclose(result.alpha, resize(planes(ramp), 2).clamp(0, 1), rtol=0, atol=SINGLE)
+
+
+def test_colours_within_an_opaque_region_are_as_sharp_as_without_alpha():
+    """The limits that keep halos away hold near transparency only."""
+    colour = values(32, 32, 3)
+    shape = np.ones((32, 32))
+    shape[:, :6] = 0
+    plain = upscale_image(colour_image(colour, depth="uint8"), DOUBLE, BICUBIC, RUN).image.colour
+    result = upscale_image(cut_out(colour, shape, "uint8"), DOUBLE, BICUBIC, RUN).image
+    assert torch.allclose(result.colour[..., 20:], plain[..., 20:], rtol=0, atol=SINGLE)
+    assert bool((result.colour[..., :8] == 0).all())
+
+
+def test_same_treats_alpha_as_one_more_band():
+    spy = Spy()
+    colour, opacity = values(*SIDES, 3), values(*SIDES, seed=8)
+    result = upscale_image(cut_out(colour, opacity, "uint8"), DOUBLE, spy, RUN, alpha="same").image
+    bands = torch.cat([planes(colour), planes(opacity)], dim=1)
+    assert torch.equal(spy.lr, bands)
+    expected = resize(bands, 2).clamp(0, 1)
+    assert torch.equal(torch.cat([result.colour, result.alpha], dim=1), expected)
+
+
+def test_drop_leaves_alpha_out():
+    colour = values(*SIDES, 3)
+    result = upscale_image(cut_out(colour, values(*SIDES), "uint8"), DOUBLE, BICUBIC, RUN, alpha="drop").image
+    assert result.alpha is None
+    assert torch.equal(result.colour, resize(planes(colour), 2).clamp(0, 1))
+
+
+@pytest.mark.parametrize("alpha", ["auto", "same"])
+def test_alpha_and_a_stretched_range_go_together(alpha):
+    shape = disc()
+    height = cut_out(np.where(shape > 0, 500.0, -500.0)[..., None] + values(32, 32, 1), shape)
+    result = upscale_image(height, DOUBLE, BICUBIC, RUN, alpha=alpha).image
+    inside = result.colour[..., 24:40, 24:40]
+    assert 500 <= float(inside.min()) <= float(inside.max()) <= 501
+    assert float(result.alpha[..., 32, 32]) == 1
+
+
+@pytest.mark.parametrize("scale", [1.5, 3, (2, 3)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_alpha_has_the_size_of_the_colours_at_any_scale(scale, channels):
+    shape = disc()
+    degradation = Degradation(scale=scale, kernel=gaussian(1, size=5))
+    result = upscale_image(cut_out(values(32, 32, channels), shape, "uint8"), degradation, SMALL, RUN).image
+    assert result.colour.shape == (1, channels, *degradation.hr_size((32, 32)))
+    assert result.alpha.shape[-2:] == result.colour.shape[-2:]
+
+
+@pytest.mark.parametrize("depth", ["uint8", "uint16"])
+def test_a_file_with_alpha_travels_from_end_to_end(tmp_path, depth):
+    shape = disc()
+    metadata = Metadata(icc=PROFILE, pixels_per_mm=(11.811, 11.811))
+    image = replace(cut_out(values(32, 32, 3), shape, depth), metadata=metadata)
+    save(image, tmp_path / "cut.png")
+    result = read(upscale(tmp_path / "cut.png", 2, method=SMALL, run=RUN))
+    assert (result.depth, result.colour.shape) == (depth, (1, 3, 64, 64))
+    assert result.metadata.icc == PROFILE
+    assert result.metadata.pixels_per_mm == pytest.approx((11.811, 11.811), abs=1e-3)
+    assert (float(result.alpha.min()), float(result.alpha.max())) == (0, 1)
