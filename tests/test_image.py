@@ -135,9 +135,7 @@ def test_quality_changes_lossy_files(tmp_path):
     for suffix in (".jpg", ".webp", ".avif"):
         save(image, tmp_path / f"good{suffix}", quality=95)
         save(image, tmp_path / f"poor{suffix}", quality=10)
-        good, poor = (
-            np.abs(stored(tmp_path / f"{word}{suffix}").astype(int) - smooth()) for word in ("good", "poor")
-        )
+        good, poor = (np.abs(stored(tmp_path / f"{word}{suffix}").astype(int) - smooth()) for word in ("good", "poor"))
         assert good.max() <= 12
         assert good.mean() < poor.mean()
 
@@ -158,9 +156,7 @@ def test_float_bands_are_kept_as_they_are(tmp_path):
 def test_data_bands_survive_tiff_without_becoming_alpha(tmp_path, bands, dtype):
     top = 1 if dtype == "float32" else np.iinfo(dtype).max
     samples = noise(bands, dtype)
-    colour = (
-        torch.from_numpy(samples.astype(np.float32) / np.float32(top)).permute(2, 0, 1)[None].contiguous()
-    )
+    colour = torch.from_numpy(samples.astype(np.float32) / np.float32(top)).permute(2, 0, 1)[None].contiguous()
     save(Image(colour=colour, depth=dtype), tmp_path / "a.tif")
     image = read(tmp_path / "a.tif")
     assert image.alpha is None
@@ -200,9 +196,7 @@ def test_bands_in_separate_planes_are_read_right(tmp_path, bands, photometric):
     assert np.array_equal(planes(image), samples / np.float32(65535))
 
 
-@pytest.mark.parametrize(
-    ("kind", "has_alpha"), [("unspecified", False), ("unassalpha", True), ("assocalpha", True)]
-)
+@pytest.mark.parametrize(("kind", "has_alpha"), [("unspecified", False), ("unassalpha", True), ("assocalpha", True)])
 def test_the_fourth_band_is_alpha_only_when_the_tiff_says_so(tmp_path, kind, has_alpha):
     # The near-infrared of a satellite image is the fourth band of an RGB file.
     tifffile.imwrite(tmp_path / "a.tif", noise(4), photometric="rgb", extrasamples=[kind])
@@ -211,9 +205,7 @@ def test_the_fourth_band_is_alpha_only_when_the_tiff_says_so(tmp_path, kind, has
     assert image.colour.shape[1] == (3 if has_alpha else 4)
 
 
-@pytest.mark.parametrize(
-    ("dtype", "top"), [("uint8", 255), ("uint16", 65535), ("float32", 1), ("float16", 1)]
-)
+@pytest.mark.parametrize(("dtype", "top"), [("uint8", 255), ("uint16", 65535), ("float32", 1), ("float16", 1)])
 @pytest.mark.parametrize("colours", [1, 3])
 def test_premultiplied_alpha_is_made_straight(tmp_path, dtype, top, colours):
     samples = np.full((6, 6, colours + 1), 0.25 * top).astype(dtype)
@@ -277,11 +269,7 @@ def test_cmyk_becomes_srgb_with_a_note(tmp_path, suffix, embedded):
     path = tmp_path / f"a{suffix}"
     ink = np.zeros((20, 30, 4), np.uint8)
     ink[:, 15:, 0] = 255  # left: paper, right: full cyan
-    profile = (
-        {"icc_profile": vips_image(noise(3)).icc_transform("cmyk").get("icc-profile-data")}
-        if embedded
-        else {}
-    )
+    profile = {"icc_profile": vips_image(noise(3)).icc_transform("cmyk").get("icc-profile-data")} if embedded else {}
     PillowImage.fromarray(ink, "CMYK").save(path, **profile)
     image = read(path)
     assert image.colour.shape == (1, 3, 20, 30)
@@ -368,14 +356,10 @@ def test_one_pixel_images_are_read_and_written(tmp_path, suffix):
 def test_every_listed_codec_works_here():
     report = codecs()
     assert set(report) == {
-        f"{name} {verb}"
-        for name in ("png", "jpeg", "tiff", "webp", "avif", "gif", "bmp")
-        for verb in ("read", "write")
+        f"{name} {verb}" for name in ("png", "jpeg", "tiff", "webp", "avif", "gif", "bmp") for verb in ("read", "write")
     }
     assert all(report.values())
-    assert {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".avif", ".bmp", ".gif"} <= set(
-        readable_suffixes()
-    )
+    assert {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".avif", ".bmp", ".gif"} <= set(readable_suffixes())
 
 
 def test_an_image_checks_its_tensors():

@@ -161,9 +161,7 @@ def test_a_tiff_header_that_promises_too_much_is_refused_at_once(tmp_path):
     struct.pack_into("<I", data, at + 8, 5_000_000)
     (tmp_path / "a.tif").write_bytes(data)
     assert "cut short" in refused(tmp_path / "a.tif")
-    tifffile.imwrite(
-        tmp_path / "b.tif", SAMPLES, photometric="rgb", metadata=None, tile=(16, 16), compression="zlib"
-    )
+    tifffile.imwrite(tmp_path / "b.tif", SAMPLES, photometric="rgb", metadata=None, tile=(16, 16), compression="zlib")
     data = bytearray((tmp_path / "b.tif").read_bytes())
     at = data.index(struct.pack("<HHII", 256, 4, 1, 64))
     struct.pack_into("<I", data, at + 8, 3_000_000)
@@ -200,9 +198,7 @@ def test_damaged_files_leave_standard_error_silent(tmp_path, capfd):
     tifffile.imwrite(tmp_path / "a.tif", SAMPLES, photometric="rgb", extratags=tags)
     read(tmp_path / "a.tif")
     png = encoded("png")
-    (tmp_path / "a.png").write_bytes(
-        png[:33] + png_chunk(b"iCCP", b"x\0\0" + zlib.compress(b"garbage")) + png[33:]
-    )
+    (tmp_path / "a.png").write_bytes(png[:33] + png_chunk(b"iCCP", b"x\0\0" + zlib.compress(b"garbage")) + png[33:])
     read(tmp_path / "a.png")
     avif = bytearray(encoded("avif"))
     struct.pack_into(">I", avif, avif.index(b"ispe") + 8, 2_000_000_000)

@@ -52,9 +52,7 @@ def write(path, exif=None, **options):
 
 
 def rich_image():
-    metadata = Metadata(
-        icc=SRGB, exif=exif_block(), xmp=XMP, iptc=IPTC, pixels_per_mm=(300 / 25.4, 150 / 25.4)
-    )
+    metadata = Metadata(icc=SRGB, exif=exif_block(), xmp=XMP, iptc=IPTC, pixels_per_mm=(300 / 25.4, 150 / 25.4))
     return Image(colour=torch.rand(1, 3, 16, 24), metadata=metadata)
 
 

@@ -72,13 +72,9 @@ def originals():
         "tiff": [
             by_tifffile(SAMPLES, photometric="rgb"),
             by_tifffile(SAMPLES, photometric="rgb", bigtiff=True, compression="zlib"),
-            by_tifffile(
-                SAMPLES.astype(np.uint16) * 257, photometric="rgb", tile=(16, 16), compression="zlib"
-            ),
+            by_tifffile(SAMPLES.astype(np.uint16) * 257, photometric="rgb", tile=(16, 16), compression="zlib"),
             by_tifffile(bands, **separate),
-            by_tifffile(
-                np.asarray(with_alpha), photometric="rgb", extrasamples=["assocalpha"], byteorder=">"
-            ),
+            by_tifffile(np.asarray(with_alpha), photometric="rgb", extrasamples=["assocalpha"], byteorder=">"),
             by_pillow("tiff", colour, compression="tiff_lzw", **frames),
             by_pillow("tiff", ink, compression="jpeg"),
             by_pillow("tiff", colour.convert("1"), compression="group4"),
@@ -128,9 +124,7 @@ def mutated(data, mutations):
 
 KINDS = ["flip", "truncate", "insert", "delete", "overwrite", "overwrite reversed", "move"]
 PAYLOADS = st.one_of(st.sampled_from(TELLING), st.binary(min_size=1, max_size=8))
-MUTATIONS = st.lists(
-    st.tuples(st.sampled_from(KINDS), st.integers(0, 1 << 14), PAYLOADS), min_size=1, max_size=4
-)
+MUTATIONS = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 1 << 14), PAYLOADS), min_size=1, max_size=4)
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ SINGLE = 1e-6  # float32: values of about 1, each a sum of some hundred products
 
 # Settings that make any method small. One that lacks a field goes without.
 SMALL = {"steps": "8", "crop": "24", "width": "8", "depth": "3", "fathers": "3", "back_projection": "4"}
-MORE = {**SMALL, "steps": "500", "width": "16"}
+MORE = {**SMALL, "steps": "300", "width": "32", "depth": "4"}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -264,8 +264,9 @@ def test_a_grid_that_is_not_aligned_keeps_its_place():
 
 @pytest.mark.parametrize("scale", [2, 1.5, (2, 3)])
 def test_bicubic_is_matlabs_imresize(scale):
-    x = image(3)
+    x = (image(3) - 0.5) * 1.5 + 0.5
     expected = resize(x, scale).clamp(0, 1)
+    assert (float(expected.min()), float(expected.max())) == (0, 1), "the overshoots have to be cut"
     assert torch.equal(upscaled(Bicubic(), x, Degradation(scale=scale)), expected)
     # Where the degradation is bicubic too, its own grid is the same one.
     aligned = upscaled(Bicubic(phase="aligned"), x, Degradation(scale=scale))
@@ -349,6 +350,43 @@ def test_zssr_learns_the_edges_of_a_recurrent_image(degradation):
     assert learnt > psnr(upscaled(BackProjection(), lr, degradation), truth) + 1
 
 
+def test_zssr_degrades_its_fathers_as_the_image_was_degraded():
+    """Without back-projection, what the network has learnt shows alone."""
+    told = Degradation(scale=2, kernel=gaussian(2, 1, 0.6, size=9))
+    truth = edges(96)
+    lr = told(truth)
+    small = ZSSR(steps=150, crop=32, width=16, depth=4, back_projection=0)
+    assert psnr(upscaled(small, lr, told), truth) > psnr(upscaled(small, lr, Degradation(scale=2)), truth) + 1
+
+
+def test_zssr_leaves_no_seams_between_its_tiles(monkeypatch):
+    lr = image(sides=(16, 150))  # 300 pixels wide when enlarged, and a tile is 256
+    tiled = upscaled(made("zssr"), lr)
+    monkeypatch.setattr("innersr.methods.zssr.apply_tiled", lambda network, x, **_: network(x))
+    assert torch.allclose(tiled, upscaled(made("zssr"), lr), rtol=0, atol=10 * SINGLE)
+
+
+@pytest.mark.parametrize(
+    ("degradation", "symmetries"),
+    [
+        (Degradation(scale=2), (0, 1, 2, 3, 4, 5, 6, 7)),
+        (Degradation(scale=(2, 3)), (0, 1, 2, 3)),
+        (Degradation(scale=2, kernel=gaussian(2, 1, 0.6, size=9)), (0, 3)),
+    ],
+)
+def test_zssr_turns_the_image_only_as_the_degradation_allows(monkeypatch, degradation, symmetries):
+    turns = []
+
+    def record(upscale, x, allowed):
+        turns.append(allowed)
+        return upscale(x)
+
+    monkeypatch.setattr("innersr.methods.zssr.self_ensemble", record)
+    upscaled(made("zssr"), image(), degradation)
+    upscaled(replace(made("zssr"), self_ensemble=False), image(), degradation)
+    assert turns == [symmetries, (0,)]
+
+
 def test_more_steps_learn_more():
     truth = edges(96)
     lr = Degradation(scale=2)(truth)
@@ -369,7 +407,7 @@ def test_zssr_takes_the_smallest_image_that_it_allows():
 
 def test_zssr_refuses_a_kernel_larger_than_the_image():
     degradation = Degradation(scale=2, kernel=gaussian(20, size=45))
-    with pytest.raises(KernelError, match="the kernel \\(45x45\\) is larger than the image"):
+    with pytest.raises(KernelError, match="the kernel \\(45 pixels\\) is larger than the image"):
         upscaled(made("zssr"), image(), degradation)
 
 
@@ -397,3 +435,16 @@ def test_a_bf16_run_learns_too():
     result = upscaled(ZSSR(steps=100, crop=32, width=16, depth=4), lr, run=run)
     assert result.dtype is torch.float32
     assert psnr(result, truth) > psnr(upscaled(Bicubic(), lr), truth) + 0.5
+
+
+def test_zssr_learns_under_a_kernel_larger_than_its_crop():
+    degradation = Degradation(scale=2, kernel=gaussian(2.0, size=21))
+    method = ZSSR(steps=4, crop=8, width=8, depth=3, fathers=4, smallest_father=0.2)
+    upscale = method.adapt(torch.rand(1, 3, 24, 40, generator=torch.Generator().manual_seed(0)), degradation, Run())
+    assert upscale(torch.zeros(1, 3, 24, 40)).shape == (1, 3, 48, 80)
+
+
+def test_a_zssr_upscaler_refuses_an_image_of_other_channels():
+    upscale = ZSSR(steps=0, width=8, depth=3).adapt(torch.zeros(1, 3, 16, 16), Degradation(scale=2), Run())
+    with pytest.raises(InputError, match="learnt from 3 channels, got 1"):
+        upscale(torch.zeros(1, 1, 16, 16))

@@ -155,15 +155,16 @@ def test_every_step_lowers_the_residual(degradation):
 
 
 def test_the_solution_is_the_nearest_one_to_where_it_started():
-    """x = sr + pinv(K) (lr - K sr), with K written down as a matrix."""
-    degradation = Degradation(scale=2, kernel=gaussian(0.6, 0.4, 0.5, size=5))
+    """x = sr + pinv(K) (lr - K sr), with K written down as a matrix of rank 20: conjugate directions need 20."""
+    degradation = Degradation(scale=2, kernel=gaussian(1.5, 0.8, 0.5, size=5))
     sr, lr = problem(degradation, size=(5, 4), channels=1, dtype=torch.float64)
     units = torch.eye(80, dtype=torch.float64).reshape(80, 1, 10, 8)
     matrix = degradation.forward(units, (5, 4)).reshape(80, 20).mT
     nearest = sr.flatten() + torch.linalg.pinv(matrix) @ (lr.flatten() - matrix @ sr.flatten())
-    # It ends when the squared residual has fallen to 1e-10: the correction is exact to 1e-5 times the condition.
-    found = back_project(sr, lr, degradation, steps=60, run=RUN).flatten()
-    assert torch.allclose(found, nearest, atol=1e-4, rtol=0)
+    found = back_project(sr, lr, degradation, steps=20, run=RUN).flatten()
+    # It ends when the gradient has fallen to 1e-5 of the first; the smallest singular value magnifies the rest.
+    assert torch.allclose(found, nearest, atol=1e-3, rtol=0)
+    assert float((nearest - sr.flatten()).abs().max()) > 0.1
 
 
 @pytest.mark.parametrize("scale", [2, 3, (2, 3)])

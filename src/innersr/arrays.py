@@ -53,7 +53,7 @@ def _from_array(x: np.ndarray[Any, Any]) -> tuple[Image, Restore]:
     def restore(result: Image) -> np.ndarray[Any, Any]:
         values = result.colour[0].permute(1, 2, 0).numpy()
         if depth != "float32":
-            values = np.clip(np.rint(values * white), 0, white)
+            values = np.clip(np.floor(values * white + 0.5), 0, white)  # rounds halves as `save` does
         values = values.astype(x.dtype, order="C")
         return values[..., 0] if x.ndim == 2 else values
 

@@ -136,7 +136,8 @@ def compute_row(case: Case, run: Run, pictures: Path | None = None) -> Row:
     is_own_peak = _reset_peak_memory(run.torch_device)
     wall, cpu = time.perf_counter(), time.process_time()
     device_lr = lr.to(run.torch_device)
-    sr = case.settings.adapt(device_lr, degradation, run)(device_lr).cpu()
+    with run.exact():
+        sr = case.settings.adapt(device_lr, degradation, run)(device_lr).cpu()
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     peak_memory = _peak_memory(run.torch_device) if is_own_peak else None
     sr = sr[..., : hr.shape[-2], : hr.shape[-1]]

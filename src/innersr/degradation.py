@@ -78,6 +78,11 @@ class Degradation:
         grid = [(s - 1) / 2 if self.subsampling == "bicubic" else 0.0 for s in self.scales]
         return mass[0] - self._anchor[0] + grid[0], mass[1] - self._anchor[1] + grid[1]
 
+    @property
+    def reach(self) -> int:
+        """Longer side of the kernel: the least side of an image that this can degrade."""
+        return max(self._kernel.shape)
+
     def hr_size(self, lr_size: tuple[int, int]) -> tuple[int, int]:
         """Return the largest HR (H, W) that shrinks to an LR image: scale * length, rounded down."""
         vertical, horizontal = self.scales

@@ -37,6 +37,7 @@ class ResidualStack(nn.Module):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
+        self.channels = channels
         features = [channels, *[width] * (depth - 1), channels]
         # skip_init, because torch's own start weights would be drawn from the caller's global generator.
         layers = [

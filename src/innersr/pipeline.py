@@ -24,6 +24,7 @@ from innersr.run import Run
 
 ALPHA_CHOICES = ("auto", "same", "drop")
 VISIBLE = 0.5 / 255  # a pixel of less alpha shows no colour
+RINGING = 4  # LR pixels from an edge to where its overshoots are below half an 8-bit level
 LOUDEST = 0.99  # a Degradation's noise is below 1
 
 
@@ -96,6 +97,18 @@ def upscale_image(image: Image, degradation: Degradation, method: Method, run: R
     """
     if alpha not in ALPHA_CHOICES:
         raise InputError(f"alpha must be one of {', '.join(ALPHA_CHOICES)}, got {alpha!r}")
+    with run.exact():
+        return _upscaled(image, degradation, method, run, alpha)
+
+
+def default_output(source: Path, degradation: Degradation) -> Path:
+    """Return the name beside the source that a result gets when none is asked for: photo_x2.png."""
+    vertical, horizontal = (f"{s:.4g}" for s in degradation.scales)
+    scale = vertical if vertical == horizontal else f"{vertical}x{horizontal}"
+    return source.with_name(f"{source.stem}_x{scale}{source.suffix}")
+
+
+def _upscaled(image: Image, degradation: Degradation, method: Method, run: Run, alpha: str) -> Result:
     started = time.monotonic()
     low, high = _value_range(image)
     seen = _stretched(degradation, high - low)
@@ -122,13 +135,6 @@ def upscale_image(image: Image, degradation: Degradation, method: Method, run: R
         seconds=time.monotonic() - started,
         consistency_psnr=agreement,
     )
-
-
-def default_output(source: Path, degradation: Degradation) -> Path:
-    """Return the name beside the source that a result gets when none is asked for: photo_x2.png."""
-    vertical, horizontal = (f"{s:.4g}" for s in degradation.scales)
-    scale = vertical if vertical == horizontal else f"{vertical}x{horizontal}"
-    return source.with_name(f"{source.stem}_x{scale}{source.suffix}")
 
 
 def _value_range(image: Image) -> tuple[float, float]:
@@ -167,11 +173,13 @@ def _upscaled_alpha(opacity: Tensor, upscaler: Upscaler, sr: Tensor) -> Tensor:
 def _undo_premultiplication(sr: Tensor, alpha: Tensor, straight: Tensor, opacity: Tensor) -> Tensor:
     """Divide by alpha. Near transparency no colour leaves the range of the visible ones around it.
 
-    The two overshoot edges alike, but alpha is clipped at 1, and its quotient would have a bright seam.
+    Both overshoot at their common edge, but alpha is clipped at 1, and the quotient would have a bright seam.
     """
     visible = opacity > 0
-    low, high = _range_around(straight.where(visible, math.inf), straight.where(visible, -math.inf), alpha, reach=2)
-    least, _ = _range_around(opacity, opacity, alpha, reach=2)
+    low, high = _range_around(
+        straight.where(visible, math.inf), straight.where(visible, -math.inf), alpha, reach=RINGING
+    )
+    least, _ = _range_around(opacity, opacity, alpha, reach=RINGING)
     colour = sr / alpha.clamp(min=VISIBLE)
     limited = torch.where(least == 1, colour, colour.clamp(low, high))
     return torch.where(alpha > VISIBLE, limited, torch.zeros_like(sr))

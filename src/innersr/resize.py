@@ -110,7 +110,7 @@ def output_size(size: tuple[int, int], scale: Scale) -> tuple[int, int]:
 
 def as_pair(value: float | tuple[float, float]) -> tuple[float, float]:
     """Return a number as the pair (vertical, horizontal), and a pair as it is."""
-    return (float(value[0]), float(value[1])) if isinstance(value, tuple) else (float(value), float(value))
+    return (float(value[0]), float(value[1])) if isinstance(value, tuple | list) else (float(value), float(value))
 
 
 def grids(

@@ -95,6 +95,10 @@ class Run:
             return contextlib.nullcontext()
         return torch.autocast(self.torch_device.type, self.dtype)
 
+    def exact(self) -> contextlib.AbstractContextManager[object]:
+        """Return the context in which CUDA convolutions are deterministic and fp32 is not cut to TF32."""
+        return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+
     def generator(self) -> torch.Generator:
         """Return a fresh CPU generator with this run's seed.
 

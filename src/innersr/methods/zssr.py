@@ -6,15 +6,16 @@ fathers has learnt how this image's details look at two scales, and turns the im
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
+from itertools import count
 
 import torch
 from torch import Tensor
 
 from innersr.augment import SYMMETRIES, apply_symmetry, random_crop
 from innersr.degradation import Degradation
-from innersr.errors import InputError
+from innersr.errors import InputError, KernelError
 from innersr.methods.protocols import Upscaler
 from innersr.networks import ResidualStack
 from innersr.refine import apply_tiled, back_project, self_ensemble
@@ -70,8 +71,8 @@ class ZSSR:
             raise InputError("steps and back_projection must not be negative")
         if not 0 < self.smallest_father <= 1:
             raise InputError(f"smallest_father must be in (0, 1], got {self.smallest_father}")
-        if not (self.learning_rate > 0 and self.initial_variance > 0):
-            raise InputError("learning_rate and initial_variance must be positive")
+        if not (0 < self.learning_rate < math.inf and 0 < self.initial_variance < math.inf):
+            raise InputError("learning_rate and initial_variance must be positive and finite")
 
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:
         """Train a network on `lr`'s own father and son pairs.
@@ -85,10 +86,16 @@ class ZSSR:
             InputError: an image of fewer than 16 pixels on a side.
             KernelError: a kernel larger than the image.
         """
+        size = f"{lr.shape[-1]}x{lr.shape[-2]}"
         if min(lr.shape[-2:]) < SMALLEST_SIDE:
             raise InputError(
-                f"an image of {lr.shape[-1]}x{lr.shape[-2]} pixels is too small to learn from (at least "
-                f"{SMALLEST_SIDE} on each side); use the method bicubic"
+                f"an image of {size} pixels is too small to learn from (at least {SMALLEST_SIDE} on each side); "
+                "use the method bicubic"
+            )
+        if min(lr.shape[-2:]) < degradation.reach:
+            raise KernelError(
+                f"the kernel ({degradation.reach} pixels) is larger than the image ({size}), which it has to shrink "
+                "again to learn from; use a smaller kernel, or the method backprojection"
             )
         generator = run.generator()
         network = ResidualStack(
@@ -104,19 +111,20 @@ class ZSSR:
     def _train(
         self, network: ResidualStack, lr: Tensor, degradation: Degradation, run: Run, generator: torch.Generator
     ) -> None:
-        fathers = self._father_pyramid(lr)
+        fathers = self._father_pyramid(lr, degradation.reach)
+        crop = max(self.crop, degradation.reach)
         optimizer = torch.optim.Adam(network.parameters(), lr=self.learning_rate)
         rule = PlateauRule(self.learning_rate)
-        test = _reconstruction_test(network, lr, degradation)
+        pair = _test_pair(lr, degradation)
         steps = run.steps("learn", self.steps)
         for step in steps:
-            son, father = _pair(fathers, degradation, self.crop, generator)
+            son, father = _random_pair(fathers, degradation, crop, generator)
             if self.schedule == "cosine":
                 progress = max(step / self.steps, run.time_used())
                 rate = cosine(progress, self.learning_rate) * min(1, (step + 1) / WARM_UP)
             else:
                 if step % TEST_INTERVAL == TEST_INTERVAL - 1:
-                    rule.observe(test())
+                    rule.observe(_reconstruction_error(network, *pair))
                 if rule.is_over:
                     break
                 rate = rule.learning_rate
@@ -130,20 +138,26 @@ class ZSSR:
             optimizer.step()
             steps.note(loss.detach())
 
-    def _father_pyramid(self, lr: Tensor) -> list[Tensor]:
-        """Return the image and its smaller copies, largest first."""
-        count = max(1, self.fathers - 1)
-        scales = [1 - (1 - self.smallest_father) * i / count for i in range(self.fathers)]
-        least = min(SMALLEST_FATHER, *lr.shape[-2:])
+    def _father_pyramid(self, lr: Tensor, reach: int) -> list[Tensor]:
+        """Return the image and its smaller copies, largest first, none smaller than the kernel."""
+        gaps = max(1, self.fathers - 1)
+        scales = [1 - (1 - self.smallest_father) * i / gaps for i in range(self.fathers)]
+        least = max(reach, min(SMALLEST_FATHER, *lr.shape[-2:]))
         return [lr] + [resize(lr, scale) for scale in scales[1:] if scale * min(lr.shape[-2:]) >= least]
 
     def _upscaler(self, network: ResidualStack, degradation: Degradation, run: Run) -> Upscaler:
         symmetries = degradation.symmetries() if self.self_ensemble else (0,)
+        channels = network.channels
 
         @torch.no_grad()
         def upscale(x: Tensor) -> Tensor:
+            if x.shape[1] != channels:
+                raise InputError(f"this upscaler has learnt from {channels} channels, got {x.shape[1]}")
+            views = count(1)
+
             def apply(turned: Tensor) -> Tensor:
-                return apply_tiled(network, turned, halo=network.radius, run=run)
+                stage = f"upscale, view {next(views)} of {len(symmetries)}"
+                return apply_tiled(network, turned, halo=network.radius, run=run, stage=stage)
 
             sr = self_ensemble(apply, degradation.upsample(x), symmetries)
             return back_project(sr, x, degradation, steps=self.back_projection, run=run).clamp(0, 1)
@@ -151,7 +165,7 @@ class ZSSR:
         return upscale
 
 
-def _pair(
+def _random_pair(
     fathers: list[Tensor], degradation: Degradation, crop: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Draw a father crop and the son that it degrades to, interpolated to the father's size.
@@ -167,14 +181,14 @@ def _pair(
     return upscaled.contiguous(memory_format=torch.channels_last), father
 
 
-def _reconstruction_test(network: ResidualStack, lr: Tensor, degradation: Degradation) -> Callable[[], float]:
-    """Return the test of the plateau rule: the mean squared error of the image made again from its son."""
+def _test_pair(lr: Tensor, degradation: Degradation) -> tuple[Tensor, Tensor]:
+    """Return the interpolated son of the image, or of the middle of a large one, and that image."""
     top, left = (max(0, (n - TEST_SIDE) // 2) for n in lr.shape[-2:])
     father = lr[..., top : top + TEST_SIDE, left : left + TEST_SIDE]
-    upscaled = degradation.upsample(degradation(father), (father.shape[-2], father.shape[-1]))
+    return degradation.upsample(degradation(father), (father.shape[-2], father.shape[-1])), father
 
-    @torch.no_grad()
-    def test() -> float:
-        return float((network(upscaled) - father).square().mean())
 
-    return test
+@torch.no_grad()
+def _reconstruction_error(network: ResidualStack, son: Tensor, father: Tensor) -> float:
+    """Return the mean squared error of the image made again from its son: what the plateau rule watches."""
+    return float((network(son) - father).square().mean())
