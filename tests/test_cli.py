@@ -6,12 +6,12 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib.metadata import version
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image as PillowImage
-from typer.main import get_command
 from typer.testing import CliRunner
 
 from innersr import commands, kernels
@@ -96,13 +96,7 @@ def test_the_module_is_the_command():
 
 
 def test_the_version_is_that_of_the_package_and_of_torch():
-    assert innersr("--version").stdout == f"innersr {commands_version()}, torch {torch.__version__}\n"
-
-
-def commands_version():
-    from importlib.metadata import version
-
-    return version("innersr")
+    assert innersr("--version").stdout == f"innersr {version('innersr')}, torch {torch.__version__}\n"
 
 
 def test_without_arguments_the_help_is_shown():
@@ -163,9 +157,6 @@ def test_a_full_disk_is_exit_code_1(monkeypatch):
     monkeypatch.setattr(commands, "bench", full)
     result = innersr("bench", "set5")
     assert (result.exit_code, result.stderr) == (1, "error: [Errno 28] No space left on device: 'rows.jsonl'\n")
-
-
-# Kernels.
 
 
 def test_a_kernel_is_shown_by_its_measures_and_a_sketch():

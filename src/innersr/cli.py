@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from innersr.interrupts import EXIT_CODE, MESSAGE, exit_at_once, prompt_interrupts
+
 if TYPE_CHECKING:
     from innersr.commands import Voice
     from innersr.run import Run
@@ -73,7 +75,12 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say settings too
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 a file failed, 2 wrong usage, 130 interrupted."""
-    app(prog_name="innersr")
+    try:
+        app(prog_name="innersr")
+    except SystemExit as leaving:
+        if leaving.code == EXIT_CODE:
+            exit_at_once()
+        raise
 
 
 @app.callback(invoke_without_command=True)
@@ -99,11 +106,12 @@ def common(
 def upscale(  # noqa: PLR0913 (a command's options are its parameters)
     inputs: Annotated[list[Path], typer.Argument(metavar="IN", help="Image files.", show_default=False)],
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--output",
             "-o",
-            help="File, or an existing folder; photo_x2.png beside photo.png when not given.",
+            metavar="PATH",
+            help="File, or folder (out/ is created); photo_x2.png beside photo.png when not given.",
             rich_help_panel=INPUT,
         ),
     ] = None,
@@ -305,12 +313,14 @@ def _run(device: str, precision: str, seed: int, time_limit: float | None) -> Ru
 def _reporting(*, as_json: bool = False, quiet: bool = False, verbose: bool = False) -> Iterator[Voice]:
     """Turn errors and Ctrl-C into one line on stderr and an exit code."""
     from innersr.errors import InnersrError, InputError
-    from innersr.interrupts import EXIT_CODE, MESSAGE
 
     try:
-        from innersr.commands import Voice  # takes a second: Ctrl-C may well come now
+        with prompt_interrupts([]):
+            from innersr.commands import Voice  # takes a second, and may swallow a KeyboardInterrupt
 
-        yield Voice(quiet=quiet, verbose=verbose, as_json=as_json)
+            yield Voice(quiet=quiet, verbose=verbose, as_json=as_json)
+    except BrokenPipeError:
+        raise  # whoever read the results has seen enough; Typer ends quietly
     except (InnersrError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2 if isinstance(error, InputError) else 1) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import platform
 import sys
 import time
@@ -45,7 +46,7 @@ class UpscaleRequest:
     """Everything that `innersr upscale` was told, the noise in 8-bit levels."""
 
     inputs: tuple[Path, ...]
-    output: Path | None
+    output: str | None
     scale: str | None
     size: str | None
     method: str
@@ -140,6 +141,8 @@ def upscale_files(request: UpscaleRequest, voice: Voice) -> int:
     method = make_method(request.method, request.preset, parse_settings(request.settings))
     request = replace(request, inputs=tuple(_expanded(request.inputs)))
     _check(request)
+    if request.output is not None and _names_folder(request.output):
+        Path(request.output).mkdir(exist_ok=True)
     voice.detail(f"{request.method} {settings_of(method)} on {request.run.torch_device}, {request.run.dtype}")
     failures = 0
     partial_files: list[Path] = []
@@ -147,6 +150,8 @@ def upscale_files(request: UpscaleRequest, voice: Voice) -> int:
         for source in request.inputs:
             try:
                 _upscale_file(source, request, method, voice, partial_files)
+            except BrokenPipeError:
+                raise
             except (InnersrError, OSError) as error:
                 failures += 1
                 voice.error(str(error) if str(error).startswith(f"{source}: ") else f"{source}: {error}")
@@ -193,7 +198,7 @@ def convert_kernel(source: str, target: Path, convention: str | None, scale: flo
 def bench(plan: Plan, run: Run, rows_file: Path | None, voice: Voice) -> None:
     """Compute the rows of a benchmark and say their means."""
     rows = []
-    with prompt_interrupts([]), voice.progress("bench") as report:
+    with voice.progress("bench") as report:
         for row in run_plan(plan, replace(run, report=report), rows_file):
             rows.append(row)
             voice.detail(
@@ -262,8 +267,8 @@ def _check(request: UpscaleRequest) -> None:
     many = len(request.inputs) > 1
     if many and request.compare is not None:
         raise InputError("--compare takes one input")
-    if many and request.output is not None and not request.output.is_dir():
-        raise InputError(f"{request.output}: with several inputs the output is a folder; create it first")
+    if many and request.output is not None and not _names_folder(request.output):
+        raise InputError(f"{request.output}: with several inputs the output is a folder; write {request.output}/")
     names = [source.name for source in request.inputs]
     if request.output is not None and len(set(names)) != len(names):
         raise InputError("two inputs have the same name and would be written to the same file; upscale them apart")
@@ -330,10 +335,14 @@ def _upscale_file(
     )
 
 
-def _target(source: Path, output: Path | None, default: Path) -> Path:
+def _target(source: Path, output: str | None, default: Path) -> Path:
     if output is None:
         return default
-    return output / source.name if output.is_dir() else output
+    return Path(output, source.name) if _names_folder(output) else Path(output)
+
+
+def _names_folder(output: str) -> bool:
+    return output.endswith(("/", os.sep)) or Path(output).is_dir()
 
 
 def _save_comparison(image: Image, result: Result, request: UpscaleRequest) -> None:
