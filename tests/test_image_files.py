@@ -110,7 +110,7 @@ def test_only_listed_formats_are_read(tmp_path, content, suffix):
 
 def test_a_wrong_suffix_is_read_with_a_note(tmp_path):
     (tmp_path / "a.jpg").write_bytes(encoded("png"))
-    assert read(tmp_path / "a.jpg").notes == ("a.jpg holds PNG data, in spite of its name",)
+    assert read(tmp_path / "a.jpg").notes == ("holds PNG data, in spite of its name",)
 
 
 @pytest.mark.parametrize("form", FORMATS)

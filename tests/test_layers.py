@@ -17,7 +17,14 @@ LAYERS = {
     "methods": ["methods.protocols", "methods.baselines", "methods.zssr", "methods"],
     "journey": ["specs", "arrays", "pipeline", "dataset", "compare"],
     "work": ["benchmark"],
-    "faces": ["interrupts", "commands", "cli", "__main__", "innersr"],  # "innersr" is the package root, __init__.py
+    "faces": [
+        "interrupts",
+        "voice",
+        "commands",
+        "cli",
+        "__main__",
+        "innersr",
+    ],  # "innersr" is __init__.py
 }
 ORDER = [module for row in LAYERS.values() for module in row]
 

@@ -334,8 +334,9 @@ def test_settings_as_text_override_the_preset():
     assert made_of_text == replace(paper, crop=48, learning_rate=5e-4, self_ensemble=False, schedule="cosine")
 
 
-def test_a_method_without_presets_takes_any_so_that_one_choice_serves_a_table():
-    assert make_method("bicubic", "best") == Bicubic()
+def test_a_method_without_presets_takes_none():
+    with pytest.raises(InputError, match="unknown preset 'best' of bicubic; it has none"):
+        make_method("bicubic", "best")
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 
 from innersr import Progress, commands, gaussian, make_method, read, save_kernel
 from innersr.cli import app
-from innersr.commands import Voice
 from innersr.degradation import Degradation
 from innersr.metrics import psnr_y
 from innersr.resize import resize
+from innersr.voice import Voice
 
 WIDTH, HEIGHT = 48, 40
 TINY = ["--set", "steps=5", "--set", "width=8", "--set", "depth=3"]
@@ -328,8 +328,8 @@ def test_perfect_consistency_is_null_in_json(monkeypatch):
 def test_notes_go_to_stderr_and_into_the_record():
     PillowImage.fromarray(samples()).save("photo.jpg", format="PNG")
     result = upscale("photo.jpg", *BICUBIC, "--json")
-    assert result.stderr == "note: photo.jpg: photo.jpg holds PNG data, in spite of its name\n"
-    assert json.loads(result.stdout)["notes"] == ["photo.jpg holds PNG data, in spite of its name"]
+    assert result.stderr == "note: photo.jpg: holds PNG data, in spite of its name\n"
+    assert json.loads(result.stdout)["notes"] == ["holds PNG data, in spite of its name"]
 
 
 def test_quiet_says_nothing_but_errors():

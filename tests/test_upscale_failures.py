@@ -196,6 +196,6 @@ def test_a_reader_that_has_seen_enough_ends_the_work_quietly(monkeypatch):
     def closed(*_given):
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
-    monkeypatch.setattr(commands, "_write", closed)
+    monkeypatch.setattr(voice, "_write", closed)
     result = upscale("photo.png", "missing.png", *BICUBIC)
     assert (result.exit_code, result.output) == (1, "")

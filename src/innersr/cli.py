@@ -14,8 +14,8 @@ from typer.core import TyperCommand
 from innersr.interrupts import EXIT_CODE, MESSAGE, exit_at_once, prompt_interrupts
 
 if TYPE_CHECKING:
-    from innersr.commands import Voice
     from innersr.run import Run
+    from innersr.voice import Voice
 
 INPUT, QUALITY, PERFORMANCE, OUTPUT = "Input and output", "Quality", "Performance", "Reporting"
 
@@ -316,7 +316,7 @@ def _reporting(*, as_json: bool = False, quiet: bool = False, verbose: bool = Fa
 
     try:
         with prompt_interrupts([]):
-            from innersr.commands import Voice  # takes a second, and may swallow a KeyboardInterrupt
+            from innersr.voice import Voice  # takes a second, and may swallow a KeyboardInterrupt
 
             yield Voice(quiet=quiet, verbose=verbose, as_json=as_json)
     except BrokenPipeError:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TextIO
 
 import PIL
 import pyvips
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
 
 from innersr import image as image_files
 from innersr import kernels
@@ -34,8 +28,9 @@ from innersr.kernel_files import load_kernel, save_kernel
 from innersr.methods import Method, make_method, settings_of
 from innersr.pipeline import ALPHA_CHOICES, Result, default_output, upscale_image
 from innersr.resize import resize
-from innersr.run import Progress, Run
+from innersr.run import Run
 from innersr.specs import check_size, parse_gaussian, parse_kernel, parse_scale, parse_settings, parse_size
+from innersr.voice import Voice
 
 DEPTHS = {"keep": None, "8": "uint8", "16": "uint16", "float": "float32"}
 SHADES = " .:-=+*#%@"
@@ -63,71 +58,6 @@ class UpscaleRequest:
     compare: Path | None
     overwrite: bool
     run: Run
-
-
-class Voice:
-    """Says things: results on stdout, notes and bars on stderr.
-
-    Args:
-        quiet: errors only; but results that were asked for as JSON all the same.
-        verbose: settings too.
-        as_json: results are JSON, one object a line.
-    """
-
-    def __init__(self, *, quiet: bool, verbose: bool, as_json: bool) -> None:
-        self._quiet, self._verbose, self._as_json = quiet, verbose, as_json
-
-    def result(self, text: str, record: dict[str, Any]) -> None:
-        """Say what came out."""
-        if self._as_json:
-            _write(sys.stdout, json.dumps(record, default=str, allow_nan=False))
-        else:
-            self.text(text)
-
-    def text(self, text: str) -> None:
-        """Say what was asked for, as it is."""
-        if not self._quiet:
-            _write(sys.stdout, text)
-
-    def note(self, text: str) -> None:
-        """Say what the user should know."""
-        if not self._quiet:
-            _write(sys.stderr, f"note: {text}")
-
-    def detail(self, text: str) -> None:
-        """Say what only the curious want to know."""
-        if self._verbose:
-            _write(sys.stderr, text)
-
-    def error(self, text: str) -> None:
-        """Say what went wrong."""
-        _write(sys.stderr, f"error: {text}")
-
-    @contextmanager
-    def progress(self, title: str) -> Iterator[Callable[[Progress], None] | None]:
-        """Give a function that draws reports as bars, on a terminal only."""
-        # Rich would take FORCE_COLOR, which build servers set, for a terminal.
-        if self._quiet or not sys.stderr.isatty():
-            yield None
-            return
-        columns = (
-            TextColumn("{task.description}", markup=False),  # a file name may have brackets
-            BarColumn(),
-            TextColumn("{task.fields[figures]}"),
-            TimeRemainingColumn(),
-        )
-        with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-            task = bars.add_task(title, total=None, figures="")
-
-            def draw(report: Progress) -> None:
-                loss = "" if report.loss is None else f" loss {report.loss:.4f}"
-                figures = f"{report.done}/{report.total}{loss}"
-                description = f"{title}: {report.stage}"
-                if bars.tasks[task].description != description:
-                    bars.reset(task)
-                bars.update(task, description=description, completed=report.done, total=report.total, figures=figures)
-
-            yield draw
 
 
 def upscale_files(request: UpscaleRequest, voice: Voice) -> int:
@@ -226,13 +156,6 @@ def doctor(voice: Voice, package_version: str) -> None:
         states = [f"{verb} {'yes' if works[f'{name} {verb}'] else 'NO'}" for verb in ("read", "write")]
         lines.append(f"{name:<8} {', '.join(states)}")
     voice.text("\n".join(lines))
-
-
-def _write(stream: TextIO, text: str) -> None:
-    # A file name may hold bytes that are no text in any encoding.
-    encoding = stream.encoding or "utf-8"
-    stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-    stream.flush()
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

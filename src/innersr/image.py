@@ -242,7 +242,7 @@ def _decoded(stream: io.FileIO, path: Path, pixel_limit: int) -> tuple[Decoded, 
 def _image_of(decoded: Decoded, path: Path, found: Format) -> Image:
     notes = list(decoded.notes)
     if path.suffix.lower() not in found.suffixes:
-        notes.insert(0, f"{path.name} holds {found.name} data, in spite of its name")
+        notes.insert(0, f"holds {found.name} data, in spite of its name")
     stored = decoded.samples.dtype.name
     depth = stored if stored in image_formats.DEPTHS else "float32"
     if depth != stored:

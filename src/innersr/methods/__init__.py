@@ -57,8 +57,9 @@ def make_method(name: str, preset: str | None = None, settings: Mapping[str, str
     if name not in METHODS:
         raise InputError(f"unknown method {name!r}; there are {', '.join(METHODS)}")
     presets = PRESETS.get(name, {})
-    if preset is not None and presets and preset not in presets:
-        raise InputError(f"unknown preset {preset!r} of {name}; there are {', '.join(presets)}")
+    if preset is not None and preset not in presets:
+        there = f"there are {', '.join(presets)}" if presets else "it has none"
+        raise InputError(f"unknown preset {preset!r} of {name}; {there}")
     method = METHODS[name]
     fields = {field.name: field for field in dataclasses.fields(method)}  # type: ignore[arg-type]
     values = dict(presets.get(preset or "balanced", {}))
