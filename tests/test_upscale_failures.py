@@ -8,7 +8,7 @@ import pytest
 from PIL import Image as PillowImage
 from typer.testing import CliRunner
 
-from innersr import commands, image_codecs
+from innersr import commands, image_codecs, voice
 from innersr.cli import app
 
 BICUBIC = ["--method", "bicubic"]
