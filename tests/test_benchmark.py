@@ -33,14 +33,6 @@ COLUMNS = {"image", "method", "degradation", "scale", "psnr_y", "ssim_y", "consi
 }
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # many would only wait for each other on images this small
-    yield
-    torch.set_num_threads(threads)
-
-
 def draw(path, height=48, width=60, bands=3, seed=0):
     """Write blurred noise, which has some of everything, as a PNG file."""
     noise = torch.rand(1, bands, height // 3, width // 3, generator=torch.Generator().manual_seed(seed))

@@ -34,15 +34,6 @@ EVERY = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Compute images this small on one thread: several would mostly wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(params=EVERY)
 def degradation(request):
     return EVERY[request.param]

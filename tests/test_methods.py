@@ -27,15 +27,6 @@ SMALL = {"steps": "8", "crop": "24", "width": "8", "depth": "3", "fathers": "3",
 MORE = {**SMALL, "steps": "300", "width": "32", "depth": "4"}
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Tiny tensors are slower in several threads, by far where other programs use the cores as well."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(params=METHODS)
 def name(request):
     return request.param

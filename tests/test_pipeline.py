@@ -29,15 +29,6 @@ SINGLE = 1e-6  # float32: values of about 1, each a sum of some ten products
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Tiny tensors are slower in several threads, by far where other programs use the cores as well."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def values(*shape, seed=5):
     """Uniform noise in [0, 1), float64."""
     return np.random.default_rng(seed).random(shape)
@@ -335,7 +326,7 @@ def test_a_result_is_named_after_its_scale(scale, name):
 
 
 def test_defaults_are_zssr_at_twice_the_size(monkeypatch):
-    monkeypatch.setattr("innersr.pipeline.ZSSR", lambda: SMALL)
+    monkeypatch.setattr("innersr.pipeline.make_method", lambda name: {"zssr": SMALL}[name])
     x = levels(*SIDES)
     assert np.array_equal(upscale(x), upscale(x, 2, method=SMALL, degradation=DOUBLE, run=Run()))
 
@@ -576,3 +567,10 @@ def test_a_file_with_alpha_travels_from_end_to_end(tmp_path, depth):
     assert result.metadata.icc == PROFILE
     assert result.metadata.pixels_per_mm == pytest.approx((11.811, 11.811), abs=1e-3)
     assert (float(result.alpha.min()), float(result.alpha.max())) == (0, 1)
+
+
+def test_upscale_takes_a_method_by_name():
+    small = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    assert np.array_equal(upscale(small, method="bicubic"), upscale(small, method=Bicubic()))
+    with pytest.raises(InputError, match="unknown method 'nearest'; there are bicubic, backprojection, zssr"):
+        upscale(small, method="nearest")

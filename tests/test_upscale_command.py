@@ -27,14 +27,6 @@ BICUBIC = ["--method", "bicubic"]
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # many would only wait for each other on images this small
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     """Work in an empty folder, so that names are as short as on a command line."""
     monkeypatch.chdir(tmp_path)

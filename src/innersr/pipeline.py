@@ -17,7 +17,7 @@ from innersr.arrays import image_from
 from innersr.degradation import Degradation
 from innersr.errors import InputError
 from innersr.image import Image, check_writable, read, save
-from innersr.methods import ZSSR, Method, Upscaler
+from innersr.methods import Method, Upscaler, make_method
 from innersr.metrics import consistency_psnr
 from innersr.resize import Scale
 from innersr.run import Run
@@ -43,7 +43,7 @@ def upscale(
     x: Any,  # noqa: ANN401 (returns the type that it is given)
     scale: Scale = 2,
     *,
-    method: Method | None = None,
+    method: Method | str = "zssr",
     degradation: Degradation | None = None,
     run: Run | None = None,
     alpha: str = "auto",
@@ -55,7 +55,7 @@ def upscale(
         x: a path (the result is written beside it, or to `output`, and its path returned), a PIL image, a
             uint8, uint16 or floating array of (H, W) or (H, W, C), or a (C, H, W) or (1, C, H, W) tensor.
         scale: above 1, any real number, or (vertical, horizontal).
-        method: how; `ZSSR()` when None.
+        method: how: `ZSSR(steps=500)`, or the name of a method with its default settings.
         degradation: what made the image small; MATLAB's bicubic when None. Its scale replaces `scale`.
         run: device, precision, seed, time limit, progress; `Run()` when None.
         alpha: of files and PIL images; see `upscale_image`.
@@ -66,7 +66,7 @@ def upscale(
         ImageFileError: a file cannot be read or written.
     """
     degradation = degradation or Degradation(scale=scale)
-    method, run = method or ZSSR(), run or Run()
+    method, run = make_method(method) if isinstance(method, str) else method, run or Run()
     if isinstance(x, str | Path):
         source = Path(x)
         target = Path(output) if output is not None else default_output(source, degradation)
