@@ -165,7 +165,7 @@ def test_the_last_report_of_a_loop_that_ran_out_of_time_says_how_far_it_came(clo
     run = timed_run(time_limit=2.5, report=reports.append)
     for _ in run.steps("learn", 100):
         clock.now += 1
-    assert reports[-1] == Progress(stage="learn", done=3, total=100, seconds=3.0)
+    assert reports[-1] == Progress(stage="learn", done=3, total=100, seconds=3.0, limit=2.5)
 
 
 def test_an_empty_loop_reports_once():
@@ -197,6 +197,22 @@ def test_the_seconds_left_follow_from_the_pace_so_far():
     assert Progress(stage="learn", done=4, total=10, seconds=2.0).seconds_left == pytest.approx(3.0)
     assert Progress(stage="learn", done=10, total=10, seconds=2.0).seconds_left == 0
     assert Progress(stage="learn", done=0, total=10, seconds=0.1).seconds_left is None
+
+
+def test_the_seconds_left_end_at_the_time_limit():
+    assert Progress(stage="learn", done=4, total=1000, seconds=2.0, limit=8.0).seconds_left == 6
+    assert Progress(stage="learn", done=4, total=10, seconds=2.0, limit=8.0).seconds_left == pytest.approx(3.0)
+    assert Progress(stage="learn", done=4, total=10, seconds=9.0, limit=8.0).seconds_left == 0
+
+
+def test_only_limited_loops_report_the_limit():
+    reports = []
+    run = Run(device="cpu", time_limit=100.0, report=reports.append)
+    list(run.steps("learn", 1))
+    list(run.steps("upscale", 1, limited=False))
+    limits = {report.stage: report.limit for report in reports}
+    assert limits["upscale"] is None
+    assert limits["learn"] == pytest.approx(100, abs=5)
 
 
 @pytest.mark.parametrize("limited", [True, False])

@@ -384,7 +384,7 @@ def test_bars_with_loss_and_time_left_are_drawn_on_a_terminal_only(monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("NO_COLOR", "1")
     seen = drawn(Terminal(), quiet=False)
-    assert "photo[/b].png: learn" in seen and "3/10 loss 0.1235" in seen and "-:--:--" in seen
+    assert "photo[/b].png: learn" in seen and "3/10 loss 0.1235 0:00:02 left" in seen
     assert drawn(Terminal(), quiet=True) == ""
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert drawn(io.StringIO(), quiet=False) == ""

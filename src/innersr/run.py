@@ -28,11 +28,16 @@ class Progress:
     total: int
     seconds: float
     loss: float | None = None
+    limit: float | None = None
+    """Seconds after which the loop ends unfinished; None for no limit."""
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimated seconds until the last step, None before the first one is done."""
-        return self.seconds / self.done * (self.total - self.done) if self.done else None
+        """Estimated seconds until the loop ends, None before the first step is done."""
+        if not self.done:
+            return None
+        estimate = self.seconds / self.done * (self.total - self.done)
+        return estimate if self.limit is None else max(0.0, min(estimate, self.limit - self.seconds))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,8 +157,20 @@ class Steps:
 
     def _report(self, done: int, seconds: float) -> None:
         if self._run.report is not None:
-            loss = None if self._loss is None else float(self._loss)
-            self._run.report(Progress(stage=self._stage, done=done, total=self._total, seconds=seconds, loss=loss))
+            self._run.report(
+                Progress(
+                    stage=self._stage,
+                    done=done,
+                    total=self._total,
+                    seconds=seconds,
+                    loss=None if self._loss is None else float(self._loss),
+                    limit=self._limit(seconds),
+                )
+            )
+
+    def _limit(self, seconds: float) -> float | None:
+        limit = self._run.time_limit
+        return None if limit is None or not self._limited else seconds + limit * (1 - self._run.time_used())
 
 
 def _check_device(device: torch.device) -> None:

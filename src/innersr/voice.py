@@ -6,10 +6,11 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bars
 
 from innersr.run import Progress
@@ -64,14 +65,14 @@ class Voice:
             TextColumn("{task.description}", markup=False),  # a file name may have brackets
             BarColumn(),
             TextColumn("{task.fields[figures]}"),
-            TimeRemainingColumn(),
         )
         with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
             task = bars.add_task(title, total=None, figures="")
 
             def draw(report: Progress) -> None:
                 loss = "" if report.loss is None else f" loss {report.loss:.4f}"
-                figures = f"{report.done}/{report.total}{loss}"
+                left = "" if report.seconds_left is None else f" {timedelta(seconds=round(report.seconds_left))} left"
+                figures = f"{report.done}/{report.total}{loss}{left}"
                 description = f"{title}: {report.stage}"
                 if bars.tasks[task].description != description:
                     bars.reset(task)
