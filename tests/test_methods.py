@@ -440,3 +440,29 @@ def test_a_zssr_upscaler_refuses_an_image_of_other_channels():
     upscale = ZSSR(steps=0, width=8, depth=3).adapt(torch.zeros(1, 3, 16, 16), Degradation(scale=2), Run())
     with pytest.raises(InputError, match="learnt from 3 channels, got 1"):
         upscale(torch.zeros(1, 1, 16, 16))
+
+
+def test_later_passes_of_zssr_learn_from_the_result_half_as_long_each():
+    reports = []
+    method = ZSSR(steps=8, passes=3, crop=24, width=8, depth=3, self_ensemble=False)
+    method.adapt(torch.zeros(1, 1, 20, 20), Degradation(scale=2), replace(RUN, report=reports.append))
+    steps = {report.stage: report.total for report in reports if report.stage.startswith("learn")}
+    assert steps == {"learn": 8, "learn from result 1": 4, "learn from result 2": 4}
+
+
+def test_every_pass_of_zssr_has_its_share_of_the_time_limit(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("innersr.run.time.monotonic", lambda: now[0])
+
+    done = []
+
+    def tick(report):
+        now[0] += 0.5
+        done.append(report)
+
+    run = Run(device="cpu", precision="fp32", time_limit=30.0, started=0.0, report=tick)
+    method = ZSSR(steps=1000, passes=2, crop=24, width=8, depth=3, self_ensemble=False)
+    method.adapt(torch.zeros(1, 1, 20, 20), Degradation(scale=2), run)
+    last = {report.stage: report for report in done}
+    assert 0 < last["learn"].done <= 31
+    assert 0 < last["learn from result 1"].done <= 31

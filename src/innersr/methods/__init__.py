@@ -29,7 +29,7 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "zssr": {
         "draft": {"steps": 250, "crop": 64},
         "balanced": {},
-        "best": {"steps": 3000, "crop": 128},
+        "best": {"passes": 3},
         "paper": {
             "steps": 3000,
             "crop": 128,

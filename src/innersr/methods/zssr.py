@@ -26,6 +26,8 @@ from innersr.training import PlateauRule, cosine
 SMALLEST_SIDE = 16  # pixels: a smaller image holds too few patches to learn from
 SMALLEST_FATHER = 32  # pixels, unless the image itself is smaller
 SCHEDULES = ("cosine", "plateau")
+RESULT_FATHERS = (0.75, 0.6, 0.5)  # scales of the result that later passes learn from
+LATER = 0.5  # share of the steps and of the learning rate that a later pass has
 WARM_UP = 50  # steps over which the cosine schedule's rate rises from 0
 TEST_INTERVAL = 50  # steps between two tests of the plateau rule
 TEST_SIDE = 256  # pixels: large images are tested on their middle
@@ -43,6 +45,8 @@ class ZSSR:
             paper's: divide by ten when the reconstruction error stops falling, end after three falls.
         fathers: number of copies of the image to learn from, from its own size down to `smallest_father`.
         smallest_father: scale of the smallest copy, in (0, 1].
+        passes: rounds of learning. From the second on, half as long each, the fathers are the result so far,
+            shrunk a little, which is sharper than the image.
         width: features of each hidden layer.
         depth: number of convolutions.
         initial_variance: of the hidden weights, see `ResidualStack`.
@@ -56,6 +60,7 @@ class ZSSR:
     schedule: str = "cosine"
     fathers: int = 4
     smallest_father: float = 0.7
+    passes: int = 1
     width: int = 64
     depth: int = 8
     initial_variance: float = 2.0
@@ -65,8 +70,8 @@ class ZSSR:
     def __post_init__(self) -> None:
         if self.schedule not in SCHEDULES:
             raise InputError(f"schedule must be one of {', '.join(SCHEDULES)}, got {self.schedule!r}")
-        if min(self.crop, self.fathers, self.width) < 1 or self.depth < 2:
-            raise InputError("crop, fathers and width must be at least 1, and depth at least 2")
+        if min(self.crop, self.fathers, self.passes, self.width) < 1 or self.depth < 2:
+            raise InputError("crop, fathers, passes and width must be at least 1, and depth at least 2")
         if self.steps < 0 or self.back_projection < 0:
             raise InputError("steps and back_projection must not be negative")
         if not 0 < self.smallest_father <= 1:
@@ -105,29 +110,46 @@ class ZSSR:
             initial_variance=self.initial_variance,
             generator=generator,
         ).to(lr.device)
-        self._train(network, lr, degradation, run, generator)
-        return self._upscaler(network, degradation, run)
+        upscale = self._upscaler(network, degradation, run)
+        fathers = self._father_pyramid(lr, degradation.reach)
+        for turn in range(self.passes):
+            if turn > 0:
+                # Differs from the paper: an LR father is blurrier, pixel by pixel, than what is to be made, and
+                # teaches blur. The result shrunk less than all the way back is not.
+                result = upscale(lr)
+                fathers = [resize(result, scale).clamp(0, 1) for scale in RESULT_FATHERS]
+            self._train(network, fathers, degradation, run, generator, turn)
+        return upscale
 
     def _train(
-        self, network: ResidualStack, lr: Tensor, degradation: Degradation, run: Run, generator: torch.Generator
+        self,
+        network: ResidualStack,
+        fathers: list[Tensor],
+        degradation: Degradation,
+        run: Run,
+        generator: torch.Generator,
+        turn: int,
     ) -> None:
-        fathers = self._father_pyramid(lr, degradation.reach)
+        count_of_steps = self.steps if turn == 0 else round(self.steps * LATER)
+        first_rate = self.learning_rate if turn == 0 else self.learning_rate * LATER
         crop = max(self.crop, degradation.reach)
-        optimizer = torch.optim.Adam(network.parameters(), lr=self.learning_rate)
-        rule = PlateauRule(self.learning_rate)
-        pair = _test_pair(lr, degradation)
-        steps = run.steps("learn", self.steps)
+        optimizer = torch.optim.Adam(network.parameters(), lr=first_rate)
+        rule = PlateauRule(first_rate)
+        pair = _test_pair(fathers[0], degradation)
+        steps = run.steps("learn" if turn == 0 else f"learn from result {turn}", count_of_steps)
         for step in steps:
-            son, father = _random_pair(fathers, degradation, crop, generator)
+            progress = max(step / count_of_steps, run.time_used() * self.passes - turn)
+            if progress >= 1:
+                break
             if self.schedule == "cosine":
-                progress = max(step / self.steps, run.time_used())
-                rate = cosine(progress, self.learning_rate) * min(1, (step + 1) / WARM_UP)
+                rate = cosine(progress, first_rate) * min(1, (step + 1) / WARM_UP)
             else:
                 if step % TEST_INTERVAL == TEST_INTERVAL - 1:
                     rule.observe(_reconstruction_error(network, *pair))
                 if rule.is_over:
                     break
                 rate = rule.learning_rate
+            son, father = _random_pair(fathers, degradation, crop, generator)
             for group in optimizer.param_groups:
                 group["lr"] = rate
             with run.autocast():
