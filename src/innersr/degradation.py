@@ -74,9 +74,8 @@ class Degradation:
     @property
     def offsets(self) -> tuple[float, float]:
         """HR (row, column) that the centre of mass of LR pixel (0, 0) looks at."""
-        mass = kernels.centre_of_mass(self._kernel)
-        grid = [(s - 1) / 2 if self.subsampling == "bicubic" else 0.0 for s in self.scales]
-        return mass[0] - self._anchor[0] + grid[0], mass[1] - self._anchor[1] + grid[1]
+        mass, start = kernels.centre_of_mass(self._kernel), self._grid_start
+        return mass[0] - self._anchor[0] + start[0], mass[1] - self._anchor[1] + start[1]
 
     @property
     def reach(self) -> int:
@@ -166,11 +165,12 @@ class Degradation:
         """
         swap = bool(symmetry & 4)
         scales = self.scales[::-1] if swap else self.scales
+        start = self._grid_start[::-1] if swap else self._grid_start
         anchor = list(self._anchor[::-1] if swap else self._anchor)
         kernel = apply_symmetry(self._kernel, symmetry)
         for axis in flipped_axes(symmetry):
-            grid = scales[axis] - 1 if self.subsampling == "direct" else 0.0
-            anchor[axis] = kernel.shape[axis] - 1 - anchor[axis] - grid
+            # The sampled pixels' distance from the one edge becomes that from the other.
+            anchor[axis] = kernel.shape[axis] - 1 - anchor[axis] - (scales[axis] - 1 - 2 * start[axis])
         kept = None if self.kernel is None else kernel
         return replace(self, scale=scales, kernel=kept, anchor=(anchor[0], anchor[1]))
 
@@ -216,6 +216,12 @@ class Degradation:
         return self.anchor
 
     @property
+    def _grid_start(self) -> tuple[float, float]:
+        """Coordinate in the blurred image that subsampling itself gives LR pixel (0, 0)."""
+        vertical, horizontal = self.scales
+        return ((vertical - 1) / 2, (horizontal - 1) / 2) if self.subsampling == "bicubic" else (0.0, 0.0)
+
+    @property
     def _shrink(self) -> tuple[float, float]:
         return 1 / self.scales[0], 1 / self.scales[1]
 
@@ -238,9 +244,9 @@ class Degradation:
     @property
     def _phase(self) -> tuple[float, float]:
         """Coordinate in the blurred image, margin included, of LR pixel (0, 0)."""
-        grid = [(s - 1) / 2 if self.subsampling == "bicubic" else 0.0 for s in self.scales]
+        start = self._grid_start
         whole = [0 if self.kernel is None else self._margin + whole_part(a) for a in self._anchor]
-        return grid[0] + whole[0] - self._anchor[0], grid[1] + whole[1] - self._anchor[1]
+        return start[0] + whole[0] - self._anchor[0], start[1] + whole[1] - self._anchor[1]
 
     def _resolved_anchor(self) -> tuple[float, float]:
         if isinstance(self.anchor, tuple):
@@ -252,10 +258,8 @@ class Degradation:
             return float(rows // 2), float(columns // 2)
         if self.anchor != "aligned":
             raise InputError(f"anchor must be one of {', '.join(ANCHORS)} or (row, column), got {self.anchor!r}")
-        mass = kernels.centre_of_mass(self._kernel)
-        if self.subsampling == "bicubic":
-            return mass
-        return mass[0] - (self.scales[0] - 1) / 2, mass[1] - (self.scales[1] - 1) / 2
+        mass, start = kernels.centre_of_mass(self._kernel), self._grid_start
+        return mass[0] + start[0] - (self.scales[0] - 1) / 2, mass[1] + start[1] - (self.scales[1] - 1) / 2
 
     def _sees_like(self, other: Degradation) -> bool:
         # Centred, because arrays that differ by a shift are the same kernel: its place is in the offsets.
