@@ -135,7 +135,6 @@ class ZSSR:
         crop = max(self.crop, degradation.reach)
         optimizer = torch.optim.Adam(network.parameters(), lr=first_rate)
         rule = PlateauRule(first_rate)
-        pair = _test_pair(fathers[0], degradation)
         steps = run.steps("learn" if turn == 0 else f"learn from result {turn}", count_of_steps)
         for step in steps:
             progress = max(step / count_of_steps, run.time_used() * self.passes - turn)
@@ -145,7 +144,7 @@ class ZSSR:
                 rate = cosine(progress, first_rate) * min(1, (step + 1) / WARM_UP)
             else:
                 if step % TEST_INTERVAL == TEST_INTERVAL - 1:
-                    rule.observe(_reconstruction_error(network, *pair))
+                    rule.observe(_reconstruction_error(network, fathers[0], degradation))
                 if rule.is_over:
                     break
                 rate = rule.learning_rate
@@ -203,14 +202,13 @@ def _random_pair(
     return upscaled.contiguous(memory_format=torch.channels_last), father
 
 
-def _test_pair(lr: Tensor, degradation: Degradation) -> tuple[Tensor, Tensor]:
-    """Return the interpolated son of the image, or of the middle of a large one, and that image."""
-    top, left = (max(0, (n - TEST_SIDE) // 2) for n in lr.shape[-2:])
-    father = lr[..., top : top + TEST_SIDE, left : left + TEST_SIDE]
-    return degradation.upsample(degradation(father), (father.shape[-2], father.shape[-1])), father
-
-
 @torch.no_grad()
-def _reconstruction_error(network: ResidualStack, son: Tensor, father: Tensor) -> float:
-    """Return the mean squared error of the image made again from its son: what the plateau rule watches."""
+def _reconstruction_error(network: ResidualStack, image: Tensor, degradation: Degradation) -> float:
+    """Return what the plateau rule watches: the mean squared error of the image made again from its son.
+
+    Of a large image the middle stands for all of it.
+    """
+    top, left = (max(0, (n - TEST_SIDE) // 2) for n in image.shape[-2:])
+    father = image[..., top : top + TEST_SIDE, left : left + TEST_SIDE]
+    son = degradation.upsample(degradation(father), (father.shape[-2], father.shape[-1]))
     return float((network(son) - father).square().mean())
