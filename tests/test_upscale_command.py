@@ -12,18 +12,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image as PillowImage
-from typer.testing import CliRunner
 
 from innersr import Progress, commands, gaussian, make_method, read, save_kernel
-from innersr.cli import app
 from innersr.degradation import Degradation
 from innersr.metrics import psnr_y
 from innersr.resize import resize
 from innersr.voice import Voice
+from upscaling import BICUBIC, failed, names, upscale
 
 WIDTH, HEIGHT = 48, 40
 TINY = ["--set", "steps=5", "--set", "width=8", "--set", "depth=3"]
-BICUBIC = ["--method", "bicubic"]
 
 
 @pytest.fixture(autouse=True)
@@ -40,20 +38,9 @@ def samples(bands=3, dtype=np.uint8, height=HEIGHT, width=WIDTH):
     return ((np.stack(waves, 2).squeeze() * 0.4 + 0.5) * top).astype(dtype)
 
 
-def names(folder="."):
-    return sorted(path.name for path in Path(folder).iterdir())
-
-
 def draw(name="photo.png", pixels=None, **options):
     PillowImage.fromarray(samples() if pixels is None else pixels).save(name, **options)
     return name
-
-
-def upscale(*arguments):
-    """Run the command in this process; what it raises besides its exit code fails the test."""
-    result = CliRunner().invoke(app, ["upscale", *map(str, arguments), "--device", "cpu"])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
 
 
 def done(*arguments):
@@ -65,16 +52,6 @@ def done(*arguments):
 def record(*arguments):
     """Return the one JSON object that the command says."""
     return json.loads(done(*arguments, "--json"), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
-
-
-def failed(*arguments, code=1):
-    """Return the one line on stderr of a command that did nothing, checked to leave nothing behind."""
-    before = names()
-    result = upscale(*arguments)
-    assert (result.exit_code, result.stdout) == (code, "")
-    assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
-    assert names() == before
-    return result.stderr
 
 
 def size_of(name):

@@ -1,17 +1,14 @@
 """`innersr upscale` when something is wrong: one line, the right exit code, nothing left behind."""
 
 import errno
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
-from typer.testing import CliRunner
 
 from innersr import commands, image_codecs, voice
-from innersr.cli import app
+from upscaling import BICUBIC, failed, names, upscale
 
-BICUBIC = ["--method", "bicubic"]
 SAMPLES = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
 
 
@@ -20,27 +17,6 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     PillowImage.fromarray(SAMPLES).save("photo.png")
     return tmp_path
-
-
-def names():
-    return sorted(path.name for path in Path().iterdir())
-
-
-def upscale(*arguments):
-    """Run the command in this process; what it raises besides its exit code fails the test."""
-    result = CliRunner().invoke(app, ["upscale", *map(str, arguments)])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
-
-
-def failed(*arguments, code=1):
-    """Return the one line on stderr of a command that did nothing, checked to leave nothing behind."""
-    before = names()
-    result = upscale(*arguments)
-    assert (result.exit_code, result.stdout) == (code, "")
-    assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
-    assert names() == before
-    return result.stderr
 
 
 @pytest.mark.parametrize(

@@ -175,12 +175,7 @@ def partial_path(path: Path) -> Path:
 
 
 def readable_suffixes() -> tuple[str, ...]:
-    """Return the file name endings to look for in a folder, lower case, with their dot."""
-    return tuple(image_formats.BY_SUFFIX)
-
-
-def writable_suffixes() -> tuple[str, ...]:
-    """Return the file name endings that `save` accepts, lower case, with their dot."""
+    """Return the file name endings of the formats, which all are read and written: lower case, with their dot."""
     return tuple(image_formats.BY_SUFFIX)
 
 
