@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from innersr.errors import InputError
-from innersr.resize import BLOCK, as_pair, output_size, reflect, resize, resize_adjoint
+from innersr.resize import BLOCK, _blocks, as_pair, cut, grids, output_size, reflect, resize, resize_adjoint
 
 FAR = 200  # samples beyond the image that no test reads past
 EXACT = 1e-12  # float64: the same sums of some ten terms near 1, in another order
@@ -46,11 +46,11 @@ def keys_cubic(distance):
     return -1 / 2 * d**3 + 5 / 2 * d**2 - 4 * d + 2 if d < 2 else 0.0
 
 
-def resampled_row(row, scale, length, phase, antialias=True):
+def resampled_row(row, scale, length, phase, antialias=True, mode="symmetric"):
     """Return the samples of a row, one weighted mean after the other: no blocks and no matrices."""
     shrink = min(1.0, scale) if antialias else 1.0
     reach = math.ceil(2 / shrink) + 2
-    padded = np.pad(row, FAR, mode="symmetric")
+    padded = np.pad(row, FAR, mode=mode)
     result = []
     for i in range(length):
         centre = i / scale + phase
@@ -105,6 +105,126 @@ def test_the_border_is_reflected_as_often_as_the_kernel_needs():
     assert resized.shape == (1, 1)
     assert abs(float(resized) - float(resampled_row(row, 0.1, 1, 4.5))) < EXACT
     assert reflect(torch.arange(-4, 7), 3).tolist() == [2, 2, 1, 0, 0, 1, 2, 2, 1, 0, 0]
+
+
+@pytest.mark.parametrize("scale", [0.13, 1 / 3, 0.8, 1.0, 3.3])
+@pytest.mark.parametrize("phase", [-41.75, 0.0, 30.3])
+@pytest.mark.parametrize("antialias", [True, False])
+def test_a_wrapped_axis_goes_on_at_its_other_end(scale, phase, antialias):
+    row = noise(23).numpy()
+    expected = resampled_row(row, scale, 19, phase, antialias, mode="wrap")
+    row = torch.from_numpy(row)
+    arguments = {"antialias": antialias}
+    across = resize(row[None], (1.0, scale), size=(1, 19), phase=(0.0, phase), wrap=(False, True), **arguments)
+    down = resize(row[:, None], (scale, 1.0), size=(19, 1), phase=(phase, 0.0), wrap=(True, False), **arguments)
+    assert (across[0] - expected).abs().max() < EXACT
+    assert (down[:, 0] - expected).abs().max() < EXACT
+
+
+def test_the_period_is_repeated_as_often_as_the_kernel_needs():
+    row = np.array([0.2, 0.9, 0.4])
+    resized = resize(torch.from_numpy(row)[None], (1.0, 0.1), wrap=(True, True))
+    assert abs(float(resized) - float(resampled_row(row, 0.1, 1, 4.5, mode="wrap"))) < EXACT
+
+
+@pytest.mark.parametrize("scale", [0.93, 1.7])
+def test_blocks_that_cross_the_seam_leave_none(scale):
+    row = noise(300).numpy()
+    length = math.ceil(300 * scale)
+    for phase in (-170.3, 0.0, 150.6):
+        resized = resize(torch.from_numpy(row)[None], (1.0, scale), phase=(0.0, phase), wrap=(True, True))
+        assert (resized[0] - resampled_row(row, scale, length, phase, mode="wrap")).abs().max() < EXACT
+
+
+def test_a_block_that_crosses_the_seam_reads_no_more_than_the_others():
+    rows, _ = grids((4000, 1), 2.0, size=None, phase=(-700.0, 0.0), antialias=True, wrap=(True, True))
+    blocks = _blocks(rows)
+    assert any(block.in_stop > 4000 for block in blocks)
+    # Half a block, and the cubic's taps.
+    assert all(block.weights.shape[1] < BLOCK / 2 + 8 for block in blocks)
+
+
+def test_the_other_axis_is_reflected_as_ever():
+    x = noise(14, 11)
+    assert torch.equal(resize(x, (0.6, 1.0), wrap=(False, True)), resize(x, (0.6, 1.0)))
+    assert torch.equal(resize(x, (1.0, 2.2), wrap=(True, False)), resize(x, (1.0, 2.2)))
+
+
+@pytest.mark.parametrize("scale", [2, 3, 1.5, 0.5, 0.75, (0.5, 3)])
+def test_a_wrapped_image_may_begin_anywhere(scale):
+    x = noise(12, 24)
+    vertical, horizontal = as_pair(scale)
+    rolled = resize(x.roll((4, -8), dims=(0, 1)), scale, wrap=(True, True))
+    expected = resize(x, scale, wrap=(True, True)).roll((round(4 * vertical), round(-8 * horizontal)), dims=(0, 1))
+    assert (rolled - expected).abs().max() < EXACT
+
+
+def test_a_whole_phase_rolls_a_wrapped_image():
+    x = noise(9, 12)
+    assert torch.equal(resize(x, 1.0, phase=(2.0, -3.0), wrap=(True, True)), x.roll((-2, 3), dims=(0, 1)))
+    assert torch.equal(resize(x, 1.0, wrap=(True, True)), x)
+
+
+@pytest.mark.parametrize("shrink", [2, 3, 4])
+def test_whole_waves_stay_waves_across_the_seam(shrink):
+    # Every output reads the same symmetric taps, so that the wave comes out in phase, times the kernel's response.
+    frequency = 2 * math.pi * 5 / 48
+    wave = torch.sin(frequency * torch.arange(48, dtype=torch.float64))
+    taps = [k - (shrink - 1) / 2 for k in range(-2 * shrink, 3 * shrink)]
+    weights = [keys_cubic(tap / shrink) for tap in taps]
+    response = sum(w * math.cos(frequency * tap) for w, tap in zip(weights, taps, strict=True)) / sum(weights)
+    expected = response * torch.sin(frequency * (shrink * torch.arange(48 // shrink) + (shrink - 1) / 2).double())
+    resized = resize(wave[None], (1.0, 1 / shrink), wrap=(False, True))[0]
+    assert (resized - expected).abs().max() < EXACT
+    reflected = resize(wave[None], (1.0, 1 / shrink))[0]
+    assert (reflected - expected).abs().max() > 1 / 255  # else the wave has a visible seam
+
+
+@pytest.mark.parametrize("wrap", [(False, False), (True, False), (False, True), (True, True)])
+@pytest.mark.parametrize("scale", [2, 3, 1.5, 2.7, (2, 3), 0.5, (0.3, 1.9)])
+@pytest.mark.parametrize("phase", [None, (-0.6, 8.3), (3.0, -11.25)])
+def test_a_window_is_a_part_of_the_whole(wrap, scale, phase):
+    x = noise(2, 30, 40)
+    whole = resize(x, scale, phase=phase, wrap=wrap)
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(20):
+        bottom, right = (int(torch.randint(1, n + 1, (), generator=generator)) for n in whole.shape[-2:])
+        top, left = (int(torch.randint(n, (), generator=generator)) for n in (bottom, right))
+        part = resize(x, scale, phase=phase, wrap=wrap, window=(top, left, bottom, right))
+        # Float64, at a phase that is rounded to 1e-9 of a pixel.
+        assert (part - whole[..., top:bottom, left:right]).abs().max() < 1e-8
+
+
+def test_a_window_of_a_wrapped_axis_reaches_beyond_it():
+    x = noise(12, 16)
+    whole = resize(x, 1.5, wrap=(True, True))
+    assert whole.shape == (18, 24)
+    part = resize(x, 1.5, wrap=(True, True), window=(-7, 20, 50, 31))
+    expected = whole[torch.arange(-7, 50).remainder(18)][:, torch.arange(20, 31).remainder(24)]
+    assert (part - expected).abs().max() < 1e-8  # the rounded phase, as above
+
+
+def test_windows_of_one_size_share_their_matrices():
+    x = noise(300, 300)
+    _blocks.cache_clear()
+    for start in range(100):
+        resize(x, 3, window=(start, 2 * start, start + 200, 2 * start + 200))
+    assert _blocks.cache_info().currsize == 3  # a window begins on one of the three places within a pixel
+
+
+def test_a_window_is_differentiable():
+    x = noise(1, 4, 5).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: resize(x, 1.5, wrap=(True, False), window=(-2, 1, 3, 6)), x)
+
+
+def test_a_cut_is_a_view_inside_the_image_and_its_extension_outside():
+    x = torch.arange(12).reshape(3, 4)
+    inside = cut(x, (1, 0, 3, 2))
+    assert inside.tolist() == [[4, 5], [8, 9]]
+    assert inside.untyped_storage().data_ptr() == x.untyped_storage().data_ptr()
+    assert cut(x, (-2, 3, 1, 6)).tolist() == [[7, 7, 6], [3, 3, 2], [3, 3, 2]]
+    assert cut(x, (-2, 3, 1, 6), (False, True)).tolist() == [[7, 4, 5], [3, 0, 1], [3, 0, 1]]
+    assert cut(x, (-2, 3, 1, 6), (True, True)).tolist() == [[7, 4, 5], [11, 8, 9], [3, 0, 1]]
 
 
 def test_a_pair_scales_each_axis_on_its_own():
@@ -219,13 +339,14 @@ def test_inference_mode_leaves_nothing_behind_that_cannot_learn():
 
 
 @pytest.mark.parametrize("scale", [2.0, 0.5, 0.37, 1.5, (0.3, 2.7), (3.1, 1.0)])
-@pytest.mark.parametrize("phase", [None, (-0.6, 1.3)])
+@pytest.mark.parametrize("phase", [None, (-0.6, 1.3), (29.2, -170.0)])
 @pytest.mark.parametrize("antialias", [True, False])
-def test_the_adjoint_is_the_transpose(scale, phase, antialias):
+@pytest.mark.parametrize("wrap", [(False, False), (True, False), (False, True), (True, True)])
+def test_the_adjoint_is_the_transpose(scale, phase, antialias, wrap):
     x = noise(2, 3, 13, 150)  # more than one block for the larger scales
-    y = resize(x, scale, phase=phase, antialias=antialias)
+    y = resize(x, scale, phase=phase, antialias=antialias, wrap=wrap)
     z = noise(*y.shape, seed=1)
-    back = resize_adjoint(z, (13, 150), scale, phase=phase, antialias=antialias)
+    back = resize_adjoint(z, (13, 150), scale, phase=phase, antialias=antialias, wrap=wrap)
     assert abs(float((y * z).sum() / (x * back).sum()) - 1) < 1e-10
 
 
@@ -246,6 +367,10 @@ def test_the_adjoint_knows_a_size_that_was_given():
         ({"scale": math.inf}, "scale must be positive, got inf"),
         ({"scale": 2.0, "size": (0, 4)}, "cannot resize an image of 3x4 pixels to 0x4"),
         ({"scale": 2.0, "phase": (0.0, math.nan)}, r"phase must be finite, got \(0.0, nan\)"),
+        ({"scale": 2.0, "window": (0, 0, 7, 8)}, r"inside the 6x8 pixels of the output, got \(0, 0, 7, 8\)"),
+        ({"scale": 2.0, "window": (0, -1, 6, 8)}, "only along an axis that wraps may it reach beyond"),
+        ({"scale": 2.0, "window": (3, 0, 3, 8), "wrap": (True, True)}, r"a window is .*, got \(3, 0, 3, 8\)"),
+        ({"scale": 2.0, "window": (0, -1, 6, 8), "wrap": (True, False)}, r"a window is .*, got \(0, -1, 6, 8\)"),
     ],
 )
 def test_impossible_requests_are_named(arguments, message):

@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from innersr.resize import Window, cut
+
 SYMMETRIES = tuple(range(8))
 
 
@@ -29,9 +31,14 @@ def flipped_axes(symmetry: int) -> tuple[int, ...]:
     return (-2,) * bool(symmetry & 2) + (-1,) * bool(symmetry & 1)
 
 
-def random_crop(x: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """Return a view of at most size x size pixels of (..., H, W) at a uniformly drawn place."""
+def random_crop(x: Tensor, size: int, generator: torch.Generator, wrap: tuple[bool, bool] = (False, False)) -> Tensor:
+    """Return at most size x size pixels of (..., H, W) at a uniformly drawn place, a view unless it crosses a seam.
+
+    Along an axis that wraps, (vertical, horizontal), a crop begins anywhere and goes on at the opposite side; one
+    as long as the image begins with it.
+    """
     height, width = min(size, x.shape[-2]), min(size, x.shape[-1])
-    top = int(torch.randint(x.shape[-2] - height + 1, (), generator=generator))
-    left = int(torch.randint(x.shape[-1] - width + 1, (), generator=generator))
-    return x[..., top : top + height, left : left + width]
+    seams = [joined and n > size for joined, n in zip(wrap, x.shape[-2:], strict=True)]
+    top = int(torch.randint(x.shape[-2] - (0 if seams[0] else height - 1), (), generator=generator))
+    left = int(torch.randint(x.shape[-1] - (0 if seams[1] else width - 1), (), generator=generator))
+    return cut(x, Window(top, left, top + height, left + width), wrap)

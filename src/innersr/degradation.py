@@ -4,8 +4,8 @@
 
 This one definition makes ZSSR's training pairs, the benchmark's test images, and what back-projection inverts,
 so that all agree on where an LR pixel lies. The blur is a correlation, B[j] = sum_k kernel[k] * HR[j + k - anchor],
-over the symmetric extension of HR. Subsampling is "direct", LR[i] = B(s * i), or "bicubic", MATLAB's antialiased
-imresize.
+over the symmetric extension of HR, or the periodic one along an axis that wraps. Subsampling is "direct",
+LR[i] = B(s * i), or "bicubic", MATLAB's antialiased imresize.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ import math
 from dataclasses import dataclass, field, replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from innersr import kernels
 from innersr.augment import SYMMETRIES, apply_symmetry, flipped_axes
-from innersr.blur import Blur, apply_blur, apply_blur_adjoint, blur_from, is_whole, whole_part
+from innersr.blur import WHOLE, Blur, apply_blur, apply_blur_adjoint, blur_from, is_whole, whole_part
 from innersr.errors import InputError, KernelError
-from innersr.resize import ROUNDING_SLACK, Scale, as_pair, output_size, resize, resize_adjoint
+from innersr.resize import ROUNDING_SLACK, Scale, Window, as_pair, output_size, resize, resize_adjoint
 
 ANCHORS = ("aligned", "centre")
 SUBSAMPLINGS = ("direct", "bicubic")
+TRANSPOSED_WRAPS = {"": "", "x": "y", "y": "x", "xy": "xy"}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,9 +41,13 @@ class Degradation:
             ZSSR's and KernelGAN's for one that kernel_shift has moved. Or (row, column).
         subsampling: "direct" or "bicubic"; bicubic when None and there is no kernel, else direct.
         noise: standard deviation of Gaussian noise on the LR image, in [0, 1].
+        wrap: "x" for an image that continues from its right edge at its left, "y" from its bottom at its top,
+            "xy" for both; elsewhere it is reflected. Such an axis is a whole number of HR and of LR pixels long:
+            scale times the LR length must be the HR length, which `fitted` sees to.
 
     Raises:
-        InputError: a scale below 1, an unknown or infinite anchor, an unknown subsampling, noise out of range.
+        InputError: a scale below 1, an unknown or infinite anchor, an unknown subsampling or wrap, noise out of
+            range; of the methods, images that are not whole periods of an axis that wraps.
         KernelError: a kernel that is not two-dimensional, not finite, or whose sum is not positive.
     """
 
@@ -50,6 +56,7 @@ class Degradation:
     anchor: str | tuple[float, float] = "aligned"
     subsampling: str | None = None
     noise: float = 0.0
+    wrap: str = ""
     _blur: Blur = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -57,6 +64,9 @@ class Degradation:
             raise InputError(f"scale must be above 1, got {self.scale}; for shrinking use any image tool")
         if not 0 <= self.noise < 1:
             raise InputError(f"noise is a standard deviation in [0, 1), got {self.noise}; divide 8-bit levels by 255")
+        if self.wrap not in TRANSPOSED_WRAPS:
+            known = ", ".join(repr(name) for name in TRANSPOSED_WRAPS)
+            raise InputError(f"wrap must be one of {known}, got {self.wrap!r}; x joins the right edge to the left")
         default = "bicubic" if self.kernel is None else "direct"
         object.__setattr__(self, "subsampling", self.subsampling or default)
         if self.subsampling not in SUBSAMPLINGS:
@@ -70,6 +80,11 @@ class Degradation:
     def scales(self) -> tuple[float, float]:
         """(vertical, horizontal) scale."""
         return as_pair(self.scale)
+
+    @property
+    def wraps(self) -> tuple[bool, bool]:
+        """Whether the image continues on its opposite side: (vertical, horizontal)."""
+        return "y" in self.wrap, "x" in self.wrap
 
     @property
     def offsets(self) -> tuple[float, float]:
@@ -90,6 +105,41 @@ class Degradation:
     def lr_size(self, hr_size: tuple[int, int]) -> tuple[int, int]:
         """Return the LR (h, w) that an HR image shrinks to: length / scale, rounded up."""
         return output_size(hr_size, (1 / self.scales[0], 1 / self.scales[1]))
+
+    def fitted(self, lr_size: tuple[int, int]) -> Degradation:
+        """Return this degradation at the nearest scale that makes a wrapped LR image a whole number of HR pixels.
+
+        Its anchor is the same, or "aligned" again where it was.
+        """
+        wholes = [_whole_scale(s, n) for s, n in zip(self.scales, lr_size, strict=True)]
+        vertical, horizontal = (w if wraps else s for w, wraps, s in zip(wholes, self.wraps, self.scales, strict=True))
+        if (vertical, horizontal) == self.scales:
+            return self
+        is_aligned = math.dist(self._anchor, replace(self, anchor="aligned")._anchor) < WHOLE
+        return replace(self, scale=(vertical, horizontal), anchor="aligned" if is_aligned else self.anchor)
+
+    def rescaled(self, scale: Scale) -> Degradation:
+        """Return how an image of another scale would have become the same LR image.
+
+        In LR pixels the blur is as wide as before and lies at the same place; so a kernel shrinks with the scale.
+        """
+        scales = as_pair(scale)
+        if scales == self.scales:
+            return self
+        ratios = (scales[0] / self.scales[0], scales[1] / self.scales[1])
+        kernel, bicubic = self._kernel, self.subsampling == "bicubic"
+        if self.kernel is not None:
+            rim = [math.ceil(2 / min(1.0, ratio)) for ratio in ratios]  # which the resampled kernel may reach
+            padded = F.pad(kernel, (rim[1], rim[1], rim[0], rim[0]))
+            resampled = resize(padded, ratios)
+            # Interpolation makes small negative taps, which a kernel without any should not get.
+            kernel = kernels.normalised(_trimmed(resampled.clamp(min=0) if bool((kernel >= 0).all()) else resampled))
+        mass = kernels.centre_of_mass(kernel)
+        starts = [(s - 1) / 2 if bicubic else 0.0 for s in scales]
+        # Pixel edges, not centres, scale with the image.
+        offsets = [(o + 0.5) * ratio - 0.5 for o, ratio in zip(self.offsets, ratios, strict=True)]
+        anchor = (mass[0] + starts[0] - offsets[0], mass[1] + starts[1] - offsets[1])
+        return replace(self, scale=scales, kernel=None if self.kernel is None else kernel, anchor=anchor)
 
     def __call__(self, hr: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return the LR image of `hr`: blurred, subsampled, with noise, clipped to [0, 1].
@@ -114,18 +164,20 @@ class Degradation:
             size: of the LR image; `lr_size` of hr's when None.
 
         Raises:
+            InputError: along a wrapped axis the HR length is not scale times the LR length.
             KernelError: the kernel is larger than the HR image.
         """
         hr_size = (hr.shape[-2], hr.shape[-1])
         size = size or self.lr_size(hr_size)
-        self._check_fit(hr_size)
+        self._check_fit(hr_size, size)
         if self._is_strided:
-            return apply_blur(hr, self._blur, size, self._strides)
+            return apply_blur(hr, self._blur, size, self._strides, wrap=self.wraps)
         margin = self._margin
         if self.kernel is not None:
             padded = (hr_size[0] + 2 * margin, hr_size[1] + 2 * margin)
-            hr = apply_blur(hr, self._blur, padded, margin=margin)
-        return resize(hr, self._shrink, size=size, phase=self._phase, antialias=self.subsampling == "bicubic")
+            hr = apply_blur(hr, self._blur, padded, margin=margin, wrap=self.wraps)
+        antialias = self.subsampling == "bicubic"
+        return resize(hr, self._shrink, size=size, phase=self._phase, antialias=antialias, wrap=self.wraps)
 
     def adjoint(self, lr: Tensor, size: tuple[int, int] | None = None) -> Tensor:
         """Apply the exact transpose of `forward`.
@@ -137,25 +189,33 @@ class Degradation:
         Returns:
             (N, C, H, W).
         """
-        size = size or self.hr_size((lr.shape[-2], lr.shape[-1]))
-        self._check_fit(size)
+        lr_size = (lr.shape[-2], lr.shape[-1])
+        size = size or self.hr_size(lr_size)
+        self._check_fit(size, lr_size)
         if self._is_strided:
-            return apply_blur_adjoint(lr, self._blur, size, self._strides)
+            return apply_blur_adjoint(lr, self._blur, size, self._strides, wrap=self.wraps)
         margin, antialias = self._margin, self.subsampling == "bicubic"
         padded = (size[0] + 2 * margin, size[1] + 2 * margin)
-        hr = resize_adjoint(lr, padded, self._shrink, phase=self._phase, antialias=antialias)
-        return hr if self.kernel is None else apply_blur_adjoint(hr, self._blur, size, margin=margin)
+        hr = resize_adjoint(lr, padded, self._shrink, phase=self._phase, antialias=antialias, wrap=self.wraps)
+        return hr if self.kernel is None else apply_blur_adjoint(hr, self._blur, size, margin=margin, wrap=self.wraps)
 
-    def upsample(self, lr: Tensor, size: tuple[int, int] | None = None) -> Tensor:
+    def upsample(self, lr: Tensor, size: tuple[int, int] | None = None, window: Window | None = None) -> Tensor:
         """Interpolate with the cubic kernel on this degradation's own grid, so that nothing is shifted.
 
         Args:
             lr: (N, C, h, w).
-            size: of the result; `hr_size` of lr's when None.
+            size: of the whole result; `hr_size` of lr's when None.
+            window: (top, left, bottom, right) of the part to compute, in pixels of the whole result; all of it
+                when None. Along a wrapped axis it may reach beyond the result.
+
+        Raises:
+            InputError: a window that is empty or outside the result, or no whole periods as for `forward`.
         """
-        size = size or self.hr_size((lr.shape[-2], lr.shape[-1]))
+        lr_size = (lr.shape[-2], lr.shape[-1])
+        size = size or self.hr_size(lr_size)
+        self._check_periods(size, lr_size)
         phase = (-self.offsets[0] / self.scales[0], -self.offsets[1] / self.scales[1])
-        return resize(lr, self.scales, size=size, phase=phase)
+        return resize(lr, self.scales, size=size, phase=phase, wrap=self.wraps, window=window)
 
     def transformed(self, symmetry: int) -> Degradation:
         """Return the degradation of the transformed image.
@@ -172,7 +232,8 @@ class Degradation:
             # The sampled pixels' distance from the one edge becomes that from the other.
             anchor[axis] = kernel.shape[axis] - 1 - anchor[axis] - (scales[axis] - 1 - 2 * start[axis])
         kept = None if self.kernel is None else kernel
-        return replace(self, scale=scales, kernel=kept, anchor=(anchor[0], anchor[1]))
+        wrap = TRANSPOSED_WRAPS[self.wrap] if swap else self.wrap
+        return replace(self, scale=scales, kernel=kept, anchor=(anchor[0], anchor[1]), wrap=wrap)
 
     def symmetries(self) -> tuple[int, ...]:
         """Return the symmetries that leave this degradation as it is, up to a shift by whole HR pixels.
@@ -199,9 +260,7 @@ class Degradation:
         impulse = torch.zeros(1, 1, 2 * middle[0] + 1, 2 * middle[1] + 1, dtype=torch.float64)
         impulse[..., middle[0], middle[1]] = 1
         response = self.adjoint(impulse)[0, 0]
-        used = response.abs() > 1e-12 * response.abs().max()
-        top, bottom = _extent(used.any(1))
-        left, right = _extent(used.any(0))
+        top, bottom, left, right = _extent(response, 1e-12)
         anchor = (float(middle[0] * strides[0] - top), float(middle[1] * strides[1] - left))
         kernel = response[top:bottom, left:right]
         return replace(self, kernel=kernel, anchor=anchor, subsampling="direct")
@@ -266,13 +325,23 @@ class Degradation:
         a, b = (kernels.in_convention(d._kernel, "centred", 1.0) for d in (self, other))
         moves = [p - q for p, q in zip(self.offsets, other.offsets, strict=True)]
         return (
-            self.scales == other.scales
+            (self.scales, self.wrap) == (other.scales, other.wrap)
             and all(is_whole(m) for m in moves)
             and a.shape == b.shape
             and torch.allclose(a, b, rtol=0, atol=1e-4 * float(a.max()))
         )
 
-    def _check_fit(self, hr_size: tuple[int, int]) -> None:
+    def _check_periods(self, hr_size: tuple[int, int], lr_size: tuple[int, int]) -> None:
+        for wraps, scale, hr, lr in zip(self.wraps, self.scales, hr_size, lr_size, strict=True):
+            if wraps and abs(hr - scale * lr) > ROUNDING_SLACK:
+                needed = self.fitted(lr_size).hr_size(lr_size)
+                raise InputError(
+                    f"an axis that wraps needs whole periods: {hr} HR pixels are not {scale:.6g} times {lr} LR pixels; "
+                    f"use degradation.fitted({lr_size}), which takes an HR image of {needed[0]}x{needed[1]}"
+                )
+
+    def _check_fit(self, hr_size: tuple[int, int], lr_size: tuple[int, int]) -> None:
+        self._check_periods(hr_size, lr_size)
         rows, columns = self._kernel.shape
         if rows > hr_size[0] or columns > hr_size[1]:
             raise KernelError(
@@ -281,6 +350,20 @@ class Degradation:
             )
 
 
-def _extent(used: Tensor) -> tuple[int, int]:
-    places = used.nonzero()
-    return int(places[0]), int(places[-1]) + 1
+def _whole_scale(scale: float, length: int) -> float:
+    """Return the scale nearest to this one that makes `length` whole, above 1 if this one is."""
+    product = scale * length
+    if abs(product - round(product)) <= ROUNDING_SLACK:
+        return scale
+    return max(round(product), length + 1) / length
+
+
+def _trimmed(kernel: Tensor) -> Tensor:
+    top, bottom, left, right = _extent(kernel, 1e-4)
+    return kernel[top:bottom, left:right]
+
+
+def _extent(kernel: Tensor, least: float) -> tuple[int, int, int, int]:
+    """Return the rows [top, bottom) and columns [left, right) of the taps above `least` times the largest."""
+    rows, columns = (kernel.abs() > least * kernel.abs().max()).nonzero().unbind(1)
+    return int(rows.min()), int(rows.max()) + 1, int(columns.min()), int(columns.max()) + 1
