@@ -318,13 +318,27 @@ def bench(*arguments):
 
 def test_the_command_ends_with_the_table_and_nothing_else_on_stdout(folder, tmp_path):
     rows_file = tmp_path / "rows.jsonl"
-    tiny = "zssr:steps=2;width=4;depth=2;self_ensemble=no"
+    tiny = "zssr:steps=2;pixels=500;width=4;depth=2;self_ensemble=no"
     result = bench(folder, "--methods", f"bicubic, {tiny}", "--degradations", "bicubic , g0.2d", "--out", rows_file)
     assert (result.exit_code, result.stderr) == (0, "")
     rows = read_rows(rows_file)
     assert len(rows) == 8 and result.stdout == table_of(rows) + "\n"
     assert rows[-1]["settings"]["width"] == 4
     assert result.stdout.count("\n") == 6
+
+
+def test_the_tiles_of_the_command_change_no_figure(folder, tmp_path, monkeypatch):
+    runs = []
+    monkeypatch.setattr(benchmark, "compute_row", lambda case, run, _: runs.append(run.tile) or compute_row(case, run))
+    tiny = "zssr:steps=2;width=4;depth=2;pixels=500"
+    figures = {}
+    for tile in ("auto", "0", "16"):
+        rows_file = tmp_path / f"{tile}.jsonl"
+        assert bench(folder, "--methods", tiny, "--limit", 1, "--tile", tile, "--out", rows_file).exit_code == 0
+        figures[tile] = read_rows(rows_file)[0]["psnr_y"]
+    assert runs == [None, 0, 16]
+    assert figures["auto"] == figures["0"]
+    assert figures["16"] == pytest.approx(figures["0"], abs=0.01)  # a few pixels are rounded to the next grey level
 
 
 def test_the_command_says_rows_when_verbose_and_nothing_when_quiet(folder):
@@ -344,6 +358,7 @@ def test_the_command_says_rows_when_verbose_and_nothing_when_quiet(folder):
         (["--degradations", "gauss"], "unknown degradation 'gauss'"),
         (["--out", "nowhere/rows.jsonl"], "does not exist"),
         (["--seed", "-1"], "seed must be"),
+        (["--tile", "some"], "tile must be auto, 0 for the whole image at once, or a number of pixels, got 'some'"),
         (["--limit", "0"], "limit"),
     ],
 )

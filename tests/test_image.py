@@ -64,6 +64,18 @@ def test_every_integer_value_is_read_as_a_fraction_and_saved_exactly(tmp_path, s
     assert np.array_equal(stored(tmp_path / f"out{suffix}"), samples)
 
 
+@pytest.mark.parametrize("rows", [1, 5, 14])
+def test_an_image_is_converted_strip_by_strip(tmp_path, monkeypatch, rows):
+    monkeypatch.setattr("innersr.image.ROWS", rows)
+    samples = noise(3, "uint16")  # 14 rows
+    vips_image(samples).write_to_file(tmp_path / "in.png")
+    image = read(tmp_path / "in.png")
+    kept = image.colour.clone()
+    save(image, tmp_path / "out.png")
+    assert np.array_equal(stored(tmp_path / "out.png"), samples)
+    assert torch.equal(image.colour, kept)
+
+
 def test_saving_rounds_to_the_nearest_value_and_clips(tmp_path):
     values = torch.tensor([-0.5, 0.0, 0.49 / 255, 0.5 / 255, 254.4 / 255, 254.6 / 255, 1.0, 1.5])
     save(Image(colour=values.reshape(1, 1, 2, 4)), tmp_path / "a.png")

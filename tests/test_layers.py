@@ -10,10 +10,10 @@ SOURCE = Path(__file__).parents[1] / "src" / "innersr"
 # Lowest row first. A module may import what stands in a lower row or to its left. That order is total, so
 # whatever keeps to it has no import cycle.
 LAYERS = {
-    "ground": ["errors", "run"],
+    "ground": ["errors", "memory", "run"],
     "pixels": ["resize", "image_tags", "image_metadata", "image_formats", "image_codecs", "image"],
     "physics": ["kernels", "kernel_files", "augment", "blur", "degradation", "metrics", "natural_scenes"],
-    "learning": ["networks", "training", "refine"],
+    "learning": ["networks", "training", "refine", "detail"],
     "methods": ["methods.protocols", "methods.baselines", "methods.zssr", "methods"],
     "journey": ["specs", "arrays", "pipeline", "dataset", "compare"],
     "work": ["benchmark"],

@@ -236,8 +236,28 @@ def test_consistency_counts_differences_far_below_a_grey_level():
 
 
 def test_a_degradation_of_another_scale_is_refused():
-    with pytest.raises(InputError, match="shrinks to 1x3x4x4, but the input is 1x3x8x8"):
+    with pytest.raises(InputError, match="shrinks to 1x1x4x4, but the input is 1x1x8x8"):
         consistency_psnr(torch.zeros(1, 3, 16, 16), torch.zeros(1, 3, 8, 8), lambda x: resize(x, 0.25))
+
+
+def test_consistency_shrinks_one_band_at_a_time_and_measures_all_together():
+    sr, lr, shapes = random_image(2, 3, 16, 12), random_image(2, 3, 8, 6), []
+
+    def shrink(x):
+        shapes.append(tuple(x.shape))
+        return resize(x, 0.5)
+
+    squares = (resize(sr, 0.5).double() - lr.double()).square().mean(dim=(1, 2, 3))
+    expected = float((-10 * squares.log10()).mean())
+    assert consistency_psnr(sr, lr, shrink) == pytest.approx(expected, abs=1e-5)  # float32 shrinks bands otherwise
+    assert shapes == [(2, 1, 16, 12)] * 3
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 8, 8), (2, 3, 8, 8)])
+def test_an_input_of_other_bands_or_images_is_refused(shape):
+    text = f"the result has the shape 1x3x16x16, the input {'x'.join(map(str, shape))}; give images of the same bands"
+    with pytest.raises(InputError, match=text):
+        consistency_psnr(torch.zeros(1, 3, 16, 16), torch.zeros(shape), lambda x: resize(x, 0.5))
 
 
 def test_equal_images_have_no_patch_distance():

@@ -23,7 +23,7 @@ from innersr.run import Run
 RUN = Run(device="cpu", precision="fp32")
 DOUBLE = Degradation(scale=2)
 BICUBIC = Bicubic()
-SMALL = ZSSR(steps=8, crop=24, width=8, depth=3)
+SMALL = ZSSR(steps=8, pixels=1000, crop=24, refresh=3, width=8, depth=3, back_projection=4)
 SIDES = (20, 24)  # pixels
 SINGLE = 1e-6  # float32: values of about 1, each a sum of some ten products
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -534,6 +534,67 @@ def test_drop_leaves_alpha_out():
     result = upscale_image(cut_out(colour, values(*SIDES), "uint8"), DOUBLE, BICUBIC, RUN, alpha="drop").image
     assert result.alpha is None
     assert torch.equal(result.colour, resize(planes(colour), 2).clamp(0, 1))
+
+
+# Seamless textures
+
+
+def rolled(x, rows, columns):
+    return x.roll((rows, columns), (-2, -1))
+
+
+@pytest.mark.parametrize(
+    ("alpha", "depth", "scale"),
+    [("auto", "uint8", 2), ("auto", "float32", 1.5), ("same", "uint16", 2), ("drop", "uint8", 1.5)],
+)
+def test_a_seamless_texture_may_begin_anywhere(alpha, depth, scale):
+    """Colours, alpha, and what limits the colours near transparency: a disc that lies across the corners."""
+    degradation = Degradation(scale=scale, wrap="xy")
+    opacity = np.clip(12 - np.hypot(*(np.mgrid[:32, :32] - 15.5)), 0, 1).astype(np.float32)
+    still = cut_out(values(32, 32, 3), opacity, depth)
+    moved = replace(still, colour=rolled(still.colour, 16, 14), alpha=rolled(still.alpha, 16, 14))
+    method = BackProjection(steps=5)
+    still, moved = (upscale_image(image, degradation, method, RUN, alpha=alpha).image for image in (still, moved))
+    rows, columns = round(16 * scale), round(14 * scale)
+    # Sums over the image in another order; dividing by a small alpha magnifies their rounding.
+    difference = (moved.colour - rolled(still.colour, rows, columns)).abs()
+    assert float(difference.max()) < 1e-3
+    assert float(difference.mean()) < 10 * SINGLE
+    assert (moved.alpha is None) == (alpha == "drop")
+    if moved.alpha is not None:
+        assert torch.allclose(moved.alpha, rolled(still.alpha, rows, columns), rtol=0, atol=2e-5)
+
+
+def test_an_image_that_does_not_wrap_has_borders():
+    still = cut_out(values(32, 32, 3), disc())
+    moved = replace(still, colour=rolled(still.colour, 16, 14), alpha=rolled(still.alpha, 16, 14))
+    still, moved = (upscale_image(image, DOUBLE, BackProjection(steps=5), RUN).image for image in (still, moved))
+    assert (moved.colour - rolled(still.colour, 32, 28)).abs().max() > 0.1
+    assert (moved.alpha - rolled(still.alpha, 32, 28)).abs().max() > 0.01
+
+
+def test_the_scale_of_a_seamless_image_becomes_one_of_whole_pixels():
+    spy = Spy()
+    wrapped = Degradation(scale=1.7, wrap="x")
+    result = upscale_image(colour_image(values(*SIDES, 3)), wrapped, spy, RUN)
+    assert spy.degradation.scales == result.degradation.scales == (1.7, 41 / 24)
+    assert result.image.colour.shape[-2:] == (34, 41)
+    whole = Degradation(scale=1.5, wrap="xy")
+    upscale_image(colour_image(values(*SIDES, 3), depth="uint8"), whole, spy, RUN)
+    assert spy.degradation is whole
+
+
+@pytest.mark.parametrize(("scale", "wrap", "size"), [(1.7, "", (34, 40)), (1.7, "x", (34, 41)), (1.03, "xy", (21, 25))])
+def test_a_seamless_array_comes_back_as_whole_pixels(scale, wrap, size):
+    result = upscale(levels(*SIDES), method=BackProjection(), degradation=Degradation(scale=scale, wrap=wrap), run=RUN)
+    assert result.shape == size
+
+
+def test_a_result_tells_the_consistency_of_a_seamless_image():
+    image = colour_image(values(*SIDES, 3), depth="uint8")
+    result = upscale_image(image, Degradation(scale=2.3, wrap="xy"), BackProjection(steps=3), RUN)
+    expected = consistency_psnr(result.image.colour, image.colour, lambda x: result.degradation.forward(x, SIDES))
+    assert result.consistency_psnr == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("alpha", ["auto", "same"])

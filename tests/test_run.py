@@ -36,6 +36,7 @@ def pretend_devices(monkeypatch, *, cuda=0, mps=False):
         ({"time_limit": 0}, "time limit must be a positive number of seconds, got 0"),
         ({"time_limit": -1.5}, "got -1.5"),
         ({"time_limit": float("nan")}, "got nan"),
+        ({"tile": -1}, "tile must be a number of pixels, or 0 for the whole image at once, got -1"),
         ({"seed": -1}, "seed must be between 0 and 2\\^63 - 1, got -1"),
         ({"seed": 2**63}, "seed must be between"),
         ({"device": "gpu"}, "unknown device 'gpu'; use auto, cpu, cuda, cuda:1 or mps"),

@@ -21,6 +21,7 @@ from innersr.specs import (
     parse_scale,
     parse_settings,
     parse_size,
+    parse_tile,
 )
 
 SIZE = (40, 48)  # height, width
@@ -128,6 +129,21 @@ def test_an_area_is_never_exceeded(height, width, area):
     except InputError:
         return
     assert height * width < rows * columns <= area
+
+
+@pytest.mark.parametrize(
+    ("text", "tile"), [("auto", None), ("AUTO", None), (" auto ", None), ("0", 0), ("64", 64), (" 64 ", 64), ("1", 1)]
+)
+def test_a_tile_is_a_number_of_pixels_or_chosen_for_us(text, tile):
+    assert parse_tile(text) == tile
+
+
+@pytest.mark.parametrize("text", ["", "-1", "64.0", "64px", "64x64", "none", "1e3", "inf", "0x10", "९", "1" * 10])
+def test_what_is_no_tile_is_refused_with_what_was_typed(text):
+    message = "tile must be auto, 0 for the whole image at once, or a number of pixels, got "
+    with pytest.raises(InputError, match=message) as caught:
+        parse_tile(text)
+    assert repr(text) in str(caught.value)
 
 
 def test_bicubic_is_the_degradation_without_a_kernel():

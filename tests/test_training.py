@@ -1,23 +1,9 @@
 import numpy as np
 import pytest
-import torch
 
-from innersr.networks import LAST_VARIANCE, ResidualStack
 from innersr.training import PlateauRule, cosine, fit_line
 
 EXACT = 1e-12  # float64; sums in another order
-
-
-def generator(seed=3):
-    return torch.Generator().manual_seed(seed)
-
-
-def stack(channels=3, *, width=8, depth=4, seed=3, **settings):
-    return ResidualStack(channels, width=width, depth=depth, generator=generator(seed), **settings)
-
-
-def image(*shape, seed=5):
-    return torch.rand(shape, generator=generator(seed))
 
 
 def falls(rule, errors):
@@ -104,60 +90,3 @@ def test_the_cosine_goes_from_the_rate_to_its_floor():
 
 def test_the_cosine_stays_at_its_floor_when_the_time_is_over():
     assert cosine(1.7, 1.0) == cosine(1, 1.0)
-
-
-@pytest.mark.parametrize("channels", [1, 3, 5])
-def test_a_stack_has_the_depth_and_width_asked_for_and_no_bias(channels):
-    network = stack(channels, width=6, depth=5)
-    shapes = [tuple(parameter.shape) for parameter in network.parameters()]
-    assert shapes == [(6, channels, 3, 3), *[(6, 6, 3, 3)] * 3, (channels, 6, 3, 3)]
-    assert network(image(1, channels, 9, 7)).shape == (1, channels, 9, 7)
-
-
-@pytest.mark.parametrize("depth", [2, 4])
-def test_an_input_pixel_matters_within_the_radius_and_no_further(depth):
-    network = stack(1, depth=depth, initial_variance=2.0)
-    x = image(1, 1, 25, 25)
-    changed = x.clone()
-    changed[..., 12, 12] += 1
-    rows = (network(changed) - network(x)).abs()[0, 0].amax(dim=1).nonzero().flatten().tolist()
-    assert network.radius == depth
-    assert rows == list(range(12 - depth, 12 + depth + 1))
-
-
-def test_a_stack_adds_to_its_input():
-    network = stack()
-    x = image(1, 3, 8, 8)
-    with torch.no_grad():
-        network.convolutions[-1].weight.zero_()
-    assert torch.equal(network(x), x)
-
-
-def test_a_stack_keeps_black_and_scales_with_its_input():
-    network = stack().double()
-    x = image(1, 3, 12, 10).double()
-    assert torch.equal(network(torch.zeros_like(x)), torch.zeros_like(x))
-    assert torch.allclose(network(3 * x), 3 * network(x), atol=EXACT, rtol=0)
-
-
-def test_start_weights_have_the_stated_variance():
-    network = stack(3, width=64, depth=3, initial_variance=2.0)
-    for convolution, variance in zip(network.convolutions, [2.0, 2.0, LAST_VARIANCE], strict=True):
-        weight = convolution.weight
-        # 1728 draws or more: the sample variance is within 4 standard deviations, 4 * sqrt(2 / 1728) = 14%.
-        assert float(weight.detach().var()) * 9 * weight.shape[1] == pytest.approx(variance, rel=0.14)
-
-
-def test_the_generator_alone_decides_the_start_weights():
-    state = torch.get_rng_state()
-    networks = [stack(seed=seed) for seed in (1, 1, 2)]
-    weights = [torch.cat([p.flatten() for p in network.parameters()]) for network in networks]
-    assert torch.equal(weights[0], weights[1])
-    assert not torch.equal(weights[0], weights[2])
-    assert torch.equal(state, torch.get_rng_state()), "the caller's own draws must not depend on ours"
-
-
-def test_a_stack_can_be_learnt():
-    network = stack(1)
-    network(image(1, 1, 8, 8)).sum().backward()
-    assert all(float(parameter.grad.abs().max()) > 0 for parameter in network.parameters())

@@ -21,7 +21,7 @@ from innersr.voice import Voice
 from upscaling import BICUBIC, failed, names, upscale
 
 WIDTH, HEIGHT = 48, 40
-TINY = ["--set", "steps=5", "--set", "width=8", "--set", "depth=3"]
+TINY = [*("--set", "steps=5"), *("--set", "pixels=1000"), *("--set", "width=8"), *("--set", "depth=3")]
 
 
 @pytest.fixture(autouse=True)
@@ -160,10 +160,11 @@ def test_the_method_its_preset_and_its_settings_are_recorded():
     draw("photo.png")
     said = record("photo.png", "-m", "zssr", "--preset", "draft", *TINY, "--seed", "7")
     assert said["method"] == "zssr" and said["seed"] == 7
-    draft = replace(make_method("zssr", "draft"), steps=5, width=8, depth=3)
+    draft = replace(make_method("zssr", "draft"), steps=5, pixels=1000, width=8, depth=3)
     assert said["settings"] == json.loads(json.dumps(vars(draft)))
     assert (said["input_size"], said["output_size"], said["scale"]) == ([48, 40], [96, 80], [2, 2])
     assert (said["kernel"], said["noise"], said["device"], said["notes"]) == ("bicubic", 0, "cpu", [])
+    assert said["wrap"] == ""
     assert 10 < said["consistency_psnr"] < 200 and 0 <= said["seconds"] < 60
 
 
@@ -220,6 +221,69 @@ def test_noise_is_told_in_8_bit_levels_and_ends_the_agreement():
     assert noisy["consistency_psnr"] < exact["consistency_psnr"]
     # The correction ends as soon as the residual is as large as the noise: 20 log10(255 / 10) = 28.1 dB.
     assert 28 < noisy["consistency_psnr"] < 34
+
+
+@pytest.fixture
+def given(monkeypatch):
+    """What the pipeline is given by the command: (image, degradation, method, run)."""
+    calls, upscale_image = [], commands.upscale_image
+
+    def record(*arguments, **options):
+        calls.append(arguments)
+        return upscale_image(*arguments, **options)
+
+    monkeypatch.setattr(commands, "upscale_image", record)
+    return calls
+
+
+@pytest.mark.parametrize(("tile", "expected"), [("auto", None), ("0", 0), ("24", 24)])
+def test_the_size_of_the_tiles_reaches_the_run(given, tile, expected):
+    done(draw("photo.png"), *BICUBIC, "--tile", tile)
+    assert given[0][3].tile == expected
+
+
+def test_tiles_are_chosen_for_us_unless_we_say(given):
+    done(draw("photo.png"), *BICUBIC)
+    assert given[0][3].tile is None
+
+
+def test_tiles_change_no_pixel(folder):
+    draw("photo.png")
+    for tile in ("0", "16"):
+        done("photo.png", *TINY, "--tile", tile, "-o", f"{tile}.png")
+    assert (folder / "0.png").read_bytes() == (folder / "16.png").read_bytes()
+
+
+@pytest.mark.parametrize("wrap", ["", "x", "y", "xy"])
+def test_the_axes_that_wrap_reach_the_degradation_and_the_record(given, wrap):
+    draw("photo.png")
+    said = record("photo.png", *BICUBIC, "--wrap", wrap)
+    assert (given[0][1].wrap, said["wrap"]) == (wrap, wrap)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "size", "scale"),
+    [
+        (["-s", "1.7"], (81, 68), [1.7, 1.7]),  # 81.6 is rounded down
+        (["-s", "1.7", "--wrap", "x"], (82, 68), [1.7, 82 / 48]),
+        (["-s", "1.77", "--wrap", "xy"], (85, 71), [71 / 40, 85 / 48]),
+        (["-s", "1.01", "--wrap", "xy"], (49, 41), [41 / 40, 49 / 48]),  # one pixel more at least
+        (["--size", "101x", "--wrap", "xy"], (101, 84), [84 / 40, 101 / 48]),
+    ],
+)
+def test_a_broken_scale_that_wraps_is_fitted_to_whole_pixels(arguments, size, scale):
+    draw("photo.png")
+    said = record("photo.png", "-m", "backprojection", *arguments, "-o", "large.png")
+    assert size_of("large.png") == size == tuple(said["output_size"])
+    assert said["scale"] == pytest.approx(scale, abs=1e-12)
+
+
+def test_a_texture_that_wraps_may_begin_anywhere():
+    draw("a.png"), draw("b.png", np.roll(samples(), (7, 9), (0, 1)))
+    for name in ("a.png", "b.png"):
+        done(name, "-m", "backprojection", "--wrap", "xy", "-o", f"large-{name}")
+    a, b = (np.asarray(PillowImage.open(f"large-{name}.png")).astype(int) for name in "ab")
+    assert np.abs(np.roll(a, (14, 18), (0, 1)) - b).max() <= 1  # where rounding to 8 bits is a close decision
 
 
 @pytest.mark.parametrize(("choice", "mode"), [("auto", "RGBA"), ("same", "RGBA"), ("drop", "RGB")])

@@ -54,6 +54,10 @@ def folder(tmp_path, monkeypatch):
         (["--alpha", "premultiply"], "alpha must be one of auto, same, drop, got 'premultiply'"),
         (["--metadata", "all"], "metadata must be one of keep, icc, none, got 'all'"),
         (["--anchor", "left"], "anchor must be one of aligned, centre"),
+        (["--tile", "-1"], "tile must be auto, 0 for the whole image at once, or a number of pixels, got '-1'"),
+        (["--tile", "large"], "got 'large'"),
+        (["--wrap", "yx"], "wrap must be one of '', 'x', 'y', 'xy', got 'yx'"),
+        (["--wrap", "both"], "got 'both'; x joins the right edge to the left"),
         (["--kernel", "bicubc"], "bicubc: kernels are read from .mat"),
         (["--kernel", "missing.npy"], "missing.npy: no such file; give the path of a blur kernel"),
         (["--kernel", "photo.png"], "photo.png: is coloured; save it as a grey image"),
@@ -145,7 +149,8 @@ def test_running_out_of_memory_is_the_failure_of_one_file(monkeypatch, error):
         raise error
 
     monkeypatch.setattr(commands, "upscale_image", too_much)
-    assert failed("photo.png") == "error: photo.png: out of memory; use a smaller scale or a machine with more\n"
+    expected = "error: photo.png: out of memory; use a smaller scale, a smaller --tile, or a machine with more\n"
+    assert failed("photo.png") == expected
 
 
 def test_a_full_disk_leaves_no_partial_file(monkeypatch):

@@ -67,6 +67,14 @@ Seed = Annotated[int, typer.Option(help="Same seed, same bytes.", rich_help_pane
 TimeLimit = Annotated[
     float | None, typer.Option(help="Seconds of learning for each image.", rich_help_panel=PERFORMANCE)
 ]
+Tile = Annotated[
+    str,
+    typer.Option(
+        help="Side of the tiles that the network works on, in pixels of the input: auto (what memory allows), 0 for "
+        "the whole image at once. It leaves no seams.",
+        rich_help_panel=PERFORMANCE,
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.", rich_help_panel=INPUT)]
 Json = Annotated[bool, typer.Option("--json", help="Results as JSON, one object a line.", rich_help_panel=OUTPUT)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say errors only.", rich_help_panel=OUTPUT)]
@@ -100,6 +108,7 @@ def common(
     epilog=_examples(
         "innersr upscale photo.jpg -o large.png -s 3",
         "innersr upscale *.tif -o out/ --preset best",
+        "innersr upscale bricks.png --wrap xy",
         "innersr upscale a.png --size 1920x --kernel gaussian:2.0 --compare look.png",
     ),
 )
@@ -131,7 +140,11 @@ def upscale(  # noqa: PLR0913 (a command's options are its parameters)
         str, typer.Option("--method", "-m", help="zssr, backprojection or bicubic.", rich_help_panel=QUALITY)
     ] = "zssr",
     preset: Annotated[
-        str | None, typer.Option(help="draft, balanced (the default), best or paper.", rich_help_panel=QUALITY)
+        str | None,
+        typer.Option(
+            help="draft, balanced (the default), best or paper; of zssr also paper-gradual, paper-kernel, paper-real.",
+            rich_help_panel=QUALITY,
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -159,6 +172,14 @@ def upscale(  # noqa: PLR0913 (a command's options are its parameters)
     noise: Annotated[
         float, typer.Option(help="Standard deviation of the image's noise in 8-bit levels.", rich_help_panel=QUALITY)
     ] = 0.0,
+    wrap: Annotated[
+        str,
+        typer.Option(
+            metavar="AXES",
+            help="x, y or xy: a seamless texture, that continues on its opposite side, and stays seamless.",
+            rich_help_panel=QUALITY,
+        ),
+    ] = "",
     alpha: Annotated[str, typer.Option(help="auto, same (alpha is data) or drop.", rich_help_panel=INPUT)] = "auto",
     depth: Annotated[str, typer.Option(help="keep, 8, 16 or float.", rich_help_panel=INPUT)] = "keep",
     metadata: Annotated[str, typer.Option(help="keep, icc or none.", rich_help_panel=INPUT)] = "keep",
@@ -179,6 +200,7 @@ def upscale(  # noqa: PLR0913 (a command's options are its parameters)
     device: Device = "auto",
     precision: Precision = "auto",
     seed: Seed = 0,
+    tile: Tile = "auto",
     time_limit: TimeLimit = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -199,6 +221,7 @@ def upscale(  # noqa: PLR0913 (a command's options are its parameters)
             kernel=kernel,
             anchor=anchor,
             noise=noise,
+            wrap=wrap,
             alpha=alpha,
             depth=depth,
             metadata=metadata,
@@ -206,7 +229,7 @@ def upscale(  # noqa: PLR0913 (a command's options are its parameters)
             pixel_limit=pixel_limit,
             compare=compare,
             overwrite=overwrite,
-            run=_run(device, precision, seed, time_limit),
+            run=_run(device, precision, seed, time_limit, tile),
         )
         raise typer.Exit(upscale_files(request, voice))
 
@@ -235,6 +258,7 @@ def bench(  # noqa: PLR0913 (a command's options are its parameters)
     device: Device = "auto",
     precision: Precision = "auto",
     seed: Seed = 0,
+    tile: Tile = "auto",
     time_limit: TimeLimit = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -253,7 +277,7 @@ def bench(  # noqa: PLR0913 (a command's options are its parameters)
             limit=limit,
             pictures=pictures,
         )
-        commands.bench(plan, _run(device, precision, seed, time_limit), out, voice)
+        commands.bench(plan, _run(device, precision, seed, time_limit, tile), out, voice)
 
 
 @app.command(epilog=_examples("innersr doctor"))
@@ -303,10 +327,11 @@ def _listed(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(","))
 
 
-def _run(device: str, precision: str, seed: int, time_limit: float | None) -> Run:
+def _run(device: str, precision: str, seed: int, time_limit: float | None, tile: str) -> Run:
     from innersr.run import Run
+    from innersr.specs import parse_tile
 
-    return Run(device=device, precision=precision, seed=seed, time_limit=time_limit)
+    return Run(device=device, precision=precision, seed=seed, time_limit=time_limit, tile=parse_tile(tile))
 
 
 @contextlib.contextmanager

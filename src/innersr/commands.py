@@ -25,6 +25,7 @@ from innersr.image import Image, check_writable, partial_path, read, save
 from innersr.image_formats import METADATA_CHOICES
 from innersr.interrupts import prompt_interrupts
 from innersr.kernel_files import load_kernel, save_kernel
+from innersr.memory import is_out_of_memory
 from innersr.methods import Method, make_method, settings_of
 from innersr.pipeline import ALPHA_CHOICES, Result, default_output, upscale_image
 from innersr.resize import resize
@@ -50,6 +51,7 @@ class UpscaleRequest:
     kernel: str
     anchor: str
     noise: float
+    wrap: str
     alpha: str
     depth: str
     metadata: str
@@ -86,10 +88,10 @@ def upscale_files(request: UpscaleRequest, voice: Voice) -> int:
                 failures += 1
                 voice.error(str(error) if str(error).startswith(f"{source}: ") else f"{source}: {error}")
             except (RuntimeError, MemoryError) as error:
-                if not _is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 failures += 1
-                voice.error(f"{source}: out of memory; use a smaller scale or a machine with more")
+                voice.error(f"{source}: out of memory; use a smaller scale, a smaller --tile, or a machine with more")
     return 1 if failures else 0
 
 
@@ -158,11 +160,6 @@ def doctor(voice: Voice, package_version: str) -> None:
     voice.text("\n".join(lines))
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
-    # On a CPU torch raises a plain RuntimeError.
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
-
-
 def _expanded(inputs: Sequence[Path]) -> Iterator[Path]:
     """Yield the inputs, with the files in place of a pattern that the shell has left alone."""
     for path in inputs:
@@ -186,7 +183,7 @@ def _check(request: UpscaleRequest) -> None:
         raise InputError(f"noise is a standard deviation in 8-bit levels, from 0 to below 255, got {request.noise:g}")
     if request.size is not None:
         check_size(request.size)
-    parse_kernel(request.kernel, parse_scale(request.scale or "2"), anchor=request.anchor)
+    replace(parse_kernel(request.kernel, parse_scale(request.scale or "2"), anchor=request.anchor), wrap=request.wrap)
     many = len(request.inputs) > 1
     if many and request.compare is not None:
         raise InputError("--compare takes one input")
@@ -211,6 +208,7 @@ def _upscale_file(
         rows, columns = parse_size(request.size, (height, width))
         scale = (rows / height, columns / width)
     degradation = parse_kernel(request.kernel, scale, anchor=request.anchor, noise=request.noise / 255)
+    degradation = replace(degradation, wrap=request.wrap).fitted((height, width))
     rows, columns = degradation.hr_size((height, width))
     if rows * columns > request.pixel_limit:
         raise InputError(f"{source}: the result would have {rows * columns} pixels; raise --pixel-limit to allow it")
@@ -245,6 +243,7 @@ def _upscale_file(
         "settings": settings_of(method),
         "kernel": request.kernel,
         "noise": request.noise,
+        "wrap": request.wrap,
         "seed": request.run.seed,
         "device": str(request.run.torch_device),
         "seconds": round(seconds, 2),

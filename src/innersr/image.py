@@ -28,6 +28,7 @@ from innersr.image_formats import MAXIMUM, METADATA_CHOICES, Format
 from innersr.image_metadata import Metadata as Metadata  # part of this module's interface
 
 PIXEL_LIMIT = 300_000_000  # pixels; above this reading is refused (decompression bombs)
+ROWS = 1024  # that are converted at a time
 LONGEST_NAME = 255  # bytes, on every file system in use
 
 
@@ -295,8 +296,10 @@ def _samples_of(image: Image) -> Samples:
     for index, band in enumerate(bands):
         if not _is_finite(band[None, None]):
             raise InputError(f"band {index} holds NaN or infinite values; they have no colour, fill them first")
-        if image.depth in MAXIMUM:
-            top = MAXIMUM[image.depth]
-            band = (band * top).add_(0.5).clamp_(0, top)  # the conversion to integers cuts, so this rounds
-        samples[..., index] = band.numpy()
+        for start in range(0, len(band), ROWS):  # in strips, because a whole converted band is large
+            strip = band[start : start + ROWS]
+            if image.depth in MAXIMUM:
+                top = MAXIMUM[image.depth]
+                strip = (strip * top).add_(0.5).clamp_(0, top)  # the conversion to integers cuts, so this rounds
+            samples[start : start + ROWS, :, index] = strip.numpy()
     return samples

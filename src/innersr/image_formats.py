@@ -17,6 +17,7 @@ DEPTHS = ("uint8", "uint16", "float32")
 BITS = {"uint8": "8 bits", "uint16": "16 bits", "float32": "32-bit float"}
 DEPTH_OPTION = {"uint8": "8", "uint16": "16", "float32": "float"}
 PRECISE = "write .png or .tif"
+OPTIMIZED_JPEG = 2**26  # bytes of samples
 BIG_TIFF = 3_900_000_000  # bytes; classic TIFF ends at 4 GiB, headers included
 METADATA_CHOICES = ("keep", "icc", "none")
 WORDS = {  # the fields of Metadata, in the words of a note
@@ -167,7 +168,8 @@ def encoder_options(target: Format, *, quality: int, depth: str, byte_count: int
         # Adaptive filters halve the size of a photograph for a tenth of a second per megapixel.
         return {"compression": 6, "filter": "all"}
     if target.name == "JPEG":
-        return {"Q": quality, "subsample_mode": "off", "optimize_coding": True}
+        # Optimal codes save a few per cent, but libjpeg then holds four times the samples in memory.
+        return {"Q": quality, "subsample_mode": "off", "optimize_coding": byte_count <= OPTIMIZED_JPEG}
     if target.name == "TIFF":
         big = byte_count > BIG_TIFF
         predictor = "float" if depth == "float32" else "horizontal"

@@ -79,6 +79,8 @@ METRICS: dict[str, Callable[[Tensor, Tensor, Shave], float]] = {
 def consistency_psnr(sr: Tensor, lr: Tensor, degrade: Callable[[Tensor], Tensor]) -> float:
     """Tell whether the result, shrunk again, is the input: the PSNR between degrade(sr) and lr, in dB.
 
+    Computed band by band, so that large results need little memory.
+
     It needs no truth. A low value proves that the result contradicts the input; a high one proves little, as
     many images shrink to the same input. Peak 1, all bands, neither rounded nor clipped, so that it goes on
     telling results apart far beyond 8-bit accuracy.
@@ -86,24 +88,31 @@ def consistency_psnr(sr: Tensor, lr: Tensor, degrade: Callable[[Tensor], Tensor]
     Args:
         sr: the result, (N, C, sH, sW) in [0, 1].
         lr: the input it was made from, (N, C, H, W).
-        degrade: shrinks a large image as the input was shrunk, without noise.
+        degrade: shrinks one band of a large image, (N, 1, sH, sW), as the input was shrunk, without noise.
 
     Returns:
         10 log10(1 / MSE); inf when the two are equal.
 
     Raises:
-        InputError: degrade(sr) does not have the shape of lr.
+        InputError: the two have not the same number of bands, or degrade(sr) not the shape of lr.
     """
-    check_image(sr)
-    check_image(lr)
-    with torch.no_grad():
-        shrunk = degrade(sr)
-    if shrunk.shape != lr.shape:
+    if sr.shape[:-2] != lr.shape[:-2]:
         raise InputError(
-            f"the result shrinks to {_shape(shrunk)}, but the input is {_shape(lr)}; "
-            "give the degradation that the result was made for"
+            f"the result has the shape {_shape(sr)}, the input {_shape(lr)}; give images of the same bands"
         )
-    return _psnr(_for_measuring(shrunk), _for_measuring(lr), peak=1.0)
+    squares = torch.zeros(len(sr), dtype=torch.float64)
+    for large, small in zip(sr.split(1, dim=1), lr.split(1, dim=1), strict=True):
+        check_image(large)
+        check_image(small)
+        with torch.no_grad():
+            shrunk = degrade(large)
+        if shrunk.shape != small.shape:
+            raise InputError(
+                f"the result shrinks to {_shape(shrunk)}, but the input is {_shape(small)}; "
+                "give the degradation that the result was made for"
+            )
+        squares += (_for_measuring(shrunk) - _for_measuring(small)).square().sum(dim=(1, 2, 3))
+    return float((10 * torch.log10(lr[0].numel() / squares)).mean())
 
 
 def patch_distance(

@@ -19,7 +19,7 @@ from innersr.errors import InputError
 from innersr.image import Image, check_writable, read, save
 from innersr.methods import Method, Upscaler, make_method
 from innersr.metrics import consistency_psnr
-from innersr.resize import Scale
+from innersr.resize import Scale, Window, cut
 from innersr.run import Run
 
 ALPHA_CHOICES = ("auto", "same", "drop")
@@ -69,8 +69,9 @@ def upscale(
     method, run = make_method(method) if isinstance(method, str) else method, run or Run()
     if isinstance(x, str | Path):
         source = Path(x)
-        target = Path(output) if output is not None else default_output(source, degradation)
         image = read(source)
+        degradation = degradation.fitted((image.colour.shape[-2], image.colour.shape[-1]))
+        target = Path(output) if output is not None else default_output(source, degradation)
         _check_target(target, image, degradation, alpha)
         result = upscale_image(image, degradation, method, run, alpha=alpha)
         save(result.image, target)
@@ -86,7 +87,7 @@ def upscale_image(image: Image, degradation: Degradation, method: Method, run: R
 
     Args:
         image: of any depth and number of bands.
-        degradation: what made it small.
+        degradation: what made it small. Along axes that wrap its scale becomes the nearest that gives whole pixels.
         method: how to undo that.
         run: circumstances.
         alpha: "auto" premultiplies the colours, upscales alpha on its own, and divides again, so that hidden
@@ -97,8 +98,9 @@ def upscale_image(image: Image, degradation: Degradation, method: Method, run: R
     """
     if alpha not in ALPHA_CHOICES:
         raise InputError(f"alpha must be one of {', '.join(ALPHA_CHOICES)}, got {alpha!r}")
+    fitted = degradation.fitted((image.colour.shape[-2], image.colour.shape[-1]))
     with run.exact():
-        return _upscaled(image, degradation, method, run, alpha)
+        return _upscaled(image, fitted, method, run, alpha)
 
 
 def default_output(source: Path, degradation: Degradation) -> Path:
@@ -111,8 +113,9 @@ def default_output(source: Path, degradation: Degradation) -> Path:
 def _upscaled(image: Image, degradation: Degradation, method: Method, run: Run, alpha: str) -> Result:
     started = time.monotonic()
     low, high = _value_range(image)
+    is_stretched = (low, high) != (0.0, 1.0)
     seen = _stretched(degradation, high - low)
-    straight = ((image.colour - low) / (high - low)).to(run.torch_device)
+    straight = ((image.colour - low) / (high - low) if is_stretched else image.colour).to(run.torch_device)
     opacity = None if image.alpha is None or alpha == "drop" else image.alpha.to(run.torch_device)
     bands = straight
     if opacity is not None:
@@ -125,9 +128,9 @@ def _upscaled(image: Image, degradation: Degradation, method: Method, run: Run, 
     if opacity is not None and alpha == "same":
         sr, sr_alpha = sr[:, :-1], sr[:, -1:]
     elif opacity is not None:
-        sr_alpha = _upscaled_alpha(opacity, upscaler, sr)
-        sr = _undo_premultiplication(sr, sr_alpha, straight, opacity)
-    colour = (sr * (high - low) + low).cpu()
+        sr_alpha = _upscaled_alpha(opacity, upscaler, sr, degradation.wraps)
+        sr = _undo_premultiplication(sr, sr_alpha, straight, opacity, degradation.wraps)
+    colour = (sr.mul_(high - low).add_(low) if is_stretched else sr).cpu()
     upscaled = replace(image, colour=colour, alpha=None if sr_alpha is None else sr_alpha.cpu())
     return Result(
         image=upscaled,
@@ -158,7 +161,7 @@ def _stretched(degradation: Degradation, spread: float) -> Degradation:
     return replace(degradation, noise=min(degradation.noise / spread, LOUDEST))
 
 
-def _upscaled_alpha(opacity: Tensor, upscaler: Upscaler, sr: Tensor) -> Tensor:
+def _upscaled_alpha(opacity: Tensor, upscaler: Upscaler, sr: Tensor, wraps: tuple[bool, bool]) -> Tensor:
     """Upscale alpha by what was learnt from the colours, so that both have the same edges.
 
     Where a pixel and its neighbours are equal, opaque or not, their value stays.
@@ -166,37 +169,42 @@ def _upscaled_alpha(opacity: Tensor, upscaler: Upscaler, sr: Tensor) -> Tensor:
     if bool((opacity == 1).all()):
         return torch.ones_like(sr[:, :1])
     alpha = upscaler(opacity.expand(1, sr.shape[1], *opacity.shape[2:])).mean(dim=1, keepdim=True)
-    low, high = _range_around(opacity, opacity, alpha, reach=1)
+    low, high = _range_around(opacity, opacity, alpha, wraps, reach=1)
     return torch.where(low == high, low, alpha)
 
 
-def _undo_premultiplication(sr: Tensor, alpha: Tensor, straight: Tensor, opacity: Tensor) -> Tensor:
+def _undo_premultiplication(
+    sr: Tensor, alpha: Tensor, straight: Tensor, opacity: Tensor, wraps: tuple[bool, bool]
+) -> Tensor:
     """Divide by alpha. Near transparency no colour leaves the range of the visible ones around it.
 
     Both overshoot at their common edge, but alpha is clipped at 1, and the quotient would have a bright seam.
     """
     visible = opacity > 0
     low, high = _range_around(
-        straight.where(visible, math.inf), straight.where(visible, -math.inf), alpha, reach=RINGING
+        straight.where(visible, math.inf), straight.where(visible, -math.inf), alpha, wraps, reach=RINGING
     )
-    least, _ = _range_around(opacity, opacity, alpha, reach=RINGING)
+    least, _ = _range_around(opacity, opacity, alpha, wraps, reach=RINGING)
     colour = sr / alpha.clamp(min=VISIBLE)
     limited = torch.where(least == 1, colour, colour.clamp(low, high))
     return torch.where(alpha > VISIBLE, limited, torch.zeros_like(sr))
 
 
-def _range_around(lows: Tensor, highs: Tensor, sr: Tensor, *, reach: int) -> tuple[Tensor, Tensor]:
+def _range_around(
+    lows: Tensor, highs: Tensor, sr: Tensor, wraps: tuple[bool, bool], *, reach: int
+) -> tuple[Tensor, Tensor]:
     """Return, at every pixel of `sr`, the least and the greatest LR value within `reach` LR pixels."""
-    window = 2 * reach + 1
-    low = -F.max_pool2d(-lows, window, stride=1, padding=reach)
-    high = F.max_pool2d(highs, window, stride=1, padding=reach)
+    window = Window(-reach, -reach, lows.shape[-2] + reach, lows.shape[-1] + reach)
+    low = -F.max_pool2d(cut(-lows, window, wraps), 2 * reach + 1, stride=1)
+    high = F.max_pool2d(cut(highs, window, wraps), 2 * reach + 1, stride=1)
     size = [*sr.shape[-2:]]
     return F.interpolate(low, size, mode="nearest-exact"), F.interpolate(high, size, mode="nearest-exact")
 
 
 def _check_target(target: Path, image: Image, degradation: Degradation, alpha: str) -> None:
     """Make sure, before minutes of work, that the result can be saved."""
-    rows, columns = degradation.hr_size((image.colour.shape[-2], image.colour.shape[-1]))
+    lr_size = (image.colour.shape[-2], image.colour.shape[-1])
+    rows, columns = degradation.hr_size(lr_size)
     check_writable(
         target,
         depth=image.depth,

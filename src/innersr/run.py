@@ -49,6 +49,8 @@ class Run:
         precision: of network passes while learning. "auto" takes bf16 where the device computes it
             natively, and fp32 elsewhere. Results are always computed in fp32.
         seed: of every random draw. Same seed, settings and device give the same bytes.
+        tile: side in LR pixels of the tiles that trained networks pass over; 0 for the whole image at once, None
+            for what the free memory allows. It changes no result by more than rounding.
         time_limit: seconds from the construction of this object after which learning ends with what it
             has; None for no limit.
         report: called with a `Progress` as a loop begins, at most ten times a second while it runs, and when
@@ -56,12 +58,13 @@ class Run:
         cancelled: asked once per step; when it answers True, `Cancelled` is raised.
 
     Raises:
-        InputError: unknown device or precision, or a time limit that is not positive.
+        InputError: unknown device or precision, a negative tile, or a time limit that is not positive.
     """
 
     device: str = "auto"
     precision: str = "auto"
     seed: int = 0
+    tile: int | None = None
     time_limit: float | None = None
     report: Callable[[Progress], None] | None = field(default=None, compare=False)
     cancelled: Callable[[], bool] | None = field(default=None, compare=False)
@@ -74,6 +77,8 @@ class Run:
             raise InputError(f"time limit must be a positive number of seconds, got {self.time_limit}")
         if not 0 <= self.seed < 2**63:
             raise InputError(f"seed must be between 0 and 2^63 - 1, got {self.seed}")
+        if self.tile is not None and self.tile < 0:
+            raise InputError(f"tile must be a number of pixels, or 0 for the whole image at once, got {self.tile}")
         _check_device(self.torch_device)
 
     @property

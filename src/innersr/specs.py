@@ -67,6 +67,19 @@ def parse_size(text: str, size: tuple[int, int]) -> tuple[int, int]:
     return result
 
 
+def parse_tile(text: str) -> int | None:
+    """Return the side of a tile in pixels, 0 for no tiles; None for "auto".
+
+    Raises:
+        InputError: neither "auto" nor a whole number.
+    """
+    if text.strip().lower() == "auto":
+        return None
+    if not re.fullmatch(r"\d{1,9}", text.strip(), re.ASCII):
+        raise InputError(f"tile must be auto, 0 for the whole image at once, or a number of pixels, got {text!r}")
+    return int(text)
+
+
 def check_size(text: str) -> re.Match[str]:
     """Return the parts of a geometry.
 

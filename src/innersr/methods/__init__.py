@@ -25,20 +25,29 @@ __all__ = [
 
 METHODS: Mapping[str, type[Method]] = {"bicubic": Bicubic, "backprojection": BackProjection, "zssr": ZSSR}
 
+# The configurations of the paper's code (Shocher 2018): ideal, gradual, given kernel, real.
+PAPER_ZSSR = {
+    "steps": 3000,
+    "pixels": 128 * 128,
+    "crop": 128,
+    "learning_rate": 1e-3,
+    "schedule": "plateau",
+    "fathers": 6,
+    "smallest_father": 0.5,
+    "refresh": 0,
+    "network": "interpolated",
+    "initial_variance": 0.1,
+}
+
 PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "zssr": {
-        "draft": {"steps": 250, "crop": 64},
+        "draft": {"steps": 800, "refresh": 100},
         "balanced": {},
-        "best": {"passes": 3},
-        "paper": {
-            "steps": 3000,
-            "crop": 128,
-            "learning_rate": 1e-3,
-            "schedule": "plateau",
-            "fathers": 6,
-            "smallest_father": 0.5,
-            "initial_variance": 0.1,
-        },
+        "best": {"steps": 10_000, "refresh": 500},
+        "paper": PAPER_ZSSR,
+        "paper-gradual": {**PAPER_ZSSR, "gradual": 6},
+        "paper-kernel": {**PAPER_ZSSR, "self_ensemble": False, "back_projection": 2},
+        "paper-real": {**PAPER_ZSSR, "smallest_father": 0.75, "son_noise": 0.0125, "back_projection": 0},
     },
 }
 

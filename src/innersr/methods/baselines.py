@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from innersr.degradation import Degradation
@@ -64,7 +65,8 @@ class BackProjection:
         """Return the solver."""
 
         def upscale(x: Tensor) -> Tensor:
-            start = degradation.upsample(x)
-            return back_project(start, x, degradation, steps=self.steps, run=run, stage="solve").clamp(0, 1)
+            # Band by band, because interpolating needs several times the memory of what it gives.
+            start = torch.cat([degradation.upsample(band) for band in x.split(1, dim=1)], dim=1)
+            return back_project(start, x, degradation, steps=self.steps, run=run, stage="solve")
 
         return upscale

@@ -6,19 +6,23 @@ fathers has learnt how this image's details look at two scales, and turns the im
 
 from __future__ import annotations
 
+import contextlib
 import math
-from dataclasses import dataclass
-from itertools import count
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from innersr.augment import SYMMETRIES, apply_symmetry, random_crop
+from innersr.blur import is_whole
 from innersr.degradation import Degradation
+from innersr.detail import render
 from innersr.errors import InputError, KernelError
 from innersr.methods.protocols import Upscaler
-from innersr.networks import ResidualStack
-from innersr.refine import apply_tiled, back_project, self_ensemble
+from innersr.networks import DetailStack
+from innersr.refine import back_project
 from innersr.resize import resize
 from innersr.run import Run
 from innersr.training import PlateauRule, cosine
@@ -26,8 +30,10 @@ from innersr.training import PlateauRule, cosine
 SMALLEST_SIDE = 16  # pixels: a smaller image holds too few patches to learn from
 SMALLEST_FATHER = 32  # pixels, unless the image itself is smaller
 SCHEDULES = ("cosine", "plateau")
-RESULT_FATHERS = (0.75, 0.6, 0.5)  # scales of the result that later passes learn from
-LATER = 0.5  # share of the steps and of the learning rate that a later pass has
+NETWORKS = ("auto", "subpixel", "interpolated")
+RESULT_SCALES = (0.5, 0.85)  # between which the copies of the result so far are that is learnt from
+RESULT_COPIES = 3
+RESULT_SIDE = 256  # LR pixels: of large images a part is upscaled to learn from, each time another
 WARM_UP = 50  # steps over which the cosine schedule's rate rises from 0
 TEST_INTERVAL = 50  # steps between two tests of the plateau rule
 TEST_SIDE = 256  # pixels: large images are tested on their middle
@@ -39,28 +45,39 @@ class ZSSR:
 
     Args:
         steps: of Adam, at most.
-        crop: side of the father crop that one step learns from, in pixels.
+        pixels: that the network sees in one step; the number of crops follows, at least one.
+        crop: side of a father crop in pixels.
         learning_rate: of Adam, to begin with.
         schedule: "cosine" falls over `steps` (or over the time limit, whichever comes first); "plateau" is the
             paper's: divide by ten when the reconstruction error stops falling, end after three falls.
         fathers: number of copies of the image to learn from, from its own size down to `smallest_father`.
         smallest_father: scale of the smallest copy, in (0, 1].
-        passes: rounds of learning. From the second on, half as long each, the fathers are the result so far,
-            shrunk a little, which is sharper than the image.
+        son_noise: standard deviation of noise on the sons, in [0, 1), besides the degradation's own: what is
+            learnt with it sharpens the image's noise and JPEG blocks less (Shocher 2018, sec. 4.3).
+        refresh: steps after which the fathers are made anew: from twice as many steps on they are the result so
+            far, shrunk a little. 0 learns from the image alone, as the paper does.
+        gradual: growing scales on the way, the one asked for included; the result of each joins the fathers of
+            the next (gradual super-resolution, Shocher 2018, sec. 3.2), and each has its own `steps`.
+        network: "interpolated" is the paper's, at HR resolution on the interpolated image; "subpixel" works on
+            the LR image, which needs a whole scale; "auto" is subpixel where the scale is whole.
         width: features of each hidden layer.
         depth: number of convolutions.
-        initial_variance: of the hidden weights, see `ResidualStack`.
+        initial_variance: of the hidden weights, see `DetailStack`.
         self_ensemble: take the median over the symmetries that the degradation allows.
         back_projection: conjugate-gradient steps that make the result agree with the image.
     """
 
-    steps: int = 1000
+    steps: int = 2000
+    pixels: int = 48 * 48
     crop: int = 96
     learning_rate: float = 2e-3
     schedule: str = "cosine"
     fathers: int = 4
     smallest_father: float = 0.7
-    passes: int = 1
+    son_noise: float = 0.0
+    refresh: int = 250
+    gradual: int = 1
+    network: str = "auto"
     width: int = 64
     depth: int = 8
     initial_variance: float = 2.0
@@ -70,12 +87,16 @@ class ZSSR:
     def __post_init__(self) -> None:
         if self.schedule not in SCHEDULES:
             raise InputError(f"schedule must be one of {', '.join(SCHEDULES)}, got {self.schedule!r}")
-        if min(self.crop, self.fathers, self.passes, self.width) < 1 or self.depth < 2:
-            raise InputError("crop, fathers, passes and width must be at least 1, and depth at least 2")
-        if self.steps < 0 or self.back_projection < 0:
-            raise InputError("steps and back_projection must not be negative")
+        if self.network not in NETWORKS:
+            raise InputError(f"network must be one of {', '.join(NETWORKS)}, got {self.network!r}")
+        if min(self.pixels, self.crop, self.fathers, self.gradual, self.width) < 1 or self.depth < 2:
+            raise InputError("pixels, crop, fathers, gradual and width must be at least 1, and depth at least 2")
+        if min(self.steps, self.refresh, self.back_projection) < 0:
+            raise InputError("steps, refresh and back_projection must not be negative")
         if not 0 < self.smallest_father <= 1:
             raise InputError(f"smallest_father must be in (0, 1], got {self.smallest_father}")
+        if not 0 <= self.son_noise < 1:
+            raise InputError(f"son_noise is a standard deviation in [0, 1), got {self.son_noise}")
         if not (0 < self.learning_rate < math.inf and 0 < self.initial_variance < math.inf):
             raise InputError("learning_rate and initial_variance must be positive and finite")
 
@@ -88,9 +109,147 @@ class ZSSR:
             run: where and how long.
 
         Raises:
-            InputError: an image of fewer than 16 pixels on a side.
+            InputError: an image of fewer than 16 pixels on a side, or a sub-pixel network for a broken scale.
             KernelError: a kernel larger than the image.
         """
+        self._check(lr, degradation)
+        generator = run.generator()
+        sources, network = [lr], None
+        for stage in self._stages(degradation, (lr.shape[-2], lr.shape[-1])):
+            if network is None or network.factors != self._factors(stage.degradation):
+                network = self._network(lr.shape[1], stage.degradation, generator).to(lr.device)
+            self._train(network, sources, stage, run, generator)
+            if stage.degradation is not degradation:
+                sources = [self._upscaled(network, lr, stage.degradation, run), *sources]
+        assert network is not None  # there is a stage at least
+        learnt = network
+
+        def upscale(x: Tensor) -> Tensor:
+            if x.shape[1] != learnt.channels:
+                raise InputError(f"this upscaler has learnt from {learnt.channels} channels, got {x.shape[1]}")
+            return self._upscaled(learnt, x, degradation, run)
+
+        return upscale
+
+    def _stages(self, degradation: Degradation, lr_size: tuple[int, int]) -> list[Stage]:
+        """Return what to learn: scales that grow by equal factors to the one asked for, the time shared equally."""
+        stages = []
+        for number in range(1, self.gradual + 1):
+            share = ((number - 1) / self.gradual, 1 / self.gradual)
+            if number == self.gradual:
+                name = "learn" if number == 1 else f"learn, scale {number} of {number}"
+                stages.append(Stage(degradation, name, *share))
+                continue
+            vertical, horizontal = (s ** (number / self.gradual) for s in degradation.scales)
+            smaller = degradation.rescaled((vertical, horizontal)).fitted(lr_size)
+            stages.append(Stage(smaller, f"learn, scale {number} of {self.gradual}", *share))
+        return stages
+
+    def _train(
+        self, network: DetailStack, sources: list[Tensor], stage: Stage, run: Run, generator: torch.Generator
+    ) -> None:
+        """Learn one stage from its sources, of which the last is the image."""
+        degradation, lr = stage.degradation, sources[-1]
+        plain = replace(degradation, wrap="")  # crops do not continue on their other side
+        fathers = self._fathers(sources, degradation)
+        optimizer = torch.optim.Adam(network.parameters(), lr=self.learning_rate)
+        rule = PlateauRule(self.learning_rate)
+        steps = run.steps(stage.name, self.steps)
+        for step in steps:
+            progress = max(step / self.steps, (run.time_used() - stage.begins) / stage.lasts)
+            if progress >= 1:
+                break
+            if self.schedule == "cosine":
+                rate = cosine(progress, self.learning_rate) * min(1, (step + 1) / WARM_UP)
+            else:
+                if step % TEST_INTERVAL == TEST_INTERVAL - 1:
+                    rule.observe(_reconstruction_error(network, lr, plain))
+                if rule.is_over:
+                    break
+                rate = rule.learning_rate
+            if self.refresh and step >= 2 * self.refresh and step % self.refresh == 0:
+                # Differs from the paper: an LR father is blurrier, pixel by pixel, than what is to be made, and
+                # teaches blur. The result so far, shrunk less than all the way back, is sharper.
+                fathers = self._result_fathers(network, lr, degradation, run, generator) or fathers
+            targets = self._targets(fathers, network, degradation, generator)
+            sons = plain(targets, generator)
+            if self.son_noise:
+                sons = (sons + self.son_noise * torch.randn(sons.shape, generator=generator).to(sons)).clamp(0, 1)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            loss = (_enlarged(network, sons, plain, targets, run.autocast()) - targets).abs().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            steps.note(loss.detach())
+
+    def _fathers(self, sources: list[Tensor], degradation: Degradation) -> list[Father]:
+        """Return the images and their smaller copies, largest first, none smaller than the kernel."""
+        gaps = max(1, self.fathers - 1)
+        scales = [1 - (1 - self.smallest_father) * i / gaps for i in range(self.fathers)]
+        least = max(degradation.reach, min(SMALLEST_FATHER, *sources[-1].shape[-2:]))
+        return [
+            Father(_shrunk(source, scale, degradation.wraps), degradation.wraps)
+            for source in sources
+            for scale in scales
+            if scale == 1 or scale * min(source.shape[-2:]) >= least
+        ]
+
+    def _result_fathers(
+        self, network: DetailStack, lr: Tensor, degradation: Degradation, run: Run, generator: torch.Generator
+    ) -> list[Father]:
+        """Return smaller copies of the result so far, of a large image's those of a part of it."""
+        part = random_crop(lr, RESULT_SIDE, generator, degradation.wraps)
+        seen = degradation if part.shape == lr.shape else replace(degradation, wrap="")
+        # One view is enough to learn from: the ensemble gained nothing here.
+        result = replace(self, self_ensemble=False)._upscaled(network, part, seen, replace(run, report=None))
+        least = max(degradation.reach, min(SMALLEST_FATHER, *lr.shape[-2:]))
+        smallest, largest = RESULT_SCALES
+        places = (torch.arange(RESULT_COPIES) + torch.rand(RESULT_COPIES, generator=generator)) / RESULT_COPIES
+        scales = (largest - (largest - smallest) * places).tolist()
+        copies = [_shrunk(result, scale, seen.wraps) for scale in scales]
+        return [Father(copy, seen.wraps) for copy in copies if min(copy.shape[-2:]) >= least]
+
+    def _targets(
+        self, fathers: list[Father], network: DetailStack, degradation: Degradation, generator: torch.Generator
+    ) -> Tensor:
+        """Draw the father crops of one step, as large as fathers and kernel allow, each turned some way.
+
+        They are turned first and degraded then: the kernel keeps its own direction, as it does at test time.
+        """
+        side = min(max(self.crop, degradation.reach), *(n for father in fathers for n in father.image.shape[-2:]))
+        seen = side**2 / (network.factors[0] * network.factors[1])
+        crops = []
+        for _ in range(max(1, round(self.pixels / seen))):
+            # Squared, the draw prefers the first fathers, whose sharpness is nearest to the goal's (Shocher 2018,
+            # sec. 3.2, prefers large ones).
+            place = float(torch.rand((), generator=generator)) ** 2
+            symmetry = SYMMETRIES[int(torch.randint(len(SYMMETRIES), (), generator=generator))]
+            father = fathers[int(place * len(fathers))]
+            crops.append(apply_symmetry(random_crop(father.image, side, generator, father.wraps), symmetry))
+        return torch.cat(crops)
+
+    def _network(self, channels: int, degradation: Degradation, generator: torch.Generator) -> DetailStack:
+        return DetailStack(
+            channels,
+            factors=self._factors(degradation),
+            width=self.width,
+            depth=self.depth,
+            initial_variance=self.initial_variance,
+            generator=generator,
+        )
+
+    def _factors(self, degradation: Degradation) -> tuple[int, int]:
+        vertical, horizontal = degradation.scales
+        if self.network == "interpolated" or not (is_whole(vertical) and is_whole(horizontal)):
+            return 1, 1
+        return round(vertical), round(horizontal)
+
+    def _upscaled(self, network: DetailStack, lr: Tensor, degradation: Degradation, run: Run) -> Tensor:
+        sr = render(network, lr, degradation, run, ensemble=self.self_ensemble)
+        return back_project(sr, lr, degradation, steps=self.back_projection, run=run)
+
+    def _check(self, lr: Tensor, degradation: Degradation) -> None:
         size = f"{lr.shape[-1]}x{lr.shape[-2]}"
         if min(lr.shape[-2:]) < SMALLEST_SIDE:
             raise InputError(
@@ -102,113 +261,57 @@ class ZSSR:
                 f"the kernel ({degradation.reach} pixels) is larger than the image ({size}), which it has to shrink "
                 "again to learn from; use a smaller kernel, or the method backprojection"
             )
-        generator = run.generator()
-        network = ResidualStack(
-            lr.shape[1],
-            width=self.width,
-            depth=self.depth,
-            initial_variance=self.initial_variance,
-            generator=generator,
-        ).to(lr.device)
-        upscale = self._upscaler(network, degradation, run)
-        fathers = self._father_pyramid(lr, degradation.reach)
-        for turn in range(self.passes):
-            if turn > 0:
-                # Differs from the paper: an LR father is blurrier, pixel by pixel, than what is to be made, and
-                # teaches blur. The result shrunk less than all the way back is not.
-                result = upscale(lr)
-                fathers = [resize(result, scale).clamp(0, 1) for scale in RESULT_FATHERS]
-            self._train(network, fathers, degradation, run, generator, turn)
-        return upscale
-
-    def _train(
-        self,
-        network: ResidualStack,
-        fathers: list[Tensor],
-        degradation: Degradation,
-        run: Run,
-        generator: torch.Generator,
-        turn: int,
-    ) -> None:
-        count_of_steps = self.steps if turn == 0 else round(self.steps * LATER)
-        first_rate = self.learning_rate if turn == 0 else self.learning_rate * LATER
-        crop = max(self.crop, degradation.reach)
-        optimizer = torch.optim.Adam(network.parameters(), lr=first_rate)
-        rule = PlateauRule(first_rate)
-        steps = run.steps("learn" if turn == 0 else f"learn from result {turn}", count_of_steps)
-        for step in steps:
-            progress = max(step / count_of_steps, run.time_used() * self.passes - turn)
-            if progress >= 1:
-                break
-            if self.schedule == "cosine":
-                rate = cosine(progress, first_rate) * min(1, (step + 1) / WARM_UP)
-            else:
-                if step % TEST_INTERVAL == TEST_INTERVAL - 1:
-                    rule.observe(_reconstruction_error(network, fathers[0], degradation))
-                if rule.is_over:
-                    break
-                rate = rule.learning_rate
-            son, father = _random_pair(fathers, degradation, crop, generator)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            with run.autocast():
-                upscaled = network(son)
-            loss = (upscaled.float() - father).abs().mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            steps.note(loss.detach())
-
-    def _father_pyramid(self, lr: Tensor, reach: int) -> list[Tensor]:
-        """Return the image and its smaller copies, largest first, none smaller than the kernel."""
-        gaps = max(1, self.fathers - 1)
-        scales = [1 - (1 - self.smallest_father) * i / gaps for i in range(self.fathers)]
-        least = max(reach, min(SMALLEST_FATHER, *lr.shape[-2:]))
-        return [lr] + [resize(lr, scale) for scale in scales[1:] if scale * min(lr.shape[-2:]) >= least]
-
-    def _upscaler(self, network: ResidualStack, degradation: Degradation, run: Run) -> Upscaler:
-        symmetries = degradation.symmetries() if self.self_ensemble else (0,)
-        channels = network.channels
-
-        @torch.no_grad()
-        def upscale(x: Tensor) -> Tensor:
-            if x.shape[1] != channels:
-                raise InputError(f"this upscaler has learnt from {channels} channels, got {x.shape[1]}")
-            views = count(1)
-
-            def apply(turned: Tensor) -> Tensor:
-                stage = f"upscale, view {next(views)} of {len(symmetries)}"
-                return apply_tiled(network, turned, halo=network.radius, run=run, stage=stage)
-
-            sr = self_ensemble(apply, degradation.upsample(x), symmetries)
-            return back_project(sr, x, degradation, steps=self.back_projection, run=run).clamp(0, 1)
-
-        return upscale
+        if self.network == "subpixel" and self._factors(degradation) == (1, 1):
+            raise InputError(f"a sub-pixel network needs whole scales, got {degradation.scale}; use network=auto")
 
 
-def _random_pair(
-    fathers: list[Tensor], degradation: Degradation, crop: int, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Draw a father crop and the son that it degrades to, interpolated to the father's size.
+class Stage(NamedTuple):
+    """A scale on the way to the one asked for, and its share of the time limit."""
 
-    The father is turned first and degraded then: the kernel keeps its own direction, as it does at test time.
-    """
-    # Squared, the draw prefers large fathers (Shocher 2018, sec. 3.2), whose sharpness is nearest to the goal's.
-    place = float(torch.rand((), generator=generator)) ** 2
-    symmetry = SYMMETRIES[int(torch.randint(len(SYMMETRIES), (), generator=generator))]
-    father = apply_symmetry(random_crop(fathers[int(place * len(fathers))], crop, generator), symmetry)
-    son = degradation(father, generator)
-    upscaled = degradation.upsample(son, (father.shape[-2], father.shape[-1]))
-    return upscaled.contiguous(memory_format=torch.channels_last), father
+    degradation: Degradation
+    name: str
+    begins: float
+    lasts: float
+
+
+class Father(NamedTuple):
+    """An image to learn from, (1, C, H, W), and along which axes it continues on its other side."""
+
+    image: Tensor
+    wraps: tuple[bool, bool]
+
+
+def _shrunk(image: Tensor, scale: float, wraps: tuple[bool, bool]) -> Tensor:
+    """Return a smaller copy in [0, 1]; along axes that wrap it is a whole number of pixels long."""
+    if scale == 1:
+        return image
+    sides = (image.shape[-2], image.shape[-1])
+    scales = [round(scale * side) / side if wrap else scale for side, wrap in zip(sides, wraps, strict=True)]
+    return resize(image, (scales[0], scales[1]), wrap=wraps).clamp_(0, 1)
+
+
+def _enlarged(
+    network: DetailStack,
+    sons: Tensor,
+    degradation: Degradation,
+    like: Tensor,
+    autocast: AbstractContextManager[object],
+) -> Tensor:
+    """Return what the network makes of sons, as large as `like`; only the network's pass is cast."""
+    height, width = like.shape[-2:]
+    interpolated = degradation.upsample(sons, (height, width))
+    with autocast:
+        detail = network(sons if network.sees_lr else interpolated)
+    return interpolated + detail.float()[..., :height, :width]
 
 
 @torch.no_grad()
-def _reconstruction_error(network: ResidualStack, image: Tensor, degradation: Degradation) -> float:
+def _reconstruction_error(network: DetailStack, image: Tensor, degradation: Degradation) -> float:
     """Return what the plateau rule watches: the mean squared error of the image made again from its son.
 
     Of a large image the middle stands for all of it.
     """
     top, left = (max(0, (n - TEST_SIDE) // 2) for n in image.shape[-2:])
     father = image[..., top : top + TEST_SIDE, left : left + TEST_SIDE]
-    son = degradation.upsample(degradation(father), (father.shape[-2], father.shape[-1]))
-    return float((network(son) - father).square().mean())
+    enlarged = _enlarged(network, degradation(father), degradation, father, contextlib.nullcontext())
+    return float((enlarged - father).square().mean())

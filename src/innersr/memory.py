@@ -1,0 +1,49 @@
+"""Free memory, and how to tell that it has run out."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import torch
+
+UNKNOWN = 2**30  # bytes: what is assumed to be free where the system does not say
+OUT_OF_MEMORY = ("allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED", "bad_alloc")
+CGROUP = Path("/sys/fs/cgroup")
+MEMINFO = Path("/proc/meminfo")
+
+
+def free_memory(device: torch.device) -> int:
+    """Return the bytes that can still be had on a device: of a CPU what the system and its container leave."""
+    if device.type == "cuda":
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + cached
+    return min((amount for amount in (_free_in_system(), _free_in_container()) if amount is not None), default=UNKNOWN)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error says that memory has run out; but for CUDA torch raises plain RuntimeErrors."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in OUT_OF_MEMORY)
+
+
+def release_cached_memory(device: torch.device) -> None:
+    """Give back what torch keeps for later."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def _free_in_system() -> int | None:
+    with contextlib.suppress(OSError, KeyError, ValueError):  # not Linux
+        lines = MEMINFO.read_text(encoding="ascii").splitlines()
+        fields = dict(line.split(":", 1) for line in lines)
+        return int(fields["MemAvailable"].split()[0]) * 1024
+    return None
+
+
+def _free_in_container() -> int | None:
+    with contextlib.suppress(OSError, ValueError):  # no limit, "max", is no number
+        limit, used = (int((CGROUP / name).read_text(encoding="ascii")) for name in ("memory.max", "memory.current"))
+        return max(0, limit - used)
+    return None
