@@ -14,7 +14,6 @@ import math
 from dataclasses import dataclass, field, replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from innersr import kernels
@@ -129,11 +128,7 @@ class Degradation:
         ratios = (scales[0] / self.scales[0], scales[1] / self.scales[1])
         kernel, bicubic = self._kernel, self.subsampling == "bicubic"
         if self.kernel is not None:
-            rim = [math.ceil(2 / min(1.0, ratio)) for ratio in ratios]  # which the resampled kernel may reach
-            padded = F.pad(kernel, (rim[1], rim[1], rim[0], rim[0]))
-            resampled = resize(padded, ratios)
-            # Interpolation makes small negative taps, which a kernel without any should not get.
-            kernel = kernels.normalised(_trimmed(resampled.clamp(min=0) if bool((kernel >= 0).all()) else resampled))
+            kernel = kernels.resampled(kernel, ratios)
         mass = kernels.centre_of_mass(kernel)
         starts = [(s - 1) / 2 if bicubic else 0.0 for s in scales]
         # Pixel edges, not centres, scale with the image.
@@ -260,7 +255,7 @@ class Degradation:
         impulse = torch.zeros(1, 1, 2 * middle[0] + 1, 2 * middle[1] + 1, dtype=torch.float64)
         impulse[..., middle[0], middle[1]] = 1
         response = self.adjoint(impulse)[0, 0]
-        top, bottom, left, right = _extent(response, 1e-12)
+        top, bottom, left, right = kernels.extent(response, 1e-12)
         anchor = (float(middle[0] * strides[0] - top), float(middle[1] * strides[1] - left))
         kernel = response[top:bottom, left:right]
         return replace(self, kernel=kernel, anchor=anchor, subsampling="direct")
@@ -356,14 +351,3 @@ def _whole_scale(scale: float, length: int) -> float:
     if abs(product - round(product)) <= ROUNDING_SLACK:
         return scale
     return max(round(product), length + 1) / length
-
-
-def _trimmed(kernel: Tensor) -> Tensor:
-    top, bottom, left, right = _extent(kernel, 1e-4)
-    return kernel[top:bottom, left:right]
-
-
-def _extent(kernel: Tensor, least: float) -> tuple[int, int, int, int]:
-    """Return the rows [top, bottom) and columns [left, right) of the taps above `least` times the largest."""
-    rows, columns = (kernel.abs() > least * kernel.abs().max()).nonzero().unbind(1)
-    return int(rows.min()), int(rows.max()) + 1, int(columns.min()), int(columns.max()) + 1

@@ -15,10 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from innersr.errors import KernelError
-from innersr.resize import cubic
+from innersr.resize import cubic, resize
 
 TAIL = 5.0  # standard deviations that a Gaussian is cut at when no size is asked for: 4e-6 of its peak
 MASS_SLACK = 1e-6  # pixels that float32 taps leave a centre of mass uncertain by, at most
+NOTHING = 1e-4  # of the largest tap
 CONVENTIONS = ("centred", "kernelgan", "fkp")
 
 
@@ -134,6 +135,22 @@ def shifted(kernel: Tensor, rows: float, columns: float) -> Tensor:
         raise KernelError(f"shifted moves by at most 1 pixel, got {rows:g} and {columns:g}; move the anchor instead")
     vertical, horizontal = _shift_matrix(kernel.shape[0], rows), _shift_matrix(kernel.shape[1], columns)
     return normalised(vertical @ kernel.double() @ horizontal.mT)
+
+
+def resampled(kernel: Tensor, ratios: tuple[float, float]) -> Tensor:
+    """Return a kernel stretched by (vertical, horizontal) ratios, without the rows and columns that hold nothing."""
+    rim = [math.ceil(2 / min(1.0, ratio)) for ratio in ratios]  # which the stretched kernel may reach
+    stretched = resize(F.pad(kernel, (rim[1], rim[1], rim[0], rim[0])), ratios)
+    if bool((kernel >= 0).all()):
+        stretched = stretched.clamp(min=0)  # interpolation makes small negative taps
+    top, bottom, left, right = extent(stretched, NOTHING)
+    return normalised(stretched[top:bottom, left:right])
+
+
+def extent(kernel: Tensor, least: float) -> tuple[int, int, int, int]:
+    """Return top, bottom, left and right of the taps that are larger than `least` times the largest."""
+    rows, columns = (kernel.abs() > least * kernel.abs().max()).nonzero().unbind(1)
+    return int(rows.min()), int(rows.max()) + 1, int(columns.min()), int(columns.max()) + 1
 
 
 def in_convention(kernel: Tensor, convention: str, scale: float) -> Tensor:

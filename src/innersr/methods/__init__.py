@@ -43,7 +43,7 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "zssr": {
         "draft": {"steps": 800, "refresh": 100},
         "balanced": {},
-        "best": {"steps": 10_000, "refresh": 500},
+        "best": {"steps": 8000},
         "paper": PAPER_ZSSR,
         "paper-gradual": {**PAPER_ZSSR, "gradual": 6},
         "paper-kernel": {**PAPER_ZSSR, "self_ensemble": False, "back_projection": 2},

@@ -75,7 +75,7 @@ class ZSSR:
     fathers: int = 4
     smallest_father: float = 0.7
     son_noise: float = 0.0
-    refresh: int = 250
+    refresh: int = 150
     gradual: int = 1
     network: str = "auto"
     width: int = 64
