@@ -18,7 +18,9 @@ LARGEST_TILE = 256  # LR pixels; a network pass over more is not faster
 SMALLEST_TILE = 16  # LR pixels; halving goes no further
 MEMORY_SHARE = 4  # tiles are chosen to need at most a quarter of the free memory
 STEPS_WITHIN_RANGE = 50
-PATIENCE, STALLED = 5, 0.98  # the correction ends when five steps lower the squared residual by less than 2%
+# Five steps have to take a fifth off the squared residual. Where they do not, no picture may shrink to the image, and
+# more steps would draw rings of black and white beads.
+PATIENCE, STALLED = 5, 0.8
 CONSISTENT = 1e-6  # mean squared residual: 60 dB, below what rounding to 8 bits does
 POWER_STEPS, POWER_MARGIN = 20, 1.05  # the iteration comes from below, to within a few per cent
 CONVERGED = 1e-10  # of the first squared residual: what float32 cannot improve on
