@@ -394,6 +394,17 @@ def test_the_comparison_of_one_grey_scan_shows_its_whole_range():
     assert np.asarray(PillowImage.open("look.png"))[60:200, 20:300].max() > 240
 
 
+def test_the_comparison_shows_a_transparent_picture_on_white():
+    pixels = np.zeros((24, 24, 4), np.uint8)
+    pixels[:12] = (255, 0, 255, 0)  # a colour that nobody sees
+    pixels[12:] = (0, 0, 0, 255)
+    PillowImage.fromarray(pixels).save("sprite.png")
+    done("sprite.png", *BICUBIC, "--compare", "look.png")
+    sheet = np.asarray(PillowImage.open("look.png")).astype(int)
+    is_magenta = (sheet[..., 0] > 200) & (sheet[..., 1] < 100) & (sheet[..., 2] > 200)
+    assert not is_magenta.any()
+
+
 @pytest.mark.parametrize("compare", ["photo.png", "photo_x2.png", "./photo_x2.png"])
 def test_the_comparison_needs_a_file_of_its_own(folder, compare):
     draw("photo.png")
