@@ -38,7 +38,7 @@ def render(
     size = degradation.hr_size(lr_size)
     result = lr.new_empty(*lr.shape[:2], *size)
     views = _views(network, degradation) if ensemble else {0: (0, 0)}
-    moved = max(-(-abs(m) // f) for moves in views.values() for m, f in zip(moves, network.factors, strict=True))
+    farthest = max(-(-abs(m) // f) for moves in views.values() for m, f in zip(moves, network.factors, strict=True))
 
     def detail_of(turned: Tensor, symmetry: int) -> Tensor:
         return _moved(network(turned), views[symmetry])
@@ -47,7 +47,7 @@ def render(
         window = hr_part(tile, lr_size, size)
         base = degradation.upsample(lr, size, window)
         place, whole = (tile, lr_size) if network.sees_lr else (window, size)
-        seen = _grown(place, network.radius + moved, whole, degradation.wraps)
+        seen = _grown(place, network.radius + farthest, whole, degradation.wraps)
         source = cut(lr, seen, degradation.wraps) if network.sees_lr else degradation.upsample(lr, size, seen)
         detail = self_ensemble(detail_of, source, tuple(views))
         top, left = ((a - b) * f for a, b, f in zip(place, seen, network.factors, strict=False))

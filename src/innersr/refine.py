@@ -138,7 +138,8 @@ def back_project(
         _solve(sr[part], lr[part], degradation, run.steps(name, steps, limited=False))
         low, high = torch.aminmax(sr[part])
         sr[part].clamp_(0, 1)
-        if degradation.noise == 0 and (low < 0 or high > 1):
+        was_clipped = bool(low < 0 or high > 1)
+        if was_clipped and degradation.noise == 0 and not _is_consistent(sr[part], lr[part], degradation):
             norm = norm or _squared_norm(sr[part], lr[part], degradation, run)
             _solve_within_range(sr[part], lr[part], degradation, 1 / norm, run)
     return sr
@@ -172,7 +173,7 @@ def _solve(x: Tensor, lr: Tensor, degradation: Degradation, steps: Iterable[int]
 def _solve_within_range(x: Tensor, lr: Tensor, degradation: Degradation, step: float, run: Run) -> None:
     """Move a plane, within [0, 1], until its degraded copy is nearest to lr: FISTA (Beck and Teboulle 2009, sec. 4).
 
-    Nothing is done where x is consistent enough. Point-sampled images may have no exact solution in the range.
+    It ends early where x is consistent enough. Point-sampled images may have no exact solution in the range.
     """
     size, lr_size = (x.shape[-2], x.shape[-1]), (lr.shape[-2], lr.shape[-1])
     latest = ahead = x
@@ -197,6 +198,11 @@ def _solve_within_range(x: Tensor, lr: Tensor, degradation: Degradation, step: f
         latest, ahead, momentum = ahead, latest, following
     if latest is not x:
         x.copy_(latest)
+
+
+def _is_consistent(x: Tensor, lr: Tensor, degradation: Degradation) -> bool:
+    residual = lr - degradation.forward(x, (lr.shape[-2], lr.shape[-1]))
+    return float(residual.square().mean()) <= CONSISTENT
 
 
 def _squared_norm(x: Tensor, lr: Tensor, degradation: Degradation, run: Run) -> float:
