@@ -54,7 +54,7 @@ class Run:
         time_limit: seconds from the construction of this object after which learning ends with what it
             has; None for no limit.
         report: called with a `Progress` as a loop begins, at most ten times a second while it runs, and when
-            it is through.
+            it has come to its end or to the time limit; a loop may also be left early.
         cancelled: asked once per step; when it answers True, `Cancelled` is raised.
 
     Raises:
