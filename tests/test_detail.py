@@ -123,7 +123,8 @@ def test_little_memory_makes_small_tiles_and_the_same_result(monkeypatch):
     net, lr = network((2, 2)), image(*HIGHER)
     whole = render(net, lr, Degradation(scale=2), RUN, ensemble=False)
     net.convolutions[0].register_forward_hook(lambda *given: passes.append(tuple(given[-1].shape[-2:])))
-    free = 4 * detail.FLOAT * detail.BUFFERS * net.width * 20**2  # a quarter of it is for tiles of 20x20 pixels
+    pixel_bytes = detail.FLOAT * (detail.BUFFERS * net.width + detail.SORTED * net.channels * 4)
+    free = 4 * pixel_bytes * 20**2  # a quarter of it is for tiles of 20x20 pixels
     monkeypatch.setattr(refine, "free_memory", lambda _: free)
     tiled = render(net, lr, Degradation(scale=2), replace(RUN, tile=None), ensemble=False)
     # 34 rows are 20 and 14, 41 columns are 20, 20 and 1; a halo of 3 as far as there are pixels.
@@ -131,15 +132,16 @@ def test_little_memory_makes_small_tiles_and_the_same_result(monkeypatch):
     assert (tiled - whole).abs().max() < 5 * SINGLE
 
 
-def test_an_interpolated_image_needs_the_more_memory_the_larger_the_scale(monkeypatch):
+def test_memory_is_asked_for_features_and_for_all_views_of_the_result(monkeypatch):
     asked = []
-
-    monkeypatch.setattr(detail, "tile_side", lambda *_, pixel_bytes: asked.append(pixel_bytes) or 16)
+    monkeypatch.setattr(detail, "tile_side", lambda *_, pixel_bytes: asked.append(pixel_bytes / detail.FLOAT) or 16)
     lr = image(16, 16)
+    features, bands = detail.BUFFERS * network().width, detail.SORTED * network().channels
     render(network((2, 2)), lr, Degradation(scale=2), RUN, ensemble=False)
+    render(network((2, 2)), lr, Degradation(scale=2), RUN, ensemble=True)
     render(network(), lr, Degradation(scale=2), RUN, ensemble=False)
     render(network(), lr.expand(3, -1, -1, -1), Degradation(scale=(2, 3)), RUN, ensemble=False)
-    assert [pixel_bytes / asked[0] for pixel_bytes in asked] == [1, 4, 18]
+    assert asked == [features + 4 * bands, features + 32 * bands, 4 * (features + bands), 18 * (features + bands)]
 
 
 def test_a_pass_that_runs_out_of_memory_is_repeated_in_smaller_tiles():

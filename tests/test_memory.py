@@ -63,6 +63,13 @@ def test_a_container_is_believed_where_the_system_says_nothing(system):
     assert free_memory(CPU) == 600
 
 
+def test_cached_files_do_not_count_as_used(system):
+    system("memory.max", "1000\n")
+    system("memory.current", "900\n")
+    system("memory.stat", "anon 500\nfile 400\ninactive_file 300\n")
+    assert free_memory(CPU) == 400
+
+
 def test_this_machine_has_some_memory_left():
     assert 0 < free_memory(CPU) < 2**50
 

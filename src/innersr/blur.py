@@ -73,7 +73,7 @@ def apply_blur_adjoint(
     wrap: tuple[bool, bool] = (False, False),
 ) -> Tensor:
     """Apply the transpose of `apply_blur` with the same strides, margin and wrap; `size` is that of its input."""
-    x = _spread(y, blur.kernel.to(y), strides)
+    x = _strided_transpose(y, blur.kernel.to(y), strides)
     for axis in (-2, -1):
         x = _folded(x, axis, blur.anchor[axis] + margin, size[axis], wrap[axis])
     return x
@@ -95,7 +95,7 @@ def _extended(x: Tensor, axis: int, before: int, length: int, wrap: bool) -> Ten
     return x.index_select(axis, extend(taps, x.shape[axis], wrap))
 
 
-def _spread(y: Tensor, kernel: Tensor, strides: tuple[int, int]) -> Tensor:
+def _strided_transpose(y: Tensor, kernel: Tensor, strides: tuple[int, int]) -> Tensor:
     """Return conv_transpose2d of every plane with the kernel, six times as fast on CPUs.
 
     Pixels that lie at the same place within their stride see every stride-th tap: one small correlation for each
@@ -108,9 +108,9 @@ def _spread(y: Tensor, kernel: Tensor, strides: tuple[int, int]) -> Tensor:
     parts = F.conv2d(planes, taps.reshape(-1, 1, rows, columns), padding=(rows - 1, columns - 1))
     height, width = parts.shape[-2:]
     cells = parts.reshape(-1, *strides, height, width).permute(0, 3, 1, 4, 2)
-    spread = cells.reshape(*y.shape[:-2], height * strides[0], width * strides[1])
+    result = cells.reshape(*y.shape[:-2], height * strides[0], width * strides[1])
     used = [s * (n - 1) + k for s, n, k in zip(strides, y.shape[-2:], kernel.shape, strict=True)]
-    return spread[..., : used[0], : used[1]]
+    return result[..., : used[0], : used[1]]
 
 
 def _folded(y: Tensor, axis: int, before: int, length: int, wrap: bool) -> Tensor:

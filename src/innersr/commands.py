@@ -269,20 +269,22 @@ def _names_folder(output: str) -> bool:
 
 def _save_comparison(image: Image, result: Result, request: UpscaleRequest) -> None:
     assert request.compare is not None
-    after = _on_white(result.image)
+    white = max(1.0, float(image.colour.max()))
+    before, after = image.colour, result.image.colour
+    if request.alpha == "auto":
+        before, after = _on_white(image, white), _on_white(result.image, white)
     low, high = (0.0, 1.0) if image.depth == "uint8" else (float(after.min()), float(after.max()))
     spread = (high - low) or 1.0
-    before = resize(_on_white(image), size=(after.shape[-2], after.shape[-1]))
+    before = resize(before, size=(after.shape[-2], after.shape[-1]))
     picture = comparison((before - low) / spread, (after - low) / spread, ("bicubic", request.method))
     drawn, _ = image_from(picture)
     save(drawn, request.compare, overwrite=request.overwrite)
 
 
-def _on_white(image: Image) -> torch.Tensor:
+def _on_white(image: Image, white: float) -> torch.Tensor:
     """Return the colours as they are seen; what colour a transparent pixel has does not show."""
     if image.alpha is None:
         return image.colour
-    white = max(1.0, float(image.colour.max()))
     return image.colour * image.alpha + white * (1 - image.alpha)
 
 

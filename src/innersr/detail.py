@@ -15,6 +15,7 @@ from innersr.run import Run
 
 FLOAT = 4  # bytes
 BUFFERS = 4  # feature maps that a convolution holds at a time: what it reads, writes and rearranges
+SORTED = 5  # times the memory of all views that their median takes: they, sorted, and their places as int64
 
 
 @torch.no_grad()
@@ -53,8 +54,10 @@ def render(
         top, left = ((a - b) * f for a, b, f in zip(place, seen, network.factors, strict=False))
         return base + detail[..., top : top + base.shape[-2], left : left + base.shape[-1]]
 
-    pixels = 1 if network.sees_lr else degradation.scales[0] * degradation.scales[1]
-    side = tile_side(lr_size, run, pixel_bytes=FLOAT * BUFFERS * network.width * pixels * lr.shape[0])
+    enlarged = degradation.scales[0] * degradation.scales[1]
+    features = BUFFERS * network.width * (1 if network.sees_lr else enlarged)
+    results = SORTED * lr.shape[1] * enlarged * len(views)
+    side = tile_side(lr_size, run, pixel_bytes=FLOAT * lr.shape[0] * (features + results))
     return apply_tiled(part, lr_size, result, side=side, run=run, stage=stage)
 
 

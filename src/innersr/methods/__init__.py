@@ -26,6 +26,7 @@ __all__ = [
 METHODS: Mapping[str, type[Method]] = {"bicubic": Bicubic, "backprojection": BackProjection, "zssr": ZSSR}
 
 # The configurations of the paper's code (Shocher 2018): ideal, gradual, given kernel, real.
+# Differs from the paper: gradual scales grow by equal factors on both axes, with 10 steps of back-projection each.
 PAPER_ZSSR = {
     "steps": 3000,
     "pixels": 128 * 128,
@@ -43,7 +44,7 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "zssr": {
         "draft": {"steps": 800, "refresh": 100},
         "balanced": {},
-        "best": {"steps": 8000},
+        "best": {"steps": 8000, "refresh": 150},
         "paper": PAPER_ZSSR,
         "paper-gradual": {**PAPER_ZSSR, "gradual": 6},
         "paper-kernel": {**PAPER_ZSSR, "self_ensemble": False, "back_projection": 2},
@@ -57,7 +58,7 @@ def make_method(name: str, preset: str | None = None, settings: Mapping[str, str
 
     Args:
         name: a key of METHODS.
-        preset: draft, balanced, best or paper, where the method has presets.
+        preset: a key of PRESETS[name], where the method has presets.
         settings: field names and values as text, e.g. {"steps": "500"}.
 
     Raises:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from innersr.degradation import Degradation
@@ -52,7 +51,7 @@ class BackProjection:
     The honest no-learning solver: it knows the degradation exactly and no picture at all. Noise ends it early.
 
     Args:
-        steps: of conjugate gradients. Fewer smooth more.
+        steps: of conjugate gradients. Fewer smooth more, but for what clipping asks for, see `back_project`.
     """
 
     steps: int = 20
@@ -65,8 +64,9 @@ class BackProjection:
         """Return the solver."""
 
         def upscale(x: Tensor) -> Tensor:
-            # Band by band, because interpolating needs several times the memory of what it gives.
-            start = torch.cat([degradation.upsample(band) for band in x.split(1, dim=1)], dim=1)
+            start = x.new_empty(*x.shape[:2], *degradation.hr_size((x.shape[-2], x.shape[-1])))
+            for band, enlarged in zip(x.split(1, dim=1), start.split(1, dim=1), strict=True):
+                enlarged.copy_(degradation.upsample(band))  # at once it would need several times the memory
             return back_project(start, x, degradation, steps=self.steps, run=run, stage="solve")
 
         return upscale

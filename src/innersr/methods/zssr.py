@@ -34,6 +34,8 @@ NETWORKS = ("auto", "subpixel", "interpolated")
 RESULT_SCALES = (0.5, 0.85)  # between which the copies of the result so far are that is learnt from
 RESULT_COPIES = 3
 RESULT_SIDE = 256  # LR pixels: of large images a part is upscaled to learn from, each time another
+LOUDEST = 0.99  # a Degradation's noise is below 1
+MOST_CROPS = 64  # in one step: of tiny images more would be the same ones
 WARM_UP = 50  # steps over which the cosine schedule's rate rises from 0
 TEST_INTERVAL = 50  # steps between two tests of the plateau rule
 TEST_SIDE = 256  # pixels: large images are tested on their middle
@@ -46,7 +48,7 @@ class ZSSR:
     Args:
         steps: of Adam, at most.
         pixels: that the network sees in one step; the number of crops follows, at least one.
-        crop: side of a father crop in pixels.
+        crop: side of a father crop in pixels, at most: the smallest father may be smaller.
         learning_rate: of Adam, to begin with.
         schedule: "cosine" falls over `steps` (or over the time limit, whichever comes first); "plateau" is the
             paper's: divide by ten when the reconstruction error stops falling, end after three falls.
@@ -56,15 +58,16 @@ class ZSSR:
             learnt with it sharpens the image's noise and JPEG blocks less (Shocher 2018, sec. 4.3).
         refresh: steps after which the fathers are made anew: from twice as many steps on they are the result so
             far, shrunk a little. 0 learns from the image alone, as the paper does.
-        gradual: growing scales on the way, the one asked for included; the result of each joins the fathers of
-            the next (gradual super-resolution, Shocher 2018, sec. 3.2), and each has its own `steps`.
+        gradual: growing scales on the way, the one asked for included; the result of each joins the fathers that
+            the next begins with (gradual super-resolution, Shocher 2018, sec. 3.2), and each has its own `steps`.
+            A network goes on learning as long as its factors stay; a sub-pixel network of other factors is new.
         network: "interpolated" is the paper's, at HR resolution on the interpolated image; "subpixel" works on
             the LR image, which needs a whole scale; "auto" is subpixel where the scale is whole.
         width: features of each hidden layer.
         depth: number of convolutions.
         initial_variance: of the hidden weights, see `DetailStack`.
         self_ensemble: take the median over the symmetries that the degradation allows.
-        back_projection: conjugate-gradient steps that make the result agree with the image.
+        back_projection: conjugate-gradient steps that make the result agree with the image, see `back_project`.
     """
 
     steps: int = 2000
@@ -75,7 +78,7 @@ class ZSSR:
     fathers: int = 4
     smallest_father: float = 0.7
     son_noise: float = 0.0
-    refresh: int = 150
+    refresh: int = 250
     gradual: int = 1
     network: str = "auto"
     width: int = 64
@@ -114,20 +117,19 @@ class ZSSR:
         """
         self._check(lr, degradation)
         generator = run.generator()
-        sources, network = [lr], None
-        for stage in self._stages(degradation, (lr.shape[-2], lr.shape[-1])):
-            if network is None or network.factors != self._factors(stage.degradation):
-                network = self._network(lr.shape[1], stage.degradation, generator).to(lr.device)
+        stages, sources = self._stages(degradation, (lr.shape[-2], lr.shape[-1])), [lr]
+        network = self._network(lr, stages[0].degradation, generator)
+        for stage in stages:
+            if network.factors != self._factors(stage.degradation):
+                network = self._network(lr, stage.degradation, generator)
             self._train(network, sources, stage, run, generator)
             if stage.degradation is not degradation:
                 sources = [self._upscaled(network, lr, stage.degradation, run), *sources]
-        assert network is not None  # there is a stage at least
-        learnt = network
 
         def upscale(x: Tensor) -> Tensor:
-            if x.shape[1] != learnt.channels:
-                raise InputError(f"this upscaler has learnt from {learnt.channels} channels, got {x.shape[1]}")
-            return self._upscaled(learnt, x, degradation, run)
+            if x.shape[1] != network.channels:
+                raise InputError(f"this upscaler has learnt from {network.channels} channels, got {x.shape[1]}")
+            return self._upscaled(network, x, degradation, run)
 
         return upscale
 
@@ -140,6 +142,7 @@ class ZSSR:
                 name = "learn" if number == 1 else f"learn, scale {number} of {number}"
                 stages.append(Stage(degradation, name, *share))
                 continue
+            # Differs from the paper: its code lets the two axes grow in turns.
             vertical, horizontal = (s ** (number / self.gradual) for s in degradation.scales)
             smaller = degradation.rescaled((vertical, horizontal)).fitted(lr_size)
             stages.append(Stage(smaller, f"learn, scale {number} of {self.gradual}", *share))
@@ -150,7 +153,9 @@ class ZSSR:
     ) -> None:
         """Learn one stage from its sources, of which the last is the image."""
         degradation, lr = stage.degradation, sources[-1]
-        plain = replace(degradation, wrap="")  # crops do not continue on their other side
+        # Crops do not continue on their other side.
+        noise = min(math.hypot(degradation.noise, self.son_noise), LOUDEST)
+        plain = replace(degradation, wrap="", noise=noise)
         fathers = self._fathers(sources, degradation)
         optimizer = torch.optim.Adam(network.parameters(), lr=self.learning_rate)
         rule = PlateauRule(self.learning_rate)
@@ -160,6 +165,7 @@ class ZSSR:
             if progress >= 1:
                 break
             if self.schedule == "cosine":
+                # Differs from the paper: no test decides when the rate falls; it reaches more in as many steps.
                 rate = cosine(progress, self.learning_rate) * min(1, (step + 1) / WARM_UP)
             else:
                 if step % TEST_INTERVAL == TEST_INTERVAL - 1:
@@ -173,8 +179,6 @@ class ZSSR:
                 fathers = self._result_fathers(network, lr, degradation, run, generator) or fathers
             targets = self._targets(fathers, network, degradation, generator)
             sons = plain(targets, generator)
-            if self.son_noise:
-                sons = (sons + self.son_noise * torch.randn(sons.shape, generator=generator).to(sons)).clamp(0, 1)
             for group in optimizer.param_groups:
                 group["lr"] = rate
             loss = (_enlarged(network, sons, plain, targets, run.autocast()) - targets).abs().mean()
@@ -187,13 +191,14 @@ class ZSSR:
         """Return the images and their smaller copies, largest first, none smaller than the kernel."""
         gaps = max(1, self.fathers - 1)
         scales = [1 - (1 - self.smallest_father) * i / gaps for i in range(self.fathers)]
-        least = max(degradation.reach, min(SMALLEST_FATHER, *sources[-1].shape[-2:]))
-        return [
-            Father(_shrunk(source, scale, degradation.wraps), degradation.wraps)
+        least = _least_side(sources[-1], degradation)
+        images = [
+            _shrunk(source, scale, degradation.wraps)
             for source in sources
             for scale in scales
             if scale == 1 or scale * min(source.shape[-2:]) >= least
         ]
+        return [Father(image, degradation.wraps) for image in sorted(images, key=lambda image: -image.numel())]
 
     def _result_fathers(
         self, network: DetailStack, lr: Tensor, degradation: Degradation, run: Run, generator: torch.Generator
@@ -201,9 +206,11 @@ class ZSSR:
         """Return smaller copies of the result so far, of a large image's those of a part of it."""
         part = random_crop(lr, RESULT_SIDE, generator, degradation.wraps)
         seen = degradation if part.shape == lr.shape else replace(degradation, wrap="")
-        # One view is enough to learn from: the ensemble gained nothing here.
-        result = replace(self, self_ensemble=False)._upscaled(network, part, seen, replace(run, report=None))
-        least = max(degradation.reach, min(SMALLEST_FATHER, *lr.shape[-2:]))
+        # One view is enough to learn from: the ensemble gained nothing here. One tile, whatever memory is free:
+        # what tiles change by rounding, learning would magnify.
+        quiet = replace(run, report=None, tile=RESULT_SIDE)
+        result = replace(self, self_ensemble=False)._upscaled(network, part, seen, quiet)
+        least = _least_side(lr, degradation)
         smallest, largest = RESULT_SCALES
         places = (torch.arange(RESULT_COPIES) + torch.rand(RESULT_COPIES, generator=generator)) / RESULT_COPIES
         scales = (largest - (largest - smallest) * places).tolist()
@@ -217,10 +224,11 @@ class ZSSR:
 
         They are turned first and degraded then: the kernel keeps its own direction, as it does at test time.
         """
+        # Differs from the paper: several crops where one sees few pixels; turned ones for a given kernel, too.
         side = min(max(self.crop, degradation.reach), *(n for father in fathers for n in father.image.shape[-2:]))
         seen = side**2 / (network.factors[0] * network.factors[1])
         crops = []
-        for _ in range(max(1, round(self.pixels / seen))):
+        for _ in range(min(MOST_CROPS, max(1, round(self.pixels / seen)))):
             # Squared, the draw prefers the first fathers, whose sharpness is nearest to the goal's (Shocher 2018,
             # sec. 3.2, prefers large ones).
             place = float(torch.rand((), generator=generator)) ** 2
@@ -229,17 +237,18 @@ class ZSSR:
             crops.append(apply_symmetry(random_crop(father.image, side, generator, father.wraps), symmetry))
         return torch.cat(crops)
 
-    def _network(self, channels: int, degradation: Degradation, generator: torch.Generator) -> DetailStack:
+    def _network(self, lr: Tensor, degradation: Degradation, generator: torch.Generator) -> DetailStack:
         return DetailStack(
-            channels,
+            lr.shape[1],
             factors=self._factors(degradation),
             width=self.width,
             depth=self.depth,
             initial_variance=self.initial_variance,
             generator=generator,
-        )
+        ).to(lr.device)
 
     def _factors(self, degradation: Degradation) -> tuple[int, int]:
+        # Differs from the paper: a sub-pixel network, which costs a quarter at x2, wherever the scale is whole.
         vertical, horizontal = degradation.scales
         if self.network == "interpolated" or not (is_whole(vertical) and is_whole(horizontal)):
             return 1, 1
@@ -263,6 +272,11 @@ class ZSSR:
             )
         if self.network == "subpixel" and self._factors(degradation) == (1, 1):
             raise InputError(f"a sub-pixel network needs whole scales, got {degradation.scale}; use network=auto")
+
+
+def _least_side(lr: Tensor, degradation: Degradation) -> int:
+    """Return the side that a father has at least: the kernel's, and one that holds some patches if the image does."""
+    return max(degradation.reach, min(SMALLEST_FATHER, *lr.shape[-2:]))
 
 
 class Stage(NamedTuple):
