@@ -76,6 +76,14 @@ def test_tiles_change_nothing(scale_and_kind, wrap, settings, ensemble):
         assert (tiled - whole).abs().max() < 5 * SINGLE
 
 
+@pytest.mark.parametrize("factors", [(1, 1), (2, 2)])
+def test_tiles_of_a_network_of_the_usual_size_agree_to_a_millionth(factors):
+    net = DetailStack(3, factors=factors, generator=generator(5)).requires_grad_(False)
+    lr = image(45, 38, channels=3)
+    whole, tiled = (render(net, lr, Degradation(scale=2), replace(RUN, tile=t), ensemble=False) for t in (0, 17))
+    assert (tiled - whole).abs().max() < 1e-6
+
+
 @pytest.mark.parametrize("wrap", ["", "xy"])
 def test_tiles_change_nothing_where_views_are_moved_far(wrap):
     """A kernel of FKP's convention, taken for a centred one at x4, moves the turned views by 6 pixels."""
