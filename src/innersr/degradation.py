@@ -24,6 +24,7 @@ from innersr.resize import ROUNDING_SLACK, Scale, Window, as_pair, output_size, 
 
 ANCHORS = ("aligned", "centre")
 SUBSAMPLINGS = ("direct", "bicubic")
+LOUDEST = 0.99  # what noise that was computed is held to, as it must be below 1
 TRANSPOSED_WRAPS = {"": "", "x": "y", "y": "x", "xy": "xy"}
 
 

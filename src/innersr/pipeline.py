@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from innersr.arrays import image_from
-from innersr.degradation import Degradation
+from innersr.degradation import LOUDEST, Degradation
 from innersr.errors import InputError
 from innersr.image import Image, check_writable, read, save
 from innersr.methods import Method, Upscaler, make_method
@@ -25,7 +25,6 @@ from innersr.run import Run
 ALPHA_CHOICES = ("auto", "same", "drop")
 VISIBLE = 0.5 / 255  # a pixel of less alpha shows no colour
 RINGING = 4  # LR pixels from an edge to where its overshoots are below half an 8-bit level
-LOUDEST = 0.99  # a Degradation's noise is below 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

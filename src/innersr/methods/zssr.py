@@ -17,7 +17,7 @@ from torch import Tensor
 
 from innersr.augment import SYMMETRIES, apply_symmetry, random_crop
 from innersr.blur import is_whole
-from innersr.degradation import Degradation
+from innersr.degradation import LOUDEST, Degradation
 from innersr.detail import render
 from innersr.errors import InputError, KernelError
 from innersr.methods.protocols import Upscaler
@@ -34,7 +34,6 @@ NETWORKS = ("auto", "subpixel", "interpolated")
 RESULT_SCALES = (0.5, 0.85)  # between which the copies of the result so far are that is learnt from
 RESULT_COPIES = 3
 RESULT_SIDE = 256  # LR pixels: of large images a part is upscaled to learn from, each time another
-LOUDEST = 0.99  # a Degradation's noise is below 1
 MOST_CROPS = 64  # in one step: of tiny images more would be the same ones
 WARM_UP = 50  # steps over which the cosine schedule's rate rises from 0
 TEST_INTERVAL = 50  # steps between two tests of the plateau rule
@@ -137,15 +136,12 @@ class ZSSR:
         """Return what to learn: scales that grow by equal factors to the one asked for, the time shared equally."""
         stages = []
         for number in range(1, self.gradual + 1):
-            share = ((number - 1) / self.gradual, 1 / self.gradual)
-            if number == self.gradual:
-                name = "learn" if number == 1 else f"learn, scale {number} of {number}"
-                stages.append(Stage(degradation, name, *share))
-                continue
             # Differs from the paper: its code lets the two axes grow in turns.
             vertical, horizontal = (s ** (number / self.gradual) for s in degradation.scales)
-            smaller = degradation.rescaled((vertical, horizontal)).fitted(lr_size)
-            stages.append(Stage(smaller, f"learn, scale {number} of {self.gradual}", *share))
+            is_last = number == self.gradual
+            smaller = degradation if is_last else degradation.rescaled((vertical, horizontal)).fitted(lr_size)
+            name = "learn" if self.gradual == 1 else f"learn, scale {number} of {self.gradual}"
+            stages.append(Stage(smaller, name, (number - 1) / self.gradual, 1 / self.gradual))
         return stages
 
     def _train(
