@@ -93,6 +93,11 @@ class Degradation:
         return mass[0] - self._anchor[0] + start[0], mass[1] - self._anchor[1] + start[1]
 
     @property
+    def blur(self) -> Blur:
+        """The kernel as it is applied: where subsampling is direct at a whole scale, with a whole anchor."""
+        return self._blur
+
+    @property
     def reach(self) -> int:
         """Longer side of the kernel: the least side of an image that this can degrade."""
         return max(self._kernel.shape)

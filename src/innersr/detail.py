@@ -9,7 +9,7 @@ from torch import Tensor
 
 from innersr.degradation import Degradation
 from innersr.networks import DetailStack
-from innersr.refine import apply_tiled, hr_part, self_ensemble, tile_side
+from innersr.refine import apply_tiled, grown, hr_part, self_ensemble, tile_side
 from innersr.resize import Window, cut
 from innersr.run import Run
 
@@ -48,7 +48,7 @@ def render(
         window = hr_part(tile, lr_size, size)
         base = degradation.upsample(lr, size, window)
         place, whole = (tile, lr_size) if network.sees_lr else (window, size)
-        seen = _grown(place, network.radius + farthest, whole, degradation.wraps)
+        seen = grown(place, network.radius + farthest, whole, degradation.wraps)
         source = cut(lr, seen, degradation.wraps) if network.sees_lr else degradation.upsample(lr, size, seen)
         detail = self_ensemble(detail_of, source, tuple(views))
         top, left = ((a - b) * f for a, b, f in zip(place, seen, network.factors, strict=False))
@@ -83,13 +83,3 @@ def _moved(x: Tensor, by: tuple[int, int]) -> Tensor:
             places = (torch.arange(x.shape[axis], device=x.device) - shift).clamp(0, x.shape[axis] - 1)
             x = x.index_select(axis, places)
     return x
-
-
-def _grown(part: Window, halo: int, size: tuple[int, int], wraps: tuple[bool, bool]) -> Window:
-    """Return a part with its halo, within the image unless that continues on its other side."""
-    top, left, bottom, right = part.top - halo, part.left - halo, part.bottom + halo, part.right + halo
-    if not wraps[0]:
-        top, bottom = max(0, top), min(size[0], bottom)
-    if not wraps[1]:
-        left, right = max(0, left), min(size[1], right)
-    return Window(top, left, bottom, right)

@@ -17,7 +17,7 @@ class DetailStack(nn.Module):
     With factors (1, 1) it is the network of ZSSR (Shocher 2018, sec. 3.2) and MZSR, which sees the image
     interpolated to HR resolution. With whole factors above 1 it sees the LR image itself, and its last layer
     gives every LR pixel its vertical * horizontal HR pixels (sub-pixel convolution, Shi 2016): four times
-    cheaper at x2, and every layer sees twice as far. Zero padding; no bias, as in ZSSR.
+    cheaper at x2, and every layer sees twice as far. Zero padding; no bias, as in ZSSR, or biases, as in MZSR.
 
     Args:
         channels: of the image.
@@ -27,6 +27,7 @@ class DetailStack(nn.Module):
         initial_variance: hidden weights start as N(0, initial_variance / (9 * inputs)): 2 keeps the size of the
             features from layer to layer (He 2015), the paper's code has 0.1. The last layer always has 0.1,
             so that there is little detail to begin with.
+        bias: whether the convolutions have biases, 0 to begin with.
         generator: of the initial weights.
     """
 
@@ -38,14 +39,16 @@ class DetailStack(nn.Module):
         width: int = 64,
         depth: int = 8,
         initial_variance: float = 2.0,
+        bias: bool = False,
         generator: torch.Generator,
     ) -> None:
         super().__init__()
         self.channels, self.factors, self.width = channels, factors, width
+        self.arguments = {"channels": channels, "factors": factors, "width": width, "depth": depth, "bias": bias}
         features = [channels, *[width] * (depth - 1), channels * factors[0] * factors[1]]
         # skip_init, because torch's own start weights would be drawn from the caller's global generator.
         layers = [
-            nn.utils.skip_init(nn.Conv2d, inputs, outputs, 3, padding=1, bias=False)
+            nn.utils.skip_init(nn.Conv2d, inputs, outputs, 3, padding=1, bias=bias)
             for inputs, outputs in pairwise(features)
         ]
         for layer in layers:
@@ -54,6 +57,8 @@ class DetailStack(nn.Module):
             deviation = math.sqrt(variance / (9 * layer.in_channels))
             drawn = deviation * torch.randn(layer.weight.shape, generator=generator)
             layer.weight.data = drawn.contiguous(memory_format=torch.channels_last)  # twice as fast on CPUs
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
         self.convolutions = nn.ModuleList(layers)
 
     @property

@@ -93,6 +93,16 @@ def hr_part(tile: Window, lr_size: tuple[int, int], hr_size: tuple[int, int]) ->
     )
 
 
+def grown(part: Window, halo: int, size: tuple[int, int], wraps: tuple[bool, bool]) -> Window:
+    """Return a part with its halo, within the image unless that continues on its other side."""
+    top, left, bottom, right = part.top - halo, part.left - halo, part.bottom + halo, part.right + halo
+    if not wraps[0]:
+        top, bottom = max(0, top), min(size[0], bottom)
+    if not wraps[1]:
+        left, right = max(0, left), min(size[1], right)
+    return Window(top, left, bottom, right)
+
+
 def self_ensemble(upscale: Callable[[Tensor, int], Tensor], x: Tensor, symmetries: Sequence[int]) -> Tensor:
     """Return the pixelwise median of `upscale` over turned copies of `x`, turned back.
 

@@ -1,0 +1,112 @@
+"""A tailored network at work on one degradation: what it sees, what it gives, tile by tile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from innersr.augment import SYMMETRIES
+from innersr.degradation import Degradation
+from innersr.inverse import RADIUS, apply_filters, inverse_filters, taps_of
+from innersr.refine import apply_tiled, grown, self_ensemble, tile_side
+from innersr.resize import Window, cut
+from innersr.run import Run
+from innersr.tailored import Layers, TailoredStack, conditions_of, run_layers
+
+FLOAT = 4  # bytes
+BUFFERS = 5  # feature maps that a convolution holds at a time, and spectra of the solution
+SORTED = 5  # times the memory of all views that their median takes
+
+
+class Fit(NamedTuple):
+    """What a network needs for one degradation in one orientation."""
+
+    conditions: Tensor
+    """(1, CONDITIONS)"""
+    filters: Tensor
+    """(1, s * s, 2 * RADIUS + 1, 2 * RADIUS + 1)"""
+    scale: int
+
+
+def fit_to(degradation: Degradation, device: torch.device) -> Fit:
+    """Return what the network has to know of a degradation of one whole scale for both axes."""
+    scale = round(degradation.scales[0])
+    taps = taps_of(degradation)[None].to(device)
+    noise = torch.tensor([degradation.noise], device=device)
+    return Fit(conditions_of(taps, scale, noise), inverse_filters(taps, scale, noise), scale)
+
+
+def enlarge(layers: Layers, fit: Fit, around: Tensor, run: Run | None = None) -> Tensor:
+    """Return the HR image, not clipped.
+
+    Args:
+        layers: folded from a network for this fit.
+        fit: to the degradation.
+        around: (N, C, h + 2 * RADIUS, w + 2 * RADIUS), the LR image with its surroundings.
+        run: at whose precision the network is passed; fp32 when None.
+
+    Returns:
+        (N, C, s * h, s * w).
+    """
+    lr = around[..., RADIUS:-RADIUS, RADIUS:-RADIUS]
+    solution = apply_filters(around, fit.filters)
+    seen = torch.cat([lr, solution], dim=1)
+    with nullcontext() if run is None else run.autocast():
+        lacking = run_layers(layers, seen)
+    return F.pixel_shuffle(solution + lacking.float(), fit.scale)
+
+
+@torch.no_grad()
+def render(
+    network: TailoredStack,
+    lr: Tensor,
+    degradation: Degradation,
+    run: Run,
+    *,
+    symmetries: Sequence[int] = SYMMETRIES,
+    stage: str = "upscale",
+) -> Tensor:
+    """Return what a network makes of an image, not clipped.
+
+    Args:
+        network: that knows the scale.
+        lr: (N, C, h, w). Where its bands are not the network's colours, each is taken for a grey image.
+        degradation: what made it, of one whole scale that the network knows.
+        run: where; how large a tile; told the progress.
+        symmetries: whose median to take, of the image turned by each; its kernel is turned, too.
+        stage: name of this work in the reports.
+
+    Returns:
+        (N, C, s * h, s * w).
+    """
+    fits = {k: fit_to(degradation.transformed(k), lr.device) for k in symmetries}
+    images = as_seen(lr, network)
+    layers = {k: network.folded(fit.scale, fit.conditions, images.shape[1]) for k, fit in fits.items()}
+    scale, lr_size = round(degradation.scales[0]), (lr.shape[-2], lr.shape[-1])
+    result = lr.new_empty(*images.shape[:2], scale * lr_size[0], scale * lr_size[1])
+
+    def enlarged(turned: Tensor, symmetry: int) -> Tensor:
+        return enlarge(layers[symmetry], fits[symmetry], turned)
+
+    def part(tile: Window) -> Tensor:
+        seen = grown(tile, network.depth, lr_size, degradation.wraps)
+        around = Window(seen.top - RADIUS, seen.left - RADIUS, seen.bottom + RADIUS, seen.right + RADIUS)
+        whole = self_ensemble(enlarged, cut(images, around, degradation.wraps), symmetries)
+        top, left = scale * (tile.top - seen.top), scale * (tile.left - seen.left)
+        rows, columns = scale * (tile.bottom - tile.top), scale * (tile.right - tile.left)
+        return whole[..., top : top + rows, left : left + columns]
+
+    results = (BUFFERS + SORTED * len(fits)) * images.shape[1] * scale**2
+    side = tile_side(lr_size, run, pixel_bytes=FLOAT * images.shape[0] * (BUFFERS * network.width + results))
+    apply_tiled(part, lr_size, result, side=side, run=run, stage=stage)
+    return result.reshape(*lr.shape[:2], *result.shape[-2:])
+
+
+def as_seen(x: Tensor, network: TailoredStack) -> Tensor:
+    """Return (N, C, H, W) as a network sees it: as it is, or as N * C grey images."""
+    return x if x.shape[1] == network.channels else x.flatten(0, 1)[:, None]
