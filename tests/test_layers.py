@@ -12,15 +12,53 @@ SOURCE = Path(__file__).parents[1] / "src" / "innersr"
 LAYERS = {
     "ground": ["errors", "memory", "run"],
     "pixels": ["resize", "image_tags", "image_metadata", "image_formats", "image_codecs", "image"],
-    "physics": ["kernels", "kernel_files", "augment", "blur", "degradation", "metrics", "natural_scenes"],
-    "learning": ["networks", "training", "refine", "detail"],
-    "methods": ["methods.protocols", "methods.baselines", "methods.zssr", "methods"],
+    "physics": ["kernels", "kernel_files", "augment", "blur", "degradation", "inverse", "metrics", "natural_scenes"],
+    "learning": [
+        "networks",
+        "tailored",
+        "training",
+        "optimizers",
+        "checkpoint",
+        "priors",
+        "refine",
+        "detail",
+        "conditioned",
+    ],
+    "methods": [
+        "methods.protocols",
+        "methods.baselines",
+        "methods.zssr",
+        "methods.bands",
+        "methods.supervised",
+        "methods.adaptation",
+        "methods.mzsr",
+        "methods.tailor",
+        "methods",
+    ],
     "journey": ["specs", "arrays", "pipeline", "dataset", "compare"],
-    "work": ["benchmark"],
+    "work": [
+        "benchmark",
+        "pretraining.tasks",
+        "pretraining.crops",
+        "pretraining.journal",
+        "pretraining.ranks",
+        "pretraining.lessons",
+        "pretraining.learner",
+        "pretraining.session",
+        "pretraining.validation",
+        "pretraining.supervised",
+        "pretraining.mzsr",
+        "pretraining.tailor",
+        "pretraining",
+    ],
     "faces": [
         "interrupts",
         "voice",
         "commands",
+        "train_commands",
+        "cli_shared",
+        "prior_cli",
+        "train_cli",
         "cli",
         "__main__",
         "innersr",
@@ -29,7 +67,7 @@ LAYERS = {
 ORDER = [module for row in LAYERS.values() for module in row]
 
 # torch takes more than a second to import, and `innersr --help` has to answer before that.
-IMPORTS_INSIDE_FUNCTIONS = {"cli"}
+IMPORTS_INSIDE_FUNCTIONS = {"cli", "cli_shared", "prior_cli", "train_cli"}
 
 
 def files_by_module():

@@ -17,7 +17,18 @@ if TYPE_CHECKING:
     from innersr.image import Image, Metadata, read, save
     from innersr.kernel_files import load_kernel, save_kernel
     from innersr.kernels import gaussian
-    from innersr.methods import METHODS, ZSSR, BackProjection, Bicubic, Method, Upscaler, make_method
+    from innersr.methods import (
+        METHODS,
+        MZSR,
+        ZSSR,
+        BackProjection,
+        Bicubic,
+        Method,
+        Supervised,
+        Tailor,
+        Upscaler,
+        make_method,
+    )
     from innersr.metrics import consistency_psnr, patch_distance, psnr, psnr_y, ssim, ssim_y
     from innersr.natural_scenes import niqe
     from innersr.pipeline import Result, upscale, upscale_image
@@ -26,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "METHODS",
+    "MZSR",
     "ZSSR",
     "BackProjection",
     "Bicubic",
@@ -42,6 +54,8 @@ __all__ = [
     "Progress",
     "Result",
     "Run",
+    "Supervised",
+    "Tailor",
     "Upscaler",
     "consistency_psnr",
     "gaussian",
@@ -69,7 +83,18 @@ _HOMES = {
     "image": ["Image", "Metadata", "read", "save"],
     "kernel_files": ["load_kernel", "save_kernel"],
     "kernels": ["gaussian"],
-    "methods": ["METHODS", "ZSSR", "BackProjection", "Bicubic", "Method", "Upscaler", "make_method"],
+    "methods": [
+        "METHODS",
+        "MZSR",
+        "ZSSR",
+        "BackProjection",
+        "Bicubic",
+        "Method",
+        "Supervised",
+        "Tailor",
+        "Upscaler",
+        "make_method",
+    ],
     "metrics": ["consistency_psnr", "patch_distance", "psnr", "psnr_y", "ssim", "ssim_y"],
     "natural_scenes": ["niqe"],
     "pipeline": ["Result", "upscale", "upscale_image"],

@@ -2,49 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperCommand
 
-from innersr.interrupts import EXIT_CODE, MESSAGE, exit_at_once, prompt_interrupts
+from innersr.cli_shared import GroupedCommand, Json, Quiet, Verbose, examples, reporting
+from innersr.interrupts import EXIT_CODE, exit_at_once
+from innersr.prior_cli import prior_app
+from innersr.train_cli import train_app
 
 if TYPE_CHECKING:
     from innersr.run import Run
-    from innersr.voice import Voice
 
-INPUT, QUALITY, PERFORMANCE, OUTPUT = "Input and output", "Quality", "Performance", "Reporting"
-
-
-class GroupedCommand(TyperCommand):
-    """A command whose help groups the options by panel, as plain text: importing Rich would double its time."""
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 (Typer has moved Click's types)
-        """Write the arguments, then every panel."""
-        panels = defaultdict(list)
-        for parameter in self.get_params(ctx):
-            default = "Arguments" if parameter.param_type_name == "argument" else "Options"
-            record = parameter.get_help_record(ctx)
-            if record is not None:
-                panels[getattr(parameter, "rich_help_panel", None) or default].append(record)
-        for name, records in panels.items():
-            with formatter.section(name):
-                formatter.write_dl(records)
-
-
-def _examples(*lines: str) -> str:
-    """Return an epilog of lines that Click does not wrap."""
-    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
+INPUT, QUALITY, PERFORMANCE = "Input and output", "Quality", "Performance"
 
 
 app = typer.Typer(
     name="innersr",
     help="Super-resolve one image from the image itself.",
-    epilog=_examples("innersr upscale photo.jpg -o large.png --compare before-after.png")
+    epilog=examples("innersr upscale photo.jpg -o large.png --compare before-after.png")
     + "\n\nExit codes: 0 done, 1 a file failed, 2 wrong usage, 130 interrupted.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -53,11 +30,13 @@ app = typer.Typer(
 )
 kernel_app = typer.Typer(
     help="Look at blur kernels, convert them.",
-    epilog=_examples("innersr kernel show gaussian:2.0"),
+    epilog=examples("innersr kernel show gaussian:2.0"),
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 app.add_typer(kernel_app, name="kernel")
+app.add_typer(prior_app, name="prior")
+app.add_typer(train_app, name="train")
 
 Device = Annotated[
     str, typer.Option("--device", "-d", help="auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=PERFORMANCE)
@@ -76,9 +55,6 @@ Tile = Annotated[
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.", rich_help_panel=INPUT)]
-Json = Annotated[bool, typer.Option("--json", help="Results as JSON, one object a line.", rich_help_panel=OUTPUT)]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say errors only.", rich_help_panel=OUTPUT)]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say settings too.", rich_help_panel=OUTPUT)]
 
 
 def main() -> None:
@@ -105,7 +81,7 @@ def common(
 
 @app.command(
     cls=GroupedCommand,
-    epilog=_examples(
+    epilog=examples(
         "innersr upscale photo.jpg -o large.png -s 3",
         "innersr upscale *.tif -o out/ --preset best",
         "innersr upscale bricks.png --wrap xy",
@@ -137,12 +113,15 @@ def upscale(  # noqa: PLR0913 (a command's options are its parameters)
         ),
     ] = None,
     method: Annotated[
-        str, typer.Option("--method", "-m", help="zssr, backprojection or bicubic.", rich_help_panel=QUALITY)
-    ] = "zssr",
+        str,
+        typer.Option(
+            "--method", "-m", help="tailor, zssr, mzsr, supervised, backprojection or bicubic.", rich_help_panel=QUALITY
+        ),
+    ] = "tailor",
     preset: Annotated[
         str | None,
         typer.Option(
-            help="draft, balanced (the default), best or paper; of zssr also paper-gradual, paper-kernel, paper-real.",
+            help="draft, balanced (the default) or best; of zssr also paper, paper-gradual, paper-kernel, paper-real.",
             rich_help_panel=QUALITY,
         ),
     ] = None,
@@ -207,7 +186,7 @@ def upscale(  # noqa: PLR0913 (a command's options are its parameters)
     verbose: Verbose = False,
 ) -> None:
     """Upscale image files by what can be learnt from each of them."""
-    with _reporting(as_json=as_json, quiet=quiet, verbose=verbose) as voice:
+    with reporting(as_json=as_json, quiet=quiet, verbose=verbose) as voice:
         from innersr.commands import UpscaleRequest, upscale_files
 
         request = UpscaleRequest(
@@ -236,8 +215,8 @@ def upscale(  # noqa: PLR0913 (a command's options are its parameters)
 
 @app.command(
     cls=GroupedCommand,
-    epilog=_examples(
-        "innersr bench set5 --methods bicubic,zssr:preset=best --out rows.jsonl",
+    epilog=examples(
+        "innersr bench set5 --methods bicubic,tailor,zssr:preset=best --out rows.jsonl",
         "innersr bench set5 set14 --degradations g2.0d,bicubic --scales 2,4",
     ),
 )
@@ -245,7 +224,7 @@ def bench(  # noqa: PLR0913 (a command's options are its parameters)
     folders: Annotated[list[Path], typer.Argument(metavar="DIR", help="Folders of sharp images.", show_default=False)],
     methods: Annotated[
         str, typer.Option(help="name or name:field=value;field=value, separated by commas.")
-    ] = "bicubic,zssr",
+    ] = "bicubic,tailor",
     degradations: Annotated[
         str, typer.Option(help="bicubic, g0.2d, g2.0d, ganid, g1.3b, random:SEED or kernel files, separated by commas.")
     ] = "bicubic",
@@ -264,7 +243,7 @@ def bench(  # noqa: PLR0913 (a command's options are its parameters)
     verbose: Verbose = False,
 ) -> None:
     """Measure methods on images that are shrunk and upscaled again."""
-    with _reporting(as_json=False, quiet=quiet, verbose=verbose) as voice:
+    with reporting(as_json=False, quiet=quiet, verbose=verbose) as voice:
         from innersr import commands
         from innersr.benchmark import Plan
         from innersr.specs import parse_scale
@@ -280,10 +259,10 @@ def bench(  # noqa: PLR0913 (a command's options are its parameters)
         commands.bench(plan, _run(device, precision, seed, time_limit, tile), out, voice)
 
 
-@app.command(epilog=_examples("innersr doctor"))
+@app.command(epilog=examples("innersr doctor"))
 def doctor() -> None:
     """Say the versions, devices and image formats of this installation."""
-    with _reporting() as voice:
+    with reporting() as voice:
         from importlib.metadata import version as version_of
 
         from innersr import commands
@@ -291,7 +270,7 @@ def doctor() -> None:
         commands.doctor(voice, version_of("innersr"))
 
 
-@kernel_app.command("show", epilog=_examples("innersr kernel show kernel.mat --plot kernel.png"))
+@kernel_app.command("show", epilog=examples("innersr kernel show kernel.mat --plot kernel.png"))
 def kernel_show(
     kernel: Annotated[str, typer.Argument(help="A kernel file, FILE#3 for the third in it, or gaussian:VAR.")],
     plot: Annotated[Path | None, typer.Option(help="Draw it into this image file.")] = None,
@@ -299,13 +278,13 @@ def kernel_show(
     as_json: Json = False,
 ) -> None:
     """Say a kernel's size, variances, angle and centre, and sketch it."""
-    with _reporting(as_json=as_json) as voice:
+    with reporting(as_json=as_json) as voice:
         from innersr import commands
 
         commands.show_kernel(kernel, plot, overwrite, voice)
 
 
-@kernel_app.command("convert", epilog=_examples("innersr kernel convert k.mat k.npy --convention fkp --scale 4"))
+@kernel_app.command("convert", epilog=examples("innersr kernel convert k.mat k.npy --convention fkp --scale 4"))
 def kernel_convert(
     source: Annotated[str, typer.Argument(help="A kernel file, FILE#3 for the third in it, or gaussian:VAR.")],
     target: Annotated[Path, typer.Argument(help=".npy, .mat, .png or .txt.")],
@@ -317,7 +296,7 @@ def kernel_convert(
     overwrite: Overwrite = False,
 ) -> None:
     """Write a kernel in another format or convention."""
-    with _reporting():
+    with reporting():
         from innersr import commands
 
         commands.convert_kernel(source, target, convention, scale, overwrite)
@@ -332,23 +311,3 @@ def _run(device: str, precision: str, seed: int, time_limit: float | None, tile:
     from innersr.specs import parse_tile
 
     return Run(device=device, precision=precision, seed=seed, time_limit=time_limit, tile=parse_tile(tile))
-
-
-@contextlib.contextmanager
-def _reporting(*, as_json: bool = False, quiet: bool = False, verbose: bool = False) -> Iterator[Voice]:
-    """Turn errors and Ctrl-C into one line on stderr and an exit code."""
-    from innersr.errors import InnersrError, InputError
-
-    try:
-        with prompt_interrupts([]):
-            from innersr.voice import Voice  # takes a second, and may swallow a KeyboardInterrupt
-
-            yield Voice(quiet=quiet, verbose=verbose, as_json=as_json)
-    except BrokenPipeError:
-        raise  # whoever read the results has seen enough; Typer ends quietly
-    except (InnersrError, OSError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2 if isinstance(error, InputError) else 1) from None
-    except KeyboardInterrupt:
-        typer.echo(MESSAGE, err=True)
-        raise typer.Exit(EXIT_CODE) from None

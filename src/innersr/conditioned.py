@@ -12,7 +12,7 @@ from torch import Tensor
 
 from innersr.augment import SYMMETRIES
 from innersr.degradation import Degradation
-from innersr.inverse import RADIUS, apply_filters, inverse_filters, taps_of
+from innersr.inverse import RADIUS, apply_filters, correction_filters, inverse_filters, taps_of
 from innersr.refine import apply_tiled, grown, self_ensemble, tile_side
 from innersr.resize import Window, cut
 from innersr.run import Run
@@ -105,6 +105,38 @@ def render(
     side = tile_side(lr_size, run, pixel_bytes=FLOAT * images.shape[0] * (BUFFERS * network.width + results))
     apply_tiled(part, lr_size, result, side=side, run=run, stage=stage)
     return result.reshape(*lr.shape[:2], *result.shape[-2:])
+
+
+@torch.no_grad()
+def correct(sr: Tensor, lr: Tensor, degradation: Degradation, *, rounds: int, run: Run) -> Tensor:
+    """Make `sr`, in place, shrink to `lr`, and keep it within [0, 1]: alternating projections.
+
+    Each round adds what the operator's regularised inverse makes of the residual, and clips. One is as good as many
+    steps of back-projection. An image with noise is left alone: it would come back.
+
+    Args:
+        sr: (N, C, s * h, s * w), written to.
+        lr: (N, C, h, w).
+        degradation: of one whole scale for both axes.
+        rounds: of projections.
+        run: told the progress; may cancel.
+
+    Returns:
+        `sr`, now in [0, 1].
+    """
+    sr.clamp_(0, 1)
+    if degradation.noise > 0:
+        return sr
+    taps = taps_of(degradation)[None].to(lr.device)
+    filters = correction_filters(taps, round(degradation.scales[0]), lr.new_zeros(1))
+    size = (lr.shape[-2], lr.shape[-1])
+    around = Window(-RADIUS, -RADIUS, size[0] + RADIUS, size[1] + RADIUS)
+    planes = [*zip(sr.flatten(0, 1)[:, None, None], lr.flatten(0, 1)[:, None, None], strict=True)]
+    for index in run.steps("correct", rounds * len(planes), limited=False):
+        plane, seen = planes[index % len(planes)]
+        residual = cut(seen - degradation.forward(plane, size), around, degradation.wraps)
+        plane.add_(F.pixel_shuffle(apply_filters(residual, filters), round(degradation.scales[0]))).clamp_(0, 1)
+    return sr
 
 
 def as_seen(x: Tensor, network: TailoredStack) -> Tensor:

@@ -62,23 +62,21 @@ def inverse_filters(taps: Tensor, scale: int, noise: Tensor) -> Tensor:
     Returns:
         (N, s * s, 2 * RADIUS + 1, 2 * RADIUS + 1), to be convolved with the LR image, see `apply_filters`.
     """
-    places = torch.arange(GRID, device=taps.device)
-    places = torch.where(places < GRID // 2, places, places - GRID)
-    phases = torch.arange(scale, device=taps.device)
-    # HR displacement, from the sampled pixel, of every HR pixel of the period: (s, GRID)
-    displacement = phases[:, None] + scale * places[None]
-    operator = torch.fft.rfft2(_cells(taps, displacement)).conj()
+    displacement = _displacement(scale, taps.device)
+    operator, inverse = _spectra(taps, displacement, noise)
     centre = _centre_of_mass(taps)
     rows, columns = (cubic((displacement[None] - c[:, None, None]) / scale) for c in centre)
     interpolation = torch.fft.rfft2(torch.einsum("npi,nqj->npqij", rows, columns).flatten(1, 2).to(taps))
     lacking = 1 - (operator * interpolation).sum(1, keepdim=True)
-    gram = operator.abs().square().sum(1, keepdim=True)
-    regularisation = LEAST_REGULARISATION + (noise / DETAIL).square()[:, None, None, None]
-    solution = interpolation + operator.conj() * lacking / (gram + regularisation)
-    filters = torch.fft.irfft2(solution, s=(GRID, GRID)).roll((RADIUS, RADIUS), (-2, -1))
-    window = _taper(taps)
-    side = 2 * RADIUS + 1
-    return filters[..., :side, :side] * window[:, None] * window[None]
+    return _filters(interpolation + inverse * lacking)
+
+
+def correction_filters(taps: Tensor, scale: int, noise: Tensor) -> Tensor:
+    """Return the filters that turn what an HR image lacks of explaining the LR image into what to add to it.
+
+    Arguments and result are those of `inverse_filters`.
+    """
+    return _filters(_spectra(taps, _displacement(scale, taps.device), noise)[1])
 
 
 def apply_filters(lr: Tensor, filters: Tensor) -> Tensor:
@@ -96,6 +94,28 @@ def apply_filters(lr: Tensor, filters: Tensor) -> Tensor:
     spectrum = torch.fft.rfft2(lr, s=size)[:, :, None] * torch.fft.rfft2(filters, s=size)[:, None]
     result = torch.fft.irfft2(spectrum, s=size)
     return result[..., 2 * RADIUS : height, 2 * RADIUS : width].flatten(1, 2)
+
+
+def _displacement(scale: int, device: torch.device) -> Tensor:
+    """Return, (s, GRID), how far every HR pixel of the period lies from the sampled one, by place in the cell."""
+    places = torch.arange(GRID, device=device)
+    places = torch.where(places < GRID // 2, places, places - GRID)
+    return torch.arange(scale, device=device)[:, None] + scale * places[None]
+
+
+def _spectra(taps: Tensor, displacement: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the transforms of the operator, A_p, and of its regularised inverse, by place in the cell."""
+    operator = torch.fft.rfft2(_cells(taps, displacement)).conj()
+    gram = operator.abs().square().sum(1, keepdim=True)
+    regularisation = LEAST_REGULARISATION + (noise / DETAIL).square()[:, None, None, None]
+    return operator, operator.conj() / (gram + regularisation)
+
+
+def _filters(spectra: Tensor) -> Tensor:
+    """Return the filters of these transforms, their origin in the middle, their ends tapered."""
+    filters = torch.fft.irfft2(spectra, s=(GRID, GRID)).roll((RADIUS, RADIUS), (-2, -1))
+    window, side = _taper(filters), 2 * RADIUS + 1
+    return filters[..., :side, :side] * window[:, None] * window[None]
 
 
 def _cells(taps: Tensor, displacement: Tensor) -> Tensor:

@@ -42,7 +42,7 @@ def upscale(
     x: Any,  # noqa: ANN401 (returns the type that it is given)
     scale: Scale = 2,
     *,
-    method: Method | str = "zssr",
+    method: Method | str = "tailor",
     degradation: Degradation | None = None,
     run: Run | None = None,
     alpha: str = "auto",
@@ -54,7 +54,7 @@ def upscale(
         x: a path (the result is written beside it, or to `output`, and its path returned), a PIL image, a
             uint8, uint16 or floating array of (H, W) or (H, W, C), or a (C, H, W) or (1, C, H, W) tensor.
         scale: above 1, any real number, or (vertical, horizontal).
-        method: how: `ZSSR(steps=500)`, or the name of a method with its default settings.
+        method: how: `Tailor(steps=200)`, or the name of a method with its default settings.
         degradation: what made the image small; MATLAB's bicubic when None. Its scale replaces `scale`.
         run: device, precision, seed, time limit, progress; `Run()` when None.
         alpha: of files and PIL images; see `upscale_image`.

@@ -20,6 +20,7 @@ SCALES = (2, 3, 4)
 FREQUENCIES = 8  # per cycle per LR pixel, that the kernel's transform is sampled at
 CONDITIONS = 2 * FREQUENCIES * 2 * (FREQUENCIES + 1) + len(SCALES) + 2
 Layers = Sequence[tuple[Tensor, Tensor]]  # weight and bias of every convolution
+SLOPE = 0.1  # of the activation below 0
 LAST_VARIANCE = 0.01  # of the last layer's weights to begin with: the solution itself, nearly
 
 
@@ -46,7 +47,7 @@ def conditions_of(taps: Tensor, scale: int, noise: Tensor) -> Tensor:
 
 
 class TailoredStack(nn.Module):
-    """Convolutions with ReLU and FiLM between them; first and last are each scale's own.
+    """Convolutions with leaky ReLU and FiLM between them; first and last are each scale's own.
 
     Args:
         channels: of the image.
@@ -83,7 +84,7 @@ class TailoredStack(nn.Module):
         features = seen.contiguous(memory_format=torch.channels_last)
         layers = [self.heads[str(scale)], *self.body]
         for layer, (gain, shift) in zip(layers, self._modulation(conditions), strict=True):
-            features = torch.relu(layer(features) * gain[..., None, None] + shift[..., None, None])
+            features = _activated(layer(features) * gain[..., None, None] + shift[..., None, None])
         return self.tails[str(scale)](features)
 
     def folded(self, scale: int, conditions: Tensor, channels: int | None = None) -> Layers:
@@ -120,8 +121,13 @@ def run_layers(layers: Layers, seen: Tensor) -> Tensor:
     """Map (N, C + C * s * s, h, w) to (N, C * s * s, h, w) as the network does that was folded into these layers."""
     features = seen.contiguous(memory_format=torch.channels_last)
     for weight, bias in layers[:-1]:
-        features = torch.relu_(F.conv2d(features, weight, bias, padding=1))
+        features = _activated(F.conv2d(features, weight, bias, padding=1))
     return F.conv2d(features, *layers[-1], padding=1)
+
+
+def _activated(x: Tensor) -> Tensor:
+    """Return x where it is positive, and a little of it elsewhere: a ReLU that FiLM has shifted below 0 stays dead."""
+    return F.leaky_relu_(x, SLOPE)
 
 
 def _convolution(inputs: int, outputs: int, variance: float, generator: torch.Generator) -> nn.Conv2d:

@@ -8,22 +8,36 @@ from typing import Any
 
 from innersr.errors import InputError
 from innersr.methods.baselines import BackProjection, Bicubic
+from innersr.methods.mzsr import MZSR
 from innersr.methods.protocols import Method, Upscaler
+from innersr.methods.supervised import Supervised
+from innersr.methods.tailor import Tailor
 from innersr.methods.zssr import ZSSR
 
 __all__ = [
     "METHODS",
     "PRESETS",
+    "MZSR",
     "BackProjection",
     "Bicubic",
     "Method",
+    "Supervised",
+    "Tailor",
     "Upscaler",
     "ZSSR",
     "make_method",
+    "parse_setting",
     "settings_of",
 ]
 
-METHODS: Mapping[str, type[Method]] = {"bicubic": Bicubic, "backprojection": BackProjection, "zssr": ZSSR}
+METHODS: Mapping[str, type[Method]] = {
+    "tailor": Tailor,
+    "zssr": ZSSR,
+    "mzsr": MZSR,
+    "supervised": Supervised,
+    "backprojection": BackProjection,
+    "bicubic": Bicubic,
+}
 
 # The configurations of the paper's code (Shocher 2018): ideal, gradual, given kernel, real.
 # Differs from the paper: gradual scales grow by equal factors on both axes, with 10 steps of back-projection each.
@@ -41,6 +55,12 @@ PAPER_ZSSR = {
 }
 
 PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "tailor": {
+        "draft": {"steps": 0, "views": 1},
+        "balanced": {},
+        "best": {"steps": 1500, "refresh": 250, "views": 8},
+    },
+    "mzsr": {"draft": {"steps": 1}, "balanced": {}, "best": {"self_ensemble": True, "back_projection": 10}},
     "zssr": {
         "draft": {"steps": 800, "refresh": 100},
         "balanced": {},
@@ -76,7 +96,7 @@ def make_method(name: str, preset: str | None = None, settings: Mapping[str, str
     for key, text in (settings or {}).items():
         if key not in fields:
             raise InputError(f"{name} has no setting {key!r}; it has {', '.join(fields) or 'none'}")
-        values[key] = _parsed(key, text, str(fields[key].type))
+        values[key] = parse_setting(key, text, str(fields[key].type))
     return method(**values)
 
 
@@ -85,11 +105,23 @@ def settings_of(method: Method) -> dict[str, Any]:
     return dataclasses.asdict(method) if dataclasses.is_dataclass(method) and not isinstance(method, type) else {}
 
 
-def _parsed(key: str, text: str, kind: str) -> object:
+def parse_setting(key: str, text: str, kind: str) -> object:
+    """Return the value of a setting given as text.
+
+    Args:
+        key: its name, for the error.
+        text: such as "500", "yes", or "0.01,0.005" of a sequence.
+        kind: of the field: "int", "float", "str", "bool" or "tuple[float, ...]".
+
+    Raises:
+        InputError: the text is no such value.
+    """
     booleans = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
     try:
         if kind == "bool":
             return booleans[text.lower()]
+        if kind == "tuple[float, ...]":
+            return tuple(float(part) for part in text.split(","))
         return {"int": int, "float": float, "str": str}[kind](text)
     except (KeyError, ValueError):
         raise InputError(f"setting {key} takes {kind}, got {text!r}") from None

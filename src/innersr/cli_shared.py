@@ -1,0 +1,62 @@
+"""What the commands of every face share: examples in the help, options of reporting, errors as exit codes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from innersr.errors import InnersrError, InputError
+from innersr.interrupts import EXIT_CODE, MESSAGE, prompt_interrupts
+
+if TYPE_CHECKING:
+    from innersr.voice import Voice
+
+REPORTING = "Reporting"  # a panel of the help
+
+Json = Annotated[bool, typer.Option("--json", help="Results as JSON, one object a line.", rich_help_panel=REPORTING)]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say errors only.", rich_help_panel=REPORTING)]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say settings too.", rich_help_panel=REPORTING)]
+
+
+class GroupedCommand(TyperCommand):
+    """A command whose help groups the options by panel, as plain text: importing Rich would double its time."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 (Typer has moved Click's types)
+        """Write the arguments, then every panel."""
+        panels = defaultdict(list)
+        for parameter in self.get_params(ctx):
+            default = "Arguments" if parameter.param_type_name == "argument" else "Options"
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                panels[getattr(parameter, "rich_help_panel", None) or default].append(record)
+        for name, records in panels.items():
+            with formatter.section(name):
+                formatter.write_dl(records)
+
+
+def examples(*lines: str) -> str:
+    """Return an epilog of lines that Click does not wrap."""
+    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
+
+
+@contextlib.contextmanager
+def reporting(*, as_json: bool = False, quiet: bool = False, verbose: bool = False) -> Iterator[Voice]:
+    """Turn errors and Ctrl-C into one line on stderr and an exit code."""
+    try:
+        with prompt_interrupts([]):
+            from innersr.voice import Voice  # takes a second, and may swallow a KeyboardInterrupt
+
+            yield Voice(quiet=quiet, verbose=verbose, as_json=as_json)
+    except BrokenPipeError:
+        raise  # whoever read the results has seen enough; Typer ends quietly
+    except (InnersrError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2 if isinstance(error, InputError) else 1) from None
+    except KeyboardInterrupt:
+        typer.echo(MESSAGE, err=True)
+        raise typer.Exit(EXIT_CODE) from None

@@ -1,0 +1,86 @@
+"""A network trained on many images, taken as it is: what learning from the one image has to be compared with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from innersr.blur import WHOLE
+from innersr.degradation import Degradation
+from innersr.errors import InputError
+from innersr.methods.bands import COLOURS, enlarge, pictures_of
+from innersr.methods.protocols import Upscaler
+from innersr.networks import DetailStack
+from innersr.priors import load_prior, prior_names
+from innersr.run import Run
+
+PREFIX = "supervised-x"  # of the names of packaged priors; the scale follows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Supervised:
+    """An externally trained network, not adapted.
+
+    It has learnt to undo bicubic shrinking and knows nothing else. Of the degradation it takes the scale and where
+    the LR pixels lie, but not the kernel.
+
+    Args:
+        prior: name of a packaged one, or path of a file; the packaged one of the scale when empty.
+        self_ensemble: take the median over the symmetries that the degradation allows.
+    """
+
+    prior: str = ""
+    self_ensemble: bool = False
+
+    def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:
+        """Return the network as an upscaler; nothing is learnt.
+
+        Args:
+            lr: (1, C, H, W), whose device is used.
+            degradation: what made `lr`.
+            run: where.
+
+        Raises:
+            InputError: no prior is packaged for this scale, or the one given is for another.
+            CheckpointError: the prior cannot be read.
+        """
+        network = load_stack(self.prior or _packaged(degradation), degradation).to(lr.device)
+
+        def upscale(x: Tensor) -> Tensor:
+            networks = [network] * len(pictures_of(x))
+            return enlarge(networks, x, degradation, run, ensemble=self.self_ensemble).clamp_(0, 1)
+
+        return upscale
+
+
+def load_stack(prior: str, degradation: Degradation) -> DetailStack:
+    """Return the network of a prior, checked to be one of three bands that enlarges as `degradation` asks.
+
+    Raises:
+        InputError: it is another kind of network, or one for another scale.
+        CheckpointError: it cannot be read.
+    """
+    network = load_prior(prior)
+    if not isinstance(network, DetailStack) or network.channels != COLOURS:
+        kind = type(network).__name__ + (f" of {network.channels} bands" if isinstance(network, DetailStack) else "")
+        raise InputError(f"{prior}: needed is a DetailStack of {COLOURS} bands, this is a {kind}; choose another prior")
+    misfit = max(abs(s - f) for s, f in zip(degradation.scales, network.factors, strict=True))
+    if network.sees_lr and misfit > WHOLE:
+        made_for = " by ".join(map(str, network.factors))
+        asked = " by ".join(f"{s:g}" for s in degradation.scales)
+        raise InputError(f"{prior}: enlarges {made_for} times, asked for is {asked}; choose another prior or scale")
+    return network
+
+
+def _packaged(degradation: Degradation) -> str:
+    """Return the name of the packaged prior for this scale."""
+    scales = [name.removeprefix(PREFIX) for name in prior_names() if name.startswith(PREFIX)]
+    for scale in scales:
+        if scale.isdecimal() and all(abs(s - int(scale)) < WHOLE for s in degradation.scales):
+            return PREFIX + scale
+    there = ", ".join(scales) or "none"
+    raise InputError(
+        f"no supervised prior is packaged for scale {degradation.scale}, only for {there}; use the method zssr, "
+        "or give a file as prior"
+    )

@@ -1,0 +1,163 @@
+"""Tailor: a prior cut to what happened to the image, then adapted on the image itself.
+
+The prior is a small network, trained on degradations of many kinds, that is told which one this is (`tailored`). Its
+result is as sharp as it can make it; shrunk a little, it is an image as sharp per pixel as the one that is wanted,
+and degraded again, it gives pairs to learn from: what recurs in this image at several scales, the prior learns here.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from innersr.augment import SYMMETRIES, apply_symmetry, random_crop
+from innersr.conditioned import as_seen, correct, enlarge, fit_to, render
+from innersr.degradation import Degradation
+from innersr.errors import InputError
+from innersr.inverse import RADIUS
+from innersr.methods.protocols import Upscaler
+from innersr.priors import load_prior
+from innersr.refine import back_project
+from innersr.resize import Window, cut, resize
+from innersr.run import Run
+from innersr.tailored import SCALES, TailoredStack
+from innersr.training import cosine
+
+RESULT_SIDE = 256  # LR pixels: of large images a part is learnt from, each time another
+WARM_UP = 10  # steps over which the learning rate rises from 0
+BETAS = (0.9, 0.99)  # of Adam
+FATHERS = 3
+VIEWS = (1, 2, 4, 8)
+BACK_PROJECTION = 10  # steps, where the scale is not one of the network's
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tailor:
+    """A prior conditioned on the degradation, adapted internally.
+
+    Args:
+        prior: name of a packaged one, or path of a file.
+        steps: of Adam on the image itself; 0 takes the prior as it is.
+        learning_rate: of Adam, to begin with; it falls along a cosine.
+        crop: side of the crops to learn from, in LR pixels, at most.
+        batch: crops in one step.
+        father_scales: (smallest, largest) factor that the result is shrunk by to learn from.
+        refresh: steps after which the result that is learnt from is made anew; 0 for never.
+        views: turned copies of the image whose median the result is: 1, 2, 4 or 8.
+        corrections: rounds that make the result agree with the image, see `correct`.
+    """
+
+    prior: str = "tailor"
+    steps: int = 60
+    learning_rate: float = 2e-4
+    crop: int = 48
+    batch: int = 1
+    smallest_father: float = 0.5
+    largest_father: float = 0.75
+    refresh: int = 0
+    views: int = 1
+    corrections: int = 2
+
+    def __post_init__(self) -> None:
+        if self.views not in VIEWS:
+            raise InputError(f"views must be one of {', '.join(map(str, VIEWS))}, got {self.views}")
+        if min(self.crop, self.batch) < 1 or min(self.steps, self.refresh, self.corrections) < 0:
+            raise InputError("crop and batch must be at least 1; steps, refresh and corrections not negative")
+        if not 0 < self.smallest_father <= self.largest_father <= 1:
+            raise InputError(
+                "smallest_father and largest_father must be in (0, 1], the one not above the other, "
+                f"got {self.smallest_father} and {self.largest_father}"
+            )
+        if not 0 < self.learning_rate < math.inf:
+            raise InputError(f"learning_rate must be positive and finite, got {self.learning_rate}")
+
+    def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:
+        """Cut the prior to the degradation, and learn from `lr`.
+
+        Args:
+            lr: (1, C, H, W) in [0, 1], any number of channels.
+            degradation: what made `lr`.
+            run: where and how long.
+        """
+        network = _load(self.prior).to(lr.device)
+        whole = degradation.rescaled(_head(degradation))
+        if self.steps:
+            self._learn(network, lr, whole, run)
+
+        def upscale(x: Tensor) -> Tensor:
+            sr = render(network, x, whole, run, symmetries=SYMMETRIES[: self.views])
+            if whole is degradation:
+                return correct(sr, x, degradation, rounds=self.corrections, run=run)
+            size = degradation.hr_size((x.shape[-2], x.shape[-1]))
+            vertical, horizontal = (s / w for s, w in zip(degradation.scales, whole.scales, strict=True))
+            resized = resize(sr, (vertical, horizontal), size=size, wrap=degradation.wraps)
+            return back_project(resized, x, degradation, steps=BACK_PROJECTION, run=run)
+
+        return upscale
+
+    def _learn(self, network: TailoredStack, lr: Tensor, degradation: Degradation, run: Run) -> None:
+        """Teach the network, of which FiLM stays as it is, to make the fathers of their sons."""
+        generator, fit = run.generator(), fit_to(degradation, lr.device)
+        plain = replace(degradation, wrap="")  # crops do not continue on their other side
+        learnt = [p for name, p in network.named_parameters() if name.startswith(("heads", "body", "tails"))]
+        optimizer = torch.optim.Adam([p.requires_grad_(True) for p in learnt], betas=BETAS)
+        fathers: list[Tensor] = []
+        steps = run.steps("learn", self.steps)
+        for step in steps:
+            if step == 0 or (self.refresh and step % self.refresh == 0):
+                fathers = self._fathers(network, lr, degradation, run, generator) or fathers
+            if not fathers:
+                break  # they would all be smaller than the kernel
+            progress = max(step / self.steps, run.time_used())
+            for group in optimizer.param_groups:
+                group["lr"] = cosine(progress, self.learning_rate) * min(1, (step + 1) / WARM_UP)
+            targets = self._targets(fathers, fit.scale, generator)
+            sons = plain(targets, generator)
+            around = cut(sons, Window(-RADIUS, -RADIUS, sons.shape[-2] + RADIUS, sons.shape[-1] + RADIUS))
+            layers = network.folded(fit.scale, fit.conditions, targets.shape[1])
+            loss = (enlarge(layers, fit, around, run) - targets).abs().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            steps.note(loss.detach())
+        network.requires_grad_(False)
+
+    def _fathers(
+        self, network: TailoredStack, lr: Tensor, degradation: Degradation, run: Run, generator: torch.Generator
+    ) -> list[Tensor]:
+        """Return smaller copies of the result so far, (N, 1 or 3, H, W), of a large image's those of a part of it."""
+        part = as_seen(random_crop(lr, RESULT_SIDE, generator, degradation.wraps), network)
+        seen = degradation if part.shape[-2:] == lr.shape[-2:] else replace(degradation, wrap="")
+        quiet = replace(run, report=None, tile=RESULT_SIDE)
+        result = render(network, part, seen, quiet, symmetries=(0,)).clamp_(0, 1)
+        factors = torch.linspace(self.smallest_father, self.largest_father, FATHERS).tolist()
+        copies = [resize(result, factor).clamp_(0, 1) for factor in factors]
+        return [copy for copy in copies if min(copy.shape[-2:]) >= degradation.reach]
+
+    def _targets(self, fathers: list[Tensor], scale: int, generator: torch.Generator) -> Tensor:
+        """Draw the father crops of one step, each turned some way."""
+        crops = []
+        side = min(scale * self.crop, *(n for father in fathers for n in father.shape[-2:])) // scale * scale
+        for _ in range(self.batch):
+            father = fathers[int(torch.randint(len(fathers), (), generator=generator))]
+            symmetry = SYMMETRIES[int(torch.randint(len(SYMMETRIES), (), generator=generator))]
+            image = father[int(torch.randint(len(father), (), generator=generator))][None]
+            crops.append(apply_symmetry(random_crop(image, side, generator), symmetry))
+        return torch.cat(crops)
+
+
+def _load(prior: str) -> TailoredStack:
+    network = load_prior(prior)
+    if not isinstance(network, TailoredStack):
+        raise InputError(
+            f"{prior}: needed is a TailoredStack, this is a {type(network).__name__}; choose another prior"
+        )
+    return network
+
+
+def _head(degradation: Degradation) -> int:
+    """Return the scale of the network's that the image is enlarged by first: the next larger one, or the largest."""
+    return next((s for s in SCALES if s >= max(degradation.scales)), SCALES[-1])

@@ -1,0 +1,100 @@
+"""The lesson of usual super-resolution: undo bicubic shrinking. MZSR begins with what it gives (Soh 2020, sec. 3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from innersr.benchmark import quantized
+from innersr.degradation import Degradation
+from innersr.detail import render
+from innersr.errors import InputError
+from innersr.networks import DetailStack
+from innersr.pretraining.crops import CropPool, Crops
+from innersr.pretraining.lessons import OPTIMIZERS, ParameterGroup
+from innersr.pretraining.tasks import generator_of
+from innersr.pretraining.validation import measure
+from innersr.run import Run
+
+DEGRADATIONS = ("bicubic", "g2.0d")  # that it is validated on; it learns the first
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupervisedLesson:
+    """Teaches a `DetailStack` with biases.
+
+    Args:
+        scale: HR pixels per LR pixel, at least 2.
+        subpixel: whether the network works on the LR image, not at HR resolution on the interpolated one.
+        width: features of each hidden layer.
+        depth: number of convolutions.
+        batch: crops per step.
+        crop: their side in HR pixels, a multiple of the scale.
+        optimizer: of the weights between the hidden layers, "adam" or "muon".
+        seed: of the initial weights and of every draw.
+
+    Raises:
+        InputError: a setting out of its range.
+    """
+
+    scale: int = 2
+    subpixel: bool = False
+    width: int = 64
+    depth: int = 8
+    batch: int = 16
+    crop: int = 64
+    optimizer: str = "adam"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.scale < 2 or self.crop < self.scale or self.crop % self.scale:
+            raise InputError(f"scale must be 2 at least and crop a multiple of it, got {self.scale} and {self.crop}")
+        if self.optimizer not in OPTIMIZERS:
+            raise InputError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}")
+        if min(self.batch, self.width) < 1 or self.depth < 2:
+            raise InputError("batch and width must be 1 at least, depth 2 at least")
+
+    @property
+    def side(self) -> int:
+        """Side in pixels of the largest crop that it asks for."""
+        return self.crop
+
+    def network(self) -> DetailStack:
+        """Return the network with its initial weights."""
+        factors = (self.scale, self.scale) if self.subpixel else (1, 1)
+        generator = torch.Generator().manual_seed(self.seed)
+        return DetailStack(3, factors=factors, width=self.width, depth=self.depth, bias=True, generator=generator)
+
+    def parameter_groups(self, network: DetailStack) -> list[ParameterGroup]:
+        """Return the weights between hidden layers, and the rest."""
+        hidden_names = {f"convolutions.{i}.weight" for i in range(1, self.depth - 1)}
+        hidden = [parameter for name, parameter in network.named_parameters() if name in hidden_names]
+        rest = [parameter for name, parameter in network.named_parameters() if name not in hidden_names]
+        return [ParameterGroup(hidden, self.optimizer), ParameterGroup(rest)]
+
+    def crops(self, pool: CropPool, step: int, index: Sequence[int]) -> Crops:
+        """Cut the sharp crops of some tasks of a step."""
+        return pool.crops(self.crop, step, [generator_of(self.seed, step, i) for i in index])
+
+    def loss(self, network: DetailStack, crops: Crops, run: Run) -> Tensor:
+        """Return these tasks' part of the mean absolute error."""
+        with torch.no_grad():
+            hr = crops.images.to(run.torch_device).float() / 255
+            degradation = Degradation(scale=self.scale)
+            lr = quantized(degradation(hr))
+            base = degradation.upsample(lr, (hr.shape[-2], hr.shape[-1]))
+        with run.autocast():
+            detail = network(lr if network.sees_lr else base)
+        return (base + detail.float() - hr).abs().mean() * (len(hr) / self.batch)
+
+    def validate(self, network: DetailStack, images: Sequence[Tensor], run: Run) -> dict[str, float]:
+        """Return PSNR-Y in dB by degradation and scale."""
+        quiet = replace(run, report=None)
+
+        def upscale(lr: Tensor, degradation: Degradation) -> Tensor:
+            return render(network, lr.to(run.torch_device), degradation, quiet, ensemble=False)
+
+        return measure(upscale, images, [(name, self.scale) for name in DEGRADATIONS])

@@ -1,0 +1,147 @@
+"""The lesson of Tailor: undo random degradations, given what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from innersr.conditioned import render
+from innersr.degradation import Degradation
+from innersr.errors import InputError
+from innersr.inverse import RADIUS, apply_filters, inverse_filters
+from innersr.pretraining.crops import CropPool, Crops
+from innersr.pretraining.lessons import OPTIMIZERS, ParameterGroup
+from innersr.pretraining.tasks import Task, generator_of, hr_side, random_task
+from innersr.pretraining.validation import Case, measure
+from innersr.run import Run
+from innersr.tailored import SCALES, TailoredStack, conditions_of
+
+LUMA = (65.481 / 219, 128.553 / 219, 24.966 / 219)  # BT.601
+BORDER = 2  # HR pixels that the loss leaves out: the network sees zeros beyond the edge
+FILM_SHARE = 0.03  # of the learning rate; at the full rate FiLM shifts features below 0, and the ReLUs stay dead
+LEAST_CROP = RADIUS + 1  # LR pixels; reflection does not reach farther
+CASES: tuple[Case, ...] = (
+    *((name, 2) for name in ("g0.2d", "g2.0d", "ganid", "g1.3b", "bicubic")),
+    *((name, 4) for name in ("g2.0d", "bicubic")),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TailorLesson:
+    """Teaches a `TailoredStack`.
+
+    Args:
+        width, depth, hidden: of the network.
+        batch: crops per step, all at one scale, each with a degradation of its own.
+        crop: side of a crop at x2, in LR pixels.
+        small_crop: the same at x3 and x4, whose HR crops are larger.
+        x2, x3, x4: how often each scale comes, in proportion.
+        optimizer: of the weights between the hidden layers, "muon" or "adam".
+        seed: of the initial weights and of every draw.
+
+    Raises:
+        InputError: a crop below LEAST_CROP, shares below 0 or all 0, an unknown optimizer, an empty batch.
+    """
+
+    width: int = 64
+    depth: int = 8
+    hidden: int = 96
+    batch: int = 16
+    crop: int = 48
+    small_crop: int = 32
+    x2: float = 0.6
+    x3: float = 0.15
+    x4: float = 0.25
+    optimizer: str = "muon"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.crop, self.small_crop) < LEAST_CROP:
+            raise InputError(f"crop and small_crop must be {LEAST_CROP} at least, got {self.crop}, {self.small_crop}")
+        if min(self._shares) < 0 or not sum(self._shares) > 0:
+            raise InputError(f"x2, x3 and x4 must be at least 0 and not all 0, got {self._shares}")
+        if self.optimizer not in OPTIMIZERS:
+            raise InputError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}")
+        if self.batch < 1 or self.width < 1 or self.depth < 3 or self.hidden < 1:
+            raise InputError("batch, width and hidden must be 1 at least, depth 3 at least")
+
+    @property
+    def side(self) -> int:
+        """Side in pixels of the largest crop that it asks for."""
+        used = [scale for scale, share in zip(SCALES, self._shares, strict=True) if share > 0]
+        return max(hr_side(self._lr_side(scale), scale) for scale in used)
+
+    def network(self) -> TailoredStack:
+        """Return the network with its initial weights."""
+        generator = torch.Generator().manual_seed(self.seed)
+        return TailoredStack(width=self.width, depth=self.depth, hidden=self.hidden, generator=generator)
+
+    def parameter_groups(self, network: TailoredStack) -> list[ParameterGroup]:
+        """Return what learns by Muon, what slowly, and the rest."""
+        groups: dict[str, list[nn.Parameter]] = {"hidden": [], "film": [], "rest": []}
+        for name, parameter in network.named_parameters():
+            is_film = name.startswith(("told.", "film."))
+            is_hidden = name.startswith("body.") and parameter.ndim == 4
+            groups["film" if is_film else "hidden" if is_hidden else "rest"].append(parameter)
+        return [
+            ParameterGroup(groups["hidden"], self.optimizer),
+            ParameterGroup(groups["film"], share=FILM_SHARE),
+            ParameterGroup(groups["rest"]),
+        ]
+
+    def crops(self, pool: CropPool, step: int, index: Sequence[int]) -> Crops:
+        """Cut the sharp crops of some tasks of a step."""
+        scale = self.scale(step)
+        generators = [generator_of(self.seed, step, i) for i in index]
+        return pool.crops(hr_side(self._lr_side(scale), scale), step, generators)
+
+    def loss(self, network: TailoredStack, crops: Crops, run: Run) -> Tensor:
+        """Return these tasks' part of the mean absolute errors of the colours and of the luma."""
+        with torch.no_grad():
+            sharp = crops.images.to(run.torch_device).float() / 255
+            task = random_task(sharp, self.scale(crops.step), crops.generators)
+            seen = _seen(task)
+            conditions = conditions_of(task.taps, task.scale, task.noise)
+        with run.autocast():
+            lacking = network(seen, task.scale, conditions)
+        error = F.pixel_shuffle(seen[:, network.channels :] + lacking.float(), task.scale) - task.hr
+        error = error[..., BORDER:-BORDER, BORDER:-BORDER]
+        luma = (error * error.new_tensor(LUMA)[:, None, None]).sum(1)
+        return (error.abs().mean() + luma.abs().mean()) * (len(sharp) / self.batch)
+
+    def validate(self, network: TailoredStack, images: Sequence[Tensor], run: Run) -> dict[str, float]:
+        """Return PSNR-Y in dB by degradation and scale, of those scales that it learns."""
+        quiet = replace(run, report=None)
+        cases = [(name, scale) for name, scale in CASES if dict(zip(SCALES, self._shares, strict=True))[scale] > 0]
+
+        def upscale(lr: Tensor, degradation: Degradation) -> Tensor:
+            return render(network, lr.to(run.torch_device), degradation, quiet, symmetries=(0,))
+
+        return measure(upscale, images, cases)
+
+    def scale(self, step: int) -> int:
+        """Return the scale of all tasks of a step."""
+        place = float(torch.rand((), generator=generator_of(self.seed, step, -1))) * sum(self._shares)
+        for scale, share in zip(SCALES, self._shares, strict=True):
+            if place < share:
+                return scale
+            place -= share
+        return max(s for s, share in zip(SCALES, self._shares, strict=True) if share > 0)
+
+    @property
+    def _shares(self) -> tuple[float, float, float]:
+        return self.x2, self.x3, self.x4
+
+    def _lr_side(self, scale: int) -> int:
+        return self.crop if scale == 2 else self.small_crop
+
+
+def _seen(task: Task) -> Tensor:
+    """Return the LR images beside their operators' own solutions, (N, C + C * s * s, h, w)."""
+    around = F.pad(task.lr, (RADIUS,) * 4, mode="reflect")
+    filters = inverse_filters(task.taps, task.scale, task.noise)
+    return torch.cat([task.lr, apply_filters(around, filters)], dim=1)

@@ -1,0 +1,170 @@
+"""Random degradations for training priors: kernels of many families, noise, crops made small by them.
+
+A task depends on the seed, the step and its index in the batch, never on how the batch is shared out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from innersr.inverse import REACH
+from innersr.resize import cubic
+
+LEAST_VARIANCE, WIDEST = 0.05, 1.5  # HR px^2; and that times the squared scale
+LOUDEST_NOISE = 15 / 255
+SHARES = {"bicubic": 0.22, "blurred bicubic": 0.15, "motion": 0.07, "disk": 0.03}  # the rest: Gaussian, direct
+PATH = 12  # points on the path of a motion kernel
+
+
+class Task(NamedTuple):
+    """What a network is to learn from, one batch of it."""
+
+    lr: Tensor
+    """(N, C, h, w) in [0, 1]"""
+    hr: Tensor
+    """(N, C, s * h, s * w) in [0, 1]"""
+    taps: Tensor
+    """(N, T, T) effective kernels, see `inverse.taps_of`."""
+    noise: Tensor
+    """(N,) standard deviations."""
+    scale: int
+
+
+def generator_of(seed: int, step: int, index: int) -> torch.Generator:
+    """Return the source of all random draws of one task: (seed, step, index) well mixed."""
+    value = seed & (2**63 - 1)
+    for part in (step, index):
+        # splitmix64, so that neighbouring steps share nothing
+        value = (value + 0x9E3779B97F4A7C15 * (part + 1)) % 2**64
+        value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
+        value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) % 2**64
+        value ^= value >> 31
+    return torch.Generator().manual_seed(value % 2**63)
+
+
+def hr_side(lr_side: int, scale: int) -> int:
+    """Return how large an HR crop has to be, the kernel's reach around it included."""
+    return scale * (lr_side + 2 * REACH)
+
+
+def random_task(crops: Tensor, scale: int, generators: Sequence[torch.Generator]) -> Task:
+    """Degrade HR crops, each in its own way.
+
+    Args:
+        crops: (N, C, S, S) in [0, 1], S of `hr_side`.
+        scale: HR pixels per LR pixel.
+        generators: N of them, see `generator_of`.
+    """
+    taps = torch.stack([random_taps(scale, generator) for generator in generators]).to(crops)
+    noise = torch.tensor([_random_noise(generator) for generator in generators]).to(crops)
+    lr = degrade(crops, taps, scale)
+    drawn = torch.stack([torch.randn(lr.shape[1:], generator=generator) for generator in generators]).to(lr)
+    lr = lr + noise[:, None, None, None] * drawn
+    rounds = torch.tensor([float(torch.rand((), generator=g)) < 0.8 for g in generators], device=crops.device)
+    lr = lr.clamp(0, 1)
+    lr = torch.where(rounds[:, None, None, None], (255 * lr).round() / 255, lr)
+    margin = REACH * scale
+    hr = crops[..., margin : margin + scale * lr.shape[-2], margin : margin + scale * lr.shape[-1]]
+    return Task(lr, hr, taps, noise, scale)
+
+
+def degrade(hr: Tensor, taps: Tensor, scale: int) -> Tensor:
+    """Return the part of the LR images, (N, C, h, w), that sees nothing beyond the HR images."""
+    count, channels, side = hr.shape[0], hr.shape[1], taps.shape[-1]
+    used = (taps.abs() > 1e-6).any(0).nonzero() - side // 2
+    reach = min(side // 2, int(used.abs().max()))
+    inner = slice(side // 2 - reach, side // 2 + reach + 1)
+    weights = taps[:, inner, inner].repeat_interleave(channels, 0)[:, None]
+    margin = REACH * scale - reach
+    size = [n - 2 * REACH * scale for n in hr.shape[-2:]]
+    rows, columns = (slice(margin, margin + n + 2 * reach) for n in size)
+    lr = F.conv2d(hr[..., rows, columns].flatten(0, 1)[None], weights, stride=scale, groups=count * channels)
+    return lr[0].unflatten(0, (count, channels))[..., : size[0] // scale, : size[1] // scale]
+
+
+def random_taps(scale: int, generator: torch.Generator) -> Tensor:
+    """Draw an effective kernel, (2 * s * REACH + 1) squared, around the sampled HR pixel."""
+    radius = scale * REACH
+    axis = torch.arange(-radius, radius + 1, dtype=torch.float32)
+    family = _uniform(generator)
+    bounds = [sum(list(SHARES.values())[: i + 1]) for i in range(len(SHARES))]
+    aligned = (scale - 1) / 2
+    bicubic = cubic((axis - aligned).double() / scale).float()
+    if family < bounds[0]:
+        return _normalised(bicubic[:, None] * bicubic[None])
+    place = _random_place(generator, scale)
+    if family < bounds[1]:
+        blurred = _random_gaussian(axis, (0.0, 0.0), scale, generator)[None, None]
+        blurred = F.conv2d(blurred, bicubic.flip(0)[None, None, :, None], padding=(radius, 0))
+        return _normalised(F.conv2d(blurred, bicubic.flip(0)[None, None, None], padding=(0, radius))[0, 0])
+    if family < bounds[2]:
+        return _random_motion(axis, place, scale, generator)
+    if family < bounds[3]:
+        size = scale * (0.3 + 0.9 * _uniform(generator))
+        distance = torch.hypot(axis[:, None] - place[0], axis[None] - place[1])
+        return _normalised(torch.sigmoid(4 * (size - distance)))
+    taps = _random_gaussian(axis, place, scale, generator)
+    if _uniform(generator) < 0.15:  # as DIV2KRK's kernels are
+        taps = _normalised(taps * (0.75 + 0.5 * torch.rand(taps.shape, generator=generator)))
+    return taps
+
+
+def _random_gaussian(axis: Tensor, place: tuple[float, float], scale: int, generator: torch.Generator) -> Tensor:
+    widest = WIDEST * scale**2
+    variances = []
+    is_logarithmic, is_round = _uniform(generator) < 0.5, _uniform(generator) < 0.4
+    for _ in range(2):
+        fraction = _uniform(generator)
+        logarithmic = LEAST_VARIANCE * (widest / LEAST_VARIANCE) ** fraction
+        variances.append(logarithmic if is_logarithmic else 0.2 + (widest - 0.2) * fraction)
+    if is_round:
+        variances[1] = variances[0]
+    angle = math.pi * _uniform(generator)
+    y, x = (axis - place[0])[:, None], (axis - place[1])[None]
+    along, across = math.cos(angle) * x + math.sin(angle) * y, math.cos(angle) * y - math.sin(angle) * x
+    exponent = -0.5 * (along**2 / variances[0] + across**2 / variances[1])
+    return _normalised(torch.exp(exponent - exponent.max()))
+
+
+def _random_motion(axis: Tensor, place: tuple[float, float], scale: int, generator: torch.Generator) -> Tensor:
+    """Draw the blur of a path that bends at random, at most 4 LR pixels long."""
+    length = scale * (0.5 + 3.5 * _uniform(generator))
+    bends = 0.8 * (torch.rand(PATH, generator=generator) - 0.5)
+    angles = 2 * math.pi * _uniform(generator) + bends.cumsum(0)
+    y, x = (torch.cumsum(f(angles) * length / PATH, 0) for f in (torch.sin, torch.cos))
+    rows = torch.exp(-((axis[None] - place[0] - (y - y.mean())[:, None]) ** 2) / 0.7)
+    columns = torch.exp(-((axis[None] - place[1] - (x - x.mean())[:, None]) ** 2) / 0.7)
+    return _normalised(torch.einsum("pi,pj->ij", rows, columns))
+
+
+def _random_place(generator: torch.Generator, scale: int) -> tuple[float, float]:
+    """Draw where an LR pixel lies: in the middle of its cell, on a pixel at its corner, or anywhere in it.
+
+    Mostly on the first pixel, as in MZSR's "direct"; a flipped image has it on the last.
+    """
+    choice, last = _uniform(generator), scale - 1.0
+    if choice < 0.45:
+        return last / 2, last / 2
+    rows, columns = _uniform(generator), _uniform(generator)
+    if choice < 0.9:
+        return last * (rows < 0.25), last * (columns < 0.25)
+    return last * rows, last * columns
+
+
+def _random_noise(generator: torch.Generator) -> float:
+    is_noisy, fraction = _uniform(generator) < 0.25, _uniform(generator)
+    return LOUDEST_NOISE * fraction**1.5 if is_noisy else 0.0
+
+
+def _normalised(taps: Tensor) -> Tensor:
+    return taps / taps.sum()
+
+
+def _uniform(generator: torch.Generator) -> float:
+    return float(torch.rand((), generator=generator))

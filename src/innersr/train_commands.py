@@ -1,0 +1,184 @@
+"""What `innersr train` does, once its arguments are read."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+
+from innersr.errors import InnersrError, InputError
+from innersr.interrupts import EXIT_CODE
+from innersr.memory import is_out_of_memory
+from innersr.methods import parse_setting
+from innersr.pretraining.crops import read_pool
+from innersr.pretraining.learner import Pace
+from innersr.pretraining.lessons import Lesson
+from innersr.pretraining.mzsr import MZSRLesson
+from innersr.pretraining.ranks import Ranks, device_of_environment, ranks_of_environment
+from innersr.pretraining.session import Outputs, Session
+from innersr.pretraining.supervised import SupervisedLesson
+from innersr.pretraining.tailor import TailorLesson
+from innersr.pretraining.validation import read_validation
+from innersr.priors import load_prior
+from innersr.run import Run
+from innersr.voice import Voice
+
+SECOND_THOUGHT = 3.0  # seconds after which another signal is meant to end the training at once
+LESSONS: Mapping[str, type[Lesson[Any]]] = {
+    "supervised": SupervisedLesson,
+    "mzsr": MZSRLesson,
+    "tailor": TailorLesson,
+}
+PACES: Mapping[str, Pace] = {  # where nothing else is said
+    "supervised": Pace(learning_rate=4e-4),
+    "mzsr": Pace(learning_rate=1e-4),
+    "tailor": Pace(),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainRequest:
+    """Everything that `innersr train` was told."""
+
+    lesson: str
+    data: tuple[Path, ...]
+    extra: tuple[Path, ...]
+    validate: Path | None
+    outputs: Outputs
+    settings: Mapping[str, str]
+    """Of the lesson and its pace, as text."""
+    threads: int | None
+    licence: str | None
+    initial: str | None
+    resume: bool
+    overwrite: bool
+    run: Run
+
+
+def train_prior(request: TrainRequest, voice: Voice) -> int:
+    """Train a prior; return the exit code, that of an interrupt if there is more to learn.
+
+    Raises:
+        InputError: the request is wrong, and nothing was started.
+        ImageFileError: an image cannot be read.
+        CheckpointError: a file of weights cannot be read or written.
+        InnersrError: memory has run out, or the loss is no longer a number.
+    """
+    lesson, pace = lesson_and_pace(request.lesson, request.settings)
+    ranks = ranks_of_environment()
+    if ranks.leads:
+        _check_outputs(request)
+    else:
+        voice = Voice(quiet=True, verbose=False, as_json=False)
+    if request.threads is not None:
+        torch.set_num_threads(request.threads)
+    try:
+        with voice.progress("train") as report:
+            run = replace(request.run, device=device_of_environment(request.run.device), report=report)
+            session = _session(request, lesson, pace, run, ranks)
+            _say_material(session, voice)
+            with deferred_interrupts() as should_stop:
+                outcome = session.learn(resume=request.resume, should_stop=should_stop)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise InnersrError("out of memory; use a smaller --batch, smaller crops, or a machine with more") from error
+    if not outcome.is_finished:
+        voice.note(
+            f"stopped after step {outcome.step} of {pace.steps}; the same command with --resume goes on from there"
+        )
+        return EXIT_CODE
+    if ranks.leads:
+        figures = ", ".join(f"{name} {value:.2f} dB" for name, value in outcome.validation.items())
+        record = {"output": str(request.outputs.prior), "steps": outcome.step, "validation": outcome.validation}
+        voice.result(f"{request.outputs.prior}  {outcome.step} steps  {figures}".rstrip(), record)
+    return 0
+
+
+def lesson_and_pace(name: str, settings: Mapping[str, str]) -> tuple[Lesson[Any], Pace]:
+    """Return the lesson of a name and its pace, with settings as text, e.g. {"width": "32", "steps": "500"}.
+
+    Raises:
+        InputError: an unknown setting, or a value that does not fit it.
+    """
+    kind: Any = LESSONS[name]
+    kinds = {"lesson": {f.name: str(f.type) for f in dataclasses.fields(kind)}}
+    kinds["pace"] = {f.name: str(f.type) for f in dataclasses.fields(Pace)}
+    values: dict[str, dict[str, Any]] = {"lesson": {}, "pace": {}}
+    for key, text in settings.items():
+        owners = [owner for owner, fields in kinds.items() if key in fields]
+        if not owners:
+            known = ", ".join([*kinds["lesson"], *kinds["pace"]])
+            raise InputError(f"{name} has no setting {key!r}; it has {known}")
+        values[owners[0]][key] = parse_setting(key, text, kinds[owners[0]][key])
+    return kind(**values["lesson"]), replace(PACES[name], **values["pace"])
+
+
+@contextlib.contextmanager
+def deferred_interrupts() -> Iterator[Callable[[], bool]]:
+    """Give what tells whether SIGINT or SIGTERM came; they do nothing else, but a late second one interrupts.
+
+    Within `interrupts.prompt_interrupts`, whose watching thread sees none of these signals. A second one at once
+    is the same wish: a terminal sends Ctrl-C to torchrun and to its processes, and torchrun passes it on to them.
+    """
+    came: list[float] = []
+
+    def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 (the signature of a handler)
+        came.append(time.monotonic())
+        if came[-1] - came[0] > SECOND_THOUGHT:
+            raise KeyboardInterrupt
+
+    watching = signal.set_wakeup_fd(-1)
+    handlers = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(came)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(watching, warn_on_full_buffer=False)
+
+
+def _check_outputs(request: TrainRequest) -> None:
+    outputs = request.outputs
+    if request.resume and request.overwrite:
+        raise InputError("give --resume or --overwrite, not both")
+    there = [path for path in (outputs.prior, outputs.state) if path.exists()]
+    if there and not (request.resume or request.overwrite):
+        raise InputError(f"{there[0]}: exists; --resume goes on with it, --overwrite begins anew")
+    if request.overwrite:
+        outputs.state.unlink(missing_ok=True)  # or a training that ends early would be resumed from another one's
+
+
+def _session(request: TrainRequest, lesson: Lesson[Any], pace: Pace, run: Run, ranks: Ranks) -> Session:
+    """Read the images and weights that were named, and return the training."""
+    validation = () if request.validate is None else read_validation(request.validate)
+    initial = None if request.initial is None else load_prior(request.initial).state_dict()
+    return Session(
+        lesson=lesson,
+        pace=pace,
+        pool=read_pool(request.data, request.extra, lesson.side, run),
+        outputs=request.outputs,
+        run=run,
+        ranks=ranks,
+        validation=validation,
+        initial=initial,
+        provenance={"licence": request.licence, "initial": request.initial},
+    )
+
+
+def _say_material(session: Session, voice: Voice) -> None:
+    pool, side = session.pool, session.lesson.side
+    files = sum(source.files for source in pool.sources)
+    if pool.too_small:
+        voice.note(f"{pool.too_small} of {files} images are too small for crops of {side} pixels and left out")
+    versions = len(pool.images) + len(pool.extra)
+    voice.detail(f"{files - pool.too_small} images, {versions} with their smaller versions")
+    voice.detail(f"{session.settings} on {session.run.torch_device}")

@@ -1,0 +1,150 @@
+"""What every lesson promises to the session; and what each of them teaches."""
+
+import dataclasses
+import math
+
+import pytest
+import torch
+
+from innersr.degradation import Degradation
+from innersr.errors import InputError
+from innersr.pretraining.learner import Learner
+from innersr.pretraining.ranks import Ranks
+from innersr.pretraining.supervised import SupervisedLesson
+from innersr.pretraining.tailor import FILM_SHARE, TailorLesson
+from small import RUN, image
+from small_training import LESSONS, PACE, pool
+
+STEP = 7
+SUM = 1e-6  # relative: float32 sums in another order
+
+
+@pytest.fixture(params=LESSONS)
+def lesson(request):
+    return LESSONS[request.param]
+
+
+def loss_and_gradients(lesson, network, index):
+    network.zero_grad()
+    loss = lesson.loss(network, lesson.crops(pool(), STEP, index), RUN)
+    loss.backward()
+    return float(loss.detach()), [torch.zeros(1) if p.grad is None else p.grad.clone() for p in network.parameters()]
+
+
+def test_every_parameter_learns_in_one_group(lesson):
+    network = lesson.network()
+    grouped = [id(parameter) for group in lesson.parameter_groups(network) for parameter in group.parameters]
+    assert sorted(grouped) == sorted(id(parameter) for parameter in network.parameters())
+
+
+def test_the_initial_weights_are_the_seeds(lesson):
+    first, again = lesson.network().state_dict(), lesson.network().state_dict()
+    other = dataclasses.replace(lesson, seed=1).network().state_dict()
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
+
+
+def test_the_parts_of_a_batch_add_up_to_the_whole(lesson):
+    network = lesson.network()
+    whole, gradients = loss_and_gradients(lesson, network, range(lesson.batch))
+    parts = [loss_and_gradients(lesson, network, [i]) for i in range(lesson.batch)]
+    assert math.isclose(sum(loss for loss, _ in parts), whole, rel_tol=SUM)
+    for gradient, *shares in zip(gradients, *(part for _, part in parts), strict=True):
+        assert torch.allclose(sum(shares), gradient, rtol=1e-4, atol=SUM)
+
+
+def test_crops_do_not_depend_on_who_else_cuts(lesson):
+    together, alone = lesson.crops(pool(), STEP, range(lesson.batch)), lesson.crops(pool(), STEP, [1])
+    each = len(together.images) // lesson.batch
+    assert torch.equal(together.images[each : 2 * each], alone.images)
+    assert (together.step, len(alone.generators)) == (STEP, 1)
+
+
+def test_no_crop_is_larger_than_was_said(lesson):
+    sides = {lesson.crops(pool(), step, [0]).images.shape[-1] for step in range(30)}
+    assert max(sides) == lesson.side
+
+
+def test_steps_differ(lesson):
+    first, second = (lesson.crops(pool(), step, [0]).images for step in (0, 1))
+    assert first.shape != second.shape or not torch.equal(first, second)
+
+
+def test_validation_gives_decibels_of_the_untrained_network(lesson):
+    images = (image(3, (48, 48)),)
+    figures = lesson.validate(lesson.network(), images, RUN)
+    assert figures
+    assert all(15 < value < 45 for value in figures.values())
+
+
+def test_the_loss_falls(lesson):
+    learner = Learner(lesson, dataclasses.replace(PACE, steps=40, warm_up=0), RUN)
+    losses = [
+        # Crops bring generators, which are used up: the same task needs new ones.
+        float(learner.learn(lesson.crops(pool(), STEP, range(lesson.batch)), Ranks(), lambda: False)[0])
+        for _ in range(12)
+    ]
+    assert losses[-1] < losses[0]
+
+
+def test_scales_come_as_often_as_their_shares():
+    lesson = TailorLesson(x2=0.5, x3=0, x4=1.5)
+    drawn = [lesson.scale(step) for step in range(400)]
+    assert set(drawn) == {2, 4}
+    assert 70 <= drawn.count(2) <= 130  # 100 are expected
+
+
+def test_only_hidden_convolutions_of_tailor_learn_by_muon_and_film_learns_slowly():
+    network = TailorLesson(width=6, depth=4, hidden=8).network()
+    hidden, film, rest = TailorLesson().parameter_groups(network)
+    assert [(g.optimizer, g.share) for g in (hidden, film, rest)] == [
+        ("muon", 1.0),
+        ("adam", FILM_SHARE),
+        ("adam", 1.0),
+    ]
+    assert FILM_SHARE <= 0.1
+    assert [tuple(p.shape) for p in hidden.parameters] == [(6, 6, 3, 3)] * 2
+    assert {id(p) for p in film.parameters} == {
+        id(p) for part in (network.told, network.film) for p in part.parameters()
+    }
+
+
+def test_crops_of_one_scale_are_as_large_as_it_needs():
+    assert TailorLesson(x3=0, x4=0).side == 2 * (48 + 12)
+    assert TailorLesson().side == 4 * (32 + 12)
+
+
+def test_validation_of_tailor_leaves_out_scales_that_it_does_not_learn():
+    lesson = LESSONS["tailor, adam"]
+    names = lesson.validate(lesson.network(), (image(3, (48, 48)),), RUN)
+    assert list(names) == ["g0.2d x2", "g2.0d x2", "ganid x2", "g1.3b x2", "bicubic x2"]
+
+
+def test_a_network_without_detail_has_the_error_of_interpolation():
+    lesson = LESSONS["supervised"]
+    network = lesson.network()
+    torch.nn.init.zeros_(network.convolutions[-1].weight)
+    crops = lesson.crops(pool(), 0, range(lesson.batch))
+    hr = crops.images.float() / 255
+    lr = (255 * Degradation(scale=2)(hr)).round() / 255
+    error = (Degradation(scale=2).upsample(lr, (16, 16)) - hr).abs().mean()
+    assert math.isclose(float(lesson.loss(network, crops, RUN).detach()), float(error), rel_tol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "said"),
+    [
+        (TailorLesson, {"crop": 12}, "crop and small_crop must be 13 at least"),
+        (TailorLesson, {"x2": 0.0, "x3": 0.0, "x4": 0.0}, "not all 0"),
+        (TailorLesson, {"x2": -1.0}, "x2, x3 and x4 must be at least 0"),
+        (TailorLesson, {"optimizer": "sgd"}, "one of adam, muon, got 'sgd'"),
+        (TailorLesson, {"depth": 2}, "depth 3 at least"),
+        (SupervisedLesson, {"crop": 25}, "a multiple of it, got 2 and 25"),
+        (SupervisedLesson, {"scale": 1}, "scale must be 2 at least"),
+        (SupervisedLesson, {"optimizer": "sgd"}, "one of adam, muon, got 'sgd'"),
+        (SupervisedLesson, {"batch": 0}, "batch and width must be 1 at least"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(kind, settings, said):
+    with pytest.raises(InputError, match=said):
+        kind(**settings)

@@ -1,0 +1,59 @@
+"""Random degradations: the same whoever computes them, and those of `Degradation`."""
+
+import pytest
+import torch
+
+from innersr.degradation import Degradation
+from innersr.inverse import REACH, taps_of
+from innersr.pretraining.tasks import degrade, generator_of, hr_side, random_taps, random_task
+from innersr.specs import parse_degradation
+from small import image
+
+SIDE = 10  # LR pixels
+
+
+def drawn(seed, step, index):
+    return float(torch.rand((), generator=generator_of(seed, step, index), dtype=torch.float64))
+
+
+def test_every_seed_step_and_index_draws_something_else():
+    keys = [(s, t, i) for s in (0, 1, 2**63 - 1) for t in (0, 1, 2, 10**6) for i in (-1, 0, 1, 15)]
+    assert len({drawn(*key) for key in keys}) == len(keys)
+
+
+def test_the_same_seed_step_and_index_draw_the_same():
+    assert drawn(3, 4, 5) == drawn(3, 4, 5)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("name", ["bicubic", "g2.0d", "ganid", "g1.3b"])
+def test_crops_are_degraded_as_whole_images_are(name, scale):
+    hr = image(3, (hr_side(SIDE, scale),) * 2)
+    degradation = parse_degradation(name, scale)
+    whole = degradation(hr)[..., REACH:-REACH, REACH:-REACH]
+    assert torch.allclose(degrade(hr, taps_of(degradation)[None], scale), whole, atol=2e-6)  # float32
+
+
+def test_the_sharp_image_lies_where_the_degraded_one_does():
+    hr = image(3, (hr_side(SIDE, 2),) * 2)
+    task = random_task(hr, 2, [generator_of(0, 0, 0)])
+    assert task.hr.shape == (1, 3, 2 * SIDE, 2 * SIDE)
+    assert torch.equal(task.hr, hr[..., 2 * REACH : -2 * REACH, 2 * REACH : -2 * REACH])
+    aligned = Degradation(scale=2)(task.hr)
+    assert float((aligned - task.lr).abs().mean()) < 0.1  # of images whose values spread over 0.2
+
+
+def test_a_task_does_not_depend_on_the_others():
+    hr = image(3, (hr_side(SIDE, 2),) * 2).repeat(3, 1, 1, 1)
+    together = random_task(hr, 2, [generator_of(0, 0, i) for i in range(3)])
+    alone = random_task(hr[:1], 2, [generator_of(0, 0, 2)])
+    assert torch.equal(together.taps[2], alone.taps[0])
+    assert torch.allclose(together.lr[2], alone.lr[0], atol=1 / 255 + 1e-6)  # the rounding to 8 bit may tip over
+    assert torch.equal(together.noise[2], alone.noise[0])
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_kernels_keep_the_brightness_and_are_finite(scale):
+    taps = torch.stack([random_taps(scale, generator_of(1, 0, i)) for i in range(60)])
+    assert taps.shape[1:] == (2 * scale * REACH + 1,) * 2
+    assert torch.allclose(taps.sum((1, 2)), torch.ones(60), atol=1e-5)

@@ -1,0 +1,134 @@
+"""Tailor on small networks: what it adapts, what it leaves alone."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from innersr.degradation import Degradation
+from innersr.errors import InputError
+from innersr.kernels import gaussian
+from innersr.methods.tailor import Tailor
+from innersr.metrics import psnr
+from innersr.run import Run
+from innersr.tailored import TailoredStack
+from small import RUN, edges, image, seamless
+from small_priors import networks, write_prior
+
+DIRECT = Degradation(scale=2, kernel=gaussian(1.2, size=9), anchor="centre")
+
+
+@pytest.fixture(scope="module")
+def prior(tmp_path_factory):
+    """An untrained network: its result is the operator's own solution, nearly."""
+    network = TailoredStack(width=16, depth=4, hidden=8, generator=torch.Generator().manual_seed(2))
+    return str(write_prior(tmp_path_factory.mktemp("prior") / "small.safetensors", network))
+
+
+@pytest.fixture
+def method(prior):
+    return Tailor(prior=prior, steps=6, crop=12, refresh=3)
+
+
+def upscaled(method, x, degradation=DIRECT, run=RUN):
+    return method.adapt(x, degradation, run)(x)
+
+
+def test_learning_from_the_image_helps_where_the_same_edges_are_everywhere(method):
+    truth = edges(96)
+    lr = DIRECT(truth)
+    asis, adapted = (
+        psnr(upscaled(replace(method, steps=n, crop=24, learning_rate=2e-3, refresh=20), lr), truth) for n in (0, 80)
+    )
+    assert adapted > asis + 0.3
+
+
+def test_without_steps_nothing_depends_on_the_seed(method):
+    asis = replace(method, steps=0)
+    assert torch.equal(upscaled(asis, image(3)), upscaled(asis, image(3), run=replace(RUN, seed=5)))
+
+
+def test_the_prior_is_the_same_for_the_next_image(method):
+    first = upscaled(method, image(3))
+    upscaled(method, image(3, seed=8))
+    assert torch.equal(upscaled(method, image(3)), first)
+
+
+@pytest.mark.parametrize("scale", [1.5, 2, 2.5, 3, 4, 6, (2, 3)])
+def test_every_scale_goes_through_the_next_larger_one_of_the_network(method, scale):
+    """A gradient tells a shift of a tenth of a pixel, whatever the way through the scales."""
+    ramp = torch.linspace(0.2, 0.8, 24).expand(1, 1, 24, 24)
+    degradation = Degradation(scale=scale)
+    truth = degradation.upsample(ramp)
+    result = upscaled(replace(method, steps=0), ramp, degradation)
+    assert result.shape == truth.shape
+    for axis_result, axis_truth in ((result, truth), (upscaled(replace(method, steps=0), ramp.mT, degradation), None)):
+        expected = degradation.upsample(ramp.mT) if axis_truth is None else axis_truth
+        inside = (axis_result - expected)[..., 12:-12, 12:-12]
+        assert abs(float(inside.mean())) < 0.1 * 0.6 / 23
+
+
+def test_the_result_shrinks_to_the_image(method):
+    lr = DIRECT(edges(96))
+    agreement = [psnr(DIRECT(upscaled(replace(method, corrections=n), lr)), lr) for n in (0, 1, 4)]
+    assert agreement == sorted(agreement)
+    assert agreement[2] > agreement[0] + 3
+
+
+def test_noise_is_not_brought_back(method):
+    """Corrections would make the result shrink to the noise, too."""
+    noisy, generator = replace(DIRECT, noise=0.05), torch.Generator().manual_seed(1)
+    lr = noisy(edges(96), generator)
+    once, never = (upscaled(replace(method, corrections=n), lr, noisy) for n in (4, 0))
+    assert torch.equal(once, never)
+
+
+def test_an_image_smaller_than_its_kernel_is_taken_as_it_is(method):
+    wide = Degradation(scale=2, kernel=gaussian(4.0, size=35), anchor="centre")
+    x = image(3)  # 22x18 pixels: 44x36 hold the kernel, a copy of three quarters does not
+    assert torch.equal(upscaled(method, x, wide), upscaled(replace(method, steps=0), x, wide))
+
+
+@pytest.mark.parametrize("sides", [(3, 4), (16, 200)])
+def test_tiny_and_narrow_images_are_upscaled(method, sides):
+    result = upscaled(method, image(3, sides), Degradation(scale=2))
+    assert result.shape == (1, 3, 2 * sides[0], 2 * sides[1])
+    assert bool(result.isfinite().all())
+
+
+def test_a_texture_that_wraps_stays_seamless(method):
+    model, asis = replace(DIRECT, wrap="xy"), replace(method, steps=0)
+    x = seamless()
+    rolled = upscaled(asis, x.roll((5, 9), (-2, -1)), model)
+    torch.testing.assert_close(rolled, upscaled(asis, x, model).roll((10, 18), (-2, -1)), rtol=0, atol=2e-5)
+
+
+def test_all_views_together_know_no_direction(method):
+    asis = replace(method, steps=0, views=8)
+    x = image(3)
+    turned = upscaled(asis, x.mT.contiguous(), DIRECT.transformed(4))
+    torch.testing.assert_close(turned.mT, upscaled(asis, x), rtol=0, atol=2e-4)
+
+
+def test_another_network_is_refused_by_name(tmp_path):
+    path = write_prior(tmp_path / "other.safetensors", networks()[0])
+    with pytest.raises(InputError, match=r"other.safetensors: needed is a TailoredStack, this is a DetailStack"):
+        Tailor(prior=str(path)).adapt(image(3), DIRECT, Run(device="cpu"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"views": 3}, "views must be one of 1, 2, 4, 8, got 3"),
+        ({"steps": -1}, "not negative"),
+        ({"corrections": -1}, "not negative"),
+        ({"crop": 0}, "must be at least 1"),
+        ({"batch": 0}, "must be at least 1"),
+        ({"smallest_father": 0.8, "largest_father": 0.7}, "got 0.8 and 0.7"),
+        ({"largest_father": 1.1}, "got 0.5 and 1.1"),
+        ({"learning_rate": 0}, "must be positive and finite, got 0"),
+    ],
+)
+def test_a_wrong_setting_is_refused(settings, text):
+    with pytest.raises(InputError, match=text):
+        Tailor(**settings)
