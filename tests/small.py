@@ -9,6 +9,7 @@ from innersr.degradation import Degradation
 from innersr.methods import METHODS, make_method
 from innersr.resize import resize
 from innersr.run import Run
+from small_priors import prior_for
 
 RUN = Run(device="cpu", precision="fp32")
 SIDES = (22, 18)  # pixels
@@ -22,11 +23,16 @@ SMALL = {"steps": "8", "pixels": "1000", "crop": "24", "fathers": "3", "smallest
 }
 
 
+def has(name, field):
+    """Return whether the method of this name has such a setting."""
+    return field in {field.name for field in dataclasses.fields(METHODS[name])}
+
+
 def made(name, settings=SMALL, **others):
-    """Return a method with those of the settings that it has; `others` are values, not text."""
-    fields = {field.name for field in dataclasses.fields(METHODS[name])}
-    method = make_method(name, settings={key: text for key, text in settings.items() if key in fields})
-    return dataclasses.replace(method, **others)
+    """Return a method with those of the settings that it has, and a tiny prior; `others` are values, not text."""
+    method = make_method(name, settings={key: text for key, text in settings.items() if has(name, key)})
+    prior = {"prior": prior_for(name)} if has(name, "prior") else {}
+    return dataclasses.replace(method, **prior | others)
 
 
 def upscaled(method, x, degradation=None, run=RUN):

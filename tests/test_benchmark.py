@@ -11,7 +11,7 @@ import torch
 from PIL import Image as PillowImage
 from typer.testing import CliRunner
 
-from innersr import benchmark
+from innersr import benchmark, commands
 from innersr.benchmark import Case, Plan, cases_of, compute_row, read_rows, run_plan, table_of
 from innersr.cli import app
 from innersr.dataset import Entry, load_sharp
@@ -325,6 +325,13 @@ def test_the_command_ends_with_the_table_and_nothing_else_on_stdout(folder, tmp_
     assert len(rows) == 8 and result.stdout == table_of(rows) + "\n"
     assert rows[-1]["settings"]["width"] == 4
     assert result.stdout.count("\n") == 6
+
+
+def test_the_command_compares_the_default_method_with_interpolation(folder, monkeypatch):
+    plans = []
+    monkeypatch.setattr(commands, "bench", lambda plan, *_: plans.append(plan))
+    assert bench(folder).exit_code == 0
+    assert [plan.methods for plan in plans] == [("bicubic", "tailor")]
 
 
 def test_the_tiles_of_the_command_change_no_figure(folder, tmp_path, monkeypatch):

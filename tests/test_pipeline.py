@@ -14,16 +14,17 @@ from innersr.degradation import Degradation
 from innersr.errors import ImageFileError, InnersrError, InputError
 from innersr.image import Image, Metadata, read, save
 from innersr.kernels import gaussian
-from innersr.methods import ZSSR, BackProjection, Bicubic
+from innersr.methods import METHODS, BackProjection, Bicubic
 from innersr.metrics import consistency_psnr
 from innersr.pipeline import Result, default_output, upscale, upscale_image
 from innersr.resize import resize
 from innersr.run import Run
+from small import made
 
 RUN = Run(device="cpu", precision="fp32")
 DOUBLE = Degradation(scale=2)
 BICUBIC = Bicubic()
-SMALL = ZSSR(steps=8, pixels=1000, crop=24, refresh=3, width=8, depth=3, back_projection=4)
+TAILOR, ZSSR = made("tailor"), made("zssr")
 SIDES = (20, 24)  # pixels
 SINGLE = 1e-6  # float32: values of about 1, each a sum of some ten products
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -168,7 +169,7 @@ def test_a_tensor_comes_back_as_a_tensor_of_its_kind(shape, dtype):
 def test_a_tensor_is_neither_changed_nor_differentiated():
     x = torch.from_numpy(values(1, *SIDES)).requires_grad_()
     kept = x.detach().clone()
-    assert not upscale(x, 2, method=SMALL, run=RUN).requires_grad
+    assert not upscale(x, 2, method=TAILOR, run=RUN).requires_grad
     assert torch.equal(x, kept)
     assert x.grad is None
 
@@ -325,10 +326,10 @@ def test_a_result_is_named_after_its_scale(scale, name):
 # What the arguments mean
 
 
-def test_defaults_are_zssr_at_twice_the_size(monkeypatch):
-    monkeypatch.setattr("innersr.pipeline.make_method", lambda name: {"zssr": SMALL}[name])
+def test_defaults_are_tailor_at_twice_the_size(monkeypatch):
+    monkeypatch.setattr("innersr.pipeline.make_method", lambda name: {"tailor": TAILOR}[name])
     x = levels(*SIDES)
-    assert np.array_equal(upscale(x), upscale(x, 2, method=SMALL, degradation=DOUBLE, run=Run()))
+    assert np.array_equal(upscale(x), upscale(x, 2, method=TAILOR, degradation=DOUBLE, run=Run()))
 
 
 def test_a_degradation_brings_its_own_scale():
@@ -354,7 +355,7 @@ def test_the_method_learns_on_the_run_that_was_given():
 
 def test_every_error_is_one_of_the_package():
     with pytest.raises(InnersrError):
-        upscale(levels(8, 8), run=RUN)
+        upscale(levels(8, 8), method=ZSSR, run=RUN)
 
 
 # upscale_image
@@ -410,7 +411,7 @@ def test_a_narrow_or_wide_range_is_stretched_for_the_method_and_restored(depth, 
 def test_a_12_bit_image_in_16_bits_learns_as_the_8_bit_image_would():
     x = levels(*SIDES, white=4095, dtype="uint16")
     stretched = np.rint((x - x.min()) * (65535 / (x.max() - x.min()))).astype("uint16")
-    narrow, wide = (upscale(a, 2, method=SMALL, run=RUN).astype(float) for a in (x, stretched))
+    narrow, wide = (upscale(a, 2, method=TAILOR, run=RUN).astype(float) for a in (x, stretched))
     spread = float(x.max()) - x.min()
     # Learning amplifies the rounding of the stretched copy, 1 in 65535, over its eight steps.
     np.testing.assert_allclose((narrow - x.min()) / spread, wide / 65535, rtol=0, atol=2e-3)
@@ -424,7 +425,7 @@ def test_floats_outside_the_unit_range_survive():
 
 
 @pytest.mark.parametrize("level", [0, 1, 30_000, 65_535])
-@pytest.mark.parametrize("method", [BICUBIC, SMALL])
+@pytest.mark.parametrize("method", [BICUBIC, TAILOR, ZSSR])
 def test_a_constant_16_bit_image_stays_constant(level, method):
     result = upscale(np.full(SIDES, level, np.uint16), 2, method=method, run=RUN)
     assert bool((result == level).all())
@@ -455,7 +456,7 @@ def test_an_image_with_nan_is_refused_before_the_work(depth):
 # Alpha
 
 
-@pytest.mark.parametrize("method", [BICUBIC, SMALL])
+@pytest.mark.parametrize("method", [BICUBIC, TAILOR, ZSSR])
 @pytest.mark.parametrize("depth", ["uint8", "uint16"])
 def test_opaque_alpha_stays_opaque_and_changes_no_colour(method, depth):
     colour = values(*SIDES, 3)
@@ -465,7 +466,7 @@ def test_opaque_alpha_stays_opaque_and_changes_no_colour(method, depth):
     assert torch.equal(opaque.colour, plain.colour)
 
 
-@pytest.mark.parametrize("method", [BICUBIC, SMALL])
+@pytest.mark.parametrize("method", [BICUBIC, TAILOR, ZSSR])
 def test_hidden_colours_do_not_matter(method):
     shape = disc()
     colour = values(32, 32, 3)
@@ -477,7 +478,7 @@ def test_hidden_colours_do_not_matter(method):
     assert torch.equal(results[0].colour, results[1].colour)
 
 
-@pytest.mark.parametrize("method", [BICUBIC, SMALL, BackProjection()])
+@pytest.mark.parametrize("method", [BICUBIC, TAILOR, ZSSR, BackProjection()])
 @pytest.mark.parametrize("level", [0.1, 0.5, 1.0])
 def test_a_flat_colour_has_no_halo_at_its_edge(method, level):
     """A grey disc on a hidden white ground: every visible pixel of the result is that grey, to 8 bits."""
@@ -490,7 +491,7 @@ def test_a_flat_colour_has_no_halo_at_its_edge(method, level):
     assert float(result.alpha.max()) <= 1
 
 
-@pytest.mark.parametrize("method", [BICUBIC, SMALL])
+@pytest.mark.parametrize("method", [BICUBIC, TAILOR, ZSSR])
 def test_alpha_stays_opaque_inside_and_empty_outside(method):
     shape = disc()
     result = upscale_image(cut_out(values(32, 32, 3), shape, "uint8"), DOUBLE, method, RUN).image
@@ -612,7 +613,7 @@ def test_alpha_and_a_stretched_range_go_together(alpha):
 def test_alpha_has_the_size_of_the_colours_at_any_scale(scale, channels):
     shape = disc()
     degradation = Degradation(scale=scale, kernel=gaussian(1, size=5))
-    result = upscale_image(cut_out(values(32, 32, channels), shape, "uint8"), degradation, SMALL, RUN).image
+    result = upscale_image(cut_out(values(32, 32, channels), shape, "uint8"), degradation, TAILOR, RUN).image
     assert result.colour.shape == (1, channels, *degradation.hr_size((32, 32)))
     assert result.alpha.shape[-2:] == result.colour.shape[-2:]
 
@@ -623,7 +624,7 @@ def test_a_file_with_alpha_travels_from_end_to_end(tmp_path, depth):
     metadata = Metadata(icc=PROFILE, pixels_per_mm=(11.811, 11.811))
     image = replace(cut_out(values(32, 32, 3), shape, depth), metadata=metadata)
     save(image, tmp_path / "cut.png")
-    result = read(upscale(tmp_path / "cut.png", 2, method=SMALL, run=RUN))
+    result = read(upscale(tmp_path / "cut.png", 2, method=TAILOR, run=RUN))
     assert (result.depth, result.colour.shape) == (depth, (1, 3, 64, 64))
     assert result.metadata.icc == PROFILE
     assert result.metadata.pixels_per_mm == pytest.approx((11.811, 11.811), abs=1e-3)
@@ -633,5 +634,5 @@ def test_a_file_with_alpha_travels_from_end_to_end(tmp_path, depth):
 def test_upscale_takes_a_method_by_name():
     small = np.arange(64, dtype=np.uint8).reshape(8, 8)
     assert np.array_equal(upscale(small, method="bicubic"), upscale(small, method=Bicubic()))
-    with pytest.raises(InputError, match="unknown method 'nearest'; there are bicubic, backprojection, zssr"):
+    with pytest.raises(InputError, match=f"unknown method 'nearest'; there are {', '.join(METHODS)}"):
         upscale(small, method="nearest")

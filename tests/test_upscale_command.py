@@ -13,15 +13,16 @@ import pytest
 import torch
 from PIL import Image as PillowImage
 
-from innersr import Progress, commands, gaussian, make_method, read, save_kernel
+from innersr import Progress, Tailor, commands, gaussian, make_method, read, save_kernel
 from innersr.degradation import Degradation
 from innersr.metrics import psnr_y
 from innersr.resize import resize
 from innersr.voice import Voice
+from small_priors import prior_for
 from upscaling import BICUBIC, failed, names, upscale
 
 WIDTH, HEIGHT = 48, 40
-TINY = [*("--set", "steps=5"), *("--set", "pixels=1000"), *("--set", "width=8"), *("--set", "depth=3")]
+TINY = [*("--set", f"prior={prior_for('tailor')}"), *("--set", "steps=5"), *("--set", "crop=12")]
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +61,7 @@ def size_of(name):
 
 def test_the_result_lies_beside_the_input():
     draw("photo.png")
-    said = done("photo.png", *TINY)
+    said = done("photo.png", "--preset", "draft")
     assert said.startswith("photo.png -> photo_x2.png  48x40 -> 96x80  ")
     assert names() == ["photo.png", "photo_x2.png"]
     assert size_of("photo_x2.png") == (96, 80)
@@ -156,9 +157,22 @@ def test_a_size_that_shrinks_this_image_is_its_failure(geometry):
     assert said.startswith(f"error: photo.png: size {geometry} makes ") and "only enlarges" in said
 
 
+def test_the_method_is_tailor_unless_we_say():
+    said = record(draw("photo.png"), *TINY)
+    tiny = Tailor(prior=prior_for("tailor"), steps=5, crop=12)
+    assert (said["method"], said["settings"]) == ("tailor", vars(tiny))
+
+
+def test_an_image_of_one_pixel_is_upscaled():
+    draw("dot.png", np.full((1, 1, 3), 90, np.uint8))
+    done("dot.png", *TINY)
+    assert np.asarray(PillowImage.open("dot_x2.png")).tolist() == [[[90] * 3] * 2] * 2
+
+
 def test_the_method_its_preset_and_its_settings_are_recorded():
     draw("photo.png")
-    said = record("photo.png", "-m", "zssr", "--preset", "draft", *TINY, "--seed", "7")
+    tiny = [*("--set", "steps=5"), *("--set", "pixels=1000"), *("--set", "width=8"), *("--set", "depth=3")]
+    said = record("photo.png", "-m", "zssr", "--preset", "draft", *tiny, "--seed", "7")
     assert said["method"] == "zssr" and said["seed"] == 7
     draft = replace(make_method("zssr", "draft"), steps=5, pixels=1000, width=8, depth=3)
     assert said["settings"] == json.loads(json.dumps(vars(draft)))
@@ -374,7 +388,7 @@ def test_quiet_says_nothing_but_errors():
 
 def test_verbose_says_the_settings():
     result = upscale(draw("photo.png"), *TINY, "-v")
-    assert result.stderr.startswith("zssr {'steps': 5, ") and result.stderr.count("\n") == 1
+    assert result.stderr.startswith("tailor {'prior': ") and result.stderr.count("\n") == 1
 
 
 def test_the_comparison_is_a_labelled_picture_with_both_halves():

@@ -22,12 +22,12 @@ def folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--method", "zsr"], "unknown method 'zsr'; there are bicubic, "),
-        (["--preset", "slow"], "unknown preset 'slow' of zssr; there are draft, "),
-        (["--set", "step=5"], "zssr has no setting 'step'; it has steps, "),
+        (["--method", "zsr"], "unknown method 'zsr'; there are tailor, zssr, "),
+        (["--preset", "slow"], "unknown preset 'slow' of tailor; there are draft, "),
+        (["--set", "step=5"], "tailor has no setting 'step'; it has prior, steps, "),
         (["--set", "steps"], "a setting is written name=value, got 'steps'"),
         (["--set", "steps=many"], "setting steps takes int, got 'many'"),
-        (["--set", "depth=1"], "depth at least 2"),
+        (["--set", "views=3"], "views must be one of 1, 2, 4, 8, got 3"),
         (["--device", "gpu"], "unknown device 'gpu'"),
         (["--device", "meta"], "device meta is not supported"),
         (["--precision", "fp8"], "precision must be one of auto, fp32, bf16, got 'fp8'"),
@@ -94,7 +94,7 @@ def test_a_folder_as_input_is_exit_code_1(folder):
 
 def test_an_image_too_small_to_learn_from_is_named_with_the_remedy():
     PillowImage.fromarray(SAMPLES[:1, :1]).save("dot.png")
-    said = failed("dot.png")
+    said = failed("dot.png", "-m", "zssr")
     assert said.startswith("error: dot.png: an image of 1x1 pixels is too small to learn from")
     assert "use the method bicubic" in said
     assert upscale("dot.png", *BICUBIC).exit_code == 0
@@ -102,7 +102,7 @@ def test_an_image_too_small_to_learn_from_is_named_with_the_remedy():
 
 def test_a_file_name_inside_the_message_is_not_taken_for_the_file_named():
     PillowImage.fromarray(SAMPLES[:1, :1]).save("a", format="PNG")
-    assert upscale("a", "-o", "b.png", "-q").stderr.startswith("error: a: an image of 1x1 pixels")
+    assert failed("a", "-m", "zssr", "-o", "b.png", "-q").startswith("error: a: an image of 1x1 pixels")
 
 
 def test_a_kernel_larger_than_the_image_is_its_failure():

@@ -20,6 +20,7 @@ from innersr.tailored import Layers, TailoredStack, conditions_of, run_layers
 
 FLOAT = 4  # bytes
 BUFFERS = 5  # feature maps that a convolution holds at a time, and spectra of the solution
+NEAR = 3  # LR pixels around a pixel that have to be equal for it to lie in a flat place
 SORTED = 5  # times the memory of all views that their median takes
 
 
@@ -58,7 +59,19 @@ def enlarge(layers: Layers, fit: Fit, around: Tensor, run: Run | None = None) ->
     seen = torch.cat([lr, solution], dim=1)
     with nullcontext() if run is None else run.autocast():
         lacking = run_layers(layers, seen)
-    return F.pixel_shuffle(solution + lacking.float(), fit.scale)
+    return F.pixel_shuffle(solution + lacking.float() * _unevenness(around), fit.scale)
+
+
+def _unevenness(around: Tensor) -> Tensor:
+    """Return, (N, 1, h, w), 0 where an LR image is flat around a pixel, 1 where it varies by an 8-bit level.
+
+    In flat places nothing is lacking, and black stays black, which a network with biases does not know exactly.
+    """
+    inner = slice(RADIUS - NEAR, NEAR - RADIUS)
+    near = around.detach()[..., inner, inner]
+    sides = 2 * NEAR + 1
+    spread = F.max_pool2d(near, sides, stride=1) + F.max_pool2d(-near, sides, stride=1)
+    return (255 * spread.amax(1, keepdim=True)).clamp(max=1)
 
 
 @torch.no_grad()

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from innersr.augment import SYMMETRIES, apply_symmetry, random_crop
-from innersr.conditioned import as_seen, correct, enlarge, fit_to, render
+from innersr.conditioned import Fit, as_seen, correct, enlarge, fit_to, render
 from innersr.degradation import Degradation
 from innersr.errors import InputError
 from innersr.inverse import RADIUS
@@ -30,6 +31,8 @@ RESULT_SIDE = 256  # LR pixels: of large images a part is learnt from, each time
 WARM_UP = 10  # steps over which the learning rate rises from 0
 BETAS = (0.9, 0.99)  # of Adam
 FATHERS = 3
+CELLS = 4  # on a side of a father: a quarter of its cells is not learnt from
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of what was learnt, that are tried
 VIEWS = (1, 2, 4, 8)
 BACK_PROJECTION = 10  # steps, where the scale is not one of the network's
 
@@ -103,50 +106,108 @@ class Tailor:
         generator, fit = run.generator(), fit_to(degradation, lr.device)
         plain = replace(degradation, wrap="")  # crops do not continue on their other side
         learnt = [p for name, p in network.named_parameters() if name.startswith(("heads", "body", "tails"))]
+        before = [parameter.clone() for parameter in learnt]
+        first = fathers = self._fathers(network, lr, degradation, run, generator)
+        if not fathers:
+            return  # they would all be smaller than the kernel
         optimizer = torch.optim.Adam([p.requires_grad_(True) for p in learnt], betas=BETAS)
-        fathers: list[Tensor] = []
         steps = run.steps("learn", self.steps)
         for step in steps:
-            if step == 0 or (self.refresh and step % self.refresh == 0):
-                fathers = self._fathers(network, lr, degradation, run, generator) or fathers
-            if not fathers:
-                break  # they would all be smaller than the kernel
+            if step and self.refresh and step % self.refresh == 0:
+                fathers = self._fathers(network, lr, degradation, run, generator)
             progress = max(step / self.steps, run.time_used())
             for group in optimizer.param_groups:
                 group["lr"] = cosine(progress, self.learning_rate) * min(1, (step + 1) / WARM_UP)
-            targets = self._targets(fathers, fit.scale, generator)
+            targets, counts = self._targets(fathers, fit.scale, generator)
             sons = plain(targets, generator)
-            around = cut(sons, Window(-RADIUS, -RADIUS, sons.shape[-2] + RADIUS, sons.shape[-1] + RADIUS))
             layers = network.folded(fit.scale, fit.conditions, targets.shape[1])
-            loss = (enlarge(layers, fit, around, run) - targets).abs().mean()
+            error = (enlarge(layers, fit, _surrounded(sons), run) - targets).abs().mean(1, keepdim=True)
+            loss = (error * counts).sum() / counts.sum().clamp(min=1)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             steps.note(loss.detach())
         network.requires_grad_(False)
+        _keep_what_helps(network, list(zip(learnt, before, strict=True)), first, plain, fit)
 
     def _fathers(
         self, network: TailoredStack, lr: Tensor, degradation: Degradation, run: Run, generator: torch.Generator
-    ) -> list[Tensor]:
-        """Return smaller copies of the result so far, (N, 1 or 3, H, W), of a large image's those of a part of it."""
+    ) -> list[Father]:
+        """Return smaller copies of the result so far, of a large image's those of a part of it."""
         part = as_seen(random_crop(lr, RESULT_SIDE, generator, degradation.wraps), network)
         seen = degradation if part.shape[-2:] == lr.shape[-2:] else replace(degradation, wrap="")
         quiet = replace(run, report=None, tile=RESULT_SIDE)
         result = render(network, part, seen, quiet, symmetries=(0,)).clamp_(0, 1)
-        factors = torch.linspace(self.smallest_father, self.largest_father, FATHERS).tolist()
-        copies = [resize(result, factor).clamp_(0, 1) for factor in factors]
-        return [copy for copy in copies if min(copy.shape[-2:]) >= degradation.reach]
+        scale = round(degradation.scales[0])
+        fathers = []
+        for factor in torch.linspace(self.smallest_father, self.largest_father, FATHERS).tolist():
+            copy = resize(result, factor).clamp_(0, 1)
+            height, width = (n // scale * scale for n in copy.shape[-2:])
+            if min(height, width) >= degradation.reach:
+                fathers.append(Father(copy[..., :height, :width], _learnt_part(height, width).to(lr.device)))
+        return fathers
 
-    def _targets(self, fathers: list[Tensor], scale: int, generator: torch.Generator) -> Tensor:
-        """Draw the father crops of one step, each turned some way."""
+    def _targets(self, fathers: list[Father], scale: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Draw the father crops of one step, each turned some way, and which of their pixels count."""
         crops = []
-        side = min(scale * self.crop, *(n for father in fathers for n in father.shape[-2:])) // scale * scale
+        side = min(scale * self.crop, *(n for father in fathers for n in father.image.shape[-2:])) // scale * scale
         for _ in range(self.batch):
             father = fathers[int(torch.randint(len(fathers), (), generator=generator))]
             symmetry = SYMMETRIES[int(torch.randint(len(SYMMETRIES), (), generator=generator))]
-            image = father[int(torch.randint(len(father), (), generator=generator))][None]
-            crops.append(apply_symmetry(random_crop(image, side, generator), symmetry))
-        return torch.cat(crops)
+            image = father.image[int(torch.randint(len(father.image), (), generator=generator))][None]
+            both = random_crop(torch.cat([image, father.learnt], dim=1), side, generator)
+            crops.append(apply_symmetry(both, symmetry))
+        batch = torch.cat(crops)
+        return batch[:, :-1], batch[:, -1:]
+
+
+class Father(NamedTuple):
+    """Images to learn from, (N, C, H, W), and which of their pixels, (1, 1, H, W): 1 to learn from, 0 to judge by."""
+
+    image: Tensor
+    learnt: Tensor
+
+
+def _learnt_part(height: int, width: int) -> Tensor:
+    """Return 0 in a quarter of the cells of a grid, which lie at the same places in every father."""
+    rows, columns = (torch.arange(n) * CELLS // n for n in (height, width))
+    return ((rows[:, None] + 2 * columns[None]) % 4 > 0).float()[None, None]
+
+
+@torch.no_grad()
+def _keep_what_helps(
+    network: TailoredStack,
+    weights: list[tuple[Tensor, Tensor]],
+    fathers: list[Father],
+    degradation: Degradation,
+    fit: Fit,
+) -> None:
+    """Move the weights to where, between those before and those after, what was not learnt from is made best.
+
+    Args:
+        network: that has learnt.
+        weights: of it, and what they were before.
+        fathers: to judge by.
+        degradation: of their sons.
+        fit: to the degradation.
+    """
+    changes = [now - before for now, before in weights]
+
+    def error(share: float) -> float:
+        for (now, before), change in zip(weights, changes, strict=True):
+            now.copy_(before + share * change)
+        layers = network.folded(fit.scale, fit.conditions, fathers[0].image.shape[1])
+        errors = []
+        for father in fathers:
+            made = enlarge(layers, fit, _surrounded(degradation(father.image)))
+            errors.append(float(((made - father.image).square() * (1 - father.learnt)).mean()))
+        return sum(errors)
+
+    error(min(SHARES, key=error))
+
+
+def _surrounded(x: Tensor) -> Tensor:
+    return cut(x, Window(-RADIUS, -RADIUS, x.shape[-2] + RADIUS, x.shape[-1] + RADIUS))
 
 
 def _load(prior: str) -> TailoredStack:
