@@ -2,7 +2,8 @@
 
 A checkpoint is one .safetensors file. Its metadata has one key, "innersr", whose text is a JSON object, the header:
 
-    {"format": 1, "kind": "prior" or "training", "network": {"name": ..., "arguments": {...}}, "provenance": {...}}
+    {"format": 1, "kind": "prior", "network": {"name": ..., "arguments": {...}}, "provenance": {...}}
+    {"format": 1, "kind": "training", "step": ..., "seconds": ..., "settings": {...}}
 
 Reading runs no code that a file names: networks are looked up in a table, their arguments are checked against it.
 """

@@ -22,6 +22,7 @@ class Muon(torch.optim.Optimizer):
     Args:
         parameters: of two axes at least, in any of torch's forms for groups.
         lr: learning rate; a step changes a weight's matrix by lr * sqrt(out / (in * 9)) along every direction.
+            Differs from Jordan's code, whose root is never below 1: here wide inputs change less.
         momentum: share of the old momentum that is kept.
         dtype: that the matrices are made orthogonal in; bfloat16 is enough where the device computes it.
     """

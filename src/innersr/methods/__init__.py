@@ -124,4 +124,5 @@ def parse_setting(key: str, text: str, kind: str) -> object:
             return tuple(float(part) for part in text.split(","))
         return {"int": int, "float": float, "str": str}[kind](text)
     except (KeyError, ValueError):
-        raise InputError(f"setting {key} takes {kind}, got {text!r}") from None
+        wanted = "numbers separated by commas" if kind == "tuple[float, ...]" else kind
+        raise InputError(f"setting {key} takes {wanted}, got {text!r}") from None

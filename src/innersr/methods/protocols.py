@@ -17,7 +17,7 @@ Upscaler: TypeAlias = Callable[[Tensor], Tensor]
 class Method(Protocol):
     """Learns an upscaler for one image. Keeps nothing.
 
-    A method is a frozen dataclass of its hyperparameters; it knows no image, device or path.
+    A method is a frozen dataclass of its hyperparameters; it knows no image and no device.
     """
 
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:

@@ -27,11 +27,13 @@ from innersr.run import Run
 from innersr.tailored import SCALES, TailoredStack
 from innersr.training import cosine
 
-RESULT_SIDE = 256  # LR pixels: of large images a part is learnt from, each time another
+RESULT_SIDE = 256  # LR pixels: of large images a part is learnt from
+CANDIDATES = 8  # parts, of which the most detailed is taken
 WARM_UP = 10  # steps over which the learning rate rises from 0
 BETAS = (0.9, 0.99)  # of Adam
 FATHERS = 3
-CELLS = 4  # on a side of a father: a quarter of its cells is not learnt from
+MARGIN = 8  # LR pixels of context around what is held out
+LEVEL_SLACK = 1e-3  # 8-bit levels that float32 values may be beside them
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of what was learnt, that are tried
 VIEWS = (1, 2, 4, 8)
 BACK_PROJECTION = 10  # steps, where the scale is not one of the network's
@@ -47,10 +49,12 @@ class Tailor:
         learning_rate: of Adam, to begin with; it falls along a cosine.
         crop: side of the crops to learn from, in LR pixels, at most.
         batch: crops in one step.
-        father_scales: (smallest, largest) factor that the result is shrunk by to learn from.
+        smallest_father: least factor that the result is shrunk by to learn from, in (0, 1].
+        largest_father: greatest such factor.
         refresh: steps after which the result that is learnt from is made anew; 0 for never.
         views: turned copies of the image whose median the result is: 1, 2, 4 or 8.
-        corrections: rounds that make the result agree with the image, see `correct`.
+        corrections: rounds that make the result agree with the image, see `correct`; at scales that are not the
+            network's, back-projection does it.
     """
 
     prior: str = "tailor"
@@ -84,6 +88,10 @@ class Tailor:
             lr: (1, C, H, W) in [0, 1], any number of channels.
             degradation: what made `lr`.
             run: where and how long.
+
+        Raises:
+            InputError: there is no such prior, or it holds another network.
+            CheckpointError: the prior cannot be read.
         """
         network = _load(self.prior).to(lr.device)
         whole = degradation.rescaled(_head(degradation))
@@ -107,19 +115,21 @@ class Tailor:
         plain = replace(degradation, wrap="")  # crops do not continue on their other side
         learnt = [p for name, p in network.named_parameters() if name.startswith(("heads", "body", "tails"))]
         before = [parameter.clone() for parameter in learnt]
-        first = fathers = self._fathers(network, lr, degradation, run, generator)
+        part = _detailed_part(lr, degradation.wraps, generator)
+        seen = degradation if part.shape == lr.shape else plain
+        first = fathers = self._fathers(network, part, seen, run)
         if not fathers:
             return  # they would all be smaller than the kernel
         optimizer = torch.optim.Adam([p.requires_grad_(True) for p in learnt], betas=BETAS)
         steps = run.steps("learn", self.steps)
         for step in steps:
             if step and self.refresh and step % self.refresh == 0:
-                fathers = self._fathers(network, lr, degradation, run, generator)
+                fathers = self._fathers(network, part, seen, run)
             progress = max(step / self.steps, run.time_used())
             for group in optimizer.param_groups:
                 group["lr"] = cosine(progress, self.learning_rate) * min(1, (step + 1) / WARM_UP)
             targets, counts = self._targets(fathers, fit.scale, generator)
-            sons = plain(targets, generator)
+            sons = _rounded_like(lr, plain(targets, generator))
             layers = network.folded(fit.scale, fit.conditions, targets.shape[1])
             error = (enlarge(layers, fit, _surrounded(sons), run) - targets).abs().mean(1, keepdim=True)
             loss = (error * counts).sum() / counts.sum().clamp(min=1)
@@ -128,16 +138,14 @@ class Tailor:
             optimizer.step()
             steps.note(loss.detach())
         network.requires_grad_(False)
-        _keep_what_helps(network, list(zip(learnt, before, strict=True)), first, plain, fit)
+        trials = [_trial(father, lr, plain, generator) for father in first]
+        _keep_what_helps(network, list(zip(learnt, before, strict=True)), trials, fit, run)
 
-    def _fathers(
-        self, network: TailoredStack, lr: Tensor, degradation: Degradation, run: Run, generator: torch.Generator
-    ) -> list[Father]:
-        """Return smaller copies of the result so far, of a large image's those of a part of it."""
-        part = as_seen(random_crop(lr, RESULT_SIDE, generator, degradation.wraps), network)
-        seen = degradation if part.shape[-2:] == lr.shape[-2:] else replace(degradation, wrap="")
+    def _fathers(self, network: TailoredStack, lr: Tensor, degradation: Degradation, run: Run) -> list[Father]:
+        """Return smaller copies of the result so far, none smaller than the kernel."""
+        # One tile, whatever memory is free: what tiles change by rounding, learning would magnify.
         quiet = replace(run, report=None, tile=RESULT_SIDE)
-        result = render(network, part, seen, quiet, symmetries=(0,)).clamp_(0, 1)
+        result = render(network, as_seen(lr, network), degradation, quiet, symmetries=(0,)).clamp_(0, 1)
         scale = round(degradation.scales[0])
         fathers = []
         for factor in torch.linspace(self.smallest_father, self.largest_father, FATHERS).tolist():
@@ -168,42 +176,74 @@ class Father(NamedTuple):
     learnt: Tensor
 
 
+class Trial(NamedTuple):
+    """What adapted weights are judged by: a part of a father, its son, and where in it nothing was learnt from."""
+
+    image: Tensor
+    son: Tensor
+    top: int
+    left: int
+
+
+def _trial(father: Father, lr: Tensor, degradation: Degradation, generator: torch.Generator) -> Trial:
+    """Return what was held out of a father, with some pixels around it."""
+    scale, reach = round(degradation.scales[0]), degradation.reach
+    held = [n // 2 for n in father.image.shape[-2:]]
+    starts = [min(h - scale * MARGIN, n - reach) for h, n in zip(held, father.image.shape[-2:], strict=True)]
+    top, left = (max(0, start) // scale * scale for start in starts)
+    image = father.image[..., top:, left:]
+    return Trial(image, _rounded_like(lr, degradation(image, generator)), held[0] - top, held[1] - left)
+
+
 def _learnt_part(height: int, width: int) -> Tensor:
-    """Return 0 in a quarter of the cells of a grid, which lie at the same places in every father."""
-    rows, columns = (torch.arange(n) * CELLS // n for n in (height, width))
-    return ((rows[:, None] + 2 * columns[None]) % 4 > 0).float()[None, None]
+    """Return 0 in the lower right quarter, the same part of the picture in every father, 1 elsewhere."""
+    learnt = torch.ones(1, 1, height, width)
+    learnt[..., height // 2 :, width // 2 :] = 0
+    return learnt
 
 
 @torch.no_grad()
 def _keep_what_helps(
     network: TailoredStack,
     weights: list[tuple[Tensor, Tensor]],
-    fathers: list[Father],
-    degradation: Degradation,
+    trials: list[Trial],
     fit: Fit,
+    run: Run,
 ) -> None:
     """Move the weights to where, between those before and those after, what was not learnt from is made best.
 
     Args:
         network: that has learnt.
         weights: of it, and what they were before.
-        fathers: to judge by.
-        degradation: of their sons.
+        trials: to judge by.
         fit: to the degradation.
+        run: at whose precision to judge.
     """
     changes = [now - before for now, before in weights]
 
     def error(share: float) -> float:
         for (now, before), change in zip(weights, changes, strict=True):
             now.copy_(before + share * change)
-        layers = network.folded(fit.scale, fit.conditions, fathers[0].image.shape[1])
-        errors = []
-        for father in fathers:
-            made = enlarge(layers, fit, _surrounded(degradation(father.image)))
-            errors.append(float(((made - father.image).square() * (1 - father.learnt)).mean()))
-        return sum(errors)
+        layers = network.folded(fit.scale, fit.conditions, trials[0].image.shape[1])
+        errors = [enlarge(layers, fit, _surrounded(trial.son), run) - trial.image for trial in trials]
+        held_out = [e[..., trial.top :, trial.left :] for e, trial in zip(errors, trials, strict=True)]
+        return sum(float(e.square().mean()) for e in held_out)
 
     error(min(SHARES, key=error))
+
+
+def _detailed_part(lr: Tensor, wraps: tuple[bool, bool], generator: torch.Generator) -> Tensor:
+    """Return what is learnt from: of a large image the most detailed of some random parts."""
+    if max(lr.shape[-2:]) <= RESULT_SIDE:
+        return lr
+    parts = [random_crop(lr, RESULT_SIDE, generator, wraps) for _ in range(CANDIDATES)]
+    return max(parts, key=lambda part: float(part.diff(dim=-1).abs().mean() + part.diff(dim=-2).abs().mean()))
+
+
+def _rounded_like(lr: Tensor, sons: Tensor) -> Tensor:
+    """Return the sons rounded to 8 bits if the image is: what is finer in them, the network must not learn to use."""
+    levels = 255 * lr
+    return (255 * sons).round() / 255 if torch.allclose(levels, levels.round(), rtol=0, atol=LEVEL_SLACK) else sons
 
 
 def _surrounded(x: Tensor) -> Tensor:

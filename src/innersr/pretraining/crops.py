@@ -86,7 +86,7 @@ def read_pool(folders: Sequence[Path], extra: Sequence[Path], side: int, run: Ru
         run: told the progress.
 
     Raises:
-        InputError: a folder is missing or empty, images are not grey or RGB, or all of a kind are too small.
+        InputError: a folder is missing or empty, or all of a kind are too small.
         ImageFileError: a file cannot be read; nothing is left out silently.
     """
     entries = find_images([*folders, *extra])

@@ -60,7 +60,7 @@ class InnerLoop(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class MZSRLesson:
-    """Teaches a `DetailStack` with biases to be adapted. The defaults are the paper's.
+    """Teaches a `DetailStack` with biases to be adapted. The defaults are the paper's, but for the pace (`Pace`).
 
     Args:
         scale: HR pixels per LR pixel, or the smallest of them.

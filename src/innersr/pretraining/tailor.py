@@ -22,7 +22,7 @@ from innersr.tailored import SCALES, TailoredStack, conditions_of
 
 LUMA = (65.481 / 219, 128.553 / 219, 24.966 / 219)  # BT.601
 BORDER = 2  # HR pixels that the loss leaves out: the network sees zeros beyond the edge
-FILM_SHARE = 0.03  # of the learning rate; at the full rate FiLM shifts features below 0, and the ReLUs stay dead
+FILM_SHARE = 0.03  # of the learning rate; at the full rate FiLM runs away before the layers have learnt anything
 LEAST_CROP = RADIUS + 1  # LR pixels; reflection does not reach farther
 CASES: tuple[Case, ...] = (
     *((name, 2) for name in ("g0.2d", "g2.0d", "ganid", "g1.3b", "bicubic")),
