@@ -8,7 +8,7 @@ import torch
 from innersr.degradation import Degradation
 from innersr.errors import InputError
 from innersr.kernels import gaussian
-from innersr.methods.tailor import Tailor
+from innersr.methods.tailor import Tailor, _detailed_part, _rounded_like
 from innersr.metrics import psnr
 from innersr.run import Run
 from innersr.tailored import TailoredStack
@@ -46,6 +46,28 @@ def test_learning_from_the_image_helps_where_the_same_edges_are_everywhere(metho
 def test_without_steps_nothing_depends_on_the_seed(method):
     asis = replace(method, steps=0)
     assert torch.equal(upscaled(asis, image(3)), upscaled(asis, image(3), run=replace(RUN, seed=5)))
+
+
+def test_what_makes_the_held_out_part_worse_is_forgotten(method):
+    """Such a rate ruins any network."""
+    ruined = replace(method, steps=12, learning_rate=0.5, refresh=0)
+    lr = DIRECT(edges(96))
+    torch.testing.assert_close(upscaled(ruined, lr), upscaled(replace(method, steps=0), lr), rtol=0, atol=1e-6)
+
+
+def test_sons_are_as_fine_as_the_image():
+    sons = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    eight_bits, finer = (sons * 255).round() / 255, sons
+    assert torch.equal(_rounded_like(eight_bits, sons), eight_bits)
+    assert torch.equal(_rounded_like(finer, sons), sons)
+
+
+def test_of_a_large_image_the_most_detailed_part_is_learnt_from():
+    lr = torch.full((1, 1, 300, 900), 0.5)
+    lr[..., 450:] = torch.rand(300, 450, generator=torch.Generator().manual_seed(1))
+    part = _detailed_part(lr, (False, False), torch.Generator().manual_seed(2))
+    assert part.shape[-2:] == (256, 256)
+    assert float(part.diff(dim=-1).abs().mean()) > 0.3  # of uniform noise it is 1/3, of the flat half 0
 
 
 def test_the_prior_is_the_same_for_the_next_image(method):
