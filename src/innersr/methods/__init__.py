@@ -58,7 +58,7 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "tailor": {
         "draft": {"steps": 0, "views": 1},
         "balanced": {},
-        "best": {"steps": 1500, "refresh": 250, "views": 8},
+        "best": {"steps": 1500, "crop": 48, "refresh": 250, "views": 8},
     },
     "mzsr": {"draft": {"steps": 1}, "balanced": {}, "best": {"self_ensemble": True, "back_projection": 10}},
     "zssr": {

@@ -34,7 +34,7 @@ BETAS = (0.9, 0.99)  # of Adam
 FATHERS = 3
 MARGIN = 8  # LR pixels of context around what is held out
 LEVEL_SLACK = 1e-3  # 8-bit levels that float32 values may be beside them
-SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of what was learnt, that are tried
+SHARES = (0.0, 0.25, 0.5, 0.75)  # of what was learnt, that are tried
 VIEWS = (1, 2, 4, 8)
 BACK_PROJECTION = 10  # steps, where the scale is not one of the network's
 
@@ -58,15 +58,15 @@ class Tailor:
     """
 
     prior: str = "tailor"
-    steps: int = 60
-    learning_rate: float = 2e-4
-    crop: int = 48
+    steps: int = 120
+    learning_rate: float = 3e-4
+    crop: int = 32
     batch: int = 1
     smallest_father: float = 0.5
     largest_father: float = 0.75
     refresh: int = 0
-    views: int = 1
-    corrections: int = 2
+    views: int = 2
+    corrections: int = 1
 
     def __post_init__(self) -> None:
         if self.views not in VIEWS:
@@ -138,8 +138,9 @@ class Tailor:
             optimizer.step()
             steps.note(loss.detach())
         network.requires_grad_(False)
-        trials = [_trial(father, lr, plain, generator) for father in first]
-        _keep_what_helps(network, list(zip(learnt, before, strict=True)), trials, fit, run)
+        # The father that was shrunk least tells best: it is nearest in scale to what is to be made.
+        trial = _trial(first[-1], lr, plain, generator)
+        _keep_what_helps(network, list(zip(learnt, before, strict=True)), trial, fit, run)
 
     def _fathers(self, network: TailoredStack, lr: Tensor, degradation: Degradation, run: Run) -> list[Father]:
         """Return smaller copies of the result so far, none smaller than the kernel."""
@@ -206,7 +207,7 @@ def _learnt_part(height: int, width: int) -> Tensor:
 def _keep_what_helps(
     network: TailoredStack,
     weights: list[tuple[Tensor, Tensor]],
-    trials: list[Trial],
+    trial: Trial,
     fit: Fit,
     run: Run,
 ) -> None:
@@ -215,7 +216,7 @@ def _keep_what_helps(
     Args:
         network: that has learnt.
         weights: of it, and what they were before.
-        trials: to judge by.
+        trial: to judge by.
         fit: to the degradation.
         run: at whose precision to judge.
     """
@@ -224,10 +225,9 @@ def _keep_what_helps(
     def error(share: float) -> float:
         for (now, before), change in zip(weights, changes, strict=True):
             now.copy_(before + share * change)
-        layers = network.folded(fit.scale, fit.conditions, trials[0].image.shape[1])
-        errors = [enlarge(layers, fit, _surrounded(trial.son), run) - trial.image for trial in trials]
-        held_out = [e[..., trial.top :, trial.left :] for e, trial in zip(errors, trials, strict=True)]
-        return sum(float(e.square().mean()) for e in held_out)
+        layers = network.folded(fit.scale, fit.conditions, trial.image.shape[1])
+        difference = enlarge(layers, fit, _surrounded(trial.son), run) - trial.image
+        return float(difference[..., trial.top :, trial.left :].square().mean())
 
     error(min(SHARES, key=error))
 
