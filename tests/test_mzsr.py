@@ -340,6 +340,21 @@ def test_where_the_first_is_not_packaged_the_next_that_fits_is_taken(packaged, t
 
 
 @pytest.mark.parametrize(
+    ("degradation", "expected"),
+    [
+        (DOUBLE, "supervised-x2"),
+        (Degradation(scale=2, kernel=gaussian(0.2, size=7), anchor="centre"), "supervised-x2"),
+        (DIRECT, "mzsr-direct-x2"),
+        (ALIGNED, "mzsr-bicubic-x2"),
+        (Degradation(scale=3), "mzsr-multi"),
+    ],
+)
+def test_what_is_sharper_than_meta_training_knows_begins_with_the_weights_before_it(packaged, degradation, expected):
+    packaged(*NAMES, "supervised-x2")
+    assert packaged_prior(degradation) == expected
+
+
+@pytest.mark.parametrize(
     ("there", "degradation", "text"),
     [
         # A sub-pixel network cannot see that the LR pixels lie elsewhere.

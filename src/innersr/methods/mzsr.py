@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from innersr import kernels
 from innersr.augment import random_crop
 from innersr.blur import WHOLE, is_whole
 from innersr.degradation import Degradation
@@ -50,6 +51,8 @@ class Packaged(NamedTuple):
     learning_rates: tuple[float, ...]
 
 
+LEAST_VARIANCE = 1.0  # HR px^2, of the long axis: sharper kernels were not in meta-training (Soh 2020, sec. 4.1)
+
 # The first one that fits the degradation and is packaged is taken.
 PRIORS = (
     Packaged("mzsr-direct-x2", "paper", "direct", (2, 2), DIRECT_X2),
@@ -60,6 +63,7 @@ PRIORS = (
     Packaged("mzsr-direct-x4-lr", "subpixel", "direct", (4, 4), DIRECT_X4),
     Packaged("mzsr-multi", "paper", "direct", (2, 4), MULTI_SCALE),
 )
+LARGE_SCALE = Packaged("supervised-x2", "paper", "bicubic", (2, 2), BICUBIC_X2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +75,8 @@ class MZSR:
         prior: name of a packaged one, or path of a file. When empty, the first of PRIORS that is packaged and was
             made for this network, these scales and such LR pixels. Where there is none, the first that was made
             for this network and these scales and works at HR resolution: the interpolated image shows it where
-            the LR pixels lie, and it is adapted to them.
+            the LR pixels lie, and it is adapted to them. For images sharper than those of meta-training, as bicubic
+            shrinking makes them, the weights that meta-training began with.
         learning_rates: of the steps, the last one for all that follow; those published for the model when empty.
         network: of the prior: "paper" works at HR resolution on the interpolated image, "subpixel" on the LR image,
             which needs a whole scale; "auto" takes either.
@@ -196,11 +201,18 @@ def rates_by_step(rates: Sequence[float], steps: int) -> list[float]:
 
 
 def _fitting(degradation: Degradation, network: str) -> list[Packaged]:
-    """Return the priors for these scales: first those made for such LR pixels, then those that can adapt to them."""
+    """Return the priors for these scales: first those made for such LR pixels, then those that can adapt to them.
+
+    Where the image is sharper than meta-training knows, the weights of large-scale training come before all: the
+    others would sharpen it once more.
+    """
     model = _model_of(degradation)
+    kernel = degradation.kernel
+    is_sharp = kernel is None or kernels.shape_of(kernel).long_variance < LEAST_VARIANCE
+    large_scale = [LARGE_SCALE] if is_sharp and network != "subpixel" and degradation.scales == (2, 2) else []
     fitting = [prior for prior in PRIORS if network in ("auto", prior.network) and _spans(prior, degradation.scales)]
     others = [prior for prior in fitting if prior.model != model and prior.network == "paper"]
-    return [prior for prior in fitting if prior.model == model] + others
+    return large_scale + [prior for prior in fitting if prior.model == model] + others
 
 
 def _spans(prior: Packaged, scales: tuple[float, float]) -> bool:
