@@ -47,7 +47,7 @@ Out = Annotated[
 Steps = Annotated[int | None, typer.Option(min=1, help="20000 by default.", rich_help_panel=LEARNING)]
 Batch = Annotated[
     int | None,
-    typer.Option(min=1, help="Crops per step, of mzsr tasks; of all processes together.", rich_help_panel=LEARNING),
+    typer.Option(min=1, help="Crops per step (of mzsr, tasks), of all processes together.", rich_help_panel=LEARNING),
 ]
 Settings = Annotated[
     list[str] | None,
