@@ -111,6 +111,13 @@ def test_an_image_smaller_than_its_kernel_is_taken_as_it_is(method):
     assert torch.equal(upscaled(method, x, wide), upscaled(replace(method, steps=0), x, wide))
 
 
+def test_crops_are_as_large_as_the_kernel_at_least(method):
+    wide = Degradation(scale=2, kernel=gaussian(4.0, size=41), anchor="centre")
+    result = upscaled(method, image(3, (64, 64)), wide)  # crops of 12 LR pixels are 24 pixels of a father
+    assert result.shape == (1, 3, 128, 128)
+    assert not torch.equal(result, upscaled(replace(method, steps=0), image(3, (64, 64)), wide))
+
+
 @pytest.mark.parametrize("sides", [(3, 4), (16, 200)])
 def test_tiny_and_narrow_images_are_upscaled(method, sides):
     result = upscaled(method, image(3, sides), Degradation(scale=2))

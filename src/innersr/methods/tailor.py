@@ -128,7 +128,7 @@ class Tailor:
             progress = max(step / self.steps, run.time_used())
             for group in optimizer.param_groups:
                 group["lr"] = cosine(progress, self.learning_rate) * min(1, (step + 1) / WARM_UP)
-            targets, counts = self._targets(fathers, fit.scale, generator)
+            targets, counts = self._targets(fathers, plain, generator)
             sons = _rounded_like(lr, plain(targets, generator))
             layers = network.folded(fit.scale, fit.conditions, targets.shape[1])
             error = (enlarge(layers, fit, _surrounded(sons), run) - targets).abs().mean(1, keepdim=True)
@@ -156,10 +156,14 @@ class Tailor:
                 fathers.append(Father(copy[..., :height, :width], _learnt_part(height, width).to(lr.device)))
         return fathers
 
-    def _targets(self, fathers: list[Father], scale: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def _targets(
+        self, fathers: list[Father], degradation: Degradation, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
         """Draw the father crops of one step, each turned some way, and which of their pixels count."""
         crops = []
-        side = min(scale * self.crop, *(n for father in fathers for n in father.image.shape[-2:])) // scale * scale
+        scale = round(degradation.scales[0])
+        wanted = scale * max(self.crop, math.ceil(degradation.reach / scale))
+        side = min(wanted, *(n for father in fathers for n in father.image.shape[-2:]))
         for _ in range(self.batch):
             father = fathers[int(torch.randint(len(fathers), (), generator=generator))]
             symmetry = SYMMETRIES[int(torch.randint(len(SYMMETRIES), (), generator=generator))]
