@@ -3,10 +3,9 @@
 import pytest
 import torch
 
-from innersr.benchmark import quantized
 from innersr.errors import InputError
 from innersr.image import Image, save
-from innersr.metrics import psnr_y
+from innersr.metrics import psnr_y, quantized
 from innersr.pretraining.validation import measure, read_validation
 from innersr.specs import parse_degradation
 from small import image

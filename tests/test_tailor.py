@@ -8,7 +8,7 @@ import torch
 from innersr.degradation import Degradation
 from innersr.errors import InputError
 from innersr.kernels import gaussian
-from innersr.methods.tailor import Tailor, _detailed_part, _rounded_like
+from innersr.methods.tailor import Tailor, _detailed_part, _rounding_like
 from innersr.metrics import psnr
 from innersr.run import Run
 from innersr.tailored import TailoredStack
@@ -58,8 +58,8 @@ def test_what_makes_the_held_out_part_worse_is_forgotten(method):
 def test_sons_are_as_fine_as_the_image():
     sons = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(1))
     eight_bits, finer = (sons * 255).round() / 255, sons
-    assert torch.equal(_rounded_like(eight_bits, sons), eight_bits)
-    assert torch.equal(_rounded_like(finer, sons), sons)
+    assert torch.equal(_rounding_like(eight_bits)(sons), eight_bits)
+    assert torch.equal(_rounding_like(finer)(sons), sons)
 
 
 def test_of_a_large_image_the_most_detailed_part_is_learnt_from():

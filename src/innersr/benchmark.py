@@ -23,7 +23,7 @@ from innersr.dataset import Entry, find_images, load_sharp
 from innersr.errors import ImageFileError, InputError
 from innersr.image import Image, save
 from innersr.methods import Method, settings_of
-from innersr.metrics import METRICS, consistency_psnr
+from innersr.metrics import METRICS, consistency_psnr, quantized
 from innersr.resize import Scale, as_pair
 from innersr.run import Run
 from innersr.specs import parse_degradation, parse_method
@@ -160,11 +160,6 @@ def compute_row(case: Case, run: Run, pictures: Path | None = None) -> Row:
             "python": platform.python_version(),
         },
     }
-
-
-def quantized(x: Tensor) -> Tensor:
-    """Return an image as an 8-bit file would hold it, in float32."""
-    return ((x * 255).round() / 255).float()
 
 
 def read_rows(path: Path) -> list[Row]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from innersr.cli_shared import GroupedCommand, Json, Quiet, Verbose, examples, reporting
+from innersr.cli_shared import PERFORMANCE, Device, GroupedCommand, Json, Precision, Quiet, Verbose, examples, reporting
 from innersr.interrupts import EXIT_CODE, exit_at_once
 from innersr.prior_cli import prior_app
 from innersr.train_cli import train_app
@@ -15,7 +15,7 @@ from innersr.train_cli import train_app
 if TYPE_CHECKING:
     from innersr.run import Run
 
-INPUT, QUALITY, PERFORMANCE = "Input and output", "Quality", "Performance"
+INPUT, QUALITY = "Input and output", "Quality"
 
 
 app = typer.Typer(
@@ -38,10 +38,6 @@ app.add_typer(kernel_app, name="kernel")
 app.add_typer(prior_app, name="prior")
 app.add_typer(train_app, name="train")
 
-Device = Annotated[
-    str, typer.Option("--device", "-d", help="auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=PERFORMANCE)
-]
-Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16.", rich_help_panel=PERFORMANCE)]
 Seed = Annotated[int, typer.Option(help="Same seed, same bytes.", rich_help_panel=PERFORMANCE)]
 TimeLimit = Annotated[
     float | None, typer.Option(help="Seconds of learning for each image.", rich_help_panel=PERFORMANCE)

@@ -13,15 +13,13 @@ from torch import Tensor
 from innersr.augment import SYMMETRIES
 from innersr.degradation import Degradation
 from innersr.inverse import RADIUS, apply_filters, correction_filters, inverse_filters, taps_of
-from innersr.refine import apply_tiled, grown, self_ensemble, tile_side
+from innersr.refine import FLOAT, SORTED, apply_tiled, grown, self_ensemble, tile_side
 from innersr.resize import Window, cut
 from innersr.run import Run
 from innersr.tailored import Layers, TailoredStack, conditions_of, run_layers
 
-FLOAT = 4  # bytes
 BUFFERS = 5  # feature maps that a convolution holds at a time, and spectra of the solution
 NEAR = 3  # LR pixels around a pixel that have to be equal for it to lie in a flat place
-SORTED = 5  # times the memory of all views that their median takes
 
 
 class Fit(NamedTuple):
@@ -143,13 +141,17 @@ def correct(sr: Tensor, lr: Tensor, degradation: Degradation, *, rounds: int, ru
     taps = taps_of(degradation)[None].to(lr.device)
     filters = correction_filters(taps, round(degradation.scales[0]), lr.new_zeros(1))
     size = (lr.shape[-2], lr.shape[-1])
-    around = Window(-RADIUS, -RADIUS, size[0] + RADIUS, size[1] + RADIUS)
     planes = [*zip(sr.flatten(0, 1)[:, None, None], lr.flatten(0, 1)[:, None, None], strict=True)]
     for index in run.steps("correct", rounds * len(planes), limited=False):
         plane, seen = planes[index % len(planes)]
-        residual = cut(seen - degradation.forward(plane, size), around, degradation.wraps)
+        residual = surrounded(seen - degradation.forward(plane, size), degradation.wraps)
         plane.add_(F.pixel_shuffle(apply_filters(residual, filters), round(degradation.scales[0]))).clamp_(0, 1)
     return sr
+
+
+def surrounded(x: Tensor, wraps: tuple[bool, bool] = (False, False)) -> Tensor:
+    """Return (N, C, h, w) with what filters see around it, RADIUS pixels of its extension on each side."""
+    return cut(x, Window(-RADIUS, -RADIUS, x.shape[-2] + RADIUS, x.shape[-1] + RADIUS), wraps)
 
 
 def as_seen(x: Tensor, network: TailoredStack) -> Tensor:

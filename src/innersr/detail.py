@@ -9,13 +9,11 @@ from torch import Tensor
 
 from innersr.degradation import Degradation
 from innersr.networks import DetailStack
-from innersr.refine import apply_tiled, grown, hr_part, self_ensemble, tile_side
+from innersr.refine import FLOAT, SORTED, apply_tiled, grown, hr_part, self_ensemble, tile_side
 from innersr.resize import Window, cut
 from innersr.run import Run
 
-FLOAT = 4  # bytes
 BUFFERS = 4  # feature maps that a convolution holds at a time: what it reads, writes and rearranges
-SORTED = 5  # times the memory of all views that their median takes: they, sorted, and their places as int64
 
 
 @torch.no_grad()

@@ -187,6 +187,11 @@ def luma(x: Tensor) -> Tensor:
     return ((levels * weights).sum(dim=1, keepdim=True) / 255_000 + 16.5).floor()
 
 
+def quantized(x: Tensor) -> Tensor:
+    """Return an image as an 8-bit file would hold it, in float32."""
+    return ((x * 255).round() / 255).float()
+
+
 def to_grey_levels(x: Tensor) -> Tensor:
     """Return `x` rounded to whole grey levels 0..255, halves up as MATLAB does, in float64 on the CPU."""
     check_image(x)

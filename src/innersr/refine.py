@@ -15,6 +15,8 @@ from innersr.resize import Window
 from innersr.run import Run
 
 LARGEST_TILE = 256  # LR pixels; a network pass over more is not faster
+FLOAT = 4  # bytes
+SORTED = 5  # times the memory of all views that their median takes: they, sorted, and their places as int64
 SMALLEST_TILE = 16  # LR pixels; halving goes no further
 MEMORY_SHARE = 4  # tiles are chosen to need at most a quarter of the free memory
 STEPS_WITHIN_RANGE = 50

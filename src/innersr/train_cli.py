@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from innersr.cli_shared import GroupedCommand, Json, Quiet, Verbose, examples, reporting
+from innersr.cli_shared import PERFORMANCE, Device, GroupedCommand, Json, Precision, Quiet, Verbose, examples, reporting
 
 train_app = typer.Typer(
     help="Train priors on folders of images.",
@@ -16,7 +16,7 @@ train_app = typer.Typer(
     rich_markup_mode=None,
 )
 
-DATA, LEARNING, OUTPUT, PERFORMANCE = "Data", "Learning", "Output", "Performance"
+DATA, LEARNING, OUTPUT = "Data", "Learning", "Output"
 
 Data = Annotated[
     list[Path],
@@ -68,10 +68,6 @@ Seed = Annotated[int, typer.Option(min=0, help="Same seed, same bytes.", rich_he
 Threads = Annotated[
     int | None, typer.Option(min=1, help="CPU threads; torch's choice if not given.", rich_help_panel=PERFORMANCE)
 ]
-Device = Annotated[
-    str, typer.Option("--device", "-d", help="auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=PERFORMANCE)
-]
-Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16.", rich_help_panel=PERFORMANCE)]
 CheckpointEvery = Annotated[
     int, typer.Option(min=1, help="Steps between two saved states; at most five minutes.", rich_help_panel=OUTPUT)
 ]

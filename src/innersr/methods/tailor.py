@@ -8,6 +8,7 @@ and degraded again, it gives pairs to learn from: what recurs in this image at s
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -15,14 +16,14 @@ import torch
 from torch import Tensor
 
 from innersr.augment import SYMMETRIES, apply_symmetry, random_crop
-from innersr.conditioned import Fit, as_seen, correct, enlarge, fit_to, render
+from innersr.conditioned import Fit, as_seen, correct, enlarge, fit_to, render, surrounded
 from innersr.degradation import Degradation
 from innersr.errors import InputError
-from innersr.inverse import RADIUS
 from innersr.methods.protocols import Upscaler
+from innersr.metrics import quantized
 from innersr.priors import load_prior
 from innersr.refine import back_project
-from innersr.resize import Window, cut, resize
+from innersr.resize import resize
 from innersr.run import Run
 from innersr.tailored import SCALES, TailoredStack
 from innersr.training import cosine
@@ -113,6 +114,7 @@ class Tailor:
         """Teach the network, of which FiLM stays as it is, to make the fathers of their sons."""
         generator, fit = run.generator(), fit_to(degradation, lr.device)
         plain = replace(degradation, wrap="")  # crops do not continue on their other side
+        rounded = _rounding_like(lr)
         learnt = [p for name, p in network.named_parameters() if name.startswith(("heads", "body", "tails"))]
         before = [parameter.clone() for parameter in learnt]
         part = _detailed_part(lr, degradation.wraps, generator)
@@ -129,9 +131,9 @@ class Tailor:
             for group in optimizer.param_groups:
                 group["lr"] = cosine(progress, self.learning_rate) * min(1, (step + 1) / WARM_UP)
             targets, counts = self._targets(fathers, plain, generator)
-            sons = _rounded_like(lr, plain(targets, generator))
+            sons = rounded(plain(targets, generator))
             layers = network.folded(fit.scale, fit.conditions, targets.shape[1])
-            error = (enlarge(layers, fit, _surrounded(sons), run) - targets).abs().mean(1, keepdim=True)
+            error = (enlarge(layers, fit, surrounded(sons), run) - targets).abs().mean(1, keepdim=True)
             loss = (error * counts).sum() / counts.sum().clamp(min=1)
             optimizer.zero_grad()
             loss.backward()
@@ -139,7 +141,7 @@ class Tailor:
             steps.note(loss.detach())
         network.requires_grad_(False)
         # The father that was shrunk least tells best: it is nearest in scale to what is to be made.
-        trial = _trial(first[-1], lr, plain, generator)
+        trial = _trial(first[-1], plain, generator, rounded)
         _keep_what_helps(network, list(zip(learnt, before, strict=True)), trial, fit, run)
 
     def _fathers(self, network: TailoredStack, lr: Tensor, degradation: Degradation, run: Run) -> list[Father]:
@@ -190,14 +192,16 @@ class Trial(NamedTuple):
     left: int
 
 
-def _trial(father: Father, lr: Tensor, degradation: Degradation, generator: torch.Generator) -> Trial:
+def _trial(
+    father: Father, degradation: Degradation, generator: torch.Generator, rounded: Callable[[Tensor], Tensor]
+) -> Trial:
     """Return what was held out of a father, with some pixels around it."""
     scale, reach = round(degradation.scales[0]), degradation.reach
     held = [n // 2 for n in father.image.shape[-2:]]
     starts = [min(h - scale * MARGIN, n - reach) for h, n in zip(held, father.image.shape[-2:], strict=True)]
     top, left = (max(0, start) // scale * scale for start in starts)
     image = father.image[..., top:, left:]
-    return Trial(image, _rounded_like(lr, degradation(image, generator)), held[0] - top, held[1] - left)
+    return Trial(image, rounded(degradation(image, generator)), held[0] - top, held[1] - left)
 
 
 def _learnt_part(height: int, width: int) -> Tensor:
@@ -226,14 +230,17 @@ def _keep_what_helps(
     """
     changes = [now - before for now, before in weights]
 
-    def error(share: float) -> float:
+    def keep(share: float) -> None:
         for (now, before), change in zip(weights, changes, strict=True):
             now.copy_(before + share * change)
+
+    def error(share: float) -> float:
+        keep(share)
         layers = network.folded(fit.scale, fit.conditions, trial.image.shape[1])
-        difference = enlarge(layers, fit, _surrounded(trial.son), run) - trial.image
+        difference = enlarge(layers, fit, surrounded(trial.son), run) - trial.image
         return float(difference[..., trial.top :, trial.left :].square().mean())
 
-    error(min(SHARES, key=error))
+    keep(min(SHARES, key=error))
 
 
 def _detailed_part(lr: Tensor, wraps: tuple[bool, bool], generator: torch.Generator) -> Tensor:
@@ -244,14 +251,11 @@ def _detailed_part(lr: Tensor, wraps: tuple[bool, bool], generator: torch.Genera
     return max(parts, key=lambda part: float(part.diff(dim=-1).abs().mean() + part.diff(dim=-2).abs().mean()))
 
 
-def _rounded_like(lr: Tensor, sons: Tensor) -> Tensor:
-    """Return the sons rounded to 8 bits if the image is: what is finer in them, the network must not learn to use."""
+def _rounding_like(lr: Tensor) -> Callable[[Tensor], Tensor]:
+    """Return what rounds sons to 8 bits if the image is: what is finer in them, the network must not learn to use."""
     levels = 255 * lr
-    return (255 * sons).round() / 255 if torch.allclose(levels, levels.round(), rtol=0, atol=LEVEL_SLACK) else sons
-
-
-def _surrounded(x: Tensor) -> Tensor:
-    return cut(x, Window(-RADIUS, -RADIUS, x.shape[-2] + RADIUS, x.shape[-1] + RADIUS))
+    has_8_bits = torch.allclose(levels, levels.round(), rtol=0, atol=LEVEL_SLACK)
+    return quantized if has_8_bits else lambda sons: sons
 
 
 def _load(prior: str) -> TailoredStack:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from innersr.benchmark import quantized
 from innersr.degradation import Degradation
 from innersr.detail import render
 from innersr.errors import InputError
+from innersr.metrics import quantized
 from innersr.networks import DetailStack
 from innersr.pretraining.crops import CropPool, Crops
 from innersr.pretraining.lessons import OPTIMIZERS, ParameterGroup

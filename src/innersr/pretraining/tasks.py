@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from innersr.inverse import REACH
+from innersr.metrics import quantized
 from innersr.resize import cubic
 
 LEAST_VARIANCE, WIDEST = 0.05, 1.5  # HR px^2; and that times the squared scale
@@ -68,7 +69,7 @@ def random_task(crops: Tensor, scale: int, generators: Sequence[torch.Generator]
     lr = lr + noise[:, None, None, None] * drawn
     rounds = torch.tensor([float(torch.rand((), generator=g)) < 0.8 for g in generators], device=crops.device)
     lr = lr.clamp(0, 1)
-    lr = torch.where(rounds[:, None, None, None], (255 * lr).round() / 255, lr)
+    lr = torch.where(rounds[:, None, None, None], quantized(lr), lr)
     margin = REACH * scale
     hr = crops[..., margin : margin + scale * lr.shape[-2], margin : margin + scale * lr.shape[-1]]
     return Task(lr, hr, taps, noise, scale)

@@ -8,11 +8,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from innersr.benchmark import quantized
 from innersr.dataset import find_images, load_sharp
 from innersr.degradation import Degradation
 from innersr.errors import InputError
-from innersr.metrics import psnr_y
+from innersr.metrics import psnr_y, quantized
 from innersr.resize import Window, cut
 from innersr.specs import parse_degradation
 
