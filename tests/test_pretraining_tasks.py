@@ -5,7 +5,8 @@ import torch
 
 from innersr.degradation import Degradation
 from innersr.inverse import REACH, taps_of
-from innersr.pretraining.tasks import degrade, generator_of, hr_side, random_taps, random_task
+from innersr.pretraining.tasks import degrade, hr_side, random_taps, random_task
+from innersr.run import generator_of
 from innersr.specs import parse_degradation
 from small import image
 

@@ -178,6 +178,25 @@ class Steps:
         return None if limit is None or not self._limited else seconds + limit * (1 - self._run.time_used())
 
 
+def generator_of(seed: int, *place: int) -> torch.Generator:
+    """Return the source of all random draws at one place of a computation, such as (step, index): well mixed.
+
+    Whatever takes its draws from here depends neither on what was drawn before nor on interruptions.
+
+    Args:
+        seed: of the run.
+        place: whole numbers from -1 on.
+    """
+    value = seed & (2**63 - 1)
+    for part in place:
+        # splitmix64, so that neighbouring places share nothing
+        value = (value + 0x9E3779B97F4A7C15 * (part + 1)) % 2**64
+        value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
+        value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) % 2**64
+        value ^= value >> 31
+    return torch.Generator().manual_seed(value % 2**63)
+
+
 def _check_device(device: torch.device) -> None:
     if device.type not in ("cpu", "cuda", "mps", "xpu"):
         raise InputError(f"device {device} is not supported; use auto, cpu, cuda, mps or xpu")

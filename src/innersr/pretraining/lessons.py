@@ -52,7 +52,7 @@ class Lesson(Protocol[Network]):
     def crops(self, pool: CropPool, step: int, index: Sequence[int]) -> Crops:
         """Cut the sharp crops of some tasks of a step; called in another thread while the network learns.
 
-        Every draw of task i comes from `tasks.generator_of(seed, step, i)`, so that it does not depend on how
+        Every draw of task i comes from `run.generator_of(seed, step, i)`, so that it does not depend on how
         the batch is shared out; what the whole step shares comes from index -1.
         """
 

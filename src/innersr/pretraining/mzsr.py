@@ -28,9 +28,8 @@ from innersr.methods.mzsr import adapt_network, published_rates, rates_by_step
 from innersr.networks import DetailStack
 from innersr.pretraining.crops import CropPool, Crops
 from innersr.pretraining.lessons import ParameterGroup
-from innersr.pretraining.tasks import generator_of
 from innersr.pretraining.validation import measure
-from innersr.run import Run
+from innersr.run import Run, generator_of
 from innersr.specs import BENCHMARK_KERNEL
 
 SUBSAMPLINGS = ("direct", "bicubic")

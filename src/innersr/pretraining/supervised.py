@@ -15,9 +15,8 @@ from innersr.metrics import quantized
 from innersr.networks import DetailStack
 from innersr.pretraining.crops import CropPool, Crops
 from innersr.pretraining.lessons import OPTIMIZERS, ParameterGroup
-from innersr.pretraining.tasks import generator_of
 from innersr.pretraining.validation import measure
-from innersr.run import Run
+from innersr.run import Run, generator_of
 
 DEGRADATIONS = ("bicubic", "g2.0d")  # that it is validated on; it learns the first
 

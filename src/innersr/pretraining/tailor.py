@@ -15,14 +15,16 @@ from innersr.errors import InputError
 from innersr.inverse import RADIUS, apply_filters, inverse_filters
 from innersr.pretraining.crops import CropPool, Crops
 from innersr.pretraining.lessons import OPTIMIZERS, ParameterGroup
-from innersr.pretraining.tasks import Task, generator_of, hr_side, random_task
+from innersr.pretraining.tasks import Task, hr_side, random_task
 from innersr.pretraining.validation import Case, measure
-from innersr.run import Run
+from innersr.run import Run, generator_of
 from innersr.tailored import SCALES, TailoredStack, conditions_of
 
 LUMA = (65.481 / 219, 128.553 / 219, 24.966 / 219)  # BT.601
 BORDER = 2  # HR pixels that the loss leaves out: the network sees zeros beyond the edge
 FILM_SHARE = 0.03  # of the learning rate; at the full rate FiLM runs away before the layers have learnt anything
+ERRORS = ("absolute", "logarithmic")
+FLOOR = 1 / 255**2  # added to mean squared errors before their logarithm: below a level nothing is to be gained
 LEAST_CROP = RADIUS + 1  # LR pixels; reflection does not reach farther
 CASES: tuple[Case, ...] = (
     *((name, 2) for name in ("g0.2d", "g2.0d", "ganid", "g1.3b", "bicubic")),
@@ -41,10 +43,12 @@ class TailorLesson:
         small_crop: the same at x3 and x4, whose HR crops are larger.
         x2, x3, x4: how often each scale comes, in proportion.
         optimizer: of the weights between the hidden layers, "muon" or "adam".
+        error: what is made small, of the colours and of the luma: "absolute", the mean absolute error; or
+            "logarithmic", the logarithm of each crop's mean squared error, which is its PSNR (Chen 2021, HINet).
         seed: of the initial weights and of every draw.
 
     Raises:
-        InputError: a crop below LEAST_CROP, shares below 0 or all 0, an unknown optimizer, an empty batch.
+        InputError: a crop below LEAST_CROP, shares below 0 or all 0, an unknown optimizer or error, an empty batch.
     """
 
     width: int = 64
@@ -57,6 +61,7 @@ class TailorLesson:
     x3: float = 0.15
     x4: float = 0.25
     optimizer: str = "muon"
+    error: str = "absolute"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -66,6 +71,8 @@ class TailorLesson:
             raise InputError(f"x2, x3 and x4 must be at least 0 and not all 0, got {self._shares}")
         if self.optimizer not in OPTIMIZERS:
             raise InputError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}")
+        if self.error not in ERRORS:
+            raise InputError(f"error must be one of {', '.join(ERRORS)}, got {self.error!r}")
         if self.batch < 1 or self.width < 1 or self.depth < 3 or self.hidden < 1:
             raise InputError("batch, width and hidden must be 1 at least, depth 3 at least")
 
@@ -110,8 +117,8 @@ class TailorLesson:
             lacking = network(seen, task.scale, conditions)
         error = F.pixel_shuffle(seen[:, network.channels :] + lacking.float(), task.scale) - task.hr
         error = error[..., BORDER:-BORDER, BORDER:-BORDER]
-        luma = (error * error.new_tensor(LUMA)[:, None, None]).sum(1)
-        return (error.abs().mean() + luma.abs().mean()) * (len(sharp) / self.batch)
+        luma = (error * error.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
+        return (self._size(error) + self._size(luma)) * (len(sharp) / self.batch)
 
     def validate(self, network: TailoredStack, images: Sequence[Tensor], run: Run) -> dict[str, float]:
         """Return PSNR-Y in dB by degradation and scale, of those scales that it learns."""
@@ -131,6 +138,12 @@ class TailorLesson:
                 return scale
             place -= share
         return max(s for s, share in zip(SCALES, self._shares, strict=True) if share > 0)
+
+    def _size(self, error: Tensor) -> Tensor:
+        """Return how large an error is, the mean over the crops."""
+        if self.error == "absolute":
+            return error.abs().mean()
+        return (error.square().mean((1, 2, 3)) + FLOOR).log().mean()
 
     @property
     def _shares(self) -> tuple[float, float, float]:

@@ -37,18 +37,6 @@ class Task(NamedTuple):
     scale: int
 
 
-def generator_of(seed: int, step: int, index: int) -> torch.Generator:
-    """Return the source of all random draws of one task: (seed, step, index) well mixed."""
-    value = seed & (2**63 - 1)
-    for part in (step, index):
-        # splitmix64, so that neighbouring steps share nothing
-        value = (value + 0x9E3779B97F4A7C15 * (part + 1)) % 2**64
-        value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
-        value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) % 2**64
-        value ^= value >> 31
-    return torch.Generator().manual_seed(value % 2**63)
-
-
 def hr_side(lr_side: int, scale: int) -> int:
     """Return how large an HR crop has to be, the kernel's reach around it included."""
     return scale * (lr_side + 2 * REACH)
@@ -60,7 +48,7 @@ def random_task(crops: Tensor, scale: int, generators: Sequence[torch.Generator]
     Args:
         crops: (N, C, S, S) in [0, 1], S of `hr_side`.
         scale: HR pixels per LR pixel.
-        generators: N of them, see `generator_of`.
+        generators: N of them, see `run.generator_of`.
     """
     taps = torch.stack([random_taps(scale, generator) for generator in generators]).to(crops)
     noise = torch.tensor([_random_noise(generator) for generator in generators]).to(crops)

@@ -1,0 +1,1 @@
+"""SinGAN: learn one picture by a pyramid of light GANs, then sample, enlarge, paint, edit, harmonize, animate."""
