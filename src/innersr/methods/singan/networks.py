@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from innersr.methods.singan.settings import DEPTH, PAD
+from innersr.resize import Window, cut
 
 SLOPE = 0.2  # of the activations below 0
 DEVIATION = 0.02  # of normalised layers' initial weights
@@ -93,10 +94,9 @@ def run_layers(layers: Layers, x: Tensor, below: Tensor) -> Tensor:
 
 def padded(x: Tensor, wraps: tuple[bool, bool] = (False, False)) -> Tensor:
     """Return (N, C, H, W) with what a generator sees around it: mid-grey, or the other side where an axis wraps."""
-    for axis, joined in zip(((0, 0, PAD, PAD), (PAD, PAD, 0, 0)), wraps, strict=True):
-        # Padding repeats a picture once at most; one that is smaller than the border is tiled before.
-        x = F.pad(x, axis, mode="circular") if joined else F.pad(x, axis)
-    return x
+    rows, columns = (PAD if joined else 0 for joined in wraps)
+    around = cut(x, Window(-rows, -columns, x.shape[-2] + rows, x.shape[-1] + columns), wraps)
+    return F.pad(around, (PAD - columns, PAD - columns, PAD - rows, PAD - rows))
 
 
 def _convolution(inputs: int, outputs: int, side: int, *, norm: bool, generator: torch.Generator) -> nn.Conv2d:
