@@ -17,6 +17,7 @@ LESSONS = {
     "supervised, muon": SupervisedLesson(width=6, depth=4, batch=3, crop=16, subpixel=True, optimizer="muon"),
     "mzsr": MZSRLesson(width=6, depth=3, batch=2, images=2, patch=20, inner_steps=2),
     "tailor": TailorLesson(width=6, depth=4, hidden=8, batch=3, crop=16, small_crop=13),
+    "tailor, logarithmic": TailorLesson(width=6, depth=4, hidden=8, batch=2, crop=14, x3=0, error="logarithmic"),
     "tailor, adam": TailorLesson(width=6, depth=4, hidden=8, batch=2, crop=14, x3=0, x4=0, optimizer="adam"),
 }
 PACE = Pace(steps=6, warm_up=3)

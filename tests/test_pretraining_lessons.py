@@ -114,6 +114,18 @@ def test_crops_of_one_scale_are_as_large_as_it_needs():
     assert TailorLesson().side == 4 * (32 + 12)
 
 
+def test_the_logarithmic_error_is_that_of_each_crops_psnr():
+    """Ten times less error everywhere is 20 dB for a loud crop as for a faint one, and ln 100 of the loss."""
+    lesson = TailorLesson(error="logarithmic")
+    error = 10 * torch.randn(2, 3, 6, 6, generator=torch.Generator().manual_seed(1))
+    error[1] *= 30
+    assert float(lesson._size(error) - lesson._size(error / 10)) == pytest.approx(math.log(100), rel=1e-3)
+    assert float(lesson._size(error)) == pytest.approx(float(error.square().mean((1, 2, 3)).log().mean()), rel=1e-3)
+    nothing = torch.zeros(1, 3, 6, 6, requires_grad=True)
+    lesson._size(nothing).backward()
+    assert float(nothing.grad.abs().max()) == 0
+
+
 def test_validation_of_tailor_leaves_out_scales_that_it_does_not_learn():
     lesson = LESSONS["tailor, adam"]
     names = lesson.validate(lesson.network(), (image(3, (48, 48)),), RUN)
@@ -138,6 +150,7 @@ def test_a_network_without_detail_has_the_error_of_interpolation():
         (TailorLesson, {"x2": 0.0, "x3": 0.0, "x4": 0.0}, "not all 0"),
         (TailorLesson, {"x2": -1.0}, "x2, x3 and x4 must be at least 0"),
         (TailorLesson, {"optimizer": "sgd"}, "one of adam, muon, got 'sgd'"),
+        (TailorLesson, {"error": "squared"}, "one of absolute, logarithmic, got 'squared'"),
         (TailorLesson, {"depth": 2}, "depth 3 at least"),
         (SupervisedLesson, {"crop": 25}, "a multiple of it, got 2 and 25"),
         (SupervisedLesson, {"scale": 1}, "scale must be 2 at least"),
