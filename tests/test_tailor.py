@@ -8,7 +8,7 @@ import torch
 from innersr.degradation import Degradation
 from innersr.errors import InputError
 from innersr.kernels import gaussian
-from innersr.methods.tailor import Tailor, _detailed_part, _rounding_like
+from innersr.methods.tailor import Tailor, _affordable_views, _detailed_part, _rounding_like
 from innersr.metrics import psnr
 from innersr.run import Run
 from innersr.tailored import TailoredStack
@@ -27,7 +27,7 @@ def prior(tmp_path_factory):
 
 @pytest.fixture
 def method(prior):
-    return Tailor(prior=prior, steps=6, crop=12, refresh=3)
+    return Tailor(prior=prior, steps=6, crop=12, refresh=3, views=2)
 
 
 def upscaled(method, x, degradation=DIRECT, run=RUN):
@@ -148,7 +148,7 @@ def test_another_network_is_refused_by_name(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({"views": 3}, "views must be one of 1, 2, 4, 8, got 3"),
+        ({"views": 3}, "views must be one of 0, 1, 2, 4, 8, got 3"),
         ({"steps": -1}, "not negative"),
         ({"corrections": -1}, "not negative"),
         ({"crop": 0}, "must be at least 1"),
@@ -161,3 +161,8 @@ def test_another_network_is_refused_by_name(tmp_path):
 def test_a_wrong_setting_is_refused(settings, text):
     with pytest.raises(InputError, match=text):
         Tailor(**settings)
+
+
+@pytest.mark.parametrize(("sides", "views"), [((128, 128), 8), ((128, 129), 4), ((181, 181), 4), ((182, 182), 2)])
+def test_small_images_are_seen_from_more_sides(sides, views):
+    assert _affordable_views(sides[0] * sides[1]) == views

@@ -27,7 +27,7 @@ def folder(tmp_path, monkeypatch):
         (["--set", "step=5"], "tailor has no setting 'step'; it has prior, steps, "),
         (["--set", "steps"], "a setting is written name=value, got 'steps'"),
         (["--set", "steps=many"], "setting steps takes int, got 'many'"),
-        (["--set", "views=3"], "views must be one of 1, 2, 4, 8, got 3"),
+        (["--set", "views=3"], "views must be one of 0, 1, 2, 4, 8, got 3"),
         (["--device", "gpu"], "unknown device 'gpu'"),
         (["--device", "meta"], "device meta is not supported"),
         (["--precision", "fp8"], "precision must be one of auto, fp32, bf16, got 'fp8'"),

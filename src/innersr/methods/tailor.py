@@ -37,6 +37,7 @@ MARGIN = 8  # LR pixels of context around what is held out
 LEVEL_SLACK = 1e-3  # 8-bit levels that float32 values may be beside them
 SHARES = (0.0, 0.25, 0.5, 0.75)  # of what was learnt, that are tried
 VIEWS = (1, 2, 4, 8)
+VIEW_PIXELS = 2 * 256**2  # LR pixels, of all views together, up to which their number is not for the user to save
 BACK_PROJECTION = 10  # steps, where the scale is not one of the network's
 
 
@@ -53,7 +54,8 @@ class Tailor:
         smallest_father: least factor that the result is shrunk by to learn from, in (0, 1].
         largest_father: greatest such factor.
         refresh: steps after which the result that is learnt from is made anew; 0 for never.
-        views: turned copies of the image whose median the result is: 1, 2, 4 or 8.
+        views: turned copies of the image whose median the result is: 1, 2, 4 or 8; 0 for two, and more of images
+            below 181x181 pixels, where they cost little.
         corrections: rounds that make the result agree with the image, see `correct`; at scales that are not the
             network's, back-projection does it.
     """
@@ -66,12 +68,12 @@ class Tailor:
     smallest_father: float = 0.5
     largest_father: float = 0.75
     refresh: int = 0
-    views: int = 2
+    views: int = 0
     corrections: int = 1
 
     def __post_init__(self) -> None:
-        if self.views not in VIEWS:
-            raise InputError(f"views must be one of {', '.join(map(str, VIEWS))}, got {self.views}")
+        if self.views not in (0, *VIEWS):
+            raise InputError(f"views must be one of 0, {', '.join(map(str, VIEWS))}, got {self.views}")
         if min(self.crop, self.batch) < 1 or min(self.steps, self.refresh, self.corrections) < 0:
             raise InputError("crop and batch must be at least 1; steps, refresh and corrections not negative")
         if not 0 < self.smallest_father <= self.largest_father <= 1:
@@ -100,7 +102,8 @@ class Tailor:
             self._learn(network, lr, whole, run)
 
         def upscale(x: Tensor) -> Tensor:
-            sr = render(network, x, whole, run, symmetries=SYMMETRIES[: self.views])
+            views = self.views or _affordable_views(x.shape[-2] * x.shape[-1])
+            sr = render(network, x, whole, run, symmetries=SYMMETRIES[:views])
             if whole is degradation:
                 return correct(sr, x, degradation, rounds=self.corrections, run=run)
             size = degradation.hr_size((x.shape[-2], x.shape[-1]))
@@ -249,6 +252,11 @@ def _detailed_part(lr: Tensor, wraps: tuple[bool, bool], generator: torch.Genera
         return lr
     parts = [random_crop(lr, RESULT_SIDE, generator, wraps) for _ in range(CANDIDATES)]
     return max(parts, key=lambda part: float(part.diff(dim=-1).abs().mean() + part.diff(dim=-2).abs().mean()))
+
+
+def _affordable_views(pixels: int) -> int:
+    """Return how many views of an image of so many LR pixels the default takes."""
+    return max([2, *(views for views in VIEWS if views * pixels <= VIEW_PIXELS)])
 
 
 def _rounding_like(lr: Tensor) -> Callable[[Tensor], Tensor]:
