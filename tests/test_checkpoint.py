@@ -159,7 +159,7 @@ def test_a_header_that_is_no_json_is_refused(tmp_path, value):
 
 
 def test_an_unknown_kind_is_refused(tmp_path):
-    with pytest.raises(InputError, match="one of prior, training, got 'weights'"):
+    with pytest.raises(InputError, match="one of prior, training, picture, got 'weights'"):
         save_checkpoint(tmp_path / "a.safetensors", {}, {"kind": "weights"})
 
 

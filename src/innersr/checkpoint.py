@@ -1,9 +1,10 @@
-"""Checkpoints on disk: the weights of a network, or the state of a training, with what they are.
+"""Checkpoints on disk: the weights of a network, the state of a training, a learnt picture, with what they are.
 
 A checkpoint is one .safetensors file. Its metadata has one key, "innersr", whose text is a JSON object, the header:
 
     {"format": 1, "kind": "prior", "network": {"name": ..., "arguments": {...}}, "provenance": {...}}
     {"format": 1, "kind": "training", "step": ..., "seconds": ..., "settings": {...}}
+    {"format": 1, "kind": "picture", ...}, see `methods/singan/files.py`
 
 Reading runs no code that a file names: networks are looked up in a table, their arguments are checked against it.
 """
@@ -30,7 +31,7 @@ from innersr.tailored import TailoredStack
 
 KEY = "innersr"  # of the header in the file's metadata
 FORMAT = 1
-KINDS = ("prior", "training")
+KINDS = ("prior", "training", "picture")
 MAX_BYTES = 4 << 30  # of a file
 MAX_HEADER_BYTES = 16 << 20  # of the part of the file that says what its tensors are
 MAX_NESTING = 16  # objects and lists inside one another in the header
@@ -76,8 +77,7 @@ def save_checkpoint(path: str | Path, tensors: Mapping[str, Tensor], header: Map
 
     Args:
         path: where to; an existing file is replaced.
-        tensors: of any device and memory layout. Those of a prior are stored in float16, those of a training
-            as they are.
+        tensors: of any device and memory layout. Those of a prior are stored in float16, others as they are.
         header: plain JSON values, among them "kind", one of KINDS. "format" is added.
 
     Raises:
@@ -96,7 +96,7 @@ def save_checkpoint(path: str | Path, tensors: Mapping[str, Tensor], header: Map
     broken = [name for name, tensor in stored.items() if kind == "prior" and not tensor.isfinite().all()]
     if broken:
         raise InputError(f"{path}: weights that float16 cannot hold, in {_named(broken)}; the training diverged")
-    _write_whole(path, safetensors.torch.save(stored, {KEY: text}))
+    write_whole(path, safetensors.torch.save(stored, {KEY: text}))
 
 
 def load_checkpoint(path: str | Path, kind: str | None = None) -> Checkpoint:
@@ -104,24 +104,13 @@ def load_checkpoint(path: str | Path, kind: str | None = None) -> Checkpoint:
 
     Args:
         path: the file.
-        kind: one of KINDS that it has to be, or None for either.
+        kind: one of KINDS that it has to be, or None for any.
 
     Raises:
         CheckpointError: the file is missing, damaged, not a checkpoint of innersr, of a newer format or of
             another kind.
     """
-    path = Path(path)
-    try:
-        if not path.exists():
-            raise CheckpointError(f"{path}: no such file; check the name and the folder")
-        if not path.is_file():
-            raise CheckpointError(f"{path}: is not a regular file; give the path of a .safetensors file")
-        if path.stat().st_size > MAX_BYTES:
-            raise CheckpointError(f"{path}: is larger than {MAX_BYTES >> 30} GiB; give a checkpoint of innersr")
-        data = path.read_bytes()
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: cannot be read ({_reason(error)}); check the name and the disk") from error
-    return parse_checkpoint(data, path, kind)
+    return parse_checkpoint(read_whole(Path(path)), path, kind)
 
 
 def parse_checkpoint(data: bytes, source: str | Path, kind: str | None = None) -> Checkpoint:
@@ -131,6 +120,8 @@ def parse_checkpoint(data: bytes, source: str | Path, kind: str | None = None) -
         raise CheckpointError(f"{source}: this is the state of a training; give the file without .state")
     if header["kind"] == "prior" and kind == "training":
         raise CheckpointError(f"{source}: this is what a training made, not its state; give the file with .state")
+    if kind not in (None, header["kind"]):
+        raise CheckpointError(f"{source}: is a checkpoint of kind {header['kind']}, not {kind}; give one of that kind")
     try:
         return Checkpoint(safetensors.torch.load(data), header)
     # safetensors names no closed list of what damaged bytes make it raise.
@@ -169,7 +160,7 @@ def build_network(checkpoint: Checkpoint, source: str | Path = "checkpoint") -> 
     try:
         network = _constructed(checkpoint.header.get("network"))
         expected = network.state_dict()
-        _check_tensors(checkpoint.tensors, expected)
+        check_tensors(checkpoint.tensors, expected)
     except ValueError as error:
         raise CheckpointError(f"{source}: {error}; get the file again, or update innersr") from error
     # Copying into the weights keeps their memory layout, channels last.
@@ -177,15 +168,58 @@ def build_network(checkpoint: Checkpoint, source: str | Path = "checkpoint") -> 
     return network.eval().requires_grad_(False)
 
 
-def _stored(tensor: Tensor, *, in_float16: bool) -> Tensor:
-    tensor = tensor.detach().cpu()
-    if in_float16 and tensor.is_floating_point():
-        tensor = tensor.to(torch.float16)
-    # A copy, because safetensors refuses tensors that share memory or are not laid out row by row.
-    return tensor.clone(memory_format=torch.contiguous_format)
+def check_tensors(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Raise ValueError, with the names, unless these are the tensors that a network has.
+
+    Floating ones may be of any of WEIGHT_TYPES, others have to be of the type that is expected.
+    """
+    shared = [name for name in expected if name in tensors]
+    shapes = {name: (tuple(tensors[name].shape), tuple(expected[name].shape)) for name in shared}
+    faults = {
+        "lacks": [name for name in expected if name not in tensors],
+        "has unexpected": [name for name in tensors if name not in expected],
+        "has of wrong shape": [f"{name} {got} not {right}" for name, (got, right) in shapes.items() if got != right],
+        "has of wrong type": [name for name in shared if tensors[name].dtype not in _types_for(expected[name])],
+        "has NaN or infinite values in": [
+            name for name in shared if tensors[name].dtype in WEIGHT_TYPES and not tensors[name].isfinite().all()
+        ],
+    }
+    said = [f"{fault} {_named(names)}" for fault, names in faults.items() if names]
+    if said:
+        raise ValueError(f"its tensors do not fit its network: it {', '.join(said)}")
 
 
-def _write_whole(path: Path, data: bytes) -> None:
+def parse_object(text: str | bytes) -> dict[str, Any]:
+    """Return a JSON object without NaN or infinity, not nested deeply; raise ValueError or RecursionError else."""
+    value = json.loads(text, parse_constant=_finite, parse_float=_finite)
+    _check_nesting(value)
+    return value
+
+
+def read_whole(path: Path) -> bytes:
+    """Return the bytes of a file.
+
+    Raises:
+        CheckpointError: it is missing, no regular file, too large, or cannot be read.
+    """
+    try:
+        if not path.exists():
+            raise CheckpointError(f"{path}: no such file; check the name and the folder")
+        if not path.is_file():
+            raise CheckpointError(f"{path}: is not a regular file; give the path of a file that innersr made")
+        if path.stat().st_size > MAX_BYTES:
+            raise CheckpointError(f"{path}: is larger than {MAX_BYTES >> 30} GiB; give a file that innersr made")
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({_reason(error)}); check the name and the disk") from error
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file: all of it, or nothing; one that was there before stays until then.
+
+    Raises:
+        CheckpointError: it cannot be written.
+    """
     try:
         partial = partial_path(path)
         try:
@@ -201,6 +235,14 @@ def _write_whole(path: Path, data: bytes) -> None:
     except (OSError, ValueError) as error:
         remedy = "check the folder, its permissions and the free space"
         raise CheckpointError(f"{path}: cannot be written ({_reason(error)}); {remedy}") from error
+
+
+def _stored(tensor: Tensor, *, in_float16: bool) -> Tensor:
+    tensor = tensor.detach().cpu()
+    if in_float16 and tensor.is_floating_point():
+        tensor = tensor.to(torch.float16)
+    # A copy, because safetensors refuses tensors that share memory or are not laid out row by row.
+    return tensor.clone(memory_format=torch.contiguous_format)
 
 
 def _header_of(data: bytes, source: str | Path) -> dict[str, Any]:
@@ -219,8 +261,7 @@ def _header_of(data: bytes, source: str | Path) -> dict[str, Any]:
             f"{source}: not made by innersr (no {KEY!r} in its header); give a file that innersr made"
         )
     try:
-        header = json.loads(text, parse_constant=_finite, parse_float=_finite)
-        _check_nesting(header)
+        header = parse_object(text)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{source}: its header is damaged ({_reason(error)}); get the file again") from error
     version, kind = header.get("format"), header.get("kind")
@@ -302,22 +343,8 @@ def _checked_argument(name: str, value: object, allowed: Allowed) -> object:
     raise ValueError(f"{name} of its network is true or false, got {_short(value)}")
 
 
-def _check_tensors(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-    """Raise ValueError, with the names, unless these are the tensors that a network has."""
-    shared = [name for name in expected if name in tensors]
-    shapes = {name: (tuple(tensors[name].shape), tuple(expected[name].shape)) for name in shared}
-    faults = {
-        "lacks": [name for name in expected if name not in tensors],
-        "has unexpected": [name for name in tensors if name not in expected],
-        "has of wrong shape": [f"{name} {got} not {right}" for name, (got, right) in shapes.items() if got != right],
-        "has of wrong type": [name for name in shared if tensors[name].dtype not in WEIGHT_TYPES],
-        "has NaN or infinite values in": [
-            name for name in shared if tensors[name].dtype in WEIGHT_TYPES and not tensors[name].isfinite().all()
-        ],
-    }
-    said = [f"{fault} {_named(names)}" for fault, names in faults.items() if names]
-    if said:
-        raise ValueError(f"its tensors do not fit its network: it {', '.join(said)}")
+def _types_for(expected: Tensor) -> tuple[torch.dtype, ...]:
+    return WEIGHT_TYPES if expected.is_floating_point() else (expected.dtype,)
 
 
 def _named(names: list[str]) -> str:
