@@ -290,7 +290,7 @@ def test_a_wrong_setting_is_refused(make, text):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (("zsr",), "unknown method 'zsr'; there are tailor, zssr, mzsr, supervised, backprojection, bicubic"),
+        (("zsr",), "unknown method 'zsr'; there are tailor, zssr, mzsr, supervised, singan, backprojection, bicubic"),
         (("tailor", "fast"), "unknown preset 'fast' of tailor; there are draft, balanced, best"),
         (("zssr", "fast"), "unknown preset 'fast' of zssr; there are draft, balanced, best, paper, paper-gradual"),
         (("zssr", None, {"iterations": "5"}), "zssr has no setting 'iterations'; it has steps, pixels, crop"),

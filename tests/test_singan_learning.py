@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from innersr.errors import CheckpointError
+from innersr.methods.singan.directions import colour_axes, directions_of
 from innersr.methods.singan.fitting import begun
-from innersr.methods.singan.learning import ScaleLearner
-from innersr.methods.singan.losses import gradient_penalty
+from innersr.methods.singan.learning import ScaleLearner, _random_window
+from innersr.methods.singan.losses import gradient_penalty, statistics_distance
 from innersr.methods.singan.pyramid import pictures_of
 from innersr.run import generator_of
 from small_singan import RUN, picture, tiny, trained
@@ -32,7 +33,9 @@ def same(a, b):
 
 
 @pytest.mark.parametrize("index", [0, 1])
-@pytest.mark.parametrize("settings", [{}, {"pool": 2, "pool_steps": 1, "crop": 12, "penalty_every": 2}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"pool": 2, "pool_steps": 1, "crop": 12, "penalty_every": 2, "statistics": 1.0}]
+)
 def test_a_restored_learner_goes_on_as_if_nothing_had_been(index, settings):
     straight = learner(index, **settings)
     weights_after(3, straight)
@@ -83,6 +86,30 @@ def test_the_penalty_of_a_linear_critic_is_known():
 
     real, fake = torch.zeros(1, 2, 5, 6), torch.ones(1, 2, 5, 6)
     assert float(gradient_penalty(critic, real, fake, torch.tensor(0.3))) == pytest.approx(16)
+
+
+def test_the_distance_of_statistics_is_that_of_sorted_projections_and_no_crop_changes_that():
+    real, fake = picture(3, (20, 24)), picture(3, (20, 24), seed=8)
+    directions = directions_of(6, 7, colour_axes([real]), torch.Generator().manual_seed(2))
+    lines = [torch.nn.functional.conv2d(x, directions).flatten(2)[0].sort(dim=1).values for x in (fake, real)]
+    expected = float((lines[0] - lines[1]).abs().mean())
+    assert float(statistics_distance(fake, fake, real, directions)) == pytest.approx(expected, rel=1e-4)
+    assert float(statistics_distance(real, real, real, directions)) == 0
+    # Crops whose patches are all of the fake's patches, once each, have the distance of the whole in the mean.
+    parts = [(fake[..., :13, :], 7), (fake[..., 7:, :], 7)]
+    mean = sum(rows * float(statistics_distance(part, fake, real, directions)) for part, rows in parts) / 14
+    assert mean == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_border_is_learnt_as_often_as_the_middle():
+    settings = tiny(crop=12)
+    counts = torch.zeros(60)
+    for seed in range(400):
+        window = _random_window((60, 60), settings, generator_of(seed))
+        counts[window.top : window.bottom] += 1
+        assert (window.bottom - window.top, window.right - window.left) == (12, 12)
+    assert counts[0] > 0.5 * counts[30]
+    assert counts[-1] > 0.5 * counts[30]
 
 
 def test_the_noise_of_finer_scales_is_a_tenth_of_what_the_reconstruction_lacks():

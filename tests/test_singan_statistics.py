@@ -6,12 +6,11 @@ import pytest
 import torch
 
 from innersr.errors import Cancelled, InputError
+from innersr.methods.singan.directions import colour_axes, directions_of
 from innersr.methods.singan.model import PictureModel
 from innersr.methods.singan.statistics import (
     PatchMatching,
     PatchModel,
-    _colour_axes,
-    _directions,
     _grainy_noise,
     _look,
     _to_quantiles,
@@ -179,7 +178,7 @@ def test_quantiles_of_different_counts_are_interpolated():
 
 def test_directions_have_unit_length_and_half_are_local_contrasts():
     axes = torch.linalg.qr(torch.randn(3, 3, generator=seeded()))[0]
-    kernels = _directions(40, 7, axes, seeded())
+    kernels = directions_of(40, 7, axes, seeded())
     assert torch.allclose(kernels.flatten(1).norm(dim=1), torch.ones(40), atol=1e-6)
     contrasts = kernels[:20]
     assert torch.allclose(contrasts.sum(dim=(2, 3)), torch.zeros(20, 3), atol=1e-5)
@@ -191,16 +190,16 @@ def test_directions_have_unit_length_and_half_are_local_contrasts():
 
 @pytest.mark.parametrize("side", [1, 2])
 def test_patches_too_small_for_contrasts_have_directions_too(side):
-    assert torch.allclose(_directions(6, side, torch.eye(2), seeded()).flatten(1).norm(dim=1), torch.ones(6))
+    assert torch.allclose(directions_of(6, side, torch.eye(2), seeded()).flatten(1).norm(dim=1), torch.ones(6))
 
 
-def test_colour_axes_are_the_principal_ones():
+def testcolour_axes_are_the_principal_ones():
     x = torch.randn(1, 3, 20, 20, generator=seeded()) * torch.tensor([1.0, 3.0, 2.0]).view(1, 3, 1, 1)
     covariance = np.cov(x[0].flatten(1).numpy())
-    axes = _colour_axes([x]).numpy()
+    axes = colour_axes([x]).numpy()
     rotated = axes @ covariance @ axes.T
     assert np.allclose(rotated, np.diag(np.diag(rotated)), atol=1e-4)
-    assert _colour_axes([x[:, :1]]).abs().tolist() == [[1.0]]
+    assert colour_axes([x[:, :1]]).abs().tolist() == [[1.0]]
 
 
 @pytest.mark.parametrize("wraps", [(False, False), (True, False), (True, True)])

@@ -57,10 +57,10 @@ def enlarge(layers: Layers, fit: Fit, around: Tensor, run: Run | None = None) ->
     seen = torch.cat([lr, solution], dim=1)
     with nullcontext() if run is None else run.autocast():
         lacking = run_layers(layers, seen)
-    return F.pixel_shuffle(solution + lacking.float() * _unevenness(around), fit.scale)
+    return F.pixel_shuffle(solution + lacking.float() * unevenness(around), fit.scale)
 
 
-def _unevenness(around: Tensor) -> Tensor:
+def unevenness(around: Tensor) -> Tensor:
     """Return, (N, 1, h, w), 0 where an LR image is flat around a pixel, 1 where it varies by an 8-bit level.
 
     In flat places nothing is lacking, and black stays black, which a network with biases does not know exactly.

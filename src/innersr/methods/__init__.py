@@ -10,6 +10,7 @@ from innersr.errors import InputError
 from innersr.methods.baselines import BackProjection, Bicubic
 from innersr.methods.mzsr import MZSR
 from innersr.methods.protocols import Method, Upscaler
+from innersr.methods.singan.upscaling import SinGANUpscaling
 from innersr.methods.supervised import Supervised
 from innersr.methods.tailor import Tailor
 from innersr.methods.zssr import ZSSR
@@ -21,6 +22,7 @@ __all__ = [
     "BackProjection",
     "Bicubic",
     "Method",
+    "SinGANUpscaling",
     "Supervised",
     "Tailor",
     "Upscaler",
@@ -35,6 +37,7 @@ METHODS: Mapping[str, type[Method]] = {
     "zssr": ZSSR,
     "mzsr": MZSR,
     "supervised": Supervised,
+    "singan": SinGANUpscaling,
     "backprojection": BackProjection,
     "bicubic": Bicubic,
 }
@@ -61,6 +64,7 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "best": {"steps": 1500, "crop": 48, "refresh": 250, "views": 8},
     },
     "mzsr": {"draft": {"steps": 1}, "balanced": {}, "best": {"self_ensemble": True, "back_projection": 10}},
+    "singan": {"draft": {"steps": 150}, "balanced": {}, "best": {"steps": 1500}},
     "zssr": {
         "draft": {"steps": 800, "refresh": 100},
         "balanced": {},
@@ -70,6 +74,11 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "paper-kernel": {**PAPER_ZSSR, "self_ensemble": False, "back_projection": 2},
         "paper-real": {**PAPER_ZSSR, "smallest_father": 0.75, "son_noise": 0.0125, "back_projection": 0},
     },
+}
+
+SEQUENCES: Mapping[str, tuple[type[int] | type[float], str]] = {
+    "tuple[int, ...]": (int, "whole numbers separated by commas"),
+    "tuple[float, ...]": (float, "numbers separated by commas"),
 }
 
 
@@ -111,7 +120,7 @@ def parse_setting(key: str, text: str, kind: str) -> object:
     Args:
         key: its name, for the error.
         text: such as "500", "yes", or "0.01,0.005" of a sequence.
-        kind: of the field: "int", "float", "str", "bool" or "tuple[float, ...]".
+        kind: of the field: "int", "float", "str", "bool", "tuple[int, ...]" or "tuple[float, ...]".
 
     Raises:
         InputError: the text is no such value.
@@ -120,9 +129,10 @@ def parse_setting(key: str, text: str, kind: str) -> object:
     try:
         if kind == "bool":
             return booleans[text.lower()]
-        if kind == "tuple[float, ...]":
-            return tuple(float(part) for part in text.split(","))
+        if kind in SEQUENCES:
+            number, _ = SEQUENCES[kind]
+            return tuple(number(part) for part in text.split(","))
         return {"int": int, "float": float, "str": str}[kind](text)
     except (KeyError, ValueError):
-        wanted = "numbers separated by commas" if kind == "tuple[float, ...]" else kind
+        wanted = SEQUENCES[kind][1] if kind in SEQUENCES else kind
         raise InputError(f"setting {key} takes {wanted}, got {text!r}") from None

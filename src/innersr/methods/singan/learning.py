@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -12,7 +12,8 @@ from torch import Tensor
 
 from innersr.errors import CheckpointError
 from innersr.methods.singan.below import Below, ScalesBelow
-from innersr.methods.singan.losses import gradient_penalty
+from innersr.methods.singan.directions import colour_axes, directions_of
+from innersr.methods.singan.losses import gradient_penalty, statistics_distance
 from innersr.methods.singan.model import PictureModel, Scale, white_noise
 from innersr.methods.singan.networks import ConvStack, add_residual, padded
 from innersr.methods.singan.settings import PAD, SinGAN
@@ -21,8 +22,9 @@ from innersr.run import Run, generator_of
 
 BETAS = (0.5, 0.999)  # of Adam
 FALL = 0.1  # of the learning rate at the milestone
+PATCH, DIRECTIONS = 7, 32  # of the patches' statistics: side in pixels, directions in a step
 CALIBRATIONS = 24  # fakes that the norms' statistics are taken from
-WEIGHTS, STEPS, POOL, CALIBRATION = 10, 11, 12, 13  # places in `generator_of`
+WEIGHTS, STEPS, POOL, CALIBRATION, STATISTICS = 10, 11, 12, 13, 14  # places in `generator_of`
 
 
 class Losses(NamedTuple):
@@ -59,6 +61,7 @@ class ScaleLearner:
         run: where, and the seed.
         initial: weights of the generator and the critic to begin with, such as those of the scale below.
         below: what the scale refines; the scales below make it if None.
+        generator: to go on with, with norms or without; a new one if None.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class ScaleLearner:
         *,
         initial: Mapping[str, Tensor] | None = None,
         below: Below | None = None,
+        generator: ConvStack | None = None,
     ) -> None:
         self._model, self._run, self.settings = model, run, model.settings
         self.index = len(model.scales)
@@ -84,7 +88,7 @@ class ScaleLearner:
         self.amplitude = self._amplitude()
         channels, widths = model.channels, model.settings.widths_at(self.index)
         drawn = generator_of(run.seed, WEIGHTS, self.index)
-        self.generator = ConvStack(channels, channels, widths, norm=True, generator=drawn)
+        self.generator = generator or ConvStack(channels, channels, widths, norm=True, generator=drawn)
         self.critic = ConvStack(channels, 1, widths, norm=self.settings.critic_norm, generator=drawn)
         if initial is not None:
             self._load(initial)
@@ -94,6 +98,7 @@ class ScaleLearner:
         self._optimizers = [
             torch.optim.Adam(network.parameters(), lr=self.settings.learning_rate, betas=BETAS) for network in networks
         ]
+        self._axes = colour_axes(self._reals)
         self._pool: dict[int, tuple[int, int, Tensor]] = {}
 
     def iterate(self) -> Losses:
@@ -118,7 +123,7 @@ class ScaleLearner:
         for norm in self.generator.norms:
             norm.reset_running_stats()
             norm.momentum = None  # the plain mean
-        for number in range(CALIBRATIONS):
+        for number in range(CALIBRATIONS if self.generator.norms else 0):
             generator = generator_of(self._run.seed, CALIBRATION, self.index, number)
             picture = number % len(self._reals)
             below = self._below.fake(picture, generator)
@@ -184,6 +189,8 @@ class ScaleLearner:
         fake = self._fake(draw)
         with self._run.autocast():
             loss = -self.critic(fake).float().mean()
+        if settings.statistics:
+            loss = loss + settings.statistics * self._statistics(draw, fake)
         reconstruction = self._reconstruction(draw)
         self._step(0, loss + settings.reconstruction * reconstruction)
         return reconstruction.detach()
@@ -193,6 +200,15 @@ class ScaleLearner:
         x = padded(below + draw.noise)
         with self._run.autocast():
             return add_residual(self.generator, _cut(x, draw.fake, PAD), _cut(below, draw.fake))
+
+    def _statistics(self, draw: _Draw, fake: Tensor) -> Tensor:
+        real = self._reals[draw.picture]
+        with torch.no_grad():
+            everything = Window(0, 0, *_size(real))
+            whole = fake if fake.shape == real.shape else self._fake(replace(draw, fake=everything))
+        side = min(PATCH, *_size(real))
+        generator = generator_of(self._run.seed, STATISTICS, self.index, self.iteration)
+        return statistics_distance(fake, whole, real, directions_of(DIRECTIONS, side, self._axes, generator))
 
     def _reconstruction(self, draw: _Draw) -> Tensor:
         below = self._rebuilt[draw.picture]
@@ -259,12 +275,18 @@ class ScaleLearner:
 
 
 def _random_window(size: tuple[int, int], settings: SinGAN, generator: torch.Generator) -> Window:
-    """Return a random crop of a picture, all of it where it is no larger than crops are."""
-    height, width = (min(n, settings.crop or n) for n in size)
-    # Crops reach beyond the border by the critic's field of view less a pixel: its patches are all equally likely.
-    top = int(torch.randint(size[0] - height + 1, (), generator=generator))
-    left = int(torch.randint(size[1] - width + 1, (), generator=generator))
-    return Window(top, left, top + height, left + width)
+    """Return a random crop of a picture, all of it where it is no larger than crops are.
+
+    Places beyond the border are drawn too, and moved to it: the border would hardly be learnt otherwise, where one
+    crop in a hundred begins.
+    """
+    starts, lengths = [], []
+    for n in size:
+        length = min(n, settings.crop or n)
+        drawn = int(torch.randint(-length // 2, n - length + length // 2 + 1, (), generator=generator))
+        starts.append(min(max(0, drawn), n - length))
+        lengths.append(length)
+    return Window(starts[0], starts[1], starts[0] + lengths[0], starts[1] + lengths[1])
 
 
 def _cut(x: Tensor, window: Window, margin: int = 0) -> Tensor:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+
+PATCHES = 4096  # of a picture, about, that statistics are taken of
 
 
 def gradient_penalty(critic: nn.Module, real: Tensor, fake: Tensor, share: Tensor) -> Tensor:
@@ -20,3 +25,30 @@ def gradient_penalty(critic: nn.Module, real: Tensor, fake: Tensor, share: Tenso
     between = fake.lerp(real, share).requires_grad_(True)
     (slopes,) = torch.autograd.grad(critic(between).float().sum(), between, create_graph=True)
     return (slopes.float().norm(dim=1) - 1).square().mean()
+
+
+def statistics_distance(fake: Tensor, whole: Tensor, real: Tensor, directions: Tensor) -> Tensor:
+    """Return how far the patches of a fake are from where those of the real picture are (Elnekave 2022, eq. 2).
+
+    The sliced Wasserstein-1 distance, of which a crop of the fake has its share: each of its projected patches is
+    held against the one of the real picture that has the rank which this one has in the whole fake.
+
+    Args:
+        fake: (1, C, h, w), the whole fake or a crop of it, with gradients.
+        whole: (1, C, H, W), without.
+        real: (1, C, H, W), of the same size.
+        directions: (P, C, side, side) of unit length.
+    """
+    with torch.no_grad():
+        places, goals = (_projected(picture, directions).sort(dim=1).values for picture in (whole, real))
+    own = _projected(fake, directions)
+    with torch.no_grad():
+        ranks = torch.searchsorted(places, own.detach().contiguous()).clamp(max=places.shape[1] - 1)
+        wanted = goals.gather(1, ranks)
+    return (own - wanted).abs().mean()
+
+
+def _projected(picture: Tensor, directions: Tensor) -> Tensor:
+    """Return the projections of a picture's patches, (P, n); of a large picture those of every other row and so on."""
+    stride = max(1, round(math.sqrt(picture.shape[-2] * picture.shape[-1] / PATCHES)))
+    return F.conv2d(picture, directions, stride=stride).flatten(2)[0]

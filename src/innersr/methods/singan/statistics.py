@@ -16,13 +16,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from innersr.errors import InputError
+from innersr.methods.singan.directions import colour_axes, directions_of
 from innersr.methods.singan.model import PictureModel, wraps_of
 from innersr.methods.singan.pyramid import Size, pictures_of, scale_count, sizes_of
 from innersr.methods.singan.settings import SinGAN
 from innersr.resize import resize
 from innersr.run import Run, generator_of
 
-CONTRAST_SIDES = (3, 5)  # pixels of the squares that local contrasts are taken in
 MOMENTUM = 0.5
 LAST_RATE = 0.1  # of the first, which is 1: a whole step to where the patches belong
 LEAST_SHARE = 0.2  # of the most that a pixel is told: those of the border lie in few patches, and would leap
@@ -226,7 +226,7 @@ def match_patches(
     # Differs from the paper: no Adam on the mean absolute difference but whole steps on the squared one, each pixel
     # by the mean of what its patches ask for. Adam moves all pixels equally fast; in as many steps that speckled
     # pictures with colours that random directions hardly see.
-    # Differs from the paper: half of the directions are local contrasts, see `_directions`.
+    # Differs from the paper: half of the directions are local contrasts, see `directions_of`.
 
     Args:
         picture: (1, C, H, W) in [-1, 1].
@@ -236,11 +236,11 @@ def match_patches(
         generator, run: of the directions; that may cancel.
     """
     side = min(matching.patch, *_size(picture), *(min(_size(real)) for real in reals))
-    axes = _colour_axes(reals)
+    axes = colour_axes(reals)
     change = torch.zeros_like(picture)
     for step in range(steps):
         run.check_cancelled()
-        kernels = _directions(matching.directions, side, axes, generator).to(picture)
+        kernels = directions_of(matching.directions, side, axes, generator).to(picture)
         looks = [_look(_size(real), side, matching.patches, generator) for real in reals]
         goals = [look(real, kernels)[0].flatten(1) for look, real in zip(looks, reals, strict=True)]
         look = _look(_size(picture), side, matching.patches, generator, wraps)
@@ -296,34 +296,6 @@ def _to_quantiles(line: Tensor, goal: Tensor) -> Tensor:
     if ranked.shape != line.shape:
         ranked = F.interpolate(ranked[None], line.shape[1], mode="linear", align_corners=False)[0]
     return torch.empty_like(line).scatter_(1, order, ranked) - line
-
-
-def _directions(count: int, side: int, axes: Tensor, generator: torch.Generator) -> Tensor:
-    """Return random directions of unit length in the space of patches, (count, C, side, side).
-
-    Half are drawn as they are; they hardly see noise, as a patch varies more by its brightness. The others see it:
-    they are local contrasts, of mean 0 in a square of 3 or 5 pixels, along one of the axes that colours vary on.
-    """
-    channels = len(axes)
-    drawn = torch.randn(count, channels, side, side, generator=generator)
-    sides = [n for n in CONTRAST_SIDES if n <= side]
-    contrasts = count // 2 if sides else 0
-    lengths = torch.tensor(sides or [1])[torch.randint(max(1, len(sides)), (contrasts, 1), generator=generator)]
-    first = (torch.rand(2, contrasts, 1, generator=generator) * (side - lengths + 1)).long()
-    within = (torch.arange(side) >= first) & (torch.arange(side) < first + lengths)
-    square = (within[0][:, :, None] & within[1][:, None, :]).float()
-    pattern = square * drawn[:contrasts, 0]
-    pattern = pattern - square * (pattern.sum(dim=(1, 2)) / square.sum(dim=(1, 2)))[:, None, None]
-    colours = axes[torch.randint(channels, (contrasts,), generator=generator)]
-    drawn[:contrasts] = colours[:, :, None, None] * pattern[:, None]
-    return F.normalize(drawn.flatten(1)).view_as(drawn)
-
-
-def _colour_axes(reals: Sequence[Tensor]) -> Tensor:
-    """Return the principal axes of the pictures' colours, (C, C), one a row."""
-    colours = torch.cat([real[0].flatten(1) for real in reals], dim=1)
-    covariance = torch.cov(colours).view(len(colours), len(colours))
-    return torch.linalg.eigh(covariance.cpu())[1].mT.contiguous()
 
 
 def _grainy_noise(generator: torch.Generator, size: Size, grain: int, wraps: tuple[bool, bool]) -> Tensor:
