@@ -11,8 +11,19 @@ SOURCE = Path(__file__).parents[1] / "src" / "innersr"
 # whatever keeps to it has no import cycle.
 LAYERS = {
     "ground": ["errors", "memory", "run"],
-    "pixels": ["resize", "image_tags", "image_metadata", "image_formats", "image_codecs", "image"],
-    "physics": ["kernels", "kernel_files", "augment", "blur", "degradation", "inverse", "metrics", "natural_scenes"],
+    "pixels": ["resize", "image_tags", "image_metadata", "image_formats", "image_codecs", "image", "palette"],
+    "physics": [
+        "kernels",
+        "kernel_files",
+        "augment",
+        "blur",
+        "masks",
+        "degradation",
+        "inverse",
+        "metrics",
+        "natural_scenes",
+        "inception",
+    ],
     "learning": [
         "networks",
         "tailored",
@@ -33,9 +44,43 @@ LAYERS = {
         "methods.adaptation",
         "methods.mzsr",
         "methods.tailor",
+        "methods.singan.settings",
+        "methods.singan.pyramid",
+        "methods.singan.networks",
+        "methods.singan.slopes",
+        "methods.singan.directions",
+        "methods.singan.matching",
+        "methods.singan.model",
+        "methods.singan.statistics",
+        "methods.singan.scores",
+        "methods.singan.below",
+        "methods.singan.losses",
+        "methods.singan.learning",
+        "methods.singan.pictures",
+        "methods.singan.records",
+        "methods.singan.journal",
+        "methods.singan.files",
+        "methods.singan.crops",
+        "methods.singan.fitting",
+        "methods.singan.upscaling",
+        "methods.singan.animation",
+        "methods.singan.quantize",
+        "methods.singan.retraining",
+        "methods.singan.manipulation",
+        "methods.singan",
         "methods",
     ],
-    "journey": ["specs", "arrays", "pipeline", "dataset", "compare"],
+    "journey": [
+        "specs",
+        "arrays",
+        "movies",
+        "pipeline",
+        "dataset",
+        "compare",
+        "picture_models",
+        "sheets",
+        "singan_report",
+    ],
     "work": [
         "benchmark",
         "pretraining.tasks",
@@ -59,6 +104,13 @@ LAYERS = {
         "cli_shared",
         "prior_cli",
         "train_cli",
+        "singan_outputs",
+        "singan_commands",
+        "singan_train_commands",
+        "singan_refine_commands",
+        "singan_options",
+        "singan_refine_cli",
+        "singan_cli",
         "cli",
         "__main__",
         "innersr",
@@ -67,7 +119,15 @@ LAYERS = {
 ORDER = [module for row in LAYERS.values() for module in row]
 
 # torch takes more than a second to import, and `innersr --help` has to answer before that.
-IMPORTS_INSIDE_FUNCTIONS = {"cli", "cli_shared", "prior_cli", "train_cli"}
+IMPORTS_INSIDE_FUNCTIONS = {
+    "cli",
+    "cli_shared",
+    "prior_cli",
+    "train_cli",
+    "singan_options",
+    "singan_refine_cli",
+    "singan_cli",
+}
 
 
 def files_by_module():

@@ -10,6 +10,7 @@ from innersr.methods.singan.directions import colour_axes, directions_of
 from innersr.methods.singan.fitting import begun
 from innersr.methods.singan.learning import ScaleLearner, _random_window
 from innersr.methods.singan.losses import gradient_penalty, statistics_distance
+from innersr.methods.singan.networks import ConvStack
 from innersr.methods.singan.pyramid import pictures_of
 from innersr.run import generator_of
 from small_singan import RUN, picture, tiny, trained
@@ -78,14 +79,16 @@ def test_the_generators_gradient_is_that_of_its_loss():
 
 
 def test_the_penalty_of_a_linear_critic_is_known():
-    """A critic whose score is 3 times a channel plus 4 times another has slope 5 everywhere."""
-    weights = torch.tensor([3.0, 4.0])[:, None, None]
-
-    def critic(x):
-        return (x * weights).sum(1, keepdim=True)
-
-    real, fake = torch.zeros(1, 2, 5, 6), torch.ones(1, 2, 5, 6)
-    assert float(gradient_penalty(critic, real, fake, torch.tensor(0.3))) == pytest.approx(16)
+    """A critic whose score is 3 times a channel plus 4 times another has slope 5 everywhere, but 0 at its border."""
+    critic = ConvStack(2, 1, (1,) * 4, norm=False, generator=generator_of(0))
+    with torch.no_grad():
+        for index, convolution in enumerate(critic.convolutions):
+            convolution.weight.zero_()
+            convolution.weight[0, :, 1, 1] = torch.tensor([3.0, 4.0]) if index == 0 else 1.0
+    real, fake = torch.zeros(1, 2, 15, 16), torch.ones(1, 2, 15, 16)
+    inside, all_of_it = 5 * 6, 15 * 16
+    expected = (inside * (5 - 1) ** 2 + all_of_it - inside) / all_of_it
+    assert float(gradient_penalty(critic, real, fake, torch.tensor(0.3)).detach()) == pytest.approx(expected)
 
 
 def test_the_distance_of_statistics_is_that_of_sorted_projections_and_no_crop_changes_that():

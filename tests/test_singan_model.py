@@ -8,6 +8,7 @@ import torch
 from innersr.errors import InputError
 from innersr.methods.singan import model as model_module
 from innersr.methods.singan.model import advance, wraps_of
+from innersr.metrics import patch_distance
 from innersr.resize import resize
 from innersr.run import Run
 from small_singan import RUN, TINY, trained
@@ -85,6 +86,18 @@ def test_what_is_put_in_keeps_its_layout_and_its_size():
 @pytest.mark.parametrize("channels", [1, 2, 4])
 def test_any_number_of_channels_is_learnt(channels):
     assert trained(channels).sample(1, run=RUN).shape == (1, channels, 20, 24)
+
+
+def test_a_sample_may_end_by_matching_the_pictures_patches():
+    plain, real = trained(), trained().pictures[0]
+    model = replace(plain, settings=replace(TINY, matching=8))
+    distances = [
+        sum(patch_distance((sample[None] + 1) / 2, (real + 1) / 2, patch=3, scales=1) for sample in made.sample(3))
+        for made in (plain, model)
+    ]
+    assert distances[1] < 0.8 * distances[0]
+    assert torch.equal(model.sample(1, run=RUN), model.sample(2, run=RUN)[:1])
+    assert torch.equal(model.reconstruct(), plain.reconstruct())  # which no chance is in
 
 
 def test_wrong_starts_sizes_and_unfinished_models_are_refused():

@@ -7,17 +7,9 @@ import torch
 
 from innersr.errors import Cancelled, InputError
 from innersr.methods.singan.directions import colour_axes, directions_of
+from innersr.methods.singan.matching import PatchMatching, _look, _to_quantiles, _with_adjoint, match_patches
 from innersr.methods.singan.model import PictureModel
-from innersr.methods.singan.statistics import (
-    PatchMatching,
-    PatchModel,
-    _grainy_noise,
-    _look,
-    _to_quantiles,
-    _with_adjoint,
-    match_patches,
-    patch_model,
-)
+from innersr.methods.singan.statistics import PatchModel, _grainy_noise, patch_model
 from innersr.metrics import patch_distance
 from innersr.resize import resize
 from small_singan import RUN, picture, tiny

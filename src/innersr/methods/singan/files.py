@@ -59,8 +59,11 @@ class SavedModel(NamedTuple):
     record: Record
     digest: str
     """Of the settings.json."""
-    pictures: tuple[Tensor, ...]
-    """What was learnt, at the last scale: (1, C, H, W) in [-1, 1], on the CPU."""
+
+    @property
+    def pictures(self) -> tuple[Tensor, ...]:
+        """What was learnt, at the last scale: (1, C, H, W) in [-1, 1], on the CPU."""
+        return self.model.pictures
 
 
 class SavedState(NamedTuple):
@@ -108,9 +111,14 @@ def load_folder(path: str | Path, device: torch.device = CPU) -> SavedModel:
     except ValueError as error:
         raise CheckpointError(f"{file}: {error}; {REMEDY}") from error
     model = PictureModel(
-        settings=record.settings, sizes=record.sizes, channels=record.channels, seed=record.seed, scales=scales
+        settings=record.settings,
+        sizes=record.sizes,
+        channels=record.channels,
+        seed=record.seed,
+        scales=scales,
+        pictures=tuple(tensors[name].float() for name in sides),
     )
-    return SavedModel(model, record, digest, tuple(tensors[name].float() for name in sides))
+    return SavedModel(model, record, digest)
 
 
 def read_record(path: Path) -> tuple[Record, str]:

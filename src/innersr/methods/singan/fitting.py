@@ -46,7 +46,8 @@ def begun(pictures: Sequence[Tensor], settings: SinGAN, seed: int) -> PictureMod
     """Return a model of pictures, (1, C, H, W) in [-1, 1], that has learnt nothing yet."""
     count = scale_count((pictures[0].shape[-2], pictures[0].shape[-1]), settings)
     sizes = tuple(sizes_of((p.shape[-2], p.shape[-1]), settings, count) for p in pictures)
-    return PictureModel(settings=settings, sizes=sizes, channels=pictures[0].shape[1], seed=seed)
+    finest = tuple(pictures_of(p, own[-1:])[0] for p, own in zip(pictures, sizes, strict=True))
+    return PictureModel(settings=settings, sizes=sizes, channels=pictures[0].shape[1], seed=seed, pictures=finest)
 
 
 def fit(
@@ -84,7 +85,6 @@ def fit(
     watch, target = watch or Watch(), _target(folder)
     model = begun(pictures, settings, run.seed)
     pyramids = [pictures_of(picture, sizes) for picture, sizes in zip(pictures, model.sizes, strict=True)]
-    finest = [pyramid[-1] for pyramid in pyramids]
     record = record_of(pictures, settings, run, model.sizes, None if target is None else target.source)
     state, digest = None, ""
     if resume:
@@ -94,8 +94,8 @@ def fit(
         record = _with_affordable_crops(record, run, watch)
         model = replace(model, settings=record.settings)
         if target is not None:
-            digest = files.begin(target, record, finest)
-    clerk = _Clerk(None if target is None else target.path, digest, finest, state.seconds if state else 0.0)
+            digest = files.begin(target, record, model.pictures)
+    clerk = _Clerk(None if target is None else target.path, digest, model.pictures, state.seconds if state else 0.0)
     with run.exact():
         return _learn(model, pyramids, run, state, clerk, watch, should_stop or _never)
 

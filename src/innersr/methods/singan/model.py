@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from innersr.errors import InputError
+from innersr.methods.singan.matching import PatchMatching, match_patches
 from innersr.methods.singan.networks import Layers, padded, run_layers
 from innersr.methods.singan.pyramid import Size
 from innersr.methods.singan.settings import FIELD, PAD, SinGAN
@@ -18,7 +19,8 @@ from innersr.run import Run, generator_of
 
 STRIP = 2**20  # pixels that a generator sees at a time; feature maps of more need gigabytes
 CODE = 0  # place in `generator_of` of what is drawn once for a model
-SAMPLES = 1  # and of what is drawn for samples
+SAMPLES, FINISHES = 1, 3  # and of what is drawn for samples, and for their end
+FINISH = PatchMatching(patch=3)  # larger patches would need more steps, and draw streaks in few
 
 DrawNoise = Callable[[int, Size], Tensor]
 """From a scale and a size to its noise, (N, C, H, W), of variance 1."""
@@ -43,6 +45,7 @@ class PictureModel:
         channels: of the pictures.
         seed: of the codes.
         scales: that are trained, from the coarsest on.
+        pictures: of the subject at the last scale, (1, C, h, w) each, which samples may be held against in the end.
     """
 
     settings: SinGAN
@@ -50,6 +53,7 @@ class PictureModel:
     channels: int
     seed: int = 0
     scales: tuple[Scale, ...] = field(default=(), repr=False)
+    pictures: tuple[Tensor, ...] = field(default=(), repr=False)
 
     @property
     def is_complete(self) -> bool:
@@ -113,7 +117,10 @@ class PictureModel:
             if start:
                 below = resize(self.reconstruct(scales=start), size=sizes[start], wrap=wraps)
             noise = self.random_noise(run.seed, index)
-            results.append(self.generate(noise, sizes, below=below, start=start, wraps=wraps))
+            picture = self.generate(noise, sizes, below=below, start=start, wraps=wraps)
+            if self.settings.matching and self.pictures:
+                picture = self._matched(picture, wraps, run, index)
+            results.append(picture)
         return torch.cat(results)
 
     @torch.no_grad()
@@ -194,6 +201,18 @@ class PictureModel:
         if picture is None:
             raise InputError("the model has no trained scale yet; train it first")
         return picture
+
+    def _matched(self, picture: Tensor, wraps: tuple[bool, bool], run: Run, index: int) -> Tensor:
+        """Return a sample with the patches of the subject, in so far as few steps get there."""
+        return match_patches(
+            picture,
+            [real.to(picture) for real in self.pictures],
+            FINISH,
+            steps=self.settings.matching,
+            wraps=wraps,
+            generator=generator_of(run.seed, FINISHES, index),
+            run=run,
+        )
 
     def check_start(self, start: int) -> None:
         """Raise InputError unless the model is complete and has such a scale."""

@@ -48,6 +48,8 @@ class SinGAN:
         pool_steps: iterations after which one of the pool is replaced.
         statistics: weight of the sliced Wasserstein distance between the patches of fake and real
             (Elnekave 2022); 0 leaves them to the critic.
+        matching: steps that move the pixels of a finished sample until its 3x3 patches are distributed as the
+            picture's (Elnekave 2022); 0 for none.
 
     Raises:
         InputError: a setting out of its range.
@@ -77,6 +79,7 @@ class SinGAN:
     pool: int = 0
     pool_steps: int = 20
     statistics: float = 0.0
+    matching: int = 0
 
     def __post_init__(self) -> None:
         self._check_sizes()
@@ -85,8 +88,8 @@ class SinGAN:
             raise InputError(
                 "iterations, critic_steps, generator_steps, penalty_every and pool_steps must be 1 at least"
             )
-        if min(self.scales, self.doubling, self.crop, self.pool) < 0:
-            raise InputError("scales, doubling, crop and pool must not be negative")
+        if min(self.scales, self.doubling, self.crop, self.pool, self.matching) < 0:
+            raise InputError("scales, doubling, crop, pool and matching must not be negative")
         if not (0 < self.learning_rate < math.inf and 0 < self.milestone <= 1):
             raise InputError("learning_rate must be positive and finite, milestone above 0 and at most 1")
         weights = (self.penalty, self.reconstruction, self.noise, self.statistics)
@@ -129,7 +132,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "penalty_every": 4,
         "crop": 96,
         "pool": 24,
-        "statistics": 1.0,
+        "statistics": 3.0,
+        "matching": 5,
     },
     "paper": {},
 }
