@@ -24,13 +24,17 @@ if TYPE_CHECKING:
         BackProjection,
         Bicubic,
         Method,
+        SinGANUpscaling,
         Supervised,
         Tailor,
         Upscaler,
         make_method,
     )
+    from innersr.methods.singan.model import PictureModel
+    from innersr.methods.singan.settings import SinGAN
     from innersr.metrics import consistency_psnr, patch_distance, psnr, psnr_y, ssim, ssim_y
     from innersr.natural_scenes import niqe
+    from innersr.picture_models import learn_picture, load_picture_model
     from innersr.pipeline import Result, upscale, upscale_image
     from innersr.resize import resize as imresize
     from innersr.run import Progress, Run
@@ -51,16 +55,21 @@ __all__ = [
     "KernelError",
     "Metadata",
     "Method",
+    "PictureModel",
     "Progress",
     "Result",
     "Run",
+    "SinGAN",
+    "SinGANUpscaling",
     "Supervised",
     "Tailor",
     "Upscaler",
     "consistency_psnr",
     "gaussian",
     "imresize",
+    "learn_picture",
     "load_kernel",
+    "load_picture_model",
     "make_method",
     "niqe",
     "patch_distance",
@@ -90,13 +99,17 @@ _HOMES = {
         "BackProjection",
         "Bicubic",
         "Method",
+        "SinGANUpscaling",
         "Supervised",
         "Tailor",
         "Upscaler",
         "make_method",
     ],
+    "methods.singan.model": ["PictureModel"],
+    "methods.singan.settings": ["SinGAN"],
     "metrics": ["consistency_psnr", "patch_distance", "psnr", "psnr_y", "ssim", "ssim_y"],
     "natural_scenes": ["niqe"],
+    "picture_models": ["learn_picture", "load_picture_model"],
     "pipeline": ["Result", "upscale", "upscale_image"],
     "resize": ["imresize"],
     "run": ["Progress", "Run"],

@@ -10,6 +10,7 @@ import typer
 from innersr.cli_shared import PERFORMANCE, Device, GroupedCommand, Json, Precision, Quiet, Verbose, examples, reporting
 from innersr.interrupts import EXIT_CODE, exit_at_once
 from innersr.prior_cli import prior_app
+from innersr.singan_cli import singan_app
 from innersr.train_cli import train_app
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ kernel_app = typer.Typer(
 )
 app.add_typer(kernel_app, name="kernel")
 app.add_typer(prior_app, name="prior")
+app.add_typer(singan_app, name="singan")
 app.add_typer(train_app, name="train")
 
 Seed = Annotated[int, typer.Option(help="Same seed, same bytes.", rich_help_panel=PERFORMANCE)]
@@ -111,7 +113,10 @@ def upscale(  # noqa: PLR0913 (a command's options are its parameters)
     method: Annotated[
         str,
         typer.Option(
-            "--method", "-m", help="tailor, zssr, mzsr, supervised, backprojection or bicubic.", rich_help_panel=QUALITY
+            "--method",
+            "-m",
+            help="tailor, zssr, mzsr, supervised, singan, backprojection or bicubic.",
+            rich_help_panel=QUALITY,
         ),
     ] = "tailor",
     preset: Annotated[

@@ -44,7 +44,7 @@ class TailorLesson:
         x2, x3, x4: how often each scale comes, in proportion.
         optimizer: of the weights between the hidden layers, "muon" or "adam".
         error: what is made small, of the colours and of the luma: "absolute", the mean absolute error; or
-            "logarithmic", the logarithm of each crop's mean squared error, which is its PSNR (the PSNR loss of HINet, Chen 2021).
+            "logarithmic", the logarithm of each crop's mean squared error, which is its PSNR (Chen 2021, HINet).
         seed: of the initial weights and of every draw.
 
     Raises:
