@@ -76,9 +76,9 @@ LAYERS = {
         "movies",
         "pipeline",
         "dataset",
-        "compare",
         "picture_models",
         "sheets",
+        "compare",
         "singan_report",
     ],
     "work": [

@@ -12,15 +12,16 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from innersr import train_commands
+from innersr import interrupts
 from innersr.checkpoint import load_checkpoint
+from innersr.interrupts import deferred_interrupts
 from innersr.pretraining.learner import Pace
 from innersr.pretraining.mzsr import MZSRLesson
 from innersr.pretraining.supervised import SupervisedLesson
 from innersr.pretraining.tailor import TailorLesson
 from innersr.priors import load_prior
 from innersr.train_cli import COMMANDS, EXAMPLES, train_app
-from innersr.train_commands import LESSONS, deferred_interrupts, lesson_and_pace
+from innersr.train_commands import LESSONS, lesson_and_pace
 from small_training import largest_difference, write_photos
 
 TINY = {
@@ -161,7 +162,7 @@ def test_signals_are_noted_and_a_late_second_one_is_obeyed_at_once(number, monke
         os.kill(os.getpid(), number)
         os.kill(os.getpid(), number)  # as torchrun passes it on
         assert should_stop()
-        monkeypatch.setattr(train_commands, "SECOND_THOUGHT", 0.0)
+        monkeypatch.setattr(interrupts, "SECOND_THOUGHT", 0.0)
         os.kill(os.getpid(), number)
     assert signal.getsignal(number) is before
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
-import torch
 import torch.nn.functional as F
 from PIL import Image as PILImage
 from PIL import ImageDraw, ImageFont
 from torch import Tensor
+
+from innersr.sheets import to_pil
 
 PANEL = 640  # pixels: wider images, and those of more than twice this height, are shown shrunk
 CROP = 64  # pixels of the result in one zoomed crop
@@ -38,7 +39,7 @@ def comparison(before: Tensor, after: Tensor, labels: tuple[str, str]) -> PILIma
     for column, (image, label) in enumerate(zip((before, after), labels, strict=True)):
         x = GAP + column * (panel_width + GAP)
         draw.text((x, GAP), label, fill=INK, font=ImageFont.load_default(LABEL * 0.6))
-        picture = _to_pil(image)
+        picture = to_pil(image)
         sheet.paste(picture.resize(shown, PILImage.Resampling.LANCZOS), (x, LABEL + GAP))
         for place, (top, left) in enumerate(corners):
             crop = picture.crop((left, top, left + side, top + side))
@@ -63,9 +64,3 @@ def _busiest_corners(before: Tensor, after: Tensor) -> list[tuple[int, int]]:
         corners.append((top, left))
         scores[max(0, top - side + 1) : top + side, max(0, left - side + 1) : left + side] = -math.inf
     return corners
-
-
-def _to_pil(x: Tensor) -> PILImage.Image:
-    shown = x[0, :3] if x.shape[1] >= 3 else x[0, :1].expand(3, -1, -1)
-    levels = (shown.clamp(0, 1) * 255).round().to(torch.uint8)
-    return PILImage.fromarray(levels.permute(1, 2, 0).contiguous().numpy())

@@ -7,11 +7,13 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+SECOND_THOUGHT = 3.0  # seconds after which another signal is meant to end the work at once
 PATIENCE = 0.7  # seconds that the work has to stop by itself
 EXIT_CODE = 130  # what shells give a program that SIGINT ended
 MESSAGE = "interrupted; nothing half-written was left"
@@ -46,6 +48,30 @@ def prompt_interrupts(partial_files: list[Path]) -> Iterator[None]:
         os.close(writer)  # the thread reads the end of the pipe and returns
         thread.join()
         os.close(reader)
+
+
+@contextlib.contextmanager
+def deferred_interrupts() -> Iterator[Callable[[], bool]]:
+    """Give what tells whether SIGINT or SIGTERM came; they do nothing else, but a late second one interrupts.
+
+    Within `prompt_interrupts`, whose watching thread sees none of these signals. A second one at once
+    is the same wish: a terminal sends Ctrl-C to torchrun and to its processes, and torchrun passes it on to them.
+    """
+    came: list[float] = []
+
+    def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 (the signature of a handler)
+        came.append(time.monotonic())
+        if came[-1] - came[0] > SECOND_THOUGHT:
+            raise KeyboardInterrupt
+
+    watching = signal.set_wakeup_fd(-1)
+    handlers = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(came)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(watching, warn_on_full_buffer=False)
 
 
 def exit_at_once() -> NoReturn:

@@ -11,7 +11,7 @@ import torch
 from innersr.arrays import image_from
 from innersr.errors import InputError
 from innersr.image import save
-from innersr.interrupts import EXIT_CODE
+from innersr.interrupts import EXIT_CODE, deferred_interrupts
 from innersr.methods.singan.files import LOG, ModelFolder, load_folder
 from innersr.methods.singan.fitting import Watch, begun, fit
 from innersr.methods.singan.journal import read_lines
@@ -24,7 +24,6 @@ from innersr.run import Run
 from innersr.sheets import to_pil
 from innersr.singan_outputs import blaming, check_sheet, read_image, size_note, working
 from innersr.singan_report import described, rebuilt_at, report_sheet, visible
-from innersr.train_commands import deferred_interrupts
 from innersr.voice import Voice
 
 

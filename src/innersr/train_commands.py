@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import signal
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
 
 from innersr.errors import InnersrError, InputError
-from innersr.interrupts import EXIT_CODE
+from innersr.interrupts import EXIT_CODE, deferred_interrupts
 from innersr.memory import is_out_of_memory
 from innersr.methods import parse_setting
 from innersr.pretraining.crops import read_pool
@@ -31,7 +27,6 @@ from innersr.priors import load_prior
 from innersr.run import Run
 from innersr.voice import Voice
 
-SECOND_THOUGHT = 3.0  # seconds after which another signal is meant to end the training at once
 LESSONS: Mapping[str, type[Lesson[Any]]] = {
     "supervised": SupervisedLesson,
     "mzsr": MZSRLesson,
@@ -120,30 +115,6 @@ def lesson_and_pace(name: str, settings: Mapping[str, str]) -> tuple[Lesson[Any]
             raise InputError(f"{name} has no setting {key!r}; it has {known}")
         values[owners[0]][key] = parse_setting(key, text, kinds[owners[0]][key])
     return kind(**values["lesson"]), replace(PACES[name], **values["pace"])
-
-
-@contextlib.contextmanager
-def deferred_interrupts() -> Iterator[Callable[[], bool]]:
-    """Give what tells whether SIGINT or SIGTERM came; they do nothing else, but a late second one interrupts.
-
-    Within `interrupts.prompt_interrupts`, whose watching thread sees none of these signals. A second one at once
-    is the same wish: a terminal sends Ctrl-C to torchrun and to its processes, and torchrun passes it on to them.
-    """
-    came: list[float] = []
-
-    def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 (the signature of a handler)
-        came.append(time.monotonic())
-        if came[-1] - came[0] > SECOND_THOUGHT:
-            raise KeyboardInterrupt
-
-    watching = signal.set_wakeup_fd(-1)
-    handlers = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(came)
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        signal.set_wakeup_fd(watching, warn_on_full_buffer=False)
 
 
 def _check_outputs(request: TrainRequest) -> None:
