@@ -6,12 +6,15 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
+
+from innersr.methods.singan.networks import ConvStack
+from innersr.methods.singan.slopes import slopes
 
 PATCHES = 4096  # of a picture, about, that statistics are taken of
 
 
-def gradient_penalty(critic: nn.Module, real: Tensor, fake: Tensor, share: Tensor) -> Tensor:
+def gradient_penalty(critic: ConvStack, real: Tensor, fake: Tensor, share: Tensor) -> Tensor:
     """Return how far the critic's slope is from 1 between real and fake (Gulrajani 2017, eq. 3).
 
     The slope is the length of the gradient at every pixel, over its channels, of the sum of the score map: each
@@ -22,9 +25,7 @@ def gradient_penalty(critic: nn.Module, real: Tensor, fake: Tensor, share: Tenso
         real, fake: (1, C, H, W).
         share: (), in [0, 1], how much of `real` there is.
     """
-    between = fake.lerp(real, share).requires_grad_(True)
-    (slopes,) = torch.autograd.grad(critic(between).float().sum(), between, create_graph=True)
-    return (slopes.float().norm(dim=1) - 1).square().mean()
+    return (slopes(critic, fake.lerp(real, share)).float().norm(dim=1) - 1).square().mean()
 
 
 def statistics_distance(fake: Tensor, whole: Tensor, real: Tensor, directions: Tensor) -> Tensor:
