@@ -1,7 +1,7 @@
 """A picture by the statistics of its patches alone: samples in seconds, with no network.
 
 At every scale a picture's pixels are moved until its patches, projected onto random directions, are distributed as
-those of the real picture are (GPDM: Elnekave and Weiss, CVPR 2022; the pyramid is SinGAN's).
+those of the real picture are (GPDM: Elnekave and Weiss, ECCV 2022; the pyramid is SinGAN's).
 """
 
 from __future__ import annotations
