@@ -20,7 +20,7 @@ from innersr.methods.singan.manipulation import (
 )
 from innersr.methods.singan.model import Scale
 from innersr.methods.singan.networks import add_residual, padded, run_layers
-from innersr.methods.singan.pyramid import pictures_of
+from innersr.methods.singan.pyramid import pictures_of, seen_at
 from innersr.methods.singan.quantize import to_palette
 from innersr.methods.singan.retraining import (
     InColours,
@@ -28,7 +28,6 @@ from innersr.methods.singan.retraining import (
     fine_tune,
     fit_to_palette,
     recoloured,
-    seen_at,
     unfolded,
 )
 from innersr.run import generator_of

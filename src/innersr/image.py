@@ -152,6 +152,15 @@ def check_writable(
     refusal = image_formats.refusal(target, depth=depth, bands=bands, has_alpha=has_alpha, size=size)
     if refusal:
         raise ImageFileError(f"{path}: {refusal}")
+    check_place(path, overwrite=overwrite)
+
+
+def check_place(path: Path, *, overwrite: bool) -> None:
+    """Make sure that a file may be written there.
+
+    Raises:
+        ImageFileError: the file exists, is a folder, or its folder is missing or not writable.
+    """
     try:
         if path.is_dir():
             raise ImageFileError(f"{path}: is a folder; give a file name")

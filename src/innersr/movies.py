@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -18,7 +17,7 @@ import torch
 from PIL import Image as PillowImage
 
 from innersr.errors import ImageFileError, InnersrError, InputError
-from innersr.image import Image, partial_path
+from innersr.image import Image, check_place, partial_path
 from innersr.palette import dithered, shared_palette
 
 Levels = np.ndarray[Any, np.dtype[np.uint8]]
@@ -73,7 +72,7 @@ def save_movie(
     path = Path(path)
     target = _format_of(path)
     _check(path, target, fps=fps, quality=quality)
-    _check_place(path, overwrite=overwrite)
+    check_place(path, overwrite=overwrite)
     source = _Source(frames, target)
     partial = partial_path(path)
     try:
@@ -164,17 +163,6 @@ def _check(path: Path, target: _Format, *, fps: float, quality: int) -> None:
         raise InputError(f"quality must be between 1 and 100, got {quality}")
     if target.name == "MP4":
         _pyav()
-
-
-def _check_place(path: Path, *, overwrite: bool) -> None:
-    if path.is_dir():
-        raise ImageFileError(f"{path}: is a folder; give a file name")
-    if path.exists() and not overwrite:
-        raise ImageFileError(f"{path}: exists; choose another name, or pass overwrite=True (--overwrite)")
-    if not path.parent.is_dir():
-        raise ImageFileError(f"{path}: the folder {path.parent} does not exist; create it first")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise ImageFileError(f"{path}: no permission to write in {path.parent}; choose another folder")
 
 
 def _levels_of(image: Image, number: int) -> Levels:

@@ -20,9 +20,9 @@ from torch import Tensor
 from innersr.errors import InputError
 from innersr.masks import soft_mask
 from innersr.methods.singan.model import PictureModel
-from innersr.methods.singan.pyramid import Size
+from innersr.methods.singan.pyramid import Size, seen_at
 from innersr.methods.singan.quantize import to_palette
-from innersr.methods.singan.retraining import check_picture, check_scale, fit_to_palette, seen_at
+from innersr.methods.singan.retraining import check_picture, check_scale, fit_to_palette
 from innersr.run import Run
 
 PAINT_SHARE, EDIT_SHARE, HARMONIZE_SHARE = 0.0, 0.4, 0.6  # of the way to the finest scale, where pictures are put in

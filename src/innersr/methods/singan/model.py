@@ -12,7 +12,7 @@ from torch import Tensor
 from innersr.errors import InputError
 from innersr.methods.singan.matching import PatchMatching, match_patches
 from innersr.methods.singan.networks import Layers, padded, run_layers
-from innersr.methods.singan.pyramid import Size
+from innersr.methods.singan.pyramid import Size, seen_at
 from innersr.methods.singan.settings import FIELD, PAD, SinGAN
 from innersr.resize import resize
 from innersr.run import Run, generator_of
@@ -154,8 +154,7 @@ class PictureModel:
         run = run or Run()
         self.check_start(scale)
         sizes, wraps = self.sizes_for((picture.shape[-2], picture.shape[-1])), wraps_of(wrap)
-        coarse = resize(picture.to(self.device), size=sizes[max(0, scale - 1)], wrap=wraps)
-        below = resize(coarse, size=sizes[scale], wrap=wraps).clamp(-1, 1)
+        below = seen_at(picture.to(self.device), sizes, scale, wraps)
         return self.generate(self.random_noise(run.seed, index), sizes, below=below, start=scale, wraps=wraps)
 
     def random_noise(self, seed: int, index: int) -> DrawNoise:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 from torch import Tensor
@@ -64,6 +65,12 @@ def pictures_of(picture: Tensor, sizes: tuple[Size, ...]) -> tuple[Tensor, ...]:
     # Differs from the reference code: in floating point, where that cuts to 8 bits downwards at every resizing.
     """
     return tuple(resize(picture, size=size).clamp(-1, 1) for size in sizes)
+
+
+def seen_at(picture: Tensor, sizes: Sequence[Size], scale: int, wraps: tuple[bool, bool] = (False, False)) -> Tensor:
+    """Return a picture of the size of a scale, with nothing finer than the scale below it has."""
+    coarse = resize(picture, size=sizes[max(0, scale - 1)], wrap=wraps)
+    return resize(coarse, size=sizes[scale], wrap=wraps).clamp(-1, 1)
 
 
 def passes_for(scale: float) -> int:

@@ -13,9 +13,8 @@ from innersr.methods.singan.below import Below, ScalesBelow
 from innersr.methods.singan.learning import ScaleLearner
 from innersr.methods.singan.model import PictureModel, Scale, white_noise
 from innersr.methods.singan.networks import ConvStack, Layers
-from innersr.methods.singan.pyramid import Size, pictures_of
+from innersr.methods.singan.pyramid import Size, pictures_of, seen_at
 from innersr.methods.singan.quantize import palette_of, to_palette
-from innersr.resize import resize
 from innersr.run import Run, generator_of
 
 PALETTE, UNFOLDING = 20, 21  # places in `generator_of`
@@ -170,11 +169,6 @@ def recoloured(picture: Tensor, generator: torch.Generator) -> Tensor:
     changed = (picture - mean) * (1 + CONTRAST * contrast) * (1 + CHANNEL_SCALE * scales) + mean
     changed = changed + BRIGHTNESS * brightness + CHANNEL_SHIFT * shifts
     return changed.lerp(changed[:, order], mixing).clamp(-1, 1)
-
-
-def seen_at(picture: Tensor, sizes: tuple[Size, ...], scale: int) -> Tensor:
-    """Return a picture of the size of a scale, 1 at least, with nothing finer than the scale below it has."""
-    return resize(resize(picture, size=sizes[scale - 1]), size=sizes[scale]).clamp(-1, 1)
 
 
 def unfolded(layers: Layers) -> ConvStack:

@@ -15,7 +15,7 @@ from torch import Tensor
 from innersr.errors import InputError
 from innersr.methods.singan.matching import PatchMatching, match_patches
 from innersr.methods.singan.model import PictureModel, wraps_of
-from innersr.methods.singan.pyramid import Size, pictures_of, scale_count, sizes_of
+from innersr.methods.singan.pyramid import Size, pictures_of, scale_count, seen_at, sizes_of
 from innersr.methods.singan.settings import SinGAN
 from innersr.resize import resize
 from innersr.run import Run, generator_of
@@ -111,8 +111,7 @@ class PatchModel:
         run = run or Run()
         self.check_start(scale)
         sizes, wraps = self.sizes_for(_size(picture)), wraps_of(wrap)
-        coarse = resize(picture.to(self.device), size=sizes[max(0, scale - 1)], wrap=wraps)
-        below = resize(coarse, size=sizes[scale], wrap=wraps).clamp(-1, 1)
+        below = seen_at(picture.to(self.device), sizes, scale, wraps)
         noise = torch.randn(below.shape, generator=generator_of(run.seed, NOISE, index)).to(below)
         mixed = below + FAINT * self.pyramids[0][scale].std() * noise
         return self._matched(mixed.clamp(-1, 1), sizes, scale, wraps, run, index)
