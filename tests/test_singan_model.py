@@ -7,10 +7,11 @@ import torch
 
 from innersr.errors import InputError
 from innersr.methods.singan import model as model_module
-from innersr.methods.singan.model import advance, wraps_of
+from innersr.methods.singan.model import MATCHED, advance, wraps_of
+from innersr.methods.singan.pyramid import pictures_of
 from innersr.metrics import patch_distance
 from innersr.resize import resize
-from innersr.run import Run
+from innersr.run import Run, generator_of
 from small_singan import RUN, TINY, trained
 
 LAST = 3  # of the tiny model's scales
@@ -88,15 +89,20 @@ def test_any_number_of_channels_is_learnt(channels):
     assert trained(channels).sample(1, run=RUN).shape == (1, channels, 20, 24)
 
 
-def test_a_sample_may_end_by_matching_the_pictures_patches():
-    plain, real = trained(), trained().pictures[0]
-    model = replace(plain, settings=replace(TINY, matching=8))
-    distances = [
-        sum(patch_distance((sample[None] + 1) / 2, (real + 1) / 2, patch=3, scales=1) for sample in made.sample(3))
-        for made in (plain, model)
-    ]
-    assert distances[1] < 0.8 * distances[0]
+def test_what_coarse_scales_make_may_be_matched_with_the_pictures_patches():
+    plain = trained()
+    model = replace(plain, settings=replace(TINY, matching=20))
+    wraps, made = (False, False), plain.sample(1, run=RUN)
+    for scale, is_coarse in ((1, True), (MATCHED, False)):
+        real = pictures_of(plain.pictures[0], plain.sizes[0][scale : scale + 1])[0]
+        before = resize(made, size=plain.sizes[0][scale]).clamp(-1, 1)
+        after = model.matched(scale, before, wraps, generator_of(1))
+        distances = [patch_distance((x + 1) / 2, (real + 1) / 2, patch=3, scales=1) for x in (before, after)]
+        assert torch.equal(after, before) != is_coarse
+        assert not is_coarse or distances[1] < 0.7 * distances[0]
+        assert torch.equal(plain.matched(scale, before, wraps, generator_of(1)), before)
     assert torch.equal(model.sample(1, run=RUN), model.sample(2, run=RUN)[:1])
+    assert not torch.equal(model.sample(1, run=RUN), made)
     assert torch.equal(model.reconstruct(), plain.reconstruct())  # which no chance is in
 
 

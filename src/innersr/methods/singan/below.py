@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -45,7 +46,8 @@ class ScalesBelow:
         def noise(scale: int, size: Size) -> Tensor:
             return white_noise(generator, scale, model.channels, size).to(self._device)
 
-        return model.generate(noise, sizes, last_size=sizes[index])
+        matching = partial(model.matched, wraps=(False, False), generator=generator)
+        return model.generate(noise, sizes, last_size=sizes[index], change=matching)
 
     def rebuilt(self, picture: int) -> Tensor:
         """Return the reconstruction of the scales below, enlarged."""

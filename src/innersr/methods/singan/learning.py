@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -117,17 +117,20 @@ class ScaleLearner:
     def finished(self) -> Scale:
         """Return the scale as it is after its last iteration.
 
-        # Differs from the reference code: the norms' statistics are those of the finished weights, over many fakes;
-        # running averages mix in reconstructions, and what the generator was some iterations ago.
+        # Differs from the reference code: the norms' statistics are those of the finished weights, half of them over
+        # fakes and half over reconstructions; running averages mix in what the generator was some iterations ago.
         """
         for norm in self.generator.norms:
             norm.reset_running_stats()
             norm.momentum = None  # the plain mean
         for number in range(CALIBRATIONS if self.generator.norms else 0):
             generator = generator_of(self._run.seed, CALIBRATION, self.index, number)
-            picture = number % len(self._reals)
-            below = self._below.fake(picture, generator)
-            noise = white_noise(generator, self.index, self._model.channels, _size(below)).to(below)
+            picture = number // 2 % len(self._reals)
+            if number % 2:
+                below, noise = self._rebuilt[picture], self._codes[picture]
+            else:
+                below = self._below.fake(picture, generator)
+                noise = white_noise(generator, self.index, self._model.channels, _size(below)).to(below)
             self.generator(padded(below + self.amplitude * noise))
         return Scale(self.generator.folded(), self.amplitude)
 
@@ -189,8 +192,9 @@ class ScaleLearner:
         fake = self._fake(draw)
         with self._run.autocast():
             loss = -self.critic(fake).float().mean()
-        if settings.statistics:
-            loss = loss + settings.statistics * self._statistics(draw, fake)
+        real = self._reals[draw.picture]
+        if settings.statistics and fake.shape == real.shape:  # crops have statistics of their own
+            loss = loss + settings.statistics * self._statistics(real, fake)
         reconstruction = self._reconstruction(draw)
         self._step(0, loss + settings.reconstruction * reconstruction)
         return reconstruction.detach()
@@ -201,14 +205,10 @@ class ScaleLearner:
         with self._run.autocast():
             return add_residual(self.generator, _cut(x, draw.fake, PAD), _cut(below, draw.fake))
 
-    def _statistics(self, draw: _Draw, fake: Tensor) -> Tensor:
-        real = self._reals[draw.picture]
-        with torch.no_grad():
-            everything = Window(0, 0, *_size(real))
-            whole = fake if fake.shape == real.shape else self._fake(replace(draw, fake=everything))
-        side = min(PATCH, *_size(real))
+    def _statistics(self, real: Tensor, fake: Tensor) -> Tensor:
         generator = generator_of(self._run.seed, STATISTICS, self.index, self.iteration)
-        return statistics_distance(fake, whole, real, directions_of(DIRECTIONS, side, self._axes, generator))
+        side = min(PATCH, *_size(real))
+        return statistics_distance(fake, real, directions_of(DIRECTIONS, side, self._axes, generator))
 
     def _reconstruction(self, draw: _Draw) -> Tensor:
         below = self._rebuilt[draw.picture]

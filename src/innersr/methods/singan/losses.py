@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -28,24 +27,15 @@ def gradient_penalty(critic: ConvStack, real: Tensor, fake: Tensor, share: Tenso
     return (slopes(critic, fake.lerp(real, share)).float().norm(dim=1) - 1).square().mean()
 
 
-def statistics_distance(fake: Tensor, whole: Tensor, real: Tensor, directions: Tensor) -> Tensor:
-    """Return how far the patches of a fake are from where those of the real picture are (Elnekave 2022, eq. 2).
-
-    The sliced Wasserstein-1 distance, of which a crop of the fake has its share: each of its projected patches is
-    held against the one of the real picture that has the rank which this one has in the whole fake.
+def statistics_distance(fake: Tensor, real: Tensor, directions: Tensor) -> Tensor:
+    """Return the sliced Wasserstein-1 distance of the patches of two pictures of one size (Elnekave 2022, eq. 2).
 
     Args:
-        fake: (1, C, h, w), the whole fake or a crop of it, with gradients.
-        whole: (1, C, H, W), without.
-        real: (1, C, H, W), of the same size.
+        fake: (1, C, H, W), with gradients.
+        real: (1, C, H, W).
         directions: (P, C, side, side) of unit length.
     """
-    with torch.no_grad():
-        places, goals = (_projected(picture, directions).sort(dim=1).values for picture in (whole, real))
-    own = _projected(fake, directions)
-    with torch.no_grad():
-        ranks = torch.searchsorted(places, own.detach().contiguous()).clamp(max=places.shape[1] - 1)
-        wanted = goals.gather(1, ranks)
+    own, wanted = (_projected(picture, directions).sort(dim=1).values for picture in (fake, real))
     return (own - wanted).abs().mean()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -12,18 +13,22 @@ from torch import Tensor
 from innersr.errors import InputError
 from innersr.methods.singan.matching import PatchMatching, match_patches
 from innersr.methods.singan.networks import Layers, padded, run_layers
-from innersr.methods.singan.pyramid import Size, seen_at
+from innersr.methods.singan.pyramid import Size, pictures_of, seen_at
 from innersr.methods.singan.settings import FIELD, PAD, SinGAN
 from innersr.resize import resize
 from innersr.run import Run, generator_of
 
 STRIP = 2**20  # pixels that a generator sees at a time; feature maps of more need gigabytes
 CODE = 0  # place in `generator_of` of what is drawn once for a model
-SAMPLES, FINISHES = 1, 3  # and of what is drawn for samples, and for their end
-FINISH = PatchMatching(patch=3)  # larger patches would need more steps, and draw streaks in few
+SAMPLES, MATCHES = 1, 3  # and of what is drawn for samples, and for matching them
+MATCHED = 3  # scales; finer ones would show its traces
+MATCHING = PatchMatching()
 
 DrawNoise = Callable[[int, Size], Tensor]
 """From a scale and a size to its noise, (N, C, H, W), of variance 1."""
+
+Change = Callable[[int, Tensor], Tensor]
+"""From a scale and what it made, (1, C, H, W), to what goes on from there."""
 
 
 class Scale(NamedTuple):
@@ -117,10 +122,8 @@ class PictureModel:
             if start:
                 below = resize(self.reconstruct(scales=start), size=sizes[start], wrap=wraps)
             noise = self.random_noise(run.seed, index)
-            picture = self.generate(noise, sizes, below=below, start=start, wraps=wraps)
-            if self.settings.matching and self.pictures:
-                picture = self._matched(picture, wraps, run, index)
-            results.append(picture)
+            matching = partial(self.matched, wraps=wraps, generator=generator_of(run.seed, MATCHES, index))
+            results.append(self.generate(noise, sizes, below=below, start=start, wraps=wraps, change=matching))
         return torch.cat(results)
 
     @torch.no_grad()
@@ -176,6 +179,7 @@ class PictureModel:
         stop: int | None = None,
         wraps: tuple[bool, bool] = (False, False),
         last_size: Size | None = None,
+        change: Change | None = None,
     ) -> Tensor:
         """Return what scales start to stop - 1 make of noise and the picture from below.
 
@@ -186,6 +190,7 @@ class PictureModel:
             start, stop: which scales; all that are trained unless told.
             wraps: axes that continue on their other side, (vertical, horizontal).
             last_size: that the result is enlarged to; none if None.
+            change: what is done to what each scale makes; nothing if None.
         """
         picture = below
         stop = len(self.scales) if stop is None else stop
@@ -193,6 +198,7 @@ class PictureModel:
             drawn = noise(index, sizes[index])
             picture = torch.zeros_like(drawn) if picture is None else picture
             picture = advance(self.scales[index], picture, drawn, wraps)
+            picture = picture if change is None else change(index, picture.clamp(-1, 1))
             following = sizes[index + 1] if index + 1 < stop else last_size
             if following is not None:
                 picture = resize(picture, size=following, wrap=wraps)
@@ -201,17 +207,19 @@ class PictureModel:
             raise InputError("the model has no trained scale yet; train it first")
         return picture
 
-    def _matched(self, picture: Tensor, wraps: tuple[bool, bool], run: Run, index: int) -> Tensor:
-        """Return a sample with the patches of the subject, in so far as few steps get there."""
-        return match_patches(
-            picture,
-            [real.to(picture) for real in self.pictures],
-            FINISH,
-            steps=self.settings.matching,
-            wraps=wraps,
-            generator=generator_of(run.seed, FINISHES, index),
-            run=run,
-        )
+    def matched(self, scale: int, picture: Tensor, wraps: tuple[bool, bool], generator: torch.Generator) -> Tensor:
+        """Return what a coarse scale made of chance, moved to the patches that the subject has at that scale.
+
+        How much of a sample is sky and how much is ground is decided there, and no finer scale mends it.
+        """
+        if not self.settings.matching or scale >= MATCHED or not self.pictures:
+            return picture
+        reals = [
+            pictures_of(real.to(picture), (sizes[scale],))[0]
+            for real, sizes in zip(self.pictures, self.sizes, strict=True)
+        ]
+        steps, run = self.settings.matching, Run(device="cpu")
+        return match_patches(picture, reals, MATCHING, steps=steps, wraps=wraps, generator=generator, run=run)
 
     def check_start(self, start: int) -> None:
         """Raise InputError unless the model is complete and has such a scale."""

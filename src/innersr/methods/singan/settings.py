@@ -46,10 +46,10 @@ class SinGAN:
         crop: side of the crops that a step learns from at the finer scales, in pixels; 0 for the whole picture.
         pool: coarse fakes that are kept and used again; 0 makes new ones at every step.
         pool_steps: iterations after which one of the pool is replaced.
-        statistics: weight of the sliced Wasserstein distance between the patches of fake and real
-            (Elnekave 2022); 0 leaves them to the critic.
-        matching: steps that move the pixels of a finished sample until its 3x3 patches are distributed as the
-            picture's (Elnekave 2022); 0 for none.
+        statistics: weight of the sliced Wasserstein distance between the patches of fake and real (Elnekave 2022), at
+            the scales that are learnt from the whole picture; 0 leaves them to the critic.
+        matching: steps that move what the three coarsest scales make of chance until its patches are distributed
+            as the picture's (Elnekave 2022); 0 for none.
 
     Raises:
         InputError: a setting out of its range.
@@ -133,7 +133,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "crop": 96,
         "pool": 24,
         "statistics": 3.0,
-        "matching": 5,
+        "matching": 10,
     },
     "paper": {},
 }
