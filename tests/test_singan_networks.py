@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from innersr.methods.singan.networks import ConvStack, add_residual, padded, run_layers
+from innersr.methods.singan.networks import ConvStack, add_residual, continued, padded, run_layers
 from innersr.methods.singan.settings import PAD
 
 WIDTHS = (4, 4, 4, 4)
@@ -56,6 +56,12 @@ def test_the_border_is_grey_or_the_other_side():
     across = padded(x, (False, True))
     assert torch.equal(across[..., PAD:-PAD, -PAD:], x[..., :PAD])
     assert float(across[..., :PAD, :].abs().max()) == 0
+
+
+def test_a_border_may_continue_the_picture():
+    x = noise(1, 2, 8, 9)
+    assert torch.equal(continued(x)[..., :PAD, PAD:-PAD], x[..., :PAD, :].flip(-2))
+    assert torch.equal(continued(x, (False, True))[..., PAD:-PAD, :PAD], x[..., -PAD:])
 
 
 def test_a_picture_smaller_than_its_border_wraps_around_it_more_than_once():

@@ -231,9 +231,23 @@ class PictureModel:
             raise InputError(f"the start scale must be from 0, the coarsest, to {len(self.scales) - 1}, got {start}")
 
 
-def advance(scale: Scale, below: Tensor, noise: Tensor, wraps: tuple[bool, bool] = (False, False)) -> Tensor:
-    """Return what one scale makes of the picture from below, (N, C, H, W), and its noise; strip by strip."""
-    x = padded(below + scale.amplitude * noise, wraps)
+def advance(
+    scale: Scale,
+    below: Tensor,
+    noise: Tensor,
+    wraps: tuple[bool, bool] = (False, False),
+    *,
+    border: Callable[[Tensor, tuple[bool, bool]], Tensor] = padded,
+) -> Tensor:
+    """Return what one scale makes of the picture from below, (N, C, H, W), and its noise; strip by strip.
+
+    Args:
+        scale: whose generator is applied.
+        below, noise: of one size.
+        wraps: axes that continue on their other side, (vertical, horizontal).
+        border: gives a picture the pixels that the generator eats: grey ones as in training, or `continued`.
+    """
+    x = border(below + scale.amplitude * noise, wraps)
     height = max(1, STRIP // (x.shape[0] * x.shape[-1]))
     strips = [
         run_layers(scale.layers, x[..., top : top + height + 2 * PAD, :], part)

@@ -99,6 +99,11 @@ def padded(x: Tensor, wraps: tuple[bool, bool] = (False, False)) -> Tensor:
     return F.pad(around, (PAD - columns, PAD - columns, PAD - rows, PAD - rows))
 
 
+def continued(x: Tensor, wraps: tuple[bool, bool] = (False, False)) -> Tensor:
+    """Return (N, C, H, W) with the border as `resize` sees it: mirrored, or the other side where an axis wraps."""
+    return cut(x, Window(-PAD, -PAD, x.shape[-2] + PAD, x.shape[-1] + PAD), wraps)
+
+
 def _convolution(inputs: int, outputs: int, side: int, *, norm: bool, generator: torch.Generator) -> nn.Conv2d:
     layer = nn.utils.skip_init(nn.Conv2d, inputs, outputs, side)
     # Without norms the features have to keep their size by themselves (He 2015).

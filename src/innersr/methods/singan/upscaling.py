@@ -17,6 +17,7 @@ from innersr.methods.protocols import Upscaler
 from innersr.methods.singan.fitting import begun, inherits
 from innersr.methods.singan.learning import ScaleLearner
 from innersr.methods.singan.model import PictureModel, Scale, advance
+from innersr.methods.singan.networks import continued
 from innersr.methods.singan.pyramid import for_upscaling, passes_for, pictures_of
 from innersr.methods.singan.settings import PRESETS, SinGAN
 from innersr.refine import back_project
@@ -132,7 +133,8 @@ def _enlarged(
         generator = generator_of(seed, PASSES, number, index)
         # The first pass's noise is grey in the reference code, as at scale 0; the generator has learnt with colours.
         noise = torch.randn(1, sr.shape[1], height, width, generator=generator).to(sr).expand_as(sr)
-        sr = advance(last, sr, noise, degradation.wraps)
+        # Differs from the reference code: no grey border, which would leave a frame.
+        sr = advance(last, sr, noise, degradation.wraps, border=continued)
     return sr.clamp(-1, 1) * 0.5 + 0.5
 
 
