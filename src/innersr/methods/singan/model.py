@@ -116,11 +116,9 @@ class PictureModel:
         run = run or Run()
         self.check_start(start)
         sizes, wraps = self.sizes_for(size), wraps_of(wrap)
+        below = resize(self.reconstruct(scales=start), size=sizes[start], wrap=wraps) if start else None
         results = []
         for index in run.steps("sample", count, limited=False):
-            below = None
-            if start:
-                below = resize(self.reconstruct(scales=start), size=sizes[start], wrap=wraps)
             noise = self.random_noise(run.seed, index)
             matching = partial(self.matched, wraps=wraps, generator=generator_of(run.seed, MATCHES, index))
             results.append(self.generate(noise, sizes, below=below, start=start, wraps=wraps, change=matching))
