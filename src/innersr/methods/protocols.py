@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias
 from torch import Tensor
 
 from innersr.degradation import Degradation
+from innersr.resize import Scale
 from innersr.run import Run
 
 Upscaler: TypeAlias = Callable[[Tensor], Tensor]
@@ -22,4 +23,15 @@ class Method(Protocol):
 
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:
         """Learn from `lr`, (1, C, H, W) in [0, 1] on run's device, how to undo `degradation`."""
+        ...
+
+
+class DegradationEstimator(Protocol):
+    """Tells from one image how it was made small. Keeps nothing.
+
+    An estimator is a frozen dataclass of its hyperparameters; it knows no image and no device.
+    """
+
+    def estimate(self, lr: Tensor, scale: Scale, run: Run) -> Degradation:
+        """Return the degradation of `scale` that has probably made `lr`, (1, C, H, W) in [0, 1] on run's device."""
         ...
