@@ -7,6 +7,7 @@ from PIL import Image as PillowImage
 from innersr.pretraining.crops import CropPool, Source
 from innersr.pretraining.learner import Pace
 from innersr.pretraining.mzsr import MZSRLesson
+from innersr.pretraining.predictor import PredictorLesson
 from innersr.pretraining.session import Outputs, Session
 from innersr.pretraining.supervised import SupervisedLesson
 from innersr.pretraining.tailor import TailorLesson
@@ -19,6 +20,8 @@ LESSONS = {
     "tailor": TailorLesson(width=6, depth=4, hidden=8, batch=3, crop=16, small_crop=13),
     "tailor, logarithmic": TailorLesson(width=6, depth=4, hidden=8, batch=2, crop=14, x3=0, error="logarithmic"),
     "tailor, adam": TailorLesson(width=6, depth=4, hidden=8, batch=2, crop=14, x3=0, x4=0, optimizer="adam"),
+    "tailor, mistaken": TailorLesson(width=6, depth=4, hidden=8, batch=3, crop=16, small_crop=13, mistaken=0.5),
+    "predictor": PredictorLesson(width=4, hidden=8, batch=3, crop=16),
 }
 PACE = Pace(steps=6, warm_up=3)
 

@@ -13,8 +13,11 @@ from typer.testing import CliRunner
 
 from innersr import benchmark, commands
 from innersr.benchmark import Case, Plan, cases_of, compute_row, read_rows, run_plan, table_of
+from innersr.benchmark_images import compressed, measures_of, small_image
+from innersr.blind import Estimate
 from innersr.cli import app
 from innersr.dataset import Entry, load_sharp
+from innersr.degradation import Degradation
 from innersr.errors import ImageFileError, InputError
 from innersr.kernels import gaussian
 from innersr.methods import Bicubic, settings_of
@@ -53,9 +56,20 @@ def plan(*folders, methods=("bicubic",), degradations=("bicubic",), scales=(2.0,
     return Plan(folders=folders, methods=methods, degradations=degradations, scales=scales, **others)
 
 
-def case(path, scale=2.0, degradation="bicubic", settings=None):
-    entry = Entry(folder="set2", path=path)
-    return Case(entry=entry, scale=scale, degradation=degradation, method="bicubic", settings=settings or Bicubic())
+def case(path, scale=2.0, degradation="bicubic", settings=None, **others):
+    entry, settings = Entry(folder="set2", path=path), settings or Bicubic()
+    return Case(entry=entry, scale=scale, degradation=degradation, method="bicubic", settings=settings, **others)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spy:
+    """A method that remembers what it was given: [lr, degradation]."""
+
+    seen: list
+
+    def adapt(self, lr, degradation, _run):
+        self.seen.extend([lr, degradation])
+        return degradation.upsample
 
 
 @pytest.fixture
@@ -106,14 +120,7 @@ def test_the_figures_are_those_of_the_metrics(folder, scale):
 @pytest.mark.parametrize("degradation", ["bicubic", "g2.0d", "ganid", "g1.3b", "random:3"])
 def test_methods_are_given_the_8_bit_lr_image_of_the_degradation(folder, degradation):
     seen = []
-
-    @dataclass(frozen=True, kw_only=True)
-    class Spy:
-        def adapt(self, lr, degradation, _run):
-            seen.extend([lr, degradation])
-            return degradation.upsample
-
-    compute_row(case(folder / "a.png", degradation=degradation, settings=Spy()), RUN)
+    compute_row(case(folder / "a.png", degradation=degradation, settings=Spy(seen=seen)), RUN)
     lr, given = seen
     levels = lr * 255
     assert (levels - levels.round()).abs().max() < 1e-4  # float32 of n / 255
@@ -198,6 +205,13 @@ def test_a_limit_holds_for_each_folder(folder, tmp_path):
         ({"degradations": ("bicubic", "g2.0")}, "unknown degradation 'g2.0'"),
         ({"degradations": ("random:",)}, "random:SEED needs a whole number"),
         ({"degradations": ("gaussian:0",)}, "positive variances"),
+        ({"degradations": ("g2+noise10",)}, "unknown degradation 'g2'"),
+        ({"degradations": ("bicubic+noise255",)}, "noise is a standard deviation"),
+        ({"degradations": ("bicubic+noise1+noise2",)}, r"ends in one \+noise at most"),
+        ({"degradations": ("bicubic+jpeg0",)}, r"\+jpeg takes a quality from 1 to 100, got 'bicubic\+jpeg0'"),
+        ({"degradations": ("bicubic+jpeg70.5",)}, "quality from 1 to 100"),
+        ({"told": ("true", "guess")}, "guess: kernels are read from"),
+        ({"told": ("gaussian:0",)}, "positive variances"),
     ],
 )
 def test_unknown_names_are_errors_before_anything_is_computed(folder, computed, wrong, message):
@@ -248,7 +262,13 @@ def test_another_circumstance_extends_the_file(folder, tmp_path, computed, chang
 
 @pytest.mark.parametrize(
     "change",
-    [{"methods": ("bicubic:phase=aligned",)}, {"degradations": ("g0.2d",)}, {"scales": (3.0,)}],
+    [
+        {"methods": ("bicubic:phase=aligned",)},
+        {"degradations": ("g0.2d",)},
+        {"degradations": ("bicubic+noise2",)},
+        {"scales": (3.0,)},
+        {"told": ("gaussian:2.0",)},
+    ],
     ids=str,
 )
 def test_another_plan_extends_the_file(folder, tmp_path, computed, change):
@@ -363,6 +383,7 @@ def test_the_command_says_rows_when_verbose_and_nothing_when_quiet(folder):
         (["--scales", "2,,4"], "scale must be a number"),
         (["--methods", "bicubic,"], "unknown method ''"),
         (["--degradations", "gauss"], "unknown degradation 'gauss'"),
+        (["--told", "true,guess"], "guess: kernels are read from"),
         (["--out", "nowhere/rows.jsonl"], "does not exist"),
         (["--seed", "-1"], "seed must be"),
         (["--tile", "some"], "tile must be auto, 0 for the whole image at once, or a number of pixels, got 'some'"),
@@ -388,3 +409,153 @@ def test_a_kernel_file_is_a_degradation(folder, tmp_path):
     row, _ = run_plan(plan(folder, degradations=(str(tmp_path / "k.npy"),)), RUN)
     named, _ = run_plan(plan(folder, degradations=("gaussian:2.0",)), RUN)
     assert math.isclose(row["psnr_y"], named["psnr_y"], abs_tol=1e-3)
+
+
+# What the methods are told
+
+
+LONG = gaussian(4.0, 1.0, math.radians(30))
+
+
+@pytest.fixture
+def examined(monkeypatch):
+    """Let a kernel be found out that is turned by 75 degrees, and return what was examined: [(lr, scale)]."""
+    calls = []
+
+    def examine(lr, scale, _run=None):
+        calls.append((lr, scale))
+        kernel = gaussian(3.0, 1.0, math.radians(75))
+        return Estimate(degradation=Degradation(scale=scale, kernel=kernel, noise=0.02), confidence="medium")
+
+    monkeypatch.setattr("innersr.benchmark_images.examine", examine)
+    return calls
+
+
+def test_methods_are_told_the_truth_what_is_found_out_or_a_kernel(folder, examined):
+    told = {}
+    for text in ("true", "auto", "gaussian:2.0", "bicubic"):
+        row = compute_row(case(folder / "a.png", 2.0, "ganid+noise5", Spy(seen=(seen := [])), told=text), RUN)
+        told[text] = seen
+        assert row["told"] == text and ("estimate" in row) == (text == "auto")
+    assert told["true"][1].noise == pytest.approx(5 / 255) and told["true"][1].anchor == (10, 10)
+    assert told["auto"][1].noise == 0.02
+    assert torch.equal(told["gaussian:2.0"][1].kernel, Degradation(scale=2, kernel=gaussian(2.0)).kernel)
+    assert (told["bicubic"][1].kernel, told["gaussian:2.0"][1].noise) == (None, 0)
+    assert all(torch.equal(seen[0], told["true"][0]) for seen in told.values())
+    ((lr, scale),) = examined
+    assert torch.equal(lr, told["true"][0]) and scale == 2
+
+
+def test_estimating_is_part_of_the_time(folder, monkeypatch):
+    clock = iter([0.0, 1.0, 10.0])  # seconds: before, estimated, after
+    monkeypatch.setattr(benchmark.time, "perf_counter", lambda: next(clock))
+
+    def examine(_lr, scale, _run=None):
+        next(clock)
+        return Estimate(degradation=Degradation(scale=scale), confidence="high")
+
+    monkeypatch.setattr("innersr.benchmark_images.examine", examine)
+    assert compute_row(case(folder / "a.png", told="auto"), RUN)["wall_seconds"] == 10
+
+
+@pytest.mark.usefixtures("examined")
+def test_a_row_holds_how_far_what_was_found_out_is_from_the_truth(folder, tmp_path):
+    np.save(tmp_path / "k.npy", LONG.numpy())
+    row = compute_row(case(folder / "a.png", degradation=f"{tmp_path / 'k.npy'}+noise10", told="auto"), RUN)
+    found = row["estimate"]
+    assert found["true_covariance"] == pytest.approx([3.25, 1.299, 1.75], abs=2e-3)
+    assert found["covariance"] == pytest.approx([1 + 2 * math.cos(math.radians(75)) ** 2, 0.5, 2.866], abs=2e-3)
+    assert found["angle_error_degrees"] == pytest.approx(45, abs=0.1)
+    assert found["true_variance_ratio"] == pytest.approx(4, rel=1e-3)
+    assert (found["confidence"], found["jpeg_quality"]) == ("medium", None)
+    assert (found["noise"], found["true_noise"]) == (5.1, 10)
+    assert strictly(json.dumps(row)) == row
+
+
+def test_the_truth_is_the_effective_kernel_and_a_round_one_has_no_angle():
+    estimate = Estimate(degradation=Degradation(scale=2, kernel=LONG), confidence="high")
+    bicubic = measures_of(estimate, Degradation(scale=2))
+    assert bicubic["true_covariance"] == pytest.approx([0, 0, 0], abs=1e-3)  # of Keys' cubic
+    assert (bicubic["angle_error_degrees"], bicubic["true_variance_ratio"]) == (None, 1)
+    folded = measures_of(estimate, Degradation(scale=2, kernel=LONG, subsampling="bicubic"))
+    assert folded["true_covariance"] == pytest.approx([3.25, 1.299, 1.75], abs=5e-3)
+    assert folded["angle_error_degrees"] == pytest.approx(0, abs=0.1)
+    broken = measures_of(estimate, Degradation(scale=1.5, kernel=LONG))
+    assert (broken["true_covariance"], broken["angle_error_degrees"], broken["true_variance_ratio"]) == (None,) * 3
+
+
+def test_rows_from_before_there_was_anything_to_tell_hold_the_truth(folder, tmp_path, computed):
+    rows_file = tmp_path / "rows.jsonl"
+    rows = list(run_plan(plan(folder), RUN, rows_file))
+    assert [row.pop("told") for row in rows] == ["true"] * 2
+    rows_file.write_text("".join(json.dumps(row, sort_keys=True) + "\n" for row in rows))
+    assert list(run_plan(plan(folder), RUN, rows_file)) == rows
+    assert len(computed) == 2
+    both = list(run_plan(plan(folder, told=("gaussian:2.0", "true")), RUN, rows_file))
+    assert len(computed) == 4 and both[2:] == rows
+    assert table_of(rows).splitlines()[0].startswith("| images | scale | degradation | method | n |")
+
+
+@pytest.mark.usefixtures("examined")
+def test_the_table_has_a_column_for_what_was_told_where_that_varies(folder):
+    rows = list(run_plan(plan(folder, told=("true", "auto")), RUN))
+    heading, rule, first, second = table_of(rows).splitlines()
+    assert heading.startswith("| images | scale | degradation | told | method | n |")
+    assert rule.count("---") == heading.count("|") - 1 == first.count("|") - 1
+    assert " | bicubic | true | bicubic | 2 |" in first and " | bicubic | auto | bicubic | 2 |" in second
+    assert " told " not in table_of(rows[2:])
+
+
+@pytest.mark.usefixtures("examined")
+def test_the_command_takes_what_to_tell(folder, tmp_path):
+    arguments = ["--methods", "bicubic", "--limit", "1", "--told", "true, auto,gaussian:2.0", "-v"]
+    result = bench(folder, *arguments, "--out", tmp_path / "rows.jsonl", "--pictures", tmp_path / "pictures")
+    assert result.exit_code == 0
+    assert [row["told"] for row in read_rows(tmp_path / "rows.jsonl")] == ["true", "auto", "gaussian:2.0"]
+    assert "bicubic bicubic told auto: " in result.stderr and "told true" not in result.stderr
+    names = sorted(file.name for file in (tmp_path / "pictures").iterdir())
+    start = f"{tmp_path.name}_set2-a-x2-bicubic-bicubic"
+    assert names == [f"{start}-told auto.png", f"{start}-told gaussian_2.0.png", f"{start}.png"]
+
+
+# Noise and JPEG
+
+
+def test_noise_is_added_and_told_and_changes_no_kernel(folder):
+    hr = load_sharp(folder / "a.png", 2)
+    clean, plain = small_image(hr, "random:3", 2, "a.png", RUN.generator())
+    noisy, degradation = small_image(hr, "random:3+noise10", 2, "a.png", RUN.generator())
+    assert torch.equal(degradation.kernel, plain.kernel)
+    assert (degradation.noise, plain.noise) == (pytest.approx(10 / 255), 0)
+    assert 255 * float((noisy - clean).std()) == pytest.approx(10, rel=0.1)  # some values are clipped
+
+
+@pytest.mark.parametrize("bands", [1, 3])
+def test_a_jpeg_loses_less_the_better_its_quality(tmp_path, bands):
+    hr = load_sharp(draw(tmp_path / "a.png", bands=bands), 2)
+    clean, plain = small_image(hr, "bicubic", 2, "a.png", RUN.generator())
+    errors = []
+    for quality in (20, 60, 95):
+        lr, degradation = small_image(hr, f"bicubic+jpeg{quality}", 2, "a.png", RUN.generator())
+        assert lr.shape == clean.shape and degradation.noise == plain.noise == 0
+        assert (lr * 255 - (lr * 255).round()).abs().max() < 1e-4  # 8 bits
+        errors.append(float((lr - clean).square().mean().sqrt()))
+    assert errors[0] > errors[1] > errors[2] > 0
+    # Of coloured noise most is lost at any quality, as colours have half the resolution.
+    assert bands == 3 or errors[0] < 0.1 and errors[2] < 0.02
+
+
+def test_endings_may_stand_in_any_order_and_noise_comes_before_the_jpeg(folder):
+    hr = load_sharp(folder / "a.png", 2)
+    noisy, _ = small_image(hr, "g2.0d+noise5", 2, "a.png", RUN.generator())
+    first, second = (
+        small_image(hr, f"g2.0d{endings}", 2, "a.png", RUN.generator())
+        for endings in ("+noise5+jpeg60", "+jpeg60+noise5")
+    )
+    assert torch.equal(first[0], second[0]) and torch.equal(first[0], compressed(noisy, 60))
+    assert first[1].noise == second[1].noise == pytest.approx(5 / 255)
+
+
+def test_a_jpeg_of_two_bands_is_refused():
+    with pytest.raises(InputError, match=r"a JPEG has one or three bands, got 2; leave \+jpeg out"):
+        compressed(torch.rand(1, 2, 8, 8), 60)

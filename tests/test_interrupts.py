@@ -61,7 +61,19 @@ def interrupted(process, number):
 def test_learning_ends_promptly_and_leaves_nothing(tmp_path, number):
     pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     PillowImage.fromarray(pixels).save(tmp_path / "photo.png")
-    command = ["-m", "innersr", "upscale", "photo.png", "--set", "steps=100000", "-v", "--device", "cpu"]
+    command = [
+        "-m",
+        "innersr",
+        "upscale",
+        "photo.png",
+        "--kernel",
+        "bicubic",
+        "--set",
+        "steps=100000",
+        "-v",
+        "--device",
+        "cpu",
+    ]
     with started(tmp_path, *command) as process:
         time.sleep(0.5)  # the settings are said just before the work begins
         code, seconds, said = interrupted(process, number)

@@ -5,6 +5,7 @@ import torch
 
 from innersr.degradation import Degradation
 from innersr.inverse import REACH, taps_of
+from innersr.predictor import blur_of_taps
 from innersr.pretraining.tasks import degrade, hr_side, random_taps, random_task
 from innersr.run import generator_of
 from innersr.specs import parse_degradation
@@ -58,3 +59,33 @@ def test_kernels_keep_the_brightness_and_are_finite(scale):
     taps = torch.stack([random_taps(scale, generator_of(1, 0, i)) for i in range(60)])
     assert taps.shape[1:] == (2 * scale * REACH + 1,) * 2
     assert torch.allclose(taps.sum((1, 2)), torch.ones(60), atol=1e-5)
+
+
+def test_a_mistaken_task_is_told_what_its_kernel_does_not_explain():
+    hr = image(3, (hr_side(32, 2),) * 2).repeat(12, 1, 1, 1)
+    exact = random_task(hr, 2, [generator_of(4, 0, i) for i in range(12)])
+    told = random_task(hr, 2, [generator_of(4, 0, i) for i in range(12)], mistaken=1.0)
+    assert torch.equal(exact.lr, told.lr)
+    unexplained = (degrade(hr, told.taps, 2) - degrade(hr, exact.taps, 2)).square().mean((1, 2, 3))
+    assert torch.allclose(told.noise**2, exact.noise**2 + unexplained, atol=1e-8)
+    assert float(unexplained.max()) > (0.5 / 255) ** 2
+
+
+def test_a_mistaken_kernel_is_about_the_true_one():
+    hr = image(3, (hr_side(SIDE, 2),) * 2).repeat(40, 1, 1, 1)
+    generators = [[generator_of(5, 0, i) for i in range(40)] for _ in range(2)]
+    true, told = random_task(hr, 2, generators[0]).taps, random_task(hr, 2, generators[1], mistaken=1.0).taps
+    (blur, places), (guess, middles) = blur_of_taps(true), blur_of_taps(told)
+    assert torch.allclose(places, middles, atol=0.05)
+    error = guess.log - blur.log
+    wide = blur.log[:, 0] > -1.5  # narrow kernels cannot be sampled at any width
+    assert 0.05 < float(error[wide].std()) < 0.3
+
+
+def test_a_compressed_task_is_told_the_error_of_its_blocks():
+    hr = image(3, (hr_side(32, 2),) * 2).repeat(6, 1, 1, 1)
+    plain = random_task(hr, 2, [generator_of(6, 0, i) for i in range(6)])
+    task = random_task(hr, 2, [generator_of(6, 0, i) for i in range(6)], jpeg=1.0)
+    added = (task.lr - plain.lr).square().mean((1, 2, 3))
+    assert torch.allclose(task.noise**2, plain.noise**2 + added, atol=1e-8)
+    assert float(added.min()) > (0.3 / 255) ** 2

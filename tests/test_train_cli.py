@@ -28,6 +28,7 @@ TINY = {
     "supervised": ["width=6", "depth=3", "crop=16"],
     "mzsr": ["width=6", "depth=3", "images=2", "patch=16", "inner_steps=2"],
     "tailor": ["width=6", "depth=3", "hidden=4", "crop=13", "small_crop=13"],
+    "predictor": ["width=6", "hidden=8", "crop=13"],
 }
 TRAIN = [sys.executable, "-m", "innersr", "train"]
 SECONDS = 60  # that a process may take on a busy machine

@@ -19,10 +19,10 @@ from innersr.metrics import psnr_y
 from innersr.resize import resize
 from innersr.voice import Voice
 from small_priors import prior_for
-from upscaling import BICUBIC, failed, names, upscale
+from upscaling import BICUBIC, GIVEN, failed, names, upscale
 
 WIDTH, HEIGHT = 48, 40
-TINY = [*("--set", f"prior={prior_for('tailor')}"), *("--set", "steps=5"), *("--set", "crop=12")]
+TINY = [*GIVEN, *("--set", f"prior={prior_for('tailor')}"), *("--set", "steps=5"), *("--set", "crop=12")]
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +61,7 @@ def size_of(name):
 
 def test_the_result_lies_beside_the_input():
     draw("photo.png")
-    said = done("photo.png", "--preset", "draft")
+    said = done("photo.png", *GIVEN, "--preset", "draft")
     assert said.startswith("photo.png -> photo_x2.png  48x40 -> 96x80  ")
     assert names() == ["photo.png", "photo_x2.png"]
     assert size_of("photo_x2.png") == (96, 80)
@@ -172,7 +172,7 @@ def test_an_image_of_one_pixel_is_upscaled():
 def test_the_method_its_preset_and_its_settings_are_recorded():
     draw("photo.png")
     tiny = [*("--set", "steps=5"), *("--set", "pixels=1000"), *("--set", "width=8"), *("--set", "depth=3")]
-    said = record("photo.png", "-m", "zssr", "--preset", "draft", *tiny, "--seed", "7")
+    said = record("photo.png", *GIVEN, "-m", "zssr", "--preset", "draft", *tiny, "--seed", "7")
     assert said["method"] == "zssr" and said["seed"] == 7
     draft = replace(make_method("zssr", "draft"), steps=5, pixels=1000, width=8, depth=3)
     assert said["settings"] == json.loads(json.dumps(vars(draft)))
@@ -287,7 +287,7 @@ def test_the_axes_that_wrap_reach_the_degradation_and_the_record(given, wrap):
 )
 def test_a_broken_scale_that_wraps_is_fitted_to_whole_pixels(arguments, size, scale):
     draw("photo.png")
-    said = record("photo.png", "-m", "backprojection", *arguments, "-o", "large.png")
+    said = record("photo.png", "-m", "backprojection", *GIVEN, *arguments, "-o", "large.png")
     assert size_of("large.png") == size == tuple(said["output_size"])
     assert said["scale"] == pytest.approx(scale, abs=1e-12)
 
@@ -295,7 +295,7 @@ def test_a_broken_scale_that_wraps_is_fitted_to_whole_pixels(arguments, size, sc
 def test_a_texture_that_wraps_may_begin_anywhere():
     draw("a.png"), draw("b.png", np.roll(samples(), (7, 9), (0, 1)))
     for name in ("a.png", "b.png"):
-        done(name, "-m", "backprojection", "--wrap", "xy", "-o", f"large-{name}")
+        done(name, "-m", "backprojection", *GIVEN, "--wrap", "xy", "-o", f"large-{name}")
     a, b = (np.asarray(PillowImage.open(f"large-{name}.png")).astype(int) for name in "ab")
     assert np.abs(np.roll(a, (14, 18), (0, 1)) - b).max() <= 1  # where rounding to 8 bits is a close decision
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from innersr import commands, image_codecs, voice
-from upscaling import BICUBIC, failed, names, upscale
+from upscaling import BICUBIC, GIVEN, failed, names, upscale
 
 SAMPLES = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
 
@@ -47,6 +47,8 @@ def folder(tmp_path, monkeypatch):
         (["--time-limit", "0"], "time limit must be a positive number of seconds, got 0"),
         (["--time-limit", "-3"], "time limit must be a positive number of seconds, got -3"),
         (["--time-limit", "nan"], "time limit must be a positive number of seconds, got nan"),
+        (["--keep-grain", "--kernel", "bicubic"], "without noise --keep-grain has nothing to keep; give --noise"),
+        (["--keep-grain", "--noise", "0"], "without noise --keep-grain has nothing to keep"),
         (["--noise", "-1"], "noise is a standard deviation in 8-bit levels, from 0 to below 255, got -1"),
         (["--noise", "255"], "got 255"),
         (["--noise", "nan"], "got nan"),
@@ -94,7 +96,7 @@ def test_a_folder_as_input_is_exit_code_1(folder):
 
 def test_an_image_too_small_to_learn_from_is_named_with_the_remedy():
     PillowImage.fromarray(SAMPLES[:1, :1]).save("dot.png")
-    said = failed("dot.png", "-m", "zssr")
+    said = failed("dot.png", *GIVEN, "-m", "zssr")
     assert said.startswith("error: dot.png: an image of 1x1 pixels is too small to learn from")
     assert "use the method bicubic" in said
     assert upscale("dot.png", *BICUBIC).exit_code == 0
@@ -102,7 +104,7 @@ def test_an_image_too_small_to_learn_from_is_named_with_the_remedy():
 
 def test_a_file_name_inside_the_message_is_not_taken_for_the_file_named():
     PillowImage.fromarray(SAMPLES[:1, :1]).save("a", format="PNG")
-    assert failed("a", "-m", "zssr", "-o", "b.png", "-q").startswith("error: a: an image of 1x1 pixels")
+    assert failed("a", *GIVEN, "-m", "zssr", "-o", "b.png", "-q").startswith("error: a: an image of 1x1 pixels")
 
 
 def test_a_kernel_larger_than_the_image_is_its_failure():
@@ -150,7 +152,7 @@ def test_running_out_of_memory_is_the_failure_of_one_file(monkeypatch, error):
 
     monkeypatch.setattr(commands, "upscale_image", too_much)
     expected = "error: photo.png: out of memory; use a smaller scale, a smaller --tile, or a machine with more\n"
-    assert failed("photo.png") == expected
+    assert failed("photo.png", *GIVEN) == expected
 
 
 def test_a_full_disk_leaves_no_partial_file(monkeypatch):
@@ -168,7 +170,7 @@ def test_a_failure_while_learning_leaves_nothing(monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(commands, "upscale_image", interrupted)
-    result = upscale("photo.png")
+    result = upscale("photo.png", *GIVEN)
     assert (result.exit_code, result.stderr) == (130, "interrupted; nothing half-written was left\n")
     assert names() == ["photo.png"]
 

@@ -6,7 +6,8 @@ from typer.testing import CliRunner
 
 from innersr.cli import app
 
-BICUBIC = ["--method", "bicubic"]
+GIVEN = ["--kernel", "bicubic"]  # so that nothing is found out about the image, which tests/test_auto.py is about
+BICUBIC = ["--method", "bicubic", *GIVEN]
 
 
 def names(folder="."):

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from innersr.blind import Estimate, examine
     from innersr.degradation import Degradation
     from innersr.errors import Cancelled, CheckpointError, ImageFileError, InnersrError, InputError, KernelError
     from innersr.image import Image, Metadata, read, save
@@ -30,12 +31,14 @@ if TYPE_CHECKING:
         Upscaler,
         make_method,
     )
+    from innersr.methods.kernelgan import KernelGAN
     from innersr.methods.singan.model import PictureModel
     from innersr.methods.singan.settings import SinGAN
     from innersr.metrics import consistency_psnr, patch_distance, psnr, psnr_y, ssim, ssim_y
     from innersr.natural_scenes import niqe
     from innersr.picture_models import learn_picture, load_picture_model
     from innersr.pipeline import Result, upscale, upscale_image
+    from innersr.recurrence import Recurrence, recurrence_of
     from innersr.resize import resize as imresize
     from innersr.run import Progress, Run
 
@@ -48,15 +51,18 @@ __all__ = [
     "Cancelled",
     "CheckpointError",
     "Degradation",
+    "Estimate",
     "Image",
     "ImageFileError",
     "InnersrError",
     "InputError",
     "KernelError",
+    "KernelGAN",
     "Metadata",
     "Method",
     "PictureModel",
     "Progress",
+    "Recurrence",
     "Result",
     "Run",
     "SinGAN",
@@ -65,6 +71,7 @@ __all__ = [
     "Tailor",
     "Upscaler",
     "consistency_psnr",
+    "examine",
     "gaussian",
     "imresize",
     "learn_picture",
@@ -76,6 +83,7 @@ __all__ = [
     "psnr",
     "psnr_y",
     "read",
+    "recurrence_of",
     "save",
     "save_kernel",
     "ssim",
@@ -87,6 +95,7 @@ __all__ = [
 __version__ = version("innersr")
 
 _HOMES = {
+    "blind": ["Estimate", "examine"],
     "degradation": ["Degradation"],
     "errors": ["Cancelled", "CheckpointError", "ImageFileError", "InnersrError", "InputError", "KernelError"],
     "image": ["Image", "Metadata", "read", "save"],
@@ -105,12 +114,14 @@ _HOMES = {
         "Upscaler",
         "make_method",
     ],
+    "methods.kernelgan": ["KernelGAN"],
     "methods.singan.model": ["PictureModel"],
     "methods.singan.settings": ["SinGAN"],
     "metrics": ["consistency_psnr", "patch_distance", "psnr", "psnr_y", "ssim", "ssim_y"],
     "natural_scenes": ["niqe"],
     "picture_models": ["learn_picture", "load_picture_model"],
     "pipeline": ["Result", "upscale", "upscale_image"],
+    "recurrence": ["Recurrence", "recurrence_of"],
     "resize": ["imresize"],
     "run": ["Progress", "Run"],
 }

@@ -13,22 +13,25 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from innersr.benchmark_images import TRUE, check_told, measures_of, small_image, told_of
 from innersr.dataset import Entry, find_images, load_sharp
 from innersr.errors import ImageFileError, InputError
 from innersr.image import Image, save
 from innersr.methods import Method, settings_of
-from innersr.metrics import METRICS, consistency_psnr, quantized
+from innersr.metrics import METRICS, consistency_psnr
 from innersr.resize import Scale, as_pair
 from innersr.run import Run
-from innersr.specs import parse_degradation, parse_method
+from innersr.specs import parse_degradation, parse_jpeg_quality, parse_method
 
 KEY = ("folder", "image", "method", "settings", "degradation", "scale", "seed", "device", "precision")
+ADDED_KEY = {"time_limit": None, "told": TRUE}  # what the rows of older files lack, with what held for them
 MEANS = ("psnr_y", "ssim_y", "consistency_psnr", "cpu_seconds", "wall_seconds")
 ROW_START = '{"'
 Row = dict[str, Any]
@@ -36,12 +39,14 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to compute: every method on every image under every degradation at every scale."""
+    """What to compute: every method on every image under every degradation at every scale, told what it is."""
 
     folders: tuple[Path, ...]
     methods: tuple[str, ...]
     degradations: tuple[str, ...]
     scales: tuple[Scale, ...]
+    told: tuple[str, ...] = (TRUE,)
+    """What the methods are told of the image, see `told_of`."""
     limit: int | None = None
     """At most so many images of each folder."""
     pictures: Path | None = None
@@ -57,6 +62,7 @@ class Case:
     degradation: str
     method: str
     settings: Method
+    told: str = TRUE
 
     def key(self, run: Run) -> Row:
         """Return the columns that identify the row."""
@@ -66,6 +72,7 @@ class Case:
             "image": self.entry.path.name,
             "method": self.method,
             "degradation": self.degradation,
+            "told": self.told,
             "scale": scales[0] if scales[0] == scales[1] else list(scales),
             "seed": run.seed,
             "settings": settings_of(self.settings),
@@ -89,13 +96,18 @@ def cases_of(plan: Plan) -> list[Case]:
             entries.append(entry)
     methods = {name: parse_method(name) for name in plan.methods}
     scales, degradations = dict.fromkeys(plan.scales), dict.fromkeys(plan.degradations)
-    for name in degradations:
-        for scale in scales:
+    told = dict.fromkeys(plan.told)
+    for scale in scales:
+        for name in degradations:
             parse_degradation(name, scale)
+            parse_jpeg_quality(name)
+        for text in told:
+            check_told(text, scale)
     return [
-        Case(entry=entry, scale=scale, degradation=degradation, method=name, settings=settings)
+        Case(entry=entry, scale=scale, degradation=degradation, method=name, settings=settings, told=text)
         for scale in scales
         for degradation in degradations
+        for text in told
         for name, settings in methods.items()
         for entry in entries
     ]
@@ -126,18 +138,18 @@ def run_plan(plan: Plan, run: Run, rows_file: Path | None = None) -> Iterator[Ro
 
 
 def compute_row(case: Case, run: Run, pictures: Path | None = None) -> Row:
-    """Shrink one image, quantize it to 8 bit, upscale it again, and measure.
+    """Shrink one image, quantize it to 8 bit, upscale it again, and measure. Estimating takes part of the time.
 
     An infinite PSNR, of two equal images, is None in the row: JSON has no infinity.
     """
     hr = load_sharp(case.entry.path, case.scale)
-    degradation = parse_degradation(case.degradation, case.scale, case.entry.path.name)
-    lr = quantized(degradation(hr.double(), run.generator()))
+    lr, degradation = small_image(hr, case.degradation, case.scale, case.entry.path.name, run.generator())
     is_own_peak = _reset_peak_memory(run.torch_device)
     wall, cpu = time.perf_counter(), time.process_time()
     device_lr = lr.to(run.torch_device)
     with run.exact():
-        sr = case.settings.adapt(device_lr, degradation, run)(device_lr).cpu()
+        told, estimate = told_of(case.told, device_lr, degradation, run)
+        sr = case.settings.adapt(device_lr, told, run)(device_lr).cpu()
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     peak_memory = _peak_memory(run.torch_device) if is_own_peak else None
     sr = sr[..., : hr.shape[-2], : hr.shape[-1]]
@@ -153,6 +165,7 @@ def compute_row(case: Case, run: Run, pictures: Path | None = None) -> Row:
         "wall_seconds": round(wall, 2),
         "peak_memory_bytes": peak_memory,
         "lr_size": [lr.shape[-2], lr.shape[-1]],
+        **({} if estimate is None else {"estimate": measures_of(estimate, degradation)}),
         "threads": torch.get_num_threads(),
         "versions": {
             "innersr": version("innersr"),
@@ -188,12 +201,13 @@ def table_of(rows: Iterable[Row]) -> str:
     """Return a Markdown table of the means over the images of each folder."""
     groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
     for row in rows:
-        groups[row["folder"], scale_name(row["scale"]), row["degradation"], row["method"]].append(row)
-    lines = [
-        "| images | scale | degradation | method | n | PSNR-Y | SSIM-Y | consistency | CPU s | wall s |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for names, members in groups.items():
+        groups[row["folder"], scale_name(row["scale"]), row["degradation"], told_in(row), row["method"]].append(row)
+    columns = ["images", "scale", "degradation", "told", "method"]
+    is_named = [name != "told" or len({group[3] for group in groups}) > 1 for name in columns]
+    headings = [*compress(columns, is_named), "n", "PSNR-Y", "SSIM-Y", "consistency", "CPU s", "wall s"]
+    lines = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
+    for group, members in groups.items():
+        names = compress(group, is_named)
         mean = {key: sum(decibels(row[key]) for row in members) / len(members) for key in MEANS}
         figures = [
             f"{mean['psnr_y']:.2f}",
@@ -204,6 +218,11 @@ def table_of(rows: Iterable[Row]) -> str:
         ]
         lines.append(f"| {' | '.join([*names, str(len(members)), *figures])} |")
     return "\n".join(lines)
+
+
+def told_in(row: Mapping[str, Any]) -> str:
+    """Return what the method of a row was told."""
+    return row.get("told", ADDED_KEY["told"])
 
 
 def scale_name(scale: Scale | list[float]) -> str:
@@ -231,7 +250,8 @@ def _check_appendable(path: Path) -> None:
 
 
 def _identity(row: Mapping[str, Any]) -> str:
-    return json.dumps([*(row[key] for key in KEY), row.get("time_limit")], sort_keys=True)
+    added = (row.get(key, value) for key, value in ADDED_KEY.items())
+    return json.dumps([*(row[key] for key in KEY), *added], sort_keys=True)
 
 
 def _append(path: Path, row: Row) -> None:
@@ -246,6 +266,7 @@ def _append(path: Path, row: Row) -> None:
 def _save_picture(sr: Tensor, case: Case, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     words = [case.entry.folder, case.entry.path.stem, scale_name(case.scale), case.degradation, case.method]
+    words += [] if case.told == TRUE else [f"told {case.told}"]
     name = "-".join(word.replace("/", "_").replace(":", "_").replace(";", "_") for word in words)
     save(Image(colour=sr.contiguous()), folder / f"{name}.png", overwrite=True)
 

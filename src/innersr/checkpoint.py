@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from innersr.errors import CheckpointError, InputError
 from innersr.image import partial_path
 from innersr.networks import DetailStack
+from innersr.predictor import DegradationPredictor
 from innersr.tailored import TailoredStack
 
 KEY = "innersr"  # of the header in the file's metadata
@@ -69,6 +70,7 @@ _NETWORKS = {
     "TailoredStack": _Blueprint(
         TailoredStack, {"channels": range(1, 17), "width": _SIDE, "depth": range(3, 65), "hidden": _SIDE}
     ),
+    "DegradationPredictor": _Blueprint(DegradationPredictor, {"width": _SIDE, "hidden": _SIDE}),
 }
 
 

@@ -7,8 +7,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from innersr.cli_shared import PERFORMANCE, Device, GroupedCommand, Json, Precision, Quiet, Verbose, examples, reporting
+from innersr.cli_shared import (
+    INPUT,
+    PERFORMANCE,
+    Device,
+    GroupedCommand,
+    Json,
+    Overwrite,
+    Precision,
+    Quiet,
+    Seed,
+    TimeLimit,
+    Verbose,
+    examples,
+    reporting,
+)
+from innersr.inspect_cli import inspect_app
 from innersr.interrupts import EXIT_CODE, exit_at_once
+from innersr.kernel_cli import kernel_app
 from innersr.prior_cli import prior_app
 from innersr.singan_cli import singan_app
 from innersr.train_cli import train_app
@@ -16,7 +32,7 @@ from innersr.train_cli import train_app
 if TYPE_CHECKING:
     from innersr.run import Run
 
-INPUT, QUALITY = "Input and output", "Quality"
+QUALITY = "Quality"
 
 
 app = typer.Typer(
@@ -29,21 +45,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-kernel_app = typer.Typer(
-    help="Look at blur kernels, convert them.",
-    epilog=examples("innersr kernel show gaussian:2.0"),
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app.add_typer(inspect_app)
 app.add_typer(kernel_app, name="kernel")
 app.add_typer(prior_app, name="prior")
 app.add_typer(singan_app, name="singan")
 app.add_typer(train_app, name="train")
 
-Seed = Annotated[int, typer.Option(help="Same seed, same bytes.", rich_help_panel=PERFORMANCE)]
-TimeLimit = Annotated[
-    float | None, typer.Option(help="Seconds of learning for each image.", rich_help_panel=PERFORMANCE)
-]
 Tile = Annotated[
     str,
     typer.Option(
@@ -52,7 +59,6 @@ Tile = Annotated[
         rich_help_panel=PERFORMANCE,
     ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.", rich_help_panel=INPUT)]
 
 
 def main() -> None:
@@ -81,6 +87,7 @@ def common(
     cls=GroupedCommand,
     epilog=examples(
         "innersr upscale photo.jpg -o large.png -s 3",
+        "innersr upscale grainy.jpg --keep-grain",
         "innersr upscale *.tif -o out/ --preset best",
         "innersr upscale bricks.png --wrap xy",
         "innersr upscale a.png --size 1920x --kernel gaussian:2.0 --compare look.png",
@@ -138,20 +145,35 @@ def upscale(  # noqa: PLR0913 (a command's options are its parameters)
     kernel: Annotated[
         str,
         typer.Option(
-            help="What blurred the image: bicubic, gaussian:VAR, gaussian:V1,V2,THETA (variances in px^2, "
-            "radians, or degrees as 35deg), or a .mat, .npy, .png or .txt file.",
+            help="What blurred the image: auto (the default) finds out from the image, its noise too; or bicubic, "
+            "gaussian:VAR, gaussian:V1,V2,THETA (variances in px^2 of the result, radians, or degrees as 35deg), or a "
+            ".mat, .npy, .png or .txt file.",
             rich_help_panel=QUALITY,
         ),
-    ] = "bicubic",
+    ] = "auto",
     anchor: Annotated[
         str,
         typer.Option(
-            help="Where the kernel is held: aligned, or centre (MZSR's direct test images).", rich_help_panel=QUALITY
+            help="Where a given kernel is held: aligned, or centre (MZSR's direct test images); auto finds its own.",
+            rich_help_panel=QUALITY,
         ),
     ] = "aligned",
     noise: Annotated[
-        float, typer.Option(help="Standard deviation of the image's noise in 8-bit levels.", rich_help_panel=QUALITY)
-    ] = 0.0,
+        float | None,
+        typer.Option(
+            help="Standard deviation of the image's noise in 8-bit levels; when not given, what --kernel auto finds, "
+            "and 0 with any other kernel.",
+            rich_help_panel=QUALITY,
+        ),
+    ] = None,
+    keep_grain: Annotated[
+        bool,
+        typer.Option(
+            "--keep-grain",
+            help="Put the image's own grain, which is removed with its noise, back into the result, as it is.",
+            rich_help_panel=QUALITY,
+        ),
+    ] = False,
     wrap: Annotated[
         str,
         typer.Option(
@@ -201,6 +223,7 @@ def upscale(  # noqa: PLR0913 (a command's options are its parameters)
             kernel=kernel,
             anchor=anchor,
             noise=noise,
+            keep_grain=keep_grain,
             wrap=wrap,
             alpha=alpha,
             depth=depth,
@@ -219,6 +242,7 @@ def upscale(  # noqa: PLR0913 (a command's options are its parameters)
     epilog=examples(
         "innersr bench set5 --methods bicubic,tailor,zssr:preset=best --out rows.jsonl",
         "innersr bench set5 set14 --degradations g2.0d,bicubic --scales 2,4",
+        "innersr bench set14 --degradations random:0,bicubic+noise10+jpeg60 --told true,auto,gaussian:2.0",
     ),
 )
 def bench(  # noqa: PLR0913 (a command's options are its parameters)
@@ -227,8 +251,19 @@ def bench(  # noqa: PLR0913 (a command's options are its parameters)
         str, typer.Option(help="name or name:field=value;field=value, separated by commas.")
     ] = "bicubic,tailor",
     degradations: Annotated[
-        str, typer.Option(help="bicubic, g0.2d, g2.0d, ganid, g1.3b, random:SEED or kernel files, separated by commas.")
+        str,
+        typer.Option(
+            help="bicubic, g0.2d, g2.0d, ganid, g1.3b, random:SEED or kernel files, separated by commas; each may end "
+            "in +noise10 (standard deviation in 8-bit levels), +jpeg60 (quality), or both."
+        ),
     ] = "bicubic",
+    told: Annotated[
+        str,
+        typer.Option(
+            help="What methods are told of an image: true (its degradation, but not that it was a JPEG), auto (what "
+            "can be found out from it), bicubic, gaussian:VAR or kernel files, separated by commas."
+        ),
+    ] = "true",
     scales: Annotated[str, typer.Option(help="Separated by commas.")] = "2",
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many images of each folder.")] = None,
     out: Annotated[
@@ -253,6 +288,7 @@ def bench(  # noqa: PLR0913 (a command's options are its parameters)
             folders=tuple(folders),
             methods=_listed(methods),
             degradations=_listed(degradations),
+            told=_listed(told),
             scales=tuple(parse_scale(text) for text in _listed(scales)),
             limit=limit,
             pictures=pictures,
@@ -269,38 +305,6 @@ def doctor() -> None:
         from innersr import commands
 
         commands.doctor(voice, version_of("innersr"))
-
-
-@kernel_app.command("show", epilog=examples("innersr kernel show kernel.mat --plot kernel.png"))
-def kernel_show(
-    kernel: Annotated[str, typer.Argument(help="A kernel file, FILE#3 for the third in it, or gaussian:VAR.")],
-    plot: Annotated[Path | None, typer.Option(help="Draw it into this image file.")] = None,
-    overwrite: Overwrite = False,
-    as_json: Json = False,
-) -> None:
-    """Say a kernel's size, variances, angle and centre, and sketch it."""
-    with reporting(as_json=as_json) as voice:
-        from innersr import commands
-
-        commands.show_kernel(kernel, plot, overwrite, voice)
-
-
-@kernel_app.command("convert", epilog=examples("innersr kernel convert k.mat k.npy --convention fkp --scale 4"))
-def kernel_convert(
-    source: Annotated[str, typer.Argument(help="A kernel file, FILE#3 for the third in it, or gaussian:VAR.")],
-    target: Annotated[Path, typer.Argument(help=".npy, .mat, .png or .txt.")],
-    convention: Annotated[
-        str | None,
-        typer.Option(help="Move the centre of mass: centred, kernelgan (kernel_shift) or fkp; unchanged if not given."),
-    ] = None,
-    scale: Annotated[float, typer.Option("--scale", "-s", min=1, max=100, help="That the convention is for.")] = 2.0,
-    overwrite: Overwrite = False,
-) -> None:
-    """Write a kernel in another format or convention."""
-    with reporting():
-        from innersr import commands
-
-        commands.convert_kernel(source, target, convention, scale, overwrite)
 
 
 def _listed(text: str) -> tuple[str, ...]:

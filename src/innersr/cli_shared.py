@@ -16,12 +16,17 @@ from innersr.interrupts import EXIT_CODE, MESSAGE, prompt_interrupts
 if TYPE_CHECKING:
     from innersr.voice import Voice
 
-PERFORMANCE, REPORTING = "Performance", "Reporting"  # panels of the help
+INPUT, PERFORMANCE, REPORTING = "Input and output", "Performance", "Reporting"  # panels of the help
 
 Device = Annotated[
     str, typer.Option("--device", "-d", help="auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=PERFORMANCE)
 ]
 Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16.", rich_help_panel=PERFORMANCE)]
+Seed = Annotated[int, typer.Option(help="Same seed, same bytes.", rich_help_panel=PERFORMANCE)]
+TimeLimit = Annotated[
+    float | None, typer.Option(help="Seconds of learning for each image.", rich_help_panel=PERFORMANCE)
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.", rich_help_panel=INPUT)]
 Json = Annotated[bool, typer.Option("--json", help="Results as JSON, one object a line.", rich_help_panel=REPORTING)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say errors only.", rich_help_panel=REPORTING)]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say settings too.", rich_help_panel=REPORTING)]

@@ -10,36 +10,38 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import PIL
 import pyvips
 import torch
 
 from innersr import image as image_files
-from innersr import kernels
 from innersr.arrays import image_from
-from innersr.benchmark import Plan, decibels, run_plan, scale_name, table_of
+from innersr.benchmark import Plan, decibels, run_plan, scale_name, table_of, told_in
+from innersr.blind import Estimate
 from innersr.compare import comparison
+from innersr.degradation import Degradation
 from innersr.errors import InnersrError, InputError
 from innersr.image import Image, check_writable, partial_path, read, save
 from innersr.image_formats import METADATA_CHOICES
 from innersr.interrupts import prompt_interrupts
-from innersr.kernel_files import load_kernel, save_kernel
+from innersr.kernel_comparison import covariance_of
 from innersr.memory import is_out_of_memory
 from innersr.methods import Method, make_method, settings_of
-from innersr.pipeline import ALPHA_CHOICES, Result, default_output, upscale_image
-from innersr.resize import resize
+from innersr.pipeline import ALPHA_CHOICES, Result, default_output, examine_image, upscale_image
+from innersr.resize import Scale, resize
 from innersr.run import Run
-from innersr.specs import check_size, parse_gaussian, parse_kernel, parse_scale, parse_settings, parse_size
+from innersr.specs import check_size, parse_kernel, parse_scale, parse_settings, parse_size
 from innersr.voice import Voice
 
 DEPTHS = {"keep": None, "8": "uint8", "16": "uint16", "float": "float32"}
-SHADES = " .:-=+*#%@"
+AUTO = "auto"  # the kernel that is to be found out
 
 
 @dataclass(frozen=True, kw_only=True)
 class UpscaleRequest:
-    """Everything that `innersr upscale` was told, the noise in 8-bit levels."""
+    """Everything that `innersr upscale` was told, the noise in 8-bit levels; None where it was not."""
 
     inputs: tuple[Path, ...]
     output: str | None
@@ -50,7 +52,8 @@ class UpscaleRequest:
     settings: tuple[str, ...]
     kernel: str
     anchor: str
-    noise: float
+    noise: float | None
+    keep_grain: bool
     wrap: str
     alpha: str
     depth: str
@@ -95,46 +98,15 @@ def upscale_files(request: UpscaleRequest, voice: Voice) -> int:
     return 1 if failures else 0
 
 
-def show_kernel(source: str, plot: Path | None, overwrite: bool, voice: Voice) -> None:
-    """Say what a kernel is, and draw it."""
-    kernel = _named_kernel(source)
-    shape, mass = kernels.shape_of(kernel), kernels.centre_of_mass(kernel)
-    if plot is not None:
-        _save_plot(kernel, plot, overwrite)
-    angle = torch.rad2deg(torch.tensor(shape.angle)).item()
-    lines = [
-        f"{source}: {kernel.shape[0]}x{kernel.shape[1]}",
-        f"variances {shape.long_variance:.3f} x {shape.short_variance:.3f} px^2 at {angle:.0f} deg",
-        f"centre of mass {mass[0]:.3f}, {mass[1]:.3f} (the middle is {(kernel.shape[0] - 1) / 2:g}, "
-        f"{(kernel.shape[1] - 1) / 2:g})",
-        *_sketch(kernel),
-    ]
-    record = {
-        "kernel": source,
-        "size": list(kernel.shape),
-        "variances": [shape.long_variance, shape.short_variance],
-        "angle_degrees": angle,
-        "centre_of_mass": list(mass),
-    }
-    voice.result("\n".join(lines), record)
-
-
-def convert_kernel(source: str, target: Path, convention: str | None, scale: float, overwrite: bool) -> None:
-    """Write a kernel in another format, moved to another convention if one is named."""
-    kernel = _named_kernel(source)
-    if convention is not None:
-        kernel = kernels.in_convention(kernel, convention, scale)
-    save_kernel(kernel, target, overwrite=overwrite)
-
-
 def bench(plan: Plan, run: Run, rows_file: Path | None, voice: Voice) -> None:
     """Compute the rows of a benchmark and say their means."""
     rows = []
     with voice.progress("bench") as report:
         for row in run_plan(plan, replace(run, report=report), rows_file):
             rows.append(row)
+            how = row["method"] if told_in(row) == "true" else f"{row['method']} told {told_in(row)}"
             voice.detail(
-                f"{row['folder']}/{row['image']} {scale_name(row['scale'])} {row['degradation']} {row['method']}: "
+                f"{row['folder']}/{row['image']} {scale_name(row['scale'])} {row['degradation']} {how}: "
                 f"{decibels(row['psnr_y']):.2f} dB, SSIM {row['ssim_y']:.4f}, {row['cpu_seconds']:.1f} CPU s"
             )
     voice.text(table_of(rows))
@@ -179,11 +151,10 @@ def _check(request: UpscaleRequest) -> None:
         raise InputError(f"metadata must be one of {', '.join(METADATA_CHOICES)}, got {request.metadata!r}")
     if request.scale is not None and request.size is not None:
         raise InputError("give --scale or --size, not both")
-    if not 0 <= request.noise < 255:
-        raise InputError(f"noise is a standard deviation in 8-bit levels, from 0 to below 255, got {request.noise:g}")
+    _check_noise(request)
     if request.size is not None:
         check_size(request.size)
-    replace(parse_kernel(request.kernel, parse_scale(request.scale or "2"), anchor=request.anchor), wrap=request.wrap)
+    _planned(request, parse_scale(request.scale or "2"))
     many = len(request.inputs) > 1
     if many and request.compare is not None:
         raise InputError("--compare takes one input")
@@ -192,6 +163,16 @@ def _check(request: UpscaleRequest) -> None:
     names = [source.name for source in request.inputs]
     if request.output is not None and len(set(names)) != len(names):
         raise InputError("two inputs have the same name and would be written to the same file; upscale them apart")
+
+
+def _check_noise(request: UpscaleRequest) -> None:
+    noise = request.noise or 0.0
+    if not 0 <= noise < 255:
+        raise InputError(f"noise is a standard deviation in 8-bit levels, from 0 to below 255, got {noise:g}")
+    if request.keep_grain and noise == 0 and (request.kernel != AUTO or request.noise is not None):
+        raise InputError(
+            "without noise --keep-grain has nothing to keep; give --noise, or neither --kernel nor --noise"
+        )
 
 
 def _upscale_file(
@@ -207,12 +188,11 @@ def _upscale_file(
     if request.size is not None:
         rows, columns = parse_size(request.size, (height, width))
         scale = (rows / height, columns / width)
-    degradation = parse_kernel(request.kernel, scale, anchor=request.anchor, noise=request.noise / 255)
-    degradation = replace(degradation, wrap=request.wrap).fitted((height, width))
-    rows, columns = degradation.hr_size((height, width))
+    planned = _planned(request, scale).fitted((height, width))
+    rows, columns = planned.hr_size((height, width))
     if rows * columns > request.pixel_limit:
         raise InputError(f"{source}: the result would have {rows * columns} pixels; raise --pixel-limit to allow it")
-    target = _target(source, request.output, default_output(source, degradation))
+    target = _target(source, request.output, default_output(source, planned))
     has_alpha = image.alpha is not None and request.alpha != "drop"
     bands = image.colour.shape[1]
     size = (columns, rows)
@@ -221,10 +201,15 @@ def _upscale_file(
         if request.compare.resolve() in (source.resolve(), target.resolve()):
             raise InputError(f"{request.compare}: --compare needs a file of its own")
         check_writable(request.compare, depth="uint8", bands=3, has_alpha=False, overwrite=request.overwrite)
+    run = replace(request.run, started=time.monotonic())
+    estimate = examine_image(image, scale, run, alpha=request.alpha) if request.kernel == AUTO else None
+    if estimate is not None:
+        voice.remark(f"{source}: {estimate.summary}")
+    told = planned if estimate is None else _told(estimate, request)
     partial_files[:] = [partial_path(target)]
     with voice.progress(source.name) as report:
-        run = replace(request.run, report=report, started=time.monotonic())
-        result = upscale_image(image, degradation, method, run, alpha=request.alpha)
+        run = replace(run, report=report)
+        result = upscale_image(image, told, method, run, alpha=request.alpha, keep_grain=request.keep_grain)
     enlarged = replace(result.image, depth=depth)
     notes = save(enlarged, target, overwrite=request.overwrite, quality=request.quality, metadata=request.metadata)
     for note in notes:
@@ -238,11 +223,13 @@ def _upscale_file(
         "output": str(target),
         "input_size": [width, height],
         "output_size": [columns, rows],
-        "scale": list(degradation.scales),
+        "scale": list(planned.scales),
         "method": request.method,
         "settings": settings_of(method),
         "kernel": request.kernel,
-        "noise": request.noise,
+        "noise": round(255 * result.degradation.noise, 2),
+        "estimate": None if estimate is None else _record_of(estimate),
+        "keep_grain": request.keep_grain,
         "wrap": request.wrap,
         "seed": request.run.seed,
         "device": str(request.run.torch_device),
@@ -255,6 +242,33 @@ def _upscale_file(
         f"consistency {result.consistency_psnr:.1f} dB",
         record,
     )
+
+
+def _planned(request: UpscaleRequest, scale: Scale) -> Degradation:
+    """Return the degradation that was named, or where it is to be found out, one of the same scale."""
+    noise = (request.noise or 0.0) / 255
+    if request.kernel == AUTO:
+        return Degradation(scale=scale, anchor=request.anchor, wrap=request.wrap, noise=noise)
+    return replace(parse_kernel(request.kernel, scale, anchor=request.anchor, noise=noise), wrap=request.wrap)
+
+
+def _told(estimate: Estimate, request: UpscaleRequest) -> Degradation | Estimate:
+    """Return the estimate with what the request knows better."""
+    degradation = replace(estimate.degradation, wrap=request.wrap)
+    if request.noise is None:
+        return replace(estimate, degradation=degradation)
+    return replace(degradation, noise=request.noise / 255)
+
+
+def _record_of(estimate: Estimate) -> dict[str, Any]:
+    kernel = estimate.degradation.kernel
+    return {
+        "summary": estimate.summary,
+        "covariance": None if kernel is None else [round(v, 3) for v in covariance_of(kernel)],
+        "noise": round(255 * estimate.degradation.noise, 2),
+        "jpeg_quality": estimate.jpeg_quality,
+        "confidence": estimate.confidence,
+    }
 
 
 def _target(source: Path, output: str | None, default: Path) -> Path:
@@ -286,26 +300,6 @@ def _on_white(image: Image, white: float) -> torch.Tensor:
     if image.alpha is None:
         return image.colour
     return image.colour * image.alpha + white * (1 - image.alpha)
-
-
-def _named_kernel(source: str) -> torch.Tensor:
-    if source == "bicubic":
-        folded = parse_kernel(source, 2).effective_kernel().kernel
-        assert folded is not None
-        return folded
-    return parse_gaussian(source) if source.startswith("gaussian:") else load_kernel(source)
-
-
-def _save_plot(kernel: torch.Tensor, path: Path, overwrite: bool) -> None:
-    zoom = max(1, 512 // max(kernel.shape))
-    levels = (kernel / kernel.max()).clamp(0, 1).sqrt()  # the square root shows the tails
-    enlarged = levels.repeat_interleave(zoom, 0).repeat_interleave(zoom, 1)
-    save(Image(colour=enlarged[None, None].float()), path, overwrite=overwrite)
-
-
-def _sketch(kernel: torch.Tensor) -> list[str]:
-    levels = (kernel / kernel.max()).clamp(0, 1).sqrt()
-    return ["".join(2 * SHADES[min(int(v * len(SHADES)), len(SHADES) - 1)] for v in row) for row in levels.tolist()]
 
 
 def _devices() -> list[str]:

@@ -75,16 +75,28 @@ def save_kernel(kernel: Tensor, path: str | Path, *, overwrite: bool = False) ->
         KernelError: the kernel is unusable (as in `load_kernel`), a .png is asked for negative weights, or
             the file exists, has another suffix or cannot be written.
     """
-    path = Path(path)
+    path = check_kernel_writable(path, overwrite=overwrite)
+    encode = _ENCODERS[path.suffix.lower()]
     try:
-        encode = _look_up(_ENCODERS, path.suffix, "written as")
-        if path.exists() and not overwrite:
-            raise KernelError("exists already; choose another name or allow overwriting")
         _write_whole(path, encode(_usable(kernel.detach().to("cpu", torch.float64).numpy()).numpy()))
     except KernelError as error:
         raise KernelError(f"{path}: {error}") from error
     except OSError as error:
         raise KernelError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
+
+
+def check_kernel_writable(path: str | Path, *, overwrite: bool = False) -> Path:
+    """Return the path, or raise before the work what `save_kernel` would raise after it."""
+    path = Path(path)
+    try:
+        _look_up(_ENCODERS, path.suffix, "written as")
+    except KernelError as error:
+        raise KernelError(f"{path}: {error}") from error
+    if path.exists() and not overwrite:
+        raise KernelError(f"{path}: exists already; choose another name or allow overwriting")
+    if not path.parent.is_dir():
+        raise KernelError(f"{path}: cannot be written, as the folder {path.parent} does not exist; create it first")
+    return path
 
 
 def _split_number(path: str | Path) -> tuple[Path, int | None]:

@@ -7,18 +7,20 @@ import time
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from innersr.arrays import image_from
+from innersr.blind import Estimate, examine
 from innersr.degradation import LOUDEST, Degradation
 from innersr.errors import InputError
 from innersr.image import Image, check_writable, read, save
 from innersr.methods import Method, Upscaler, make_method
 from innersr.metrics import consistency_psnr
+from innersr.refine import with_grain
 from innersr.resize import Scale, Window, cut
 from innersr.run import Run
 
@@ -33,19 +35,23 @@ class Result:
 
     image: Image
     degradation: Degradation
+    """What was undone, as it was given or estimated."""
     seconds: float
     consistency_psnr: float
     """dB between the result shrunk again and the input; for premultiplied colours when there is alpha."""
+    estimate: Estimate | None = None
+    """What was found out about the image; None where its degradation was given. See `examine_image`."""
 
 
-def upscale(
+def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
     x: Any,  # noqa: ANN401 (returns the type that it is given)
     scale: Scale = 2,
     *,
     method: Method | str = "tailor",
-    degradation: Degradation | None = None,
+    degradation: Degradation | Estimate | None = None,
     run: Run | None = None,
     alpha: str = "auto",
+    keep_grain: bool = False,
     output: str | Path | None = None,
 ) -> Any:  # noqa: ANN401
     """Upscale one image by what can be learnt from itself; return the type that was given.
@@ -55,51 +61,103 @@ def upscale(
             uint8, uint16 or floating array of (H, W) or (H, W, C), or a (C, H, W) or (1, C, H, W) tensor.
         scale: above 1, any real number, or (vertical, horizontal).
         method: how: `Tailor(steps=200)`, or the name of a method with its default settings.
-        degradation: what made the image small; MATLAB's bicubic when None. Its scale replaces `scale`.
+        degradation: what made the image small, and its scale replaces `scale`; what can be found out from the image
+            when None. `Degradation(scale=2)` is MATLAB's bicubic without noise.
         run: device, precision, seed, time limit, progress; `Run()` when None.
         alpha: of files and PIL images; see `upscale_image`.
+        keep_grain: put the image's own grain, which is removed with its noise, back into the result.
         output: for a path only: the file to write. It must not exist.
 
     Raises:
         InputError: an argument is wrong, or the image is too small to learn from.
         ImageFileError: a file cannot be read or written.
     """
-    degradation = degradation or Degradation(scale=scale)
+    planned = degradation.degradation if isinstance(degradation, Estimate) else degradation or Degradation(scale=scale)
     method, run = make_method(method) if isinstance(method, str) else method, run or Run()
     if isinstance(x, str | Path):
         source = Path(x)
         image = read(source)
-        degradation = degradation.fitted((image.colour.shape[-2], image.colour.shape[-1]))
-        target = Path(output) if output is not None else default_output(source, degradation)
-        _check_target(target, image, degradation, alpha)
-        result = upscale_image(image, degradation, method, run, alpha=alpha)
+        planned = planned.fitted((image.colour.shape[-2], image.colour.shape[-1]))
+        target = Path(output) if output is not None else default_output(source, planned)
+        _check_target(target, image, planned, alpha)
+        result = upscale_image(image, degradation, method, run, scale=scale, alpha=alpha, keep_grain=keep_grain)
         save(result.image, target)
         return type(x)(target)
     if output is not None:
         raise InputError("output is for paths; the result of an image in memory is returned")
     image, restore = image_from(x)
-    return restore(upscale_image(image, degradation, method, run, alpha=alpha).image)
+    result = upscale_image(image, degradation, method, run, scale=scale, alpha=alpha, keep_grain=keep_grain)
+    return restore(result.image)
 
 
-def upscale_image(image: Image, degradation: Degradation, method: Method, run: Run, *, alpha: str = "auto") -> Result:
+def upscale_image(
+    image: Image,
+    degradation: Degradation | Estimate | None,
+    method: Method,
+    run: Run,
+    *,
+    scale: Scale = 2,
+    alpha: str = "auto",
+    keep_grain: bool = False,
+) -> Result:
     """Upscale an image with everything it carries.
 
     Args:
         image: of any depth and number of bands.
-        degradation: what made it small. Along axes that wrap its scale becomes the nearest that gives whole pixels.
+        degradation: what made it small, the noise in the image's own values; or an estimate, see `examine_image`,
+            which is made when None. Along axes that wrap its scale becomes the nearest that gives whole pixels.
         method: how to undo that.
         run: circumstances.
+        scale: to estimate the degradation at; nothing else.
         alpha: "auto" premultiplies the colours, upscales alpha on its own, and divides again, so that hidden
             colours do not bleed in; "same" treats alpha as one more band of data; "drop" leaves it out.
+        keep_grain: where the degradation has noise, put the image's own grain back into the result, as it is.
 
     Raises:
         InputError: an unknown `alpha`, NaN or infinite values, or the method refuses the image.
     """
-    if alpha not in ALPHA_CHOICES:
-        raise InputError(f"alpha must be one of {', '.join(ALPHA_CHOICES)}, got {alpha!r}")
-    fitted = degradation.fitted((image.colour.shape[-2], image.colour.shape[-1]))
+    started = time.monotonic()
     with run.exact():
-        return _upscaled(image, fitted, method, run, alpha)
+        sight = _sight_of(image, run, alpha)
+        told = _examined(sight, scale, run) if degradation is None else degradation
+        if isinstance(told, Estimate):
+            fitted = seen = told.degradation.fitted(sight.size)
+        else:
+            fitted = told.fitted(sight.size)
+            seen = _stretched(fitted, sight.spread)
+        upscaled, agreement = _upscaled(sight, seen, method, run, keep_grain)
+    return Result(
+        image=replace(image, colour=upscaled.colour, alpha=upscaled.alpha),
+        degradation=fitted,
+        seconds=time.monotonic() - started,
+        consistency_psnr=agreement,
+        estimate=told if isinstance(told, Estimate) else None,
+    )
+
+
+def examine_image(image: Image, scale: Scale, run: Run, *, alpha: str = "auto") -> Estimate:
+    """Estimate what made an image small, from just what methods would see of it.
+
+    Args:
+        image: of any depth and number of bands.
+        scale: of the degradation.
+        run: circumstances.
+        alpha: see `upscale_image`.
+
+    Returns:
+        An estimate whose noise is a part of the range of values that methods see: all of it for 8 bits and for
+        floats within [0, 1], else what the image uses.
+
+    Raises:
+        InputError: an unknown `alpha`, a scale below 1, NaN or infinite values.
+    """
+    with run.exact():
+        return _examined(_sight_of(image, run, alpha), scale, run)
+
+
+def bands_of(image: Image, run: Run, *, alpha: str = "auto") -> Tensor:
+    """Return what methods see of an image, (1, C, H, W) in [0, 1] on the run's device; see `upscale_image`."""
+    return _sight_of(image, run, alpha).bands
 
 
 def default_output(source: Path, degradation: Degradation) -> Path:
@@ -109,34 +167,65 @@ def default_output(source: Path, degradation: Degradation) -> Path:
     return source.with_name(f"{source.stem}_x{scale}{source.suffix}")
 
 
-def _upscaled(image: Image, degradation: Degradation, method: Method, run: Run, alpha: str) -> Result:
-    started = time.monotonic()
+class _Sight(NamedTuple):
+    """What methods see of an image, and what it takes to undo that."""
+
+    bands: Tensor
+    """(1, C, H, W) in [0, 1] on the run's device: the colours, stretched, and premultiplied where there is alpha."""
+    straight: Tensor
+    """The stretched colours alone."""
+    opacity: Tensor | None
+    """Alpha; None where there is none or it is dropped."""
+    is_alpha_a_band: bool
+    low: float
+    spread: float
+    """The colours' values are low + spread * what methods see."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.bands.shape[-2], self.bands.shape[-1]
+
+
+class _Planes(NamedTuple):
+    colour: Tensor
+    alpha: Tensor | None
+
+
+def _sight_of(image: Image, run: Run, alpha: str) -> _Sight:
+    if alpha not in ALPHA_CHOICES:
+        raise InputError(f"alpha must be one of {', '.join(ALPHA_CHOICES)}, got {alpha!r}")
     low, high = _value_range(image)
     is_stretched = (low, high) != (0.0, 1.0)
-    seen = _stretched(degradation, high - low)
     straight = ((image.colour - low) / (high - low) if is_stretched else image.colour).to(run.torch_device)
     opacity = None if image.alpha is None or alpha == "drop" else image.alpha.to(run.torch_device)
     bands = straight
     if opacity is not None:
         bands = torch.cat([straight, opacity], dim=1) if alpha == "same" else straight * opacity
+    return _Sight(bands, straight, opacity, alpha == "same", low, high - low)
+
+
+def _examined(sight: _Sight, scale: Scale, run: Run) -> Estimate:
+    Degradation(scale=scale)  # refuses what is no scale
+    return examine(sight.bands, scale, run)
+
+
+def _upscaled(sight: _Sight, seen: Degradation, method: Method, run: Run, keep_grain: bool) -> tuple[_Planes, float]:
+    """Return the upscaled planes in the image's own values, and the consistency."""
+    bands, opacity = sight.bands, sight.opacity
     upscaler = method.adapt(bands, seen, run)
     sr = upscaler(bands)
-    lr_size = (bands.shape[-2], bands.shape[-1])
-    agreement = consistency_psnr(sr, bands, partial(degradation.forward, size=lr_size))
+    if keep_grain and seen.noise > 0:
+        sr = with_grain(sr, bands, seen)
+    agreement = consistency_psnr(sr, bands, partial(seen.forward, size=sight.size))
     sr_alpha = None
-    if opacity is not None and alpha == "same":
+    if opacity is not None and sight.is_alpha_a_band:
         sr, sr_alpha = sr[:, :-1], sr[:, -1:]
     elif opacity is not None:
-        sr_alpha = _upscaled_alpha(opacity, upscaler, sr, degradation.wraps)
-        sr = _undo_premultiplication(sr, sr_alpha, straight, opacity, degradation.wraps)
-    colour = (sr.mul_(high - low).add_(low) if is_stretched else sr).cpu()
-    upscaled = replace(image, colour=colour, alpha=None if sr_alpha is None else sr_alpha.cpu())
-    return Result(
-        image=upscaled,
-        degradation=degradation,
-        seconds=time.monotonic() - started,
-        consistency_psnr=agreement,
-    )
+        sr_alpha = _upscaled_alpha(opacity, upscaler, sr, seen.wraps)
+        sr = _undo_premultiplication(sr, sr_alpha, sight.straight, opacity, seen.wraps)
+    is_stretched = (sight.low, sight.spread) != (0.0, 1.0)
+    colour = (sr.mul_(sight.spread).add_(sight.low) if is_stretched else sr).cpu()
+    return _Planes(colour, None if sr_alpha is None else sr_alpha.cpu()), agreement
 
 
 def _value_range(image: Image) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Better output without more training: tiles, self-ensemble, back-projection."""
+"""Better output without more training: tiles, self-ensemble, back-projection, the image's own grain."""
 
 from __future__ import annotations
 
@@ -155,6 +155,22 @@ def back_project(
             norm = norm or _squared_norm(sr[part], lr[part], degradation, run)
             _solve_within_range(sr[part], lr[part], degradation, 1 / norm, run)
     return sr
+
+
+@torch.no_grad()
+def with_grain(sr: Tensor, lr: Tensor, degradation: Degradation) -> Tensor:
+    """Return `sr` with the grain of `lr`, which is all that `sr` does not explain, enlarged but not sharpened.
+
+    Args:
+        sr: (N, C, H, W) in [0, 1], free of noise.
+        lr: (N, C, h, w) in [0, 1].
+        degradation: from the one to the other; its noise does not matter.
+
+    Returns:
+        sr + upsample(lr - K sr), clipped to [0, 1], with the cubic kernel on the degradation's grid.
+    """
+    grain = lr - degradation.forward(sr, (lr.shape[-2], lr.shape[-1]))
+    return (sr + degradation.upsample(grain, (sr.shape[-2], sr.shape[-1]))).clamp_(0, 1)
 
 
 def _solve(x: Tensor, lr: Tensor, degradation: Degradation, steps: Iterable[int]) -> None:

@@ -6,6 +6,7 @@ import math
 import re
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -21,8 +22,11 @@ BENCHMARK_KERNEL = 21  # side of the test kernels in the MZSR paper
 WIDEST_VARIANCE = 150.0  # pixels^2; the kernel files end at 127 taps too
 LARGEST_SCALE = 1000
 GEOMETRY = re.compile(r"(\d{1,9})?(?:x(\d{1,9})?)?([!^<>])?|(\d{1,9}(?:\.\d{1,9})?)%|(\d{1,15})@", re.ASCII)
+HARM = re.compile(r"\+(noise|jpeg)(\d{1,3}(?:\.\d{1,6})?)$", re.ASCII)
 NAMED_GAUSSIAN = re.compile(r"g(\d+(?:\.\d+)?)([db])")
-DEGRADATIONS = "bicubic, gVARd, gVARb (e.g. g2.0d), ganid, random:SEED, or a kernel file"
+DEGRADATIONS = (
+    "bicubic, gVARd, gVARb (e.g. g2.0d), ganid, random:SEED, or a kernel file; with +noise10, +jpeg60 or both behind it"
+)
 
 
 def parse_scale(text: str) -> Scale:
@@ -141,30 +145,30 @@ def parse_degradation(text: str, scale: Scale, image_name: str = "") -> Degradat
 
     "g2.0d" and "g1.3b" are MZSR's Gaussians of that variance with direct and bicubic subsampling, "ganid" its
     anisotropic one (Soh 2020, sec. 5.2), all with its top-left grid. "random:SEED" draws a DIV2KRK kernel for
-    each image, from the seed and the image's name. Anything else is a kernel file, aligned.
+    each image, from the seed and the image's name. Anything else is a kernel file, aligned. All may end in
+    "+noise10", a standard deviation in 8-bit levels, and in "+jpeg60", which is no part of a degradation: see
+    `parse_jpeg_quality`.
 
     Raises:
         InputError: not such a name.
     """
-    named = NAMED_GAUSSIAN.fullmatch(text)
-    if text == "bicubic":
-        return Degradation(scale=scale)
-    if text == "ganid":
-        return Degradation(scale=scale, kernel=kernels.gaussian(4.0, 1.0, -0.5, size=BENCHMARK_KERNEL), anchor="centre")
-    if named:
-        kernel = kernels.gaussian(float(named[1]), size=BENCHMARK_KERNEL)
-        return Degradation(
-            scale=scale, kernel=kernel, anchor="centre", subsampling={"d": "direct", "b": "bicubic"}[named[2]]
-        )
-    if text.startswith("random:"):
-        if not text.removeprefix("random:").isdecimal():
-            raise InputError(f"random:SEED needs a whole number, got {text!r}")
-        seed = zlib.crc32(f"{text} {image_name}".encode())
-        return Degradation(scale=scale, kernel=kernels.random_div2krk(torch.Generator().manual_seed(seed)))
-    try:
-        return parse_kernel(text, scale)
-    except KernelError as error:
-        raise InputError(f"unknown degradation {text!r} ({error}); there are {DEGRADATIONS}") from error
+    name, harms = _parted(text)
+    clean = _parse_clean(name, scale, image_name)
+    return replace(clean, noise=harms["noise"] / 255) if "noise" in harms else clean
+
+
+def parse_jpeg_quality(text: str) -> int | None:
+    """Return the quality that the small image of this degradation is compressed with, None without "+jpeg60".
+
+    Raises:
+        InputError: not a whole number from 1 to 100.
+    """
+    quality = _parted(text)[1].get("jpeg")
+    if quality is None:
+        return None
+    if not (quality.is_integer() and 1 <= quality <= 100):
+        raise InputError(f"+jpeg takes a quality from 1 to 100, got {text!r}")
+    return int(quality)
 
 
 def parse_method(text: str) -> Method:
@@ -191,6 +195,39 @@ def parse_settings(assignments: Sequence[str]) -> dict[str, str]:
             raise InputError(f"a setting is written name=value, got {assignment!r}")
         settings[name.strip()] = value.strip()
     return settings
+
+
+def _parted(text: str) -> tuple[str, dict[str, float]]:
+    """Return a degradation's name without its endings, and these."""
+    harms: dict[str, float] = {}
+    rest = text
+    while (match := HARM.search(rest)) is not None:
+        if match[1] in harms:
+            raise InputError(f"a degradation ends in one +{match[1]} at most, got {text!r}")
+        rest, harms[match[1]] = rest[: match.start()], float(match[2])
+    return rest, harms
+
+
+def _parse_clean(text: str, scale: Scale, image_name: str) -> Degradation:
+    named = NAMED_GAUSSIAN.fullmatch(text)
+    if text == "bicubic":
+        return Degradation(scale=scale)
+    if text == "ganid":
+        return Degradation(scale=scale, kernel=kernels.gaussian(4.0, 1.0, -0.5, size=BENCHMARK_KERNEL), anchor="centre")
+    if named:
+        kernel = kernels.gaussian(float(named[1]), size=BENCHMARK_KERNEL)
+        return Degradation(
+            scale=scale, kernel=kernel, anchor="centre", subsampling={"d": "direct", "b": "bicubic"}[named[2]]
+        )
+    if text.startswith("random:"):
+        if not text.removeprefix("random:").isdecimal():
+            raise InputError(f"random:SEED needs a whole number, got {text!r}")
+        seed = zlib.crc32(f"{text} {image_name}".encode())
+        return Degradation(scale=scale, kernel=kernels.random_div2krk(torch.Generator().manual_seed(seed)))
+    try:
+        return parse_kernel(text, scale)
+    except KernelError as error:
+        raise InputError(f"unknown degradation {text!r} ({error}); there are {DEGRADATIONS}") from error
 
 
 def _fitted(size: tuple[int, int], columns: int | None, rows: int | None, flag: str | None) -> tuple[int, int]:

@@ -82,6 +82,7 @@ COMMANDS = {
     "supervised": "Train on bicubic pairs, as MZSR begins.",
     "mzsr": "Train MZSR: weights that adapt in a few steps.",
     "tailor": "Train Tailor: one network that is told the kernel.",
+    "predictor": "Train what tells the kernel and the noise of an image.",
 }
 EXAMPLES = {
     "supervised": ("--data photos --out supervised.safetensors --set scale=4 --set crop=128",),
@@ -90,6 +91,7 @@ EXAMPLES = {
         "--data photos --extra graphics --validate kodak --out tailor.safetensors --steps 40000",
         "--data photos --out small.safetensors --set width=32 --set depth=6 --resume",
     ),
+    "predictor": ("--data photos --validate kodak --out predictor.safetensors",),
 }
 
 

@@ -18,6 +18,7 @@ from innersr.pretraining.crops import read_pool
 from innersr.pretraining.learner import Pace
 from innersr.pretraining.lessons import Lesson
 from innersr.pretraining.mzsr import MZSRLesson
+from innersr.pretraining.predictor import PredictorLesson
 from innersr.pretraining.ranks import Ranks, device_of_environment, ranks_of_environment
 from innersr.pretraining.session import Outputs, Session
 from innersr.pretraining.supervised import SupervisedLesson
@@ -31,11 +32,13 @@ LESSONS: Mapping[str, type[Lesson[Any]]] = {
     "supervised": SupervisedLesson,
     "mzsr": MZSRLesson,
     "tailor": TailorLesson,
+    "predictor": PredictorLesson,
 }
 PACES: Mapping[str, Pace] = {  # where nothing else is said
     "supervised": Pace(learning_rate=4e-4),
     "mzsr": Pace(learning_rate=1e-4),
     "tailor": Pace(),
+    "predictor": Pace(),
 }
 
 
@@ -92,7 +95,7 @@ def train_prior(request: TrainRequest, voice: Voice) -> int:
         )
         return EXIT_CODE
     if ranks.leads:
-        figures = ", ".join(f"{name} {value:.2f} dB" for name, value in outcome.validation.items())
+        figures = ", ".join(f"{name} {value:.2f} {lesson.unit}".rstrip() for name, value in outcome.validation.items())
         record = {"output": str(request.outputs.prior), "steps": outcome.step, "validation": outcome.validation}
         voice.result(f"{request.outputs.prior}  {outcome.step} steps  {figures}".rstrip(), record)
     return 0

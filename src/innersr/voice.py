@@ -40,6 +40,11 @@ class Voice:
         if not self._quiet:
             _write(sys.stdout, text)
 
+    def remark(self, text: str) -> None:
+        """Say at once what the result will hold, too, where results are JSON."""
+        if not self._as_json:
+            self.text(text)
+
     def note(self, text: str) -> None:
         """Say what the user should know."""
         if not self._quiet:

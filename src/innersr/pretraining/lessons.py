@@ -40,6 +40,10 @@ class Lesson(Protocol[Network]):
         """Tasks per step, shared out among the ranks."""
 
     @property
+    def unit(self) -> str:
+        """Of what `validate` returns; none where its figures have different ones."""
+
+    @property
     def side(self) -> int:
         """Side in pixels of the largest crop that it asks for."""
 
@@ -64,4 +68,4 @@ class Lesson(Protocol[Network]):
         """
 
     def validate(self, network: Network, images: Sequence[Tensor], run: Run) -> dict[str, float]:
-        """Return PSNR-Y in dB by name, on sharp images (1, 3, H, W) on the CPU; the network is on run's device."""
+        """Return figures by name, such as PSNR-Y, on sharp images (1, 3, H, W) on the CPU."""

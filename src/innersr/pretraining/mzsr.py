@@ -117,6 +117,11 @@ class MZSRLesson:
             raise InputError(f"a sub-pixel network needs one whole scale, got {self._scales}; use subpixel=false")
 
     @property
+    def unit(self) -> str:
+        """Of what `validate` returns."""
+        return "dB"
+
+    @property
     def side(self) -> int:
         """Side in pixels of the largest crop that it asks for."""
         return self.patch if self.pairs == "external" else _hr_side(self.patch, max(self._scales))

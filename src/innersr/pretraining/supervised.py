@@ -57,6 +57,11 @@ class SupervisedLesson:
             raise InputError("batch and width must be 1 at least, depth 2 at least")
 
     @property
+    def unit(self) -> str:
+        """Of what `validate` returns."""
+        return "dB"
+
+    @property
     def side(self) -> int:
         """Side in pixels of the largest crop that it asks for."""
         return self.crop

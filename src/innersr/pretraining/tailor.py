@@ -42,6 +42,8 @@ class TailorLesson:
         crop: side of a crop at x2, in LR pixels.
         small_crop: the same at x3 and x4, whose HR crops are larger.
         x2, x3, x4: how often each scale comes, in proportion.
+        mistaken: share of the tasks that are told an estimate of the kernel, and as noise how far it is off.
+        jpeg: share of the tasks whose LR image was compressed, the error of which is told as noise.
         optimizer: of the weights between the hidden layers, "muon" or "adam".
         error: what is made small, of the colours and of the luma: "absolute", the mean absolute error; or
             "logarithmic", the logarithm of each crop's mean squared error, which is its PSNR (Chen 2021, HINet).
@@ -60,6 +62,8 @@ class TailorLesson:
     x2: float = 0.6
     x3: float = 0.15
     x4: float = 0.25
+    mistaken: float = 0.0
+    jpeg: float = 0.0
     optimizer: str = "muon"
     error: str = "absolute"
     seed: int = 0
@@ -73,8 +77,15 @@ class TailorLesson:
             raise InputError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}")
         if self.error not in ERRORS:
             raise InputError(f"error must be one of {', '.join(ERRORS)}, got {self.error!r}")
+        if not (0 <= self.mistaken <= 1 and 0 <= self.jpeg <= 1):
+            raise InputError(f"mistaken and jpeg are shares from 0 to 1, got {self.mistaken} and {self.jpeg}")
         if self.batch < 1 or self.width < 1 or self.depth < 3 or self.hidden < 1:
             raise InputError("batch, width and hidden must be 1 at least, depth 3 at least")
+
+    @property
+    def unit(self) -> str:
+        """Of what `validate` returns."""
+        return "dB"
 
     @property
     def side(self) -> int:
@@ -110,7 +121,7 @@ class TailorLesson:
         """Return these tasks' part of the mean absolute errors of the colours and of the luma."""
         with torch.no_grad():
             sharp = crops.images.to(run.torch_device).float() / 255
-            task = random_task(sharp, self.scale(crops.step), crops.generators)
+            task = random_task(sharp, self.scale(crops.step), crops.generators, mistaken=self.mistaken, jpeg=self.jpeg)
             seen = _seen(task)
             conditions = conditions_of(task.taps, task.scale, task.noise)
         with run.autocast():

@@ -13,13 +13,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from innersr.compression import compressed
 from innersr.inverse import REACH
 from innersr.metrics import quantized
+from innersr.predictor import Blur, blur_of_taps, taps_of_blur
 from innersr.resize import cubic
 
 LEAST_VARIANCE, WIDEST = 0.05, 1.5  # HR px^2; and that times the squared scale
 LOUDEST_NOISE = 15 / 255
 SHARES = {"bicubic": 0.22, "blurred bicubic": 0.15, "motion": 0.07, "disk": 0.03}  # the rest: Gaussian, direct
+MISTAKE = 0.3  # largest standard deviation of what estimates miss, of the logarithms of covariances
+WORST_JPEG, BEST_JPEG = 30, 95
 PATH = 12  # points on the path of a motion kernel
 
 
@@ -42,25 +46,55 @@ def hr_side(lr_side: int, scale: int) -> int:
     return scale * (lr_side + 2 * REACH)
 
 
-def random_task(crops: Tensor, scale: int, generators: Sequence[torch.Generator]) -> Task:
+def random_task(
+    crops: Tensor,
+    scale: int,
+    generators: Sequence[torch.Generator],
+    *,
+    mistaken: float = 0.0,
+    jpeg: float = 0.0,
+) -> Task:
     """Degrade HR crops, each in its own way.
 
     Args:
         crops: (N, C, S, S) in [0, 1], S of `hr_side`.
         scale: HR pixels per LR pixel.
         generators: N of them, see `run.generator_of`.
+        mistaken: share of the tasks whose taps are not the true ones but an estimate of them.
+        jpeg: share of the tasks whose LR image was compressed.
+
+    Returns:
+        The task; its noise holds whatever the taps do not explain.
     """
     taps = torch.stack([random_taps(scale, generator) for generator in generators]).to(crops)
     noise = torch.tensor([_random_noise(generator) for generator in generators]).to(crops)
-    lr = degrade(crops, taps, scale)
-    drawn = torch.stack([torch.randn(lr.shape[1:], generator=generator) for generator in generators]).to(lr)
-    lr = lr + noise[:, None, None, None] * drawn
+    clean = degrade(crops, taps, scale)
+    drawn = torch.stack([torch.randn(clean.shape[1:], generator=generator) for generator in generators]).to(clean)
+    lr = clean + noise[:, None, None, None] * drawn
     rounds = torch.tensor([float(torch.rand((), generator=g)) < 0.8 for g in generators], device=crops.device)
     lr = lr.clamp(0, 1)
     lr = torch.where(rounds[:, None, None, None], quantized(lr), lr)
+    if mistaken > 0:
+        taps = _mistaken(taps, scale, mistaken, generators)
+        noise = torch.hypot(noise, _deviation(degrade(crops, taps, scale) - clean))
+    if jpeg > 0:
+        uncompressed = lr
+        lr, _ = randomly_compressed(lr, jpeg, generators)
+        noise = torch.hypot(noise, _deviation(lr - uncompressed))
     margin = REACH * scale
     hr = crops[..., margin : margin + scale * lr.shape[-2], margin : margin + scale * lr.shape[-1]]
     return Task(lr, hr, taps, noise, scale)
+
+
+def randomly_compressed(lr: Tensor, share: float, generators: Sequence[torch.Generator]) -> tuple[Tensor, Tensor]:
+    """Return images, some of which went through a JPEG file, and its quality, 0 for the others."""
+    images, qualities = [], []
+    for image, generator in zip(lr[:, None], generators, strict=True):
+        chance, fraction = _uniform(generator), _uniform(generator)
+        quality = round(WORST_JPEG + (BEST_JPEG - WORST_JPEG) * fraction)
+        images.append(compressed(image, quality) if chance < share else image)
+        qualities.append(float(quality) if chance < share else 0.0)
+    return torch.cat(images), torch.tensor(qualities, device=lr.device)
 
 
 def degrade(hr: Tensor, taps: Tensor, scale: int) -> Tensor:
@@ -149,6 +183,19 @@ def _random_place(generator: torch.Generator, scale: int) -> tuple[float, float]
 def _random_noise(generator: torch.Generator) -> float:
     is_noisy, fraction = _uniform(generator) < 0.25, _uniform(generator)
     return LOUDEST_NOISE * fraction**1.5 if is_noisy else 0.0
+
+
+def _mistaken(taps: Tensor, scale: int, share: float, generators: Sequence[torch.Generator]) -> Tensor:
+    """Return taps, some of them replaced by those of a blur of about the same covariance, as estimates have it."""
+    blur, places = blur_of_taps(taps, scale)
+    moves = torch.stack([torch.randn(3, generator=generator) for generator in generators]).to(taps)
+    draws = torch.tensor([[_uniform(generator), _uniform(generator)] for generator in generators]).to(taps)
+    guess = Blur(blur.log + MISTAKE * draws[:, 1:] * moves, blur.is_bicubic)
+    return torch.where((draws[:, 0] < share)[:, None, None], taps_of_blur(guess, scale, places), taps)
+
+
+def _deviation(change: Tensor) -> Tensor:
+    return change.square().mean((1, 2, 3)).sqrt()
 
 
 def _normalised(taps: Tensor) -> Tensor:

@@ -1,0 +1,203 @@
+"""What happened to this image: blur and noise, estimated from the image alone.
+
+A small network (`predictor`) looks at the most detailed parts of the image and corrects a first guess a few times;
+what it says of the parts is weighed by how sure it is of each.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from innersr import kernels
+from innersr.degradation import LOUDEST, Degradation
+from innersr.errors import InputError
+from innersr.inverse import RADIUS
+from innersr.predictor import (
+    CELL,
+    LOUDNESS,
+    DegradationPredictor,
+    Prediction,
+    covariance_of,
+    first_guess,
+    seen_with,
+)
+from innersr.priors import load_prior
+from innersr.resize import Scale, Window, as_pair, cut
+from innersr.run import Run
+
+CONFIDENCES = ("none", "low", "medium", "high")
+PRIOR = "predictor"
+SIDE, PARTS = 256, 6  # LR pixels, and how many of such parts of a large image are looked at
+PASSES = 3  # guesses that are corrected
+FLAT = 0.6  # 8-bit levels: root mean square of what 3x3 means lack, below which nothing can be told
+SURE = (0.15, 0.3)  # standard deviations of the size, in logarithms, up to which confidence is high and medium
+SHARP = 0.02  # LR px^2: less blur than this before bicubic shrinking is none
+LEAST_SIDE = 16  # LR pixels: in smaller images there is too little to see, and no room for a kernel
+CALM = 0.1  # share of the places that noise is compared in
+NARROW = 0.05  # HR px^2: least variance of a kernel
+QUIET = 1.0  # 8-bit levels: less noise than this is none; rounding alone makes 0.3
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Estimate:
+    """What probably happened to an image."""
+
+    degradation: Degradation
+    """For a method: kernel, subsampling, and as noise the standard deviation of all that is not the scene."""
+    confidence: str
+    """One of CONFIDENCES; "none" when nothing can be told, and the degradation is the safe default."""
+    jpeg_quality: int | None = None
+    """Of a compression that left traces, 1 to 100; None without any."""
+
+    @property
+    def summary(self) -> str:
+        """One line: standard deviations of the blur in pixels of the result, noise in 8-bit levels, confidence."""
+        if self.confidence == "none":
+            blur = "cannot tell (no edges to judge by), bicubic assumed"
+        elif self.degradation.kernel is None:
+            blur = "none beyond shrinking"
+        else:
+            shape = kernels.shape_of(self.degradation.kernel)
+            long, short = math.sqrt(max(shape.long_variance, 0)), math.sqrt(max(shape.short_variance, 0))
+            blur = f"{long:.1f}x{short:.1f} px at {math.degrees(shape.angle):.0f} deg"
+        jpeg = "" if self.jpeg_quality is None else f", JPEG quality about {self.jpeg_quality}"
+        return f"blur: {blur}, noise {255 * self.degradation.noise:.1f}/255{jpeg}, confidence {self.confidence}"
+
+
+class Finding(NamedTuple):
+    """What the parts of an image say together."""
+
+    log: Tensor
+    """(3,), see `Blur.log`."""
+    deviations: Tensor
+    """(2,) of size and of shape."""
+    is_bicubic: bool
+    noise: float
+    """Standard deviation."""
+    jpeg_quality: int | None
+
+
+def examine(lr: Tensor, scale: Scale, run: Run | None = None) -> Estimate:
+    """Estimate what made an image small.
+
+    Args:
+        lr: (1, C, H, W) in [0, 1].
+        scale: of the degradation.
+        run: where; `Run()` when None.
+
+    Raises:
+        InputError: not one image.
+        CheckpointError: the package is damaged.
+    """
+    if lr.ndim != 4 or lr.shape[0] != 1:
+        raise InputError(f"examine takes one image, (1, C, H, W), got {tuple(lr.shape)}")
+    run = run or Run()
+    bands = lr.detach().to(run.torch_device, torch.float32)
+    grey = bands.mean(1, keepdim=True)
+    if min(grey.shape[-2:]) < LEAST_SIDE or _roughness(grey) * 255 < FLAT:
+        return Estimate(degradation=Degradation(scale=scale), confidence="none")
+    with run.exact():
+        finding = _find(_detailed_parts(grey))
+    finding = finding._replace(noise=finding.noise * _bands_per_grey(bands, grey))
+    return Estimate(
+        degradation=_degradation(finding, scale),
+        confidence=_confidence(finding),
+        jpeg_quality=finding.jpeg_quality,
+    )
+
+
+@torch.no_grad()
+def _find(parts: Tensor) -> Finding:
+    network = _network().to(parts.device)
+    guess = first_guess(parts)
+    prediction = network(seen_with(parts, guess), guess)
+    for _ in range(PASSES - 1):
+        guess = prediction.blur
+        prediction = network(seen_with(parts, guess), guess)
+    return _fused(prediction)
+
+
+def _fused(prediction: Prediction) -> Finding:
+    """Return what all parts say, each weighed by its own certainty."""
+    is_bicubic = bool(prediction.bicubic.mean() > 0)
+    logs, deviations = prediction.logs[:, int(is_bicubic)], prediction.deviations[:, int(is_bicubic)]
+    weights = deviations.square().reciprocal()
+    weights = weights / weights.sum(0)
+    log = (logs * weights[:, [0, 1, 1]]).sum(0)
+    # Parts of one image err alike, so many of them are hardly surer than one.
+    deviation = (deviations * weights).sum(0)
+    quality = None
+    if float(prediction.jpeg.mean()) > 0:
+        quality = min(100, max(1, round(100 * float(prediction.quality.mean()))))
+    noise = (float(prediction.noise.exp().median()) - LOUDNESS) / 255
+    return Finding(log, deviation, is_bicubic, max(0.0, noise), quality)
+
+
+def _degradation(finding: Finding, scale: Scale) -> Degradation:
+    noise = finding.noise if 255 * finding.noise >= QUIET else 0.0
+    stretch = torch.diag(torch.tensor(as_pair(scale)[::-1], dtype=torch.float32))
+    covariance = covariance_of(finding.log.cpu())
+    values, vectors = torch.linalg.eigh(stretch @ covariance @ stretch)
+    if finding.is_bicubic and float(torch.linalg.eigvalsh(covariance).max()) < SHARP:
+        return Degradation(scale=scale, noise=noise)
+    short, long = (max(NARROW, float(v)) for v in values)
+    kernel = kernels.gaussian(long, short, math.atan2(float(vectors[1, 1]), float(vectors[0, 1])))
+    subsampling = "bicubic" if finding.is_bicubic else "direct"
+    return Degradation(scale=scale, kernel=kernel, subsampling=subsampling, anchor="aligned", noise=min(noise, LOUDEST))
+
+
+def _confidence(finding: Finding) -> str:
+    deviation = float(finding.deviations[0])
+    return "high" if deviation < SURE[0] else "medium" if deviation < SURE[1] else "low"
+
+
+def _detailed_parts(grey: Tensor) -> Tensor:
+    """Return (N, 1, h + 2 * RADIUS, w + 2 * RADIUS): the image, or of a large one the parts with the most detail."""
+    height, width = grey.shape[-2:]
+    rows, columns = (_starts(n) for n in (height, width))
+    sides = [min(n, SIDE) for n in (height, width)]
+    windows = [Window(top, left, top + sides[0], left + sides[1]) for top in rows for left in columns]
+    windows.sort(key=lambda w: -_roughness(grey[..., w.top : w.bottom, w.left : w.right]))
+    around = [Window(w.top - RADIUS, w.left - RADIUS, w.bottom + RADIUS, w.right + RADIUS) for w in windows[:PARTS]]
+    return torch.cat([cut(grey, window, (False, False)) for window in around])
+
+
+def _bands_per_grey(bands: Tensor, grey: Tensor) -> float:
+    """Return how much more noise the bands have than their mean: 1 if it is the same in all, its root if it is not.
+
+    Judged where the image is calm, so that there is little but noise.
+    """
+    fine = [F.avg_pool2d(_fine(image).square(), CELL) for image in (bands, grey)]
+    calm = fine[1] <= torch.quantile(fine[1], CALM)
+    ratio = float(fine[0].mean(1, keepdim=True)[calm].mean() / fine[1][calm].mean().clamp(min=1e-12))
+    return math.sqrt(min(max(ratio, 1.0), float(bands.shape[1])))
+
+
+def _starts(length: int) -> list[int]:
+    """Return where parts begin, evenly, without overlaps but what is needed to reach both ends."""
+    count = max(1, min(length // SIDE, 8))
+    return [round(i * (length - min(length, SIDE)) / max(1, count - 1)) for i in range(count)]
+
+
+def _roughness(grey: Tensor) -> float:
+    return float(_fine(grey).square().mean().sqrt())
+
+
+def _fine(x: Tensor) -> Tensor:
+    """Return what of an image its 3x3 means lack."""
+    return x - F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+
+
+@lru_cache(maxsize=1)
+def _network() -> DegradationPredictor:
+    network = load_prior(PRIOR)
+    if not isinstance(network, DegradationPredictor):
+        raise InputError(f"{PRIOR}: needed is a DegradationPredictor, this is a {type(network).__name__}")
+    return network

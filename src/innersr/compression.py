@@ -1,0 +1,31 @@
+"""What JPEG does to an image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyvips
+import torch
+from torch import Tensor
+
+from innersr.errors import InputError
+
+
+def compressed(image: Tensor, quality: int) -> Tensor:
+    """Return an image, (1, C, H, W) in [0, 1], rounded to 8 bit, as it comes back from a JPEG file.
+
+    Args:
+        image: of one or three bands.
+        quality: 1 to 100.
+
+    Raises:
+        InputError: other bands.
+    """
+    if image.shape[1] not in (1, 3):
+        raise InputError(f"a JPEG has one or three bands, got {image.shape[1]}; leave +jpeg out")
+    levels = (image[0] * 255).round().byte().permute(1, 2, 0).cpu().contiguous().numpy()
+    file = pyvips.Image.new_from_array(levels).jpegsave_buffer(Q=quality)
+    pixels: np.ndarray[Any, Any] = pyvips.Image.new_from_buffer(file, "").numpy()
+    planes = np.ascontiguousarray(np.atleast_3d(pixels).transpose(2, 0, 1))
+    return torch.from_numpy(planes)[None].to(image) / 255

@@ -1,0 +1,229 @@
+"""The network that tells blur and noise from an LR image, correcting a first guess.
+
+As in iterative kernel correction (Gu 2019, IKC) it sees the LR image beside what undoing a guessed blur makes of it:
+rings tell that the guess is too wide, softness that it is too narrow. Its answer is the next guess. All of it is in
+LR pixels, so it holds for any scale.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from innersr.inverse import RADIUS, REACH, apply_filters, inverse_filters
+from innersr.resize import cubic
+
+SCALE = 2  # that the guessed blur is undone at, whatever the image's own
+FLOOR = 0.03  # LR px^2, added to covariances before their logarithm
+FIRST_SIZE = math.log(0.45 + FLOOR)  # of the first guess: isotropic, variance 1.8 HR px^2 at x2
+BLUR, FAMILIES = 5, 2  # outputs of each family: size, two of shape, and the logarithms of two deviations
+OUTPUTS = FAMILIES * BLUR + 4
+HEADS = 4  # maps of where to look
+SLOPE = 0.1
+LEAST_VARIANCE = 0.05  # HR px^2, of a guess: no narrower than what can be held between two pixels
+LOUDNESS = 0.5  # 8-bit levels, added to noise before its logarithm
+LOBES = 0.004  # share of the largest tap that is negative in a cubic kernel
+LEAST_ENERGY = 1e-4
+CELL = 8  # pixels: a block of JPEG's
+QUANTILES = (0.02, 0.1, 0.3, 0.6, 0.9, 0.98)
+STATISTICS = len(QUANTILES) + 2
+CONTRAST = 20.0  # factor on what the network sees
+
+
+class Blur(NamedTuple):
+    """Blurs by the logarithm of their covariance in LR px^2, and whether cubic shrinking came after them."""
+
+    log: Tensor
+    """(N, 3): size l and shape a, b of log(C + FLOOR) = [[l + a, b], [b, l - a]], columns before rows."""
+    is_bicubic: Tensor
+    """(N,) bool."""
+
+
+class Prediction(NamedTuple):
+    """What the network says of a batch."""
+
+    logs: Tensor
+    """(N, 2, 3): the blur, see `Blur.log`, if subsampling was direct, and if it was bicubic."""
+    deviations: Tensor
+    """(N, 2, 2): standard deviations of size and of shape."""
+    bicubic: Tensor
+    """(N,) logit of bicubic subsampling."""
+    noise: Tensor
+    """(N,) log(255 * standard deviation + LOUDNESS) of all that is not the scene."""
+    jpeg: Tensor
+    """(N,) logit of traces of JPEG compression."""
+    quality: Tensor
+    """(N,) its quality / 100."""
+
+    @property
+    def blur(self) -> Blur:
+        """The more probable family."""
+        is_bicubic = self.bicubic > 0
+        return Blur(self.logs[torch.arange(len(self.logs)), is_bicubic.long()], is_bicubic)
+
+
+class DegradationPredictor(nn.Module):
+    """Five convolutions, pooled over the image: its mean, its spread, and four weighted means.
+
+    Args:
+        width: features of the first two layers; the last two have twice as many.
+        hidden: features after pooling.
+        generator: of the initial weights.
+    """
+
+    def __init__(self, *, width: int = 28, hidden: int = 64, generator: torch.Generator) -> None:
+        super().__init__()
+        self.arguments = {"width": width, "hidden": hidden}
+        widths = [1 + SCALE**2, width, width, 3 * width // 2, 2 * width, 2 * width]
+        sides, strides = (5, 3, 3, 3, 3), (1, 1, 2, 1, 1)
+        self.convolutions = nn.ModuleList(
+            _convolution(widths[i], widths[i + 1], side, stride, generator)
+            for i, (side, stride) in enumerate(zip(sides, strides, strict=True))
+        )
+        self.look = _convolution(widths[-1], HEADS, 1, 1, generator, variance=0.1)
+        self.pooled = _linear((HEADS + 2) * widths[-1] + 4 + STATISTICS, hidden, 2.0, generator)
+        self.answer = _linear(hidden, OUTPUTS, 0.1, generator)
+
+    def forward(self, seen: Tensor, guess: Blur) -> Prediction:
+        """Return what follows from a guess.
+
+        Args:
+            seen: (N, 1 + SCALE * SCALE, h, w), see `seen_with`.
+            guess: that it was made with.
+        """
+        features = seen.contiguous(memory_format=torch.channels_last)
+        for convolution in self.convolutions:
+            features = F.leaky_relu_(convolution(features), SLOPE)
+        weights = self.look(features).float().flatten(2).softmax(-1)
+        features = features.float().flatten(2)
+        mean, energy = features.mean(-1), (features.square().mean(-1) + LEAST_ENERGY).log()
+        looked = (weights @ features.mT).flatten(1)
+        told = torch.cat([guess.log, guess.is_bicubic[:, None].to(guess.log), statistics_of(seen[:, :1])], dim=1)
+        means = torch.asinh(torch.cat([mean, looked], dim=1))  # as the logarithm for large ones
+        hidden = F.leaky_relu(self.pooled(torch.cat([means, energy, told], dim=1)), SLOPE)
+        answer = self.answer(hidden)
+        families = answer[:, : FAMILIES * BLUR].unflatten(1, (FAMILIES, BLUR))
+        logs, deviations = guess.log[:, None] + families[..., :3], families[..., 3:].clamp(-4, 2).exp()
+        bicubic, noise, jpeg, quality = answer[:, FAMILIES * BLUR :].unbind(1)
+        return Prediction(logs, deviations, bicubic, noise, jpeg, quality)
+
+
+def first_guess(like: Tensor) -> Blur:
+    """Return, for each image of a batch, what to assume before anything is known: isotropic, direct."""
+    log = like.new_zeros(len(like), 3)
+    log[:, 0] = FIRST_SIZE
+    return Blur(log, torch.zeros(len(like), dtype=torch.bool, device=like.device))
+
+
+def seen_with(grey: Tensor, guess: Blur) -> Tensor:
+    """Return what the network sees.
+
+    Args:
+        grey: (N, 1, h + 2 * RADIUS, w + 2 * RADIUS) in [0, 1], with surroundings.
+        guess: one for each image.
+
+    Returns:
+        (N, 1 + SCALE * SCALE, h, w): the image less its surroundings, and what the solution for the guess adds to it.
+    """
+    filters = inverse_filters(taps_of_blur(guess), SCALE, grey.new_full((len(grey),), 0.01))
+    inner = grey[..., RADIUS:-RADIUS, RADIUS:-RADIUS]
+    added = apply_filters(grey, filters) - inner
+    smooth = F.avg_pool2d(grey, 3, stride=1)[..., RADIUS - 1 : 1 - RADIUS, RADIUS - 1 : 1 - RADIUS]
+    return CONTRAST * torch.cat([inner - smooth, added], dim=1)
+
+
+def taps_of_blur(blur: Blur, scale: int = SCALE, places: Tensor | None = None) -> Tensor:
+    """Return effective kernels, (N, T, T), see `inverse.taps_of`.
+
+    Args:
+        blur: in LR pixels.
+        scale: HR pixels per LR pixel.
+        places: (N, 2) row and column of their centres of mass, from the sampled HR pixel; aligned when None.
+    """
+    radius, aligned = scale * REACH, (scale - 1) / 2
+    axis = torch.arange(-radius, radius + 1, device=blur.log.device).to(blur.log)
+    middle = blur.log.new_full((len(blur.log), 2), aligned) if places is None else places
+    # Cubic shrinking looks at the middle of the cell by itself.
+    middle = middle - aligned * blur.is_bicubic[:, None]
+    y, x = (axis - middle[:, :1])[:, :, None], (axis - middle[:, 1:])[:, None]
+    covariance = scale**2 * covariance_of(blur.log) + LEAST_VARIANCE * torch.eye(2).to(blur.log)
+    precision = torch.linalg.inv(covariance)[..., None, None]
+    gaussian = torch.exp(-0.5 * (precision[:, 0, 0] * x**2 + precision[:, 1, 1] * y**2) - precision[:, 0, 1] * x * y)
+    shrinking = cubic((torch.arange(-2 * scale, 2 * scale + 1).to(axis) - aligned) / scale)
+    rows = shrinking.flip(0)[None, None, :, None]
+    blurred = F.conv2d(F.conv2d(gaussian[:, None], rows, padding="same"), rows.mT, padding="same")[:, 0]
+    taps = torch.where(blur.is_bicubic[:, None, None], blurred, gaussian)
+    return taps / taps.sum((-2, -1), keepdim=True)
+
+
+def covariance_of(log: Tensor) -> Tensor:
+    """Return (..., 2, 2) in LR px^2, [[xx, xy], [xy, yy]], of (..., 3); see `Blur.log`."""
+    size, a, b = log.unbind(-1)
+    radius = torch.hypot(a, b)
+    mean, spread = size.exp() * radius.cosh(), size.exp() * torch.where(radius > 1e-6, radius.sinh() / radius, 1.0)
+    xx, yy, xy = mean + spread * a - FLOOR, mean - spread * a - FLOOR, spread * b
+    matrix = torch.stack([torch.stack([xx, xy], -1), torch.stack([xy, yy], -1)], -2)
+    values, vectors = torch.linalg.eigh(matrix)
+    return vectors @ torch.diag_embed(values.clamp(min=0)) @ vectors.mT
+
+
+def log_of(covariance: Tensor) -> Tensor:
+    """Return (..., 3), see `Blur.log`, of covariances (..., 2, 2) in LR px^2; negative variances count as 0."""
+    values, vectors = torch.linalg.eigh(covariance)
+    log = vectors @ torch.diag_embed((values.clamp(min=0) + FLOOR).log()) @ vectors.mT
+    return torch.stack(
+        [(log[..., 0, 0] + log[..., 1, 1]) / 2, (log[..., 0, 0] - log[..., 1, 1]) / 2, log[..., 0, 1]], -1
+    )
+
+
+def blur_of_taps(taps: Tensor, scale: int = SCALE) -> tuple[Blur, Tensor]:
+    """Return the blur of effective kernels by their moments, and their centres of mass; see `taps_of_blur`.
+
+    The moments of the cubic kernel itself are 0.
+    """
+    axis = torch.arange(taps.shape[-1]).to(taps) - taps.shape[-1] // 2
+    rows, columns = (taps.sum(d) @ axis for d in (-1, -2))
+    yy = taps.sum(-1) @ axis.square() - rows.square()
+    xx = taps.sum(-2) @ axis.square() - columns.square()
+    xy = torch.einsum("nij,i,j->n", taps, axis, axis) - rows * columns
+    covariance = torch.stack([torch.stack([xx, xy], -1), torch.stack([xy, yy], -1)], -2) / scale**2
+    is_bicubic = taps.amin((-2, -1)) < -LOBES * taps.amax((-2, -1))
+    return Blur(log_of(covariance), is_bicubic), torch.stack([rows, columns], 1)
+
+
+def statistics_of(fine: Tensor) -> Tensor:
+    """Return (N, STATISTICS) of the finest structure, (N, 1, h, w): in calm and in busy places, on JPEG's grid."""
+    fine = fine.float()
+    places = F.avg_pool2d(fine.square(), CELL, ceil_mode=True).flatten(1)
+    energies = (torch.quantile(places, places.new_tensor(QUANTILES), dim=1).mT + LEAST_ENERGY).log()
+    seams = []
+    for axis in (-2, -1):
+        steps = fine.diff(dim=axis).abs().mean((1, -3 - axis))  # (N, n - 1)
+        count = steps.shape[1] // CELL * CELL
+        if count == 0:
+            seams.append(steps.new_zeros(len(steps)))
+            continue
+        phases = steps[:, :count].unflatten(1, (-1, CELL)).mean(1) + LEAST_ENERGY
+        seams.append((phases.amax(1) / phases.median(1).values).log())
+    return torch.cat([energies, torch.stack(seams, dim=1)], dim=1)
+
+
+def _convolution(  # noqa: PLR0913 (what a convolution is)
+    inputs: int, outputs: int, side: int, stride: int, generator: torch.Generator, *, variance: float = 2.0
+) -> nn.Conv2d:
+    layer = nn.utils.skip_init(nn.Conv2d, inputs, outputs, side, stride=stride, padding=side // 2)
+    drawn = math.sqrt(variance / (side**2 * inputs)) * torch.randn(layer.weight.shape, generator=generator)
+    layer.weight.data = drawn.contiguous(memory_format=torch.channels_last)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def _linear(inputs: int, outputs: int, variance: float, generator: torch.Generator) -> nn.Linear:
+    layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
+    layer.weight.data = math.sqrt(variance / inputs) * torch.randn(layer.weight.shape, generator=generator)
+    nn.init.zeros_(layer.bias)
+    return layer
