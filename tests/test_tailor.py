@@ -8,6 +8,7 @@ import torch
 from innersr.degradation import Degradation
 from innersr.errors import InputError
 from innersr.kernels import gaussian
+from innersr.methods import tailor
 from innersr.methods.tailor import Tailor, _affordable_views, _detailed_part, _rounding_like
 from innersr.metrics import psnr
 from innersr.run import Run
@@ -53,6 +54,26 @@ def test_what_makes_the_held_out_part_worse_is_forgotten(method):
     ruined = replace(method, steps=12, learning_rate=0.5, refresh=0)
     lr = DIRECT(edges(96))
     torch.testing.assert_close(upscaled(ruined, lr), upscaled(replace(method, steps=0), lr), rtol=0, atol=1e-6)
+
+
+def test_what_changes_the_image_far_more_than_it_wins_is_forgotten(method, monkeypatch):
+    """As when stripes that cannot be seen in the LR image are drawn in another direction."""
+    keen = replace(method, steps=80, crop=24, learning_rate=2e-3, refresh=20)
+    lr = DIRECT(edges(96))
+    monkeypatch.setattr(tailor, "LARGEST_CHANGE", 1e-3)
+    torch.testing.assert_close(upscaled(keen, lr), upscaled(replace(method, steps=0), lr), rtol=0, atol=1e-6)
+
+
+def test_the_less_an_image_recurs_the_fewer_steps_are_taken(method, monkeypatch):
+    taken = []
+    monkeypatch.setattr(Tailor, "_learn", lambda self, *_: taken.append(self.steps))
+    paced = replace(method, steps=100, by_recurrence=True)
+    noise = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(1))
+    for lr in (DIRECT(edges(128)), noise, torch.full((1, 1, 64, 64), 0.5)):
+        paced.adapt(lr, DIRECT, RUN)
+    assert len(taken) == 2  # the flat image is not learnt from at all
+    assert taken[0] > taken[1]
+    assert max(taken) <= 100
 
 
 def test_sons_are_as_fine_as_the_image():

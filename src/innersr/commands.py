@@ -29,7 +29,7 @@ from innersr.interrupts import prompt_interrupts
 from innersr.kernel_comparison import covariance_of
 from innersr.memory import is_out_of_memory
 from innersr.methods import Method, make_method, settings_of
-from innersr.pipeline import ALPHA_CHOICES, Result, default_output, examine_image, upscale_image
+from innersr.pipeline import ALPHA_CHOICES, PACED, Result, default_output, examine_image, upscale_image
 from innersr.resize import Scale, resize
 from innersr.run import Run
 from innersr.specs import check_size, parse_kernel, parse_scale, parse_settings, parse_size
@@ -73,7 +73,7 @@ def upscale_files(request: UpscaleRequest, voice: Voice) -> int:
     Raises:
         InputError: the request is wrong, and nothing was started.
     """
-    method = make_method(request.method, request.preset, parse_settings(request.settings))
+    method = _method_of(request)
     request = replace(request, inputs=tuple(_expanded(request.inputs)))
     _check(request)
     if request.output is not None and _names_folder(request.output):
@@ -130,6 +130,15 @@ def doctor(voice: Voice, package_version: str) -> None:
         states = [f"{verb} {'yes' if works[f'{name} {verb}'] else 'NO'}" for verb in ("read", "write")]
         lines.append(f"{name:<8} {', '.join(states)}")
     voice.text("\n".join(lines))
+
+
+def _method_of(request: UpscaleRequest) -> Method:
+    """Return the method; where all is left to it, it takes as many steps as the image is worth."""
+    settings = parse_settings(request.settings)
+    is_free = request.kernel == AUTO and request.preset is None and "steps" not in settings
+    if request.method == PACED and is_free:
+        settings = {"by_recurrence": "yes", **settings}
+    return make_method(request.method, request.preset, settings)
 
 
 def _expanded(inputs: Sequence[Path]) -> Iterator[Path]:

@@ -25,6 +25,7 @@ from innersr.resize import Scale, Window, cut
 from innersr.run import Run
 
 ALPHA_CHOICES = ("auto", "same", "drop")
+PACED = "tailor"  # the method that can take as many steps as an image is worth
 VISIBLE = 0.5 / 255  # a pixel of less alpha shows no colour
 RINGING = 4  # LR pixels from an edge to where its overshoots are below half an 8-bit level
 
@@ -60,7 +61,8 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
         x: a path (the result is written beside it, or to `output`, and its path returned), a PIL image, a
             uint8, uint16 or floating array of (H, W) or (H, W, C), or a (C, H, W) or (1, C, H, W) tensor.
         scale: above 1, any real number, or (vertical, horizontal).
-        method: how: `Tailor(steps=200)`, or the name of a method with its default settings.
+        method: how: `Tailor(steps=200)`, or the name of a method with its default settings; then Tailor takes as many
+            steps as the image's recurrence is worth, unless the degradation is given.
         degradation: what made the image small, and its scale replaces `scale`; what can be found out from the image
             when None. `Degradation(scale=2)` is MATLAB's bicubic without noise.
         run: device, precision, seed, time limit, progress; `Run()` when None.
@@ -73,7 +75,10 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
         ImageFileError: a file cannot be read or written.
     """
     planned = degradation.degradation if isinstance(degradation, Estimate) else degradation or Degradation(scale=scale)
-    method, run = make_method(method) if isinstance(method, str) else method, run or Run()
+    run = run or Run()
+    if isinstance(method, str):
+        given = {"by_recurrence": "yes"} if method == PACED and not isinstance(degradation, Degradation) else {}
+        method = make_method(method, settings=given)
     if isinstance(x, str | Path):
         source = Path(x)
         image = read(source)

@@ -8,7 +8,7 @@ and degraded again, it gives pairs to learn from: what recurs in this image at s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ from innersr.errors import InputError
 from innersr.methods.protocols import Upscaler
 from innersr.metrics import quantized
 from innersr.priors import load_prior
+from innersr.recurrence import recurrence_of, steps_for
 from innersr.refine import back_project
 from innersr.resize import resize
 from innersr.run import Run
@@ -35,6 +36,7 @@ BETAS = (0.9, 0.99)  # of Adam
 FATHERS = 3
 MARGIN = 8  # LR pixels of context around what is held out
 LEVEL_SLACK = 1e-3  # 8-bit levels that float32 values may be beside them
+LARGEST_CHANGE = 3.0  # of the image by what was learnt, squared, in units of what it wins where it is judged
 SHARES = (0.0, 0.25, 0.5, 0.75)  # of what was learnt, that are tried
 VIEWS = (1, 2, 4, 8)
 VIEW_PIXELS = 2 * 256**2  # LR pixels, of all views together, up to which their number is not for the user to save
@@ -48,6 +50,8 @@ class Tailor:
     Args:
         prior: name of a packaged one, or path of a file.
         steps: of Adam on the image itself; 0 takes the prior as it is.
+        by_recurrence: take fewer of the steps, the less of the image comes again in its own smaller copies, see
+            `recurrence.steps_for`.
         learning_rate: of Adam, to begin with; it falls along a cosine.
         crop: side of the crops to learn from, in LR pixels, at most.
         batch: crops in one step.
@@ -62,6 +66,7 @@ class Tailor:
 
     prior: str = "tailor"
     steps: int = 120
+    by_recurrence: bool = False
     learning_rate: float = 3e-4
     crop: int = 32
     batch: int = 1
@@ -98,8 +103,11 @@ class Tailor:
         """
         network = _load(self.prior).to(lr.device)
         whole = degradation.rescaled(_head(degradation))
-        if self.steps:
-            self._learn(network, lr, whole, run)
+        steps = self.steps
+        if self.by_recurrence and steps:
+            steps = steps_for(recurrence_of(lr, degradation.noise).score, steps)
+        if steps:
+            replace(self, steps=steps)._learn(network, lr, whole, run)
 
         def upscale(x: Tensor) -> Tensor:
             views = self.views or _affordable_views(x.shape[-2] * x.shape[-1])
@@ -122,14 +130,15 @@ class Tailor:
         before = [parameter.clone() for parameter in learnt]
         part = _detailed_part(lr, degradation.wraps, generator)
         seen = degradation if part.shape == lr.shape else plain
-        first = fathers = self._fathers(network, part, seen, run)
+        before_learning = self._result(network, part, seen, run)
+        first = fathers = self._fathers(before_learning, seen)
         if not fathers:
             return  # they would all be smaller than the kernel
         optimizer = torch.optim.Adam([p.requires_grad_(True) for p in learnt], betas=BETAS)
         steps = run.steps("learn", self.steps)
         for step in steps:
             if step and self.refresh and step % self.refresh == 0:
-                fathers = self._fathers(network, part, seen, run)
+                fathers = self._fathers(self._result(network, part, seen, run), seen)
             progress = max(step / self.steps, run.time_used())
             for group in optimizer.param_groups:
                 group["lr"] = cosine(progress, self.learning_rate) * min(1, (step + 1) / WARM_UP)
@@ -145,20 +154,27 @@ class Tailor:
         network.requires_grad_(False)
         # The father that was shrunk least tells best: it is nearest in scale to what is to be made.
         trial = _trial(first[-1], plain, generator, rounded)
-        _keep_what_helps(network, list(zip(learnt, before, strict=True)), trial, fit, run)
+        weights = list(zip(learnt, before, strict=True))
+        won = _keep_what_helps(network, weights, trial, fit, run)
+        change = self._result(network, part, seen, run) - before_learning
+        if float(change.square().mean()) > LARGEST_CHANGE * won:
+            _keep(weights, 0.0)
 
-    def _fathers(self, network: TailoredStack, lr: Tensor, degradation: Degradation, run: Run) -> list[Father]:
-        """Return smaller copies of the result so far, none smaller than the kernel."""
+    def _result(self, network: TailoredStack, lr: Tensor, degradation: Degradation, run: Run) -> Tensor:
+        """Return what the network makes of an image, in [0, 1]."""
         # One tile, whatever memory is free: what tiles change by rounding, learning would magnify.
         quiet = replace(run, report=None, tile=RESULT_SIDE)
-        result = render(network, as_seen(lr, network), degradation, quiet, symmetries=(0,)).clamp_(0, 1)
+        return render(network, as_seen(lr, network), degradation, quiet, symmetries=(0,)).clamp_(0, 1)
+
+    def _fathers(self, result: Tensor, degradation: Degradation) -> list[Father]:
+        """Return smaller copies of the result so far, none smaller than the kernel."""
         scale = round(degradation.scales[0])
         fathers = []
         for factor in torch.linspace(self.smallest_father, self.largest_father, FATHERS).tolist():
             copy = resize(result, factor).clamp_(0, 1)
             height, width = (n // scale * scale for n in copy.shape[-2:])
             if min(height, width) >= degradation.reach:
-                fathers.append(Father(copy[..., :height, :width], _learnt_part(height, width).to(lr.device)))
+                fathers.append(Father(copy[..., :height, :width], _learnt_part(height, width).to(result.device)))
         return fathers
 
     def _targets(
@@ -217,11 +233,11 @@ def _learnt_part(height: int, width: int) -> Tensor:
 @torch.no_grad()
 def _keep_what_helps(
     network: TailoredStack,
-    weights: list[tuple[Tensor, Tensor]],
+    weights: Sequence[tuple[Tensor, Tensor]],
     trial: Trial,
     fit: Fit,
     run: Run,
-) -> None:
+) -> float:
     """Move the weights to where, between those before and those after, what was not learnt from is made best.
 
     Args:
@@ -230,20 +246,29 @@ def _keep_what_helps(
         trial: to judge by.
         fit: to the degradation.
         run: at whose precision to judge.
-    """
-    changes = [now - before for now, before in weights]
 
-    def keep(share: float) -> None:
-        for (now, before), change in zip(weights, changes, strict=True):
-            now.copy_(before + share * change)
+    Returns:
+        By how much the mean squared error of the trial is less than before.
+    """
+    learnt = [now.clone() for now, _ in weights]
 
     def error(share: float) -> float:
-        keep(share)
+        _keep(weights, share, learnt)
         layers = network.folded(fit.scale, fit.conditions, trial.image.shape[1])
         difference = enlarge(layers, fit, surrounded(trial.son), run) - trial.image
         return float(difference[..., trial.top :, trial.left :].square().mean())
 
-    keep(min(SHARES, key=error))
+    errors = {share: error(share) for share in SHARES}
+    best = min(SHARES, key=errors.__getitem__)
+    _keep(weights, best, learnt)
+    return errors[0.0] - errors[best]
+
+
+@torch.no_grad()
+def _keep(weights: Sequence[tuple[Tensor, Tensor]], share: float, learnt: Sequence[Tensor] = ()) -> None:
+    """Set the weights to what they were before, and a share of the way to what was learnt."""
+    for index, (now, before) in enumerate(weights):
+        now.copy_(before if share == 0 else before + share * (learnt[index] - before))
 
 
 def _detailed_part(lr: Tensor, wraps: tuple[bool, bool], generator: torch.Generator) -> Tensor:
