@@ -89,3 +89,12 @@ def test_a_compressed_task_is_told_the_error_of_its_blocks():
     added = (task.lr - plain.lr).square().mean((1, 2, 3))
     assert torch.allclose(task.noise**2, plain.noise**2 + added, atol=1e-8)
     assert float(added.min()) > (0.3 / 255) ** 2
+
+
+def test_a_grainy_task_is_told_how_loud_its_grain_is():
+    hr = 0.25 + 0.5 * image(3, (hr_side(32, 2),) * 2).repeat(8, 1, 1, 1)  # so that nothing is clipped
+    plain = random_task(hr, 2, [generator_of(7, 0, i) for i in range(8)])
+    task = random_task(hr, 2, [generator_of(7, 0, i) for i in range(8)], grain=1.0)
+    added = (task.lr - plain.lr).square().mean((1, 2, 3))
+    assert torch.allclose((task.noise**2 - plain.noise**2).sqrt(), added.sqrt(), atol=0.6 / 255)  # both are rounded
+    assert float(added.max()) > (2 / 255) ** 2

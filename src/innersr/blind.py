@@ -35,7 +35,7 @@ from innersr.run import Run
 CONFIDENCES = ("none", "low", "medium", "high")
 PRIOR = "predictor"
 SIDE, PARTS = 256, 6  # LR pixels, and how many of such parts of a large image are looked at
-PASSES = 3  # guesses that are corrected
+PASSES = 2  # guesses that are corrected
 FLAT = 0.6  # 8-bit levels: root mean square of what 3x3 means lack, below which nothing can be told
 SURE = (0.15, 0.3)  # standard deviations of the size, in logarithms, up to which confidence is high and medium
 SHARP = 0.02  # LR px^2: less blur than this before bicubic shrinking is none

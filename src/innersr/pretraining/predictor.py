@@ -27,10 +27,10 @@ from innersr.predictor import (
 )
 from innersr.pretraining.crops import CropPool, Crops
 from innersr.pretraining.lessons import OPTIMIZERS, ParameterGroup
-from innersr.pretraining.tasks import hr_side, random_task, randomly_compressed
+from innersr.pretraining.tasks import degrade, hr_side, random_task, randomly_compressed
 from innersr.run import Run, generator_of
 
-JPEG_SHARE = 0.2
+GRAIN_SHARE, JPEG_SHARE = 0.2, 0.3
 UNGUESSED = 0.35  # of the tasks see the first guess, the others one near the truth
 WRONGEST = 0.8  # largest standard deviation of the guesses, in logarithms
 NOISE_WEIGHT, JPEG_WEIGHT = 0.5, 0.2
@@ -144,10 +144,9 @@ class PredictorLesson:
 
 def example_of(sharp: Tensor, generators: Sequence[torch.Generator]) -> tuple[Tensor, Truth]:
     """Degrade sharp crops, (N, 3, S, S); return the greys of the LR images, (N, 1, h, w), and what was done."""
-    task = random_task(sharp, SCALE, generators)
+    task = random_task(sharp, SCALE, generators, grain=GRAIN_SHARE)
     lr, quality = randomly_compressed(task.lr, JPEG_SHARE, generators)
-    change = (lr - task.lr).mean(1).square().mean((1, 2))
-    deviation = (change + task.noise.square() / lr.shape[1]).sqrt()
+    deviation = (lr - degrade(sharp, task.taps, SCALE)).mean(1).square().mean((1, 2)).sqrt()
     blur, _ = blur_of_taps(task.taps)
     return lr.mean(1, keepdim=True), Truth(blur, (255 * deviation + LOUDNESS).log(), quality / 100)
 

@@ -43,6 +43,7 @@ class TailorLesson:
         small_crop: the same at x3 and x4, whose HR crops are larger.
         x2, x3, x4: how often each scale comes, in proportion.
         mistaken: share of the tasks that are told an estimate of the kernel, and as noise how far it is off.
+        grain: share of the tasks with noise that is not white, or the same in all colours.
         jpeg: share of the tasks whose LR image was compressed, the error of which is told as noise.
         optimizer: of the weights between the hidden layers, "muon" or "adam".
         error: what is made small, of the colours and of the luma: "absolute", the mean absolute error; or
@@ -63,6 +64,7 @@ class TailorLesson:
     x3: float = 0.15
     x4: float = 0.25
     mistaken: float = 0.0
+    grain: float = 0.0
     jpeg: float = 0.0
     optimizer: str = "muon"
     error: str = "absolute"
@@ -77,8 +79,9 @@ class TailorLesson:
             raise InputError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}")
         if self.error not in ERRORS:
             raise InputError(f"error must be one of {', '.join(ERRORS)}, got {self.error!r}")
-        if not (0 <= self.mistaken <= 1 and 0 <= self.jpeg <= 1):
-            raise InputError(f"mistaken and jpeg are shares from 0 to 1, got {self.mistaken} and {self.jpeg}")
+        shares = self.mistaken, self.grain, self.jpeg
+        if not 0 <= min(shares) <= max(shares) <= 1:
+            raise InputError(f"mistaken, grain and jpeg are shares from 0 to 1, got {shares}")
         if self.batch < 1 or self.width < 1 or self.depth < 3 or self.hidden < 1:
             raise InputError("batch, width and hidden must be 1 at least, depth 3 at least")
 

@@ -23,7 +23,8 @@ LEAST_VARIANCE, WIDEST = 0.05, 1.5  # HR px^2; and that times the squared scale
 LOUDEST_NOISE = 15 / 255
 SHARES = {"bicubic": 0.22, "blurred bicubic": 0.15, "motion": 0.07, "disk": 0.03}  # the rest: Gaussian, direct
 MISTAKE = 0.3  # largest standard deviation of what estimates miss, of the logarithms of covariances
-WORST_JPEG, BEST_JPEG = 30, 95
+WORST_JPEG, BEST_JPEG = 15, 95
+WIDEST_GRAIN, GRAIN_REACH = 1.1, 4  # LR pixels
 PATH = 12  # points on the path of a motion kernel
 
 
@@ -52,6 +53,7 @@ def random_task(
     generators: Sequence[torch.Generator],
     *,
     mistaken: float = 0.0,
+    grain: float = 0.0,
     jpeg: float = 0.0,
 ) -> Task:
     """Degrade HR crops, each in its own way.
@@ -61,6 +63,7 @@ def random_task(
         scale: HR pixels per LR pixel.
         generators: N of them, see `run.generator_of`.
         mistaken: share of the tasks whose taps are not the true ones but an estimate of them.
+        grain: share of the tasks with noise that is not white, or the same in all colours.
         jpeg: share of the tasks whose LR image was compressed.
 
     Returns:
@@ -71,6 +74,10 @@ def random_task(
     clean = degrade(crops, taps, scale)
     drawn = torch.stack([torch.randn(clean.shape[1:], generator=generator) for generator in generators]).to(clean)
     lr = clean + noise[:, None, None, None] * drawn
+    if grain > 0:
+        added = torch.stack([_random_grain(image.shape, grain, g) for image, g in zip(lr, generators, strict=True)])
+        lr = lr + added.to(lr)
+        noise = torch.hypot(noise, _deviation(added.to(lr)))
     rounds = torch.tensor([float(torch.rand((), generator=g)) < 0.8 for g in generators], device=crops.device)
     lr = lr.clamp(0, 1)
     lr = torch.where(rounds[:, None, None, None], quantized(lr), lr)
@@ -196,6 +203,21 @@ def _mistaken(taps: Tensor, scale: int, share: float, generators: Sequence[torch
 
 def _deviation(change: Tensor) -> Tensor:
     return change.square().mean((1, 2, 3)).sqrt()
+
+
+def _random_grain(size: torch.Size, share: float, generator: torch.Generator) -> Tensor:
+    """Draw grain, (C, h, w): noise as wide as a pixel or two, more or less alike in all colours; or none."""
+    is_grainy, loudness, width, likeness = (_uniform(generator) for _ in range(4))
+    noise = torch.randn(size, generator=generator)
+    if is_grainy >= share:
+        return torch.zeros(size)
+    noise = math.sqrt(likeness) * noise[:1] + math.sqrt(1 - likeness) * noise
+    deviation = 0.1 + WIDEST_GRAIN * width
+    axis = torch.arange(-GRAIN_REACH, GRAIN_REACH + 1)
+    taps = torch.exp(-0.5 * (axis / deviation) ** 2)
+    taps = (taps / taps.norm())[None, None, :, None]
+    noise = F.conv2d(F.conv2d(noise[:, None], taps, padding="same"), taps.mT, padding="same")[:, 0]
+    return LOUDEST_NOISE * loudness**1.5 * noise / noise.std().clamp(min=1e-6)
 
 
 def _normalised(taps: Tensor) -> Tensor:
