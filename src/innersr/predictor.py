@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from innersr.inverse import RADIUS, REACH, apply_filters, inverse_filters
+from innersr.networks import drawn_convolution, drawn_linear
 from innersr.resize import cubic
 
 SCALE = 2  # that the guessed blur is undone at, whatever the image's own
@@ -81,12 +82,12 @@ class DegradationPredictor(nn.Module):
         widths = [1 + SCALE**2, width, width, 3 * width // 2, 2 * width, 2 * width]
         sides, strides = (5, 3, 3, 3, 3), (1, 1, 2, 1, 1)
         self.convolutions = nn.ModuleList(
-            _convolution(widths[i], widths[i + 1], side, stride, generator)
+            drawn_convolution(widths[i], widths[i + 1], 2.0, generator, side=side, stride=stride)
             for i, (side, stride) in enumerate(zip(sides, strides, strict=True))
         )
-        self.look = _convolution(widths[-1], HEADS, 1, 1, generator, variance=0.1)
-        self.pooled = _linear((HEADS + 2) * widths[-1] + 4 + STATISTICS, hidden, 2.0, generator)
-        self.answer = _linear(hidden, OUTPUTS, 0.1, generator)
+        self.look = drawn_convolution(widths[-1], HEADS, 0.1, generator, side=1)
+        self.pooled = drawn_linear((HEADS + 2) * widths[-1] + 4 + STATISTICS, hidden, 2.0, generator)
+        self.answer = drawn_linear(hidden, OUTPUTS, 0.1, generator)
 
     def forward(self, seen: Tensor, guess: Blur) -> Prediction:
         """Return what follows from a guess.
@@ -210,20 +211,3 @@ def statistics_of(fine: Tensor) -> Tensor:
         phases = steps[:, :count].unflatten(1, (-1, CELL)).mean(1) + LEAST_ENERGY
         seams.append((phases.amax(1) / phases.median(1).values).log())
     return torch.cat([energies, torch.stack(seams, dim=1)], dim=1)
-
-
-def _convolution(  # noqa: PLR0913 (what a convolution is)
-    inputs: int, outputs: int, side: int, stride: int, generator: torch.Generator, *, variance: float = 2.0
-) -> nn.Conv2d:
-    layer = nn.utils.skip_init(nn.Conv2d, inputs, outputs, side, stride=stride, padding=side // 2)
-    drawn = math.sqrt(variance / (side**2 * inputs)) * torch.randn(layer.weight.shape, generator=generator)
-    layer.weight.data = drawn.contiguous(memory_format=torch.channels_last)
-    nn.init.zeros_(layer.bias)
-    return layer
-
-
-def _linear(inputs: int, outputs: int, variance: float, generator: torch.Generator) -> nn.Linear:
-    layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
-    layer.weight.data = math.sqrt(variance / inputs) * torch.randn(layer.weight.shape, generator=generator)
-    nn.init.zeros_(layer.bias)
-    return layer

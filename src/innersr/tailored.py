@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from innersr.networks import drawn_convolution, drawn_linear
+
 SCALES = (2, 3, 4)
 FREQUENCIES = 8  # per cycle per LR pixel, that the kernel's transform is sampled at
 CONDITIONS = 2 * FREQUENCIES * 2 * (FREQUENCIES + 1) + len(SCALES) + 2
@@ -64,11 +66,13 @@ class TailoredStack(nn.Module):
         self.channels, self.width, self.depth = channels, width, depth
         self.arguments = {"channels": channels, "width": width, "depth": depth, "hidden": hidden}
         cells = {str(s): channels * s * s for s in SCALES}
-        self.heads = nn.ModuleDict({s: _convolution(channels + n, width, 2.0, generator) for s, n in cells.items()})
-        self.body = nn.ModuleList(_convolution(width, width, 2.0, generator) for _ in range(depth - 2))
-        self.tails = nn.ModuleDict({s: _convolution(width, n, LAST_VARIANCE, generator) for s, n in cells.items()})
-        self.told = _linear(CONDITIONS, hidden, 1.0, generator)
-        self.film = _linear(hidden, 2 * width * (depth - 1), 0.0, generator)
+        self.heads = nn.ModuleDict(
+            {s: drawn_convolution(channels + n, width, 2.0, generator) for s, n in cells.items()}
+        )
+        self.body = nn.ModuleList(drawn_convolution(width, width, 2.0, generator) for _ in range(depth - 2))
+        self.tails = nn.ModuleDict({s: drawn_convolution(width, n, LAST_VARIANCE, generator) for s, n in cells.items()})
+        self.told = drawn_linear(CONDITIONS, hidden, 1.0, generator)
+        self.film = drawn_linear(hidden, 2 * width * (depth - 1), 0.0, generator)
 
     def forward(self, seen: Tensor, scale: int, conditions: Tensor) -> Tensor:
         """Return what the solution lacks.
@@ -128,18 +132,3 @@ def run_layers(layers: Layers, seen: Tensor) -> Tensor:
 def _activated(x: Tensor) -> Tensor:
     """Return x where it is positive, and a little of it elsewhere: a ReLU that FiLM has shifted below 0 stays dead."""
     return F.leaky_relu_(x, SLOPE)
-
-
-def _convolution(inputs: int, outputs: int, variance: float, generator: torch.Generator) -> nn.Conv2d:
-    layer = nn.utils.skip_init(nn.Conv2d, inputs, outputs, 3, padding=1)
-    drawn = math.sqrt(variance / (9 * inputs)) * torch.randn(layer.weight.shape, generator=generator)
-    layer.weight.data = drawn.contiguous(memory_format=torch.channels_last)
-    nn.init.zeros_(layer.bias)
-    return layer
-
-
-def _linear(inputs: int, outputs: int, variance: float, generator: torch.Generator) -> nn.Linear:
-    layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
-    layer.weight.data = math.sqrt(variance / inputs) * torch.randn(layer.weight.shape, generator=generator)
-    nn.init.zeros_(layer.bias)
-    return layer
