@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from innersr.checkpoint import load_checkpoint
+from innersr.checkpoint import load_checkpoint, save_checkpoint
 from innersr.errors import CheckpointError, InnersrError, InputError
 from innersr.pretraining import session as session_module
 from innersr.pretraining.ranks import Ranks
@@ -131,6 +131,17 @@ def test_other_settings_are_not_resumed(tmp_path, changed, said):
     one.learn(should_stop=stop_after(1))
     with pytest.raises(InputError, match=said):
         replace(one, **changed).learn(resume=True)
+
+
+def test_a_state_that_is_older_than_a_setting_is_resumed_with_its_default(tmp_path):
+    session(tmp_path).learn(should_stop=stop_after(2))
+    state = tmp_path / "prior.state.safetensors"
+    tensors, header = load_checkpoint(state, "training")
+    del header["settings"]["mistaken"]
+    save_checkpoint(state, tensors, header)
+    with pytest.raises(InputError, match=r"was begun with mistaken=0\.0, not 0\.5"):
+        replace(session(tmp_path), lesson=replace(LESSONS["tailor"], mistaken=0.5)).learn(resume=True)
+    assert session(tmp_path).learn(resume=True).is_finished
 
 
 def test_how_often_to_save_may_change_on_resuming(tmp_path):

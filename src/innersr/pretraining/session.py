@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -183,7 +183,10 @@ class Session:
         if not state.exists():
             raise InputError(f"{state}: there is no such file to resume; leave out --resume to begin")
         tensors, header = load_checkpoint(state, "training")
-        begun = header.get("settings", {})
+        lesson: Any = self.lesson
+        # A setting that came later than the state was begun had its default value then.
+        defaults = {f.name: f.default for f in (*fields(lesson), *fields(self.pace))}
+        begun = {**defaults, **header.get("settings", {})}
         for name, value in self.settings.items():
             if begun.get(name) != value:
                 remedy = "go on with that, or begin anew with --overwrite"
