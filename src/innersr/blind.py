@@ -34,7 +34,8 @@ from innersr.run import Run
 
 CONFIDENCES = ("none", "low", "medium", "high")
 PRIOR = "predictor"
-SIDE, PARTS = 256, 6  # LR pixels, and how many of such parts of a large image are looked at
+WHOLE = 512  # LR pixels of the long side up to which all of an image is looked at
+SIDE, PARTS, MOST_STARTS = 256, 6, 8  # LR pixels; how many of such parts of a large image are looked at, of how many
 PASSES = 2  # guesses that are corrected
 FLAT = 0.6  # 8-bit levels: root mean square of what 3x3 means lack, below which nothing can be told
 SURE = (0.15, 0.3)  # standard deviations of the size, in logarithms, up to which confidence is high and medium
@@ -160,9 +161,8 @@ def _confidence(finding: Finding) -> str:
 
 def _detailed_parts(grey: Tensor) -> Tensor:
     """Return (N, 1, h + 2 * RADIUS, w + 2 * RADIUS): the image, or of a large one the parts with the most detail."""
-    height, width = grey.shape[-2:]
-    rows, columns = (_starts(n) for n in (height, width))
-    sides = [min(n, SIDE) for n in (height, width)]
+    sides = [n if max(grey.shape[-2:]) <= WHOLE else min(n, SIDE) for n in grey.shape[-2:]]
+    rows, columns = (_starts(n, side) for n, side in zip(grey.shape[-2:], sides, strict=True))
     windows = [Window(top, left, top + sides[0], left + sides[1]) for top in rows for left in columns]
     windows.sort(key=lambda w: -_roughness(grey[..., w.top : w.bottom, w.left : w.right]))
     around = [Window(w.top - RADIUS, w.left - RADIUS, w.bottom + RADIUS, w.right + RADIUS) for w in windows[:PARTS]]
@@ -180,10 +180,10 @@ def _bands_per_grey(bands: Tensor, grey: Tensor) -> float:
     return math.sqrt(min(max(ratio, 1.0), float(bands.shape[1])))
 
 
-def _starts(length: int) -> list[int]:
-    """Return where parts begin, evenly, without overlaps but what is needed to reach both ends."""
-    count = max(1, min(length // SIDE, 8))
-    return [round(i * (length - min(length, SIDE)) / max(1, count - 1)) for i in range(count)]
+def _starts(length: int, side: int) -> list[int]:
+    """Return where parts begin, evenly, so that they reach both ends, and cover all of it where a few do."""
+    count = min(-(-length // side), MOST_STARTS)
+    return [round(i * (length - side) / max(1, count - 1)) for i in range(count)]
 
 
 def _roughness(grey: Tensor) -> float:
