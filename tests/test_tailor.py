@@ -9,7 +9,7 @@ from innersr.degradation import Degradation
 from innersr.errors import InputError
 from innersr.kernels import gaussian
 from innersr.methods import tailor
-from innersr.methods.tailor import Tailor, _affordable_views, _detailed_part, _rounding_like
+from innersr.methods.tailor import Tailor, _affordable_views, _detailed_part, _prior_for, _rounding_like
 from innersr.metrics import psnr
 from innersr.run import Run
 from innersr.tailored import TailoredStack
@@ -95,6 +95,15 @@ def test_the_prior_is_the_same_for_the_next_image(method):
     first = upscaled(method, image(3))
     upscaled(method, image(3, seed=8))
     assert torch.equal(upscaled(method, image(3)), first)
+
+
+def test_a_scale_takes_the_prior_that_was_trained_for_it_alone(monkeypatch):
+    monkeypatch.setattr(tailor, "prior_names", lambda: ("tailor", "tailor-x4"))
+    assert [_prior_for("", head) for head in (2, 3, 4)] == ["tailor", "tailor", "tailor-x4"]
+    assert _prior_for("mine-x3.safetensors", 2) == "mine-x3.safetensors"
+    assert _prior_for("tailor", 4) == "tailor"
+    with pytest.raises(InputError, match="tailor-x4: was trained for its own scale alone, not for 2"):
+        _prior_for("tailor-x4", 2)
 
 
 @pytest.mark.parametrize("scale", [1.5, 2, 2.5, 3, 4, 6, (2, 3)])

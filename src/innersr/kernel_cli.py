@@ -67,8 +67,8 @@ def kernel_estimate(  # noqa: PLR0913 (a command's options are its parameters)
         typer.Option(
             "--method",
             "-m",
-            help="fast (as `innersr upscale` does, within a second) or kernelgan (learns for minutes, finds a kernel "
-            "of any form).",
+            help="fast (as `innersr upscale` does, within a second) or kernelgan (learns for half a minute, finds "
+            "a kernel of any form).",
         ),
     ] = "fast",
     overwrite: Overwrite = False,

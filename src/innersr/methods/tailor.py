@@ -21,7 +21,7 @@ from innersr.degradation import Degradation
 from innersr.errors import InputError
 from innersr.methods.protocols import Upscaler
 from innersr.metrics import quantized
-from innersr.priors import load_prior
+from innersr.priors import load_prior, prior_names
 from innersr.recurrence import recurrence_of, steps_for
 from innersr.refine import back_project
 from innersr.resize import resize
@@ -29,6 +29,7 @@ from innersr.run import Run
 from innersr.tailored import SCALES, TailoredStack
 from innersr.training import cosine
 
+PRIOR = "tailor"  # the packaged one for all scales; -x4 follows in the name of one for a scale alone
 RESULT_SIDE = 256  # LR pixels: of large images a part is learnt from
 CANDIDATES = 8  # parts, of which the most detailed is taken
 WARM_UP = 10  # steps over which the learning rate rises from 0
@@ -48,7 +49,8 @@ class Tailor:
     """A prior conditioned on the degradation, adapted internally.
 
     Args:
-        prior: name of a packaged one, or path of a file.
+        prior: name of a packaged one, or path of a file; when empty the packaged one for the scale alone, if there
+            is one, or the one for all scales.
         steps: of Adam on the image itself; 0 takes the prior as it is.
         by_recurrence: take fewer of the steps, the less of the image comes again in its own smaller copies, see
             `recurrence.steps_for`.
@@ -64,7 +66,7 @@ class Tailor:
             network's, back-projection does it.
     """
 
-    prior: str = "tailor"
+    prior: str = ""
     steps: int = 120
     by_recurrence: bool = False
     learning_rate: float = 3e-4
@@ -101,8 +103,9 @@ class Tailor:
             InputError: there is no such prior, or it holds another network.
             CheckpointError: the prior cannot be read.
         """
-        network = _load(self.prior).to(lr.device)
-        whole = degradation.rescaled(_head(degradation))
+        head = _head(degradation)
+        network = _load(_prior_for(self.prior, head)).to(lr.device)
+        whole = degradation.rescaled(head)
         steps = self.steps
         if self.by_recurrence and steps:
             steps = steps_for(recurrence_of(lr, degradation.noise).score, steps)
@@ -289,6 +292,19 @@ def _rounding_like(lr: Tensor) -> Callable[[Tensor], Tensor]:
     levels = 255 * lr
     has_8_bits = torch.allclose(levels, levels.round(), rtol=0, atol=LEVEL_SLACK)
     return quantized if has_8_bits else lambda sons: sons
+
+
+def _prior_for(prior: str, head: int) -> str:
+    """Return the name or path of the prior, given what was asked for and the scale of the network's.
+
+    Raises:
+        InputError: a packaged prior for another scale was asked for.
+    """
+    if not prior:
+        return f"{PRIOR}-x{head}" if f"{PRIOR}-x{head}" in prior_names() else PRIOR
+    if prior.startswith(f"{PRIOR}-x") and prior in prior_names() and prior != f"{PRIOR}-x{head}":
+        raise InputError(f"{prior}: was trained for its own scale alone, not for {head}; leave the prior out")
+    return prior
 
 
 def _load(prior: str) -> TailoredStack:
