@@ -48,7 +48,7 @@ def examined(monkeypatch):
     def examine(lr, scale, _run=None):
         calls.append((lr, scale))
         degradation = Degradation(scale=scale, kernel=KERNEL, noise=NOISE)
-        return Estimate(degradation=degradation, confidence="high", jpeg_quality=None)
+        return Estimate(degradation=degradation, noise=degradation.noise, confidence="high", jpeg_quality=None)
 
     monkeypatch.setattr("innersr.pipeline.examine", examine)
     return calls

@@ -425,7 +425,9 @@ def examined(monkeypatch):
     def examine(lr, scale, _run=None):
         calls.append((lr, scale))
         kernel = gaussian(3.0, 1.0, math.radians(75))
-        return Estimate(degradation=Degradation(scale=scale, kernel=kernel, noise=0.02), confidence="medium")
+        return Estimate(
+            degradation=Degradation(scale=scale, kernel=kernel, noise=0.02), noise=0.02, confidence="medium"
+        )
 
     monkeypatch.setattr("innersr.benchmark_images.examine", examine)
     return calls

@@ -40,6 +40,8 @@ PASSES = 2  # guesses that are corrected
 FLAT = 0.6  # 8-bit levels: root mean square of what 3x3 means lack, below which nothing can be told
 SURE = (0.15, 0.3)  # standard deviations of the size, in logarithms, up to which confidence is high and medium
 SHARP = 0.02  # LR px^2: less blur than this before bicubic shrinking is none
+CAUTION = 1.5  # noise that a method is told in units of what was found, where there was a JPEG
+SHARP_JPEG = 0.22  # LR px^2: so much blur may be what JPEG has taken away, which cannot be had back
 LEAST_SIDE = 16  # LR pixels: in smaller images there is too little to see, and no room for a kernel
 CALM = 0.1  # share of the places that noise is compared in
 NARROW = 0.05  # HR px^2: least variance of a kernel
@@ -51,7 +53,9 @@ class Estimate:
     """What probably happened to an image."""
 
     degradation: Degradation
-    """For a method: kernel, subsampling, and as noise the standard deviation of all that is not the scene."""
+    """For a method. As noise it is told more than was found where there was a JPEG, whose blocks are no white noise."""
+    noise: float = 0.0
+    """Standard deviation of all that is not the scene."""
     confidence: str
     """One of CONFIDENCES; "none" when nothing can be told, and the degradation is the safe default."""
     jpeg_quality: int | None = None
@@ -69,7 +73,7 @@ class Estimate:
             long, short = math.sqrt(max(shape.long_variance, 0)), math.sqrt(max(shape.short_variance, 0))
             blur = f"{long:.1f}x{short:.1f} px at {math.degrees(shape.angle):.0f} deg"
         jpeg = "" if self.jpeg_quality is None else f", JPEG quality about {self.jpeg_quality}"
-        return f"blur: {blur}, noise {255 * self.degradation.noise:.1f}/255{jpeg}, confidence {self.confidence}"
+        return f"blur: {blur}, noise {255 * self.noise:.1f}/255{jpeg}, confidence {self.confidence}"
 
 
 class Finding(NamedTuple):
@@ -106,9 +110,11 @@ def examine(lr: Tensor, scale: Scale, run: Run | None = None) -> Estimate:
         return Estimate(degradation=Degradation(scale=scale), confidence="none")
     with run.exact():
         finding = _find(_detailed_parts(grey))
-    finding = finding._replace(noise=finding.noise * _bands_per_grey(bands, grey))
+    noise = finding.noise * _bands_per_grey(bands, grey)
+    finding = finding._replace(noise=min(noise, LOUDEST) if 255 * noise >= QUIET else 0.0)
     return Estimate(
         degradation=_degradation(finding, scale),
+        noise=finding.noise,
         confidence=_confidence(finding),
         jpeg_quality=finding.jpeg_quality,
     )
@@ -142,16 +148,18 @@ def _fused(prediction: Prediction) -> Finding:
 
 
 def _degradation(finding: Finding, scale: Scale) -> Degradation:
-    noise = finding.noise if 255 * finding.noise >= QUIET else 0.0
-    stretch = torch.diag(torch.tensor(as_pair(scale)[::-1], dtype=torch.float32))
+    is_jpeg = finding.jpeg_quality is not None
+    noise = min(LOUDEST, finding.noise * (CAUTION if is_jpeg else 1.0))
     covariance = covariance_of(finding.log.cpu())
-    values, vectors = torch.linalg.eigh(stretch @ covariance @ stretch)
-    if finding.is_bicubic and float(torch.linalg.eigvalsh(covariance).max()) < SHARP:
+    widest = float(torch.linalg.eigvalsh(covariance).max())
+    if widest < (SHARP_JPEG if is_jpeg else SHARP if finding.is_bicubic else 0.0):
         return Degradation(scale=scale, noise=noise)
+    stretch = torch.diag(torch.tensor(as_pair(scale)[::-1], dtype=torch.float32))
+    values, vectors = torch.linalg.eigh(stretch @ covariance @ stretch)
     short, long = (max(NARROW, float(v)) for v in values)
     kernel = kernels.gaussian(long, short, math.atan2(float(vectors[1, 1]), float(vectors[0, 1])))
     subsampling = "bicubic" if finding.is_bicubic else "direct"
-    return Degradation(scale=scale, kernel=kernel, subsampling=subsampling, anchor="aligned", noise=min(noise, LOUDEST))
+    return Degradation(scale=scale, kernel=kernel, subsampling=subsampling, anchor="aligned", noise=noise)
 
 
 def _confidence(finding: Finding) -> str:

@@ -274,7 +274,7 @@ def _record_of(estimate: Estimate) -> dict[str, Any]:
     return {
         "summary": estimate.summary,
         "covariance": None if kernel is None else [round(v, 3) for v in covariance_of(kernel)],
-        "noise": round(255 * estimate.degradation.noise, 2),
+        "noise": round(255 * estimate.noise, 2),
         "jpeg_quality": estimate.jpeg_quality,
         "confidence": estimate.confidence,
     }
