@@ -40,7 +40,7 @@ PASSES = 2  # guesses that are corrected
 FLAT = 0.6  # 8-bit levels: root mean square of what 3x3 means lack, below which nothing can be told
 SURE = (0.15, 0.3)  # standard deviations of the size, in logarithms, up to which confidence is high and medium
 SHARP = 0.02  # LR px^2: less blur than this before bicubic shrinking is none
-CAUTION = 1.5  # noise that a method is told in units of what was found, where there was a JPEG
+CAUTION = 1.5 / 255  # more noise than was found, that a method is told: what is sharpened wrongly hurts most
 SHARP_JPEG = 0.22  # LR px^2: so much blur may be what JPEG has taken away, which cannot be had back
 LEAST_SIDE = 16  # LR pixels: in smaller images there is too little to see, and no room for a kernel
 CALM = 0.1  # share of the places that noise is compared in
@@ -53,7 +53,7 @@ class Estimate:
     """What probably happened to an image."""
 
     degradation: Degradation
-    """For a method. As noise it is told more than was found where there was a JPEG, whose blocks are no white noise."""
+    """For a method. Where noise was found it is told a little more, as what is sharpened wrongly hurts most."""
     noise: float = 0.0
     """Standard deviation of all that is not the scene."""
     confidence: str
@@ -148,11 +148,11 @@ def _fused(prediction: Prediction) -> Finding:
 
 
 def _degradation(finding: Finding, scale: Scale) -> Degradation:
-    is_jpeg = finding.jpeg_quality is not None
-    noise = min(LOUDEST, finding.noise * (CAUTION if is_jpeg else 1.0))
+    noise = min(LOUDEST, finding.noise + CAUTION) if finding.noise > 0 else 0.0
     covariance = covariance_of(finding.log.cpu())
     widest = float(torch.linalg.eigvalsh(covariance).max())
-    if widest < (SHARP_JPEG if is_jpeg else SHARP if finding.is_bicubic else 0.0):
+    sharp = SHARP_JPEG if finding.jpeg_quality is not None else SHARP if finding.is_bicubic else 0.0
+    if widest < sharp:
         return Degradation(scale=scale, noise=noise)
     stretch = torch.diag(torch.tensor(as_pair(scale)[::-1], dtype=torch.float32))
     values, vectors = torch.linalg.eigh(stretch @ covariance @ stretch)
