@@ -14,13 +14,13 @@ import torch
 from PIL import Image as PillowImage
 from typer.testing import CliRunner
 
-from innersr import commands, kernel_commands, kernels
+from innersr import commands, inspect_commands, kernel_commands, kernels
 from innersr.cli import app
 from innersr.kernel_files import load_kernel, save_kernel
 from innersr.methods import METHODS, PRESETS
 
 KERNEL_COMMANDS = [["kernel", "show"], ["kernel", "estimate"], ["kernel", "convert"]]
-COMMANDS = [[], ["upscale"], ["bench"], ["doctor"], ["kernel"], *KERNEL_COMMANDS]
+COMMANDS = [[], ["upscale"], ["bench"], ["inspect"], ["doctor"], ["kernel"], *KERNEL_COMMANDS]
 KERNEL = kernels.gaussian(4.0, 1.0, math.radians(30))
 
 
@@ -68,6 +68,7 @@ def test_the_examples_of_the_help_can_be_run(example, monkeypatch):
     started = []
     faces = {commands: ("upscale_files", "bench", "doctor")}
     faces |= {kernel_commands: ("show_kernel", "compare_kernels", "convert_kernel", "estimate_kernel")}
+    faces |= {inspect_commands: ("inspect_file",)}
     for module, names in faces.items():
         for name in names:
             monkeypatch.setattr(module, name, lambda *given, **_: started.append(given))
