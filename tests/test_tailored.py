@@ -6,7 +6,7 @@ import torch
 from innersr.degradation import Degradation
 from innersr.inverse import taps_of
 from innersr.kernels import gaussian
-from innersr.tailored import CONDITIONS, SCALES, TailoredStack, conditions_of, run_layers
+from innersr.tailored import CONDITIONS, SCALES, TailoredStack, conditions_of, deepened, run_layers
 
 CLOSE = 1e-5  # float32: values of about 1 through four convolutions
 
@@ -101,3 +101,15 @@ def test_an_untrained_network_gives_the_solution_nearly():
     stack = TailoredStack(width=16, generator=generator()).requires_grad_(False)
     seen = torch.rand(1, 15, 16, 16, generator=generator(7))
     assert float(stack(seen, 2, conditions(1.0)).abs().mean()) < 0.1
+
+
+@pytest.mark.parametrize("depth", [4, 5, 7])
+def test_a_deepened_network_does_nearly_the_same(depth, scale):
+    shallow = network()
+    deep = deepened(shallow, depth, generator(3))
+    assert (deep.depth, len(deep.body)) == (depth, depth - 2)
+    told = conditions(1.0, scale=scale)
+    seen = torch.rand(1, 3 + 3 * scale**2, 12, 12, generator=generator(2))
+    before, after = shallow(seen, scale, told), deep(seen, scale, told)
+    error = (after - before).square().mean() / before.square().mean()
+    assert float(error) == 0 if depth == 4 else float(error) < 0.02  # what is below 0, and the noise

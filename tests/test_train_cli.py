@@ -213,3 +213,14 @@ def test_threads_are_as_asked():
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+def test_a_deeper_network_begins_with_a_shallower_prior(folder):
+    assert train("tailor").exit_code == 0
+    (folder / "prior.safetensors").rename(folder / "shallow.safetensors")
+    assert train("tailor", "--initial", "shallow.safetensors", "--set", "depth=4", "--overwrite").exit_code == 0
+    deep = load_prior("prior.safetensors")
+    assert deep.depth == 4
+    begun = load_prior("shallow.safetensors").body[0].weight
+    nearest = min(float((layer.weight - begun).abs().max()) for layer in deep.body)
+    assert nearest < 0.1  # three steps change little

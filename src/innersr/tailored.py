@@ -23,6 +23,7 @@ FREQUENCIES = 8  # per cycle per LR pixel, that the kernel's transform is sample
 CONDITIONS = 2 * FREQUENCIES * 2 * (FREQUENCIES + 1) + len(SCALES) + 2
 Layers = Sequence[tuple[Tensor, Tensor]]  # weight and bias of every convolution
 SLOPE = 0.1  # of the activation below 0
+IDLE_NOISE = 0.003  # standard deviation of the weights of a layer that passes on what it sees
 LAST_VARIANCE = 0.01  # of the last layer's weights to begin with: the solution itself, nearly
 
 
@@ -119,6 +120,37 @@ class TailoredStack(nn.Module):
         """Return gain and shift, (N, width) each, of every hidden layer."""
         film = self.film(torch.relu(self.told(conditions))).reshape(len(conditions), self.depth - 1, 2, self.width)
         return [(1 + f[:, 0], f[:, 1]) for f in film.unbind(1)]
+
+
+@torch.no_grad()
+def deepened(network: TailoredStack, depth: int, generator: torch.Generator) -> TailoredStack:
+    """Return a deeper network that does nearly the same, to learn on from: some layers come after each hidden one.
+
+    The new layers pass on what they see, but for faint noise; only what is below 0 gets less.
+
+    Args:
+        network: at most as deep.
+        depth: of the new one.
+        generator: of the noise.
+    """
+    deep = TailoredStack(**{**network.arguments, "depth": depth}, generator=generator)
+    old, count = len(network.body), depth - network.depth
+    followers = [round((i + 1) * old / count) - 1 for i in range(count)]  # the layer that each new one comes after
+    kept = [i + sum(f < i for f in followers) for i in range(old)]  # where the old ones lie among all
+    layers: list[Any] = list(deep.body)
+    for layer in layers:
+        layer.weight.copy_(IDLE_NOISE * torch.randn(layer.weight.shape, generator=generator))
+        layer.weight[:, :, 1, 1] += torch.eye(network.width)
+    for index, own in zip(kept, network.body, strict=True):
+        layers[index].load_state_dict(own.state_dict())
+    for part in ("heads", "tails", "told"):
+        getattr(deep, part).load_state_dict(getattr(network, part).state_dict())
+    rows = (2, network.width)
+    weight, bias = (getattr(deep.film, name).zero_().unflatten(0, (-1, *rows)) for name in ("weight", "bias"))
+    places = [0, *(1 + i for i in kept)]  # FiLM begins with the first layer of all, the head
+    weight[places] = network.film.weight.unflatten(0, (-1, *rows))
+    bias[places] = network.film.bias.unflatten(0, (-1, *rows))
+    return deep
 
 
 def run_layers(layers: Layers, seen: Tensor) -> Tensor:

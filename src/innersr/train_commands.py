@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from innersr.errors import InnersrError, InputError
 from innersr.interrupts import EXIT_CODE, deferred_interrupts
@@ -26,6 +27,7 @@ from innersr.pretraining.tailor import TailorLesson
 from innersr.pretraining.validation import read_validation
 from innersr.priors import load_prior
 from innersr.run import Run
+from innersr.tailored import TailoredStack, deepened
 from innersr.voice import Voice
 
 LESSONS: Mapping[str, type[Lesson[Any]]] = {
@@ -134,7 +136,7 @@ def _check_outputs(request: TrainRequest) -> None:
 def _session(request: TrainRequest, lesson: Lesson[Any], pace: Pace, run: Run, ranks: Ranks) -> Session:
     """Read the images and weights that were named, and return the training."""
     validation = () if request.validate is None else read_validation(request.validate)
-    initial = None if request.initial is None else load_prior(request.initial).state_dict()
+    initial = None if request.initial is None else _initial_weights(request.initial, lesson)
     return Session(
         lesson=lesson,
         pace=pace,
@@ -146,6 +148,14 @@ def _session(request: TrainRequest, lesson: Lesson[Any], pace: Pace, run: Run, r
         initial=initial,
         provenance={"licence": request.licence, "initial": request.initial},
     )
+
+
+def _initial_weights(prior: str, lesson: Lesson[Any]) -> Mapping[str, Tensor]:
+    """Return the weights of a prior; a tailored network that is to be deeper gets layers that change nothing."""
+    network = load_prior(prior)
+    if isinstance(network, TailoredStack) and isinstance(lesson, TailorLesson) and network.depth < lesson.depth:
+        network = deepened(network, lesson.depth, torch.Generator().manual_seed(lesson.seed))
+    return network.state_dict()
 
 
 def _say_material(session: Session, voice: Voice) -> None:
