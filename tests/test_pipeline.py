@@ -333,9 +333,12 @@ def test_a_result_is_named_after_its_scale(scale, name):
 
 
 def test_defaults_are_tailor_at_twice_the_size(monkeypatch):
-    monkeypatch.setattr("innersr.pipeline.make_method", lambda name: {"tailor": TAILOR}[name])
+    given = []
+    monkeypatch.setattr("innersr.pipeline.make_method", lambda _, settings: given.append(settings) or TAILOR)
     x = levels(*SIDES)
     assert np.array_equal(upscale(x), upscale(x, 2, method=TAILOR, degradation=DOUBLE, run=Run()))
+    upscale(x, method="tailor", degradation=DOUBLE)
+    assert given == [{"by_recurrence": "yes"}, {}]  # as many steps as it is worth, unless the degradation is given
 
 
 def test_a_degradation_brings_its_own_scale():

@@ -56,7 +56,7 @@ def test_what_makes_the_held_out_part_worse_is_forgotten(method):
     torch.testing.assert_close(upscaled(ruined, lr), upscaled(replace(method, steps=0), lr), rtol=0, atol=1e-6)
 
 
-def test_what_changes_the_image_far_more_than_it_wins_is_forgotten(method, monkeypatch):
+def test_what_changes_the_image_more_than_there_was_to_mend_is_forgotten(method, monkeypatch):
     """As when stripes that cannot be seen in the LR image are drawn in another direction."""
     keen = replace(method, steps=80, crop=24, learning_rate=2e-3, refresh=20)
     lr = DIRECT(edges(96))

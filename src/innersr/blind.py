@@ -39,11 +39,12 @@ SIDE, PARTS, MOST_STARTS = 256, 6, 8  # LR pixels; how many of such parts of a l
 PASSES = 2  # guesses that are corrected
 FLAT = 0.6  # 8-bit levels: root mean square of what 3x3 means lack, below which nothing can be told
 SURE = (0.15, 0.25)  # standard deviations of the size, in logarithms, up to which confidence is high and medium
-SHARP = 0.02  # LR px^2: less blur than this before bicubic shrinking is none
+SHARP = 0.03  # LR px^2: less blur than this before bicubic shrinking is none
 CAUTION = 1.5 / 255  # more noise than was found, that a method is told: what is sharpened wrongly hurts most
 SHARP_JPEG = 0.22  # LR px^2: so much blur may be what JPEG has taken away, which cannot be had back
 LEAST_SIDE = 16  # LR pixels: in smaller images there is too little to see, and no room for a kernel
 CALM = 0.1  # share of the places that noise is compared in
+FAINT = 0.3  # px of the result: a blur that is not worth its numbers
 NARROW = 0.05  # HR px^2: least variance of a kernel
 QUIET = 1.0  # 8-bit levels: less noise than this is none; rounding alone makes 0.3
 
@@ -71,7 +72,8 @@ class Estimate:
         else:
             shape = kernels.shape_of(self.degradation.kernel)
             long, short = math.sqrt(max(shape.long_variance, 0)), math.sqrt(max(shape.short_variance, 0))
-            blur = f"{long:.1f}x{short:.1f} px at {math.degrees(shape.angle):.0f} deg"
+            angle = math.degrees(shape.angle)
+            blur = "hardly any" if long < FAINT else f"{long:.1f}x{short:.1f} px at {angle:.0f} deg"
         jpeg = "" if self.jpeg_quality is None else f", JPEG quality about {self.jpeg_quality}"
         return f"blur: {blur}, noise {255 * self.noise:.1f}/255{jpeg}, confidence {self.confidence}"
 

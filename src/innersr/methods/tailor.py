@@ -37,7 +37,7 @@ BETAS = (0.9, 0.99)  # of Adam
 FATHERS = 3
 MARGIN = 8  # LR pixels of context around what is held out
 LEVEL_SLACK = 1e-3  # 8-bit levels that float32 values may be beside them
-LARGEST_CHANGE = 3.0  # of the image by what was learnt, squared, in units of what it wins where it is judged
+LARGEST_CHANGE = 0.5  # squared, of the image by what was learnt, in units of the squared error that there was to mend
 SHARES = (0.0, 0.25, 0.5, 0.75)  # of what was learnt, that are tried
 VIEWS = (1, 2, 4, 8)
 VIEW_PIXELS = 2 * 256**2  # LR pixels, of all views together, up to which their number is not for the user to save
@@ -158,9 +158,9 @@ class Tailor:
         # The father that was shrunk least tells best: it is nearest in scale to what is to be made.
         trial = _trial(first[-1], plain, generator, rounded)
         weights = list(zip(learnt, before, strict=True))
-        won = _keep_what_helps(network, weights, trial, fit, run)
+        to_mend = _keep_what_helps(network, weights, trial, fit, run)
         change = self._result(network, part, seen, run) - before_learning
-        if float(change.square().mean()) > LARGEST_CHANGE * won:
+        if float(change.square().mean()) > LARGEST_CHANGE * to_mend:
             _keep(weights, 0.0)
 
     def _result(self, network: TailoredStack, lr: Tensor, degradation: Degradation, run: Run) -> Tensor:
@@ -251,7 +251,7 @@ def _keep_what_helps(
         run: at whose precision to judge.
 
     Returns:
-        By how much the mean squared error of the trial is less than before.
+        The mean squared error of the trial before.
     """
     learnt = [now.clone() for now, _ in weights]
 
@@ -262,9 +262,8 @@ def _keep_what_helps(
         return float(difference[..., trial.top :, trial.left :].square().mean())
 
     errors = {share: error(share) for share in SHARES}
-    best = min(SHARES, key=errors.__getitem__)
-    _keep(weights, best, learnt)
-    return errors[0.0] - errors[best]
+    _keep(weights, min(SHARES, key=errors.__getitem__), learnt)
+    return errors[0.0]
 
 
 @torch.no_grad()
