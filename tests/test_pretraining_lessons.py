@@ -161,3 +161,14 @@ def test_a_network_without_detail_has_the_error_of_interpolation():
 def test_settings_that_cannot_work_are_refused(kind, settings, said):
     with pytest.raises(InputError, match=said):
         kind(**settings)
+
+
+@pytest.mark.parametrize("share", ["mistaken", "grain", "jpeg"])
+def test_every_share_of_tailor_reaches_its_tasks(share):
+    """At 1 the same network sees other tasks, and has another loss."""
+    lesson = LESSONS["tailor, logarithmic"]
+    network = lesson.network()
+    crops = [lesson.crops(pool(), STEP, range(lesson.batch)) for _ in range(2)]
+    plain = lesson.loss(network, crops[0], RUN)
+    changed = dataclasses.replace(lesson, **{share: 1.0}).loss(network, crops[1], RUN)
+    assert abs(float(changed.detach() - plain.detach())) > 1e-4

@@ -124,7 +124,8 @@ class TailorLesson:
         """Return these tasks' part of the mean absolute errors of the colours and of the luma."""
         with torch.no_grad():
             sharp = crops.images.to(run.torch_device).float() / 255
-            task = random_task(sharp, self.scale(crops.step), crops.generators, mistaken=self.mistaken, jpeg=self.jpeg)
+            shares = {"mistaken": self.mistaken, "grain": self.grain, "jpeg": self.jpeg}
+            task = random_task(sharp, self.scale(crops.step), crops.generators, **shares)
             seen = _seen(task)
             conditions = conditions_of(task.taps, task.scale, task.noise)
         with run.autocast():
