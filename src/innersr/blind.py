@@ -24,9 +24,8 @@ from innersr.predictor import (
     LOUDNESS,
     DegradationPredictor,
     Prediction,
+    corrected,
     covariance_of,
-    first_guess,
-    seen_with,
 )
 from innersr.priors import load_prior
 from innersr.resize import Scale, Window, as_pair, cut
@@ -36,7 +35,7 @@ CONFIDENCES = ("none", "low", "medium", "high")
 PRIOR = "predictor"
 WHOLE = 512  # LR pixels of the long side up to which all of an image is looked at
 SIDE, PARTS, MOST_STARTS = 256, 6, 8  # LR pixels; how many of such parts of a large image are looked at, of how many
-PASSES = 2  # guesses that are corrected
+GUESSES = 2  # that are corrected
 FLAT = 0.6  # 8-bit levels: root mean square of what 3x3 means lack, below which nothing can be told
 SURE = (0.15, 0.25)  # standard deviations of the size, in logarithms, up to which confidence is high and medium
 SHARP = 0.03  # LR px^2: less blur than this before bicubic shrinking is none
@@ -71,7 +70,7 @@ class Estimate:
             blur = "none beyond shrinking"
         else:
             shape = kernels.shape_of(self.degradation.kernel)
-            long, short = math.sqrt(max(shape.long_variance, 0)), math.sqrt(max(shape.short_variance, 0))
+            long, short = shape.deviations
             angle = math.degrees(shape.angle)
             blur = "hardly any" if long < FAINT else f"{long:.1f}x{short:.1f} px at {angle:.0f} deg"
         jpeg = "" if self.jpeg_quality is None else f", JPEG quality about {self.jpeg_quality}"
@@ -124,13 +123,7 @@ def examine(lr: Tensor, scale: Scale, run: Run | None = None) -> Estimate:
 
 @torch.no_grad()
 def _find(parts: Tensor) -> Finding:
-    network = _network().to(parts.device)
-    guess = first_guess(parts)
-    prediction = network(seen_with(parts, guess), guess)
-    for _ in range(PASSES - 1):
-        guess = prediction.blur
-        prediction = network(seen_with(parts, guess), guess)
-    return _fused(prediction)
+    return _fused(corrected(_network().to(parts.device), parts, GUESSES))
 
 
 def _fused(prediction: Prediction) -> Finding:

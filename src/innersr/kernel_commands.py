@@ -139,7 +139,7 @@ def _found_fast(image: Image, request: EstimateRequest, run: Run) -> _Found:
 def _found_by_kernelgan(image: Image, request: EstimateRequest, run: Run) -> _Found:
     degradation = KernelGAN().estimate(bands_of(image, run), request.scale, run)
     shape = kernels.shape_of(_as_kernel(degradation, request.source))
-    long, short = (math.sqrt(max(v, 0)) for v in (shape.long_variance, shape.short_variance))
+    long, short = shape.deviations
     words = f"blur: {long:.1f}x{short:.1f} px at {math.degrees(shape.angle):.0f} deg, as KernelGAN sees it"
     return _Found(degradation, words, {})
 

@@ -57,7 +57,7 @@ def comparison_sheet(kernels: tuple[Tensor, Tensor], names: tuple[str, str], gap
 def measures_of(kernel: Tensor) -> list[str]:
     """Return lines that say how wide a kernel is: standard deviations, covariance."""
     shape = shape_of(kernel)
-    long, short = (math.sqrt(max(v, 0)) for v in (shape.long_variance, shape.short_variance))
+    long, short = shape.deviations
     xx, xy, yy = covariance_of(kernel)
     return [
         f"{kernel.shape[0]}x{kernel.shape[1]}, deviations {long:.2f} x {short:.2f} px "
@@ -122,7 +122,7 @@ def to_colours(kernel: Tensor, peak: float | None = None) -> PILImage.Image:
 def _draw_ellipse(draw: ImageDraw.ImageDraw, kernel: Tensor, zoom: int) -> None:
     """Draw the ellipse of one standard deviation around the centre of mass, and its two axes."""
     shape, (row, column) = shape_of(kernel), centre_of_mass(kernel)
-    long, short = (math.sqrt(max(v, 0)) for v in (shape.long_variance, shape.short_variance))
+    long, short = shape.deviations
 
     def place(turn: float) -> tuple[float, float]:
         along, across = long * math.cos(turn), short * math.sin(turn)

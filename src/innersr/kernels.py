@@ -30,6 +30,11 @@ class Shape(NamedTuple):
     short_variance: float
     angle: float
 
+    @property
+    def deviations(self) -> tuple[float, float]:
+        """Standard deviations along the long and the short axis; 0 where negative taps make a variance negative."""
+        return math.sqrt(max(self.long_variance, 0)), math.sqrt(max(self.short_variance, 0))
+
 
 def delta() -> Tensor:
     """Return the kernel that changes nothing."""

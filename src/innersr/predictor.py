@@ -120,6 +120,22 @@ def first_guess(like: Tensor) -> Blur:
     return Blur(log, torch.zeros(len(like), dtype=torch.bool, device=like.device))
 
 
+def corrected(network: DegradationPredictor, grey: Tensor, guesses: int) -> Prediction:
+    """Return what the network says after so many guesses, each of which is its last answer.
+
+    Args:
+        network: that corrects them.
+        grey: see `seen_with`.
+        guesses: at least 1.
+    """
+    guess = first_guess(grey)
+    prediction = network(seen_with(grey, guess), guess)
+    for _ in range(guesses - 1):
+        guess = prediction.blur
+        prediction = network(seen_with(grey, guess), guess)
+    return prediction
+
+
 def seen_with(grey: Tensor, guess: Blur) -> Tensor:
     """Return what the network sees.
 

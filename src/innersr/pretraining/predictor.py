@@ -21,6 +21,7 @@ from innersr.predictor import (
     DegradationPredictor,
     Prediction,
     blur_of_taps,
+    corrected,
     covariance_of,
     first_guess,
     seen_with,
@@ -35,6 +36,7 @@ UNGUESSED = 0.35  # of the tasks see the first guess, the others one near the tr
 WRONGEST = 0.8  # largest standard deviation of the guesses, in logarithms
 NOISE_WEIGHT, JPEG_WEIGHT = 0.5, 0.2
 LEAST_DEVIATION = 0.05
+GUESSES = 3  # that are corrected to validate
 RATIO = 2.0  # of variances, from which on an orientation is measured
 
 
@@ -124,16 +126,12 @@ class PredictorLesson:
                 side = min(self.side, *image.shape[-2:]) // SCALE * SCALE
                 generators = [generator_of(self.seed + 1, index, repeat)]
                 grey, truth = example_of(image[..., :side, :side].to(run.torch_device), generators)
-                around = surrounded(grey)
-                guess = first_guess(grey)
-                for _ in range(3):
-                    prediction = network(seen_with(around, guess), guess)
-                    guess = prediction.blur
+                prediction = corrected(network, surrounded(grey), GUESSES)
                 found = prediction.logs[0, int(truth.blur.is_bicubic)]
                 error = (found - truth.blur.log[0]).tolist()
                 sums["size"].append(abs(error[0]))
                 sums["shape"].append(math.hypot(*error[1:]))
-                sums["family"].append(float(guess.is_bicubic[0] != truth.blur.is_bicubic[0]))
+                sums["family"].append(float(prediction.blur.is_bicubic[0] != truth.blur.is_bicubic[0]))
                 sums["noise"].append(abs(float(prediction.noise[0] - truth.noise[0])))
                 values = torch.linalg.eigvalsh(covariance_of(truth.blur.log[0]))
                 if values[1] > RATIO * values[0] and values[0] > 0:
