@@ -21,7 +21,7 @@ from innersr.run import Run, generator_of
 STRIP = 2**20  # pixels that a generator sees at a time; feature maps of more need gigabytes
 CODE = 0  # place in `generator_of` of what is drawn once for a model
 SAMPLES, MATCHES = 1, 3  # and of what is drawn for samples, and for matching them
-MATCHED = 3  # scales; finer ones would show its traces
+MATCHED = 2  # the finest scale at whose size patches are matched; that of finer ones would show its traces
 MATCHING = PatchMatching()
 
 DrawNoise = Callable[[int, Size], Tensor]
@@ -206,18 +206,29 @@ class PictureModel:
         return picture
 
     def matched(self, scale: int, picture: Tensor, wraps: tuple[bool, bool], generator: torch.Generator) -> Tensor:
-        """Return what a coarse scale made of chance, moved to the patches that the subject has at that scale.
+        """Return what a scale made of chance, moved to the patches that the subject has.
 
-        How much of a sample is sky and how much is ground is decided there, and no finer scale mends it.
+        How much of a sample is sky and how much is ground is decided by the coarse scales; what finer ones make drifts
+        from it again. That is shrunk to the size of scale MATCHED, and what the shrunk picture lacks is added.
         """
-        if not self.settings.matching or scale >= MATCHED or not self.pictures:
+        if not self.settings.matching or not self.pictures:
             return picture
+        level = min(scale, MATCHED)
         reals = [
-            pictures_of(real.to(picture), (sizes[scale],))[0]
+            pictures_of(real.to(picture), (sizes[level],))[0]
             for real, sizes in zip(self.pictures, self.sizes, strict=True)
         ]
         steps, run = self.settings.matching, Run(device="cpu")
-        return match_patches(picture, reals, MATCHING, steps=steps, wraps=wraps, generator=generator, run=run)
+        if level == scale:
+            return match_patches(picture, reals, MATCHING, steps=steps, wraps=wraps, generator=generator, run=run)
+        size = (picture.shape[-2], picture.shape[-1])
+        small_size = tuple(
+            max(1, round(n * small / own))
+            for n, small, own in zip(size, self.sizes[0][level], self.sizes[0][scale], strict=True)
+        )
+        small = resize(picture, size=small_size, wrap=wraps)
+        better = match_patches(small, reals, MATCHING, steps=steps, wraps=wraps, generator=generator, run=run)
+        return picture + resize(better - small, size=size, wrap=wraps)
 
     def check_start(self, start: int) -> None:
         """Raise InputError unless the model is complete and has such a scale."""

@@ -48,8 +48,8 @@ class SinGAN:
         pool_steps: iterations after which one of the pool is replaced.
         statistics: weight of the sliced Wasserstein distance between the patches of fake and real (Elnekave 2022), at
             the scales that are learnt from the whole picture; 0 leaves them to the critic.
-        matching: steps that move what the three coarsest scales make of chance until its patches are distributed
-            as the picture's (Elnekave 2022); 0 for none.
+        matching: steps that move what a scale makes of chance until its coarse patches are distributed as the
+            picture's (Elnekave 2022); 0 for none.
 
     Raises:
         InputError: a setting out of its range.
