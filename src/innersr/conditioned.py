@@ -10,15 +10,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from innersr.augment import SYMMETRIES
+from innersr.augment import SYMMETRIES, apply_symmetry, undo_symmetry
 from innersr.degradation import Degradation
 from innersr.inverse import RADIUS, apply_filters, correction_filters, inverse_filters, taps_of
-from innersr.refine import FLOAT, SORTED, apply_tiled, grown, self_ensemble, tile_side
+from innersr.refine import FLOAT, apply_tiled, grown, tile_side
 from innersr.resize import Window, cut
 from innersr.run import Run
 from innersr.tailored import Layers, TailoredStack, conditions_of, run_layers
 
 BUFFERS = 5  # feature maps that a convolution holds at a time, and spectra of the solution
+SUMMED = 2  # results held at a time: the sum of the views, and the next of them
 NEAR = 3  # LR pixels around a pixel that have to be equal for it to lie in a flat place
 
 
@@ -89,7 +90,7 @@ def render(
         lr: (N, C, h, w). Where its bands are not the network's colours, each is taken for a grey image.
         degradation: what made it, of one whole scale that the network knows.
         run: where; how large a tile; told the progress.
-        symmetries: whose median to take, of the image turned by each; its kernel is turned, too.
+        symmetries: whose mean to take, of the image turned by each; its kernel is turned, too.
         stage: name of this work in the reports.
 
     Returns:
@@ -101,18 +102,23 @@ def render(
     scale, lr_size = round(degradation.scales[0]), (lr.shape[-2], lr.shape[-1])
     result = lr.new_empty(*images.shape[:2], scale * lr_size[0], scale * lr_size[1])
 
-    def enlarged(turned: Tensor, symmetry: int) -> Tensor:
-        return enlarge(layers[symmetry], fits[symmetry], turned)
+    def view(around: Tensor, symmetry: int) -> Tensor:
+        turned = enlarge(layers[symmetry], fits[symmetry], apply_symmetry(around, symmetry))
+        return undo_symmetry(turned, symmetry)
 
     def part(tile: Window) -> Tensor:
         seen = grown(tile, network.depth, lr_size, degradation.wraps)
         around = Window(seen.top - RADIUS, seen.left - RADIUS, seen.bottom + RADIUS, seen.right + RADIUS)
-        whole = self_ensemble(enlarged, cut(images, around, degradation.wraps), symmetries)
+        pixels = cut(images, around, degradation.wraps)
+        whole = view(pixels, symmetries[0])
+        for symmetry in symmetries[1:]:
+            whole += view(pixels, symmetry)
+        whole /= len(symmetries)
         top, left = scale * (tile.top - seen.top), scale * (tile.left - seen.left)
         rows, columns = scale * (tile.bottom - tile.top), scale * (tile.right - tile.left)
         return whole[..., top : top + rows, left : left + columns]
 
-    results = (BUFFERS + SORTED * len(fits)) * images.shape[1] * scale**2
+    results = (BUFFERS + SUMMED) * images.shape[1] * scale**2
     side = tile_side(lr_size, run, pixel_bytes=FLOAT * images.shape[0] * (BUFFERS * network.width + results))
     apply_tiled(part, lr_size, result, side=side, run=run, stage=stage)
     return result.reshape(*lr.shape[:2], *result.shape[-2:])

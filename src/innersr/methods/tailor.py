@@ -35,6 +35,7 @@ CANDIDATES = 8  # parts, of which the most detailed is taken
 WARM_UP = 10  # steps over which the learning rate rises from 0
 BETAS = (0.9, 0.99)  # of Adam
 FATHERS = 3
+FATHER_SIZES = {2: (0.5, 0.75), 3: (0.6, 0.85), 4: (0.7, 0.9)}  # by scale: shrunk by 0.5 at x4, sons are too small
 MARGIN = 8  # LR pixels of context around what is held out
 LEVEL_SLACK = 1e-3  # 8-bit levels that float32 values may be beside them
 LARGEST_CHANGE = 0.5  # squared, of the image by what was learnt, in units of the squared error that there was to mend
@@ -57,10 +58,11 @@ class Tailor:
         learning_rate: of Adam, to begin with; it falls along a cosine.
         crop: side of the crops to learn from, in LR pixels, at most.
         batch: crops in one step.
-        smallest_father: least factor that the result is shrunk by to learn from, in (0, 1].
-        largest_father: greatest such factor.
+        smallest_father: least factor that the result is shrunk by to learn from, in (0, 1]; 0 for that of the scale
+            in FATHER_SIZES.
+        largest_father: greatest such factor, likewise.
         refresh: steps after which the result that is learnt from is made anew; 0 for never.
-        views: turned copies of the image whose median the result is: 1, 2, 4 or 8; 0 for two, and more of images
+        views: turned copies of the image whose mean the result is: 1, 2, 4 or 8; 0 for two, and more of images
             below 181x181 pixels, where they cost little.
         corrections: rounds that make the result agree with the image, see `correct`; at scales that are not the
             network's, back-projection does it.
@@ -72,8 +74,8 @@ class Tailor:
     learning_rate: float = 3e-4
     crop: int = 32
     batch: int = 1
-    smallest_father: float = 0.5
-    largest_father: float = 0.75
+    smallest_father: float = 0.0
+    largest_father: float = 0.0
     refresh: int = 0
     views: int = 0
     corrections: int = 1
@@ -83,11 +85,12 @@ class Tailor:
             raise InputError(f"views must be one of 0, {', '.join(map(str, VIEWS))}, got {self.views}")
         if min(self.crop, self.batch) < 1 or min(self.steps, self.refresh, self.corrections) < 0:
             raise InputError("crop and batch must be at least 1; steps, refresh and corrections not negative")
-        if not 0 < self.smallest_father <= self.largest_father <= 1:
-            raise InputError(
-                "smallest_father and largest_father must be in (0, 1], the one not above the other, "
-                f"got {self.smallest_father} and {self.largest_father}"
-            )
+        for smallest, largest in map(self._father_sizes, FATHER_SIZES):
+            if not 0 < smallest <= largest <= 1:
+                raise InputError(
+                    f"smallest_father and largest_father must be in (0, 1], the one not above the other, "
+                    f"got {smallest} and {largest}"
+                )
         if not 0 < self.learning_rate < math.inf:
             raise InputError(f"learning_rate must be positive and finite, got {self.learning_rate}")
 
@@ -173,12 +176,17 @@ class Tailor:
         """Return smaller copies of the result so far, none smaller than the kernel."""
         scale = round(degradation.scales[0])
         fathers = []
-        for factor in torch.linspace(self.smallest_father, self.largest_father, FATHERS).tolist():
+        for factor in torch.linspace(*self._father_sizes(scale), FATHERS).tolist():
             copy = resize(result, factor).clamp_(0, 1)
             height, width = (n // scale * scale for n in copy.shape[-2:])
             if min(height, width) >= degradation.reach:
                 fathers.append(Father(copy[..., :height, :width], _learnt_part(height, width).to(result.device)))
         return fathers
+
+    def _father_sizes(self, scale: int) -> tuple[float, float]:
+        """Return the least and the greatest factor that a result at a scale is shrunk by."""
+        smallest, largest = FATHER_SIZES[scale]
+        return self.smallest_father or smallest, self.largest_father or largest
 
     def _targets(
         self, fathers: list[Father], degradation: Degradation, generator: torch.Generator

@@ -222,11 +222,11 @@ class PictureModel:
         if level == scale:
             return match_patches(picture, reals, MATCHING, steps=steps, wraps=wraps, generator=generator, run=run)
         size = (picture.shape[-2], picture.shape[-1])
-        small_size = tuple(
-            max(1, round(n * small / own))
-            for n, small, own in zip(size, self.sizes[0][level], self.sizes[0][scale], strict=True)
+        height, width = (
+            max(1, round(n * coarse / own))
+            for n, coarse, own in zip(size, self.sizes[0][level], self.sizes[0][scale], strict=True)
         )
-        small = resize(picture, size=small_size, wrap=wraps)
+        small = resize(picture, size=(height, width), wrap=wraps)
         better = match_patches(small, reals, MATCHING, steps=steps, wraps=wraps, generator=generator, run=run)
         return picture + resize(better - small, size=size, wrap=wraps)
 
