@@ -168,6 +168,12 @@ def test_files_are_replaced_only_when_asked():
     done("estimate", "photo.png", "-o", "k.npy", "--plot", "p.png", "--overwrite")
 
 
+def test_an_image_too_small_for_kernelgan_is_named():
+    PillowImage.new("RGB", (40, 31)).save("small.png")
+    said = refused("estimate", "small.png", "--method", "kernelgan")
+    assert "small.png: KernelGAN needs at least 32x32 pixels, the image has 40x31" in said
+
+
 def test_a_missing_image_is_exit_code_1():
     assert "missing.png: no such file" in refused("estimate", "missing.png", code=1)
 

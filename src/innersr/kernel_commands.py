@@ -88,7 +88,10 @@ def estimate_kernel(request: EstimateRequest, voice: Voice) -> None:
     with voice.progress(request.source.name) as report:
         run = replace(request.run, report=report, started=started)
         find = _found_fast if request.method == "fast" else _found_by_kernelgan
-        found = find(image, request, run)
+        try:
+            found = find(image, request, run)
+        except InputError as error:  # says what, not of which file
+            raise InputError(f"{request.source}: {error}") from error
     kernel = _as_kernel(found.degradation, request.source)
     if request.output is not None:
         save_kernel(kernel, request.output, overwrite=request.overwrite)
