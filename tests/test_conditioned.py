@@ -38,6 +38,13 @@ def test_an_image_becomes_its_solution_and_what_the_network_says_it_lacks(model)
     torch.testing.assert_close(render(stack, lr, model, RUN, symmetries=(0,)), expected, rtol=0, atol=SINGLE)
 
 
+def test_the_result_is_the_mean_of_the_views(model):
+    stack, lr = network(), image(20, 24)
+    views = [render(stack, lr, model, RUN, symmetries=(k,)) for k in (0, 3, 6)]
+    together = render(stack, lr, model, RUN, symmetries=(0, 3, 6))
+    torch.testing.assert_close(together, torch.stack(views).mean(0), rtol=0, atol=SINGLE)
+
+
 @pytest.mark.parametrize("symmetries", [(0,), SYMMETRIES])
 def test_tiles_leave_no_seam(model, symmetries):
     stack, lr = network(), image(37, 44)

@@ -44,6 +44,16 @@ def test_learning_from_the_image_helps_where_the_same_edges_are_everywhere(metho
     assert adapted > asis + 0.3
 
 
+def test_fathers_are_shrunk_less_at_larger_scales_unless_told():
+    """Sons of x4 would be too small."""
+    result = image(3, (120, 160))
+    for scale, widths in ((2, [80, 100, 120]), (3, [96, 117, 135]), (4, [112, 128, 144])):
+        fathers = Tailor()._fathers(result, Degradation(scale=scale))
+        assert [father.image.shape[-1] for father in fathers] == widths
+    told = Tailor(smallest_father=0.75, largest_father=0.75)._fathers(result, Degradation(scale=4))
+    assert {father.image.shape[-1] for father in told} == {120}
+
+
 def test_without_steps_nothing_depends_on_the_seed(method):
     asis = replace(method, steps=0)
     assert torch.equal(upscaled(asis, image(3)), upscaled(asis, image(3), run=replace(RUN, seed=5)))
