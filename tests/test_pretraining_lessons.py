@@ -12,6 +12,7 @@ from innersr.pretraining.learner import Learner
 from innersr.pretraining.ranks import Ranks
 from innersr.pretraining.supervised import SupervisedLesson
 from innersr.pretraining.tailor import FILM_SHARE, TailorLesson
+from innersr.pretraining.tasks import random_blur
 from small import RUN, image
 from small_training import LESSONS, PACE, pool
 
@@ -143,6 +144,21 @@ def test_a_network_without_detail_has_the_error_of_interpolation():
     assert math.isclose(float(lesson.loss(network, crops, RUN).detach()), float(error), rel_tol=1e-5)
 
 
+def test_blurred_images_have_kernels_that_depend_on_seed_step_and_place_only():
+    lesson = SupervisedLesson(batch=3, crop=16, width=4, depth=3, blur=True, subsampling="direct", anchor="centre")
+    network = lesson.network()
+    torch.nn.init.zeros_(network.convolutions[-1].weight)
+    crops = lesson.crops(pool(), 2, range(3))
+    errors = []
+    for index, hr in enumerate(crops.images.float()[:, None] / 255):
+        drawn = lesson.crops(pool(), 2, [index]).generators[0]
+        degradation = random_blur(drawn, 2, subsampling="direct", anchor="centre")
+        lr = (255 * degradation(hr)).round() / 255
+        errors.append(float((degradation.upsample(lr, (16, 16)) - hr).abs().mean()))
+    assert math.isclose(float(lesson.loss(network, crops, RUN).detach()), sum(errors) / 3, rel_tol=1e-5)
+    assert list(lesson.validate(network, (image(3, (48, 48)),), RUN)) == ["g2.0d x2", "ganid x2"]
+
+
 @pytest.mark.parametrize(
     ("kind", "settings", "said"),
     [
@@ -156,6 +172,10 @@ def test_a_network_without_detail_has_the_error_of_interpolation():
         (SupervisedLesson, {"scale": 1}, "scale must be 2 at least"),
         (SupervisedLesson, {"optimizer": "sgd"}, "one of adam, muon, got 'sgd'"),
         (SupervisedLesson, {"batch": 0}, "batch and width must be 1 at least"),
+        (SupervisedLesson, {"blur": True, "subsampling": "cubic"}, "one of direct, bicubic, got 'cubic'"),
+        (SupervisedLesson, {"blur": True, "anchor": "corner"}, "one of centre, aligned, either, got 'corner'"),
+        (SupervisedLesson, {"blur": True, "crop": 14}, "crop must be 15 at least, the side of the kernels, got 14"),
+        (SupervisedLesson, {"subsampling": "direct"}, "are those of blurred images; set blur=true"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(kind, settings, said):

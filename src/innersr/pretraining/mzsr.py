@@ -17,7 +17,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from innersr import kernels
 from innersr.augment import random_crop
 from innersr.blur import is_whole
 from innersr.degradation import Degradation
@@ -28,18 +27,16 @@ from innersr.methods.mzsr import adapt_network, published_rates, rates_by_step
 from innersr.networks import DetailStack
 from innersr.pretraining.crops import CropPool, Crops
 from innersr.pretraining.lessons import ParameterGroup
+from innersr.pretraining.tasks import ANCHORS, KERNEL_SIDE, SUBSAMPLINGS, random_blur
 from innersr.pretraining.validation import measure
 from innersr.run import Run, generator_of
 from innersr.specs import BENCHMARK_KERNEL
 
-SUBSAMPLINGS = ("direct", "bicubic")
-ANCHORS = ("centre", "aligned", "either")
 PAIRS = ("external", "recursive")
 SCALE_STEP = 0.2  # from one scale to the next
 EVEN_STEPS = 10_000 / 3  # meta-steps over which a weight of the even ones would fall to 0
 LEAST_WEIGHT = 0.03  # of an even one, that it falls to
 VALIDATED_STEPS = (0, 1, 10)
-KERNEL_SIDE = 15  # pixels
 CASES = {  # that a network is validated on, by (subsampling, anchor)
     ("direct", "centre"): ("g2.0d",),
     ("direct", "aligned"): ("random:0",),
@@ -202,12 +199,7 @@ class MZSRLesson:
 
     def _degradation(self, generator: torch.Generator) -> Degradation:
         scale = self._scales[int(torch.randint(self.scales, (), generator=generator))]
-        anchor = self.anchor
-        if anchor == "either":
-            anchor = "centre" if float(torch.rand((), generator=generator)) < 0.5 else "aligned"
-        kernel = kernels.random_mzsr(generator, scale, size=KERNEL_SIDE)
-        # Differs from the reference code: broken scales sample between the pixels, its grid rounds to them.
-        return Degradation(scale=scale, kernel=kernel, anchor=anchor, subsampling=self.subsampling)
+        return random_blur(generator, scale, subsampling=self.subsampling, anchor=self.anchor)
 
     @property
     def _scales(self) -> list[float]:

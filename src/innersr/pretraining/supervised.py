@@ -1,4 +1,7 @@
-"""The lesson of usual super-resolution: undo bicubic shrinking. MZSR begins with what it gives (Soh 2020, sec. 3.1)."""
+"""The lesson of usual super-resolution: undo what is always the same, or blurs that nobody tells.
+
+MZSR's large-scale training is the first, with bicubic shrinking (Soh 2020, sec. 3.1).
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,12 @@ from innersr.metrics import quantized
 from innersr.networks import DetailStack
 from innersr.pretraining.crops import CropPool, Crops
 from innersr.pretraining.lessons import OPTIMIZERS, ParameterGroup
+from innersr.pretraining.tasks import ANCHORS, KERNEL_SIDE, SUBSAMPLINGS, random_blur
 from innersr.pretraining.validation import measure
 from innersr.run import Run, generator_of
 
 DEGRADATIONS = ("bicubic", "g2.0d")  # that it is validated on; it learns the first
+BLURS = {"direct": ("g2.0d", "ganid"), "bicubic": ("bicubic", "g1.3b")}  # and with `blur`, by subsampling
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +37,9 @@ class SupervisedLesson:
         depth: number of convolutions.
         batch: crops per step.
         crop: their side in HR pixels, a multiple of the scale.
+        blur: whether each is blurred by a random kernel first, one of MZSR's, which the network is not told.
+        subsampling: after the blur, "bicubic" or "direct"; without, it is bicubic.
+        anchor: where kernels lie: "aligned", "centre" or "either", see `MZSRLesson`.
         optimizer: of the weights between the hidden layers, "adam" or "muon".
         seed: of the initial weights and of every draw.
 
@@ -45,14 +53,22 @@ class SupervisedLesson:
     depth: int = 8
     batch: int = 16
     crop: int = 64
+    blur: bool = False
+    subsampling: str = "bicubic"
+    anchor: str = "aligned"
     optimizer: str = "adam"
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.scale < 2 or self.crop < self.scale or self.crop % self.scale:
             raise InputError(f"scale must be 2 at least and crop a multiple of it, got {self.scale} and {self.crop}")
-        if self.optimizer not in OPTIMIZERS:
-            raise InputError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}")
+        for name, choices in (("optimizer", OPTIMIZERS), ("subsampling", SUBSAMPLINGS), ("anchor", ANCHORS)):
+            if getattr(self, name) not in choices:
+                raise InputError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
+        if self.blur and self.crop < KERNEL_SIDE:
+            raise InputError(f"crop must be {KERNEL_SIDE} at least, the side of the kernels, got {self.crop}")
+        if not self.blur and (self.subsampling, self.anchor) != ("bicubic", "aligned"):
+            raise InputError("subsampling and anchor are those of blurred images; set blur=true")
         if min(self.batch, self.width) < 1 or self.depth < 2:
             raise InputError("batch and width must be 1 at least, depth 2 at least")
 
@@ -87,9 +103,8 @@ class SupervisedLesson:
         """Return these tasks' part of the mean absolute error."""
         with torch.no_grad():
             hr = crops.images.to(run.torch_device).float() / 255
-            degradation = Degradation(scale=self.scale)
-            lr = quantized(degradation(hr))
-            base = degradation.upsample(lr, (hr.shape[-2], hr.shape[-1]))
+            pairs = [self._pair(x[None], generator) for x, generator in zip(hr, crops.generators, strict=True)]
+            lr, base = (torch.cat(images) for images in zip(*pairs, strict=True))
         with run.autocast():
             detail = network(lr if network.sees_lr else base)
         return (base + detail.float() - hr).abs().mean() * (len(hr) / self.batch)
@@ -101,4 +116,13 @@ class SupervisedLesson:
         def upscale(lr: Tensor, degradation: Degradation) -> Tensor:
             return render(network, lr.to(run.torch_device), degradation, quiet, ensemble=False)
 
-        return measure(upscale, images, [(name, self.scale) for name in DEGRADATIONS])
+        names = BLURS[self.subsampling] if self.blur else DEGRADATIONS
+        return measure(upscale, images, [(name, self.scale) for name in names])
+
+    def _pair(self, hr: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return the LR image of a sharp one, and that interpolated."""
+        degradation = Degradation(scale=self.scale)
+        if self.blur:
+            degradation = random_blur(generator, self.scale, subsampling=self.subsampling, anchor=self.anchor)
+        lr = quantized(degradation(hr))
+        return lr, degradation.upsample(lr, (hr.shape[-2], hr.shape[-1]))

@@ -13,7 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from innersr import kernels
 from innersr.compression import compressed
+from innersr.degradation import Degradation
 from innersr.inverse import REACH
 from innersr.metrics import quantized
 from innersr.predictor import Blur, blur_of_taps, taps_of_blur
@@ -26,6 +28,9 @@ MISTAKE = 0.3  # largest standard deviation of what estimates miss, of the logar
 WORST_JPEG, BEST_JPEG = 15, 95
 WIDEST_GRAIN, GRAIN_REACH = 1.1, 4  # LR pixels
 PATH = 12  # points on the path of a motion kernel
+SUBSAMPLINGS = ("direct", "bicubic")
+ANCHORS = ("centre", "aligned", "either")
+KERNEL_SIDE = 15  # pixels, of MZSR's kernels
 
 
 class Task(NamedTuple):
@@ -45,6 +50,22 @@ class Task(NamedTuple):
 def hr_side(lr_side: int, scale: int) -> int:
     """Return how large an HR crop has to be, the kernel's reach around it included."""
     return scale * (lr_side + 2 * REACH)
+
+
+def random_blur(generator: torch.Generator, scale: float, *, subsampling: str, anchor: str) -> Degradation:
+    """Draw a degradation as MZSR's training does: Gaussian kernels of 15x15 pixels, no noise (Soh 2020, sec. 4.1).
+
+    Args:
+        generator: of the anchor, then the kernel.
+        scale: HR pixels per LR pixel.
+        subsampling: one of SUBSAMPLINGS.
+        anchor: one of ANCHORS.
+    """
+    if anchor == "either":
+        anchor = "centre" if _uniform(generator) < 0.5 else "aligned"
+    kernel = kernels.random_mzsr(generator, scale, size=KERNEL_SIDE)
+    # Differs from the reference code: broken scales sample between the pixels, its grid rounds to them.
+    return Degradation(scale=scale, kernel=kernel, anchor=anchor, subsampling=subsampling)
 
 
 def random_task(
