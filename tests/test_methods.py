@@ -335,7 +335,18 @@ def test_settings_as_text_override_the_preset():
 
 @pytest.mark.parametrize(("text", "rates"), [("0.02,0.01", (0.02, 0.01)), ("5e-3", (0.005,)), ("1, 0.5", (1.0, 0.5))])
 def test_a_setting_may_be_several_numbers(text, rates):
-    assert make_method("mzsr", None, {"learning_rates": text}) == MZSR(learning_rates=rates)
+    assert make_method("mzsr", "paper", {"learning_rates": text}) == MZSR(learning_rates=rates)
+
+
+def test_mzsr_is_corrected_unless_the_paper_is_asked_for():
+    made = {preset: make_method("mzsr", preset) for preset in PRESETS["mzsr"]}
+    assert made["paper"] == MZSR() and MZSR().back_projection == 0
+    assert {preset: (m.steps, m.back_projection, m.self_ensemble) for preset, m in made.items()} == {
+        "draft": (1, 10, False),
+        "balanced": (10, 10, False),
+        "best": (10, 10, True),
+        "paper": (10, 0, False),
+    }
 
 
 def test_the_draft_of_tailor_takes_the_prior_as_it_is():

@@ -129,7 +129,8 @@ def upscale(  # noqa: PLR0913 (a command's options are its parameters)
     preset: Annotated[
         str | None,
         typer.Option(
-            help="draft, balanced (the default) or best; of zssr also paper, paper-gradual, paper-kernel, paper-real.",
+            help="draft, balanced (the default) or best; of zssr also paper, paper-gradual, paper-kernel, paper-real; "
+            "of mzsr paper.",
             rich_help_panel=QUALITY,
         ),
     ] = None,

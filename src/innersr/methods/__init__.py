@@ -63,7 +63,12 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "balanced": {},
         "best": {"steps": 1500, "crop": 48, "refresh": 250, "views": 8},
     },
-    "mzsr": {"draft": {"steps": 1}, "balanced": {}, "best": {"self_ensemble": True, "back_projection": 10}},
+    "mzsr": {
+        "draft": {"steps": 1, "back_projection": 10},
+        "balanced": {"back_projection": 10},
+        "best": {"self_ensemble": True, "back_projection": 10},
+        "paper": {},
+    },
     "singan": {"draft": {"steps": 150}, "balanced": {}, "best": {"steps": 1500}},
     "zssr": {
         "draft": {"steps": 800, "refresh": 100},
