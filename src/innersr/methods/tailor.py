@@ -88,7 +88,7 @@ class Tailor:
         for smallest, largest in map(self._father_sizes, FATHER_SIZES):
             if not 0 < smallest <= largest <= 1:
                 raise InputError(
-                    f"smallest_father and largest_father must be in (0, 1], the one not above the other, "
+                    "smallest_father and largest_father must be in (0, 1], the one not above the other, "
                     f"got {smallest} and {largest}"
                 )
         if not 0 < self.learning_rate < math.inf:

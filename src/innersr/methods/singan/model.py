@@ -219,16 +219,14 @@ class PictureModel:
             for real, sizes in zip(self.pictures, self.sizes, strict=True)
         ]
         steps, run = self.settings.matching, Run(device="cpu")
-        if level == scale:
-            return match_patches(picture, reals, MATCHING, steps=steps, wraps=wraps, generator=generator, run=run)
         size = (picture.shape[-2], picture.shape[-1])
         height, width = (
             max(1, round(n * coarse / own))
             for n, coarse, own in zip(size, self.sizes[0][level], self.sizes[0][scale], strict=True)
         )
-        small = resize(picture, size=(height, width), wrap=wraps)
+        small = picture if level == scale else resize(picture, size=(height, width), wrap=wraps)
         better = match_patches(small, reals, MATCHING, steps=steps, wraps=wraps, generator=generator, run=run)
-        return picture + resize(better - small, size=size, wrap=wraps)
+        return better if level == scale else picture + resize(better - small, size=size, wrap=wraps)
 
     def check_start(self, start: int) -> None:
         """Raise InputError unless the model is complete and has such a scale."""
