@@ -103,8 +103,7 @@ class SupervisedLesson:
         """Return these tasks' part of the mean absolute error."""
         with torch.no_grad():
             hr = crops.images.to(run.torch_device).float() / 255
-            pairs = [self._pair(x[None], generator) for x, generator in zip(hr, crops.generators, strict=True)]
-            lr, base = (torch.cat(images) for images in zip(*pairs, strict=True))
+            lr, base = self._pairs(hr, crops.generators)
         with run.autocast():
             detail = network(lr if network.sees_lr else base)
         return (base + detail.float() - hr).abs().mean() * (len(hr) / self.batch)
@@ -119,10 +118,18 @@ class SupervisedLesson:
         names = BLURS[self.subsampling] if self.blur else DEGRADATIONS
         return measure(upscale, images, [(name, self.scale) for name in names])
 
-    def _pair(self, hr: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return the LR image of a sharp one, and that interpolated."""
-        degradation = Degradation(scale=self.scale)
-        if self.blur:
-            degradation = random_blur(generator, self.scale, subsampling=self.subsampling, anchor=self.anchor)
-        lr = quantized(degradation(hr))
-        return lr, degradation.upsample(lr, (hr.shape[-2], hr.shape[-1]))
+    def _pairs(self, hr: Tensor, generators: Sequence[torch.Generator]) -> tuple[Tensor, Tensor]:
+        """Return the LR images of sharp ones, and those interpolated."""
+        if not self.blur:
+            return _pair(hr, Degradation(scale=self.scale))
+        pairs = [
+            _pair(x[None], random_blur(generator, self.scale, subsampling=self.subsampling, anchor=self.anchor))
+            for x, generator in zip(hr, generators, strict=True)
+        ]
+        lr, base = (torch.cat(images) for images in zip(*pairs, strict=True))
+        return lr, base
+
+
+def _pair(hr: Tensor, degradation: Degradation) -> tuple[Tensor, Tensor]:
+    lr = quantized(degradation(hr))
+    return lr, degradation.upsample(lr, (hr.shape[-2], hr.shape[-1]))
