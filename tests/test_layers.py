@@ -33,6 +33,7 @@ LAYERS = {
         "predictor",
         "training",
         "optimizers",
+        "packing",
         "checkpoint",
         "priors",
         "blind",
@@ -193,6 +194,12 @@ def tree(module):
 def test_the_table_lists_every_module_once():
     assert len(ORDER) == len(set(ORDER))
     assert set(FILES) == set(ORDER)
+
+
+def test_the_documentation_has_the_same_table():
+    rows = [f"| {layer} | {', '.join(f'`{m}`' for m in modules)} |" for layer, modules in reversed(LAYERS.items())]
+    text = (SOURCE.parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert "\n".join(["| layer | modules |", "|---|---|", *rows, ""]) in text
 
 
 def test_imports_point_down_or_left(module, tree):

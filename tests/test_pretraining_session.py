@@ -9,6 +9,7 @@ import torch
 
 from innersr.checkpoint import load_checkpoint, save_checkpoint
 from innersr.errors import CheckpointError, InnersrError, InputError
+from innersr.packing import packed, unpacked
 from innersr.pretraining import session as session_module
 from innersr.pretraining.ranks import Ranks
 from innersr.pretraining.session import Outputs
@@ -100,11 +101,12 @@ def test_validation_is_of_the_average(tmp_path):
     assert one.lesson.validate(network, one.validation, RUN) == expected
 
 
-def test_the_prior_is_the_average_in_float16_and_says_where_it_comes_from(tmp_path):
+def test_the_prior_is_the_average_in_8_bits_and_says_where_it_comes_from(tmp_path):
     one = session(tmp_path, provenance={"licence": "CC0-1.0"})
     one.learn()
     loaded, tensors = load_prior(one.outputs.prior).state_dict(), state_of(one).tensors
-    assert all(torch.equal(loaded[name], tensors[f"average.{name}"].half().float()) for name in loaded)
+    expected = unpacked(packed({name: tensors[f"average.{name}"] for name in loaded}))
+    assert all(torch.equal(loaded[name], expected[name].float()) for name in loaded)
     provenance = load_checkpoint(one.outputs.prior).header["provenance"]
     assert provenance["settings"] == one.settings
     assert provenance["data"] == [{"folder": "photos", "files": 2, "sha256": "0"}]

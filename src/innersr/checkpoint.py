@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from innersr.errors import CheckpointError, InputError
 from innersr.image import partial_path
 from innersr.networks import DetailStack
+from innersr.packing import PEAKS, packed, unpacked
 from innersr.predictor import DegradationPredictor
 from innersr.tailored import TailoredStack
 
@@ -44,7 +45,7 @@ Allowed = range | tuple[range, range] | type[bool]
 
 
 class Checkpoint(NamedTuple):
-    """What a file holds: tensors on the CPU as they are stored, and the header that says what they are."""
+    """What a file holds: tensors on the CPU, those of a prior unpacked, and the header that says what they are."""
 
     tensors: dict[str, Tensor]
     header: dict[str, Any]
@@ -79,7 +80,7 @@ def save_checkpoint(path: str | Path, tensors: Mapping[str, Tensor], header: Map
 
     Args:
         path: where to; an existing file is replaced.
-        tensors: of any device and memory layout. Those of a prior are stored in float16, others as they are.
+        tensors: of any device and memory layout. Those of a prior are packed, see `packing`, others stored as they are.
         header: plain JSON values, among them "kind", one of KINDS. "format" is added.
 
     Raises:
@@ -94,11 +95,14 @@ def save_checkpoint(path: str | Path, tensors: Mapping[str, Tensor], header: Map
         text = json.dumps({**header, "format": FORMAT}, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise InputError(f"{path}: the header is no plain JSON ({error}); use numbers, texts, lists, dicts") from error
-    stored = {name: _stored(tensor, in_float16=kind == "prior") for name, tensor in tensors.items()}
+    stored = dict(packed(tensors) if kind == "prior" else tensors)
     broken = [name for name, tensor in stored.items() if kind == "prior" and not tensor.isfinite().all()]
     if broken:
+        broken = [name.removesuffix(PEAKS) for name in broken]
         raise InputError(f"{path}: weights that float16 cannot hold, in {_named(broken)}; the training diverged")
-    write_whole(path, safetensors.torch.save(stored, {KEY: text}))
+    # Copies, because safetensors refuses tensors that share memory or are not laid out row by row.
+    rows = {name: t.detach().cpu().clone(memory_format=torch.contiguous_format) for name, t in stored.items()}
+    write_whole(path, safetensors.torch.save(rows, {KEY: text}))
 
 
 def load_checkpoint(path: str | Path, kind: str | None = None) -> Checkpoint:
@@ -125,7 +129,8 @@ def parse_checkpoint(data: bytes, source: str | Path, kind: str | None = None) -
     if kind not in (None, header["kind"]):
         raise CheckpointError(f"{source}: is a checkpoint of kind {header['kind']}, not {kind}; give one of that kind")
     try:
-        return Checkpoint(safetensors.torch.load(data), header)
+        tensors = safetensors.torch.load(data)
+        return Checkpoint(unpacked(tensors) if header["kind"] == "prior" else tensors, header)
     # safetensors names no closed list of what damaged bytes make it raise.
     except Exception as error:
         raise CheckpointError(f"{source}: is damaged ({_reason(error)}); get the file again") from error
@@ -237,14 +242,6 @@ def write_whole(path: Path, data: bytes) -> None:
     except (OSError, ValueError) as error:
         remedy = "check the folder, its permissions and the free space"
         raise CheckpointError(f"{path}: cannot be written ({_reason(error)}); {remedy}") from error
-
-
-def _stored(tensor: Tensor, *, in_float16: bool) -> Tensor:
-    tensor = tensor.detach().cpu()
-    if in_float16 and tensor.is_floating_point():
-        tensor = tensor.to(torch.float16)
-    # A copy, because safetensors refuses tensors that share memory or are not laid out row by row.
-    return tensor.clone(memory_format=torch.contiguous_format)
 
 
 def _header_of(data: bytes, source: str | Path) -> dict[str, Any]:
