@@ -425,9 +425,7 @@ def examined(monkeypatch):
     def examine(lr, scale, _run=None):
         calls.append((lr, scale))
         kernel = gaussian(3.0, 1.0, math.radians(75))
-        return Estimate(
-            degradation=Degradation(scale=scale, kernel=kernel, noise=0.02), noise=0.02, confidence="medium"
-        )
+        return Estimate(degradation=Degradation(scale=scale, kernel=kernel, noise=0.02), confidence="medium")
 
     monkeypatch.setattr("innersr.benchmark_images.examine", examine)
     return calls
@@ -440,7 +438,7 @@ def test_methods_are_told_the_truth_what_is_found_out_or_a_kernel(folder, examin
         told[text] = seen
         assert row["told"] == text and ("estimate" in row) == (text == "auto")
     assert told["true"][1].noise == pytest.approx(5 / 255) and told["true"][1].anchor == (10, 10)
-    assert told["auto"][1].noise == 0.02
+    assert told["auto"][1].noise == pytest.approx(0.02 + 1.5 / 255)
     assert torch.equal(told["gaussian:2.0"][1].kernel, Degradation(scale=2, kernel=gaussian(2.0)).kernel)
     assert (told["bicubic"][1].kernel, told["gaussian:2.0"][1].noise) == (None, 0)
     assert all(torch.equal(seen[0], told["true"][0]) for seen in told.values())

@@ -38,14 +38,14 @@ def examined(monkeypatch):
     def examine(_lr, scale, _run=None):
         scales.append(scale)
         degradation = Degradation(scale=scale, kernel=KERNEL, noise=0.01)
-        return Estimate(degradation=degradation, noise=degradation.noise, confidence="medium", jpeg_quality=70)
+        return Estimate(degradation=degradation, confidence="medium", jpeg_quality=70)
 
     monkeypatch.setattr("innersr.pipeline.examine", examine)
     return scales
 
 
 def found(monkeypatch, degradation, confidence="high"):
-    estimate = Estimate(degradation=degradation, noise=degradation.noise, confidence=confidence)
+    estimate = Estimate(degradation=degradation, confidence=confidence)
     monkeypatch.setattr("innersr.pipeline.examine", lambda *_: estimate)
 
 

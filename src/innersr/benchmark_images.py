@@ -64,7 +64,7 @@ def told_of(text: str, lr: Tensor, truth: Degradation, run: Run) -> tuple[Degrad
         return truth, None
     if text == AUTO:
         estimate = examine(lr, truth.scale, run)
-        return estimate.degradation, estimate
+        return estimate.told, estimate
     return parse_kernel(text, truth.scale), None
 
 
@@ -85,7 +85,7 @@ def measures_of(estimate: Estimate, truth: Degradation) -> dict[str, Any]:
         "true_covariance": None if true is None else [round(v, 4) for v in covariance_of(true)],
         "angle_error_degrees": None if angle is None else round(angle, 2),
         "true_variance_ratio": round(ratio, 4) if math.isfinite(ratio) else None,
-        "noise": round(255 * estimate.noise, 3),
+        "noise": round(255 * estimate.degradation.noise, 3),
         "true_noise": round(255 * truth.noise, 3),
         "jpeg_quality": estimate.jpeg_quality,
     }

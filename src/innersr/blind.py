@@ -7,7 +7,7 @@ what it says of the parts is weighed by how sure it is of each.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -40,6 +40,7 @@ FLAT = 0.6  # 8-bit levels: root mean square of what 3x3 means lack, below which
 SURE = (0.15, 0.25)  # standard deviations of the size, in logarithms, up to which confidence is high and medium
 SHARP = 0.03  # LR px^2: less blur than this before bicubic shrinking is none
 CAUTION = 1.5 / 255  # more noise than was found, that a method is told: what is sharpened wrongly hurts most
+CAUTIOUS = 0.7  # of the variance that was found in a noisy or compressed image, that a method is told
 SHARP_JPEG = 0.22  # LR px^2: so much blur may be what JPEG has taken away, which cannot be had back
 LEAST_SIDE = 16  # LR pixels: in smaller images there is too little to see, and no room for a kernel
 CALM = 0.1  # share of the places that noise is compared in
@@ -53,13 +54,27 @@ class Estimate:
     """What probably happened to an image."""
 
     degradation: Degradation
-    """For a method. Where noise was found it is told a little more, as what is sharpened wrongly hurts most."""
-    noise: float = 0.0
-    """Standard deviation of all that is not the scene."""
+    """What was found. Its noise is the standard deviation of all that is not the scene."""
     confidence: str
     """One of CONFIDENCES; "none" when nothing can be told, and the degradation is the safe default."""
     jpeg_quality: int | None = None
     """Of a compression that left traces, 1 to 100; None without any."""
+
+    @property
+    def told(self) -> Degradation:
+        """What a method is told: of a noisy or compressed image more noise, and less blur.
+
+        What is sharpened wrongly hurts most, and a scene that is soft by itself looks like a blurred one.
+        """
+        found = self.degradation
+        if found.noise == 0 and self.jpeg_quality is None:
+            return found
+        noise = min(LOUDEST, found.noise + CAUTION) if found.noise > 0 else 0.0
+        if found.kernel is None:
+            return replace(found, noise=noise)
+        long, short, angle = kernels.shape_of(found.kernel)
+        kernel = kernels.gaussian(max(NARROW, CAUTIOUS * long), max(NARROW, CAUTIOUS * short), angle)
+        return replace(found, kernel=kernel, anchor="aligned", noise=noise)
 
     @property
     def summary(self) -> str:
@@ -74,7 +89,7 @@ class Estimate:
             angle = math.degrees(shape.angle)
             blur = "hardly any" if long < FAINT else f"{long:.1f}x{short:.1f} px at {angle:.0f} deg"
         jpeg = "" if self.jpeg_quality is None else f", JPEG quality about {self.jpeg_quality}"
-        return f"blur: {blur}, noise {255 * self.noise:.1f}/255{jpeg}, confidence {self.confidence}"
+        return f"blur: {blur}, noise {255 * self.degradation.noise:.1f}/255{jpeg}, confidence {self.confidence}"
 
 
 class Finding(NamedTuple):
@@ -115,7 +130,6 @@ def examine(lr: Tensor, scale: Scale, run: Run | None = None) -> Estimate:
     finding = finding._replace(noise=min(noise, LOUDEST) if 255 * noise >= QUIET else 0.0)
     return Estimate(
         degradation=_degradation(finding, scale),
-        noise=finding.noise,
         confidence=_confidence(finding),
         jpeg_quality=finding.jpeg_quality,
     )
@@ -143,18 +157,17 @@ def _fused(prediction: Prediction) -> Finding:
 
 
 def _degradation(finding: Finding, scale: Scale) -> Degradation:
-    noise = min(LOUDEST, finding.noise + CAUTION) if finding.noise > 0 else 0.0
     covariance = covariance_of(finding.log.cpu())
     widest = float(torch.linalg.eigvalsh(covariance).max())
     sharp = SHARP_JPEG if finding.jpeg_quality is not None else SHARP if finding.is_bicubic else 0.0
     if widest < sharp:
-        return Degradation(scale=scale, noise=noise)
+        return Degradation(scale=scale, noise=finding.noise)
     stretch = torch.diag(torch.tensor(as_pair(scale)[::-1], dtype=torch.float32))
     values, vectors = torch.linalg.eigh(stretch @ covariance @ stretch)
     short, long = (max(NARROW, float(v)) for v in values)
     kernel = kernels.gaussian(long, short, math.atan2(float(vectors[1, 1]), float(vectors[0, 1])))
     subsampling = "bicubic" if finding.is_bicubic else "direct"
-    return Degradation(scale=scale, kernel=kernel, subsampling=subsampling, anchor="aligned", noise=noise)
+    return Degradation(scale=scale, kernel=kernel, subsampling=subsampling, anchor="aligned", noise=finding.noise)
 
 
 def _confidence(finding: Finding) -> str:

@@ -263,10 +263,9 @@ def _planned(request: UpscaleRequest, scale: Scale) -> Degradation:
 
 def _told(estimate: Estimate, request: UpscaleRequest) -> Degradation | Estimate:
     """Return the estimate with what the request knows better."""
-    degradation = replace(estimate.degradation, wrap=request.wrap)
     if request.noise is None:
-        return replace(estimate, degradation=degradation)
-    return replace(degradation, noise=request.noise / 255)
+        return replace(estimate, degradation=replace(estimate.degradation, wrap=request.wrap))
+    return replace(estimate.told, wrap=request.wrap, noise=request.noise / 255)
 
 
 def _record_of(estimate: Estimate) -> dict[str, Any]:
@@ -274,7 +273,7 @@ def _record_of(estimate: Estimate) -> dict[str, Any]:
     return {
         "summary": estimate.summary,
         "covariance": None if kernel is None else [round(v, 3) for v in covariance_of(kernel)],
-        "noise": round(255 * estimate.noise, 2),
+        "noise": round(255 * estimate.degradation.noise, 2),
         "jpeg_quality": estimate.jpeg_quality,
         "confidence": estimate.confidence,
     }

@@ -52,7 +52,7 @@ def inspect_file(request: InspectRequest, voice: Voice) -> None:
         voice.note(f"{request.source}: {note}")
     bands = bands_of(image, request.run)
     estimate = examine_image(image, SCALE, request.run)
-    found = recurrence_of(bands, estimate.noise)
+    found = recurrence_of(bands, estimate.degradation.noise)
     height, width = bands.shape[-2:]
     all_steps = int(settings_of(make_method(METHOD))["steps"])
     steps = steps_for(found.score, all_steps)

@@ -132,7 +132,7 @@ class _Found(NamedTuple):
 def _found_fast(image: Image, request: EstimateRequest, run: Run) -> _Found:
     estimate = examine_image(image, request.scale, run)
     facts = {
-        "noise": round(255 * estimate.noise, 2),
+        "noise": round(255 * estimate.degradation.noise, 2),
         "jpeg_quality": estimate.jpeg_quality,
         "confidence": estimate.confidence,
     }

@@ -124,11 +124,11 @@ def upscale_image(
     started = time.monotonic()
     with run.exact():
         sight = _sight_of(image, run, alpha)
-        told = _examined(sight, scale, run) if degradation is None else degradation
-        if isinstance(told, Estimate):
-            fitted = seen = told.degradation.fitted(sight.size)
+        cause = _examined(sight, scale, run) if degradation is None else degradation
+        if isinstance(cause, Estimate):
+            fitted = seen = cause.told.fitted(sight.size)
         else:
-            fitted = told.fitted(sight.size)
+            fitted = cause.fitted(sight.size)
             seen = _stretched(fitted, sight.spread)
         upscaled, agreement = _upscaled(sight, seen, method, run, keep_grain)
     return Result(
@@ -136,7 +136,7 @@ def upscale_image(
         degradation=fitted,
         seconds=time.monotonic() - started,
         consistency_psnr=agreement,
-        estimate=told if isinstance(told, Estimate) else None,
+        estimate=cause if isinstance(cause, Estimate) else None,
     )
 
 
