@@ -38,7 +38,8 @@ class Degradation:
         anchor: the kernel coordinate that lies on the sampled HR pixel. "aligned" takes the one that puts the
             two images edge to edge, as image tools do, whatever the kernel's centre of mass. "centre" takes the
             middle of the array: MZSR's "direct" for a centred kernel, whose LR pixel i lies at HR pixel s * i,
-            ZSSR's and KernelGAN's for one that kernel_shift has moved. Or (row, column).
+            ZSSR's and KernelGAN's for one that kernel_shift has moved. Or (row, column), as which it is kept: whoever
+            replaces the kernel has to name the anchor, too.
         subsampling: "direct" or "bicubic"; bicubic when None and there is no kernel, else direct.
         noise: standard deviation of Gaussian noise on the LR image, in [0, 1].
         wrap: "x" for an image that continues from its right edge at its left, "y" from its bottom at its top,
