@@ -342,9 +342,8 @@ def test_mzsr_is_corrected_unless_the_paper_is_asked_for():
     made = {preset: make_method("mzsr", preset) for preset in PRESETS["mzsr"]}
     assert made["paper"] == MZSR() and MZSR().back_projection == 0
     assert {preset: (m.steps, m.back_projection, m.self_ensemble) for preset, m in made.items()} == {
-        "draft": (1, 10, False),
-        "balanced": (10, 10, False),
-        "best": (10, 10, True),
+        "draft": (1, 20, False),
+        "balanced": (10, 20, True),
         "paper": (10, 0, False),
     }
 

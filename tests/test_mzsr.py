@@ -313,6 +313,7 @@ def test_the_time_limit_leaves_the_prior_as_it_is(paper):
         (replace(DIRECT, scale=4), "subpixel", "mzsr-direct-x4-lr"),
         (DIRECT, "subpixel", "mzsr-direct-x2-lr"),
         (DOUBLE, "subpixel", "mzsr-bicubic-x2-lr"),
+        (Degradation(scale=4), "subpixel", "mzsr-bicubic-x4-lr"),
         (replace(DIRECT, scale=2.5), "auto", "mzsr-multi"),
         (replace(DIRECT, scale=(2, 3)), "auto", "mzsr-multi"),
         (Degradation(scale=3), "auto", "mzsr-multi"),

@@ -121,7 +121,7 @@ def test_a_training_starts_from_a_prior(folder):
     assert train("mzsr", *slow).exit_code == 0
     weights = [dict(load_prior(f"./{name}.safetensors").state_dict()) for name in ("first", "prior")]
     assert largest_difference(*weights) < 1e-6
-    assert load_checkpoint("prior.safetensors").header["provenance"]["initial"] == "./first.safetensors"
+    assert load_checkpoint("prior.safetensors").header["provenance"]["initial"] == "first.safetensors"
     assert "the weights are those of another network" in refused("tailor", *slow)
 
 

@@ -146,7 +146,8 @@ def _session(request: TrainRequest, lesson: Lesson[Any], pace: Pace, run: Run, r
         ranks=ranks,
         validation=validation,
         initial=initial,
-        provenance={"licence": request.licence, "initial": request.initial},
+        # The name alone, as of folders: a prior that is passed on tells nothing of this machine.
+        provenance={"licence": request.licence, "initial": request.initial and Path(request.initial).name},
     )
 
 

@@ -64,9 +64,8 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "best": {"steps": 1500, "crop": 48, "refresh": 250, "views": 8},
     },
     "mzsr": {
-        "draft": {"steps": 1, "back_projection": 10},
-        "balanced": {"back_projection": 10},
-        "best": {"self_ensemble": True, "back_projection": 10},
+        "draft": {"steps": 1, "back_projection": 20},
+        "balanced": {"self_ensemble": True, "back_projection": 20},
         "paper": {},
     },
     "singan": {"draft": {"steps": 150}, "balanced": {}, "best": {"steps": 1500}},

@@ -61,6 +61,7 @@ PRIORS = (
     Packaged("mzsr-direct-x2-lr", "subpixel", "direct", (2, 2), DIRECT_X2),
     Packaged("mzsr-bicubic-x2-lr", "subpixel", "bicubic", (2, 2), BICUBIC_X2),
     Packaged("mzsr-direct-x4-lr", "subpixel", "direct", (4, 4), DIRECT_X4),
+    Packaged("mzsr-bicubic-x4-lr", "subpixel", "bicubic", (4, 4), DIRECT_X4),  # beyond the paper
     Packaged("mzsr-multi", "paper", "direct", (2, 4), MULTI_SCALE),
 )
 LARGE_SCALE = Packaged("supervised-x2", "paper", "bicubic", (2, 2), BICUBIC_X2)
