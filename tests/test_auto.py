@@ -41,13 +41,19 @@ class Spy:
 
 
 @pytest.fixture
-def examined(monkeypatch):
+def noise_found():
+    """Standard deviation of the noise that is found out."""
+    return NOISE
+
+
+@pytest.fixture
+def examined(monkeypatch, noise_found):
     """Let the same be found out about every image; return what was examined: [(lr, scale)]."""
     calls = []
 
     def examine(lr, scale, _run=None):
         calls.append((lr, scale))
-        degradation = Degradation(scale=scale, kernel=KERNEL, noise=NOISE)
+        degradation = Degradation(scale=scale, kernel=KERNEL, noise=noise_found)
         return Estimate(degradation=degradation, confidence="high", jpeg_quality=None)
 
     monkeypatch.setattr("innersr.pipeline.examine", examine)
@@ -122,7 +128,15 @@ def test_quiet_does_not_say_what_was_found_out():
 
 
 @pytest.mark.usefixtures("folder", "examined")
+@pytest.mark.parametrize("noise_found", [0.0])
 def test_what_was_found_out_does_what_the_kernel_of_that_name_would(folder):
+    done("photo.png", "-m", "backprojection", "-o", "auto.png")
+    done("photo.png", "-m", "backprojection", "--kernel", "gaussian:4,1,30deg", "-o", "given.png")
+    assert (folder / "auto.png").read_bytes() == (folder / "given.png").read_bytes()
+
+
+@pytest.mark.usefixtures("folder", "examined")
+def test_of_noisy_images_it_does_what_seven_tenths_of_the_variance_would(folder):
     done("photo.png", "-m", "backprojection", "-o", "auto.png")
     told = ["--kernel", "gaussian:2.8,0.7,30deg", "--noise", "4.05"]
     done("photo.png", "-m", "backprojection", *told, "-o", "given.png")

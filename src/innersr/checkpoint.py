@@ -95,13 +95,13 @@ def save_checkpoint(path: str | Path, tensors: Mapping[str, Tensor], header: Map
         text = json.dumps({**header, "format": FORMAT}, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise InputError(f"{path}: the header is no plain JSON ({error}); use numbers, texts, lists, dicts") from error
-    stored = dict(packed(tensors) if kind == "prior" else tensors)
-    broken = [name for name, tensor in stored.items() if kind == "prior" and not tensor.isfinite().all()]
-    if broken:
-        broken = [name.removesuffix(PEAKS) for name in broken]
-        raise InputError(f"{path}: weights that float16 cannot hold, in {_named(broken)}; the training diverged")
+    if kind == "prior":
+        tensors = packed(tensors)
+        broken = [name.removesuffix(PEAKS) for name, tensor in tensors.items() if not tensor.isfinite().all()]
+        if broken:
+            raise InputError(f"{path}: weights that float16 cannot hold, in {_named(broken)}; the training diverged")
     # Copies, because safetensors refuses tensors that share memory or are not laid out row by row.
-    rows = {name: t.detach().cpu().clone(memory_format=torch.contiguous_format) for name, t in stored.items()}
+    rows = {name: t.detach().cpu().clone(memory_format=torch.contiguous_format) for name, t in tensors.items()}
     write_whole(path, safetensors.torch.save(rows, {KEY: text}))
 
 
