@@ -9,6 +9,7 @@ import torch
 from innersr.degradation import Degradation
 from innersr.errors import InputError
 from innersr.pretraining.learner import Learner
+from innersr.pretraining.lessons import size_of
 from innersr.pretraining.ranks import Ranks
 from innersr.pretraining.supervised import SupervisedLesson
 from innersr.pretraining.tailor import FILM_SHARE, TailorLesson
@@ -117,13 +118,15 @@ def test_crops_of_one_scale_are_as_large_as_it_needs():
 
 def test_the_logarithmic_error_is_that_of_each_crops_psnr():
     """Ten times less error everywhere is 20 dB for a loud crop as for a faint one, and ln 100 of the loss."""
-    lesson = TailorLesson(error="logarithmic")
     error = 10 * torch.randn(2, 3, 6, 6, generator=torch.Generator().manual_seed(1))
     error[1] *= 30
-    assert float(lesson._size(error) - lesson._size(error / 10)) == pytest.approx(math.log(100), rel=1e-3)
-    assert float(lesson._size(error)) == pytest.approx(float(error.square().mean((1, 2, 3)).log().mean()), rel=1e-3)
+    assert float(size_of(error, "logarithmic") - size_of(error / 10, "logarithmic")) == pytest.approx(
+        math.log(100), rel=1e-3
+    )
+    expected = float(error.square().mean((1, 2, 3)).log().mean())
+    assert float(size_of(error, "logarithmic")) == pytest.approx(expected, rel=1e-3)
     nothing = torch.zeros(1, 3, 6, 6, requires_grad=True)
-    lesson._size(nothing).backward()
+    size_of(nothing, "logarithmic").backward()
     assert float(nothing.grad.abs().max()) == 0
 
 
@@ -142,6 +145,18 @@ def test_a_network_without_detail_has_the_error_of_interpolation():
     lr = (255 * Degradation(scale=2)(hr)).round() / 255
     error = (Degradation(scale=2).upsample(lr, (16, 16)) - hr).abs().mean()
     assert math.isclose(float(lesson.loss(network, crops, RUN).detach()), float(error), rel_tol=1e-5)
+
+
+def test_the_logarithmic_error_counts_the_luma_too():
+    lesson = dataclasses.replace(LESSONS["supervised"], error="logarithmic")
+    network = lesson.network()
+    torch.nn.init.zeros_(network.convolutions[-1].weight)
+    crops = lesson.crops(pool(), 0, range(lesson.batch))
+    hr = crops.images.float() / 255
+    error = Degradation(scale=2).upsample((255 * Degradation(scale=2)(hr)).round() / 255, (16, 16)) - hr
+    luma = (65.481 * error[:, 0] + 128.553 * error[:, 1] + 24.966 * error[:, 2]) / 219
+    expected = [float((e.square().flatten(1).mean(1) + 1 / 255**2).log().mean()) for e in (error, luma)]
+    assert math.isclose(float(lesson.loss(network, crops, RUN).detach()), sum(expected), rel_tol=1e-5)
 
 
 def test_blurred_images_have_kernels_that_depend_on_seed_step_and_place_only():
@@ -171,6 +186,7 @@ def test_blurred_images_have_kernels_that_depend_on_seed_step_and_place_only():
         (SupervisedLesson, {"crop": 25}, "a multiple of it, got 2 and 25"),
         (SupervisedLesson, {"scale": 1}, "scale must be 2 at least"),
         (SupervisedLesson, {"optimizer": "sgd"}, "one of adam, muon, got 'sgd'"),
+        (SupervisedLesson, {"error": "squared"}, "one of absolute, logarithmic, got 'squared'"),
         (SupervisedLesson, {"batch": 0}, "batch and width must be 1 at least"),
         (SupervisedLesson, {"blur": True, "subsampling": "cubic"}, "one of direct, bicubic, got 'cubic'"),
         (SupervisedLesson, {"blur": True, "anchor": "corner"}, "one of centre, aligned, either, got 'corner'"),

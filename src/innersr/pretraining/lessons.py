@@ -11,6 +11,9 @@ from innersr.pretraining.crops import CropPool, Crops
 from innersr.run import Run
 
 OPTIMIZERS = ("adam", "muon")
+ERRORS = ("absolute", "logarithmic")
+FLOOR = 1 / 255**2  # added to mean squared errors before their logarithm: below a level nothing is to be gained
+LUMA = (65.481 / 219, 128.553 / 219, 24.966 / 219)  # BT.601
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -69,3 +72,21 @@ class Lesson(Protocol[Network]):
 
     def validate(self, network: Network, images: Sequence[Tensor], run: Run) -> dict[str, float]:
         """Return figures by name, such as PSNR-Y, on sharp images (1, 3, H, W) on the CPU."""
+
+
+def size_of(error: Tensor, measure: str) -> Tensor:
+    """Return how large an error is, the mean over the crops.
+
+    Args:
+        error: (N, C, H, W).
+        measure: one of ERRORS: "absolute", its mean absolute value; "logarithmic", the logarithm of each crop's mean
+            squared error, which is its PSNR (Chen 2021, HINet).
+    """
+    if measure == "absolute":
+        return error.abs().mean()
+    return (error.square().mean((1, 2, 3)) + FLOOR).log().mean()
+
+
+def luma_of(x: Tensor) -> Tensor:
+    """Return the luma, (N, 1, H, W), of colours, (N, 3, H, W)."""
+    return (x * x.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)

@@ -17,7 +17,7 @@ from innersr.errors import InputError
 from innersr.metrics import quantized
 from innersr.networks import DetailStack
 from innersr.pretraining.crops import CropPool, Crops
-from innersr.pretraining.lessons import OPTIMIZERS, ParameterGroup
+from innersr.pretraining.lessons import ERRORS, OPTIMIZERS, ParameterGroup, luma_of, size_of
 from innersr.pretraining.tasks import ANCHORS, KERNEL_SIDE, SUBSAMPLINGS, random_blur
 from innersr.pretraining.validation import measure
 from innersr.run import Run, generator_of
@@ -41,6 +41,8 @@ class SupervisedLesson:
         subsampling: after the blur, "bicubic" or "direct"; without, it is bicubic.
         anchor: where kernels lie: "aligned", "centre" or "either", see `MZSRLesson`.
         optimizer: of the weights between the hidden layers, "adam" or "muon".
+        error: what is made small: "absolute", as usual, of the colours; "logarithmic", of colours and luma, see
+            `size_of`.
         seed: of the initial weights and of every draw.
 
     Raises:
@@ -57,12 +59,18 @@ class SupervisedLesson:
     subsampling: str = "bicubic"
     anchor: str = "aligned"
     optimizer: str = "adam"
+    error: str = "absolute"
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.scale < 2 or self.crop < self.scale or self.crop % self.scale:
             raise InputError(f"scale must be 2 at least and crop a multiple of it, got {self.scale} and {self.crop}")
-        for name, choices in (("optimizer", OPTIMIZERS), ("subsampling", SUBSAMPLINGS), ("anchor", ANCHORS)):
+        for name, choices in (
+            ("optimizer", OPTIMIZERS),
+            ("subsampling", SUBSAMPLINGS),
+            ("anchor", ANCHORS),
+            ("error", ERRORS),
+        ):
             if getattr(self, name) not in choices:
                 raise InputError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
         if self.blur and self.crop < KERNEL_SIDE:
@@ -100,13 +108,17 @@ class SupervisedLesson:
         return pool.crops(self.crop, step, [generator_of(self.seed, step, i) for i in index])
 
     def loss(self, network: DetailStack, crops: Crops, run: Run) -> Tensor:
-        """Return these tasks' part of the mean absolute error."""
+        """Return these tasks' part of the error."""
         with torch.no_grad():
             hr = crops.images.to(run.torch_device).float() / 255
             lr, base = self._pairs(hr, crops.generators)
         with run.autocast():
             detail = network(lr if network.sees_lr else base)
-        return (base + detail.float() - hr).abs().mean() * (len(hr) / self.batch)
+        error = base + detail.float() - hr
+        size = size_of(error, self.error)
+        if self.error != "absolute":
+            size = size + size_of(luma_of(error), self.error)
+        return size * (len(hr) / self.batch)
 
     def validate(self, network: DetailStack, images: Sequence[Tensor], run: Run) -> dict[str, float]:
         """Return PSNR-Y in dB by degradation and scale."""

@@ -14,17 +14,14 @@ from innersr.degradation import Degradation
 from innersr.errors import InputError
 from innersr.inverse import RADIUS, apply_filters, inverse_filters
 from innersr.pretraining.crops import CropPool, Crops
-from innersr.pretraining.lessons import OPTIMIZERS, ParameterGroup
+from innersr.pretraining.lessons import ERRORS, OPTIMIZERS, ParameterGroup, luma_of, size_of
 from innersr.pretraining.tasks import Task, hr_side, random_task
 from innersr.pretraining.validation import Case, measure
 from innersr.run import Run, generator_of
 from innersr.tailored import SCALES, TailoredStack, conditions_of
 
-LUMA = (65.481 / 219, 128.553 / 219, 24.966 / 219)  # BT.601
 BORDER = 2  # HR pixels that the loss leaves out: the network sees zeros beyond the edge
 FILM_SHARE = 0.03  # of the learning rate; at the full rate FiLM runs away before the layers have learnt anything
-ERRORS = ("absolute", "logarithmic")
-FLOOR = 1 / 255**2  # added to mean squared errors before their logarithm: below a level nothing is to be gained
 LEAST_CROP = RADIUS + 1  # LR pixels; reflection does not reach farther
 CASES: tuple[Case, ...] = (
     *((name, 2) for name in ("g0.2d", "g2.0d", "ganid", "g1.3b", "bicubic")),
@@ -46,8 +43,7 @@ class TailorLesson:
         grain: share of the tasks with noise that is not white, or the same in all colours.
         jpeg: share of the tasks whose LR image was compressed, the error of which is told as noise.
         optimizer: of the weights between the hidden layers, "muon" or "adam".
-        error: what is made small, of the colours and of the luma: "absolute", the mean absolute error; or
-            "logarithmic", the logarithm of each crop's mean squared error, which is its PSNR (Chen 2021, HINet).
+        error: what is made small, of the colours and of the luma, see `size_of`.
         seed: of the initial weights and of every draw.
 
     Raises:
@@ -121,7 +117,7 @@ class TailorLesson:
         return pool.crops(hr_side(self._lr_side(scale), scale), step, generators)
 
     def loss(self, network: TailoredStack, crops: Crops, run: Run) -> Tensor:
-        """Return these tasks' part of the mean absolute errors of the colours and of the luma."""
+        """Return these tasks' part of the errors of the colours and of the luma."""
         with torch.no_grad():
             sharp = crops.images.to(run.torch_device).float() / 255
             shares = {"mistaken": self.mistaken, "grain": self.grain, "jpeg": self.jpeg}
@@ -132,8 +128,7 @@ class TailorLesson:
             lacking = network(seen, task.scale, conditions)
         error = F.pixel_shuffle(seen[:, network.channels :] + lacking.float(), task.scale) - task.hr
         error = error[..., BORDER:-BORDER, BORDER:-BORDER]
-        luma = (error * error.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
-        return (self._size(error) + self._size(luma)) * (len(sharp) / self.batch)
+        return (size_of(error, self.error) + size_of(luma_of(error), self.error)) * (len(sharp) / self.batch)
 
     def validate(self, network: TailoredStack, images: Sequence[Tensor], run: Run) -> dict[str, float]:
         """Return PSNR-Y in dB by degradation and scale, of those scales that it learns."""
@@ -153,12 +148,6 @@ class TailorLesson:
                 return scale
             place -= share
         return max(s for s, share in zip(SCALES, self._shares, strict=True) if share > 0)
-
-    def _size(self, error: Tensor) -> Tensor:
-        """Return how large an error is, the mean over the crops."""
-        if self.error == "absolute":
-            return error.abs().mean()
-        return (error.square().mean((1, 2, 3)) + FLOOR).log().mean()
 
     @property
     def _shares(self) -> tuple[float, float, float]:
