@@ -48,6 +48,7 @@ LAYERS = {
         "methods.bands",
         "methods.supervised",
         "methods.adaptation",
+        "methods.fathers",
         "methods.mzsr",
         "methods.tailor",
         "methods.kernelgan_networks",

@@ -341,10 +341,10 @@ def test_a_setting_may_be_several_numbers(text, rates):
 def test_mzsr_is_corrected_unless_the_paper_is_asked_for():
     made = {preset: make_method("mzsr", preset) for preset in PRESETS["mzsr"]}
     assert made["paper"] == MZSR() and MZSR().back_projection == 0
-    assert {preset: (m.steps, m.back_projection, m.self_ensemble) for preset, m in made.items()} == {
-        "draft": (1, 20, False),
-        "balanced": (10, 20, True),
-        "paper": (10, 0, False),
+    assert {preset: (m.steps, m.father, m.back_projection, m.self_ensemble) for preset, m in made.items()} == {
+        "draft": (1, "image", 20, False),
+        "balanced": (10, "sharpened", 20, True),
+        "paper": (10, "image", 0, False),
     }
 
 

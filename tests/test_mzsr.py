@@ -11,8 +11,10 @@ from innersr.errors import CheckpointError, InputError, KernelError
 from innersr.kernels import gaussian
 from innersr.methods import mzsr
 from innersr.methods.adaptation import loss_of, pairs_of, sgd_step, weights_of, with_weights
-from innersr.methods.mzsr import MZSR, PRIORS, packaged_prior, published_rates, rates_by_step
+from innersr.methods.mzsr import MZSR, PRIORS, packaged_prior, published_rates, rates_by_step, sharpened_rates
+from innersr.metrics import quantized
 from innersr.networks import DetailStack
+from innersr.resize import resize
 from innersr.run import Run
 from innersr.tailored import TailoredStack
 from small import RUN, SINGLE, image, seamless, upscaled
@@ -273,6 +275,79 @@ def test_of_a_large_image_another_part_is_learnt_from_in_every_step(monkeypatch,
     assert torch.equal(*results)
 
 
+# Sharpened fathers
+
+
+def sharpened(prior, **settings):
+    return MZSR(prior=prior, father="sharpened", **{"steps": 4, "back_projection": 5, **settings})
+
+
+def noted_pairs(monkeypatch):
+    """Return a list that will hold every father that is learnt from, and its son."""
+    pairs, original = [], mzsr.pairs_of
+
+    def noted(network, sons, fathers, degradation):
+        assert degradation.wrap == ""
+        pairs.append((fathers, sons))
+        return original(network, sons, fathers, degradation)
+
+    monkeypatch.setattr(mzsr, "pairs_of", noted)
+    return pairs
+
+
+@pytest.mark.parametrize("channels", [3, 1])
+def test_sharpened_fathers_are_smaller_copies_of_the_first_result(monkeypatch, prior, channels):
+    pairs = noted_pairs(monkeypatch)
+    lr = (255 * image(channels, (24, 20))).round() / 255
+    upscaled(sharpened(prior), lr, DIRECT)
+    first = upscaled(sharpened(prior, steps=0), lr, DIRECT)
+    copies = [resize(first, factor).clamp(0, 1) for factor in (0.7, 0.8, 0.9)]
+    assert len(pairs) == 4 * 3
+    for copy, (father, son) in zip(copies, pairs[:3], strict=True):
+        height, width = father.shape[-2:]
+        assert (height % 2, width % 2) == (0, 0) and father.shape[1] == 3
+        assert torch.allclose(father, copy[..., :height, :width].expand(-1, 3, -1, -1), rtol=0, atol=5 * SINGLE)
+        assert torch.equal(son, quantized(DIRECT(father)))
+
+
+@pytest.mark.parametrize("degradation", [DOUBLE, DIRECT, ALIGNED])
+def test_steps_on_sharpened_fathers_lower_their_error(monkeypatch, prior, degradation):
+    pairs = noted_pairs(monkeypatch)
+    lr = image(3, (40, 40))
+    network = mzsr.load_stack(prior, degradation)
+    learnt = sharpened(prior)._learn_result(network, lr, degradation, [5e-3] * 10, RUN, "learn")
+    father, son = pairs[0]
+    pair = pairs_of(network, son, father, degradation)
+    before, after = (float(loss_of(n, weights_of(n), pair, RUN.autocast())) for n in (network, learnt))
+    assert after < 0.99 * before
+
+
+def test_crops_of_large_fathers_are_learnt_from(monkeypatch, paper):
+    pairs = noted_pairs(monkeypatch)
+    monkeypatch.setattr(mzsr, "LARGEST_CROP", 16)
+    lr = image(3, (40, 24))
+    results = [upscaled(sharpened(paper), lr, replace(DOUBLE, wrap="x")) for _ in range(2)]
+    assert {tuple(father.shape[-2:]) for father, _ in pairs} == {(16, 16)}
+    assert len({float(father.sum()) for father, _ in pairs}) == 12
+    assert torch.equal(*results)
+
+
+def test_without_steps_or_fathers_as_large_as_the_kernel_the_prior_stays(paper):
+    lr, wide = image(3, (8, 8)), Degradation(scale=2, kernel=gaussian(4.0, size=15))
+    assert wide.reach > 0.9 * 2 * 8
+    for method, degradation in ((sharpened(paper, steps=0), DOUBLE), (sharpened(paper), wide)):
+        still = upscaled(MZSR(prior=paper, steps=0, back_projection=5), lr, degradation)
+        assert torch.equal(upscaled(method, lr, degradation), still)
+
+
+def test_the_rates_on_sharpened_fathers_rise_then_fall():
+    rates = sharpened_rates(10)
+    assert len(rates) == 10 and max(rates) == rates[3]
+    assert sorted(rates[:4]) == [*rates[:4]] and sorted(rates[3:], reverse=True) == [*rates[3:]]
+    assert sharpened_rates(1)[0] == pytest.approx(rates[0])
+    assert sharpened_rates(0) == ()
+
+
 # Circumstances
 
 
@@ -442,6 +517,7 @@ def test_a_prior_that_is_missing_is_named(tmp_path):
         ({"steps": -1}, "steps and back_projection must not be negative"),
         ({"back_projection": -1}, "must not be negative"),
         ({"network": "interpolated"}, "network must be one of auto, paper, subpixel, got 'interpolated'"),
+        ({"father": "result"}, "father must be one of image, sharpened, got 'result'"),
         ({"learning_rates": (1e-2, 0.0)}, "learning_rates must be positive and finite"),
     ],
 )

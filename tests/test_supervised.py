@@ -10,7 +10,7 @@ from innersr.detail import render
 from innersr.errors import InputError
 from innersr.kernels import gaussian
 from innersr.methods import supervised
-from innersr.methods.bands import enlarge, grey, pictures_of
+from innersr.methods.bands import as_colours, enlarge, grey, planes_of
 from innersr.methods.supervised import Supervised, load_stack
 from innersr.networks import DetailStack
 from small import RUN, SINGLE, image, seamless, upscaled
@@ -100,8 +100,9 @@ def test_the_grey_network_gives_the_mean_of_three_equal_bands(factors, bias):
 
 def test_three_bands_are_one_picture_and_others_are_one_each():
     x = image(3)
-    assert pictures_of(x)[0] is x
-    pictures = pictures_of(image(2))
+    assert planes_of(x)[0] is x
+    assert as_colours(x).data_ptr() == x.data_ptr()
+    pictures = [as_colours(plane) for plane in planes_of(image(2))]
     assert [tuple(picture.shape) for picture in pictures] == [(1, 3, 22, 18)] * 2
     assert torch.equal(pictures[1][:, 2:], image(2)[:, 1:])
 

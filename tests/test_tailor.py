@@ -9,7 +9,8 @@ from innersr.degradation import Degradation
 from innersr.errors import InputError
 from innersr.kernels import gaussian
 from innersr.methods import tailor
-from innersr.methods.tailor import Tailor, _affordable_views, _detailed_part, _prior_for, _rounding_like
+from innersr.methods.fathers import detailed_part, rounding_like
+from innersr.methods.tailor import Tailor, _affordable_views, _prior_for
 from innersr.metrics import psnr
 from innersr.run import Run
 from innersr.tailored import TailoredStack
@@ -89,14 +90,14 @@ def test_the_less_an_image_recurs_the_fewer_steps_are_taken(method, monkeypatch)
 def test_sons_are_as_fine_as_the_image():
     sons = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(1))
     eight_bits, finer = (sons * 255).round() / 255, sons
-    assert torch.equal(_rounding_like(eight_bits)(sons), eight_bits)
-    assert torch.equal(_rounding_like(finer)(sons), sons)
+    assert torch.equal(rounding_like(eight_bits)(sons), eight_bits)
+    assert torch.equal(rounding_like(finer)(sons), sons)
 
 
 def test_of_a_large_image_the_most_detailed_part_is_learnt_from():
     lr = torch.full((1, 1, 300, 900), 0.5)
     lr[..., 450:] = torch.rand(300, 450, generator=torch.Generator().manual_seed(1))
-    part = _detailed_part(lr, (False, False), torch.Generator().manual_seed(2))
+    part = detailed_part(lr, (False, False), torch.Generator().manual_seed(2))
     assert part.shape[-2:] == (256, 256)
     assert float(part.diff(dim=-1).abs().mean()) > 0.3  # of uniform noise it is 1/3, of the flat half 0
 

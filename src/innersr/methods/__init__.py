@@ -65,7 +65,7 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     },
     "mzsr": {
         "draft": {"steps": 1, "back_projection": 20},
-        "balanced": {"self_ensemble": True, "back_projection": 20},
+        "balanced": {"father": "sharpened", "self_ensemble": True, "back_projection": 20},
         "paper": {},
     },
     "singan": {"draft": {"steps": 150}, "balanced": {}, "best": {"steps": 1500}},

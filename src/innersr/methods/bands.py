@@ -16,11 +16,14 @@ from innersr.run import Run
 COLOURS = 3
 
 
-def pictures_of(x: Tensor) -> list[Tensor]:
-    """Return (N, C, h, w) as images of three bands: as it is where C is 3, else each band alone, three times."""
-    if x.shape[1] == COLOURS:
-        return [x]
-    return [band.expand(-1, COLOURS, -1, -1) for band in x.split(1, dim=1)]
+def planes_of(x: Tensor) -> list[Tensor]:
+    """Return (N, C, h, w) as what networks of three bands learn from: as it is where C is 3, else each band alone."""
+    return [x] if x.shape[1] == COLOURS else [*x.split(1, dim=1)]
+
+
+def as_colours(plane: Tensor) -> Tensor:
+    """Return one of `planes_of` an image with three bands: one alone three times."""
+    return plane.expand(-1, COLOURS, -1, -1)
 
 
 def stage_of(stage: str, number: int, count: int) -> str:
@@ -36,7 +39,7 @@ def enlarge(
     A band that is alone gets the mean of the three results.
 
     Args:
-        networks: one for each of `pictures_of(x)`.
+        networks: one for each of `planes_of(x)`.
         x: (N, C, h, w).
         degradation: what made x.
         run: where; how large a tile; told the progress.

@@ -9,7 +9,7 @@ from torch import Tensor
 from innersr.blur import WHOLE
 from innersr.degradation import Degradation
 from innersr.errors import InputError
-from innersr.methods.bands import COLOURS, enlarge, pictures_of
+from innersr.methods.bands import COLOURS, enlarge, planes_of
 from innersr.methods.protocols import Upscaler
 from innersr.networks import DetailStack
 from innersr.priors import load_prior, prior_names
@@ -48,7 +48,7 @@ class Supervised:
         network = load_stack(self.prior or _packaged(degradation), degradation).to(lr.device)
 
         def upscale(x: Tensor) -> Tensor:
-            networks = [network] * len(pictures_of(x))
+            networks = [network] * len(planes_of(x))
             return enlarge(networks, x, degradation, run, ensemble=self.self_ensemble).clamp_(0, 1)
 
         return upscale

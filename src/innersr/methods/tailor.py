@@ -19,8 +19,8 @@ from innersr.augment import SYMMETRIES, apply_symmetry, random_crop
 from innersr.conditioned import Fit, as_seen, correct, enlarge, fit_to, render, surrounded
 from innersr.degradation import Degradation
 from innersr.errors import InputError
+from innersr.methods.fathers import RESULT_SIDE, detailed_part, rounding_like, shrunk_copies
 from innersr.methods.protocols import Upscaler
-from innersr.metrics import quantized
 from innersr.priors import load_prior, prior_names
 from innersr.recurrence import recurrence_of, steps_for
 from innersr.refine import back_project
@@ -30,14 +30,11 @@ from innersr.tailored import SCALES, TailoredStack
 from innersr.training import cosine
 
 PRIOR = "tailor"  # the packaged one for all scales; -x4 follows in the name of one for a scale alone
-RESULT_SIDE = 256  # LR pixels: of large images a part is learnt from
-CANDIDATES = 8  # parts, of which the most detailed is taken
 WARM_UP = 10  # steps over which the learning rate rises from 0
 BETAS = (0.9, 0.99)  # of Adam
 FATHERS = 3
 FATHER_SIZES = {2: (0.5, 0.75), 3: (0.6, 0.85), 4: (0.7, 0.9)}  # by scale: shrunk by 0.5 at x4, sons are too small
 MARGIN = 8  # LR pixels of context around what is held out
-LEVEL_SLACK = 1e-3  # 8-bit levels that float32 values may be beside them
 LARGEST_CHANGE = 0.5  # squared, of the image by what was learnt, in units of the squared error that there was to mend
 SHARES = (0.0, 0.25, 0.5, 0.75)  # of what was learnt, that are tried
 VIEWS = (1, 2, 4, 8)
@@ -131,10 +128,10 @@ class Tailor:
         """Teach the network, of which FiLM stays as it is, to make the fathers of their sons."""
         generator, fit = run.generator(), fit_to(degradation, lr.device)
         plain = replace(degradation, wrap="")  # crops do not continue on their other side
-        rounded = _rounding_like(lr)
+        rounded = rounding_like(lr)
         learnt = [p for name, p in network.named_parameters() if name.startswith(("heads", "body", "tails"))]
         before = [parameter.clone() for parameter in learnt]
-        part = _detailed_part(lr, degradation.wraps, generator)
+        part = detailed_part(lr, degradation.wraps, generator)
         seen = degradation if part.shape == lr.shape else plain
         before_learning = self._result(network, part, seen, run)
         first = fathers = self._fathers(before_learning, seen)
@@ -174,14 +171,9 @@ class Tailor:
 
     def _fathers(self, result: Tensor, degradation: Degradation) -> list[Father]:
         """Return smaller copies of the result so far, none smaller than the kernel."""
-        scale = round(degradation.scales[0])
-        fathers = []
-        for factor in torch.linspace(*self._father_sizes(scale), FATHERS).tolist():
-            copy = resize(result, factor).clamp_(0, 1)
-            height, width = (n // scale * scale for n in copy.shape[-2:])
-            if min(height, width) >= degradation.reach:
-                fathers.append(Father(copy[..., :height, :width], _learnt_part(height, width).to(result.device)))
-        return fathers
+        factors = torch.linspace(*self._father_sizes(round(degradation.scales[0])), FATHERS).tolist()
+        copies = shrunk_copies(result, factors, degradation)
+        return [Father(copy, _learnt_part(copy.shape[-2], copy.shape[-1]).to(result.device)) for copy in copies]
 
     def _father_sizes(self, scale: int) -> tuple[float, float]:
         """Return the least and the greatest factor that a result at a scale is shrunk by."""
@@ -281,24 +273,9 @@ def _keep(weights: Sequence[tuple[Tensor, Tensor]], share: float, learnt: Sequen
         now.copy_(before if share == 0 else before + share * (learnt[index] - before))
 
 
-def _detailed_part(lr: Tensor, wraps: tuple[bool, bool], generator: torch.Generator) -> Tensor:
-    """Return what is learnt from: of a large image the most detailed of some random parts."""
-    if max(lr.shape[-2:]) <= RESULT_SIDE:
-        return lr
-    parts = [random_crop(lr, RESULT_SIDE, generator, wraps) for _ in range(CANDIDATES)]
-    return max(parts, key=lambda part: float(part.diff(dim=-1).abs().mean() + part.diff(dim=-2).abs().mean()))
-
-
 def _affordable_views(pixels: int) -> int:
     """Return how many views of an image of so many LR pixels the default takes."""
     return max([2, *(views for views in VIEWS if views * pixels <= VIEW_PIXELS)])
-
-
-def _rounding_like(lr: Tensor) -> Callable[[Tensor], Tensor]:
-    """Return what rounds sons to 8 bits if the image is: what is finer in them, the network must not learn to use."""
-    levels = 255 * lr
-    has_8_bits = torch.allclose(levels, levels.round(), rtol=0, atol=LEVEL_SLACK)
-    return quantized if has_8_bits else lambda sons: sons
 
 
 def _prior_for(prior: str, head: int) -> str:

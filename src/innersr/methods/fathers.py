@@ -1,0 +1,54 @@
+"""Fathers as sharp per pixel as the picture that is wanted: a first result, shrunk a little.
+
+The LR image itself, the father of published internal learning, is blurrier per pixel than that picture, and teaches
+blur.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor
+
+from innersr.augment import random_crop
+from innersr.degradation import Degradation
+from innersr.metrics import quantized
+from innersr.resize import resize
+
+RESULT_SIDE = 256  # LR pixels: of large images a part is learnt from
+CANDIDATES = 8  # parts, of which the most detailed is taken
+LEVEL_SLACK = 1e-3  # 8-bit levels that float32 values may be beside them
+
+
+def detailed_part(lr: Tensor, wraps: tuple[bool, bool], generator: torch.Generator) -> Tensor:
+    """Return what is learnt from: of a large image the most detailed of some random parts."""
+    if max(lr.shape[-2:]) <= RESULT_SIDE:
+        return lr
+    parts = [random_crop(lr, RESULT_SIDE, generator, wraps) for _ in range(CANDIDATES)]
+    return max(parts, key=lambda part: float(part.diff(dim=-1).abs().mean() + part.diff(dim=-2).abs().mean()))
+
+
+def shrunk_copies(result: Tensor, factors: Iterable[float], degradation: Degradation) -> list[Tensor]:
+    """Return smaller copies of a result, of whole cells of HR pixels, none smaller than the kernel.
+
+    Args:
+        result: (N, C, H, W) in [0, 1].
+        factors: that it is shrunk by, one for each copy.
+        degradation: that will make sons of the copies.
+    """
+    cells = [max(1, round(scale)) for scale in degradation.scales]
+    copies = []
+    for factor in factors:
+        copy = resize(result, factor).clamp_(0, 1)
+        height, width = (n // cell * cell for n, cell in zip(copy.shape[-2:], cells, strict=True))
+        if min(height, width) >= degradation.reach:
+            copies.append(copy[..., :height, :width])
+    return copies
+
+
+def rounding_like(lr: Tensor) -> Callable[[Tensor], Tensor]:
+    """Return what rounds sons to 8 bits if the image is: what is finer in them, the network must not learn to use."""
+    levels = 255 * lr
+    has_8_bits = torch.allclose(levels, levels.round(), rtol=0, atol=LEVEL_SLACK)
+    return quantized if has_8_bits else lambda sons: sons
