@@ -174,6 +174,20 @@ def test_blurred_images_have_kernels_that_depend_on_seed_step_and_place_only():
     assert list(lesson.validate(network, (image(3, (48, 48)),), RUN)) == ["g2.0d x2", "ganid x2"]
 
 
+def test_several_scales_and_crops_without_blur_are_drawn_evenly():
+    lesson = SupervisedLesson(scales=6, crop=24, blur=True, unblurred=0.5, subsampling="direct", anchor="either")
+    drawn = [lesson._degradation(torch.Generator().manual_seed(seed)) for seed in range(120)]
+    assert {d.scale for d in drawn} == {2.0, 2.2, 2.4, 2.6, 2.8, 3.0}
+    sharp = [d for d in drawn if d.kernel is None]
+    assert 40 < len(sharp) < 80
+    assert {d.subsampling for d in drawn if d.kernel is not None} == {"direct"}
+    crops = lesson.crops(pool(), 0, range(4))
+    seen, base = lesson._pairs(crops.images.float() / 255, crops.generators)
+    assert torch.equal(seen, base) and seen.shape == crops.images.shape
+    names = [*lesson.validate(lesson.network(), (image(3, (48, 48)),), RUN)]
+    assert names == ["g2.0d x2", "ganid x2", "g2.0d x3", "ganid x3"]
+
+
 @pytest.mark.parametrize(
     ("kind", "settings", "said"),
     [
@@ -183,15 +197,20 @@ def test_blurred_images_have_kernels_that_depend_on_seed_step_and_place_only():
         (TailorLesson, {"optimizer": "sgd"}, "one of adam, muon, got 'sgd'"),
         (TailorLesson, {"error": "squared"}, "one of absolute, logarithmic, got 'squared'"),
         (TailorLesson, {"depth": 2}, "depth 3 at least"),
-        (SupervisedLesson, {"crop": 25}, "a multiple of it, got 2 and 25"),
-        (SupervisedLesson, {"scale": 1}, "scale must be 2 at least"),
+        (SupervisedLesson, {"crop": 25}, "a multiple of every whole scale, got 25 for "),
+        (SupervisedLesson, {"scales": 6, "crop": 64}, "a multiple of every whole scale, got 64 for "),
+        (SupervisedLesson, {"scale": 1}, "scale must be 2 at least and scales 1, got 1 and 1"),
+        (SupervisedLesson, {"scales": 0}, "scale must be 2 at least and scales 1, got 2 and 0"),
+        (SupervisedLesson, {"scales": 2, "subpixel": True}, "a sub-pixel network needs one whole scale"),
+        (SupervisedLesson, {"blur": True, "unblurred": 1.5}, "a share from 0 to 1, got 1.5"),
+        (SupervisedLesson, {"unblurred": 0.5}, "are for blurred images; set blur=true"),
         (SupervisedLesson, {"optimizer": "sgd"}, "one of adam, muon, got 'sgd'"),
         (SupervisedLesson, {"error": "squared"}, "one of absolute, logarithmic, got 'squared'"),
         (SupervisedLesson, {"batch": 0}, "batch and width must be 1 at least"),
         (SupervisedLesson, {"blur": True, "subsampling": "cubic"}, "one of direct, bicubic, got 'cubic'"),
         (SupervisedLesson, {"blur": True, "anchor": "corner"}, "one of centre, aligned, either, got 'corner'"),
         (SupervisedLesson, {"blur": True, "crop": 14}, "crop must be 15 at least, the side of the kernels, got 14"),
-        (SupervisedLesson, {"subsampling": "direct"}, "are those of blurred images; set blur=true"),
+        (SupervisedLesson, {"subsampling": "direct"}, "are for blurred images; set blur=true"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(kind, settings, said):

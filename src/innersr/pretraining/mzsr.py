@@ -27,13 +27,12 @@ from innersr.methods.mzsr import adapt_network, published_rates, rates_by_step
 from innersr.networks import DetailStack
 from innersr.pretraining.crops import CropPool, Crops
 from innersr.pretraining.lessons import ParameterGroup
-from innersr.pretraining.tasks import ANCHORS, KERNEL_SIDE, SUBSAMPLINGS, random_blur
+from innersr.pretraining.tasks import ANCHORS, KERNEL_SIDE, SUBSAMPLINGS, random_blur, scales_from
 from innersr.pretraining.validation import measure
 from innersr.run import Run, generator_of
 from innersr.specs import BENCHMARK_KERNEL
 
 PAIRS = ("external", "recursive")
-SCALE_STEP = 0.2  # from one scale to the next
 EVEN_STEPS = 10_000 / 3  # meta-steps over which a weight of the even ones would fall to 0
 LEAST_WEIGHT = 0.03  # of an even one, that it falls to
 VALIDATED_STEPS = (0, 1, 10)
@@ -203,7 +202,7 @@ class MZSRLesson:
 
     @property
     def _scales(self) -> list[float]:
-        return [round(self.scale + SCALE_STEP * i, 6) for i in range(self.scales)]
+        return scales_from(self.scale, self.scales)
 
     @property
     def _crops_per_task(self) -> int:

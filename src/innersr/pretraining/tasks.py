@@ -31,6 +31,7 @@ PATH = 12  # points on the path of a motion kernel
 SUBSAMPLINGS = ("direct", "bicubic")
 ANCHORS = ("centre", "aligned", "either")
 KERNEL_SIDE = 15  # pixels, of MZSR's kernels
+SCALE_STEP = 0.2  # from one scale of a multi-scale network to the next
 
 
 class Task(NamedTuple):
@@ -50,6 +51,11 @@ class Task(NamedTuple):
 def hr_side(lr_side: int, scale: int) -> int:
     """Return how large an HR crop has to be, the kernel's reach around it included."""
     return scale * (lr_side + 2 * REACH)
+
+
+def scales_from(least: float, count: int) -> list[float]:
+    """Return so many scales, SCALE_STEP apart."""
+    return [round(least + SCALE_STEP * i, 6) for i in range(count)]
 
 
 def random_blur(generator: torch.Generator, scale: float, *, subsampling: str, anchor: str) -> Degradation:
