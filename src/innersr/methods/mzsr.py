@@ -7,6 +7,7 @@ were meta-trained, over many kernels, to be a few steps away from good ones (`pr
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -157,12 +158,9 @@ class MZSR:
         self, network: DetailStack, lr: Tensor, degradation: Degradation, rates: Sequence[float], run: Run, stage: str
     ) -> DetailStack:
         """Return a copy of the network that has learnt from its own result of an image, of one band or three."""
-        learner = with_weights(network, weights_of(network))
-        generator, rounded = run.generator(), rounding_like(lr)
+        learner, generator, rounded = copy.deepcopy(network).to(lr.device), run.generator(), rounding_like(lr)
         plain = replace(degradation, wrap="")  # crops do not continue on their other side
-        fathers = (
-            [as_colours(copy) for copy in self._sharpened(learner, lr, degradation, run, generator)] if rates else []
-        )
+        fathers = self._sharpened(learner, lr, degradation, run, generator) if rates else []
         if not fathers:
             return learner  # they would all be smaller than the kernel
         side = max(LARGEST_CROP, degradation.reach)
@@ -173,7 +171,7 @@ class MZSR:
             optimizer.zero_grad()
             losses = []
             for father in fathers:
-                crop = random_crop(father, side, generator)
+                crop = as_colours(random_crop(father, side, generator))
                 pairs = pairs_of(learner, rounded(plain(crop, generator)), crop, plain)
                 loss = loss_of(learner, weights_of(learner), pairs, run.autocast()) / len(fathers)
                 loss.backward()
