@@ -10,7 +10,7 @@ from innersr.errors import InputError
 from innersr.kernels import gaussian
 from innersr.methods import tailor
 from innersr.methods.fathers import detailed_part, rounding_like
-from innersr.methods.tailor import Tailor, _affordable_views, _prior_for
+from innersr.methods.tailor import Tailor, _affordable_views, _leaves_aliases, _prior_for
 from innersr.metrics import psnr
 from innersr.run import Run
 from innersr.tailored import TailoredStack
@@ -65,6 +65,38 @@ def test_what_makes_the_held_out_part_worse_is_forgotten(method):
     ruined = replace(method, steps=12, learning_rate=0.5, refresh=0)
     lr = DIRECT(edges(96))
     torch.testing.assert_close(upscaled(ruined, lr), upscaled(replace(method, steps=0), lr), rtol=0, atol=1e-6)
+
+
+def kept_shares(monkeypatch, method, degradation):
+    """Return which shares of what was learnt were tried, and in the end kept."""
+    shares, original = [], tailor._keep
+
+    def noted(weights, share, learnt=()):
+        shares.append(share)
+        original(weights, share, learnt)
+
+    monkeypatch.setattr(tailor, "_keep", noted)
+    upscaled(method, degradation(edges(96)), degradation)
+    return set(shares[:-1]), shares[-1]
+
+
+def test_a_little_is_kept_of_what_the_held_out_part_does_not_judge(method, monkeypatch):
+    tried, kept = kept_shares(monkeypatch, replace(method, steps=1, learning_rate=1e-9, refresh=0), DIRECT)
+    assert tried == {0.0, 0.25, 0.5, 0.75}
+    assert kept > 0
+
+
+def test_where_the_image_has_aliases_a_little_is_the_most_that_is_kept(method, monkeypatch):
+    sharp = Degradation(scale=2, kernel=gaussian(0.2, size=7), anchor="centre")
+    tried, kept = kept_shares(monkeypatch, replace(method, steps=4), sharp)
+    assert tried == {0.0, 0.25}
+    assert kept in tried
+
+
+@pytest.mark.parametrize(("variance", "leaves"), [(0.05, True), (0.2, True), (0.6, False), (2.0, False)])
+def test_a_kernel_leaves_aliases_where_it_hardly_blurs(variance, leaves):
+    assert _leaves_aliases(Degradation(scale=2, kernel=gaussian(variance, size=15), anchor="centre")) == leaves
+    assert not _leaves_aliases(Degradation(scale=2))
 
 
 def test_what_changes_the_image_more_than_there_was_to_mend_is_forgotten(method, monkeypatch):

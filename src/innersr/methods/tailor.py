@@ -13,12 +13,14 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from innersr.augment import SYMMETRIES, apply_symmetry, random_crop
 from innersr.conditioned import Fit, as_seen, correct, enlarge, fit_to, render, surrounded
 from innersr.degradation import Degradation
 from innersr.errors import InputError
+from innersr.inverse import taps_of
 from innersr.methods.fathers import RESULT_SIDE, detailed_part, rounding_like, shrunk_copies
 from innersr.methods.protocols import Upscaler
 from innersr.priors import load_prior, prior_names
@@ -37,6 +39,9 @@ FATHER_SIZES = {2: (0.5, 0.75), 3: (0.6, 0.85), 4: (0.7, 0.9)}  # by scale: shru
 MARGIN = 8  # LR pixels of context around what is held out
 LARGEST_CHANGE = 0.5  # squared, of the image by what was learnt, in units of the squared error that there was to mend
 SHARES = (0.0, 0.25, 0.5, 0.75)  # of what was learnt, that are tried
+CELL, LEVEL = 8, 1 / 255**2  # pixels: a cell of what is held out counts by the logarithm of its error, plus a level's
+DOUBT = 0.01  # of that logarithm: by so much forgetting all has to be better than keeping a little, which seldom harms
+ALIASED = 0.7  # amplitude of a kernel at the highest frequency that LR pixels hold: above it, a little is the most
 VIEWS = (1, 2, 4, 8)
 VIEW_PIXELS = 2 * 256**2  # LR pixels, of all views together, up to which their number is not for the user to save
 BACK_PROJECTION = 10  # steps, where the scale is not one of the network's
@@ -158,7 +163,8 @@ class Tailor:
         # The father that was shrunk least tells best: it is nearest in scale to what is to be made.
         trial = _trial(first[-1], plain, generator, rounded)
         weights = list(zip(learnt, before, strict=True))
-        to_mend = _keep_what_helps(network, weights, trial, fit, run)
+        shares = SHARES[:2] if _leaves_aliases(degradation) else SHARES
+        to_mend = _keep_what_helps(network, weights, shares, trial, fit, run)
         change = self._result(network, part, seen, run) - before_learning
         if float(change.square().mean()) > LARGEST_CHANGE * to_mend:
             _keep(weights, 0.0)
@@ -233,10 +239,19 @@ def _learnt_part(height: int, width: int) -> Tensor:
     return learnt
 
 
+def _leaves_aliases(degradation: Degradation) -> bool:
+    """Tell whether a kernel blurs so little that the LR image has aliases, which no shrunk result has."""
+    taps = taps_of(degradation)
+    displacement = (torch.arange(taps.shape[-1]) - taps.shape[-1] // 2) / degradation.scales[0]
+    wave = torch.exp(-1j * math.pi * displacement)  # half a cycle per LR pixel
+    return max(float((taps.sum(axis) * wave).sum().abs()) for axis in (0, 1)) > ALIASED
+
+
 @torch.no_grad()
-def _keep_what_helps(
+def _keep_what_helps(  # noqa: PLR0913 (what is judged, and what by)
     network: TailoredStack,
     weights: Sequence[tuple[Tensor, Tensor]],
+    shares: Sequence[float],
     trial: Trial,
     fit: Fit,
     run: Run,
@@ -246,6 +261,7 @@ def _keep_what_helps(
     Args:
         network: that has learnt.
         weights: of it, and what they were before.
+        shares: of the way that are tried, 0 first.
         trial: to judge by.
         fit: to the degradation.
         run: at whose precision to judge.
@@ -255,15 +271,21 @@ def _keep_what_helps(
     """
     learnt = [now.clone() for now, _ in weights]
 
-    def error(share: float) -> float:
+    def squares(share: float) -> Tensor:
         _keep(weights, share, learnt)
         layers = network.folded(fit.scale, fit.conditions, trial.image.shape[1])
         difference = enlarge(layers, fit, surrounded(trial.son), run) - trial.image
-        return float(difference[..., trial.top :, trial.left :].square().mean())
+        return difference[..., trial.top :, trial.left :].square()
 
-    errors = {share: error(share) for share in SHARES}
-    _keep(weights, min(SHARES, key=errors.__getitem__), learnt)
-    return errors[0.0]
+    def error(of: Tensor) -> float:
+        cells = F.avg_pool2d(of.mean(1, keepdim=True), CELL, ceil_mode=True)
+        return float((cells + LEVEL).log().mean())
+
+    before = squares(0.0)
+    errors = {share: error(squares(share)) for share in shares[1:]}
+    errors[0.0] = error(before) + DOUBT
+    _keep(weights, min(shares, key=errors.__getitem__), learnt)
+    return float(before.mean())
 
 
 @torch.no_grad()
