@@ -129,7 +129,7 @@ def test_sons_are_as_fine_as_the_image():
 def test_of_a_large_image_the_most_detailed_part_is_learnt_from():
     lr = torch.full((1, 1, 300, 900), 0.5)
     lr[..., 450:] = torch.rand(300, 450, generator=torch.Generator().manual_seed(1))
-    part = detailed_part(lr, (False, False), torch.Generator().manual_seed(2))
+    part, _ = detailed_part(lr, DIRECT, torch.Generator().manual_seed(2))
     assert part.shape[-2:] == (256, 256)
     assert float(part.diff(dim=-1).abs().mean()) > 0.3  # of uniform noise it is 1/3, of the flat half 0
 

@@ -7,6 +7,7 @@ blur.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -15,18 +16,28 @@ from innersr.augment import random_crop
 from innersr.degradation import Degradation
 from innersr.metrics import quantized
 from innersr.resize import resize
+from innersr.run import Run
 
 RESULT_SIDE = 256  # LR pixels: of large images a part is learnt from
 CANDIDATES = 8  # parts, of which the most detailed is taken
 LEVEL_SLACK = 1e-3  # 8-bit levels that float32 values may be beside them
 
 
-def detailed_part(lr: Tensor, wraps: tuple[bool, bool], generator: torch.Generator) -> Tensor:
-    """Return what is learnt from: of a large image the most detailed of some random parts."""
+def detailed_part(lr: Tensor, degradation: Degradation, generator: torch.Generator) -> tuple[Tensor, Degradation]:
+    """Return what is learnt from, of a large image the most detailed of some random parts, and what made that."""
     if max(lr.shape[-2:]) <= RESULT_SIDE:
-        return lr
-    parts = [random_crop(lr, RESULT_SIDE, generator, wraps) for _ in range(CANDIDATES)]
-    return max(parts, key=lambda part: float(part.diff(dim=-1).abs().mean() + part.diff(dim=-2).abs().mean()))
+        return lr, degradation
+    parts = [random_crop(lr, RESULT_SIDE, generator, degradation.wraps) for _ in range(CANDIDATES)]
+    part = max(parts, key=lambda part: float(part.diff(dim=-1).abs().mean() + part.diff(dim=-2).abs().mean()))
+    return part, replace(degradation, wrap="")  # a part does not continue on its other side
+
+
+def as_one_tile(run: Run) -> Run:
+    """Return how a first result is made: in silence, and whatever memory is free in one tile.
+
+    What tiles change by rounding, learning would magnify.
+    """
+    return replace(run, report=None, tile=RESULT_SIDE)
 
 
 def shrunk_copies(result: Tensor, factors: Iterable[float], degradation: Degradation) -> list[Tensor]:

@@ -23,7 +23,7 @@ from innersr.degradation import Degradation
 from innersr.errors import InputError, KernelError
 from innersr.methods.adaptation import Weights, loss_of, pairs_of, sgd_step, weights_of, with_weights
 from innersr.methods.bands import as_colours, enlarge, planes_of, stage_of
-from innersr.methods.fathers import RESULT_SIDE, detailed_part, rounding_like, shrunk_copies
+from innersr.methods.fathers import as_one_tile, detailed_part, rounding_like, shrunk_copies
 from innersr.methods.protocols import Upscaler
 from innersr.methods.supervised import load_stack
 from innersr.networks import DetailStack
@@ -184,10 +184,8 @@ class MZSR:
         self, network: DetailStack, lr: Tensor, degradation: Degradation, run: Run, generator: torch.Generator
     ) -> list[Tensor]:
         """Return fathers: what the network makes of an image so far, back-projected and shrunk."""
-        part = detailed_part(lr, degradation.wraps, generator)
-        seen = degradation if part.shape == lr.shape else replace(degradation, wrap="")
-        # One tile, whatever memory is free: what tiles change by rounding, learning would magnify.
-        quiet = replace(run, report=None, tile=RESULT_SIDE)
+        part, seen = detailed_part(lr, degradation, generator)
+        quiet = as_one_tile(run)
         result = enlarge([network], part, seen, quiet, ensemble=False)
         back_project(result, part, seen, steps=self.back_projection, run=quiet)
         return shrunk_copies(result, FATHER_SIZES, seen)

@@ -21,7 +21,7 @@ from innersr.conditioned import Fit, as_seen, correct, enlarge, fit_to, render, 
 from innersr.degradation import Degradation
 from innersr.errors import InputError
 from innersr.inverse import taps_of
-from innersr.methods.fathers import RESULT_SIDE, detailed_part, rounding_like, shrunk_copies
+from innersr.methods.fathers import as_one_tile, detailed_part, rounding_like, shrunk_copies
 from innersr.methods.protocols import Upscaler
 from innersr.priors import load_prior, prior_names
 from innersr.recurrence import recurrence_of, steps_for
@@ -136,8 +136,7 @@ class Tailor:
         rounded = rounding_like(lr)
         learnt = [p for name, p in network.named_parameters() if name.startswith(("heads", "body", "tails"))]
         before = [parameter.clone() for parameter in learnt]
-        part = detailed_part(lr, degradation.wraps, generator)
-        seen = degradation if part.shape == lr.shape else plain
+        part, seen = detailed_part(lr, degradation, generator)
         before_learning = self._result(network, part, seen, run)
         first = fathers = self._fathers(before_learning, seen)
         if not fathers:
@@ -171,9 +170,7 @@ class Tailor:
 
     def _result(self, network: TailoredStack, lr: Tensor, degradation: Degradation, run: Run) -> Tensor:
         """Return what the network makes of an image, in [0, 1]."""
-        # One tile, whatever memory is free: what tiles change by rounding, learning would magnify.
-        quiet = replace(run, report=None, tile=RESULT_SIDE)
-        return render(network, as_seen(lr, network), degradation, quiet, symmetries=(0,)).clamp_(0, 1)
+        return render(network, as_seen(lr, network), degradation, as_one_tile(run), symmetries=(0,)).clamp_(0, 1)
 
     def _fathers(self, result: Tensor, degradation: Degradation) -> list[Father]:
         """Return smaller copies of the result so far, none smaller than the kernel."""
