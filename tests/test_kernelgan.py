@@ -23,8 +23,9 @@ from innersr.methods.kernelgan_networks import DeepLinearGenerator, PatchDiscrim
 from innersr.resize import resize
 from small import RUN, SINGLE, image
 
-# A kernel forms in that many steps at that rate.
-QUICK = KernelGAN(steps=60, crop=40, learning_rate=1e-2, width=16)
+# A kernel forms in that many steps at that rate, whatever the seed and the processor's rounding; at twice the rate
+# one in five does not.
+QUICK = KernelGAN(steps=60, crop=40, learning_rate=5e-3, width=16)
 
 
 def draws(seed=1):
