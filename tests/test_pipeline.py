@@ -9,17 +9,20 @@ import torch
 from PIL import Image as PILImage
 from PIL import ImageCms
 
-from innersr.arrays import image_from
-from innersr.degradation import Degradation
+from helpers.methods import assumed, made
 from innersr.errors import ImageFileError, InnersrError, InputError
-from innersr.image import Image, Metadata, read, save
-from innersr.kernels import gaussian
-from innersr.methods import METHODS, BackProjection, Bicubic
-from innersr.metrics import consistency_psnr
+from innersr.images.conversions import image_from
+from innersr.images.image import Image
+from innersr.images.io import read, save
+from innersr.images.metadata import Metadata
+from innersr.methods.baselines import BackProjection, Bicubic
+from innersr.methods.registry import METHODS
+from innersr.metrics.fidelity import consistency_psnr
+from innersr.physics.degradation import Degradation
+from innersr.physics.kernels import gaussian
+from innersr.physics.resize import resize
 from innersr.pipeline import Result, default_output, upscale, upscale_image
-from innersr.resize import resize
 from innersr.run import Run
-from small import assumed, made
 
 RUN = Run(device="cpu", precision="fp32")
 DOUBLE = Degradation(scale=2)

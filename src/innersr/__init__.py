@@ -12,35 +12,33 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from innersr.blind import Estimate, examine
-    from innersr.degradation import Degradation
+    from innersr.blind.estimate import Estimate, examine
+    from innersr.blind.kernelgan.estimator import KernelGAN
     from innersr.errors import Cancelled, CheckpointError, ImageFileError, InnersrError, InputError, KernelError
-    from innersr.image import Image, Metadata, read, save
-    from innersr.kernel_files import load_kernel, save_kernel
-    from innersr.kernels import gaussian
-    from innersr.methods import (
-        METHODS,
-        MZSR,
-        ZSSR,
-        BackProjection,
-        Bicubic,
-        Method,
-        SinGANUpscaling,
-        Supervised,
-        Tailor,
-        Upscaler,
-        make_method,
-    )
-    from innersr.methods.kernelgan import KernelGAN
-    from innersr.methods.singan.model import PictureModel
-    from innersr.methods.singan.settings import SinGAN
-    from innersr.metrics import consistency_psnr, patch_distance, psnr, psnr_y, ssim, ssim_y
-    from innersr.natural_scenes import niqe
-    from innersr.picture_models import learn_picture, load_picture_model
+    from innersr.images.image import Image
+    from innersr.images.io import read, save
+    from innersr.images.metadata import Metadata
+    from innersr.methods.baselines import BackProjection, Bicubic
+    from innersr.methods.mzsr import MZSR
+    from innersr.methods.protocols import Method, Upscaler
+    from innersr.methods.registry import METHODS, make_method
+    from innersr.methods.singan import SinGANUpscaling
+    from innersr.methods.supervised import Supervised
+    from innersr.methods.tailor import Tailor
+    from innersr.methods.zssr import ZSSR
+    from innersr.metrics.fidelity import consistency_psnr, psnr, psnr_y, ssim, ssim_y
+    from innersr.metrics.niqe import niqe
+    from innersr.metrics.patch_distance import patch_distance
+    from innersr.metrics.recurrence import Recurrence, recurrence_of
+    from innersr.physics.degradation import Degradation
+    from innersr.physics.kernel_files import load_kernel, save_kernel
+    from innersr.physics.kernels import gaussian
+    from innersr.physics.resize import resize as imresize
     from innersr.pipeline import Result, upscale, upscale_image
-    from innersr.recurrence import Recurrence, recurrence_of
-    from innersr.resize import resize as imresize
     from innersr.run import Progress, Run
+    from innersr.singan.learn import learn_picture, load_picture_model
+    from innersr.singan.model import PictureModel
+    from innersr.singan.settings import SinGAN
 
 __all__ = [
     "METHODS",
@@ -95,35 +93,33 @@ __all__ = [
 __version__ = version("innersr")
 
 _HOMES = {
-    "blind": ["Estimate", "examine"],
-    "degradation": ["Degradation"],
+    "blind.estimate": ["Estimate", "examine"],
+    "blind.kernelgan.estimator": ["KernelGAN"],
     "errors": ["Cancelled", "CheckpointError", "ImageFileError", "InnersrError", "InputError", "KernelError"],
-    "image": ["Image", "Metadata", "read", "save"],
-    "kernel_files": ["load_kernel", "save_kernel"],
-    "kernels": ["gaussian"],
-    "methods": [
-        "METHODS",
-        "MZSR",
-        "ZSSR",
-        "BackProjection",
-        "Bicubic",
-        "Method",
-        "SinGANUpscaling",
-        "Supervised",
-        "Tailor",
-        "Upscaler",
-        "make_method",
-    ],
-    "methods.kernelgan": ["KernelGAN"],
-    "methods.singan.model": ["PictureModel"],
-    "methods.singan.settings": ["SinGAN"],
-    "metrics": ["consistency_psnr", "patch_distance", "psnr", "psnr_y", "ssim", "ssim_y"],
-    "natural_scenes": ["niqe"],
-    "picture_models": ["learn_picture", "load_picture_model"],
+    "images.image": ["Image"],
+    "images.io": ["read", "save"],
+    "images.metadata": ["Metadata"],
+    "methods.baselines": ["BackProjection", "Bicubic"],
+    "methods.mzsr": ["MZSR"],
+    "methods.protocols": ["Method", "Upscaler"],
+    "methods.registry": ["METHODS", "make_method"],
+    "methods.singan": ["SinGANUpscaling"],
+    "methods.supervised": ["Supervised"],
+    "methods.tailor": ["Tailor"],
+    "methods.zssr": ["ZSSR"],
+    "metrics.fidelity": ["consistency_psnr", "psnr", "psnr_y", "ssim", "ssim_y"],
+    "metrics.niqe": ["niqe"],
+    "metrics.patch_distance": ["patch_distance"],
+    "metrics.recurrence": ["Recurrence", "recurrence_of"],
+    "physics.degradation": ["Degradation"],
+    "physics.kernel_files": ["load_kernel", "save_kernel"],
+    "physics.kernels": ["gaussian"],
+    "physics.resize": ["imresize"],
     "pipeline": ["Result", "upscale", "upscale_image"],
-    "recurrence": ["Recurrence", "recurrence_of"],
-    "resize": ["imresize"],
     "run": ["Progress", "Run"],
+    "singan.learn": ["learn_picture", "load_picture_model"],
+    "singan.model": ["PictureModel"],
+    "singan.settings": ["SinGAN"],
 }
 _NAMES_AT_HOME = {"imresize": "resize"}
 

@@ -1,5 +1,7 @@
 """`python -m innersr` is `innersr`."""
 
-from innersr.cli import main
+from __future__ import annotations
+
+from innersr.cli.app import main
 
 main()

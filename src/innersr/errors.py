@@ -10,6 +10,8 @@ InnersrError
 Every message is one line that names what was given, what was wrong with it and what to do instead.
 """
 
+from __future__ import annotations
+
 
 class InnersrError(Exception):
     """Base of everything this package raises on purpose."""

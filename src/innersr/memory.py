@@ -7,6 +7,29 @@ from pathlib import Path
 
 import torch
 
+
+def _reset_peak_memory(device: torch.device) -> bool:
+    """Let the peak begin anew; return whether this system can."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return True
+    with contextlib.suppress(OSError):  # not Linux, or a container that hides it
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+        return True
+    return False
+
+
+def _peak_memory(device: torch.device) -> int | None:
+    """Return the peak of device memory, else of this process's resident memory (which begins with Python and torch)."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    status = Path("/proc/self/status")
+    if status.exists():
+        fields = dict(line.split(":", 1) for line in status.read_text(encoding="ascii").splitlines())
+        return int(fields["VmHWM"].split()[0]) * 1024
+    return None
+
+
 UNKNOWN = 2**30  # bytes: what is assumed to be free where the system does not say
 OUT_OF_MEMORY = ("allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED", "bad_alloc")
 CGROUP = Path("/sys/fs/cgroup")

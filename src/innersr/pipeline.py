@@ -13,15 +13,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from innersr.arrays import image_from
-from innersr.blind import Estimate, examine
-from innersr.degradation import LOUDEST, Degradation
+from innersr.blind.estimate import Estimate, examine
 from innersr.errors import InputError
-from innersr.image import Image, check_writable, read, save
-from innersr.methods import Method, Upscaler, make_method
-from innersr.metrics import consistency_psnr
-from innersr.refine import with_grain
-from innersr.resize import Scale, Window, cut
+from innersr.images.conversions import image_from
+from innersr.images.image import Image
+from innersr.images.io import check_writable, read, save
+from innersr.methods.protocols import Method, Upscaler
+from innersr.methods.registry import make_method
+from innersr.metrics.fidelity import consistency_psnr
+from innersr.physics.degradation import LOUDEST, Degradation
+from innersr.physics.resize import Scale, Window, cut
 from innersr.run import Run
 
 ALPHA_CHOICES = ("auto", "same", "drop")
@@ -306,3 +307,19 @@ def _check_target(target: Path, image: Image, degradation: Degradation, alpha: s
         overwrite=False,
         size=(columns, rows),
     )
+
+
+@torch.no_grad()
+def with_grain(sr: Tensor, lr: Tensor, degradation: Degradation) -> Tensor:
+    """Return `sr` with the grain of `lr`, which is all that `sr` does not explain, enlarged but not sharpened.
+
+    Args:
+        sr: (N, C, H, W) in [0, 1], free of noise.
+        lr: (N, C, h, w) in [0, 1].
+        degradation: from the one to the other; its noise does not matter.
+
+    Returns:
+        sr + upsample(lr - K sr), clipped to [0, 1], with the cubic kernel on the degradation's grid.
+    """
+    grain = lr - degradation.forward(sr, (lr.shape[-2], lr.shape[-1]))
+    return (sr + degradation.upsample(grain, (sr.shape[-2], sr.shape[-1]))).clamp_(0, 1)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from innersr.degradation import Degradation
 from innersr.errors import InputError
 from innersr.methods.protocols import Upscaler
-from innersr.refine import back_project
-from innersr.resize import resize
+from innersr.physics.back_projection import back_project
+from innersr.physics.degradation import Degradation
+from innersr.physics.resize import resize
 from innersr.run import Run
 
 PHASES = ("repository", "aligned")

@@ -12,10 +12,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from innersr.augment import random_crop
-from innersr.degradation import Degradation
-from innersr.metrics import quantized
-from innersr.resize import resize
+from innersr.metrics.grey_levels import quantized
+from innersr.physics.degradation import Degradation
+from innersr.physics.resize import resize
+from innersr.physics.symmetries import random_crop
 from innersr.run import Run
 
 RESULT_SIDE = 256  # LR pixels: of large images a part is learnt from

@@ -16,21 +16,21 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from innersr import kernels
-from innersr.augment import random_crop
-from innersr.blur import WHOLE, is_whole
-from innersr.degradation import Degradation
 from innersr.errors import InputError, KernelError
-from innersr.methods.adaptation import Weights, loss_of, pairs_of, sgd_step, weights_of, with_weights
-from innersr.methods.bands import as_colours, enlarge, planes_of, stage_of
+from innersr.inference.channels import as_colours, enlarge, planes_of, stage_of
 from innersr.methods.fathers import as_one_tile, detailed_part, rounding_like, shrunk_copies
+from innersr.methods.maml import Weights, loss_of, pairs_of, sgd_step, weights_of, with_weights
 from innersr.methods.protocols import Upscaler
+from innersr.methods.schedules import cosine
 from innersr.methods.supervised import load_stack
-from innersr.networks import DetailStack
-from innersr.priors import prior_names
-from innersr.refine import back_project
+from innersr.networks.detail_stack import DetailStack
+from innersr.networks.priors import prior_names
+from innersr.physics import kernels
+from innersr.physics.back_projection import back_project
+from innersr.physics.convolution import WHOLE, is_whole
+from innersr.physics.degradation import Degradation
+from innersr.physics.symmetries import random_crop
 from innersr.run import Run
-from innersr.training import cosine
 
 NETWORKS = ("auto", "paper", "subpixel")
 FATHERS = ("image", "sharpened")
@@ -74,6 +74,7 @@ PRIORS = (
     Packaged("mzsr-bicubic-x4-lr", "subpixel", "bicubic", (4, 4), DIRECT_X4),  # beyond the paper
     Packaged("mzsr-multi", "paper", "direct", (2, 4), MULTI_SCALE),
 )
+
 LARGE_SCALE = Packaged("supervised-x2", "paper", "bicubic", (2, 2), BICUBIC_X2)
 
 

@@ -7,8 +7,8 @@ from typing import Protocol, TypeAlias
 
 from torch import Tensor
 
-from innersr.degradation import Degradation
-from innersr.resize import Scale
+from innersr.physics.degradation import Degradation
+from innersr.physics.resize import Scale
 from innersr.run import Run
 
 Upscaler: TypeAlias = Callable[[Tensor], Tensor]

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from innersr.blur import WHOLE
-from innersr.degradation import Degradation
 from innersr.errors import InputError
-from innersr.methods.bands import COLOURS, enlarge, planes_of
+from innersr.inference.channels import COLOURS, enlarge, planes_of
 from innersr.methods.protocols import Upscaler
-from innersr.networks import DetailStack
-from innersr.priors import load_prior, prior_names
+from innersr.networks.detail_stack import DetailStack
+from innersr.networks.priors import load_prior, prior_names
+from innersr.physics.convolution import WHOLE
+from innersr.physics.degradation import Degradation
 from innersr.run import Run
 
 PREFIX = "supervised-x"  # of the names of packaged priors; the scale follows

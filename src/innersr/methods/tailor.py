@@ -16,20 +16,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from innersr.augment import SYMMETRIES, apply_symmetry, random_crop
-from innersr.conditioned import Fit, as_seen, correct, enlarge, fit_to, render, surrounded
-from innersr.degradation import Degradation
 from innersr.errors import InputError
-from innersr.inverse import taps_of
+from innersr.inference.tailored import Fit, as_seen, correct, enlarge, fit_to, render, surrounded
 from innersr.methods.fathers import as_one_tile, detailed_part, rounding_like, shrunk_copies
 from innersr.methods.protocols import Upscaler
-from innersr.priors import load_prior, prior_names
-from innersr.recurrence import recurrence_of, steps_for
-from innersr.refine import back_project
-from innersr.resize import resize
+from innersr.methods.schedules import cosine
+from innersr.metrics.recurrence import recurrence_of, steps_for
+from innersr.networks.priors import load_prior, prior_names
+from innersr.networks.tailored_stack import SCALES, TailoredStack
+from innersr.physics.back_projection import back_project
+from innersr.physics.degradation import Degradation
+from innersr.physics.pseudoinverse import taps_of
+from innersr.physics.resize import resize
+from innersr.physics.symmetries import SYMMETRIES, apply_symmetry, random_crop
 from innersr.run import Run
-from innersr.tailored import SCALES, TailoredStack
-from innersr.training import cosine
 
 PRIOR = "tailor"  # the packaged one for all scales; -x4 follows in the name of one for a scale alone
 WARM_UP = 10  # steps over which the learning rate rises from 0

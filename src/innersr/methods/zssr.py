@@ -15,17 +15,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from innersr.augment import SYMMETRIES, apply_symmetry, random_crop
-from innersr.blur import is_whole
-from innersr.degradation import LOUDEST, Degradation
-from innersr.detail import render
 from innersr.errors import InputError, KernelError
+from innersr.inference.detail import render
 from innersr.methods.protocols import Upscaler
-from innersr.networks import DetailStack
-from innersr.refine import back_project
-from innersr.resize import resize
+from innersr.methods.schedules import PlateauRule, cosine
+from innersr.networks.detail_stack import DetailStack
+from innersr.physics.back_projection import back_project
+from innersr.physics.convolution import is_whole
+from innersr.physics.degradation import LOUDEST, Degradation
+from innersr.physics.resize import resize
+from innersr.physics.symmetries import SYMMETRIES, apply_symmetry, random_crop
 from innersr.run import Run
-from innersr.training import PlateauRule, cosine
 
 SMALLEST_SIDE = 16  # pixels: a smaller image holds too few patches to learn from
 SMALLEST_FATHER = 32  # pixels, unless the image itself is smaller

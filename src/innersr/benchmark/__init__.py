@@ -1,0 +1,1 @@
+"""Methods x degradations x images in one table."""

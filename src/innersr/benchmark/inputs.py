@@ -1,0 +1,97 @@
+"""What the benchmark gives a method: the small image, and what it is told of it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from innersr.blind.estimate import Estimate, examine
+from innersr.metrics.grey_levels import quantized
+from innersr.physics.degradation import Degradation
+from innersr.physics.jpeg import compressed
+from innersr.physics.kernel_comparison import angle_between, covariance_of, variance_ratio
+from innersr.physics.named_degradations import parse_degradation, parse_jpeg_quality, parse_kernel
+from innersr.physics.resize import Scale
+from innersr.run import Run
+
+TRUE, AUTO = "true", "auto"
+
+
+def small_image(
+    hr: Tensor, name: str, scale: Scale, image_name: str, generator: torch.Generator
+) -> tuple[Tensor, Degradation]:
+    """Return the 8-bit LR image that a degradation of this name makes, and that degradation.
+
+    Args:
+        hr: (1, C, H, W) in [0, 1].
+        name: see `parse_degradation`.
+        scale: of the degradation.
+        image_name: of the file, which random kernels depend on.
+        generator: of the noise.
+
+    Raises:
+        InputError: not such a name, or +jpeg for an image that has neither one nor three bands.
+    """
+    degradation = parse_degradation(name, scale, image_name)
+    lr = quantized(degradation(hr.double(), generator))
+    quality = parse_jpeg_quality(name)
+    return lr if quality is None else compressed(lr, quality), degradation
+
+
+def check_told(text: str, scale: Scale) -> None:
+    """Refuse what no method can be told.
+
+    Raises:
+        InputError: neither "true" nor "auto" nor a kernel.
+    """
+    if text not in (TRUE, AUTO):
+        parse_kernel(text, scale)
+
+
+def told_of(text: str, lr: Tensor, truth: Degradation, run: Run) -> tuple[Degradation, Estimate | None]:
+    """Return the degradation that a method is told, and the estimate if it is one.
+
+    Args:
+        text: "true", "auto" (what `examine` finds), or a kernel as in `parse_kernel`, aligned and without noise.
+        lr: (1, C, H, W) in [0, 1], on the run's device.
+        truth: what made it.
+        run: circumstances.
+    """
+    if text == TRUE:
+        return truth, None
+    if text == AUTO:
+        estimate = examine(lr, truth.scale, run)
+        return estimate.told, estimate
+    return parse_kernel(text, truth.scale), None
+
+
+def measures_of(estimate: Estimate, truth: Degradation) -> dict[str, Any]:
+    """Return how far an estimate is from the truth, as the columns of a row.
+
+    Covariances are [xx, xy, yy] in HR pixels^2, of the kernels with that of bicubic shrinking folded in; None at a
+    scale that is not whole, where there is no such kernel. The angle is between the long axes, in degrees; None
+    where one of the kernels is round. The variance ratio is infinite, here None, for a kernel without any width.
+    """
+    found, true = (_folded(degradation) for degradation in (estimate.degradation, truth))
+    angle, ratio = None, math.inf
+    if found is not None and true is not None:
+        angle, ratio = angle_between(found, true), variance_ratio(true)
+    return {
+        "confidence": estimate.confidence,
+        "covariance": None if found is None else [round(v, 4) for v in covariance_of(found)],
+        "true_covariance": None if true is None else [round(v, 4) for v in covariance_of(true)],
+        "angle_error_degrees": None if angle is None else round(angle, 2),
+        "true_variance_ratio": round(ratio, 4) if math.isfinite(ratio) else None,
+        "noise": round(255 * estimate.degradation.noise, 3),
+        "true_noise": round(255 * truth.noise, 3),
+        "jpeg_quality": estimate.jpeg_quality,
+    }
+
+
+def _folded(degradation: Degradation) -> Tensor | None:
+    if not all(float(s).is_integer() for s in degradation.scales):
+        return None
+    return degradation.effective_kernel().kernel

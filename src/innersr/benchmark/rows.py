@@ -1,0 +1,110 @@
+"""Result rows: JSON lines, Markdown table."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from itertools import compress
+from pathlib import Path
+from typing import Any
+
+from innersr.benchmark.inputs import TRUE
+from innersr.errors import InputError
+from innersr.physics.resize import Scale
+
+KEY = ("folder", "image", "method", "settings", "degradation", "scale", "seed", "device", "precision")
+ADDED_KEY = {"time_limit": None, "told": TRUE}  # what the rows of older files lack, with what held for them
+MEANS = ("psnr_y", "ssim_y", "consistency_psnr", "cpu_seconds", "wall_seconds")
+ROW_START = '{"'
+Row = dict[str, Any]
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Return the rows of a file, none if there is no file; what a crash left of a last line does not count.
+
+    Raises:
+        InputError: a line that is not a row.
+    """
+    if not path.exists():
+        return []
+    rows: list[Row] = []
+    try:
+        *lines, rest = path.read_text(encoding="utf-8").split("\n")
+        for line in lines:
+            row = json.loads(line)
+            _identity(row)
+            rows.append(row)
+        if not rest.startswith(ROW_START[: len(rest)]):
+            raise ValueError
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{path}: line {len(rows) + 1} is not a benchmark row; name another file") from None
+    return rows
+
+
+def table_of(rows: Iterable[Row]) -> str:
+    """Return a Markdown table of the means over the images of each folder."""
+    groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row["folder"], scale_name(row["scale"]), row["degradation"], told_in(row), row["method"]].append(row)
+    columns = ["images", "scale", "degradation", "told", "method"]
+    is_named = [name != "told" or len({group[3] for group in groups}) > 1 for name in columns]
+    headings = [*compress(columns, is_named), "n", "PSNR-Y", "SSIM-Y", "consistency", "CPU s", "wall s"]
+    lines = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
+    for group, members in groups.items():
+        names = compress(group, is_named)
+        mean = {key: sum(decibels(row[key]) for row in members) / len(members) for key in MEANS}
+        figures = [
+            f"{mean['psnr_y']:.2f}",
+            f"{mean['ssim_y']:.4f}",
+            f"{mean['consistency_psnr']:.1f}",
+            f"{mean['cpu_seconds']:.1f}",
+            f"{mean['wall_seconds']:.1f}",
+        ]
+        lines.append(f"| {' | '.join([*names, str(len(members)), *figures])} |")
+    return "\n".join(lines)
+
+
+def told_in(row: Mapping[str, Any]) -> str:
+    """Return what the method of a row was told."""
+    return row.get("told", ADDED_KEY["told"])
+
+
+def scale_name(scale: Scale | list[float]) -> str:
+    """Return a scale, of a case or of a row, as x2, x1.5 or x2x3."""
+    scales = scale if isinstance(scale, tuple | list) else (scale,)
+    return "".join(f"x{s:g}" for s in dict.fromkeys(scales))
+
+
+def decibels(figure: float | None) -> float:
+    """Return a figure of a row, infinity where the row holds None."""
+    return math.inf if figure is None else figure
+
+
+def _finite(figure: float) -> float | None:
+    return figure if math.isfinite(figure) else None
+
+
+def _check_appendable(path: Path) -> None:
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; name a file for the rows")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: the folder {path.parent} does not exist; create it first")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise InputError(f"{path}: no permission to write it; name another file")
+
+
+def _identity(row: Mapping[str, Any]) -> str:
+    added = (row.get(key, value) for key, value in ADDED_KEY.items())
+    return json.dumps([*(row[key] for key in KEY), *added], sort_keys=True)
+
+
+def _append(path: Path, row: Row) -> None:
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    complete = text[: text.rfind("\n") + 1]
+    if complete != text:
+        path.write_text(complete, encoding="utf-8")  # a crash cut the last line short
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row, sort_keys=True, allow_nan=False) + "\n")

@@ -1,0 +1,175 @@
+"""Methods x images x degradations -> rows of figures, one JSON object each."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from innersr.benchmark.inputs import TRUE, check_told, measures_of, small_image, told_of
+from innersr.benchmark.rows import Row, _append, _check_appendable, _finite, _identity, read_rows, scale_name
+from innersr.errors import ImageFileError, InputError
+from innersr.images.folders import Entry, find_images, load_sharp
+from innersr.images.image import Image
+from innersr.images.io import save
+from innersr.memory import _peak_memory, _reset_peak_memory
+from innersr.methods.protocols import Method
+from innersr.methods.registry import parse_method, settings_of
+from innersr.metrics.fidelity import METRICS, consistency_psnr
+from innersr.physics.named_degradations import parse_degradation, parse_jpeg_quality
+from innersr.physics.resize import Scale, as_pair
+from innersr.run import Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What to compute: every method on every image under every degradation at every scale, told what it is."""
+
+    folders: tuple[Path, ...]
+    methods: tuple[str, ...]
+    degradations: tuple[str, ...]
+    scales: tuple[Scale, ...]
+    told: tuple[str, ...] = (TRUE,)
+    """What the methods are told of the image, see `told_of`."""
+    limit: int | None = None
+    """At most so many images of each folder."""
+    pictures: Path | None = None
+    """Folder for the results as PNG files."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One row to compute."""
+
+    entry: Entry
+    scale: Scale
+    degradation: str
+    method: str
+    settings: Method
+    told: str = TRUE
+
+    def key(self, run: Run) -> Row:
+        """Return the columns that identify the row."""
+        scales = as_pair(self.scale)
+        return {
+            "folder": self.entry.folder,
+            "image": self.entry.path.name,
+            "method": self.method,
+            "degradation": self.degradation,
+            "told": self.told,
+            "scale": scales[0] if scales[0] == scales[1] else list(scales),
+            "seed": run.seed,
+            "settings": settings_of(self.settings),
+            "device": str(run.torch_device),
+            "precision": run.precision,
+            "time_limit": run.time_limit,
+        }
+
+
+def cases_of(plan: Plan) -> list[Case]:
+    """Return the rows of a plan in order.
+
+    Raises:
+        InputError: an unknown name, or a folder without images. Nothing was computed yet.
+    """
+    counts: defaultdict[str, int] = defaultdict(int)
+    entries = []
+    for entry in find_images(plan.folders):
+        counts[entry.folder] += 1
+        if plan.limit is None or counts[entry.folder] <= plan.limit:
+            entries.append(entry)
+    methods = {name: parse_method(name) for name in plan.methods}
+    scales, degradations = dict.fromkeys(plan.scales), dict.fromkeys(plan.degradations)
+    told = dict.fromkeys(plan.told)
+    for scale in scales:
+        for name in degradations:
+            parse_degradation(name, scale)
+            parse_jpeg_quality(name)
+        for text in told:
+            check_told(text, scale)
+    return [
+        Case(entry=entry, scale=scale, degradation=degradation, method=name, settings=settings, told=text)
+        for scale in scales
+        for degradation in degradations
+        for text in told
+        for name, settings in methods.items()
+        for entry in entries
+    ]
+
+
+def run_plan(plan: Plan, run: Run, rows_file: Path | None = None) -> Iterator[Row]:
+    """Yield every row of a plan; those that the file holds already are read, the others computed and appended.
+
+    Raises:
+        InputError: the plan or the file is wrong. Nothing was computed yet.
+        ImageFileError: an image cannot be read, measured or written.
+    """
+    cases = cases_of(plan)
+    if rows_file:
+        _check_appendable(rows_file)
+    known = {_identity(row): row for row in (read_rows(rows_file) if rows_file else [])}
+    for case in cases:
+        key = case.key(run)
+        row = known.get(_identity(key))
+        if row is None:
+            try:
+                row = compute_row(case, replace(run, started=time.monotonic()), plan.pictures)
+            except InputError as error:  # says what, not where
+                raise ImageFileError(f"{case.entry.path}: {case.method} {scale_name(case.scale)}: {error}") from error
+            if rows_file:
+                _append(rows_file, row)
+        yield row
+
+
+def compute_row(case: Case, run: Run, pictures: Path | None = None) -> Row:
+    """Shrink one image, quantize it to 8 bit, upscale it again, and measure. Estimating takes part of the time.
+
+    An infinite PSNR, of two equal images, is None in the row: JSON has no infinity.
+    """
+    hr = load_sharp(case.entry.path, case.scale)
+    lr, degradation = small_image(hr, case.degradation, case.scale, case.entry.path.name, run.generator())
+    is_own_peak = _reset_peak_memory(run.torch_device)
+    wall, cpu = time.perf_counter(), time.process_time()
+    device_lr = lr.to(run.torch_device)
+    with run.exact():
+        told, estimate = told_of(case.told, device_lr, degradation, run)
+        sr = case.settings.adapt(device_lr, told, run)(device_lr).cpu()
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    peak_memory = _peak_memory(run.torch_device) if is_own_peak else None
+    sr = sr[..., : hr.shape[-2], : hr.shape[-1]]
+    shave = (round(degradation.scales[0]), round(degradation.scales[1]))
+    if pictures is not None:
+        _save_picture(sr, case, pictures)
+    agreement = consistency_psnr(sr, lr, partial(degradation.forward, size=(lr.shape[-2], lr.shape[-1])))
+    return {
+        **case.key(run),
+        **{name: _finite(round(metric(sr, hr, shave), 4)) for name, metric in METRICS.items()},
+        "consistency_psnr": _finite(round(agreement, 2)),
+        "cpu_seconds": round(cpu, 2),
+        "wall_seconds": round(wall, 2),
+        "peak_memory_bytes": peak_memory,
+        "lr_size": [lr.shape[-2], lr.shape[-1]],
+        **({} if estimate is None else {"estimate": measures_of(estimate, degradation)}),
+        "threads": torch.get_num_threads(),
+        "versions": {
+            "innersr": version("innersr"),
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
+    }
+
+
+def _save_picture(sr: Tensor, case: Case, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    words = [case.entry.folder, case.entry.path.stem, scale_name(case.scale), case.degradation, case.method]
+    words += [] if case.told == TRUE else [f"told {case.told}"]
+    name = "-".join(word.replace("/", "_").replace(":", "_").replace(";", "_") for word in words)
+    save(Image(colour=sr.contiguous()), folder / f"{name}.png", overwrite=True)

@@ -1,0 +1,1 @@
+"""Blind estimation: the blur, noise and compression of one image."""

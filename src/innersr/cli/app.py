@@ -1,0 +1,69 @@
+"""The command line. Torch is imported only once a command runs, so that help answers at once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from innersr.cli.bench import bench_app
+from innersr.cli.inspect import inspect_app
+from innersr.cli.kernel import kernel_app
+from innersr.cli.options import examples, reporting
+from innersr.cli.prior import prior_app
+from innersr.cli.singan import singan_app
+from innersr.cli.train import train_app
+from innersr.cli.upscale import upscale_app
+from innersr.commands.interrupts import EXIT_CODE, exit_at_once
+
+app = typer.Typer(
+    name="innersr",
+    help="Super-resolve one image from the image itself.",
+    epilog=examples("innersr upscale photo.jpg -o large.png --compare before-after.png")
+    + "\n\nExit codes: 0 done, 1 a file failed, 2 wrong usage, 130 interrupted.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+app.add_typer(upscale_app)
+app.add_typer(bench_app)
+app.add_typer(inspect_app)
+app.add_typer(kernel_app, name="kernel")
+app.add_typer(prior_app, name="prior")
+app.add_typer(singan_app, name="singan")
+app.add_typer(train_app, name="train")
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 a file failed, 2 wrong usage, 130 interrupted."""
+    try:
+        app(prog_name="innersr")
+    except SystemExit as leaving:
+        if leaving.code == EXIT_CODE:
+            exit_at_once()
+        raise
+
+
+@app.callback(invoke_without_command=True)
+def common(
+    version: Annotated[bool, typer.Option("--version", help="Say the version and exit.", is_eager=True)] = False,
+) -> None:
+    """Super-resolve one image from the image itself."""
+    if version:
+        from importlib.metadata import version as version_of
+
+        typer.echo(f"innersr {version_of('innersr')}, torch {version_of('torch')}")
+        raise typer.Exit
+
+
+@app.command(epilog=examples("innersr doctor"))
+def doctor() -> None:
+    """Say the versions, devices and image formats of this installation."""
+    with reporting() as voice:
+        from importlib.metadata import version as version_of
+
+        from innersr.commands import doctor as doctor_command
+
+        doctor_command.doctor(voice, version_of("innersr"))

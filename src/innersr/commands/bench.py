@@ -1,0 +1,25 @@
+"""What `innersr bench` does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from innersr.benchmark.rows import decibels, scale_name, table_of, told_in
+from innersr.benchmark.runner import Plan, run_plan
+from innersr.commands.console import Voice
+from innersr.run import Run
+
+
+def bench(plan: Plan, run: Run, rows_file: Path | None, voice: Voice) -> None:
+    """Compute the rows of a benchmark and say their means."""
+    rows = []
+    with voice.progress("bench") as report:
+        for row in run_plan(plan, replace(run, report=report), rows_file):
+            rows.append(row)
+            how = row["method"] if told_in(row) == "true" else f"{row['method']} told {told_in(row)}"
+            voice.detail(
+                f"{row['folder']}/{row['image']} {scale_name(row['scale'])} {row['degradation']} {how}: "
+                f"{decibels(row['psnr_y']):.2f} dB, SSIM {row['ssim_y']:.4f}, {row['cpu_seconds']:.1f} CPU s"
+            )
+    voice.text(table_of(rows))

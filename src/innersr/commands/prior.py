@@ -1,0 +1,53 @@
+"""What `innersr prior` does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from innersr.commands.console import Voice
+    from innersr.networks.priors import Description, Entry
+
+
+def say_priors(index: dict[str, Entry], voice: Voice) -> None:
+    """Say one line, or one JSON object, for each prior."""
+    if not index:
+        voice.note("no priors come with this installation; `innersr train` makes one")
+    width = max((len(name) for name in index), default=0)
+    for name, entry in index.items():
+        record = {"name": name, "bytes": entry.bytes, "about": entry.about}
+        voice.result(f"{name:<{width}}  {entry.bytes / 1000:5.0f} kB  {entry.about}", record)
+
+
+def say_prior(name: str, description: Description, voice: Voice) -> None:
+    """Say the header, indented, and the model card below it; as JSON the header alone."""
+    lines = [f"{name}: {description.weights} weights", *_outline(description.header)]
+    if description.card is not None:
+        lines += ["", _printable(description.card.rstrip())]
+    voice.result("\n".join(lines), description.header)
+
+
+def _outline(record: dict[str, Any], indent: str = "  ") -> Iterator[str]:
+    """Yield a line for each value, those of an inner object further in."""
+    for key, value in record.items():
+        if isinstance(value, dict):
+            yield f"{indent}{_plain(key)}:"
+            yield from _outline(value, indent + "  ")
+        else:
+            yield f"{indent}{_plain(key)}: {_plain(value)}"
+
+
+def _plain(value: object) -> str:
+    """Return a value of the header for people, a list of plain values without its brackets."""
+    if isinstance(value, str) and value.isprintable():
+        return value
+    if isinstance(value, list) and not any(isinstance(each, (dict, list)) for each in value):
+        return ", ".join(_plain(each) for each in value)
+    return json.dumps(value)
+
+
+def _printable(text: str) -> str:
+    """Return text without what could steer a terminal."""
+    return "".join(character for character in text if character.isprintable() or character in "\n\t")

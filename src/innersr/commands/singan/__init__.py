@@ -1,0 +1,1 @@
+"""What each `innersr singan` command does."""

@@ -1,0 +1,175 @@
+"""What the commands of SinGAN share: models and images in, pictures and sheets out."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from innersr.atomic import partial_path
+from innersr.commands.console import Voice
+from innersr.commands.interrupts import prompt_interrupts
+from innersr.errors import InnersrError, InputError
+from innersr.images.conversions import image_from
+from innersr.images.formats import BY_NAME, BY_SUFFIX, refusal
+from innersr.images.image import Image
+from innersr.images.io import PIXEL_LIMIT, check_writable, read, save
+from innersr.memory import is_out_of_memory
+from innersr.plots.sheets import Panel, contact_sheet
+from innersr.run import Run
+from innersr.singan.folder.files import SavedModel, load_folder
+from innersr.singan.pictures import Source, from_picture
+from innersr.singan.pyramid import Size
+
+FACTOR = r"(\d{1,4}(?:\.\d{1,6})?)"
+
+
+def model_folder(path: Path) -> Path:
+    """Return a path that may be a model's; raise InputError where it is a file."""
+    if path.is_file():
+        raise InputError(f"{path}: is a file, not a model folder; innersr singan train {path} -o MODEL makes one")
+    return path
+
+
+def load_complete(path: Path, run: Run) -> SavedModel:
+    """Return what a folder holds, on the run's device; raise InputError unless its training is finished."""
+    saved = load_folder(model_folder(path), run.torch_device)
+    with blaming(path):
+        saved.model.check_start(0)
+    return saved
+
+
+def read_image(path: Path, voice: Voice) -> Image:
+    """Return the image in a file, and say what had to be converted."""
+    image = read(path)
+    for note in image.notes:
+        voice.note(f"{path}: {note}")
+    return image
+
+
+def targets_of(output: str, count: int, source: Source, stem: str) -> list[Path]:
+    """Return the files to write: one that is named, or several of a stem in a folder, which is made if need be.
+
+    Raises:
+        InputError: several files are asked for, and a file is named; or the folder cannot be made.
+    """
+    path = Path(output)
+    if count == 1 and not (output.endswith("/") or path.is_dir()):
+        return [path]
+    if path.suffix.lower() in BY_SUFFIX and not path.is_dir():
+        raise InputError(f"{output}: {count} pictures need a folder; write {path.with_suffix('')}/")
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{output}: cannot be a folder ({error.strerror}); check the path") from error
+    has_alpha = source.alpha != "none"
+    is_png = refusal(BY_NAME["PNG"], depth=source.depth, bands=source.bands, has_alpha=has_alpha, size=None) is None
+    digits = len(str(count - 1))
+    return [path / f"{stem}-{index:0{digits}}{'.png' if is_png else '.tif'}" for index in range(count)]
+
+
+def check_targets(
+    targets: Sequence[Path], source: Source, size: Size, given: Sequence[Path], *, overwrite: bool
+) -> None:
+    """Make sure, before the work, that pictures of a size can be written, and not over the files that were given."""
+    for target in targets:
+        _check_apart(target, given)
+        check_writable(
+            target,
+            depth=source.depth,
+            bands=source.bands,
+            has_alpha=source.alpha != "none",
+            overwrite=overwrite,
+            size=(size[1], size[0]),
+        )
+
+
+def check_sheet(path: Path, others: Sequence[Path], *, overwrite: bool) -> None:
+    """Make sure, before the work, that a sheet can be written, and not over other files."""
+    _check_apart(path, others)
+    check_writable(path, depth="uint8", bands=3, has_alpha=False, overwrite=overwrite)
+
+
+def save_all(
+    pictures: Tensor,
+    targets: Sequence[Path],
+    source: Source,
+    overwrite: bool,
+    voice: Voice,
+    how: str,
+    facts: dict[str, Any],
+) -> None:
+    """Write pictures, (N, C, H, W) in [-1, 1], and say of each how it was made."""
+    with prompt_interrupts([partial_path(target) for target in targets]):
+        for index, (image, target) in enumerate(zip(from_picture(pictures, source), targets, strict=True)):
+            notes = save(image, target, overwrite=overwrite)
+            for note in notes:
+                voice.note(f"{target}: {note}")
+            height, width = image.colour.shape[-2:]
+            record = {"output": str(target), "size": [width, height], "index": index, **facts, "notes": list(notes)}
+            voice.result(f"{target}  {width}x{height}  {how}", record)
+
+
+def save_sheet(panels: Sequence[Panel], title: str, path: Path, overwrite: bool) -> None:
+    """Write a contact sheet."""
+    with prompt_interrupts([partial_path(path)]):
+        save(image_from(contact_sheet(panels, title))[0], path, overwrite=overwrite)
+
+
+@contextlib.contextmanager
+def working(voice: Voice, path: Path, run: Run, advice: str) -> Iterator[Run]:
+    """Give a run that reports its progress; where memory runs out, give the advice."""
+    try:
+        with voice.progress(path.name) as report, run.exact():
+            yield replace(run, report=report, started=time.monotonic())
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise InnersrError(f"{path}: out of memory; {advice}") from error
+
+
+@contextlib.contextmanager
+def blaming(*paths: Path) -> Iterator[None]:
+    """Put the names of files before the message of an InputError that is about what they hold."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{', '.join(str(path) for path in paths)}: {error}") from error
+
+
+def size_note(path: Path, size: Size, learnt: Size) -> str:
+    """Return what is said of a picture that is learnt at another size than it has."""
+    more = min(max(size), 2 * max(learnt))
+    return f"{path}: learns {learnt[1]}x{learnt[0]} of {size[1]}x{size[0]} pixels; --max-size {more} for more"
+
+
+def wanted_size(size: str | None, scale: str | None, own: Size) -> Size | None:
+    """Return the (height, width) that a size or factors name, None for the model's own."""
+    if size is not None and scale is not None:
+        raise InputError("give --size or --scale, not both")
+    wanted = None
+    if size is not None:
+        match = re.fullmatch(r"(\d{1,6})x(\d{1,6})", size.strip(), re.ASCII)
+        if match is None:
+            raise InputError(f"size must be WIDTHxHEIGHT in pixels, such as 400x300, got {size!r}")
+        wanted = int(match[2]), int(match[1])
+    if scale is not None:
+        match = re.fullmatch(rf"{FACTOR}(?:x{FACTOR})?", scale.strip(), re.ASCII)
+        if match is None:
+            raise InputError(f"scale must be a factor, or two (vertical x horizontal) such as 1x2.5, got {scale!r}")
+        vertical, horizontal = float(match[1]), float(match[2] or match[1])
+        wanted = round(vertical * own[0]), round(horizontal * own[1])
+    if wanted is not None and wanted[0] * wanted[1] > PIXEL_LIMIT:
+        raise InputError(f"a result of {wanted[1]}x{wanted[0]} is too large; {PIXEL_LIMIT} pixels are the most")
+    return wanted
+
+
+def _check_apart(target: Path, others: Sequence[Path]) -> None:
+    if target.resolve() in [other.resolve() for other in others]:
+        raise InputError(f"{target}: is another file of this command; give each result a name of its own")

@@ -1,0 +1,1 @@
+"""Image files and video files in and out."""

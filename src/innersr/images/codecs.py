@@ -1,0 +1,297 @@
+"""Stored samples from and into an open file, through libvips and, for BMP, Pillow.
+
+Knows formats, colour spaces and untrusted bytes; nothing about tensors, orientation or file names.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyvips
+from PIL import Image as PillowImage
+from PIL.BmpImagePlugin import BmpImageFile
+
+from innersr.errors import ImageFileError
+from innersr.images.formats import MAXIMUM, Format
+from innersr.images.metadata import (
+    PHOTOSHOP_PREFIX,
+    Metadata,
+    avif_sides,
+    exif_resolution,
+    iptc_of_photoshop,
+    photoshop_of_iptc,
+    png_facts,
+    sane_resolution,
+    upright_exif,
+    upright_xmp,
+)
+from innersr.images.tiff_tags import DamagedBytesError, TiffFacts, declare_extra_samples, relabelled, tiff_facts
+
+Samples = np.ndarray[Any, np.dtype[Any]]
+NEUTRAL_RESOLUTION = 72 / 25.4  # pixels per millimetre: what readers assume; libvips always writes one
+AV1_LONGEST_SIDE = 65_536
+BLOBS = {"icc": "icc-profile-data", "exif": "exif-data", "xmp": "xmp-data", "iptc": "iptc-data"}
+IN_EXIF = ("JPEG", "WebP", "AVIF")  # libvips writes their resolution into an EXIF block, or nowhere
+
+# Spaces whose samples are taken as they are; every other one is converted to sRGB.
+PLAIN = ("b-w", "grey16", "srgb", "rgb16", "rgb", "scrgb", "multiband", "histogram", "matrix")
+DTYPES = {"uchar": "uint8", "char": "int8", "ushort": "uint16", "short": "int16"}
+
+
+DTYPES |= {"uint": "uint32", "int": "int32", "float": "float32", "double": "float64"}
+
+
+VIPS_FORMATS = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}
+
+# What vips_unpremultiply takes for opaque, also in float files, whose own white is 1.
+OPAQUE_IN_VIPS = {"scrgb": 1.0, "grey16": 65535.0, "rgb16": 65535.0}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Decoded:
+    """Samples (H, W, bands) as they lie in a file.
+
+    `white` is the stored value that means 1.0, or 0 for samples that are values already. `orientation` is
+    the EXIF number (1 to 8) of the turn that makes them upright.
+    """
+
+    samples: Samples
+    has_alpha: bool
+    white: float
+    orientation: int = 1
+    metadata: Metadata
+    notes: tuple[str, ...] = ()
+
+
+def decode(stream: io.FileIO, name: str, found: Format, pixel_limit: int) -> Decoded:
+    """Decode the whole of an open, unbuffered file; `name` is for messages.
+
+    Raises:
+        ImageFileError: the file is too large, or of a kind that is not read.
+        Exception: whatever pyvips and Pillow raise on damaged bytes.
+    """
+    if found.vips is None:
+        return _decode_bmp(stream, name, pixel_limit)
+    facts = tiff_facts(stream) if found.name == "TIFF" else None
+    if facts and facts.refusal:
+        raise ImageFileError(f"{name}: {facts.refusal}")
+    if found.name == "AVIF" and max(avif_sides(stream), default=1) > AV1_LONGEST_SIDE:
+        # GLib would complain on standard error about sizes that libvips cannot hold.
+        raise ImageFileError(f"{name}: AVIF sides end at {AV1_LONGEST_SIDE} pixels; it may be damaged, get it again")
+    _pending_errors()
+    image = _open(stream, found, facts)
+    _check_size(name, image.width, image.height, pixel_limit)
+    notes = []
+    frames, states_resolution = _frames_and_resolution(image, stream, found)
+    if frames > 1:
+        pictures = "pages" if found.name == "TIFF" else "frames"
+        notes.append(f"first of {frames} {pictures}; the others are ignored")
+    metadata, said = _metadata_of(image, states_resolution)
+    notes += said
+    orientation = image.get("orientation") if "orientation" in image.get_fields() else 1
+    has_alpha = found.alpha and image.bands in (2, 4)
+    if facts:
+        image, has_alpha, said = _with_tiff_alpha(image, facts)
+        notes += said
+    image, metadata, said = _in_srgb(image, metadata)
+    notes += said
+    samples = np.frombuffer(image.write_to_memory(), DTYPES[image.format])
+    if facts and (missed := _pending_errors()):
+        # libvips paints a tile black that it cannot read, and calls that success.
+        raise DamagedBytesError(missed)
+    return Decoded(
+        samples=samples.reshape(image.height, image.width, image.bands),
+        has_alpha=has_alpha and image.format in VIPS_FORMATS.values(),
+        white=_white(image, found),
+        orientation=orientation if 1 <= orientation <= 8 else 1,
+        metadata=metadata,
+        notes=tuple(notes),
+    )
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the last words of an error on one printable line."""
+    if isinstance(error, pyvips.Error):
+        text = error.detail.strip() or error.message
+    else:
+        text = getattr(error, "strerror", None) or str(error)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    words = "; ".join(dict.fromkeys(lines[-2:])) or type(error).__name__
+    return re.sub(r"[^ -~]", "?", words)[:200]
+
+
+def encode(
+    samples: Samples,
+    stream: io.FileIO,
+    target: Format,
+    *,
+    has_alpha: bool,
+    metadata: Metadata,
+    options: dict[str, Any],
+) -> None:
+    """Write samples (H, W, bands) into an open file.
+
+    Args:
+        samples: uint8, uint16 or float32.
+        has_alpha: whether the last band is alpha.
+        stream: unbuffered, open for reading too: libvips writes TIFF in two passes.
+        target: one of `FORMATS`.
+        metadata: what this format keeps, see `image_formats.kept`.
+        options: see `image_formats.encoder_options`.
+    """
+    across, down = metadata.pixels_per_mm or (NEUTRAL_RESOLUTION, NEUTRAL_RESOLUTION)
+    height, width, bands = samples.shape
+    if target.vips is None:
+        picture = PillowImage.fromarray(samples[..., 0] if bands == 1 else samples)
+        whole = io.BytesIO()  # Pillow does not notice when a disk takes only a part of what it writes
+        picture.save(whole, "BMP", dpi=(across * 25.4, down * 25.4))
+        writer = io.BufferedWriter(stream)
+        writer.write(whole.getbuffer())
+        writer.detach()
+        return
+    image = pyvips.Image.new_from_memory(samples, width, height, bands, VIPS_FORMATS[samples.dtype.name])
+    coloured, wide = bands - has_alpha in (3, 4), samples.dtype == np.uint16
+    space = ("rgb16" if wide else "srgb") if coloured else ("grey16" if wide else "b-w")
+    image = image.copy(interpretation=space, xres=across, yres=down)
+    image.set_type(pyvips.GValue.gstr_type, "resolution-unit", "in")
+    flags = [kind for kind in BLOBS if getattr(metadata, kind) is not None]
+    for kind in flags:
+        image.set_type(pyvips.GValue.blob_type, BLOBS[kind], _as_stored(kind, getattr(metadata, kind), target))
+    if metadata.pixels_per_mm and target.name in IN_EXIF and "exif" not in flags:
+        flags.append("exif")
+    vips_target = pyvips.Target.new_to_descriptor(stream.fileno())
+    getattr(image, f"{target.vips}save_target")(vips_target, keep="|".join(flags) or "none", **options)
+    if target.name == "TIFF":
+        declare_extra_samples(stream, has_alpha=has_alpha)
+
+
+def _pending_errors() -> str:
+    """Return the messages that libvips has gathered, and forget them.
+
+    pyvips does that only when it raises, and not when a message is no UTF-8: then every later error fails too.
+    """
+    messages: str = pyvips.ffi.string(pyvips.vips_lib.vips_error_buffer()).decode("utf-8", "replace")
+    pyvips.vips_lib.vips_error_clear()
+    return messages
+
+
+def _open(stream: io.FileIO, found: Format, facts: TiffFacts | None) -> pyvips.Image:
+    # Loaders are named, never guessed: libvips would also open SVG, CSV and its own formats, and would read
+    # the brackets in `photo[1].jpg` as options. "error" refuses truncated files, which would end in grey.
+    options = {"fail_on": "error", "access": "sequential"}
+    stream.seek(0)
+    if facts and facts.relabel:
+        return pyvips.Image.tiffload_buffer(relabelled(stream), **options)
+    source = pyvips.Source.new_from_descriptor(stream.fileno())
+    return getattr(pyvips.Image, f"{found.vips}load_source")(source, **options)
+
+
+def _check_size(name: str, width: int, height: int, pixel_limit: int) -> None:
+    if width * height > pixel_limit:
+        raise ImageFileError(
+            f"{name}: {width} x {height} pixels are above the limit of {pixel_limit}; if you trust the file, "
+            f"pass pixel_limit={width * height} (--pixel-limit {width * height})"
+        )
+
+
+def _frames_and_resolution(image: pyvips.Image, stream: io.FileIO, found: Format) -> tuple[int, bool]:
+    if found.name == "PNG":  # libvips neither sees animation nor tells a missing resolution from 72 dpi
+        return png_facts(stream)
+    fields = image.get_fields()
+    frames = image.get("n-pages") if "n-pages" in fields else 1
+    return frames, found.name in ("JPEG", "TIFF") and "resolution-unit" in fields
+
+
+def _metadata_of(image: pyvips.Image, states_resolution: bool) -> tuple[Metadata, list[str]]:
+    fields = image.get_fields()
+    icc, exif, xmp, iptc = (bytes(image.get(name)) if name in fields else None for name in BLOBS.values())
+    resolution = sane_resolution(image.xres, image.yres) if states_resolution else None
+    notes = []
+    if exif is not None:
+        try:
+            exif = upright_exif(exif)
+            resolution = resolution or exif_resolution(exif)
+        except DamagedBytesError as error:
+            exif = None
+            notes.append(f"its EXIF is damaged ({error}) and not kept")
+    if xmp is not None:
+        xmp = upright_xmp(xmp)
+    if iptc is not None and iptc.startswith(PHOTOSHOP_PREFIX):
+        iptc = iptc_of_photoshop(iptc)
+    return Metadata(icc=icc, exif=exif, xmp=xmp, iptc=iptc, pixels_per_mm=resolution), notes
+
+
+def _with_tiff_alpha(image: pyvips.Image, facts: TiffFacts) -> tuple[pyvips.Image, bool, list[str]]:
+    notes = [f"{name} of the TIFF is not kept" for name in facts.not_kept]
+    if facts.half:
+        notes.append("float16 samples are kept as float32 values")
+    has_alpha = facts.has_alpha
+    if image.bands == 4 and facts.samples in (1, 3):
+        # libtiff decodes what libvips cannot into RGBA, with an alpha that is not in the file.
+        return image[0:3], False, notes
+    if has_alpha and facts.premultiplied:
+        notes.append("premultiplied alpha was made straight")
+        opaque = OPAQUE_IN_VIPS.get(image.interpretation, 255.0)
+        if image.format == "float" and opaque != 1.0:
+            colours = image.bands - 1
+            image = image.linear([1 / opaque] * colours + [1.0], [0.0] * image.bands)
+    return image, has_alpha, notes
+
+
+def _in_srgb(image: pyvips.Image, metadata: Metadata) -> tuple[pyvips.Image, Metadata, list[str]]:
+    space = image.interpretation
+    if space in PLAIN:
+        return image, metadata, []
+    wide = image.format != "uchar"
+    if space == "cmyk":
+        profile = "its embedded profile" if metadata.icc else "a built-in CMYK profile (it has none)"
+        image = image.icc_transform(
+            "srgb",
+            embedded=True,
+            input_profile="cmyk",
+            depth=16 if wide else 8,
+            black_point_compensation=True,
+        )
+        icc = bytes(image.get(BLOBS["icc"]))
+        return image, replace(metadata, icc=icc), [f"converted from CMYK to sRGB through {profile}"]
+    image = image.colourspace("rgb16" if wide else "srgb")
+    return image, replace(metadata, icc=None), [f"converted from {space} to sRGB"]
+
+
+def _white(image: pyvips.Image, found: Format) -> float:
+    if found.vips == "heif" and image.format == "ushort":
+        # 10- and 12-bit samples lie in the high bits; their white is 65472 or 65520.
+        bits = min(max(image.get("bits-per-sample"), 1), 16)
+        return float(((1 << bits) - 1) << (16 - bits))
+    return float(MAXIMUM.get(DTYPES[image.format], 0))
+
+
+def _as_stored(kind: str, blob: bytes, target: Format) -> bytes:
+    if kind == "iptc" and target.name == "JPEG":
+        return photoshop_of_iptc(blob)
+    if kind == "iptc" and target.name == "TIFF":
+        # libvips 8.18 writes the first quarter of what it is given (it counts 32-bit words, the tag bytes).
+        return blob + bytes(3 * len(blob))
+    return blob
+
+
+def _decode_bmp(stream: io.FileIO, name: str, pixel_limit: int) -> Decoded:
+    stream.seek(0)
+    with BmpImageFile(io.BufferedReader(stream)) as picture:
+        _check_size(name, *picture.size, pixel_limit)
+        if max(picture.size) > 65_535:
+            # A run-length code can skip 255 rows: with rows this long it would be a decompression bomb.
+            raise ImageFileError(f"{name}: a BMP side above 65535 pixels is not read; convert it to TIFF")
+        dpi = picture.info.get("dpi")
+        mode = {"1": "L", "P": "RGB"}.get(picture.mode, picture.mode)
+        samples = np.asarray(picture.convert(mode))
+    return Decoded(
+        samples=samples.reshape(*samples.shape[:2], -1),
+        has_alpha=mode == "RGBA",
+        white=255.0,
+        metadata=Metadata(pixels_per_mm=sane_resolution(dpi[0] / 25.4, dpi[1] / 25.4) if dpi else None),
+    )

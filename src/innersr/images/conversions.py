@@ -1,0 +1,96 @@
+"""Images that are already in memory, to and from `Image`: arrays, PIL images, tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image as PILImage
+from torch import Tensor
+
+from innersr.errors import InputError
+from innersr.images.image import Image
+
+# The PIL modes that are upscaled in another one, which the result has, too.
+MODES = {"1": "L", "P": "RGB", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "HSV": "RGB", "LAB": "RGB"}
+MODES_WITH_KEY = {"1": "LA", "L": "LA", "P": "RGBA", "RGB": "RGBA"}  # one colour, or palette entry, is transparent
+OPAQUE_MODES = {"LA": "L", "RGBA": "RGB"}
+WHITE = {"uint8": 255, "uint16": 65535}
+Restore = Callable[[Image], Any]
+
+
+def image_from(x: object) -> tuple[Image, Restore]:
+    """Return `x` as an image, and the function that gives a result back in x's own type.
+
+    Args:
+        x: a PIL image; a (H, W) or (H, W, C) array of uint8, uint16 or floats; or a floating (C, H, W) or
+            (1, C, H, W) tensor. In arrays and tensors every channel is colour: split alpha off before.
+
+    Raises:
+        InputError: another type, dtype or shape.
+    """
+    if isinstance(x, PILImage.Image):
+        return _from_pil(x)
+    if isinstance(x, np.ndarray):
+        return _from_array(x)
+    if isinstance(x, Tensor):
+        return _from_tensor(x)
+    raise InputError(f"cannot upscale a {type(x).__name__}; give a path, a PIL image, a NumPy array or a tensor")
+
+
+def _from_array(x: np.ndarray[Any, Any]) -> tuple[Image, Restore]:
+    if x.ndim not in (2, 3) or 0 in x.shape:
+        raise InputError(f"an image array is (H, W) or (H, W, C), got shape {x.shape}")
+    if x.dtype.name not in WHITE and x.dtype.kind != "f":
+        raise InputError(f"an image array is uint8, uint16 or floating, got {x.dtype}; convert it with x.astype(...)")
+    white = WHITE.get(x.dtype.name, 1)
+    planes = np.ascontiguousarray(np.atleast_3d(x).transpose(2, 0, 1), dtype=np.float32) / np.float32(white)
+    depth = x.dtype.name if x.dtype.name in WHITE else "float32"
+
+    def restore(result: Image) -> np.ndarray[Any, Any]:
+        values = result.colour[0].permute(1, 2, 0).numpy()
+        if depth != "float32":
+            values = np.clip(np.floor(values * white + 0.5), 0, white)  # rounds halves as `save` does
+        values = values.astype(x.dtype, order="C")
+        return values[..., 0] if x.ndim == 2 else values
+
+    return Image(colour=torch.from_numpy(planes)[None], depth=depth), restore
+
+
+def _from_pil(x: PILImage.Image) -> tuple[Image, Restore]:
+    modes = MODES | MODES_WITH_KEY if "transparency" in x.info else MODES
+    mode = modes.get(x.mode, x.mode)
+    values = np.asarray(x if x.mode == mode else x.convert(mode))
+    image, restore = _from_array(values.astype(np.float32) if mode == "I" else values)
+    if mode in OPAQUE_MODES:
+        image = Image(colour=image.colour[:, :-1].contiguous(), alpha=image.colour[:, -1:].contiguous())
+
+    def restore_pil(result: Image) -> PILImage.Image:
+        kept = mode if result.alpha is not None else OPAQUE_MODES.get(mode, mode)
+        if result.alpha is not None:
+            result = Image(colour=torch.cat([result.colour, result.alpha], dim=1), depth=result.depth)
+        values = restore(result)
+        if mode == "I":
+            values = np.rint(values).astype(np.int32)
+        upscaled = PILImage.frombytes(kept, (values.shape[1], values.shape[0]), values.tobytes())
+        upscaled.info.update({k: x.info[k] for k in ("icc_profile", "dpi", "exif") if k in x.info})
+        return upscaled
+
+    return image, restore_pil
+
+
+def _from_tensor(x: Tensor) -> tuple[Image, Restore]:
+    if not x.is_floating_point() or x.ndim not in (3, 4) or (x.ndim == 4 and x.shape[0] != 1) or 0 in x.shape:
+        raise InputError(
+            f"an image tensor is floating and (C, H, W) or (1, C, H, W), got {x.dtype} {tuple(x.shape)}; "
+            "upscale the images of a batch one by one"
+        )
+    colour = x.detach().cpu().float().reshape(1, *x.shape[-3:])
+
+    def restore(result: Image) -> Tensor:
+        upscaled = result.colour.to(x)
+        return upscaled if x.ndim == 4 else upscaled[0]
+
+    return Image(colour=colour, depth="float32"), restore

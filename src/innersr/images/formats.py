@@ -1,0 +1,219 @@
+"""What each image file format can hold, and how it is written.
+
+A table with one row per format, and the questions asked of it. Opens no file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from innersr.errors import ImageFileError
+from innersr.images.metadata import Metadata
+
+MAXIMUM = {"uint8": 255, "uint16": 65535}  # the stored integer that means 1.0
+DEPTHS = ("uint8", "uint16", "float32")
+BITS = {"uint8": "8 bits", "uint16": "16 bits", "float32": "32-bit float"}
+DEPTH_OPTION = {"uint8": "8", "uint16": "16", "float32": "float"}
+PRECISE = "write .png or .tif"
+OPTIMIZED_JPEG = 2**26  # bytes of samples
+BIG_TIFF = 3_900_000_000  # bytes; classic TIFF ends at 4 GiB, headers included
+METADATA_CHOICES = ("keep", "icc", "none")
+
+WORDS = {  # the fields of Metadata, in the words of a note
+    "icc": "the colour profile",
+    "exif": "EXIF",
+    "xmp": "XMP",
+    "iptc": "IPTC",
+    "pixels_per_mm": "the resolution (DPI)",
+}
+
+PROFILE_SPACES = {1: b"GRAY", 3: b"RGB "}  # bytes 16 to 20 of an ICC profile, by number of colour bands
+JPEG_SEGMENT = 65_000  # bytes of EXIF, XMP or IPTC that fit into one JPEG segment, headers deducted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """One row: what files of this format hold when we write them.
+
+    Args:
+        suffixes: the file name endings, the usual one first.
+        vips: the stem of the libvips operations (`<stem>load_source`, `<stem>save_target`), None for Pillow.
+        depths: sample depths it stores.
+        bands: numbers of colour bands (alpha not counted) it stores, None for any.
+        alpha: whether it stores alpha.
+        keeps: the fields of `Metadata` that we write into it.
+        grey: whether one band stays one band.
+        longest_side: in pixels.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    vips: str | None
+    depths: tuple[str, ...] = ("uint8",)
+    bands: tuple[int, ...] | None = (1, 3)
+    alpha: bool = True
+    keeps: frozenset[str] = frozenset()
+    grey: bool = True
+    longest_side: int = 2**31 - 1
+
+
+FORMATS = (
+    Format(
+        name="PNG",
+        suffixes=(".png",),
+        vips="png",
+        depths=("uint8", "uint16"),
+        keeps=frozenset({"icc", "exif", "xmp", "pixels_per_mm"}),
+    ),
+    Format(
+        name="JPEG",
+        suffixes=(".jpg", ".jpeg", ".jpe", ".jfif"),
+        vips="jpeg",
+        alpha=False,
+        keeps=frozenset(WORDS),
+        longest_side=65_500,
+    ),
+    Format(
+        name="TIFF",
+        suffixes=(".tif", ".tiff"),
+        vips="tiff",
+        depths=DEPTHS,
+        bands=None,
+        keeps=frozenset({"icc", "xmp", "iptc", "pixels_per_mm"}),
+    ),
+    Format(
+        name="WebP",
+        suffixes=(".webp",),
+        vips="webp",
+        keeps=frozenset({"icc", "exif", "xmp", "pixels_per_mm"}),
+        grey=False,
+        longest_side=16_383,
+    ),
+    Format(
+        name="AVIF",
+        suffixes=(".avif",),
+        vips="heif",
+        keeps=frozenset({"icc", "exif", "xmp", "pixels_per_mm"}),
+        grey=False,
+        longest_side=16_384,
+    ),
+    Format(name="GIF", suffixes=(".gif",), vips="gif", grey=False, longest_side=65_535),
+    Format(
+        name="BMP",
+        suffixes=(".bmp",),
+        vips=None,
+        alpha=False,
+        keeps=frozenset({"pixels_per_mm"}),
+        longest_side=65_535,
+    ),
+)
+
+BY_SUFFIX = {suffix: row for row in FORMATS for suffix in row.suffixes}
+BY_NAME = {row.name: row for row in FORMATS}
+
+
+def sniff(head: bytes) -> Format | None:
+    """Return the format that the first 32 bytes of a file belong to, whatever its name; None if not ours."""
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return BY_NAME["PNG"]
+    if head.startswith(b"\xff\xd8\xff"):
+        return BY_NAME["JPEG"]
+    if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return BY_NAME["TIFF"]
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return BY_NAME["WebP"]
+    if head[4:8] == b"ftyp" and (b"avif" in head[8:32] or b"avis" in head[8:32]):
+        return BY_NAME["AVIF"]
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return BY_NAME["GIF"]
+    return BY_NAME["BMP"] if head.startswith(b"BM") else None
+
+
+def format_of_name(path: Path) -> Format:
+    """Return the format that a file name asks for.
+
+    Raises:
+        ImageFileError: no format we write has this suffix.
+    """
+    found = BY_SUFFIX.get(path.suffix.lower())
+    if found is None:
+        ending = f"{path.suffix!r} is not a suffix" if path.suffix else "the name has no suffix"
+        known = ", ".join(BY_SUFFIX)
+        raise ImageFileError(f"{path}: {ending} of an image format that is written; use one of {known}")
+    return found
+
+
+def refusal(target: Format, *, depth: str, bands: int, has_alpha: bool, size: tuple[int, int] | None) -> str | None:
+    """Return why a format cannot hold an image and what to do, None if it can."""
+    if depth not in target.depths:
+        remedy = DEPTH_OPTION[target.depths[-1]]
+        precise = "write .tif" if depth == "float32" else PRECISE
+        holds = " or ".join(BITS[one] for one in target.depths)
+        return f"{target.name} holds {holds}, not {BITS[depth]}; {precise}, or pass --depth {remedy}"
+    if target.bands is not None and bands not in target.bands:
+        return f"{target.name} holds 1 or 3 bands, not {bands}; write .tif"
+    if has_alpha and not target.alpha:
+        return f"{target.name} holds no alpha; {PRECISE}, or pass --alpha drop"
+    if size is not None and max(size) > target.longest_side:
+        return f"{target.name} sides end at {target.longest_side} pixels, not {max(size)}; {PRECISE}"
+    return None
+
+
+def encoder_options(target: Format, *, quality: int, depth: str, byte_count: int) -> dict[str, Any]:
+    """Return the libvips options a format is written with.
+
+    Chroma is never subsampled: the colour of thin lines is part of the result. Quality 100 means lossless
+    where the format can.
+    """
+    if target.name == "PNG":
+        # Adaptive filters halve the size of a photograph for a tenth of a second per megapixel.
+        return {"compression": 6, "filter": "all"}
+    if target.name == "JPEG":
+        # Optimal codes save a few per cent, but libjpeg then holds four times the samples in memory.
+        return {"Q": quality, "subsample_mode": "off", "optimize_coding": byte_count <= OPTIMIZED_JPEG}
+    if target.name == "TIFF":
+        big = byte_count > BIG_TIFF
+        predictor = "float" if depth == "float32" else "horizontal"
+        return {
+            "compression": "deflate",
+            "predictor": predictor,
+            "bigtiff": big,
+            "tile": big,
+            "resunit": "inch",
+        }
+    if target.name == "WebP":
+        # exact: the colour under transparent pixels is kept, alpha may be data.
+        lossy = {"Q": quality, "smart_subsample": True, "alpha_q": 100, "exact": True}
+        return {"lossless": True, "exact": True} if quality == 100 else lossy
+    if target.name == "AVIF":
+        # effort 4 takes 1.6 s per megapixel on two cores, 6 more than twice that for 6 % smaller files.
+        shared = {"compression": "av1", "bitdepth": 8, "effort": 4, "subsample_mode": "off"}
+        return shared | ({"lossless": True} if quality == 100 else {"Q": quality})
+    return {}
+
+
+def kept(target: Format, metadata: Metadata, *, choice: str, bands: int) -> tuple[Metadata, tuple[str, ...]]:
+    """Return the metadata that goes into a file, and notes about what cannot.
+
+    `choice` is one of `METADATA_CHOICES`; what it excludes is dropped without a note.
+    """
+    chosen = {"keep": tuple(WORDS), "icc": ("icc", "pixels_per_mm"), "none": ()}[choice]
+    metadata = Metadata(**{name: getattr(metadata, name) for name in chosen})
+    notes = [f"{target.name} holds 256 colours and on-off alpha: the image was quantized"] * (target.name == "GIF")
+    for name in chosen:
+        value = getattr(metadata, name)
+        reason = None
+        if value is None:
+            continue
+        if name not in target.keeps:
+            reason = f"{target.name} files are written without it"
+        elif name == "icc" and value[16:20] != PROFILE_SPACES.get(bands if target.grey else 3):
+            reason = "it is for images of another kind"
+        elif target.name == "JPEG" and name in ("exif", "xmp", "iptc") and len(value) > JPEG_SEGMENT:
+            reason = f"JPEG holds {JPEG_SEGMENT} bytes of it"
+        if reason:
+            metadata = replace(metadata, **{name: None})
+            notes.append(f"{WORDS[name]} is not kept: {reason}")
+    return metadata, tuple(notes)

@@ -1,0 +1,44 @@
+"""The value Image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from innersr.errors import InputError
+from innersr.images import formats as image_formats
+from innersr.images.metadata import Metadata
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Image:
+    """One upright image in its own colour space.
+
+    Args:
+        colour: (1, C, H, W) float32 on the CPU, straight (not premultiplied). Integer files give
+            value / 255 or value / 65535, float files their stored values.
+        alpha: (1, 1, H, W) in [0, 1], None when the file has none.
+        depth: "uint8", "uint16" or "float32": how the file stores samples, and how `save` will.
+        metadata: what is kept beside the pixels.
+        notes: sentences about what was converted or not kept.
+
+    Raises:
+        InputError: a tensor of another shape or type, or an unknown depth.
+    """
+
+    colour: Tensor
+    alpha: Tensor | None = None
+    depth: str = "uint8"
+    metadata: Metadata = field(default_factory=Metadata)
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        shape = tuple(self.colour.shape)
+        if len(shape) != 4 or shape[0] != 1 or 0 in shape or self.colour.dtype != torch.float32:
+            raise InputError(f"colour must be (1, C, H, W) float32, got {shape} {self.colour.dtype}")
+        if self.alpha is not None and tuple(self.alpha.shape) != (1, 1, *shape[2:]):
+            raise InputError(f"alpha must be (1, 1, {shape[2]}, {shape[3]}), got {tuple(self.alpha.shape)}")
+        if self.depth not in image_formats.DEPTHS:
+            raise InputError(f"depth must be one of {', '.join(image_formats.DEPTHS)}, got {self.depth!r}")

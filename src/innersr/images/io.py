@@ -1,0 +1,274 @@
+"""Image files in and out: depth, alpha, bands, colour profile, orientation, metadata.
+
+What a file holds is kept; what had to be converted or dropped is said in notes, never silently. The formats
+are in `image_formats`, libvips and Pillow in `image_codecs`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyvips
+import torch
+from torch import Tensor
+
+from innersr.atomic import partial_path
+from innersr.errors import ImageFileError, InputError
+from innersr.images import codecs as image_codecs
+from innersr.images import formats as image_formats
+from innersr.images.codecs import Decoded, Samples, reason_of
+from innersr.images.formats import MAXIMUM, METADATA_CHOICES, Format
+from innersr.images.image import Image
+
+PIXEL_LIMIT = 300_000_000  # pixels; above this reading is refused (decompression bombs)
+ROWS = 1024  # that are converted at a time
+
+
+def read(path: str | Path, *, pixel_limit: int = PIXEL_LIMIT) -> Image:
+    """Return the image in a file, upright; of an animation or a multi-page file the first picture.
+
+    The format follows the content, not the name.
+
+    Raises:
+        ImageFileError: the file is missing, not an image of a known format, damaged, has more than
+            `pixel_limit` pixels, or holds NaN or infinite values.
+    """
+    path = Path(path)
+    with _opened(path) as stream:
+        decoded, found = _decoded(stream, path, pixel_limit)
+    return _image_of(decoded, path, found)
+
+
+def save(
+    image: Image, path: str | Path, *, overwrite: bool = False, quality: int = 95, metadata: str = "keep"
+) -> tuple[str, ...]:
+    """Write an image in the format its file name asks for; return notes about what that format did not keep.
+
+    The file appears under its name when it is complete, or not at all.
+
+    Args:
+        image: integer depths are rounded to the nearest value and clipped, float32 is written as it is.
+        path: where to; its suffix chooses the format.
+        overwrite: whether an existing file may be replaced.
+        quality: 1 to 100, for JPEG, WebP and AVIF; 100 is lossless in the last two.
+        metadata: "keep" all, "icc" for the colour profile and resolution only, or "none".
+
+    Raises:
+        ImageFileError: see `check_writable`; or the disk is full.
+        InputError: `quality` or `metadata` is out of range, or the image holds NaN or infinite values.
+    """
+    path = Path(path)
+    if not 1 <= quality <= 100:
+        raise InputError(f"quality must be between 1 and 100, got {quality}")
+    if metadata not in METADATA_CHOICES:
+        raise InputError(f"metadata must be one of {', '.join(METADATA_CHOICES)}, got {metadata!r}")
+    bands, height, width = image.colour.shape[1:]
+    has_alpha = image.alpha is not None
+    check_writable(path, depth=image.depth, bands=bands, has_alpha=has_alpha, overwrite=overwrite, size=(width, height))
+    target = image_formats.format_of_name(path)
+    kept, notes = image_formats.kept(target, image.metadata, choice=metadata, bands=bands)
+    samples = _samples_of(image)
+    options = image_formats.encoder_options(target, quality=quality, depth=image.depth, byte_count=samples.nbytes)
+    partial = partial_path(path)
+    try:
+        with partial.open("w+b", buffering=0) as stream:
+            image_codecs.encode(samples, stream, target, has_alpha=has_alpha, metadata=kept, options=options)
+        partial.replace(path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        if isinstance(error, (pyvips.Error, OSError)):
+            remedy = "check the free space and the permissions of the folder"
+            raise ImageFileError(f"{path}: cannot be written ({reason_of(error)}); {remedy}") from error
+        raise
+    return notes
+
+
+def check_writable(
+    path: str | Path,
+    *,
+    depth: str,
+    bands: int,
+    has_alpha: bool,
+    overwrite: bool,
+    size: tuple[int, int] | None = None,
+) -> None:
+    """Make sure, before minutes of work, that `save` will be able to write such an image there.
+
+    Args:
+        path: the file to be.
+        depth: "uint8", "uint16" or "float32".
+        bands: colour bands, alpha not counted.
+        has_alpha: whether there is an alpha band besides.
+        overwrite: whether an existing file may be replaced.
+        size: (width, height) in pixels, when it is known.
+
+    Raises:
+        ImageFileError: the suffix is unknown, the format cannot hold the image, the file exists, is a folder,
+            or its folder is missing or not writable.
+    """
+    path = Path(path)
+    target = image_formats.format_of_name(path)
+    refusal = image_formats.refusal(target, depth=depth, bands=bands, has_alpha=has_alpha, size=size)
+    if refusal:
+        raise ImageFileError(f"{path}: {refusal}")
+    check_place(path, overwrite=overwrite)
+
+
+def check_place(path: Path, *, overwrite: bool) -> None:
+    """Make sure that a file may be written there.
+
+    Raises:
+        ImageFileError: the file exists, is a folder, or its folder is missing or not writable.
+    """
+    try:
+        if path.is_dir():
+            raise ImageFileError(f"{path}: is a folder; give a file name")
+        if path.exists() and not overwrite:
+            raise ImageFileError(f"{path}: exists; choose another name, or pass overwrite=True (--overwrite)")
+        if not path.parent.is_dir():
+            raise ImageFileError(f"{path}: the folder {path.parent} does not exist; create it first")
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise ImageFileError(f"{path}: no permission to write in {path.parent}; choose another folder")
+    except ImageFileError:
+        raise
+    except (OSError, ValueError) as error:
+        raise ImageFileError(f"{path}: not a usable file name ({reason_of(error)}); choose another") from error
+
+
+def readable_suffixes() -> tuple[str, ...]:
+    """Return the file name endings of the formats, which all are read and written: lower case, with their dot."""
+    return tuple(image_formats.BY_SUFFIX)
+
+
+def codecs() -> dict[str, bool]:
+    """Return "png read", "png write" and so on, each tried with a small image: libvips builds differ."""
+    report = {}
+    image = Image(colour=torch.linspace(0, 1, 3 * 8 * 8).reshape(1, 3, 8, 8))
+    with tempfile.TemporaryDirectory() as folder:
+        for row in image_formats.FORMATS:
+            path = Path(folder) / f"sample{row.suffixes[0]}"
+            for verb, attempt in (("write", lambda file: save(image, file)), ("read", read)):
+                try:
+                    attempt(path)
+                    works = True
+                except ImageFileError:
+                    works = False
+                report[f"{row.name.lower()} {verb}"] = works
+    return report
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[io.FileIO]:
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise ImageFileError(f"{path}: is a folder; name the image files in it")
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageFileError(f"{path}: is not a regular file; copy its content to one first")
+        if status.st_size == 0:
+            raise ImageFileError(f"{path}: is empty (0 bytes); get the file again")
+        stream = path.open("rb", buffering=0)
+    except ImageFileError:
+        raise
+    except FileNotFoundError as error:
+        raise ImageFileError(f"{path}: no such file; check the name and the folder") from error
+    except PermissionError as error:
+        raise ImageFileError(f"{path}: no permission to read it; change its mode or owner") from error
+    except (OSError, ValueError) as error:
+        raise ImageFileError(f"{path}: cannot be opened ({reason_of(error)}); check the name and the disk") from error
+    with stream:
+        yield stream
+
+
+def _decoded(stream: io.FileIO, path: Path, pixel_limit: int) -> tuple[Decoded, Format]:
+    try:
+        found = image_formats.sniff(stream.read(32))
+        if found is None:
+            known = ", ".join(row.name for row in image_formats.FORMATS)
+            raise ImageFileError(f"{path}: not an image of a known format ({known}); convert it to one")
+        return image_codecs.decode(stream, str(path), found, pixel_limit), found
+    except ImageFileError:
+        raise
+    # Pillow and pyvips name no closed list of what damaged bytes make them raise.
+    except Exception as error:
+        remedy = "it may be damaged or cut short: get it again, or re-save it with another program"
+        raise ImageFileError(f"{path}: cannot be decoded ({reason_of(error)}); {remedy}") from error
+
+
+def _image_of(decoded: Decoded, path: Path, found: Format) -> Image:
+    notes = list(decoded.notes)
+    if path.suffix.lower() not in found.suffixes:
+        notes.insert(0, f"holds {found.name} data, in spite of its name")
+    stored = decoded.samples.dtype.name
+    depth = stored if stored in image_formats.DEPTHS else "float32"
+    if depth != stored:
+        notes.append(f"{stored} samples are kept as float32 values (exact up to 16777216)")
+    planes = _planes_of(_upright(decoded.samples, decoded.orientation), decoded.white)
+    if depth == "float32" and not _is_finite(planes):
+        raise ImageFileError(
+            f"{path}: holds NaN or infinite values; fill them first (gdal_fillnodata, numpy.nan_to_num)"
+        )
+    alpha = None
+    if decoded.has_alpha:
+        planes, alpha = planes[:, :-1], planes[:, -1:]
+        lowest, highest = float(alpha.min()), float(alpha.max())
+        if lowest < 0 or highest > 1:
+            top = min((top for top in (1.0, 255.0, 65535.0) if highest <= top), default=highest)
+            alpha = (alpha / top).clamp(0, 1)
+            notes.append(f"alpha was divided by {top:g} and clipped to the range from 0 to 1")
+        if found.name == "GIF" and lowest == 1:
+            alpha = None  # animation frames carry a transparency that their first picture does not use
+    metadata = decoded.metadata
+    if decoded.orientation >= 5 and metadata.pixels_per_mm:
+        metadata = replace(metadata, pixels_per_mm=metadata.pixels_per_mm[::-1])
+    return Image(colour=planes, alpha=alpha, depth=depth, metadata=metadata, notes=tuple(notes))
+
+
+def _upright(samples: Samples, orientation: int) -> Samples:
+    if orientation >= 5:
+        samples = samples.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        samples = samples[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        samples = samples[::-1]
+    return samples
+
+
+def _planes_of(samples: Samples, white: float) -> Tensor:
+    height, width, bands = samples.shape
+    planes = np.empty((bands, height, width), np.float32)
+    for band, plane in enumerate(planes):
+        if white:
+            np.divide(samples[..., band], np.float32(white), out=plane)
+        else:
+            plane[:] = samples[..., band]
+    return torch.from_numpy(planes)[None]
+
+
+def _is_finite(planes: Tensor) -> bool:
+    # The extremes of a plane are NaN or infinite if any value is; this needs no mask as large as the image.
+    return all(bool(torch.stack(torch.aminmax(plane)).isfinite().all()) for plane in planes[0])
+
+
+def _samples_of(image: Image) -> Samples:
+    bands = [*image.colour[0], *([] if image.alpha is None else image.alpha[0])]
+    samples = np.empty((*bands[0].shape, len(bands)), image.depth)
+    for index, band in enumerate(bands):
+        if not _is_finite(band[None, None]):
+            raise InputError(f"band {index} holds NaN or infinite values; they have no colour, fill them first")
+        for start in range(0, len(band), ROWS):  # in strips, because a whole converted band is large
+            strip = band[start : start + ROWS]
+            if image.depth in MAXIMUM:
+                top = MAXIMUM[image.depth]
+                strip = (strip * top).add_(0.5).clamp_(0, top)  # the conversion to integers cuts, so this rounds
+            samples[start : start + ROWS, :, index] = strip.numpy()
+    return samples

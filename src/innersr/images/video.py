@@ -1,0 +1,283 @@
+"""Moving pictures into files: GIF, animated WebP, MP4.
+
+What a format cannot hold is converted and said in notes, never silently.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image as PillowImage
+
+from innersr.atomic import partial_path
+from innersr.errors import ImageFileError, InnersrError, InputError
+from innersr.images.gif_palette import dithered, shared_palette
+from innersr.images.image import Image
+from innersr.images.io import check_place
+
+Levels = np.ndarray[Any, np.dtype[np.uint8]]
+"""One frame, (H, W, C): grey, grey and alpha, RGB, or RGBA, not premultiplied."""
+
+SLOWEST = 0.1  # frames per second
+COLOURS = 256  # of a GIF
+OPAQUE = 128  # alpha from which a pixel of a GIF is opaque
+
+
+class _Format(NamedTuple):
+    name: str
+    fastest: int
+    """Frames per second; above it viewers show a film of this format slowly."""
+    longest_side: int
+
+
+FORMATS = {
+    ".gif": _Format("GIF", 50, 65_535),
+    ".webp": _Format("WebP", 90, 16_383),
+    ".mp4": _Format("MP4", 240, 16_384),
+}
+
+
+def save_movie(
+    frames: Iterable[Image | Levels],
+    path: str | Path,
+    *,
+    fps: float = 10.0,
+    overwrite: bool = False,
+    quality: int = 95,
+) -> tuple[str, ...]:
+    """Write frames as a film in the format its file name asks for; return notes about what that did not keep.
+
+    GIF and WebP repeat for ever; MP4 leaves that to the player. Frames are taken one by one: an MP4 of any length
+    needs the memory of a few, the other formats keep them all, at 8 bits. The file appears under its name when it
+    is complete, or not at all.
+
+    Args:
+        frames: of one size; images, or uint8 arrays (H, W) or (H, W, C) with 1 to 4 bands: grey or colour, without
+            or with alpha.
+        path: where to; .gif, .webp or .mp4.
+        fps: frames per second. GIF counts time in hundredths of a second, WebP in thousandths; delays are
+            rounded so that the film as a whole keeps its time.
+        overwrite: whether an existing file may be replaced.
+        quality: 1 to 100, for WebP, where 100 is lossless, and MP4.
+
+    Raises:
+        ImageFileError: the file exists, is a folder, its folder is missing or not writable, or the disk is full.
+        InputError: an unknown suffix, fps or quality out of range, MP4 without PyAV, no frames, frames of
+            different sizes or bands, or too large for the format.
+    """
+    path = Path(path)
+    target = _format_of(path)
+    _check(path, target, fps=fps, quality=quality)
+    check_place(path, overwrite=overwrite)
+    source = _Source(frames, target)
+    partial = partial_path(path)
+    try:
+        _WRITERS[target.name](source, partial, fps, quality)
+        partial.replace(path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        if isinstance(error, OSError) and not isinstance(error, InnersrError):
+            remedy = "check the free space and the permissions of the folder"
+            raise ImageFileError(f"{path}: cannot be written ({error.strerror or error}); {remedy}") from error
+        raise
+    return tuple(source.notes)
+
+
+class _Source:
+    """The frames as `Levels` of one shape. `notes` are sentences, complete when all frames were taken."""
+
+    def __init__(self, frames: Iterable[Image | Levels], target: _Format) -> None:
+        self._frames, self._target = frames, target
+        self.notes: dict[str, None] = {}  # in their order, each once
+
+    def __iter__(self) -> Iterator[Levels]:
+        shape = None
+        for number, frame in enumerate(self._frames):
+            levels = self._levels(frame, number)
+            if shape is None:
+                shape = levels.shape
+                self._note_shape(*shape)
+            if levels.shape != shape:
+                raise InputError(
+                    f"frame {number} is {_described(levels.shape)}, frame 0 {_described(shape)}; give all one size"
+                )
+            yield levels
+        if shape is None:
+            raise InputError("a film needs at least one frame, got none")
+
+    def _levels(self, frame: Image | Levels, number: int) -> Levels:
+        if isinstance(frame, Image):
+            if frame.depth != "uint8":
+                self._note(f"the frames were reduced from {frame.depth} to 8 bits")
+            if frame.metadata.icc is not None:
+                self._note("the colour profile is not kept")
+            return _levels_of(frame, number)
+        levels = np.asarray(frame)
+        if levels.dtype != np.uint8 or levels.ndim not in (2, 3) or 0 in levels.shape:
+            raise InputError(
+                f"frame {number} must be an image or a uint8 array (H, W) or (H, W, C), got {levels.dtype} "
+                f"{levels.shape}"
+            )
+        levels = np.atleast_3d(levels)
+        if levels.shape[-1] > 4:
+            raise InputError(f"frame {number} has {levels.shape[-1]} bands; a film has grey or RGB, and alpha or not")
+        return levels
+
+    def _note_shape(self, height: int, width: int, bands: int) -> None:
+        name, has_alpha = self._target.name, bands in (2, 4)
+        if max(height, width) > self._target.longest_side:
+            raise InputError(
+                f"{name} sides end at {self._target.longest_side} pixels, not {max(height, width)}; make it smaller"
+            )
+        if name == "GIF" and bands > 1:
+            self._note("GIF holds 256 colours: the frames were dithered")
+        if name == "GIF" and has_alpha:
+            self._note("GIF holds on-off alpha: half-transparent pixels were made one or the other")
+        if name == "MP4" and has_alpha:
+            self._note("MP4 holds no alpha: the frames lie on white")
+        if name == "MP4" and (height % 2 or width % 2):
+            size = f"{width + width % 2}x{height + height % 2}"
+            self._note(f"MP4 holds even sizes: {width}x{height} was made {size} by repeating the last row or column")
+
+    def _note(self, sentence: str) -> None:
+        self.notes[sentence] = None
+
+
+def _format_of(path: Path) -> _Format:
+    found = FORMATS.get(path.suffix.lower())
+    if found is None:
+        ending = f"{path.suffix!r} is not a suffix" if path.suffix else "the name has no suffix"
+        raise InputError(f"{path}: {ending} of a film format that is written; use one of {', '.join(FORMATS)}")
+    return found
+
+
+def _check(path: Path, target: _Format, *, fps: float, quality: int) -> None:
+    if not SLOWEST <= fps <= target.fastest:
+        raise InputError(f"{path}: fps must be from {SLOWEST} to {target.fastest} in a {target.name}, got {fps}")
+    if not 1 <= quality <= 100:
+        raise InputError(f"quality must be between 1 and 100, got {quality}")
+    if target.name == "MP4":
+        _pyav()
+
+
+def _levels_of(image: Image, number: int) -> Levels:
+    planes = image.colour[0] if image.alpha is None else torch.cat([image.colour[0], image.alpha[0]])
+    if image.colour.shape[1] not in (1, 3):
+        raise InputError(f"frame {number} has {image.colour.shape[1]} colour bands; a film has 1 (grey) or 3 (RGB)")
+    if not planes.isfinite().all():
+        raise InputError(f"frame {number} holds NaN or infinite values; they have no colour, fill them first")
+    return (planes * 255).add_(0.5).clamp_(0, 255).byte().permute(1, 2, 0).contiguous().numpy()
+
+
+def _described(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]}x{shape[0]} with {shape[2]} bands"
+
+
+def _write_gif(source: _Source, path: Path, fps: float, _quality: int) -> None:
+    frames = list(source)
+    bands = frames[0].shape[-1]
+    has_alpha = bands in (2, 4)
+    places: Iterable[Levels]
+    if bands == 1:
+        colours = np.repeat(np.arange(COLOURS, dtype=np.uint8)[:, None], 3, 1)
+        places = (frame[..., 0] for frame in frames)
+    else:
+        pictures = [_in_colour(frame)[..., :3] for frame in frames]
+        colours = shared_palette(pictures, COLOURS - has_alpha)
+        places = dithered(pictures, colours)
+    options: dict[str, Any] = {}
+    if has_alpha:
+        clear = len(colours)
+        colours = np.pad(colours, ((0, 1), (0, 0)))
+        places = (
+            np.where(frame[..., -1] < OPAQUE, np.uint8(clear), place)
+            for frame, place in zip(frames, places, strict=True)
+        )
+        # Disposal 2: every frame is drawn on nothing, so that its transparent pixels do not show the one before.
+        options = {"transparency": clear, "disposal": 2}
+    made = (_with_palette(place, colours) for place in places)
+    first = next(made)
+    delays = [10 * delay for delay in _delays(len(frames), fps, per_second=100)]
+    options |= {"save_all": True, "append_images": made, "duration": delays, "loop": 0, "optimize": False}
+    first.save(path, "GIF", palette=colours.tobytes(), **options)
+
+
+def _write_webp(source: _Source, path: Path, fps: float, quality: int) -> None:
+    # WebP knows neither grey nor grey with alpha.
+    first, *others = (PillowImage.fromarray(_in_colour(frame)) for frame in source)
+    options = {"lossless": True} if quality == 100 else {"quality": quality}
+    delays = _delays(1 + len(others), fps, per_second=1000)
+    # Method 4 is libwebp's own default.
+    first.save(path, "WEBP", save_all=True, append_images=others, duration=delays, loop=0, method=4, **options)
+
+
+def _write_mp4(source: _Source, path: Path, fps: float, quality: int) -> None:
+    av = _pyav()
+    # Without tags, players take large films for BT.709 and small ones for BT.601.
+    tags = "colorprim=bt709:transfer=bt709:colormatrix=bt709"
+    options = {"crf": str(round(41 - quality / 4)), "preset": "medium", "x264-params": tags}
+    frames = (_even(_on_white(_in_colour(frame))) for frame in source)
+    first = next(frames)
+    with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=options)
+        stream.height, stream.width, stream.pix_fmt = first.shape[0], first.shape[1], "yuv420p"
+        for frame in itertools.chain([first], frames):
+            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            container.mux(stream.encode(picture.reformat(format="yuv420p", dst_colorspace="ITU709")))
+        container.mux(stream.encode())
+
+
+_WRITERS: dict[str, Callable[[_Source, Path, float, int], None]] = {
+    "GIF": _write_gif,
+    "WebP": _write_webp,
+    "MP4": _write_mp4,
+}
+
+
+def _pyav() -> Any:  # noqa: ANN401 (a module that may be missing)
+    try:
+        import av
+    except ImportError as error:
+        raise InputError("MP4 needs PyAV: pip install 'innersr[video]', or write .webp or .gif") from error
+    if "libx264" not in av.codecs_available:
+        raise InputError("MP4 needs a PyAV with libx264, as its wheels have: pip install --force-reinstall av")
+    return av
+
+
+def _delays(count: int, fps: float, *, per_second: int) -> list[int]:
+    """Return how long each frame is shown, in parts of a second."""
+    ends = [round(number * per_second / fps) for number in range(count + 1)]
+    return [end - start for start, end in zip(ends, ends[1:], strict=False)]
+
+
+def _with_palette(places: Levels, colours: Levels) -> PillowImage.Image:
+    picture = PillowImage.frombytes("P", places.shape[::-1], places.tobytes())
+    picture.putpalette(colours.tobytes())
+    return picture
+
+
+def _in_colour(levels: Levels) -> Levels:
+    """Return a grey frame as one of three bands, with its alpha if it has any; others as they are."""
+    if levels.shape[-1] > 2:
+        return levels
+    return np.concatenate([np.repeat(levels[..., :1], 3, -1), levels[..., 1:]], -1)
+
+
+def _on_white(levels: Levels) -> Levels:
+    if levels.shape[-1] == 3:
+        return levels
+    alpha = levels[..., 3:].astype(np.float32) / 255
+    return np.rint(255 + alpha * (levels[..., :3].astype(np.float32) - 255)).astype(np.uint8)
+
+
+def _even(levels: Levels) -> Levels:
+    height, width = levels.shape[:2]
+    return np.pad(levels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")

@@ -1,0 +1,100 @@
+"""Tile by tile within free memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+from torch import Tensor
+
+from innersr.memory import free_memory, is_out_of_memory, release_cached_memory
+from innersr.physics.resize import Window
+from innersr.run import Run
+
+LARGEST_TILE = 256  # LR pixels; a network pass over more is not faster
+FLOAT = 4  # bytes
+SMALLEST_TILE = 16  # LR pixels; halving goes no further
+MEMORY_SHARE = 4  # tiles are chosen to need at most a quarter of the free memory
+
+
+def tile_side(lr_size: tuple[int, int], run: Run, *, pixel_bytes: float) -> int:
+    """Return the side of the tiles in LR pixels: what the run asks for, else what the free memory allows.
+
+    Args:
+        lr_size: (h, w); a whole image is one tile where the run asks for 0.
+        run: with the tile size and the device.
+        pixel_bytes: that a network pass needs for every LR pixel.
+    """
+    if run.tile is not None:
+        return run.tile or max(lr_size)
+    affordable = math.isqrt(int(free_memory(run.torch_device) / MEMORY_SHARE / pixel_bytes))
+    return min(LARGEST_TILE, max(SMALLEST_TILE, affordable))
+
+
+def apply_tiled(
+    render: Callable[[Window], Tensor],
+    lr_size: tuple[int, int],
+    result: Tensor,
+    *,
+    side: int,
+    run: Run,
+    stage: str = "upscale",
+) -> Tensor:
+    """Fill `result` tile by tile. Where memory runs out, the tiles are halved and the work goes on.
+
+    Args:
+        render: computes the part of the result that a tile of the LR image covers. If it looks as far beyond
+            the tile as its network does, the tiles leave no seam.
+        lr_size: (h, w) of the LR image.
+        result: (N, C, H, W), written to.
+        side: of a tile in LR pixels.
+        run: told the progress; may cancel.
+        stage: name of this work in the reports.
+
+    Raises:
+        MemoryError, torch.OutOfMemoryError, RuntimeError: tiles of 16 pixels are too large, too.
+    """
+    tiles = [*_split(Window(0, 0, *lr_size), side)]
+    while tiles:
+        done = 0
+        try:
+            for index in run.steps(stage, len(tiles), limited=False):
+                part = hr_part(tiles[index], lr_size, (result.shape[-2], result.shape[-1]))
+                result[..., part.top : part.bottom, part.left : part.right] = render(tiles[index])
+                done = index + 1
+            return result
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error) or side <= SMALLEST_TILE:
+                raise
+        # Outside the handler, where the failed pass no longer keeps its memory.
+        release_cached_memory(result.device)
+        side = max(SMALLEST_TILE, side // 2)
+        tiles = [part for tile in tiles[done:] for part in _split(tile, side)]
+    return result
+
+
+def hr_part(tile: Window, lr_size: tuple[int, int], hr_size: tuple[int, int]) -> Window:
+    """Return the part of the HR image that a tile of the LR image covers; tiles cover it all, once."""
+    rows, columns = hr_size[0] / lr_size[0], hr_size[1] / lr_size[1]
+    return Window(
+        math.floor(tile.top * rows + 0.5),
+        math.floor(tile.left * columns + 0.5),
+        math.floor(tile.bottom * rows + 0.5),
+        math.floor(tile.right * columns + 0.5),
+    )
+
+
+def grown(part: Window, halo: int, size: tuple[int, int], wraps: tuple[bool, bool]) -> Window:
+    """Return a part with its halo, within the image unless that continues on its other side."""
+    top, left, bottom, right = part.top - halo, part.left - halo, part.bottom + halo, part.right + halo
+    if not wraps[0]:
+        top, bottom = max(0, top), min(size[0], bottom)
+    if not wraps[1]:
+        left, right = max(0, left), min(size[1], right)
+    return Window(top, left, bottom, right)
+
+
+def _split(tile: Window, side: int) -> Iterator[Window]:
+    for top in range(tile.top, tile.bottom, side):
+        for left in range(tile.left, tile.right, side):
+            yield Window(top, left, min(top + side, tile.bottom), min(left + side, tile.right))

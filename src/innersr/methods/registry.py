@@ -1,0 +1,71 @@
+"""Methods by name."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from innersr.errors import InputError
+from innersr.methods.baselines import BackProjection, Bicubic
+from innersr.methods.mzsr import MZSR
+from innersr.methods.presets import PRESETS
+from innersr.methods.protocols import Method
+from innersr.methods.singan import SinGANUpscaling
+from innersr.methods.supervised import Supervised
+from innersr.methods.tailor import Tailor
+from innersr.methods.zssr import ZSSR
+from innersr.settings import parse_setting, parse_settings
+
+METHODS: Mapping[str, type[Method]] = {
+    "tailor": Tailor,
+    "zssr": ZSSR,
+    "mzsr": MZSR,
+    "supervised": Supervised,
+    "singan": SinGANUpscaling,
+    "backprojection": BackProjection,
+    "bicubic": Bicubic,
+}
+
+
+def make_method(name: str, preset: str | None = None, settings: Mapping[str, str] | None = None) -> Method:
+    """Return the method called `name`, its preset's settings overridden by `settings`.
+
+    Args:
+        name: a key of METHODS.
+        preset: a key of PRESETS[name], where the method has presets.
+        settings: field names and values as text, e.g. {"steps": "500"}.
+
+    Raises:
+        InputError: an unknown method, preset or field, or a value that does not fit the field.
+    """
+    if name not in METHODS:
+        raise InputError(f"unknown method {name!r}; there are {', '.join(METHODS)}")
+    presets = PRESETS.get(name, {})
+    if preset is not None and preset not in presets:
+        there = f"there are {', '.join(presets)}" if presets else "it has none"
+        raise InputError(f"unknown preset {preset!r} of {name}; {there}")
+    method = METHODS[name]
+    fields = {field.name: field for field in dataclasses.fields(method)}  # type: ignore[arg-type]
+    values = dict(presets.get(preset or "balanced", {}))
+    for key, text in (settings or {}).items():
+        if key not in fields:
+            raise InputError(f"{name} has no setting {key!r}; it has {', '.join(fields) or 'none'}")
+        values[key] = parse_setting(key, text, str(fields[key].type))
+    return method(**values)
+
+
+def settings_of(method: Method) -> dict[str, Any]:
+    """Return a method's hyperparameters, for records."""
+    return dataclasses.asdict(method) if dataclasses.is_dataclass(method) and not isinstance(method, type) else {}
+
+
+def parse_method(text: str) -> Method:
+    """Return the method that "zssr" or "zssr:preset=best;steps=500" names.
+
+    Raises:
+        InputError: unknown names or values.
+    """
+    name, _, rest = text.partition(":")
+    settings = parse_settings([part for part in rest.split(";") if part])
+    return make_method(name, settings.pop("preset", None), settings)

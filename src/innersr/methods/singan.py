@@ -1,0 +1,144 @@
+"""Super-resolution by SinGAN: the last generator of the image's own pyramid, applied again and again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from innersr.errors import InputError
+from innersr.inference.tailored import surrounded, unevenness
+from innersr.methods.protocols import Upscaler
+from innersr.physics.back_projection import back_project
+from innersr.physics.degradation import Degradation
+from innersr.physics.resize import Window, cut, resize
+from innersr.run import Run, generator_of
+from innersr.singan.fit import begun, inherits
+from innersr.singan.model import PictureModel, Scale, advance
+from innersr.singan.networks import continued
+from innersr.singan.pyramid import for_upscaling, passes_for, pictures_of
+from innersr.singan.settings import PRESETS, SinGAN
+from innersr.singan.training.scale import ScaleLearner
+
+PASSES = 30  # place in `generator_of`
+
+
+@dataclass(frozen=True, kw_only=True)
+class SinGANUpscaling:
+    """A pyramid whose scales differ by the k-th root of the factor; its last generator is applied k times.
+
+    The result has the grain of the image, not its most likely details: lower PSNR, more natural to look at
+    (Shaham 2019, sec. 4, "Super-Resolution"). Where the image is flat within 3 pixels nothing is added.
+
+    Args:
+        steps: iterations of each scale.
+        learning_rate: of Adam.
+        width: features of the generators and critics.
+        crop: side of the crops to learn from at the finer scales, in pixels; 0 for the whole image.
+        noise: share of the learnt amplitude of the noise; 0 for a result without chance.
+        average: results whose mean is taken, each of other noise.
+        back_projection: steps of conjugate gradients that make the result shrink to the image; 0 for none.
+    """
+
+    steps: int = 500
+    learning_rate: float = 5e-4
+    width: int = 32
+    crop: int = 96
+    noise: float = 1.0
+    average: int = 1
+    back_projection: int = 10
+
+    def __post_init__(self) -> None:
+        if min(self.average, self.steps) < 1 or self.back_projection < 0:
+            raise InputError(
+                "steps and average must be 1 at least, back_projection not negative, "
+                f"got {self.steps}, {self.average} and {self.back_projection}"
+            )
+        if not 0 <= self.noise < math.inf:
+            raise InputError(f"noise must be 0 or positive, and finite, got {self.noise}")
+        self._settings(2.0)
+
+    def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:
+        """Learn the image's pyramid.
+
+        Args:
+            lr: (1, C, H, W) in [0, 1], any number of channels.
+            degradation: what made `lr`. The pyramid is shrunk as MATLAB does; the kernel counts in the end, in
+                back-projection.
+            run: where and how long; a time limit is shared out among the scales by their pixels.
+        """
+        scale = math.sqrt(math.prod(degradation.scales))
+        settings = self._settings(scale)
+        height, width = (max(n, settings.min_size) for n in lr.shape[-2:])
+        # Differs from the paper: nothing is too small; an image below the coarsest scale goes on as `resize` sees it.
+        picture = cut(lr, Window(0, 0, height, width), degradation.wraps) * 2 - 1
+        last = _learnt(picture, settings, run).scales[-1]
+        last = Scale(last.layers, self.noise * last.amplitude)
+        passes = passes_for(scale)
+
+        def upscale(x: Tensor) -> Tensor:
+            size = degradation.hr_size((x.shape[-2], x.shape[-1]))
+            results = [_enlarged(x, last, size, passes, degradation, (run.seed, n)) for n in range(self.average)]
+            sr = torch.stack(results).mean(0)
+            base = degradation.upsample(x)
+            uneven = F.interpolate(unevenness(surrounded(x, degradation.wraps)), size, mode="nearest-exact")
+            sr = base + uneven * (_on_grid(sr, degradation) - base)
+            return back_project(sr, x, degradation, steps=self.back_projection, run=run)
+
+        return upscale
+
+    def _settings(self, scale: float) -> SinGAN:
+        own = {"iterations": self.steps, "width": self.width, "learning_rate": self.learning_rate, "crop": self.crop}
+        return for_upscaling(SinGAN(**{**PRESETS["fast"], **own}), scale)
+
+
+def _learnt(picture: Tensor, settings: SinGAN, run: Run) -> PictureModel:
+    """Learn a picture as `fitting.fit` does, but within the time limit, and in one loop."""
+    model = begun([picture], settings, run.seed)
+    pyramid = pictures_of(picture, model.sizes[0])
+    ends = _ends([height * width for height, width in model.sizes[0]])
+    steps = run.steps("learn", len(ends) * settings.iterations)
+    turns = iter(steps)
+    weights = None
+    for index, (real, end) in enumerate(zip(pyramid, ends, strict=True)):
+        learner = ScaleLearner(model, [real], run, initial=weights if inherits(settings, index) else None)
+        for _ in range(settings.iterations):
+            if run.time_used() > end or next(turns, None) is None:
+                break
+            steps.note(learner.iterate().reconstruction)
+        model = replace(model, scales=(*model.scales, learner.finished()))
+        weights = learner.weights()
+    next(turns, None)  # so that the last step is reported
+    return model
+
+
+def _ends(costs: Sequence[int]) -> list[float]:
+    """Return the share of the time after which each of several works is to end, in the order of their costs."""
+    return [sum(costs[: index + 1]) / sum(costs) for index in range(len(costs))]
+
+
+@torch.no_grad()
+def _enlarged(
+    x: Tensor, last: Scale, size: tuple[int, int], passes: int, degradation: Degradation, place: tuple[int, int]
+) -> Tensor:
+    """Return (N, C, H, W) in [0, 1] after all passes, aligned with `x` as MATLAB aligns."""
+    sr, lr_size, seed, number = x * 2 - 1, x.shape[-2:], *place
+    for index in range(1, passes + 1):
+        height, width = (round(n * (full / n) ** (index / passes)) for n, full in zip(lr_size, size, strict=True))
+        sr = resize(sr, size=(height, width), wrap=degradation.wraps).clamp(-1, 1)
+        generator = generator_of(seed, PASSES, number, index)
+        # The first pass's noise is grey in the reference code, as at scale 0; the generator has learnt with colours.
+        noise = torch.randn(1, sr.shape[1], height, width, generator=generator).to(sr).expand_as(sr)
+        # Differs from the reference code: no grey border, which would leave a frame.
+        sr = advance(last, sr, noise, degradation.wraps, border=continued)
+    return sr.clamp(-1, 1) * 0.5 + 0.5
+
+
+def _on_grid(sr: Tensor, degradation: Degradation) -> Tensor:
+    """Return a picture that is aligned as MATLAB aligns on the grid of a degradation."""
+    phase = tuple((s - 1) / 2 - o for s, o in zip(degradation.scales, degradation.offsets, strict=True))
+    return resize(sr, 1.0, phase=(phase[0], phase[1]), wrap=degradation.wraps) if any(phase) else sr

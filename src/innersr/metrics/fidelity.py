@@ -1,0 +1,183 @@
+"""How good a result is: one function for each measure. Knows nothing about files or methods.
+
+Images are (N, C, H, W) in [0, 1]; every measure is one float, the mean over the batch, and is computed on the
+CPU in float64 (`patch_distance` in float32), so that it does not depend on the device.
+
+`psnr_y` and `ssim_y` follow the protocol of the super-resolution field, so that their numbers can be held
+against published tables: 8-bit rounding, rounded BT.601 luma, `shave` border pixels left out (in most papers
+as many as the scale).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from innersr.errors import InputError
+from innersr.metrics.grey_levels import PEAK, _for_measuring, _shape, check_image, luma, to_grey_levels
+
+Shave = int | tuple[int, int]
+SSIM_WINDOW, SSIM_SIGMA = 11, 1.5
+
+
+def psnr_y(sr: Tensor, hr: Tensor, shave: Shave) -> float:
+    """Return the PSNR of the luma, in dB, by the field's protocol.
+
+    Grey images are compared by their grey values. Images of neither 1 nor 3 bands have no luma: all bands are
+    compared at once, by the mean squared error over all of them.
+
+    Args:
+        sr: the result, (N, C, H, W) in [0, 1]; values outside are clipped.
+        hr: the truth, of the same shape.
+        shave: border pixels left out on each side, one number or (vertical, horizontal).
+
+    Returns:
+        10 log10(255^2 / MSE); inf when the two agree in every compared 8-bit value.
+
+    Raises:
+        InputError: not two images of the same shape in floating point, or nothing left to compare.
+    """
+    return _psnr(*_compared(sr, hr, shave, _luma_or_bands), peak=PEAK)
+
+
+def ssim_y(sr: Tensor, hr: Tensor, shave: Shave) -> float:
+    """Return the SSIM of the luma by the field's protocol, 1 for equal images.
+
+    Wang et al. 2004, section III-C: Gaussian window of 11x11 pixels and sigma 1.5, K1 = 0.01, K2 = 0.03,
+    L = 255, mean over the positions where the window fits. Without a luma (see `psnr_y`) it is the mean over
+    the bands.
+    Arguments and errors as `psnr_y`; 11x11 pixels must be left.
+    """
+    return _ssim(*_compared(sr, hr, shave, _luma_or_bands, least=SSIM_WINDOW))
+
+
+def psnr(sr: Tensor, hr: Tensor, shave: Shave = 0) -> float:
+    """Return the PSNR of all bands in dB, from the mean squared error over all of them; see `psnr_y`."""
+    return _psnr(*_compared(sr, hr, shave, to_grey_levels), peak=PEAK)
+
+
+def ssim(sr: Tensor, hr: Tensor, shave: Shave = 0) -> float:
+    """Return the mean over all bands of their SSIM; see `ssim_y`."""
+    return _ssim(*_compared(sr, hr, shave, to_grey_levels, least=SSIM_WINDOW))
+
+
+METRICS: dict[str, Callable[[Tensor, Tensor, Shave], float]] = {
+    "psnr_y": psnr_y,
+    "ssim_y": ssim_y,
+    "psnr": psnr,
+    "ssim": ssim,
+}
+
+"""The measures that compare a result with the truth: called as (sr, hr, shave), better when higher."""
+
+
+def consistency_psnr(sr: Tensor, lr: Tensor, degrade: Callable[[Tensor], Tensor]) -> float:
+    """Tell whether the result, shrunk again, is the input: the PSNR between degrade(sr) and lr, in dB.
+
+    Computed band by band, so that large results need little memory.
+
+    It needs no truth. A low value proves that the result contradicts the input; a high one proves little, as
+    many images shrink to the same input. Peak 1, all bands, neither rounded nor clipped, so that it goes on
+    telling results apart far beyond 8-bit accuracy.
+
+    Args:
+        sr: the result, (N, C, sH, sW) in [0, 1].
+        lr: the input it was made from, (N, C, H, W).
+        degrade: shrinks one band of a large image, (N, 1, sH, sW), as the input was shrunk, without noise.
+
+    Returns:
+        10 log10(1 / MSE); inf when the two are equal.
+
+    Raises:
+        InputError: the two have not the same number of bands, or degrade(sr) not the shape of lr.
+    """
+    if sr.shape[:-2] != lr.shape[:-2]:
+        raise InputError(
+            f"the result has the shape {_shape(sr)}, the input {_shape(lr)}; give images of the same bands"
+        )
+    squares = torch.zeros(len(sr), dtype=torch.float64)
+    for large, small in zip(sr.split(1, dim=1), lr.split(1, dim=1), strict=True):
+        check_image(large)
+        check_image(small)
+        with torch.no_grad():
+            shrunk = degrade(large)
+        if shrunk.shape != small.shape:
+            raise InputError(
+                f"the result shrinks to {_shape(shrunk)}, but the input is {_shape(small)}; "
+                "give the degradation that the result was made for"
+            )
+        squares += (_for_measuring(shrunk) - _for_measuring(small)).square().sum(dim=(1, 2, 3))
+    return float((10 * torch.log10(lr[0].numel() / squares)).mean())
+
+
+def local_mean(x: Tensor, size: int, sigma: float) -> Tensor:
+    """Return the mean of `x` (N, C, H, W) under a Gaussian window, where all of the window fits.
+
+    Args:
+        x: (N, C, H, W).
+        size: side of the window in pixels, odd.
+        sigma: of the Gaussian, in pixels.
+
+    Returns:
+        (N, C, H - size + 1, W - size + 1).
+    """
+    offsets = torch.arange(size, dtype=torch.float64) - size // 2
+    window = torch.exp(-offsets.square() / (2 * sigma**2))
+    weights = (window / window.sum()).tolist()
+    return _slide(_slide(x, weights, dim=-2), weights, dim=-1)
+
+
+def _compared(
+    sr: Tensor, hr: Tensor, shave: Shave, planes: Callable[[Tensor], Tensor], least: int = 1
+) -> tuple[Tensor, Tensor]:
+    """Return what is compared of `sr` and `hr`: their `planes` without the border, at least least x least."""
+    if sr.shape != hr.shape:
+        raise InputError(
+            f"the result is {_shape(sr)}, but the truth is {_shape(hr)}; "
+            "crop the truth to a multiple of the scale first"
+        )
+    vertical, horizontal = (shave, shave) if isinstance(shave, int) else shave
+    if min(vertical, horizontal) < 0:
+        raise InputError(f"shave must not be negative, got {shave}")
+    a, b = planes(sr), planes(hr)
+    height, width = a.shape[-2] - 2 * vertical, a.shape[-1] - 2 * horizontal
+    if min(height, width) < least:
+        raise InputError(
+            f"shaving {shave} off an image of {a.shape[-2]}x{a.shape[-1]} pixels leaves less than "
+            f"{least}x{least}; shave less or use a larger image"
+        )
+    inside = (..., slice(vertical, vertical + height), slice(horizontal, horizontal + width))
+    return a[inside], b[inside]
+
+
+def _luma_or_bands(x: Tensor) -> Tensor:
+    return luma(x) if x.ndim == 4 and x.shape[1] == 3 else to_grey_levels(x)
+
+
+def _psnr(a: Tensor, b: Tensor, *, peak: float) -> float:
+    mse = (a - b).square().mean(dim=(1, 2, 3))
+    return float((10 * torch.log10(peak**2 / mse)).mean())
+
+
+def _ssim(a: Tensor, b: Tensor) -> float:
+    # Wang et al. 2004, eq. 13, with the moments of eqs. 14 to 16.
+    mean_a, mean_b, square_a, square_b, product = (
+        local_mean(x, SSIM_WINDOW, SSIM_SIGMA) for x in (a, b, a * a, b * b, a * b)
+    )
+    variances = square_a - mean_a.square() + square_b - mean_b.square()
+    covariance = product - mean_a * mean_b
+    C1, C2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
+    luminance = (2 * mean_a * mean_b + C1) / (mean_a.square() + mean_b.square() + C1)
+    structure = (2 * covariance + C2) / (variances + C2)
+    return float((luminance * structure).mean())
+
+
+def _slide(x: Tensor, weights: list[float], dim: int) -> Tensor:
+    """Return the weighted sums of neighbours along `dim`; several times faster than a convolution in float64."""
+    length = x.shape[dim] - len(weights) + 1
+    total = weights[0] * x.narrow(dim, 0, length)
+    for start, weight in enumerate(weights[1:], start=1):
+        total.add_(x.narrow(dim, start, length), alpha=weight)
+    return total

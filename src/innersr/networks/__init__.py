@@ -1,0 +1,1 @@
+"""Architectures, and their weights on disk."""

@@ -1,0 +1,108 @@
+"""Trained networks that ship with the package, or lie in a file: named, checked, loaded.
+
+The packaged ones are in the folder `weights`: NAME.safetensors, NAME.md, the model card, and index.json, which has
+{"NAME": {"sha256": ..., "bytes": ..., "about": one line}}.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import nn
+
+from innersr.errors import CheckpointError, InputError
+from innersr.networks.checkpoints import Checkpoint, build_network, load_checkpoint, parse_checkpoint
+
+PACKAGED = resources.files("innersr") / "weights"
+REPAIR = "the package is damaged; install innersr again"
+
+
+class Entry(NamedTuple):
+    """A line of the index of the packaged priors."""
+
+    sha256: str
+    bytes: int
+    about: str
+
+
+class Description(NamedTuple):
+    """What a prior is: its header, how many weights it has, and its model card, Markdown, None without one."""
+
+    header: dict[str, Any]
+    weights: int
+    card: str | None
+
+
+def packaged_priors(folder: Traversable = PACKAGED) -> dict[str, Entry]:
+    """Return the index of the packaged priors: name -> entry.
+
+    Raises:
+        CheckpointError: the package is damaged.
+    """
+    try:
+        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        return {name: Entry(**entry) for name, entry in index.items()}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"the index of the priors cannot be read ({error}); {REPAIR}") from error
+
+
+def prior_names(folder: Traversable = PACKAGED) -> tuple[str, ...]:
+    """Return the names of the packaged priors."""
+    return tuple(packaged_priors(folder))
+
+
+def load_prior(name_or_path: str | Path, folder: Traversable = PACKAGED) -> nn.Module:
+    """Return a trained network: float32, on the CPU, in evaluation mode, without gradients.
+
+    Args:
+        name_or_path: one of `prior_names()`; or a file, which ends in .safetensors or has a folder before it.
+        folder: where the packaged priors are.
+
+    Raises:
+        InputError: there is no packaged prior of this name.
+        CheckpointError: the file is missing, damaged, not a prior, or made by a newer innersr.
+    """
+    return build_network(_checkpoint(name_or_path, folder), name_or_path)
+
+
+def describe_prior(name_or_path: str | Path, folder: Traversable = PACKAGED) -> Description:
+    """Return what a prior is; arguments and errors are those of `load_prior`.
+
+    The model card of a file lies beside it: NAME.md beside NAME.safetensors.
+    """
+    tensors, header = _checkpoint(name_or_path, folder)
+    count = sum(tensor.numel() for tensor in tensors.values())
+    card = Path(name_or_path).with_suffix(".md") if _is_path(name_or_path) else folder / f"{name_or_path}.md"
+    try:
+        text = card.read_bytes().decode("utf-8", "replace") if card.is_file() else None
+    except OSError as error:
+        raise CheckpointError(f"{card}: cannot be read ({error.strerror}); check its permissions") from error
+    return Description(header, count, text)
+
+
+def _is_path(name_or_path: str | Path) -> bool:
+    text = str(name_or_path)
+    return isinstance(name_or_path, Path) or text.endswith(".safetensors") or "/" in text or os.sep in text
+
+
+def _checkpoint(name_or_path: str | Path, folder: Traversable) -> Checkpoint:
+    if _is_path(name_or_path):
+        return load_checkpoint(name_or_path, "prior")
+    name, index = str(name_or_path), packaged_priors(folder)
+    if name not in index:
+        names = f"choose {', '.join(index)}, or" if index else "none is packaged;"
+        raise InputError(f"no prior is called {name!r}; {names} give the path of a .safetensors file")
+    try:
+        data = (folder / f"{name}.safetensors").read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"prior {name} cannot be read ({error.strerror}); {REPAIR}") from error
+    # Before anything in the file is believed.
+    if hashlib.sha256(data).hexdigest() != index[name].sha256:
+        raise CheckpointError(f"prior {name} is not as it was released (its SHA-256 differs); {REPAIR}")
+    return parse_checkpoint(data, f"prior {name}", "prior")

@@ -1,0 +1,360 @@
+"""What happened to the image: the forward model from a sharp image to the small one.
+
+    LR = sample(blur(HR, kernel)) + noise
+
+This one definition makes ZSSR's training pairs, the benchmark's test images, and what back-projection inverts,
+so that all agree on where an LR pixel lies. The blur is a correlation, B[j] = sum_k kernel[k] * HR[j + k - anchor],
+over the symmetric extension of HR, or the periodic one along an axis that wraps. Subsampling is "direct",
+LR[i] = B(s * i), or "bicubic", MATLAB's antialiased imresize.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from innersr.errors import InputError, KernelError
+from innersr.physics import kernels
+from innersr.physics.convolution import WHOLE, Blur, apply_blur, apply_blur_adjoint, blur_from, is_whole, whole_part
+from innersr.physics.resize import ROUNDING_SLACK, Scale, Window, as_pair, output_size, resize, resize_adjoint
+from innersr.physics.symmetries import SYMMETRIES, apply_symmetry, flipped_axes
+
+ANCHORS = ("aligned", "centre")
+SUBSAMPLINGS = ("direct", "bicubic")
+LOUDEST = 0.99  # what noise that was computed is held to, as it must be below 1
+TRANSPOSED_WRAPS = {"": "", "x": "y", "y": "x", "xy": "xy"}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Degradation:
+    """How a sharp image became the small one.
+
+    Args:
+        scale: HR pixels per LR pixel, above 1; one number or (vertical, horizontal). Any real number.
+        kernel: (rows, columns) blur at HR resolution; normalised to sum 1. None for no blur.
+        anchor: the kernel coordinate that lies on the sampled HR pixel. "aligned" takes the one that puts the
+            two images edge to edge, as image tools do, whatever the kernel's centre of mass. "centre" takes the
+            middle of the array: MZSR's "direct" for a centred kernel, whose LR pixel i lies at HR pixel s * i,
+            ZSSR's and KernelGAN's for one that kernel_shift has moved. Or (row, column), as which it is kept: whoever
+            replaces the kernel has to name the anchor, too.
+        subsampling: "direct" or "bicubic"; bicubic when None and there is no kernel, else direct.
+        noise: standard deviation of Gaussian noise on the LR image, in [0, 1].
+        wrap: "x" for an image that continues from its right edge at its left, "y" from its bottom at its top,
+            "xy" for both; elsewhere it is reflected. Such an axis is a whole number of HR and of LR pixels long:
+            scale times the LR length must be the HR length, which `fitted` sees to.
+
+    Raises:
+        InputError: a scale below 1, an unknown or infinite anchor, an unknown subsampling or wrap, noise out of
+            range; of the methods, images that are not whole periods of an axis that wraps.
+        KernelError: a kernel that is not two-dimensional, not finite, or whose sum is not positive.
+    """
+
+    scale: Scale
+    kernel: Tensor | None = None
+    anchor: str | tuple[float, float] = "aligned"
+    subsampling: str | None = None
+    noise: float = 0.0
+    wrap: str = ""
+    _blur: Blur = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not all(1 <= s < math.inf for s in self.scales) or max(self.scales) <= 1:
+            raise InputError(f"scale must be above 1, got {self.scale}; for shrinking use any image tool")
+        if not 0 <= self.noise < 1:
+            raise InputError(f"noise is a standard deviation in [0, 1), got {self.noise}; divide 8-bit levels by 255")
+        if self.wrap not in TRANSPOSED_WRAPS:
+            known = ", ".join(repr(name) for name in TRANSPOSED_WRAPS)
+            raise InputError(f"wrap must be one of {known}, got {self.wrap!r}; x joins the right edge to the left")
+        default = "bicubic" if self.kernel is None else "direct"
+        object.__setattr__(self, "subsampling", self.subsampling or default)
+        if self.subsampling not in SUBSAMPLINGS:
+            raise InputError(f"subsampling must be one of {', '.join(SUBSAMPLINGS)}, got {self.subsampling!r}")
+        if self.kernel is not None:
+            object.__setattr__(self, "kernel", kernels.normalised(self.kernel.detach().cpu()))
+        object.__setattr__(self, "anchor", self._resolved_anchor())
+        object.__setattr__(self, "_blur", blur_from(self._kernel, self._anchor, fold=self._is_strided))
+
+    @property
+    def scales(self) -> tuple[float, float]:
+        """(vertical, horizontal) scale."""
+        return as_pair(self.scale)
+
+    @property
+    def wraps(self) -> tuple[bool, bool]:
+        """Whether the image continues on its opposite side: (vertical, horizontal)."""
+        return "y" in self.wrap, "x" in self.wrap
+
+    @property
+    def offsets(self) -> tuple[float, float]:
+        """HR (row, column) that the centre of mass of LR pixel (0, 0) looks at."""
+        mass, start = kernels.centre_of_mass(self._kernel), self._grid_start
+        return mass[0] - self._anchor[0] + start[0], mass[1] - self._anchor[1] + start[1]
+
+    @property
+    def blur(self) -> Blur:
+        """The kernel as it is applied: where subsampling is direct at a whole scale, with a whole anchor."""
+        return self._blur
+
+    @property
+    def reach(self) -> int:
+        """Longer side of the kernel: the least side of an image that this can degrade."""
+        return max(self._kernel.shape)
+
+    def hr_size(self, lr_size: tuple[int, int]) -> tuple[int, int]:
+        """Return the largest HR (H, W) that shrinks to an LR image: scale * length, rounded down."""
+        vertical, horizontal = self.scales
+        return math.floor(lr_size[0] * vertical + ROUNDING_SLACK), math.floor(lr_size[1] * horizontal + ROUNDING_SLACK)
+
+    def lr_size(self, hr_size: tuple[int, int]) -> tuple[int, int]:
+        """Return the LR (h, w) that an HR image shrinks to: length / scale, rounded up."""
+        return output_size(hr_size, (1 / self.scales[0], 1 / self.scales[1]))
+
+    def fitted(self, lr_size: tuple[int, int]) -> Degradation:
+        """Return this degradation at the nearest scale that makes a wrapped LR image a whole number of HR pixels.
+
+        Its anchor is the same, or "aligned" again where it was.
+        """
+        wholes = [_whole_scale(s, n) for s, n in zip(self.scales, lr_size, strict=True)]
+        vertical, horizontal = (w if wraps else s for w, wraps, s in zip(wholes, self.wraps, self.scales, strict=True))
+        if (vertical, horizontal) == self.scales:
+            return self
+        is_aligned = math.dist(self._anchor, replace(self, anchor="aligned")._anchor) < WHOLE
+        return replace(self, scale=(vertical, horizontal), anchor="aligned" if is_aligned else self.anchor)
+
+    def rescaled(self, scale: Scale) -> Degradation:
+        """Return how an image of another scale would have become the same LR image.
+
+        In LR pixels the blur is as wide as before and lies at the same place; so a kernel shrinks with the scale.
+        """
+        scales = as_pair(scale)
+        if scales == self.scales:
+            return self
+        ratios = (scales[0] / self.scales[0], scales[1] / self.scales[1])
+        kernel, bicubic = self._kernel, self.subsampling == "bicubic"
+        if self.kernel is not None:
+            kernel = kernels.resampled(kernel, ratios)
+        mass = kernels.centre_of_mass(kernel)
+        starts = [(s - 1) / 2 if bicubic else 0.0 for s in scales]
+        # Pixel edges, not centres, scale with the image.
+        offsets = [(o + 0.5) * ratio - 0.5 for o, ratio in zip(self.offsets, ratios, strict=True)]
+        anchor = (mass[0] + starts[0] - offsets[0], mass[1] + starts[1] - offsets[1])
+        return replace(self, scale=scales, kernel=None if self.kernel is None else kernel, anchor=anchor)
+
+    def __call__(self, hr: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Return the LR image of `hr`: blurred, subsampled, with noise, clipped to [0, 1].
+
+        Args:
+            hr: (N, C, H, W) in [0, 1].
+            generator: CPU generator for the noise; without one the image is free of noise.
+
+        Returns:
+            (N, C, ceil(H / s), ceil(W / s)).
+        """
+        lr = self.forward(hr)
+        if self.noise > 0 and generator is not None:
+            lr = lr + self.noise * torch.randn(lr.shape, generator=generator).to(lr)
+        return lr.clamp(0, 1)
+
+    def forward(self, hr: Tensor, size: tuple[int, int] | None = None) -> Tensor:
+        """Apply the linear part alone: no noise, no clipping. Differentiable.
+
+        Args:
+            hr: (N, C, H, W), floating dtype.
+            size: of the LR image; `lr_size` of hr's when None.
+
+        Raises:
+            InputError: along a wrapped axis the HR length is not scale times the LR length.
+            KernelError: the kernel is larger than the HR image.
+        """
+        hr_size = (hr.shape[-2], hr.shape[-1])
+        size = size or self.lr_size(hr_size)
+        self._check_fit(hr_size, size)
+        if self._is_strided:
+            return apply_blur(hr, self._blur, size, self._strides, wrap=self.wraps)
+        margin = self._margin
+        if self.kernel is not None:
+            padded = (hr_size[0] + 2 * margin, hr_size[1] + 2 * margin)
+            hr = apply_blur(hr, self._blur, padded, margin=margin, wrap=self.wraps)
+        antialias = self.subsampling == "bicubic"
+        return resize(hr, self._shrink, size=size, phase=self._phase, antialias=antialias, wrap=self.wraps)
+
+    def adjoint(self, lr: Tensor, size: tuple[int, int] | None = None) -> Tensor:
+        """Apply the exact transpose of `forward`.
+
+        Args:
+            lr: (N, C, h, w), floating dtype.
+            size: of the HR image; `hr_size` of lr's when None.
+
+        Returns:
+            (N, C, H, W).
+        """
+        lr_size = (lr.shape[-2], lr.shape[-1])
+        size = size or self.hr_size(lr_size)
+        self._check_fit(size, lr_size)
+        if self._is_strided:
+            return apply_blur_adjoint(lr, self._blur, size, self._strides, wrap=self.wraps)
+        margin, antialias = self._margin, self.subsampling == "bicubic"
+        padded = (size[0] + 2 * margin, size[1] + 2 * margin)
+        hr = resize_adjoint(lr, padded, self._shrink, phase=self._phase, antialias=antialias, wrap=self.wraps)
+        return hr if self.kernel is None else apply_blur_adjoint(hr, self._blur, size, margin=margin, wrap=self.wraps)
+
+    def upsample(self, lr: Tensor, size: tuple[int, int] | None = None, window: Window | None = None) -> Tensor:
+        """Interpolate with the cubic kernel on this degradation's own grid, so that nothing is shifted.
+
+        Args:
+            lr: (N, C, h, w).
+            size: of the whole result; `hr_size` of lr's when None.
+            window: (top, left, bottom, right) of the part to compute, in pixels of the whole result; all of it
+                when None. Along a wrapped axis it may reach beyond the result.
+
+        Raises:
+            InputError: a window that is empty or outside the result, or no whole periods as for `forward`.
+        """
+        lr_size = (lr.shape[-2], lr.shape[-1])
+        size = size or self.hr_size(lr_size)
+        self._check_periods(size, lr_size)
+        phase = (-self.offsets[0] / self.scales[0], -self.offsets[1] / self.scales[1])
+        return resize(lr, self.scales, size=size, phase=phase, wrap=self.wraps, window=window)
+
+    def transformed(self, symmetry: int) -> Degradation:
+        """Return the degradation of the transformed image.
+
+        apply_symmetry(degradation(hr)) equals degradation.transformed(symmetry)(apply_symmetry(hr)) where both
+        sides of hr are multiples of the scale.
+        """
+        swap = bool(symmetry & 4)
+        scales = self.scales[::-1] if swap else self.scales
+        start = self._grid_start[::-1] if swap else self._grid_start
+        anchor = list(self._anchor[::-1] if swap else self._anchor)
+        kernel = apply_symmetry(self._kernel, symmetry)
+        for axis in flipped_axes(symmetry):
+            # The sampled pixels' distance from the one edge becomes that from the other.
+            anchor[axis] = kernel.shape[axis] - 1 - anchor[axis] - (scales[axis] - 1 - 2 * start[axis])
+        kept = None if self.kernel is None else kernel
+        wrap = TRANSPOSED_WRAPS[self.wrap] if swap else self.wrap
+        return replace(self, scale=scales, kernel=kept, anchor=(anchor[0], anchor[1]), wrap=wrap)
+
+    def symmetries(self) -> tuple[int, ...]:
+        """Return the symmetries that leave this degradation as it is, up to a shift by whole HR pixels.
+
+        What was learnt for one orientation of the image holds for these.
+        """
+        return tuple(k for k in SYMMETRIES if self._sees_like(self.transformed(k)))
+
+    def effective_kernel(self) -> Degradation:
+        """Return the same degradation as one kernel with direct subsampling.
+
+        The kernel of "bicubic" subsampling is folded in.
+
+        Raises:
+            KernelError: a scale that is not whole has a different kernel at each pixel.
+        """
+        if not all(is_whole(s) for s in self.scales):
+            raise KernelError(f"only whole scales have one effective kernel, got {self.scale}")
+        if self._is_strided:
+            return self
+        strides = self._strides
+        reach = [4 * s + k for s, k in zip(strides, self._blur.kernel.shape, strict=True)]
+        middle = [math.ceil(r / s) for r, s in zip(reach, strides, strict=True)]
+        impulse = torch.zeros(1, 1, 2 * middle[0] + 1, 2 * middle[1] + 1, dtype=torch.float64)
+        impulse[..., middle[0], middle[1]] = 1
+        response = self.adjoint(impulse)[0, 0]
+        top, bottom, left, right = kernels.extent(response, 1e-12)
+        anchor = (float(middle[0] * strides[0] - top), float(middle[1] * strides[1] - left))
+        kernel = response[top:bottom, left:right]
+        return replace(self, kernel=kernel, anchor=anchor, subsampling="direct")
+
+    @property
+    def _kernel(self) -> Tensor:
+        return kernels.delta() if self.kernel is None else self.kernel
+
+    @property
+    def _anchor(self) -> tuple[float, float]:
+        assert isinstance(self.anchor, tuple)  # __post_init__ resolved the name
+        return self.anchor
+
+    @property
+    def _grid_start(self) -> tuple[float, float]:
+        """Coordinate in the blurred image that subsampling itself gives LR pixel (0, 0)."""
+        vertical, horizontal = self.scales
+        return ((vertical - 1) / 2, (horizontal - 1) / 2) if self.subsampling == "bicubic" else (0.0, 0.0)
+
+    @property
+    def _shrink(self) -> tuple[float, float]:
+        return 1 / self.scales[0], 1 / self.scales[1]
+
+    @property
+    def _strides(self) -> tuple[int, int]:
+        return round(self.scales[0]), round(self.scales[1])
+
+    @property
+    def _is_strided(self) -> bool:
+        return self.subsampling == "direct" and all(is_whole(s) for s in self.scales)
+
+    @property
+    def _margin(self) -> int:
+        """Pixels of the blurred image beyond its border that subsampling may read.
+
+        The last LR pixel is at most (s - 1) / 2 behind the last HR pixel, and reads 2 s beyond itself.
+        """
+        return 0 if self.kernel is None else math.ceil(2.5 * max(self.scales)) + 1
+
+    @property
+    def _phase(self) -> tuple[float, float]:
+        """Coordinate in the blurred image, margin included, of LR pixel (0, 0)."""
+        start = self._grid_start
+        whole = [0 if self.kernel is None else self._margin + whole_part(a) for a in self._anchor]
+        return start[0] + whole[0] - self._anchor[0], start[1] + whole[1] - self._anchor[1]
+
+    def _resolved_anchor(self) -> tuple[float, float]:
+        if isinstance(self.anchor, tuple):
+            if not all(math.isfinite(a) for a in self.anchor):
+                raise InputError(f"anchor must be finite, got {self.anchor}")
+            return float(self.anchor[0]), float(self.anchor[1])
+        rows, columns = self._kernel.shape
+        if self.anchor == "centre":
+            return float(rows // 2), float(columns // 2)
+        if self.anchor != "aligned":
+            raise InputError(f"anchor must be one of {', '.join(ANCHORS)} or (row, column), got {self.anchor!r}")
+        mass, start = kernels.centre_of_mass(self._kernel), self._grid_start
+        return mass[0] + start[0] - (self.scales[0] - 1) / 2, mass[1] + start[1] - (self.scales[1] - 1) / 2
+
+    def _sees_like(self, other: Degradation) -> bool:
+        # Centred, because arrays that differ by a shift are the same kernel: its place is in the offsets.
+        a, b = (kernels.in_convention(d._kernel, "centred", 1.0) for d in (self, other))
+        moves = [p - q for p, q in zip(self.offsets, other.offsets, strict=True)]
+        return (
+            (self.scales, self.wrap) == (other.scales, other.wrap)
+            and all(is_whole(m) for m in moves)
+            and a.shape == b.shape
+            and torch.allclose(a, b, rtol=0, atol=1e-4 * float(a.max()))
+        )
+
+    def _check_periods(self, hr_size: tuple[int, int], lr_size: tuple[int, int]) -> None:
+        for wraps, scale, hr, lr in zip(self.wraps, self.scales, hr_size, lr_size, strict=True):
+            if wraps and abs(hr - scale * lr) > ROUNDING_SLACK:
+                needed = self.fitted(lr_size).hr_size(lr_size)
+                raise InputError(
+                    f"an axis that wraps needs whole periods: {hr} HR pixels are not {scale:.6g} times {lr} LR pixels; "
+                    f"use degradation.fitted({lr_size}), which takes an HR image of {needed[0]}x{needed[1]}"
+                )
+
+    def _check_fit(self, hr_size: tuple[int, int], lr_size: tuple[int, int]) -> None:
+        self._check_periods(hr_size, lr_size)
+        rows, columns = self._kernel.shape
+        if rows > hr_size[0] or columns > hr_size[1]:
+            raise KernelError(
+                f"the kernel ({rows}x{columns}) is larger than the image it blurs ({hr_size[0]}x{hr_size[1]}); "
+                "use a smaller kernel or a larger image"
+            )
+
+
+def _whole_scale(scale: float, length: int) -> float:
+    """Return the scale nearest to this one that makes `length` whole, above 1 if this one is."""
+    product = scale * length
+    if abs(product - round(product)) <= ROUNDING_SLACK:
+        return scale
+    return max(round(product), length + 1) / length

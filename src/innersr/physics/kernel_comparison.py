@@ -1,0 +1,84 @@
+"""How two blur kernels differ. Knows nothing about images."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from innersr.physics.kernels import NOTHING, extent, in_convention, shape_of
+
+ROUND = 1.001  # ratio of the variances up to which a kernel has no long axis
+LEAST_VARIANCE = 1e-3  # pixels^2, below which rounding decides
+
+
+class Difference(NamedTuple):
+    """How far a kernel is from another, wherever their centres of mass lie."""
+
+    angle: float | None
+    """Between the long axes, in degrees from 0 to 90; None where one of the kernels is round."""
+    psnr: float
+    """dB, see `difference`; infinity for equal kernels."""
+    correlation: float
+    """Of the taps around their means, 1 for equal kernels."""
+
+
+def covariance_of(kernel: Tensor) -> tuple[float, float, float]:
+    """Return the (xx, xy, yy) of the kernel's covariance in pixels^2: x to the right, y down."""
+    shape = shape_of(kernel)
+    mean, spread = (shape.long_variance + shape.short_variance) / 2, (shape.long_variance - shape.short_variance) / 2
+    turn = 2 * shape.angle
+    return mean + spread * math.cos(turn), spread * math.sin(turn), mean - spread * math.cos(turn)
+
+
+def variance_ratio(kernel: Tensor) -> float:
+    """Return the ratio of the variances along the long and the short axis, 1 for a kernel of hardly any width.
+
+    The kernel of bicubic shrinking is such a one; that of a straight line has an infinite ratio.
+    """
+    shape = shape_of(kernel)
+    if shape.long_variance < LEAST_VARIANCE:
+        return 1.0
+    return shape.long_variance / shape.short_variance if shape.short_variance > LEAST_VARIANCE else math.inf
+
+
+def angle_between(first: Tensor, second: Tensor) -> float | None:
+    """Return the degrees between the long axes of two kernels, from 0 to 90; None where one of them is round."""
+    if min(variance_ratio(first), variance_ratio(second)) <= ROUND:
+        return None
+    turn = abs(shape_of(first).angle - shape_of(second).angle)
+    return math.degrees(min(turn, math.pi - turn))
+
+
+def centred_alike(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """Return both kernels with their centres of mass in the middle of arrays of one size.
+
+    Returns:
+        (side, side) each; side is the least odd one that holds every tap above 1e-4 of its kernel's largest.
+    """
+    centred = [in_convention(kernel, "centred", 1.0) for kernel in (first, second)]
+    radius = max(_radius(kernel) for kernel in centred)
+    moved = [F.pad(kernel, [radius - kernel.shape[0] // 2] * 4) for kernel in centred]
+    return moved[0], moved[1]
+
+
+def difference(kernel: Tensor, reference: Tensor) -> Difference:
+    """Return how far a kernel is from a reference, both centred as in `centred_alike`.
+
+    The PSNR is that of the papers: its peak is the reference's largest tap, its mean over the whole square.
+    """
+    a, b = (k.double() for k in centred_alike(kernel, reference))
+    error = float((a - b).square().mean())
+    psnr = 20 * math.log10(float(b.max()) / math.sqrt(error)) if error > 0 else math.inf
+    correlation = float(torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1]) if a.numel() > 1 else 1.0
+    return Difference(angle_between(kernel, reference), psnr, correlation)
+
+
+def _radius(centred: Tensor) -> int:
+    """Return how far from the middle the taps reach that count."""
+    top, bottom, left, right = extent(centred, NOTHING)
+    middle = centred.shape[0] // 2
+    return max(middle - top, bottom - 1 - middle, middle - left, right - 1 - middle)

@@ -1,0 +1,359 @@
+"""Blur kernels on disk.
+
+Reads MATLAB (.mat, version 5: what `save -v6` and `save -v7` write), NumPy (.npy), text (.txt, .csv) and
+grey images (.png, .tif); writes .mat, .npy, .txt and .png. A file with several kernels, as a cell array, a
+stack or several variables, needs a number: `kernels.mat#3` is the third one, counted from 1.
+
+Knows nothing about how a kernel is applied: weights are neither flipped nor shifted. A file that holds no
+usable kernel is always a `KernelError`; there is no fallback.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import re
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pyvips
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from innersr.errors import KernelError
+from innersr.physics.kernels import normalised
+
+MAX_SIDE = 127  # taps; a wider blur leaves nothing of a picture to learn from
+MAX_BYTES = 16 << 20  # of a file, and of its compressed variables once expanded
+Stack = NDArray[Any]  # (kh, kw, n): n kernels of one size
+Variables = list[tuple[str, list[Stack]]]  # what a file holds, in its order
+Codec = TypeVar("Codec")
+
+
+def load_kernel(path: str | Path) -> Tensor:
+    """Return the blur kernel stored in `path`: (kh, kw) float32, summing to 1, neither flipped nor shifted.
+
+    Args:
+        path: a .mat, .npy, .txt, .csv, .png or .tif file, with `#N` appended to take its Nth kernel. A file
+            whose own name ends in `#N` is read as it is. Of a .mat file the variable `kernel` (or `Kernel`)
+            is read where there is one, otherwise every numeric array. The values of an image are taken as
+            weights, without any gamma.
+
+    Raises:
+        KernelError: the file is missing, damaged, of another type, or holds several kernels and no number
+            was given; or the kernel is empty, not two-dimensional, not finite, above 127x127, or sums to
+            zero or less.
+    """
+    try:
+        file, number = _split_number(path)
+        return _usable(_pick(_read_variables(file), number))
+    except KernelError as error:
+        raise KernelError(f"{path}: {error}") from error
+    except _DAMAGE as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise KernelError(f"{path}: cannot be read as a blur kernel ({reason}); save it again") from error
+
+
+def save_kernel(kernel: Tensor, path: str | Path, *, overwrite: bool = False) -> None:
+    """Write a kernel, normalised to sum 1, in the format that the suffix of `path` names.
+
+    .mat (variable `Kernel`), .npy and .txt keep every bit; .png keeps 16 bits of the largest weight.
+
+    Args:
+        kernel: (kh, kw) weights.
+        path: ends in .mat, .npy, .txt or .png. Appears complete or not at all.
+        overwrite: replace an existing file instead of refusing.
+
+    Raises:
+        KernelError: the kernel is unusable (as in `load_kernel`), a .png is asked for negative weights, or
+            the file exists, has another suffix or cannot be written.
+    """
+    path = check_kernel_writable(path, overwrite=overwrite)
+    encode = _ENCODERS[path.suffix.lower()]
+    try:
+        _write_whole(path, encode(_usable(kernel.detach().to("cpu", torch.float64).numpy()).numpy()))
+    except KernelError as error:
+        raise KernelError(f"{path}: {error}") from error
+    except OSError as error:
+        raise KernelError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
+
+
+def check_kernel_writable(path: str | Path, *, overwrite: bool = False) -> Path:
+    """Return the path, or raise before the work what `save_kernel` would raise after it."""
+    path = Path(path)
+    try:
+        _look_up(_ENCODERS, path.suffix, "written as")
+    except KernelError as error:
+        raise KernelError(f"{path}: {error}") from error
+    if path.exists() and not overwrite:
+        raise KernelError(f"{path}: exists already; choose another name or allow overwriting")
+    if not path.parent.is_dir():
+        raise KernelError(f"{path}: cannot be written, as the folder {path.parent} does not exist; create it first")
+    return path
+
+
+def _split_number(path: str | Path) -> tuple[Path, int | None]:
+    """Separate `FILE#3` into the file and 3."""
+    match = re.fullmatch(r"(.+)#([0-9]{1,9})", str(path))
+    if match is None or Path(path).is_file():
+        return Path(path), None
+    return Path(match[1]), int(match[2])
+
+
+def _look_up(codecs: dict[str, Codec], suffix: str, use: str) -> Codec:
+    codec = codecs.get(suffix.lower())
+    if codec is None:
+        raise KernelError(f"kernels are {use} {' '.join(codecs)}, got '{suffix}'; use one of these suffixes")
+    return codec
+
+
+def _read_variables(file: Path) -> Variables:
+    decode = _look_up(_DECODERS, file.suffix.partition("#")[0], "read from")
+    if not file.is_file():
+        raise KernelError("no such file; give the path of a blur kernel")
+    if file.stat().st_size > MAX_BYTES:
+        raise KernelError(f"the file is larger than {MAX_BYTES >> 20} MiB; save the kernel alone")
+    return decode(file.read_bytes())
+
+
+def _pick(variables: Variables, number: int | None) -> NDArray[Any]:
+    """Return the kernel with this number, or the only one."""
+    named = [(name, stacks) for name, stacks in variables if name.lower() == "kernel"]
+    # A lone number beside the kernel is a scale or a width, not a kernel of one tap.
+    others = [(name, stacks) for name, stacks in variables if sum(stack.size for stack in stacks) > 1]
+    candidates = named or others
+    stacks = [stack for _, stacks in candidates for stack in stacks]
+    count = sum(stack.shape[2] for stack in stacks)
+    if count == 0:
+        raise KernelError("holds no kernel; save it as a numeric matrix named 'kernel'")
+    if number is None and count > 1:
+        names = ", ".join(name for name, _ in candidates)
+        raise KernelError(f"holds {count} kernels (in {names}); choose one: append #1 to #{count} to the name")
+    index = 0 if number is None else number - 1
+    if not 0 <= index < count:
+        raise KernelError(f"holds {count} kernel(s), numbered from #1; choose up to #{count}")
+    for stack in stacks[:-1]:
+        if index < stack.shape[2]:
+            return stack[:, :, index]
+        index -= stack.shape[2]
+    return stacks[-1][:, :, index]
+
+
+def _usable(kernel: NDArray[Any]) -> Tensor:
+    """Return the weights as a (kh, kw) float32 tensor of sum 1, or say why they are no kernel."""
+    if kernel.ndim != 2:
+        raise KernelError(f"a kernel has 2 dimensions, got shape {kernel.shape}; save one matrix")
+    rows, columns = kernel.shape
+    if kernel.size == 0:
+        raise KernelError(f"the kernel is empty ({rows}x{columns}); save the matrix of its weights")
+    if max(rows, columns) > MAX_SIDE:
+        raise KernelError(f"kernel is {rows}x{columns}, at most {MAX_SIDE}x{MAX_SIDE}; crop it")
+    if kernel.dtype.kind not in "buif":
+        raise KernelError(f"weights must be real numbers, got {kernel.dtype}; save a numeric matrix")
+    weights = kernel.astype(np.float64, order="C")
+    if not np.isfinite(weights).all():
+        raise KernelError("the kernel holds NaN or infinity; save finite weights")
+    largest = float(np.abs(weights).max())
+    if largest == 0:
+        raise KernelError("every weight of the kernel is zero; save a blur, which sums above 0")
+    relative = weights / largest  # keeps the sum of extreme weights finite
+    total = float(relative.sum())
+    # Below a thousandth of their magnitudes, the sum is what rounding left of weights that cancel.
+    if total <= 1e-3 * np.abs(relative).sum():
+        raise KernelError(f"the kernel sums to {total * largest:.3g}, a blur sums above 0; check its signs")
+    # A kernel that sums to 1 already keeps its bits, so that saving and loading change nothing.
+    if abs(total * largest - 1) <= 1e-6:
+        return torch.from_numpy(weights).float()
+    return normalised(torch.from_numpy(relative))
+
+
+_NUMBER_TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
+_MATRIX, _COMPRESSED = 14, 15
+_CELL_CLASS, _DOUBLE_CLASS, _NUMERIC_CLASSES = 1, 6, range(6, 16)
+_COMPLEX_FLAG = 0x800
+_MAX_NESTING = 8  # cell arrays inside cell arrays
+
+
+def _decode_mat(data: bytes) -> Variables:
+    if data.startswith(b"MATLAB 7.3") or b"\x89HDF\r\n\x1a\n" in data[:520]:
+        raise KernelError("is a MATLAB 7.3 file; in MATLAB, save it with -v6 or -v7")
+    orders = {b"IM": "<", b"MI": ">"}
+    if len(data) < 128 or data[126:128] not in orders:
+        raise KernelError("is not a MATLAB version 5 file; in MATLAB, save it with -v6 or -v7")
+    order = orders[data[126:128]]
+    variables = []
+    room = MAX_BYTES
+    for kind, content in _elements(memoryview(data)[128:], order):
+        if kind == _COMPRESSED:
+            expanded = _expanded(content, room)
+            room -= len(expanded)
+            [(kind, content)] = _elements(expanded, order)
+        if kind == _MATRIX:
+            variables.append(_matrix(content, order))
+    return variables
+
+
+def _expanded(content: memoryview, room: int) -> memoryview:
+    expander = zlib.decompressobj()
+    expanded = expander.decompress(content, max(room, 1))  # 0 would mean without limit
+    if not expander.eof:
+        raise ValueError("a compressed variable is cut short or too large")
+    return memoryview(expanded)
+
+
+def _elements(data: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
+    """Yield the type and the data of each element."""
+    position = 0
+    while position < len(data):
+        kind, size = struct.unpack_from(order + "II", data, position)
+        start = position + 8
+        if kind >> 16:
+            kind, size, start = kind & 0xFFFF, kind >> 16, position + 4
+        if start + size > len(data) or (start == position + 4 and size > 4):
+            raise ValueError("an element is cut short")
+        yield kind, data[start : start + size]
+        position = start + size + (0 if kind == _COMPRESSED else -(start + size) % 8)
+
+
+def _matrix(data: memoryview, order: str, nesting: int = 0) -> tuple[str, list[Stack]]:
+    """Return name and kernels of a matrix element; none where it is text, a struct or a function."""
+    if nesting > _MAX_NESTING:
+        raise ValueError(f"cell arrays are nested more than {_MAX_NESTING} deep")
+    (_, flag_bytes), (_, side_bytes), (_, name_bytes), *parts = _elements(data, order)
+    (flags,) = struct.unpack_from(order + "I", flag_bytes)
+    sides = np.frombuffer(side_bytes, order + "i4").tolist()
+    name = bytes(name_bytes).decode("latin-1")
+    if flags & 0xFF == _CELL_CLASS:
+        cells = [_matrix(part, order, nesting + 1)[1] for kind, part in parts if kind == _MATRIX and part]
+        return name, [stack for cell in cells for stack in cell]
+    if flags & 0xFF not in _NUMERIC_CLASSES:
+        return name, []
+    if flags & _COMPLEX_FLAG:
+        raise KernelError(f"variable '{name}' is complex; save its real part")
+    (kind, content), *_ = parts
+    if kind not in _NUMBER_TYPES or len(sides) < 2 or min(sides) < 0:
+        raise ValueError(f"variable '{name}' is damaged")
+    values = np.frombuffer(content, order + _NUMBER_TYPES[kind])
+    return name, [values.reshape((sides[0], sides[1], math.prod(sides[2:])), order="F")]
+
+
+def _encode_mat(weights: NDArray[Any]) -> bytes:
+    def element(kind: int, content: bytes) -> bytes:
+        return struct.pack("<II", kind, len(content)) + content + bytes(-len(content) % 8)
+
+    header = b"MATLAB 5.0 MAT-file, written by innersr".ljust(116) + bytes(8) + b"\x00\x01IM"
+    parts = [
+        element(6, struct.pack("<II", _DOUBLE_CLASS, 0)),
+        element(5, struct.pack("<ii", *weights.shape)),
+        element(1, b"Kernel"),
+        element(9, weights.astype("<f8").tobytes(order="F")),
+    ]
+    return header + element(_MATRIX, b"".join(parts))
+
+
+def _decode_npy(data: bytes) -> Variables:
+    try:
+        array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+    except Exception as error:  # the header is parsed as Python source, which can fail in any way
+        raise ValueError(str(error)) from error
+    if array.ndim < 2:
+        raise KernelError(f"a kernel has 2 dimensions, got shape {array.shape}; save one matrix")
+    *count, rows, columns = array.shape
+    stack = array.reshape(math.prod(count), rows, columns)
+    return [("kernel", [np.moveaxis(stack, 0, 2)])]
+
+
+def _encode_npy(weights: NDArray[Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, weights, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _decode_text(data: bytes) -> Variables:
+    """Read one row per line; commas, semicolons, tabs and spaces separate; # starts a comment."""
+    lines = (line.partition("#")[0] for line in data.decode("utf-8-sig").splitlines())
+    rows = [[float(number) for number in re.split(r"\s*[,;]\s*|\s+", line.strip())] for line in lines if line.strip()]
+    if len({len(row) for row in rows}) > 1:
+        raise ValueError("its rows are not equally long")
+    return [("kernel", [np.array(rows, dtype=np.float64, ndmin=2)[:, :, None]])]
+
+
+def _encode_text(weights: NDArray[Any]) -> bytes:
+    # Nine digits give every float32 back.
+    return "".join(" ".join(f"{weight:.9g}" for weight in row) + "\n" for row in weights).encode()
+
+
+def _decode_png(data: bytes) -> Variables:
+    return _grey(pyvips.Image.pngload_buffer(data, fail_on="error"))
+
+
+def _decode_tiff(data: bytes) -> Variables:
+    return _grey(pyvips.Image.tiffload_buffer(data, fail_on="error"))
+
+
+def _grey(image: pyvips.Image) -> Variables:
+    if max(image.width, image.height) > MAX_SIDE:  # before a pixel is decoded
+        raise KernelError(f"kernel is {image.height}x{image.width}, at most {MAX_SIDE}x{MAX_SIDE}; crop it")
+    if image.get_n_pages() > 1:
+        raise KernelError("has several pages; save the page of the kernel alone")
+    pixels = image.numpy().reshape(image.height, image.width, image.bands)
+    if image.hasalpha():
+        if np.ptp(pixels[:, :, -1]):
+            raise KernelError("is partly transparent; save it without transparency")
+        pixels = pixels[:, :, :-1]
+    if (pixels[:, :, 1:] != pixels[:, :, :1]).any():
+        raise KernelError("is coloured; save it as a grey image")
+    return [("kernel", [pixels[:, :, :1]])]
+
+
+def _encode_png(weights: NDArray[Any]) -> bytes:
+    if weights.min() < 0:
+        raise KernelError("a .png cannot hold the negative weights of this kernel; save it as .npy")
+    levels = np.rint(weights / weights.max() * 65535).astype(np.uint16)
+    image = pyvips.Image.new_from_array(levels, interpretation="grey16")
+    return bytes(image.pngsave_buffer(bitdepth=16, keep="none"))
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    """Write under a temporary name in the same folder, then rename: readers never see half a file."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+_DECODERS: dict[str, Callable[[bytes], Variables]] = {
+    ".mat": _decode_mat,
+    ".npy": _decode_npy,
+    ".txt": _decode_text,
+    ".csv": _decode_text,
+    ".png": _decode_png,
+    ".tif": _decode_tiff,
+    ".tiff": _decode_tiff,
+}
+
+_ENCODERS: dict[str, Callable[[NDArray[Any]], bytes]] = {
+    ".mat": _encode_mat,
+    ".npy": _encode_npy,
+    ".txt": _encode_text,
+    ".png": _encode_png,
+}
+
+# What the decoders raise on bytes that are not theirs.
+_DAMAGE = (
+    OSError,
+    ValueError,
+    OverflowError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    pyvips.Error,
+)

@@ -1,0 +1,201 @@
+"""Blur kernels: the families that the papers use, measured and moved. Knows nothing about files or images.
+
+A kernel is a (rows, columns) float32 tensor that sums to 1. Coordinates are (row, column) from 0, positions
+and lengths are HR pixels, and every width is a variance (an eigenvalue of the covariance), as in MZSR, DIV2KRK
+and FKP. Angles turn from the horizontal axis towards the vertical one that points down, in radians.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from innersr.errors import KernelError
+from innersr.physics.resize import cubic, resize
+
+TAIL = 5.0  # standard deviations that a Gaussian is cut at when no size is asked for: 4e-6 of its peak
+MASS_SLACK = 1e-6  # pixels that float32 taps leave a centre of mass uncertain by, at most
+NOTHING = 1e-4  # of the largest tap
+CONVENTIONS = ("centred", "kernelgan", "fkp")
+
+
+class Shape(NamedTuple):
+    """Second moments of a kernel: variances along its long and its short axis, angle of the long one."""
+
+    long_variance: float
+    short_variance: float
+    angle: float
+
+    @property
+    def deviations(self) -> tuple[float, float]:
+        """Standard deviations along the long and the short axis; 0 where negative taps make a variance negative."""
+        return math.sqrt(max(self.long_variance, 0)), math.sqrt(max(self.short_variance, 0))
+
+
+def delta() -> Tensor:
+    """Return the kernel that changes nothing."""
+    return torch.ones(1, 1)
+
+
+def box(width: int) -> Tensor:
+    """Return the mean over width x width pixels."""
+    if width < 1:
+        raise KernelError(f"a box kernel needs a width of at least 1, got {width}")
+    return torch.full((width, width), 1 / width**2)
+
+
+def gaussian(
+    variance: float, short_variance: float | None = None, angle: float = 0.0, *, size: int | None = None
+) -> Tensor:
+    """Return a Gaussian sampled at pixel centres.
+
+    Args:
+        variance: along the axis at `angle`, above 0.
+        short_variance: across it; the same when None.
+        angle: in radians.
+        size: side length; the smallest odd one that holds five standard deviations each way when None.
+
+    Raises:
+        KernelError: a variance that is not positive, or a size below 1.
+    """
+    across = variance if short_variance is None else short_variance
+    if not (0 < variance < math.inf and 0 < across < math.inf):
+        raise KernelError(f"a Gaussian kernel needs positive variances, got {variance:g} and {across:g}")
+    side = 2 * math.ceil(TAIL * math.sqrt(max(variance, across))) + 1 if size is None else size
+    if side < 1:
+        raise KernelError(f"a Gaussian kernel needs a size of at least 1, got {side}")
+    return normalised(_gaussian(side, variance, across, angle))
+
+
+def random_mzsr(generator: torch.Generator, scale: float, *, size: int = 15) -> Tensor:
+    """Draw an MZSR training kernel (Soh 2020, sec. 4.1): long variance U(1, 2.5 s), short U(1, long)."""
+    long = _uniform(generator, 1, 2.5 * scale)
+    return gaussian(long, _uniform(generator, 1, long), _uniform(generator, 0, math.pi), size=size)
+
+
+def random_div2krk(generator: torch.Generator, *, size: int = 11) -> Tensor:
+    """Draw a DIV2KRK x2 kernel (Bell-Kligler 2019, sec. 5).
+
+    Both variances U(0.6, 5), any rotation, each tap multiplied by U(0.75, 1.25).
+    """
+    first, second = _uniform(generator, 0.6, 5), _uniform(generator, 0.6, 5)
+    kernel = _gaussian(size, first, second, _uniform(generator, 0, math.pi))
+    return normalised(kernel * (0.75 + 0.5 * torch.rand(size, size, generator=generator, dtype=torch.float64)))
+
+
+def normalised(kernel: Tensor) -> Tensor:
+    """Return the kernel as float32 with sum 1.
+
+    Raises:
+        KernelError: not two axes, not finite, or a sum that is not positive.
+    """
+    if kernel.ndim != 2 or kernel.numel() == 0:
+        raise KernelError(f"a blur kernel has two axes, got shape {tuple(kernel.shape)}")
+    exact = kernel.double()
+    if not bool(torch.isfinite(exact).all()):
+        raise KernelError("the blur kernel has values that are not finite")
+    total = float(exact.sum())
+    if total <= 0:
+        raise KernelError(f"a blur kernel must have a positive sum, got {total:g}")
+    return (exact / total).float()
+
+
+def centre_of_mass(kernel: Tensor) -> tuple[float, float]:
+    """Return the (row, column) of the kernel's centre of mass."""
+    exact = kernel.double()
+    rows = torch.arange(kernel.shape[0], dtype=torch.float64)
+    columns = torch.arange(kernel.shape[1], dtype=torch.float64)
+    total = exact.sum()
+    return float(exact.sum(1) @ rows / total), float(exact.sum(0) @ columns / total)
+
+
+def shape_of(kernel: Tensor) -> Shape:
+    """Return the variances and the angle of the ellipse that has the kernel's covariance."""
+    row, column = centre_of_mass(kernel)
+    weights = kernel.double() / kernel.double().sum()
+    y = torch.arange(kernel.shape[0], dtype=torch.float64)[:, None] - row
+    x = torch.arange(kernel.shape[1], dtype=torch.float64)[None, :] - column
+    xx, yy, xy = (float((weights * m).sum()) for m in (x * x, y * y, x * y))
+    mean, spread = (xx + yy) / 2, math.hypot((xx - yy) / 2, xy)
+    return Shape(mean + spread, mean - spread, 0.5 * math.atan2(2 * xy, xx - yy) % math.pi)
+
+
+def shifted(kernel: Tensor, rows: float, columns: float) -> Tensor:
+    """Move a kernel's content by a fraction of a pixel, with room for what spreads.
+
+    Whole shifts are the caller's affair (they only move the anchor): |shift| must be at most 1. Interpolates
+    with the cubic kernel, whose first moment is exact, so the centre of mass moves by just that much.
+
+    Returns:
+        (rows + 4, columns + 4): the old [0, 0] tap is at [2, 2] for a zero shift.
+
+    Raises:
+        KernelError: a shift of more than a pixel.
+    """
+    if not (abs(rows) <= 1 and abs(columns) <= 1):
+        raise KernelError(f"shifted moves by at most 1 pixel, got {rows:g} and {columns:g}; move the anchor instead")
+    vertical, horizontal = _shift_matrix(kernel.shape[0], rows), _shift_matrix(kernel.shape[1], columns)
+    return normalised(vertical @ kernel.double() @ horizontal.mT)
+
+
+def resampled(kernel: Tensor, ratios: tuple[float, float]) -> Tensor:
+    """Return a kernel stretched by (vertical, horizontal) ratios, without the rows and columns that hold nothing."""
+    rim = [math.ceil(2 / min(1.0, ratio)) for ratio in ratios]  # which the stretched kernel may reach
+    stretched = resize(F.pad(kernel, (rim[1], rim[1], rim[0], rim[0])), ratios)
+    if bool((kernel >= 0).all()):
+        stretched = stretched.clamp(min=0)  # interpolation makes small negative taps
+    top, bottom, left, right = extent(stretched, NOTHING)
+    return normalised(stretched[top:bottom, left:right])
+
+
+def extent(kernel: Tensor, least: float) -> tuple[int, int, int, int]:
+    """Return top, bottom, left and right of the taps that are larger than `least` times the largest."""
+    rows, columns = (kernel.abs() > least * kernel.abs().max()).nonzero().unbind(1)
+    return int(rows.min()), int(rows.max()) + 1, int(columns.min()), int(columns.max()) + 1
+
+
+def in_convention(kernel: Tensor, convention: str, scale: float) -> Tensor:
+    """Return the kernel moved to where other software expects its centre of mass.
+
+    Args:
+        kernel: (rows, columns), of any alignment.
+        convention: "centred" (MZSR: the middle of the array), "kernelgan" (kernel_shift of ZSSR, KernelGAN
+            and DIV2KRK: (s - 1) / 2 below and right of the middle) or "fkp" (FKP, USRNet: as much above
+            and left of it).
+        scale: s.
+
+    Returns:
+        An array of odd sides with the centre of mass at the stated place.
+    """
+    if convention not in CONVENTIONS:
+        raise KernelError(f"unknown kernel convention {convention!r}; use one of {', '.join(CONVENTIONS)}")
+    offset = {"centred": 0.0, "kernelgan": (scale - 1) / 2, "fkp": (1 - scale) / 2}[convention]
+    mass = centre_of_mass(kernel)
+    reach = max(max(m, n - 1 - m) for m, n in zip(mass, kernel.shape, strict=True))
+    side = 2 * math.ceil(reach + abs(offset) + 2.5 - MASS_SLACK) + 1
+    moves = [side // 2 + offset - m for m in mass]
+    whole = [math.floor(m) for m in moves]
+    fine = shifted(kernel, moves[0] - whole[0], moves[1] - whole[1])
+    top, left = whole[0] - 2, whole[1] - 2
+    return F.pad(fine, (left, side - left - fine.shape[1], top, side - top - fine.shape[0]))
+
+
+def _gaussian(side: int, variance: float, across: float, angle: float) -> Tensor:
+    axis = torch.arange(side, dtype=torch.float64) - (side - 1) / 2
+    y, x = axis[:, None], axis[None, :]
+    along = x * math.cos(angle) + y * math.sin(angle)
+    beside = y * math.cos(angle) - x * math.sin(angle)
+    return torch.exp(-0.5 * (along**2 / variance + beside**2 / across))
+
+
+def _uniform(generator: torch.Generator, low: float, high: float) -> float:
+    return low + (high - low) * float(torch.rand((), generator=generator, dtype=torch.float64))
+
+
+def _shift_matrix(length: int, shift: float) -> Tensor:
+    targets = torch.arange(length + 4, dtype=torch.float64)[:, None] - 2
+    return cubic(targets - shift - torch.arange(length, dtype=torch.float64)[None, :])

@@ -1,0 +1,85 @@
+"""Gaussian blurs as log-covariance matrices."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from innersr.physics.pseudoinverse import REACH
+from innersr.physics.resize import cubic
+
+SCALE = 2  # that the guessed blur is undone at, whatever the image's own
+FLOOR = 0.03  # LR px^2, added to covariances before their logarithm
+LEAST_VARIANCE = 0.05  # HR px^2, of a guess: no narrower than what can be held between two pixels
+LOBES = 0.004  # share of the largest tap that is negative in a cubic kernel
+
+
+class Blur(NamedTuple):
+    """Blurs by the logarithm of their covariance in LR px^2, and whether cubic shrinking came after them."""
+
+    log: Tensor
+    """(N, 3): size l and shape a, b of log(C + FLOOR) = [[l + a, b], [b, l - a]], columns before rows."""
+    is_bicubic: Tensor
+    """(N,) bool."""
+
+
+def taps_of_blur(blur: Blur, scale: int = SCALE, places: Tensor | None = None) -> Tensor:
+    """Return effective kernels, (N, T, T), see `inverse.taps_of`.
+
+    Args:
+        blur: in LR pixels.
+        scale: HR pixels per LR pixel.
+        places: (N, 2) row and column of their centres of mass, from the sampled HR pixel; aligned when None.
+    """
+    radius, aligned = scale * REACH, (scale - 1) / 2
+    axis = torch.arange(-radius, radius + 1, device=blur.log.device).to(blur.log)
+    middle = blur.log.new_full((len(blur.log), 2), aligned) if places is None else places
+    # Cubic shrinking looks at the middle of the cell by itself.
+    middle = middle - aligned * blur.is_bicubic[:, None]
+    y, x = (axis - middle[:, :1])[:, :, None], (axis - middle[:, 1:])[:, None]
+    covariance = scale**2 * covariance_of(blur.log) + LEAST_VARIANCE * torch.eye(2).to(blur.log)
+    precision = torch.linalg.inv(covariance)[..., None, None]
+    gaussian = torch.exp(-0.5 * (precision[:, 0, 0] * x**2 + precision[:, 1, 1] * y**2) - precision[:, 0, 1] * x * y)
+    shrinking = cubic((torch.arange(-2 * scale, 2 * scale + 1).to(axis) - aligned) / scale)
+    rows = shrinking.flip(0)[None, None, :, None]
+    blurred = F.conv2d(F.conv2d(gaussian[:, None], rows, padding="same"), rows.mT, padding="same")[:, 0]
+    taps = torch.where(blur.is_bicubic[:, None, None], blurred, gaussian)
+    return taps / taps.sum((-2, -1), keepdim=True)
+
+
+def covariance_of(log: Tensor) -> Tensor:
+    """Return (..., 2, 2) in LR px^2, [[xx, xy], [xy, yy]], of (..., 3); see `Blur.log`."""
+    size, a, b = log.unbind(-1)
+    radius = torch.hypot(a, b)
+    mean, spread = size.exp() * radius.cosh(), size.exp() * torch.where(radius > 1e-6, radius.sinh() / radius, 1.0)
+    xx, yy, xy = mean + spread * a - FLOOR, mean - spread * a - FLOOR, spread * b
+    matrix = torch.stack([torch.stack([xx, xy], -1), torch.stack([xy, yy], -1)], -2)
+    values, vectors = torch.linalg.eigh(matrix)
+    return vectors @ torch.diag_embed(values.clamp(min=0)) @ vectors.mT
+
+
+def log_of(covariance: Tensor) -> Tensor:
+    """Return (..., 3), see `Blur.log`, of covariances (..., 2, 2) in LR px^2; negative variances count as 0."""
+    values, vectors = torch.linalg.eigh(covariance)
+    log = vectors @ torch.diag_embed((values.clamp(min=0) + FLOOR).log()) @ vectors.mT
+    return torch.stack(
+        [(log[..., 0, 0] + log[..., 1, 1]) / 2, (log[..., 0, 0] - log[..., 1, 1]) / 2, log[..., 0, 1]], -1
+    )
+
+
+def blur_of_taps(taps: Tensor, scale: int = SCALE) -> tuple[Blur, Tensor]:
+    """Return the blur of effective kernels by their moments, and their centres of mass; see `taps_of_blur`.
+
+    The moments of the cubic kernel itself are 0.
+    """
+    axis = torch.arange(taps.shape[-1]).to(taps) - taps.shape[-1] // 2
+    rows, columns = (taps.sum(d) @ axis for d in (-1, -2))
+    yy = taps.sum(-1) @ axis.square() - rows.square()
+    xx = taps.sum(-2) @ axis.square() - columns.square()
+    xy = torch.einsum("nij,i,j->n", taps, axis, axis) - rows * columns
+    covariance = torch.stack([torch.stack([xx, xy], -1), torch.stack([xy, yy], -1)], -2) / scale**2
+    is_bicubic = taps.amin((-2, -1)) < -LOBES * taps.amax((-2, -1))
+    return Blur(log_of(covariance), is_bicubic), torch.stack([rows, columns], 1)

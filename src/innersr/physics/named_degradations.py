@@ -1,0 +1,132 @@
+"""Degradations and kernels by name: bicubic, g2.0d, gaussian:1.5."""
+
+from __future__ import annotations
+
+import math
+import re
+import zlib
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from innersr.errors import InputError, KernelError
+from innersr.physics import kernels
+from innersr.physics.degradation import Degradation
+from innersr.physics.kernel_files import load_kernel
+from innersr.physics.resize import Scale
+
+BENCHMARK_KERNEL = 21  # side of the test kernels in the MZSR paper
+WIDEST_VARIANCE = 150.0  # pixels^2; the kernel files end at 127 taps too
+HARM = re.compile(r"\+(noise|jpeg)(\d{1,3}(?:\.\d{1,6})?)$", re.ASCII)
+NAMED_GAUSSIAN = re.compile(r"g(\d+(?:\.\d+)?)([db])")
+
+DEGRADATIONS = (
+    "bicubic, gVARd, gVARb (e.g. g2.0d), ganid, random:SEED, or a kernel file; with +noise10, +jpeg60 or both behind it"
+)
+
+
+def parse_kernel(text: str, scale: Scale, *, anchor: str = "aligned", noise: float = 0.0) -> Degradation:
+    """Return the degradation that `--kernel` names.
+
+    Args:
+        text: "bicubic"; "gaussian:VAR" or "gaussian:V1,V2,THETA" in variances (HR px^2) and radians, or
+            degrees with "deg"; or a kernel file.
+        scale: of the degradation.
+        anchor: see `Degradation`.
+        noise: standard deviation in [0, 1].
+
+    Raises:
+        KernelError: not such a name, or a file that holds no usable kernel.
+    """
+    if text == "bicubic":
+        return Degradation(scale=scale, anchor=anchor, noise=noise)
+    kernel = parse_gaussian(text) if text.startswith("gaussian:") else load_kernel(text)
+    return Degradation(scale=scale, kernel=kernel, anchor=anchor, noise=noise)
+
+
+def parse_gaussian(text: str) -> Tensor:
+    """Return the kernel that "gaussian:VAR" or "gaussian:V1,V2,THETA" names.
+
+    Raises:
+        KernelError: not such a name, or a variance that is not above 0 and at most 150.
+    """
+    parts = text.removeprefix("gaussian:").split(",")
+    try:
+        long, short, angle = [*parts, *parts, "0"] if len(parts) == 1 else parts
+        variances = float(long), float(short)
+        turn = math.radians(float(angle[:-3])) if angle.endswith("deg") else float(angle)
+        if not math.isfinite(turn):
+            raise ValueError
+    except ValueError:
+        raise KernelError(
+            f"a Gaussian kernel is gaussian:VAR or gaussian:V1,V2,THETA (variances in pixels^2, THETA in radians "
+            f"or with deg), got {text!r}"
+        ) from None
+    if max(variances) > WIDEST_VARIANCE:
+        raise KernelError(f"a Gaussian kernel has variances up to {WIDEST_VARIANCE:g} pixels^2, got {text!r}")
+    return kernels.gaussian(*variances, turn)
+
+
+def parse_degradation(text: str, scale: Scale, image_name: str = "") -> Degradation:
+    """Return the benchmark degradation of a name.
+
+    "g2.0d" and "g1.3b" are MZSR's Gaussians of that variance with direct and bicubic subsampling, "ganid" its
+    anisotropic one (Soh 2020, sec. 5.2), all with its top-left grid. "random:SEED" draws a DIV2KRK kernel for
+    each image, from the seed and the image's name. Anything else is a kernel file, aligned. All may end in
+    "+noise10", a standard deviation in 8-bit levels, and in "+jpeg60", which is no part of a degradation: see
+    `parse_jpeg_quality`.
+
+    Raises:
+        InputError: not such a name.
+    """
+    name, harms = _parted(text)
+    clean = _parse_clean(name, scale, image_name)
+    return replace(clean, noise=harms["noise"] / 255) if "noise" in harms else clean
+
+
+def parse_jpeg_quality(text: str) -> int | None:
+    """Return the quality that the small image of this degradation is compressed with, None without "+jpeg60".
+
+    Raises:
+        InputError: not a whole number from 1 to 100.
+    """
+    quality = _parted(text)[1].get("jpeg")
+    if quality is None:
+        return None
+    if not (quality.is_integer() and 1 <= quality <= 100):
+        raise InputError(f"+jpeg takes a quality from 1 to 100, got {text!r}")
+    return int(quality)
+
+
+def _parted(text: str) -> tuple[str, dict[str, float]]:
+    """Return a degradation's name without its endings, and these."""
+    harms: dict[str, float] = {}
+    rest = text
+    while (match := HARM.search(rest)) is not None:
+        if match[1] in harms:
+            raise InputError(f"a degradation ends in one +{match[1]} at most, got {text!r}")
+        rest, harms[match[1]] = rest[: match.start()], float(match[2])
+    return rest, harms
+
+
+def _parse_clean(text: str, scale: Scale, image_name: str) -> Degradation:
+    named = NAMED_GAUSSIAN.fullmatch(text)
+    if text == "bicubic":
+        return Degradation(scale=scale)
+    if text == "ganid":
+        return Degradation(scale=scale, kernel=kernels.gaussian(4.0, 1.0, -0.5, size=BENCHMARK_KERNEL), anchor="centre")
+    if named:
+        kernel = kernels.gaussian(float(named[1]), size=BENCHMARK_KERNEL)
+        return Degradation(
+            scale=scale, kernel=kernel, anchor="centre", subsampling={"d": "direct", "b": "bicubic"}[named[2]]
+        )
+    if text.startswith("random:"):
+        if not text.removeprefix("random:").isdecimal():
+            raise InputError(f"random:SEED needs a whole number, got {text!r}")
+        seed = zlib.crc32(f"{text} {image_name}".encode())
+        return Degradation(scale=scale, kernel=kernels.random_div2krk(torch.Generator().manual_seed(seed)))
+    try:
+        return parse_kernel(text, scale)
+    except KernelError as error:
+        raise InputError(f"unknown degradation {text!r} ({error}); there are {DEGRADATIONS}") from error

@@ -1,0 +1,246 @@
+"""Learning a picture: all its scales, one after the other, and how it goes on after an interruption."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch import Tensor
+
+from innersr.errors import InnersrError, InputError
+from innersr.run import Run
+from innersr.singan.folder import files
+from innersr.singan.folder.files import ModelFolder, SavedModel, SavedState
+from innersr.singan.folder.log import add_line
+from innersr.singan.folder.record import Record, record_of
+from innersr.singan.model import PictureModel
+from innersr.singan.pyramid import pictures_of, scale_count, sizes_of
+from innersr.singan.settings import SinGAN
+from innersr.singan.training.crop_size import affordable
+from innersr.singan.training.scale import Losses, ScaleLearner
+
+SAVE_EVERY = 200  # iterations
+LOG_EVERY = 20  # iterations
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """Who is told what while a picture is learnt.
+
+    Args:
+        iteration: called after every iteration.
+        scale: called with the model after every scale, the last included.
+        note: called with a sentence on what is done otherwise than asked; a Python warning unless it is given.
+    """
+
+    iteration: Callable[[ScaleLearner, Losses], None] | None = None
+    scale: Callable[[PictureModel], None] | None = None
+    note: Callable[[str], None] = warnings.warn
+
+
+def begun(pictures: Sequence[Tensor], settings: SinGAN, seed: int) -> PictureModel:
+    """Return a model of pictures, (1, C, H, W) in [-1, 1], that has learnt nothing yet."""
+    count = scale_count((pictures[0].shape[-2], pictures[0].shape[-1]), settings)
+    sizes = tuple(sizes_of((p.shape[-2], p.shape[-1]), settings, count) for p in pictures)
+    finest = tuple(pictures_of(p, own[-1:])[0] for p, own in zip(pictures, sizes, strict=True))
+    return PictureModel(settings=settings, sizes=sizes, channels=pictures[0].shape[1], seed=seed, pictures=finest)
+
+
+def fit(
+    pictures: Sequence[Tensor],
+    settings: SinGAN,
+    run: Run,
+    *,
+    folder: ModelFolder | str | Path | None = None,
+    resume: bool = False,
+    watch: Watch | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> PictureModel:
+    """Learn pictures of one subject.
+
+    Where steps would need more than a quarter of the free memory they learn from crops, and `watch.note` says so.
+
+    Args:
+        pictures: (1, C, H, W) in [-1, 1], all of as many channels.
+        settings: how.
+        run: where, and the seed. Without a time limit: a scale that is half learnt spoils all above it.
+        folder: that is written after every scale and every SAVE_EVERY iterations; nothing is written if None.
+        resume: go on with the training in the folder, to the very bytes that it would have given uninterrupted.
+        watch: who is told what.
+        should_stop: asked after every iteration; when it answers True, the state is saved and the model returned
+            with the scales that are finished.
+
+    Raises:
+        InputError: no picture, or pictures that do not fit each other or the settings; a time limit; a folder that
+            holds something else, or nothing to resume.
+        CheckpointError: the folder is damaged, or cannot be written.
+        InnersrError: the losses are no longer numbers.
+        Cancelled: the run was cancelled; the folder keeps the state that was saved last.
+    """
+    _check(pictures, run)
+    watch, target = watch or Watch(), _target(folder)
+    model = begun(pictures, settings, run.seed)
+    pyramids = [pictures_of(picture, sizes) for picture, sizes in zip(pictures, model.sizes, strict=True)]
+    record = record_of(pictures, settings, run, model.sizes, None if target is None else target.source)
+    state, digest = None, ""
+    if resume:
+        saved, state = _resumed(target, record, run, watch)
+        model, digest = saved.model, saved.digest
+    else:
+        record = _with_affordable_crops(record, run, watch)
+        model = replace(model, settings=record.settings)
+        if target is not None:
+            digest = files.begin(target, record, model.pictures)
+    clerk = _Clerk(None if target is None else target.path, digest, model.pictures, state.seconds if state else 0.0)
+    with run.exact():
+        return _learn(model, pyramids, run, state, clerk, watch, should_stop or _never)
+
+
+def _learn(
+    model: PictureModel,
+    pyramids: Sequence[Sequence[Tensor]],
+    run: Run,
+    state: SavedState | None,
+    clerk: _Clerk,
+    watch: Watch,
+    should_stop: Callable[[], bool],
+) -> PictureModel:
+    """Learn the scales that a model lacks, the first of them from its state on; stop early if told so."""
+    weights = None
+    for index in range(len(model.scales), len(model.sizes[0])):
+        reals = [pyramid[index] for pyramid in pyramids]
+        learner = ScaleLearner(model, reals, run, initial=weights if inherits(model.settings, index) else None)
+        if state is None:
+            clerk.save_state(learner)
+        else:
+            clerk.restore(learner, state)
+            state = None
+        steps = run.steps(
+            f"scale {index + 1} of {len(model.sizes[0])}",
+            model.settings.iterations - learner.iteration,
+            limited=False,
+        )
+        for _ in steps:
+            losses = learner.iterate()
+            steps.note(losses.reconstruction)
+            clerk.note(learner, losses)
+            if watch.iteration is not None:
+                watch.iteration(learner, losses)
+            if should_stop():
+                clerk.save_state(learner)
+                return model
+        model = replace(model, scales=(*model.scales, learner.finished()))
+        weights = learner.weights()
+        clerk.save_model(model)
+        if watch.scale is not None:
+            watch.scale(model)
+    return model
+
+
+class _Clerk:
+    """Checks the losses, and writes down what is learnt where there is a folder."""
+
+    def __init__(self, path: Path | None, digest: str, finest: Sequence[Tensor], seconds: float) -> None:
+        self._path, self._digest, self._finest = path, digest, finest
+        self._begun = time.monotonic() - seconds
+        self._sums: list[Tensor] = []  # of the losses since the last line of the log
+        self._count = 0
+
+    def note(self, learner: ScaleLearner, losses: Losses) -> None:
+        """Count an iteration, and write what is due after it."""
+        # Summed where they are: reading them would wait for the device.
+        self._sums = [a + b for a, b in zip(self._sums, losses, strict=True)] if self._sums else list(losses)
+        self._count += 1
+        is_last = learner.iteration == learner.settings.iterations
+        if is_last or learner.iteration % LOG_EVERY == 0:
+            self._write_line(learner)
+        if not is_last and learner.iteration % SAVE_EVERY == 0:
+            self.save_state(learner)
+
+    def restore(self, learner: ScaleLearner, state: SavedState) -> None:
+        """Bring a learner to a state that was saved in the folder."""
+        if self._path is not None:
+            files.restore(learner, state, self._path)
+
+    def save_state(self, learner: ScaleLearner) -> None:
+        """Write all that a training needs to go on from here."""
+        self._means(learner)
+        if self._path is not None:
+            files.save_state(self._path, self._digest, learner, self._seconds())
+
+    def save_model(self, model: PictureModel) -> None:
+        """Write the scales that are finished."""
+        if self._path is not None:
+            files.save_model(self._path, self._digest, model, self._finest)
+            if model.is_complete:
+                files.end(self._path)
+
+    def _write_line(self, learner: ScaleLearner) -> None:
+        critic, reconstruction = self._means(learner)
+        self._sums, self._count = [], 0
+        if self._path is not None:
+            line = {"scale": learner.index, "iteration": learner.iteration, "critic": critic}
+            line |= {"reconstruction": reconstruction, "seconds": round(self._seconds(), 2)}
+            add_line(self._path / files.LOG, line)
+
+    def _means(self, learner: ScaleLearner) -> list[float]:
+        means = [float(total) / self._count for total in self._sums]
+        if not all(math.isfinite(mean) for mean in means):
+            raise InnersrError(
+                f"the losses are no longer numbers at iteration {learner.iteration} of scale {learner.index}; "
+                "train anew with a smaller learning_rate"
+            )
+        return means
+
+    def _seconds(self) -> float:
+        return time.monotonic() - self._begun
+
+
+def _check(pictures: Sequence[Tensor], run: Run) -> None:
+    if run.time_limit is not None:
+        raise InputError(
+            "SinGAN learns without a time limit, because a scale that is half learnt spoils all above it; "
+            "lower iterations instead"
+        )
+    if not pictures:
+        raise InputError("there must be one picture at least to learn, got none")
+    shapes = [tuple(picture.shape) for picture in pictures]
+    if any(len(shape) != 4 or shape[:2] != (1, shapes[0][1]) for shape in shapes):
+        raise InputError(f"pictures are (1, C, H, W), all with as many channels, got {shapes}")
+
+
+def _target(folder: ModelFolder | str | Path | None) -> ModelFolder | None:
+    return ModelFolder(path=Path(folder)) if isinstance(folder, str | Path) else folder
+
+
+def _resumed(
+    target: ModelFolder | None, wanted: Record, run: Run, watch: Watch
+) -> tuple[SavedModel, SavedState | None]:
+    if target is None or target.overwrite:
+        raise InputError("resuming needs the folder that the training was begun in, and does not overwrite it")
+    saved, state = files.resume(target.path, wanted, run.torch_device)
+    there = saved.record
+    if (there.device, there.versions) != (wanted.device, wanted.versions):
+        was, now = (", ".join([r.device, *map(" ".join, r.versions.items())]) for r in (there, wanted))
+        watch.note(f"begun with {was}, goes on with {now}: the bytes may not be those of either alone")
+    return saved, state
+
+
+def _with_affordable_crops(record: Record, run: Run, watch: Watch) -> Record:
+    settings, sentence = affordable(record.settings, record.sizes, record.channels, run.torch_device)
+    if sentence:
+        watch.note(sentence)
+    return replace(record, settings=settings)
+
+
+def inherits(settings: SinGAN, index: int) -> bool:
+    """Tell whether a scale begins with the weights of the one below."""
+    return settings.inherit and index > 0 and settings.widths_at(index) == settings.widths_at(index - 1)
+
+
+def _never() -> bool:
+    return False

@@ -1,0 +1,1 @@
+"""The folder that a SinGAN model is kept in."""

@@ -1,0 +1,220 @@
+"""What a model folder says of its model, as JSON: which pictures were learnt, and how."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass, replace
+from importlib.metadata import version
+from itertools import chain
+from typing import cast, get_args, get_origin, get_type_hints
+
+from torch import Tensor
+
+from innersr.errors import CheckpointError, InputError
+from innersr.images.codecs import reason_of
+from innersr.images.io import PIXEL_LIMIT
+from innersr.networks.checkpoints import parse_object
+from innersr.run import Run
+from innersr.singan.pictures import Source
+from innersr.singan.pyramid import Size
+from innersr.singan.settings import SinGAN
+
+FORMAT = 1
+MAX_SCALES = 256
+MAX_CHANNELS = 1024
+LONGEST_TEXT = 200  # characters; messages repeat them
+SHOWN = 12  # digits of a SHA-256 in a message
+REMEDY = "get the folder again, or train the model anew with --overwrite"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Original:
+    """A picture that was learnt, as it was given.
+
+    Args:
+        sha256: of its values, see `picture_digest`.
+        size: (height, width) in pixels.
+    """
+
+    sha256: str
+    size: Size
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """All that the weights of a model depend on, but for rounding.
+
+    Args:
+        pictures: of the subject.
+        settings: that the model is learnt with.
+        crop_asked: the crop that was asked for; that in the settings may be smaller, as memory was scarce.
+        sizes: of the scales of every picture.
+        channels: of the pictures.
+        seed: of all draws.
+        precision: of the network passes, a name of torch.
+        device: kind of device that the training was begun on.
+        source: how images are made of the pictures.
+        versions: of the software that the training was begun with.
+
+    Raises:
+        InputError: more scales or channels than a model folder may have, or values that do not belong together.
+    """
+
+    pictures: tuple[Original, ...]
+    settings: SinGAN
+    crop_asked: int
+    sizes: tuple[tuple[Size, ...], ...]
+    channels: int
+    seed: int
+    precision: str
+    device: str
+    source: Source
+    versions: dict[str, str]
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.channels <= MAX_CHANNELS:
+            raise InputError(f"a model has 1 to {MAX_CHANNELS} channels, got {self.channels}; leave some bands out")
+        if self.source.channels != self.channels:
+            raise InputError(f"the source has {self.source.channels} channels, the pictures have {self.channels}")
+        if not self.pictures or len(self.sizes) != len(self.pictures):
+            raise InputError(f"there must be sizes for each picture, got {len(self.sizes)} of {len(self.pictures)}")
+        counts = {len(sizes) for sizes in self.sizes}
+        if len(counts) > 1 or not 1 <= counts.pop() <= MAX_SCALES:
+            raise InputError(f"all pictures of a model have as many scales, from 1 to {MAX_SCALES}")
+        areas = [math.prod(size) for sizes in self.sizes for size in sizes]
+        if min(map(min, chain(*self.sizes))) < 1 or max(areas) > PIXEL_LIMIT or not 0 <= self.seed < 2**63:
+            raise InputError(f"scales have 1 to {PIXEL_LIMIT} pixels, seeds are from 0 to 2^63 - 1")
+        replace(self.settings, crop=self.crop_asked)  # raises unless it is a crop
+
+    def as_text(self) -> str:
+        """Return it as JSON, each setting on a line of its own, the colour profile in base64."""
+        values = asdict(self)
+        profile = values["source"]["icc"]
+        values["source"]["icc"] = None if profile is None else base64.b64encode(profile).decode()
+        return _indented({"format": FORMAT, **values}) + "\n"
+
+
+def record_of(
+    pictures: Sequence[Tensor],
+    settings: SinGAN,
+    run: Run,
+    sizes: tuple[tuple[Size, ...], ...],
+    source: Source | None = None,
+) -> Record:
+    """Return the record of a training that is to begin, with crops as asked.
+
+    Args:
+        pictures: (1, C, H, W) in [-1, 1].
+        settings: that are asked for.
+        run: where, and the seed.
+        sizes: of the scales of every picture.
+        source: of the pictures; images of 8 bits, with a band of colour for each channel, if None.
+    """
+    channels = pictures[0].shape[1]
+    return Record(
+        pictures=tuple(Original(sha256=picture_digest(p), size=(p.shape[-2], p.shape[-1])) for p in pictures),
+        settings=settings,
+        crop_asked=settings.crop,
+        sizes=sizes,
+        channels=channels,
+        seed=run.seed,
+        precision=str(run.dtype).removeprefix("torch."),
+        device=run.torch_device.type,
+        source=source or Source(bands=channels),
+        versions={name: version(name) for name in ("innersr", "torch")},
+    )
+
+
+def picture_digest(picture: Tensor) -> str:
+    """Return the SHA-256 of a picture: its shape as text, "1x3x186x248", then its float32 values, low byte first."""
+    shape = "x".join(str(side) for side in picture.shape)
+    values = picture.detach().cpu().float().contiguous().numpy().astype("<f4")
+    return hashlib.sha256(shape.encode() + values.tobytes()).hexdigest()
+
+
+def differences(there: Record, wanted: Record) -> list[str]:
+    """Return what differs between the record of a folder and the one that is wanted, a phrase each; empty if nothing.
+
+    Software and device may differ: they change no more than rounding. The colour profile changes nothing at all.
+    """
+    found = []
+    if there.pictures != wanted.pictures:
+        found.append(f"of another picture ({_described(there)}, not {_described(wanted)})")
+    own, other = (
+        {**asdict(replace(r.settings, crop=r.crop_asked)), "seed": r.seed, "precision": r.precision}
+        for r in (there, wanted)
+    )
+    found += [f"with {name}={own[name]}, not {other[name]}" for name in own if own[name] != other[name]]
+    if there.sizes != wanted.sizes and not found:
+        found.append("with other sizes of its scales")
+    own, other = asdict(there.source), asdict(wanted.source)
+    names = [name for name in own if own[name] != other[name] and name != "icc"]
+    if names and not found:
+        found.append(f"of images that differ in {', '.join(names)}")
+    return found
+
+
+def parse_record(data: bytes, source: str) -> tuple[Record, str]:
+    """Return the record in the bytes of a settings.json, and the SHA-256 by which other files refer to it.
+
+    Settings that were unknown when it was written have their defaults.
+
+    Raises:
+        CheckpointError: it is damaged, or of a newer format; `source` is what the error calls it.
+    """
+    try:
+        given = parse_object(data)
+        digest = hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
+        written = given.pop("format", None)
+        if type(written) is int and written > FORMAT:
+            raise CheckpointError(f"{source}: made by a newer innersr (format {written}); update innersr")
+        if type(written) is not int or written < 1:
+            raise ValueError("it has no format")
+        return cast(Record, _built(Record, given, "it")), digest
+    # InputError, of values out of their range, is a ValueError.
+    except (ValueError, OverflowError, RecursionError) as error:
+        raise CheckpointError(f"{source}: is damaged ({reason_of(error)}); {REMEDY}") from error
+
+
+def _built(kind: object, value: object, name: str) -> object:
+    """Return plain JSON as a value of a type, a dataclass or tuple[int, ...], say; raise InputError unless it fits."""
+    parts = get_args(kind)
+    if isinstance(kind, type) and is_dataclass(kind) and isinstance(value, dict):
+        hints = get_type_hints(kind)
+        needed = [f.name for f in fields(kind) if f.default is MISSING]
+        wrong = [key for key in value if key not in hints] + [key for key in needed if key not in value]
+        if wrong:
+            raise InputError(f"{name} lacks, or does not know, {wrong[0]!r}")
+        return kind(**{key: _built(hints[key], item, key) for key, item in value.items()})
+    if get_origin(kind) is tuple and isinstance(value, list):
+        kinds = parts[:1] * len(value) if parts[-1] is Ellipsis else parts
+        if len(kinds) == len(value):
+            return tuple(_built(part, item, name) for part, item in zip(kinds, value, strict=True))
+    if get_origin(kind) is dict and isinstance(value, dict):
+        return {_built(parts[0], key, name): _built(parts[1], item, name) for key, item in value.items()}
+    if kind is str and isinstance(value, str) and value.isprintable() and len(value) <= LONGEST_TEXT:
+        return value
+    if kind in (bool, int, float) and type(value) is kind:  # True is an int, but no number of anything
+        return value
+    if kind is float and type(value) is int:
+        return float(value)
+    if kind == bytes | None and isinstance(value, str | None):
+        return None if value is None else base64.b64decode(value, validate=True)
+    raise InputError(f"{name} must be of type {getattr(kind, '__name__', kind)}, got {value!r:.40}")
+
+
+def _described(record: Record) -> str:
+    return ", ".join(f"{s.size[1]}x{s.size[0]} of SHA-256 {s.sha256[:SHOWN]}" for s in record.pictures)
+
+
+def _indented(value: object, margin: str = "") -> str:
+    """Return JSON with a line for each entry of its objects, but none for those of its lists."""
+    if not isinstance(value, dict) or not value:
+        return json.dumps(value, allow_nan=False)
+    inner = margin + "  "
+    lines = [f"{inner}{json.dumps(key)}: {_indented(item, inner)}" for key, item in value.items()]
+    return "{\n" + ",\n".join(lines) + f"\n{margin}}}"

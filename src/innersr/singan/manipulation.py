@@ -1,0 +1,217 @@
+"""What a learnt picture makes of another one: paintings, edits and composites in its manner.
+
+A picture put in at a scale keeps its coarser structure; the generators from that scale on give it the patches of what
+was learnt. At coarse scales they change much, at fine ones only texture. Which scale is best has to be looked at
+(`contact_sheet_scales`); the advice of Shaham 2019, with scales counted from the coarsest, 0: paintings at 1 or 2;
+edits at a rather coarse one; composites two to four below the finest, where they keep their shape.
+
+Pictures are (1, C, H, W) in [-1, 1] of any size, and results have their size. The patches have that of what was
+learnt, though: the published results are of pictures of the model's size (`PictureModel.size`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
+
+import torch
+from torch import Tensor
+
+from innersr.errors import InputError
+from innersr.run import Run
+from innersr.singan.masks import soft_mask
+from innersr.singan.model import PictureModel
+from innersr.singan.palette import to_palette
+from innersr.singan.pyramid import Size, seen_at
+from innersr.singan.training.fine_tuning import check_picture, check_scale, fit_to_palette
+
+PAINT_SHARE, EDIT_SHARE, HARMONIZE_SHARE = 0.0, 0.4, 0.6  # of the way to the finest scale, where pictures are put in
+
+# Of masks, in pixels of a picture whose long side has 250, as the official code's pictures have.
+LONG_SIDE = 250
+EDIT_RADIUS, HARMONIZE_RADIUS, FEATHER = 20, 7, 5
+Made = TypeVar("Made")
+
+
+class Blend(NamedTuple):
+    """A picture that was refined, all of it or where a mask says so."""
+
+    plain: Tensor
+    """(count, C, H, W), as the generators make it."""
+    blended: Tensor
+    """The same where the mask is 1, the unedited picture where it is 0."""
+    mask: Tensor
+    """(1, 1, H, W), grown and feathered."""
+
+
+def scale_along(model: PictureModel, share: float) -> int:
+    """Return the scale at a share of the way from 0 to the finest one, at least 1."""
+    return max(1, round(share * (len(model.scales) - 1)))
+
+
+def paint(
+    model: PictureModel,
+    painting: Tensor,
+    scale: int | None,
+    run: Run,
+    *,
+    palette: Tensor | None = None,
+    count: int = 1,
+) -> Tensor:
+    """Return what the model makes of a painting (Shaham 2019, sec. 4, "Paint-to-Image").
+
+    Args:
+        model: complete.
+        painting: (1, C, H, W) in [-1, 1], blots of about the colours that the learnt picture has.
+        scale: that it is put in at, from 1 on; 1 if None.
+        run: whose seed, and who is told.
+        palette: (K, C) that the scale learnt to refine, see `fit_to_palette`; the painting is mapped to it.
+        count: of results.
+
+    Returns:
+        (count, C, H, W) in [-1, 1].
+
+    Raises:
+        InputError: an unfinished model, no such scale, a painting of other channels or too small, or no results asked.
+    """
+    scale = scale_along(model, PAINT_SHARE) if scale is None else scale
+    return _injected(model, painting, scale, run, count, palette=palette, name="painting")
+
+
+def quantized_paint(
+    model: PictureModel,
+    painting: Tensor,
+    scale: int | None,
+    run: Run,
+    pictures: Sequence[Tensor],
+    *,
+    colours: int = 5,
+    count: int = 1,
+) -> Tensor:
+    """Return what the model makes of a painting once its scale has learnt to refine pictures in few colours.
+
+    To make several paintings of one training, use `fit_to_palette` and `paint`.
+
+    Args:
+        model, painting, scale, run, count: as for `paint`.
+        pictures: that the model was learnt from, (1, C, H, W) in [-1, 1] each.
+        colours: of the palette.
+
+    Raises:
+        InputError: as `paint` and `fit_to_palette`.
+    """
+    scale = scale_along(model, PAINT_SHARE) if scale is None else scale
+    _checked_sizes(model, painting, scale, count, "painting")  # before the training, not after it
+    retrained, palette = fit_to_palette(model, pictures, scale, run, colours=colours)
+    return paint(retrained, painting, scale, run, palette=palette, count=count)
+
+
+def edit(
+    model: PictureModel, edited: Tensor, mask: Tensor, scale: int | None, run: Run, picture: Tensor, count: int = 1
+) -> Blend:
+    """Return an edited picture whose moved and copied parts join their surroundings (Shaham 2019, sec. 4, "Editing").
+
+    Args:
+        model: complete.
+        edited: (1, C, H, W) in [-1, 1].
+        mask: (1, any, any, any) in [0, 1], white where it was edited. It grows by a disk of 20 pixels and is feathered
+            with a sigma of 5, in pixels of a picture whose long side has 250.
+        scale: that it is put in at, from 1 on; 40 % of the way to the finest if None.
+        run: whose seed, and who is told.
+        picture: the unedited one, of the edited one's size.
+        count: of results.
+
+    Raises:
+        InputError: an unfinished model, no such scale, pictures that differ in size or have other channels, a mask
+            that marks everything or nothing, or no results asked.
+    """
+    scale = scale_along(model, EDIT_SHARE) if scale is None else scale
+    soft = _soft_mask(model, edited, mask, picture, EDIT_RADIUS)
+    return _blend(_injected(model, edited, scale, run, count, name="edited picture"), picture, soft)
+
+
+def harmonize(
+    model: PictureModel, composite: Tensor, mask: Tensor, scale: int | None, run: Run, picture: Tensor, count: int = 1
+) -> Blend:
+    """Return a composite whose pasted object has the texture of the picture (Shaham 2019, sec. 4, "Harmonization").
+
+    Args:
+        model: complete; after `fine_tune` with the composite it changes the object more.
+        composite: (1, C, H, W) in [-1, 1], the picture with the object on it.
+        mask: (1, any, any, any) in [0, 1], white where the object is. It grows by a disk of 7 pixels and is feathered
+            with a sigma of 5, in pixels of a picture whose long side has 250.
+        scale: that it is put in at, from 1 on; 60 % of the way to the finest if None.
+        run: whose seed, and who is told.
+        picture: without the object, of the composite's size.
+        count: of results.
+
+    Raises:
+        InputError: as `edit`.
+    """
+    scale = scale_along(model, HARMONIZE_SHARE) if scale is None else scale
+    soft = _soft_mask(model, composite, mask, picture, HARMONIZE_RADIUS)
+    return _blend(_injected(model, composite, scale, run, count, name="composite"), picture, soft)
+
+
+def contact_sheet_scales(model: PictureModel, make: Callable[[int], Made], run: Run) -> list[tuple[int, Made]]:
+    """Return what `make` makes at every scale that a picture may be put in at, with the scale, to pick one by eye.
+
+    Args:
+        model: complete.
+        make: from a scale to a result, such as `lambda scale: paint(model, painting, scale, run)`.
+        run: who is told, and may cancel.
+
+    Raises:
+        InputError: an unfinished model, or one of a single scale.
+    """
+    check_scale(model, 1)
+    last = len(model.scales) - 1
+    return [(index + 1, make(index + 1)) for index in run.steps("try scales", last, limited=False)]
+
+
+def _injected(
+    model: PictureModel,
+    picture: Tensor,
+    scale: int,
+    run: Run,
+    count: int,
+    *,
+    name: str,
+    palette: Tensor | None = None,
+) -> Tensor:
+    sizes = _checked_sizes(model, picture, scale, count, name)
+    below = seen_at(picture.to(model.device), sizes, scale)
+    if palette is not None:
+        below = to_palette(below, palette)
+    results = []
+    with torch.no_grad():
+        for index in run.steps(name, count, limited=False):
+            noise = model.random_noise(run.seed, index)
+            results.append(model.generate(noise, sizes, below=below, start=scale))
+    return torch.cat(results)
+
+
+def _checked_sizes(model: PictureModel, picture: Tensor, scale: int, count: int, name: str) -> tuple[Size, ...]:
+    """Return the sizes of all scales of results that are to be made of a picture."""
+    check_scale(model, scale)
+    check_picture(model, picture, name)
+    if count < 1:
+        raise InputError(f"count must be 1 at least, got {count}")
+    return model.sizes_for((picture.shape[-2], picture.shape[-1]))
+
+
+def _soft_mask(model: PictureModel, changed: Tensor, mask: Tensor, picture: Tensor, radius: int) -> Tensor:
+    check_picture(model, changed, "changed picture")
+    if picture.shape != changed.shape:
+        raise InputError(
+            f"the picture before must be {tuple(changed.shape)} as the changed one, got {tuple(picture.shape)}; "
+            "resize one of them"
+        )
+    size = (changed.shape[-2], changed.shape[-1])
+    unit = max(size) / LONG_SIDE
+    return soft_mask(mask, size, radius=round(radius * unit), sigma=FEATHER * unit)
+
+
+def _blend(plain: Tensor, picture: Tensor, mask: Tensor) -> Blend:
+    mask = mask.to(plain)
+    return Blend(plain, (1 - mask) * picture.to(plain) + mask * plain, mask)

@@ -1,0 +1,290 @@
+"""A picture that was learnt: the generators of all its scales, and what they make of noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from innersr.errors import InputError
+from innersr.physics.resize import resize
+from innersr.run import Run, generator_of
+from innersr.singan.networks import Layers, padded, run_layers
+from innersr.singan.patch_matching import PatchMatching, match_patches
+from innersr.singan.pyramid import Size, pictures_of, seen_at
+from innersr.singan.settings import FIELD, PAD, SinGAN
+
+STRIP = 2**20  # pixels that a generator sees at a time; feature maps of more need gigabytes
+CODE = 0  # place in `generator_of` of what is drawn once for a model
+SAMPLES, MATCHES = 1, 3  # and of what is drawn for samples, and for matching them
+MATCHED = 2  # the finest scale at whose size patches are matched; that of finer ones would show its traces
+MATCHING = PatchMatching()
+DrawNoise = Callable[[int, Size], Tensor]
+"""From a scale and a size to its noise, (N, C, H, W), of variance 1."""
+
+Change = Callable[[int, Tensor], Tensor]
+"""From a scale and what it made, (1, C, H, W), to what goes on from there."""
+
+
+class Scale(NamedTuple):
+    """One trained scale."""
+
+    layers: Layers
+    """Of its generator."""
+    amplitude: float
+    """Standard deviation of its noise."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PictureModel:
+    """What was learnt of one subject. Pictures in here are (N, C, H, W) in [-1, 1], on the model's device.
+
+    Args:
+        settings: that it was learnt with.
+        sizes: of the scales of every picture of the subject, of all scales, trained or not.
+        channels: of the pictures.
+        seed: of the codes.
+        scales: that are trained, from the coarsest on.
+        pictures: of the subject at the last scale, (1, C, h, w) each, which samples may be held against in the end.
+    """
+
+    settings: SinGAN
+    sizes: tuple[tuple[Size, ...], ...]
+    channels: int
+    seed: int = 0
+    scales: tuple[Scale, ...] = field(default=(), repr=False)
+    pictures: tuple[Tensor, ...] = field(default=(), repr=False)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all scales are trained."""
+        return len(self.scales) == len(self.sizes[0])
+
+    @property
+    def size(self) -> Size:
+        """Size of the (first) picture at the last scale."""
+        return self.sizes[0][-1]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the generators are."""
+        return self.scales[0].layers[0][0].device if self.scales else torch.device("cpu")
+
+    def code(self, picture: int = 0) -> Tensor:
+        """Return the noise at scale 0 that stands for a picture of the subject, (1, C, h, w), drawn once.
+
+        # Differs from the reference code: that draws it anew at every iteration, against the paper's eq. 7.
+        """
+        size = self.sizes[picture][0]
+        return white_noise(generator_of(self.seed, CODE, picture), 0, self.channels, size)
+
+    def sizes_for(self, size: Size | None) -> tuple[Size, ...]:
+        """Return the sizes of all scales of a result of a size, the picture's own if None.
+
+        Raises:
+            InputError: a result that is smaller than what a generator sees.
+        """
+        if size is None:
+            return self.sizes[0]
+        vertical, horizontal = (wanted / own for wanted, own in zip(size, self.size, strict=True))
+        sizes = [(max(1, round(vertical * h)), max(1, round(horizontal * w))) for h, w in self.sizes[0][:-1]]
+        if min(size) < FIELD:
+            raise InputError(f"a sample must have at least {FIELD}x{FIELD} pixels, got {size[1]}x{size[0]}")
+        return (*sizes, size)
+
+    @torch.no_grad()
+    def sample(
+        self, count: int = 1, *, size: Size | None = None, start: int = 0, wrap: str = "", run: Run | None = None
+    ) -> Tensor:
+        """Return random pictures of the subject.
+
+        Args:
+            count: how many; sample i of a seed is the same whatever their number.
+            size: (height, width) of the results; of any aspect.
+            start: scale that chance begins at. Below it the picture itself is followed, stretched to the size.
+            wrap: "x", "y" or "xy" for results that continue on their opposite side.
+            run: whose seed, and who is told the progress.
+
+        Raises:
+            InputError: no such scale, a size below the field of view, or an unfinished model.
+        """
+        run = run or Run()
+        self.check_start(start)
+        sizes, wraps = self.sizes_for(size), wraps_of(wrap)
+        below = resize(self.reconstruct(scales=start), size=sizes[start], wrap=wraps) if start else None
+        results = []
+        for index in run.steps("sample", count, limited=False):
+            noise = self.random_noise(run.seed, index)
+            matching = partial(self.matched, wraps=wraps, generator=generator_of(run.seed, MATCHES, index))
+            results.append(self.generate(noise, sizes, below=below, start=start, wraps=wraps, change=matching))
+        return torch.cat(results)
+
+    @torch.no_grad()
+    def reconstruct(self, *, picture: int = 0, scales: int | None = None) -> Tensor:
+        """Return what the model makes of a picture's own code, by the first `scales` scales or all of them.
+
+        What some of them make has the size of the next scale, as that sees it.
+        """
+        sizes, code = self.sizes[picture], self.code(picture).to(self.device)
+        count = len(self.scales) if scales is None else scales
+        last = min(count, len(sizes) - 1)
+
+        def noise(scale: int, size: Size) -> Tensor:
+            return code if scale == 0 else code.new_zeros(1, self.channels, *size)
+
+        if count == 0:
+            return code.new_zeros(1, self.channels, *sizes[0])
+        return self.generate(noise, sizes, stop=count, last_size=sizes[last])
+
+    @torch.no_grad()
+    def inject(self, picture: Tensor, scale: int, *, run: Run | None = None, wrap: str = "", index: int = 0) -> Tensor:
+        """Return what the generators from a scale on make of a picture (Shaham 2019, sec. 4).
+
+        Args:
+            picture: (1, C, H, W) in [-1, 1], of any size; the result has that size.
+            scale: that it is put in at. The picture is shrunk to the scale below, so that it holds nothing finer.
+            run: whose seed.
+            wrap: axes that continue on their other side.
+            index: which of the seed's results.
+        """
+        run = run or Run()
+        self.check_start(scale)
+        sizes, wraps = self.sizes_for((picture.shape[-2], picture.shape[-1])), wraps_of(wrap)
+        below = seen_at(picture.to(self.device), sizes, scale, wraps)
+        return self.generate(self.random_noise(run.seed, index), sizes, below=below, start=scale, wraps=wraps)
+
+    def random_noise(self, seed: int, index: int) -> DrawNoise:
+        """Return the noise of one sample."""
+
+        def draw(scale: int, size: Size) -> Tensor:
+            generator = generator_of(seed, SAMPLES, index, scale)
+            return white_noise(generator, scale, self.channels, size).to(self.device)
+
+        return draw
+
+    def generate(  # noqa: PLR0913 (where a picture begins and ends, and how it goes on)
+        self,
+        noise: DrawNoise,
+        sizes: tuple[Size, ...],
+        *,
+        below: Tensor | None = None,
+        start: int = 0,
+        stop: int | None = None,
+        wraps: tuple[bool, bool] = (False, False),
+        last_size: Size | None = None,
+        change: Change | None = None,
+    ) -> Tensor:
+        """Return what scales start to stop - 1 make of noise and the picture from below.
+
+        Args:
+            noise: of every scale.
+            sizes: of every scale.
+            below: (1, C, h, w) of scale `start`'s size; mid-grey if None.
+            start, stop: which scales; all that are trained unless told.
+            wraps: axes that continue on their other side, (vertical, horizontal).
+            last_size: that the result is enlarged to; none if None.
+            change: what is done to what each scale makes; nothing if None.
+        """
+        picture = below
+        stop = len(self.scales) if stop is None else stop
+        for index in range(start, stop):
+            drawn = noise(index, sizes[index])
+            picture = torch.zeros_like(drawn) if picture is None else picture
+            picture = advance(self.scales[index], picture, drawn, wraps)
+            picture = picture if change is None else change(index, picture.clamp(-1, 1))
+            following = sizes[index + 1] if index + 1 < stop else last_size
+            if following is not None:
+                picture = resize(picture, size=following, wrap=wraps)
+            picture = picture.clamp(-1, 1)
+        if picture is None:
+            raise InputError("the model has no trained scale yet; train it first")
+        return picture
+
+    def matched(self, scale: int, picture: Tensor, wraps: tuple[bool, bool], generator: torch.Generator) -> Tensor:
+        """Return what a scale made of chance, moved to the patches that the subject has.
+
+        How much of a sample is sky and how much is ground is decided by the coarse scales; what finer ones make drifts
+        from it again. That is shrunk to the size of scale MATCHED, and what the shrunk picture lacks is added.
+        """
+        if not self.settings.matching or not self.pictures:
+            return picture
+        level = min(scale, MATCHED)
+        reals = [
+            pictures_of(real.to(picture), (sizes[level],))[0]
+            for real, sizes in zip(self.pictures, self.sizes, strict=True)
+        ]
+        steps, run = self.settings.matching, Run(device="cpu")
+        size = (picture.shape[-2], picture.shape[-1])
+        height, width = (
+            max(1, round(n * coarse / own))
+            for n, coarse, own in zip(size, self.sizes[0][level], self.sizes[0][scale], strict=True)
+        )
+        small = picture if level == scale else resize(picture, size=(height, width), wrap=wraps)
+        better = match_patches(small, reals, MATCHING, steps=steps, wraps=wraps, generator=generator, run=run)
+        return better if level == scale else picture + resize(better - small, size=size, wrap=wraps)
+
+    def check_start(self, start: int) -> None:
+        """Raise InputError unless the model is complete and has such a scale."""
+        if not self.is_complete:
+            raise InputError(
+                f"{len(self.scales)} of {len(self.sizes[0])} scales are trained; finish the training first (--resume)"
+            )
+        if not 0 <= start < len(self.scales):
+            raise InputError(f"the start scale must be from 0, the coarsest, to {len(self.scales) - 1}, got {start}")
+
+
+def advance(
+    scale: Scale,
+    below: Tensor,
+    noise: Tensor,
+    wraps: tuple[bool, bool] = (False, False),
+    *,
+    border: Callable[[Tensor, tuple[bool, bool]], Tensor] = padded,
+) -> Tensor:
+    """Return what one scale makes of the picture from below, (N, C, H, W), and its noise; strip by strip.
+
+    Args:
+        scale: whose generator is applied.
+        below, noise: of one size.
+        wraps: axes that continue on their other side, (vertical, horizontal).
+        border: gives a picture the pixels that the generator eats: grey ones as in training, or `continued`.
+    """
+    x = border(below + scale.amplitude * noise, wraps)
+    height = max(1, STRIP // (x.shape[0] * x.shape[-1]))
+    strips = [
+        run_layers(scale.layers, x[..., top : top + height + 2 * PAD, :], part)
+        for top, part in zip(range(0, below.shape[-2], height), below.split(height, dim=-2), strict=True)
+    ]
+    return strips[0] if len(strips) == 1 else torch.cat(strips, dim=-2)
+
+
+def white_noise(generator: torch.Generator, scale: int, channels: int, size: Size) -> Tensor:
+    """Return (1, C, H, W) of variance 1, at scale 0 the same in all channels (Shaham 2019, sec. 3.2)."""
+    drawn = torch.randn(1, 1 if scale == 0 else channels, *size, generator=generator)
+    return drawn.expand(1, channels, *size)
+
+
+def wraps_of(wrap: str) -> tuple[bool, bool]:
+    """Return which axes wrap, (vertical, horizontal).
+
+    Raises:
+        InputError: not "", "x", "y" or "xy".
+    """
+    if wrap not in ("", "x", "y", "xy", "yx"):
+        raise InputError(f"wrap must be x, y or xy, got {wrap!r}")
+    return "y" in wrap, "x" in wrap
+
+
+@torch.no_grad()
+def rebuilt_at(model: PictureModel, picture: int, scale: int) -> Tensor:
+    """Return the reconstruction of a picture of the subject up to a scale, at the size of that scale."""
+    code = model.code(picture).to(model.device)
+
+    def noise(index: int, size: Size) -> Tensor:
+        return code if index == 0 else code.new_zeros(1, model.channels, *size)
+
+    return model.generate(noise, model.sizes[picture], stop=scale + 1)

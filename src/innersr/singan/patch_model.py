@@ -1,0 +1,183 @@
+"""A picture by the statistics of its patches alone: samples in seconds, with no network.
+
+At every scale a picture's pixels are moved until its patches, projected onto random directions, are distributed as
+those of the real picture are (GPDM: Elnekave and Weiss, ECCV 2022; the pyramid is SinGAN's).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from innersr.errors import InputError
+from innersr.physics.resize import resize
+from innersr.run import Run, generator_of
+from innersr.singan.model import PictureModel, wraps_of
+from innersr.singan.patch_matching import PatchMatching, match_patches
+from innersr.singan.pyramid import Size, pictures_of, scale_count, seen_at, sizes_of
+from innersr.singan.settings import SinGAN
+
+FAINT = 0.05  # noise on what is put in, in units of the picture's deviation: it tells places of one colour apart
+NOISE, STEPS = 20, 21  # places in `generator_of`
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PatchModel:
+    """What `PictureModel` is, without anything learnt. Pictures in here are (N, C, H, W) in [-1, 1].
+
+    Args:
+        settings: of the pyramid.
+        pyramids: every picture of the subject at all scales, (1, C, h, w), the coarsest first.
+        matching: how samples are made.
+    """
+
+    settings: SinGAN
+    pyramids: tuple[tuple[Tensor, ...], ...] = field(repr=False)
+    matching: PatchMatching = PatchMatching()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether samples can be made: always."""
+        return True
+
+    @property
+    def sizes(self) -> tuple[tuple[Size, ...], ...]:
+        """Sizes of the scales of every picture."""
+        return tuple(tuple(_size(picture) for picture in pyramid) for pyramid in self.pyramids)
+
+    @property
+    def channels(self) -> int:
+        """Of the pictures."""
+        return self.pyramids[0][0].shape[1]
+
+    @property
+    def size(self) -> Size:
+        """Size of the (first) picture at the last scale."""
+        return _size(self.pyramids[0][-1])
+
+    @property
+    def device(self) -> torch.device:
+        """Where the pictures are."""
+        return self.pyramids[0][0].device
+
+    def sizes_for(self, size: Size | None) -> tuple[Size, ...]:
+        """Return the sizes of all scales of a result, see `PictureModel.sizes_for`."""
+        return PictureModel(settings=self.settings, sizes=self.sizes, channels=self.channels).sizes_for(size)
+
+    @torch.no_grad()
+    def sample(
+        self, count: int = 1, *, size: Size | None = None, start: int = 0, wrap: str = "", run: Run | None = None
+    ) -> Tensor:
+        """Return random pictures of the subject, (count, C, H, W).
+
+        Args:
+            count: how many; sample i of a seed is the same whatever their number.
+            size: (height, width) of the results; of any aspect.
+            start: scale that chance begins at. What is coarser stays the picture's own, stretched to the size.
+            wrap: "x", "y" or "xy" for results that continue on their opposite side.
+            run: whose seed, and who is told the progress.
+
+        Raises:
+            InputError: no such scale, no such wrap, or a size below SinGAN's field of view.
+        """
+        run = run or Run()
+        self.check_start(start)
+        sizes, wraps = self.sizes_for(size), wraps_of(wrap)
+        own = self.reconstruct(scales=start) if start else self.pyramids[0][0]
+        below = resize(own, size=sizes[start], wrap=wraps).clamp(-1, 1)
+        layout = 1.0 if start else self.matching.layout
+        mean, deviation = below.mean(dim=(2, 3), keepdim=True), below.std()
+        kept = mean + layout * _fading(sizes[start], wraps).to(below) * (below - mean)
+        results = []
+        for index in run.steps("sample", count, limited=False):
+            noise = _grainy_noise(generator_of(run.seed, NOISE, index), sizes[start], self.matching.grain, wraps)
+            mixed = kept + self.matching.noise * deviation * noise.to(below)
+            results.append(self._matched(mixed.clamp(-1, 1), sizes, start, wraps, run, index))
+        return torch.cat(results)
+
+    @torch.no_grad()
+    def inject(self, picture: Tensor, scale: int, *, run: Run | None = None, wrap: str = "", index: int = 0) -> Tensor:
+        """Return a picture with the patches of the subject from a scale on.
+
+        Args:
+            picture: (1, C, H, W) in [-1, 1], of any size; the result has that size.
+            scale: that it is put in at. The picture is shrunk to the scale below, so that it holds nothing finer.
+            run: whose seed.
+            wrap, index: axes that continue on their other side; which of the seed's results.
+        """
+        run = run or Run()
+        self.check_start(scale)
+        sizes, wraps = self.sizes_for(_size(picture)), wraps_of(wrap)
+        below = seen_at(picture.to(self.device), sizes, scale, wraps)
+        noise = torch.randn(below.shape, generator=generator_of(run.seed, NOISE, index)).to(below)
+        mixed = below + FAINT * self.pyramids[0][scale].std() * noise
+        return self._matched(mixed.clamp(-1, 1), sizes, scale, wraps, run, index)
+
+    def reconstruct(self, *, picture: int = 0, scales: int | None = None) -> Tensor:
+        """Return a picture of the subject as its first `scales` scales have it, all of them unless told.
+
+        That of some of them has the size of the next scale, as the reconstruction of a learnt model has.
+        """
+        pyramid = self.pyramids[picture]
+        count = len(pyramid) if scales is None else scales
+        following = _size(pyramid[min(count, len(pyramid) - 1)])
+        if count == 0:
+            return torch.zeros_like(pyramid[0])
+        return resize(pyramid[count - 1], size=following).clamp(-1, 1)
+
+    def check_start(self, start: int) -> None:
+        """Raise InputError unless there is such a scale."""
+        last = len(self.pyramids[0]) - 1
+        if not 0 <= start <= last:
+            raise InputError(f"the start scale must be from 0, the coarsest, to {last}, got {start}")
+
+    def _matched(
+        self, picture: Tensor, sizes: tuple[Size, ...], start: int, wraps: tuple[bool, bool], run: Run, index: int
+    ) -> Tensor:
+        for scale in range(start, len(sizes)):
+            if scale > start:
+                picture = resize(picture, size=sizes[scale], wrap=wraps).clamp(-1, 1)
+            steps = self.matching.first_steps if scale == start else self.matching.steps
+            reals = [pyramid[scale] for pyramid in self.pyramids]
+            drawn = generator_of(run.seed, STEPS, index, scale)
+            picture = match_patches(picture, reals, self.matching, steps=steps, wraps=wraps, generator=drawn, run=run)
+        return picture
+
+
+def patch_model(
+    pictures: Sequence[Tensor], settings: SinGAN, matching: PatchMatching | None = None, run: Run | None = None
+) -> PatchModel:
+    """Return a model of pictures of one subject, (1, C, H, W) in [-1, 1], on the run's device.
+
+    Raises:
+        InputError: a picture is smaller than the coarsest scale.
+    """
+    device = (run or Run()).torch_device
+    count = scale_count(_size(pictures[0]), settings)
+    pyramids = tuple(pictures_of(p.to(device), sizes_of(_size(p), settings, count)) for p in pictures)
+    return PatchModel(settings=settings, pyramids=pyramids, matching=matching or PatchMatching())
+
+
+def _grainy_noise(generator: torch.Generator, size: Size, grain: int, wraps: tuple[bool, bool]) -> Tensor:
+    """Return (1, 1, H, W) of mean 0 and variance 1, the same for all channels, that is smooth over `grain` pixels."""
+    coarse = (max(2, round(size[0] / grain)), max(2, round(size[1] / grain)))
+    noise = resize(torch.randn(1, 1, *coarse, generator=generator), size=size, wrap=wraps)
+    return (noise - noise.mean()) / noise.std()
+
+
+def _fading(size: Size, wraps: tuple[bool, bool]) -> Tensor:
+    """Return (1, 1, H, W): 1, but falling to 0 over the last quarter before a border that is to wrap."""
+    shares = torch.ones(1, 1, *size)
+    for dim, (length, joined) in enumerate(zip(size, wraps, strict=True)):
+        if joined:
+            place = (torch.arange(length) + 0.5) / length
+            ramp = (4 * torch.minimum(place, 1 - place)).clamp(max=1)
+            shares = shares * (ramp[:, None] if dim == 0 else ramp)
+    return shares
+
+
+def _size(x: Tensor) -> Size:
+    return x.shape[-2], x.shape[-1]

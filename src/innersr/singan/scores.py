@@ -1,0 +1,148 @@
+"""How good samples of a picture are: as like it in small, and as unlike it in large, as they should be.
+
+Pictures in here are (N, C, H, W) in [0, 1], as files hold them and as `innersr.metrics` measures them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from innersr.errors import InputError
+from innersr.metrics.grey_levels import PEAK, check_image
+from innersr.metrics.patch_distance import patch_distance
+from innersr.metrics.sifid import DEFAULT_LAYER, InceptionStem, sifid
+from innersr.run import Run
+
+PATCH, SCALES, PROJECTIONS, SEED = 7, 3, 64, 0  # of the patch distance: always the same, so that scores compare
+SLACK = 1e-3  # beyond [0, 1], for rounding
+PAIRING = "each sample with the picture, mean"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """The scores of samples, with all that they depend on."""
+
+    samples: int
+    """How many there are."""
+    size: tuple[int, int]
+    """(height, width) of the samples."""
+    real_size: tuple[int, int]
+    """(height, width) of the picture."""
+    patch_distance: float
+    """Mean over the samples of their patch distance to the picture, in grey levels; 0 for the same patches."""
+    patch_settings: str
+    """How that was measured."""
+    diversity: float | None
+    """Deviation of a value over the samples, in the mean, in units of the picture's (Shaham 2019, sec. 4).
+
+    0 for equal samples; None for a single sample, or for a picture of one value.
+    """
+    reconstruction_rmse: float | None
+    """Error of the reconstruction, in grey levels; None without one."""
+    sifid: float | None
+    """Mean single-image Frechet inception distance; None without weights."""
+    sifid_layer: str | None
+    sifid_pairing: str | None
+    sifid_weights: str | None
+    """File name and digest of the user's weights."""
+
+    def record(self) -> dict[str, Any]:
+        """Return all of it as plain JSON values."""
+        return dataclasses.asdict(self) | {"size": list(self.size), "real_size": list(self.real_size)}
+
+
+def scores_of(
+    samples: Tensor,
+    real: Tensor,
+    *,
+    reconstruction: Tensor | None = None,
+    weights: InceptionStem | None = None,
+    layer: str = DEFAULT_LAYER,
+    run: Run | None = None,
+) -> Scores:
+    """Return the scores of samples of a picture.
+
+    Args:
+        samples: (N, C, H, W) in [0, 1], of any size.
+        real: (1, C, h, w), the picture at the size that it was learnt at.
+        reconstruction: (1, C, h, w), what a model makes of the picture's own code.
+        weights: for the SIFID, see `innersr.inception.load_stem`; there is none without.
+        layer: of the SIFID.
+        run: who is told the progress.
+
+    Raises:
+        InputError: values outside [0, 1], bands that differ, a reconstruction of another size, or pictures that are
+            too small for a measure.
+    """
+    for name, picture in (("a sample", samples), ("the picture", real), ("the reconstruction", reconstruction)):
+        if picture is not None:
+            _check(name, picture, real)
+    if reconstruction is not None and reconstruction.shape != real.shape:
+        raise InputError(
+            f"the reconstruction has {_pixels(reconstruction)} pixels, the picture {_pixels(real)}; "
+            "give the picture at the last scale"
+        )
+    distances = []
+    for index in (run or Run()).steps("score", len(samples), limited=False):
+        sample = samples[index : index + 1]
+        distances.append(patch_distance(sample, real, patch=PATCH, scales=SCALES, projections=PROJECTIONS, seed=SEED))
+    return Scores(
+        samples=len(samples),
+        size=(samples.shape[-2], samples.shape[-1]),
+        real_size=(real.shape[-2], real.shape[-1]),
+        patch_distance=sum(distances) / len(distances),
+        patch_settings=f"patches of {PATCH}x{PATCH}, {SCALES} scales, {PROJECTIONS} projections, seed {SEED}",
+        diversity=diversity(samples, real),
+        reconstruction_rmse=None if reconstruction is None else rmse(reconstruction, real),
+        sifid=None if weights is None else sifid(samples, real, weights, layer),
+        sifid_layer=None if weights is None else layer,
+        sifid_pairing=None if weights is None else PAIRING,
+        sifid_weights=None if weights is None else weights.name,
+    )
+
+
+def diversity(samples: Tensor, real: Tensor) -> float | None:
+    """Return how much samples vary, in units of the picture's own deviation (Shaham 2019, sec. 4).
+
+    The standard deviation of every value over the samples, averaged over pixels and channels, divided by that of all
+    values of the picture. Both are of samples of a population (N - 1), so that few samples do not look more alike.
+
+    Args:
+        samples: (N, C, H, W).
+        real: (1, C, h, w).
+
+    Returns:
+        None for a single sample, or for a picture of one value.
+    """
+    whole = real.cpu().double().std()
+    if len(samples) < 2 or whole == 0:
+        return None
+    return float(samples.cpu().double().std(dim=0).mean() / whole)
+
+
+def rmse(a: Tensor, b: Tensor) -> float:
+    """Return the root mean squared difference of two pictures in [0, 1], in grey levels of 255."""
+    return float(PEAK * (a.cpu().double() - b.cpu().double()).square().mean().sqrt())
+
+
+def _check(name: str, picture: Tensor, real: Tensor) -> None:
+    check_image(picture)
+    low, high = (float(value) for value in torch.aminmax(picture))
+    if low < -SLACK or high > 1 + SLACK:
+        raise InputError(
+            f"scores need values in [0, 1], {name} has them from {low:.3g} to {high:.3g}; "
+            "give (x + 1) / 2 of what a model makes"
+        )
+    if picture.shape[1] != real.shape[1]:
+        raise InputError(f"{name} has {picture.shape[1]} bands, the picture {real.shape[1]}; give the same ones")
+    if picture is real and len(real) != 1:
+        raise InputError(f"samples are held against one picture, got {len(real)}; score them for each on its own")
+
+
+def _pixels(x: Tensor) -> str:
+    return f"{x.shape[-1]}x{x.shape[-2]}"

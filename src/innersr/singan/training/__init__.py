@@ -1,0 +1,1 @@
+"""Training of one scale of SinGAN, and fine-tuning."""

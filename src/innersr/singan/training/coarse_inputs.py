@@ -1,0 +1,54 @@
+"""What a scale of SinGAN learns from below: random coarse pictures, and the reconstruction."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from innersr.singan.model import PictureModel, white_noise
+from innersr.singan.pyramid import Size
+
+
+class Below(Protocol):
+    """Gives the pictures that a scale refines, (1, C, H, W) in [-1, 1] and of that scale's size."""
+
+    def fake(self, picture: int, generator: torch.Generator) -> Tensor:
+        """Return a random one, as of a picture of the subject."""
+        ...
+
+    def rebuilt(self, picture: int) -> Tensor:
+        """Return the one that a picture of the subject is to be made of."""
+        ...
+
+
+class ScalesBelow:
+    """What the trained scales of a model make.
+
+    Args:
+        model: with its scales below.
+        device: where the pictures are wanted.
+    """
+
+    def __init__(self, model: PictureModel, device: torch.device) -> None:
+        self._model, self._device = model, device
+
+    @torch.no_grad()
+    def fake(self, picture: int, generator: torch.Generator) -> Tensor:
+        """Return a sample of the scales below, enlarged; mid-grey at scale 0."""
+        model, sizes = self._model, self._model.sizes[picture]
+        index = len(model.scales)
+        if index == 0:
+            return torch.zeros(1, model.channels, *sizes[0], device=self._device)
+
+        def noise(scale: int, size: Size) -> Tensor:
+            return white_noise(generator, scale, model.channels, size).to(self._device)
+
+        matching = partial(model.matched, wraps=(False, False), generator=generator)
+        return model.generate(noise, sizes, last_size=sizes[index], change=matching)
+
+    def rebuilt(self, picture: int) -> Tensor:
+        """Return the reconstruction of the scales below, enlarged."""
+        return self._model.reconstruct(picture=picture).to(self._device)

@@ -1,0 +1,232 @@
+"""Training scales of a finished model once more, on other pictures from below."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from innersr.errors import InputError
+from innersr.run import Run, generator_of
+from innersr.singan.model import PictureModel, Scale, white_noise
+from innersr.singan.networks import ConvStack, Layers
+from innersr.singan.palette import palette_of, to_palette
+from innersr.singan.pyramid import Size, pictures_of, seen_at
+from innersr.singan.training.coarse_inputs import Below, ScalesBelow
+from innersr.singan.training.scale import ScaleLearner
+
+PALETTE, UNFOLDING = 20, 21  # places in `generator_of`
+
+# How far random colours go, in units of [-1, 1] or as a share.
+BRIGHTNESS, CONTRAST, CHANNEL_SCALE, CHANNEL_SHIFT, MIXING = 0.3, 0.4, 0.3, 0.2, 0.6
+
+
+def fit_to_palette(
+    model: PictureModel,
+    pictures: Sequence[Tensor],
+    scale: int,
+    run: Run,
+    *,
+    colours: int = 5,
+    initial: Mapping[str, Tensor] | None = None,
+) -> tuple[PictureModel, Tensor]:
+    """Return a model whose scale refines pictures in few colours, and these: the official code's quantization.
+
+    That scale alone is learnt anew, for as long as the model's settings say; the others and the model that was given
+    stay as they are.
+
+    Args:
+        model: complete.
+        pictures: that it was learnt from, (1, C, H, W) in [-1, 1] each.
+        scale: that is to see few colours, from 1 on.
+        run: where, the seed, and who is told. At its time limit learning ends with what it has.
+        colours: of the first picture at that scale.
+        initial: weights to begin with, such as `ScaleLearner.weights` of that scale returned; new ones if None.
+
+    Returns:
+        The model, on the run's device, and the palette, (K, C).
+
+    Raises:
+        InputError: an unfinished model, no such scale, other pictures, or no colours.
+    """
+    check_scale(model, scale)
+    model = _moved(model, run.torch_device)
+    reals = _reals(model, pictures, scale)
+    palette = palette_of(reals[0], colours, generator_of(run.seed, PALETTE, scale)).to(run.torch_device)
+    trunk = replace(model, scales=model.scales[:scale])
+    below = InPalette(ScalesBelow(trunk, run.torch_device), palette)
+    learner = ScaleLearner(trunk, reals, run, initial=initial, below=below)
+    return _with_scale(model, scale, _learnt(learner, run)), palette
+
+
+def fine_tune(
+    model: PictureModel, composite: Tensor, pictures: Sequence[Tensor], scale: int, run: Run, iterations: int
+) -> PictureModel:
+    """Return a model that refines a composite in the manner of its pictures (Hinz 2021, harmonization).
+
+    The scales from `scale` on go on learning, one after the other: their fakes are made of the composite in random
+    colours, and the critics, which begin anew, compare them with the pictures. The model that was given stays as it is.
+
+    # Differs from the paper: every scale has its own generator here, where that grows one; the reconstruction remains
+    # that of the pictures, so that the scales do not forget them.
+
+    Args:
+        model: complete.
+        composite: (1, C, H, W) in [-1, 1]; it is stretched to the size of the pictures.
+        pictures: that the model was learnt from, (1, C, H, W) in [-1, 1] each.
+        scale: the first to learn, from 1 on: the one that the composite is to be put in at.
+        run: where, the seed, and who is told. At its time limit learning ends with what it has.
+        iterations: of every scale.
+
+    Returns:
+        The model, on the run's device.
+
+    Raises:
+        InputError: an unfinished model, no such scale, other pictures, or a composite of other channels.
+    """
+    check_scale(model, scale)
+    check_picture(model, composite, "composite")
+    settings = replace(model.settings, iterations=iterations)
+    tuned = _moved(model, run.torch_device)
+    for index in range(scale, len(model.scales)):
+        trunk = replace(tuned, scales=tuned.scales[:index], settings=settings)
+        learner = ScaleLearner(
+            trunk,
+            _reals(tuned, pictures, index),
+            run,
+            below=InColours(trunk, composite.to(run.torch_device), scale),
+            generator=unfolded(tuned.scales[index].layers),
+        )
+        tuned = _with_scale(tuned, index, _learnt(learner, run))
+    return tuned
+
+
+class InPalette:
+    """What another source gives, in few colours.
+
+    Args:
+        below: the source.
+        palette: (K, C), on its device.
+    """
+
+    def __init__(self, below: Below, palette: Tensor) -> None:
+        self._below, self._palette = below, palette
+
+    def fake(self, picture: int, generator: torch.Generator) -> Tensor:
+        """Return a random picture in the colours of the palette."""
+        return to_palette(self._below.fake(picture, generator), self._palette)
+
+    def rebuilt(self, picture: int) -> Tensor:
+        """Return the reconstruction in the colours of the palette."""
+        return to_palette(self._below.rebuilt(picture), self._palette)
+
+
+class InColours:
+    """What a model makes of a composite in random colours.
+
+    Args:
+        model: with the scales below the one that learns, on the composite's device.
+        composite: (1, C, H, W) in [-1, 1].
+        scale: that it is put in at; no scale that learns lies below it.
+    """
+
+    def __init__(self, model: PictureModel, composite: Tensor, scale: int) -> None:
+        self._model, self._composite, self._scale = model, composite, scale
+
+    @torch.no_grad()
+    def fake(self, picture: int, generator: torch.Generator) -> Tensor:
+        """Return the composite in other colours, refined by the scales between."""
+        model, sizes = self._model, self._model.sizes[picture]
+        index = len(model.scales)
+        below = seen_at(recoloured(self._composite, generator), sizes, self._scale)
+        if index == self._scale:
+            return below
+
+        def noise(scale: int, size: Size) -> Tensor:
+            return white_noise(generator, scale, model.channels, size).to(below)
+
+        return model.generate(noise, sizes, below=below, start=self._scale, last_size=sizes[index])
+
+    def rebuilt(self, picture: int) -> Tensor:
+        """Return the reconstruction of the scales below, enlarged."""
+        return self._model.reconstruct(picture=picture)
+
+
+def recoloured(picture: Tensor, generator: torch.Generator) -> Tensor:
+    """Return a picture, (1, C, H, W) in [-1, 1], in random colours: all pixels of a colour get the same other one.
+
+    Contrast, brightness, each channel's scale and shift are drawn anew, then the channels are mixed with their
+    permutation, which turns hues; how much of all this is drawn, too, so that some pictures hardly change.
+    """
+    channels = picture.shape[1]
+    strength = float(torch.rand((), generator=generator))
+    contrast, brightness = (strength * (2 * torch.rand(2, generator=generator) - 1)).tolist()
+    scales, shifts = strength * (2 * torch.rand(2, channels, generator=generator) - 1).to(picture)[..., None, None]
+    mixing = strength * MIXING * float(torch.rand((), generator=generator))
+    order = torch.randperm(channels, generator=generator).to(picture.device)
+    mean = picture.mean()
+    changed = (picture - mean) * (1 + CONTRAST * contrast) * (1 + CHANNEL_SCALE * scales) + mean
+    changed = changed + BRIGHTNESS * brightness + CHANNEL_SHIFT * shifts
+    return changed.lerp(changed[:, order], mixing).clamp(-1, 1)
+
+
+def unfolded(layers: Layers) -> ConvStack:
+    """Return a stack without norms that has these layers, and may learn."""
+    weights = [weight for weight, _ in layers]
+    widths = [weight.shape[0] for weight in weights[:-1]]
+    unused = generator_of(0, UNFOLDING)
+    stack = ConvStack(weights[0].shape[1], weights[-1].shape[0], widths, norm=False, generator=unused)
+    for convolution, (weight, bias) in zip(stack.convolutions, layers, strict=True):
+        assert convolution.bias is not None
+        convolution.weight.data.copy_(weight)
+        convolution.bias.data.copy_(bias)
+    return stack
+
+
+def check_scale(model: PictureModel, scale: int) -> None:
+    """Raise InputError unless the model is complete and has a scale that a picture may be put in at."""
+    model.check_start(0)
+    last = len(model.scales) - 1
+    if last == 0:
+        raise InputError("the model has a single scale, which makes everything of noise; learn the picture with more")
+    if not 1 <= scale <= last:
+        raise InputError(
+            f"the scale must be from 1 to {last}, the finest, got {scale}; scale 0 makes everything of noise"
+        )
+
+
+def check_picture(model: PictureModel, picture: Tensor, name: str) -> None:
+    """Raise InputError unless a picture is one, and has the model's channels."""
+    if picture.ndim != 4 or picture.shape[0] != 1 or picture.shape[1] != model.channels or 0 in picture.shape:
+        raise InputError(
+            f"the {name} must be (1, {model.channels}, H, W), of as many channels as the model has, "
+            f"got {tuple(picture.shape)}"
+        )
+
+
+def _reals(model: PictureModel, pictures: Sequence[Tensor], scale: int) -> list[Tensor]:
+    if len(pictures) != len(model.sizes):
+        raise InputError(f"the model was learnt from {len(model.sizes)} pictures, got {len(pictures)}; give the same")
+    for picture in pictures:
+        check_picture(model, picture, "picture that was learnt")
+    return [pictures_of(p, (sizes[scale],))[0] for p, sizes in zip(pictures, model.sizes, strict=True)]
+
+
+def _learnt(learner: ScaleLearner, run: Run) -> Scale:
+    steps = run.steps(f"scale {learner.index + 1} again", learner.settings.iterations)
+    for _ in steps:
+        steps.note(learner.iterate().reconstruction)
+    return learner.finished()
+
+
+def _with_scale(model: PictureModel, index: int, scale: Scale) -> PictureModel:
+    return replace(model, scales=(*model.scales[:index], scale, *model.scales[index + 1 :]))
+
+
+def _moved(model: PictureModel, device: torch.device) -> PictureModel:
+    def moved(scale: Scale) -> Scale:
+        return Scale([(weight.to(device), bias.to(device)) for weight, bias in scale.layers], scale.amplitude)
+
+    return replace(model, scales=tuple(moved(scale) for scale in model.scales))

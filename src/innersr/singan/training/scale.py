@@ -1,0 +1,297 @@
+"""How one scale of SinGAN learns: its generator against its critic, given the scales below."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from innersr.errors import CheckpointError
+from innersr.physics.resize import Window
+from innersr.run import Run, generator_of
+from innersr.singan.model import PictureModel, Scale, white_noise
+from innersr.singan.networks import ConvStack, add_residual, padded
+from innersr.singan.patch_matching import colour_axes, directions_of
+from innersr.singan.settings import PAD, SinGAN
+from innersr.singan.training.coarse_inputs import Below, ScalesBelow
+from innersr.singan.training.losses import gradient_penalty, statistics_distance
+
+BETAS = (0.5, 0.999)  # of Adam
+FALL = 0.1  # of the learning rate at the milestone
+PATCH, DIRECTIONS = 7, 32  # of the patches' statistics: side in pixels, directions in a step
+CALIBRATIONS = 24  # fakes that the norms' statistics are taken from
+WEIGHTS, STEPS, POOL, CALIBRATION, STATISTICS = 10, 11, 12, 13, 14  # places in `generator_of`
+
+
+class Losses(NamedTuple):
+    """Of one iteration, on the device."""
+
+    critic: Tensor
+    """Score of the real minus that of the fake: what tells them apart."""
+    reconstruction: Tensor
+    """Mean squared error, values in [-1, 1]."""
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """What a step is made of: a fake to be, and the real picture that it is held against."""
+
+    picture: int
+    below: Tensor
+    """(1, C, H, W), the whole picture from below."""
+    noise: Tensor
+    """(1, C, H, W), at its amplitude."""
+    fake: Window
+    """Crop of the fake."""
+    real: Window
+    """Crop of the real picture, and of the reconstruction."""
+    share: Tensor
+
+
+class ScaleLearner:
+    """Learns the next scale of a model.
+
+    Args:
+        model: whose scales below are trained.
+        reals: the pictures of the subject at this scale, (1, C, H, W) each, in [-1, 1].
+        run: where, and the seed.
+        initial: weights of the generator and the critic to begin with, such as those of the scale below.
+        below: what the scale refines; the scales below make it if None.
+        generator: to go on with, with norms or without; a new one if None.
+    """
+
+    def __init__(
+        self,
+        model: PictureModel,
+        reals: Sequence[Tensor],
+        run: Run,
+        *,
+        initial: Mapping[str, Tensor] | None = None,
+        below: Below | None = None,
+        generator: ConvStack | None = None,
+    ) -> None:
+        self._model, self._run, self.settings = model, run, model.settings
+        self.index = len(model.scales)
+        self.iteration = 0
+        device = run.torch_device
+        self._reals = [real.to(device) for real in reals]
+        self._below = below or ScalesBelow(model, device)
+        self._rebuilt = [self._below.rebuilt(k) for k in range(len(reals))]
+        self._codes = [
+            model.code(k).to(device) if self.index == 0 else torch.zeros_like(real)
+            for k, real in enumerate(self._reals)
+        ]
+        self.amplitude = self._amplitude()
+        channels, widths = model.channels, model.settings.widths_at(self.index)
+        drawn = generator_of(run.seed, WEIGHTS, self.index)
+        self.generator = generator or ConvStack(channels, channels, widths, norm=True, generator=drawn)
+        self.critic = ConvStack(channels, 1, widths, norm=self.settings.critic_norm, generator=drawn)
+        if initial is not None:
+            self._load(initial)
+        networks = [self.generator, self.critic]
+        for network in networks:
+            network.to(device).train().requires_grad_(True)
+        self._optimizers = [
+            torch.optim.Adam(network.parameters(), lr=self.settings.learning_rate, betas=BETAS) for network in networks
+        ]
+        self._axes = colour_axes(self._reals)
+        self._pool: dict[int, tuple[int, int, Tensor]] = {}
+
+    def iterate(self) -> Losses:
+        """Make one iteration: critic steps, then generator steps."""
+        settings = self.settings
+        self._set_rate()
+        for turn in range(settings.critic_steps):
+            draw = self._draw(turn)
+            told_apart = self._critic_step(draw, turn)
+        for _ in range(settings.generator_steps):
+            reconstruction = self._generator_step(draw)
+        self.iteration += 1
+        return Losses(told_apart, reconstruction)
+
+    @torch.no_grad()
+    def finished(self) -> Scale:
+        """Return the scale as it is after its last iteration.
+
+        # Differs from the reference code: the norms' statistics are those of the finished weights, half of them over
+        # fakes and half over reconstructions; running averages mix in what the generator was some iterations ago.
+        """
+        for norm in self.generator.norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # the plain mean
+        for number in range(CALIBRATIONS if self.generator.norms else 0):
+            generator = generator_of(self._run.seed, CALIBRATION, self.index, number)
+            picture = number // 2 % len(self._reals)
+            if number % 2:
+                below, noise = self._rebuilt[picture], self._codes[picture]
+            else:
+                below = self._below.fake(picture, generator)
+                noise = white_noise(generator, self.index, self._model.channels, _size(below)).to(below)
+            self.generator(padded(below + self.amplitude * noise))
+        return Scale(self.generator.folded(), self.amplitude)
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return the weights of the generator and the critic, which the next scale may begin with."""
+        return {
+            f"{name}.{key}": tensor
+            for name, network in (("generator", self.generator), ("critic", self.critic))
+            for key, tensor in network.state_dict().items()
+        }
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return all that changes as it learns, but for `iteration`."""
+        state = self.weights()
+        for number, optimizer in enumerate(self._optimizers):
+            for i, parameter in enumerate(optimizer.param_groups[0]["params"]):
+                state |= {f"adam.{number}.{i}.{key}": value for key, value in optimizer.state[parameter].items()}
+        return state
+
+    def restore(self, tensors: Mapping[str, Tensor], iteration: int) -> None:
+        """Take over what `tensors` returned after so many iterations.
+
+        Raises:
+            CheckpointError: they are of another network.
+        """
+        self._load(tensors)
+        for number, optimizer in enumerate(self._optimizers):
+            for i, parameter in enumerate(optimizer.param_groups[0]["params"]):
+                prefix = f"adam.{number}.{i}."
+                for name, tensor in tensors.items():
+                    if name.startswith(prefix):
+                        # In the memory layout of the parameter: another one is rounded differently.
+                        like = torch.empty_like(parameter) if tensor.shape == parameter.shape else tensor.clone()
+                        optimizer.state[parameter][name.removeprefix(prefix)] = like.copy_(tensor)
+        self.iteration = iteration
+
+    def _critic_step(self, draw: _Draw, turn: int) -> Tensor:
+        settings = self.settings
+        self.critic.requires_grad_(True)
+        real = _cut(self._reals[draw.picture], draw.real)
+        with torch.no_grad():
+            fake = self._fake(draw)
+        with self._run.autocast():
+            told_apart = self.critic(real).float().mean() - self.critic(fake).float().mean()
+        loss = -told_apart
+        number = self.iteration * settings.critic_steps + turn
+        if settings.penalty and number % settings.penalty_every == 0:
+            with self._run.autocast():
+                penalty = gradient_penalty(self.critic, real, fake, draw.share)
+            loss = loss + settings.penalty * settings.penalty_every * penalty
+        self._step(1, loss)
+        return told_apart.detach()
+
+    def _generator_step(self, draw: _Draw) -> Tensor:
+        # Differs from the reference code: the fake is made anew with the weights of every step, so that its gradient
+        # is exact; the critic's own gradient, which nobody uses, is left out.
+        settings = self.settings
+        self.critic.requires_grad_(False)
+        fake = self._fake(draw)
+        with self._run.autocast():
+            loss = -self.critic(fake).float().mean()
+        real = self._reals[draw.picture]
+        if settings.statistics and fake.shape == real.shape:  # crops have statistics of their own
+            loss = loss + settings.statistics * self._statistics(real, fake)
+        reconstruction = self._reconstruction(draw)
+        self._step(0, loss + settings.reconstruction * reconstruction)
+        return reconstruction.detach()
+
+    def _fake(self, draw: _Draw) -> Tensor:
+        below = draw.below
+        x = padded(below + draw.noise)
+        with self._run.autocast():
+            return add_residual(self.generator, _cut(x, draw.fake, PAD), _cut(below, draw.fake))
+
+    def _statistics(self, real: Tensor, fake: Tensor) -> Tensor:
+        generator = generator_of(self._run.seed, STATISTICS, self.index, self.iteration)
+        side = min(PATCH, *_size(real))
+        return statistics_distance(fake, real, directions_of(DIRECTIONS, side, self._axes, generator))
+
+    def _reconstruction(self, draw: _Draw) -> Tensor:
+        below = self._rebuilt[draw.picture]
+        code = self.amplitude * self._codes[draw.picture]
+        with self._run.autocast():
+            x = _cut(padded(below + code), draw.real, PAD)
+            made = add_residual(self.generator, x, _cut(below, draw.real))
+        return F.mse_loss(made, _cut(self._reals[draw.picture], draw.real))
+
+    def _step(self, which: int, loss: Tensor) -> None:
+        optimizer = self._optimizers[which]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    def _draw(self, turn: int) -> _Draw:
+        """Draw what the steps of one turn are made of; it depends on the seed, the scale, the iteration, the turn."""
+        generator = generator_of(self._run.seed, STEPS, self.index, self.iteration, turn)
+        if self.settings.pool:
+            picture, below = self._from_pool(generator)
+        else:
+            picture = int(torch.randint(len(self._reals), (), generator=generator))
+            below = self._below.fake(picture, generator)
+        noise = white_noise(generator, self.index, self._model.channels, _size(below)).to(below)
+        fake, real = (_random_window(_size(below), self.settings, generator) for _ in range(2))
+        share = torch.rand((), generator=generator).to(below.device)
+        return _Draw(picture, below, self.amplitude * noise, fake, real, share)
+
+    def _from_pool(self, generator: torch.Generator) -> tuple[int, Tensor]:
+        """Return one of the coarse fakes that are kept; which ones, the iteration alone decides."""
+        count = self.settings.pool
+        slot = int(torch.randint(count, (), generator=generator))
+        renewals = self.iteration // self.settings.pool_steps  # one slot after the other is made anew
+        generation = (renewals - slot - 1) // count + 1 if renewals > slot else 0
+        kept = self._pool.get(slot)
+        if kept is None or kept[0] != generation:
+            own = generator_of(self._run.seed, POOL, self.index, slot, generation)
+            picture = int(torch.randint(len(self._reals), (), generator=own))
+            kept = self._pool[slot] = (generation, picture, self._below.fake(picture, own))
+        return kept[1], kept[2]
+
+    def _amplitude(self) -> float:
+        if self.index == 0:
+            return 1.0
+        errors = [F.mse_loss(a, b) for a, b in zip(self._rebuilt, self._reals, strict=True)]
+        return self.settings.noise * float(torch.stack(errors).mean().sqrt())
+
+    def _set_rate(self) -> None:
+        falls = self.iteration >= self.settings.milestone * self.settings.iterations
+        for optimizer in self._optimizers:
+            optimizer.param_groups[0]["lr"] = self.settings.learning_rate * (FALL if falls else 1)
+
+    def _load(self, tensors: Mapping[str, Tensor]) -> None:
+        for name, network in (("generator", self.generator), ("critic", self.critic)):
+            own = {
+                key.removeprefix(f"{name}."): tensor for key, tensor in tensors.items() if key.startswith(f"{name}.")
+            }
+            try:
+                network.load_state_dict(own)
+            except RuntimeError as error:
+                raise CheckpointError(
+                    f"the weights of the {name} are those of another network; train the model anew"
+                ) from error
+
+
+def _random_window(size: tuple[int, int], settings: SinGAN, generator: torch.Generator) -> Window:
+    """Return a random crop of a picture, all of it where it is no larger than crops are.
+
+    Places beyond the border are drawn too, and moved to it: the border would hardly be learnt otherwise, where one
+    crop in a hundred begins.
+    """
+    starts, lengths = [], []
+    for n in size:
+        length = min(n, settings.crop or n)
+        drawn = int(torch.randint(-length // 2, n - length + length // 2 + 1, (), generator=generator))
+        starts.append(min(max(0, drawn), n - length))
+        lengths.append(length)
+    return Window(starts[0], starts[1], starts[0] + lengths[0], starts[1] + lengths[1])
+
+
+def _cut(x: Tensor, window: Window, margin: int = 0) -> Tensor:
+    return x[..., window.top : window.bottom + 2 * margin, window.left : window.right + 2 * margin]
+
+
+def _size(x: Tensor) -> tuple[int, int]:
+    return x.shape[-2], x.shape[-1]

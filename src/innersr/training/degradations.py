@@ -1,0 +1,255 @@
+"""Random degradations for training priors: kernels of many families, noise, crops made small by them.
+
+A task depends on the seed, the step and its index in the batch, never on how the batch is shared out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from innersr.metrics.grey_levels import quantized
+from innersr.physics import kernels
+from innersr.physics.degradation import Degradation
+from innersr.physics.jpeg import compressed
+from innersr.physics.log_covariance import Blur, blur_of_taps, taps_of_blur
+from innersr.physics.pseudoinverse import REACH
+from innersr.physics.resize import cubic
+
+LEAST_VARIANCE, WIDEST = 0.05, 1.5  # HR px^2; and that times the squared scale
+LOUDEST_NOISE = 15 / 255
+SHARES = {"bicubic": 0.22, "blurred bicubic": 0.15, "motion": 0.07, "disk": 0.03}  # the rest: Gaussian, direct
+MISTAKE = 0.3  # largest standard deviation of what estimates miss, of the logarithms of covariances
+WORST_JPEG, BEST_JPEG = 15, 95
+WIDEST_GRAIN, GRAIN_REACH = 1.1, 4  # LR pixels
+PATH = 12  # points on the path of a motion kernel
+SUBSAMPLINGS = ("direct", "bicubic")
+ANCHORS = ("centre", "aligned", "either")
+KERNEL_SIDE = 15  # pixels, of MZSR's kernels
+SCALE_STEP = 0.2  # from one scale of a multi-scale network to the next
+
+
+class Task(NamedTuple):
+    """What a network is to learn from, one batch of it."""
+
+    lr: Tensor
+    """(N, C, h, w) in [0, 1]"""
+    hr: Tensor
+    """(N, C, s * h, s * w) in [0, 1]"""
+    taps: Tensor
+    """(N, T, T) effective kernels, see `inverse.taps_of`."""
+    noise: Tensor
+    """(N,) standard deviations."""
+    scale: int
+
+
+def hr_side(lr_side: int, scale: int) -> int:
+    """Return how large an HR crop has to be, the kernel's reach around it included."""
+    return scale * (lr_side + 2 * REACH)
+
+
+def scales_from(least: float, count: int) -> list[float]:
+    """Return so many scales, SCALE_STEP apart."""
+    return [round(least + SCALE_STEP * i, 6) for i in range(count)]
+
+
+def random_blur(generator: torch.Generator, scale: float, *, subsampling: str, anchor: str) -> Degradation:
+    """Draw a degradation as MZSR's training does: Gaussian kernels of 15x15 pixels, no noise (Soh 2020, sec. 4.1).
+
+    Args:
+        generator: of the anchor, then the kernel.
+        scale: HR pixels per LR pixel.
+        subsampling: one of SUBSAMPLINGS.
+        anchor: one of ANCHORS.
+    """
+    if anchor == "either":
+        anchor = "centre" if _uniform(generator) < 0.5 else "aligned"
+    kernel = kernels.random_mzsr(generator, scale, size=KERNEL_SIDE)
+    # Differs from the reference code: broken scales sample between the pixels, its grid rounds to them.
+    return Degradation(scale=scale, kernel=kernel, anchor=anchor, subsampling=subsampling)
+
+
+def random_task(
+    crops: Tensor,
+    scale: int,
+    generators: Sequence[torch.Generator],
+    *,
+    mistaken: float = 0.0,
+    grain: float = 0.0,
+    jpeg: float = 0.0,
+) -> Task:
+    """Degrade HR crops, each in its own way.
+
+    Args:
+        crops: (N, C, S, S) in [0, 1], S of `hr_side`.
+        scale: HR pixels per LR pixel.
+        generators: N of them, see `run.generator_of`.
+        mistaken: share of the tasks whose taps are not the true ones but an estimate of them.
+        grain: share of the tasks with noise that is not white, or the same in all colours.
+        jpeg: share of the tasks whose LR image was compressed.
+
+    Returns:
+        The task; its noise holds whatever the taps do not explain.
+    """
+    taps = torch.stack([random_taps(scale, generator) for generator in generators]).to(crops)
+    noise = torch.tensor([_random_noise(generator) for generator in generators]).to(crops)
+    clean = degrade(crops, taps, scale)
+    drawn = torch.stack([torch.randn(clean.shape[1:], generator=generator) for generator in generators]).to(clean)
+    lr = clean + noise[:, None, None, None] * drawn
+    if grain > 0:
+        added = torch.stack([_random_grain(image.shape, grain, g) for image, g in zip(lr, generators, strict=True)])
+        lr = lr + added.to(lr)
+        noise = torch.hypot(noise, _deviation(added.to(lr)))
+    rounds = torch.tensor([float(torch.rand((), generator=g)) < 0.8 for g in generators], device=crops.device)
+    lr = lr.clamp(0, 1)
+    lr = torch.where(rounds[:, None, None, None], quantized(lr), lr)
+    if mistaken > 0:
+        taps = _mistaken(taps, scale, mistaken, generators)
+        noise = torch.hypot(noise, _deviation(degrade(crops, taps, scale) - clean))
+    if jpeg > 0:
+        uncompressed = lr
+        lr, _ = randomly_compressed(lr, jpeg, generators)
+        noise = torch.hypot(noise, _deviation(lr - uncompressed))
+    margin = REACH * scale
+    hr = crops[..., margin : margin + scale * lr.shape[-2], margin : margin + scale * lr.shape[-1]]
+    return Task(lr, hr, taps, noise, scale)
+
+
+def randomly_compressed(lr: Tensor, share: float, generators: Sequence[torch.Generator]) -> tuple[Tensor, Tensor]:
+    """Return images, some of which went through a JPEG file, and its quality, 0 for the others."""
+    images, qualities = [], []
+    for image, generator in zip(lr[:, None], generators, strict=True):
+        chance, fraction = _uniform(generator), _uniform(generator)
+        quality = round(WORST_JPEG + (BEST_JPEG - WORST_JPEG) * fraction)
+        images.append(compressed(image, quality) if chance < share else image)
+        qualities.append(float(quality) if chance < share else 0.0)
+    return torch.cat(images), torch.tensor(qualities, device=lr.device)
+
+
+def degrade(hr: Tensor, taps: Tensor, scale: int) -> Tensor:
+    """Return the part of the LR images, (N, C, h, w), that sees nothing beyond the HR images."""
+    count, channels, side = hr.shape[0], hr.shape[1], taps.shape[-1]
+    used = (taps.abs() > 1e-6).any(0).nonzero() - side // 2
+    reach = min(side // 2, int(used.abs().max()))
+    inner = slice(side // 2 - reach, side // 2 + reach + 1)
+    weights = taps[:, inner, inner].repeat_interleave(channels, 0)[:, None]
+    margin = REACH * scale - reach
+    size = [n - 2 * REACH * scale for n in hr.shape[-2:]]
+    rows, columns = (slice(margin, margin + n + 2 * reach) for n in size)
+    lr = F.conv2d(hr[..., rows, columns].flatten(0, 1)[None], weights, stride=scale, groups=count * channels)
+    return lr[0].unflatten(0, (count, channels))[..., : size[0] // scale, : size[1] // scale]
+
+
+def random_taps(scale: int, generator: torch.Generator) -> Tensor:
+    """Draw an effective kernel, (2 * s * REACH + 1) squared, around the sampled HR pixel."""
+    radius = scale * REACH
+    axis = torch.arange(-radius, radius + 1, dtype=torch.float32)
+    family = _uniform(generator)
+    bounds = [sum(list(SHARES.values())[: i + 1]) for i in range(len(SHARES))]
+    aligned = (scale - 1) / 2
+    bicubic = cubic((axis - aligned).double() / scale).float()
+    if family < bounds[0]:
+        return _normalised(bicubic[:, None] * bicubic[None])
+    place = _random_place(generator, scale)
+    if family < bounds[1]:
+        blurred = _random_gaussian(axis, (0.0, 0.0), scale, generator)[None, None]
+        blurred = F.conv2d(blurred, bicubic.flip(0)[None, None, :, None], padding=(radius, 0))
+        return _normalised(F.conv2d(blurred, bicubic.flip(0)[None, None, None], padding=(0, radius))[0, 0])
+    if family < bounds[2]:
+        return _random_motion(axis, place, scale, generator)
+    if family < bounds[3]:
+        size = scale * (0.3 + 0.9 * _uniform(generator))
+        distance = torch.hypot(axis[:, None] - place[0], axis[None] - place[1])
+        return _normalised(torch.sigmoid(4 * (size - distance)))
+    taps = _random_gaussian(axis, place, scale, generator)
+    if _uniform(generator) < 0.15:  # as DIV2KRK's kernels are
+        taps = _normalised(taps * (0.75 + 0.5 * torch.rand(taps.shape, generator=generator)))
+    return taps
+
+
+def _random_gaussian(axis: Tensor, place: tuple[float, float], scale: int, generator: torch.Generator) -> Tensor:
+    widest = WIDEST * scale**2
+    variances = []
+    is_logarithmic, is_round = _uniform(generator) < 0.5, _uniform(generator) < 0.4
+    for _ in range(2):
+        fraction = _uniform(generator)
+        logarithmic = LEAST_VARIANCE * (widest / LEAST_VARIANCE) ** fraction
+        variances.append(logarithmic if is_logarithmic else 0.2 + (widest - 0.2) * fraction)
+    if is_round:
+        variances[1] = variances[0]
+    angle = math.pi * _uniform(generator)
+    y, x = (axis - place[0])[:, None], (axis - place[1])[None]
+    along, across = math.cos(angle) * x + math.sin(angle) * y, math.cos(angle) * y - math.sin(angle) * x
+    exponent = -0.5 * (along**2 / variances[0] + across**2 / variances[1])
+    return _normalised(torch.exp(exponent - exponent.max()))
+
+
+def _random_motion(axis: Tensor, place: tuple[float, float], scale: int, generator: torch.Generator) -> Tensor:
+    """Draw the blur of a path that bends at random, at most 4 LR pixels long."""
+    length = scale * (0.5 + 3.5 * _uniform(generator))
+    bends = 0.8 * (torch.rand(PATH, generator=generator) - 0.5)
+    angles = 2 * math.pi * _uniform(generator) + bends.cumsum(0)
+    y, x = (torch.cumsum(f(angles) * length / PATH, 0) for f in (torch.sin, torch.cos))
+    rows = torch.exp(-((axis[None] - place[0] - (y - y.mean())[:, None]) ** 2) / 0.7)
+    columns = torch.exp(-((axis[None] - place[1] - (x - x.mean())[:, None]) ** 2) / 0.7)
+    return _normalised(torch.einsum("pi,pj->ij", rows, columns))
+
+
+def _random_place(generator: torch.Generator, scale: int) -> tuple[float, float]:
+    """Draw where an LR pixel lies: in the middle of its cell, on a pixel at its corner, or anywhere in it.
+
+    Mostly on the first pixel, as in MZSR's "direct"; a flipped image has it on the last.
+    """
+    choice, last = _uniform(generator), scale - 1.0
+    if choice < 0.45:
+        return last / 2, last / 2
+    rows, columns = _uniform(generator), _uniform(generator)
+    if choice < 0.9:
+        return last * (rows < 0.25), last * (columns < 0.25)
+    return last * rows, last * columns
+
+
+def _random_noise(generator: torch.Generator) -> float:
+    is_noisy, fraction = _uniform(generator) < 0.25, _uniform(generator)
+    return LOUDEST_NOISE * fraction**1.5 if is_noisy else 0.0
+
+
+def _mistaken(taps: Tensor, scale: int, share: float, generators: Sequence[torch.Generator]) -> Tensor:
+    """Return taps, some of them replaced by those of a blur of about the same covariance, as estimates have it."""
+    blur, places = blur_of_taps(taps, scale)
+    moves = torch.stack([torch.randn(3, generator=generator) for generator in generators]).to(taps)
+    draws = torch.tensor([[_uniform(generator), _uniform(generator)] for generator in generators]).to(taps)
+    guess = Blur(blur.log + MISTAKE * draws[:, 1:] * moves, blur.is_bicubic)
+    return torch.where((draws[:, 0] < share)[:, None, None], taps_of_blur(guess, scale, places), taps)
+
+
+def _deviation(change: Tensor) -> Tensor:
+    return change.square().mean((1, 2, 3)).sqrt()
+
+
+def _random_grain(size: torch.Size, share: float, generator: torch.Generator) -> Tensor:
+    """Draw grain, (C, h, w): noise as wide as a pixel or two, more or less alike in all colours; or none."""
+    is_grainy, loudness, width, likeness = (_uniform(generator) for _ in range(4))
+    noise = torch.randn(size, generator=generator)
+    if is_grainy >= share:
+        return torch.zeros(size)
+    noise = math.sqrt(likeness) * noise[:1] + math.sqrt(1 - likeness) * noise
+    deviation = 0.1 + WIDEST_GRAIN * width
+    axis = torch.arange(-GRAIN_REACH, GRAIN_REACH + 1)
+    taps = torch.exp(-0.5 * (axis / deviation) ** 2)
+    taps = (taps / taps.norm())[None, None, :, None]
+    noise = F.conv2d(F.conv2d(noise[:, None], taps, padding="same"), taps.mT, padding="same")[:, 0]
+    return LOUDEST_NOISE * loudness**1.5 * noise / noise.std().clamp(min=1e-6)
+
+
+def _normalised(taps: Tensor) -> Tensor:
+    return taps / taps.sum()
+
+
+def _uniform(generator: torch.Generator) -> float:
+    return float(torch.rand((), generator=generator))

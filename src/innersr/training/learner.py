@@ -1,0 +1,193 @@
+"""A network that learns: weights, their running average, optimizers. Knows nothing about data or files."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic
+
+import torch
+from torch import Tensor
+
+from innersr.errors import CheckpointError, InputError
+from innersr.methods.schedules import cosine
+from innersr.run import Run
+from innersr.training.crops import Crops
+from innersr.training.distributed import Ranks
+from innersr.training.muon import Muon
+from innersr.training.objective import Lesson, Network
+
+SCHEDULES = ("cosine", "paper")
+HALVING, LEAST_SHARE = 100_000, 0.25  # of the paper's schedule: steps; of the first rate (Soh 2020: 4e-4 to 1e-4)
+BETAS = (0.9, 0.99)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How long and how fast to learn.
+
+    Args:
+        steps: in all.
+        learning_rate: of Adam, its largest.
+        muon_rate: of Muon, its largest.
+        schedule: of both rates: "cosine" down to a hundredth; "paper" halves them every 100,000 steps down to a
+            quarter, as MZSR's large-scale training does (Soh 2020).
+        warm_up: steps over which the rates rise to begin with.
+        average: decay of the running average of the weights, which is what becomes the prior.
+        clip: largest norm of Adam's gradient; to Muon the length of a gradient is nothing.
+
+    Raises:
+        InputError: a number out of its range, or an unknown schedule.
+    """
+
+    steps: int = 20_000
+    learning_rate: float = 1e-3
+    muon_rate: float = 0.02
+    schedule: str = "cosine"
+    warm_up: int = 100
+    average: float = 0.998
+    clip: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.warm_up < 0:
+            raise InputError(f"steps must be 1 at least and warm_up 0, got {self.steps} and {self.warm_up}")
+        if not min(self.learning_rate, self.muon_rate, self.clip) > 0 or not 0 <= self.average < 1:
+            raise InputError("learning_rate, muon_rate and clip must be above 0, average from 0 to below 1")
+        if self.schedule not in SCHEDULES:
+            raise InputError(f"schedule must be one of {', '.join(SCHEDULES)}, got {self.schedule!r}")
+
+    def rate_share(self, step: int) -> float:
+        """Return the share of their largest that the rates have at a step."""
+        rising = min(1.0, (step + 1) / self.warm_up) if self.warm_up else 1.0
+        if self.schedule == "paper":
+            return rising * max(LEAST_SHARE, 0.5 ** (step // HALVING))
+        return rising * cosine(step / self.steps, 1.0)
+
+
+class Learner(Generic[Network]):
+    """A network that learns a lesson, step by step.
+
+    Args:
+        lesson: what to learn.
+        pace: how fast.
+        run: where.
+        initial: weights to start from instead of the lesson's own.
+
+    Raises:
+        InputError: the initial weights are those of another network.
+    """
+
+    def __init__(
+        self, lesson: Lesson[Network], pace: Pace, run: Run, initial: Mapping[str, Tensor] | None = None
+    ) -> None:
+        self._lesson, self._pace, self._run = lesson, pace, run
+        self.step = 0
+        self.network: Network = lesson.network()
+        if initial is not None:
+            _check_fit(initial, self.network.state_dict())
+            self.network.load_state_dict(initial)
+        self.network.to(run.torch_device).train().requires_grad_(True)
+        self.average: Network = copy.deepcopy(self.network).requires_grad_(False)
+        groups = lesson.parameter_groups(self.network)
+        self._clipped = [p for group in groups if group.optimizer == "adam" for p in group.parameters]
+        rates = {"adam": pace.learning_rate, "muon": pace.muon_rate}
+        settings = {
+            name: [
+                {"params": g.parameters, "lr": 0.0, "largest": g.share * rate} for g in groups if g.optimizer == name
+            ]
+            for name, rate in rates.items()
+        }
+        self._optimizers: dict[str, torch.optim.Optimizer] = {}
+        if settings["adam"]:
+            self._optimizers["adam"] = torch.optim.Adam(settings["adam"], betas=BETAS)
+        if settings["muon"]:
+            self._optimizers["muon"] = Muon(settings["muon"], dtype=run.dtype)
+
+    def learn(self, crops: Crops, ranks: Ranks, should_stop: Callable[[], bool]) -> tuple[Tensor, bool]:
+        """Make one step, together with all other ranks.
+
+        Args:
+            crops: of this rank's tasks.
+            ranks: that learn the same step from other tasks.
+            should_stop: asked whether this rank wants no more steps.
+
+        Returns:
+            The loss of all tasks, and whether any rank wants no more steps: the same on every rank.
+        """
+        parameters = list(self.network.parameters())
+        for parameter in parameters:
+            parameter.grad = None
+        loss = self._lesson.loss(self.network, crops, self._run)
+        loss.backward()
+        wants_stop = should_stop()
+        told = torch.stack([loss.detach(), torch.full_like(loss, float(wants_stop))])
+        # Of no gradient on one rank, such as that of another scale's layers, there is none on any.
+        ranks.add_up([*(p.grad for p in parameters if p.grad is not None), told])
+        torch.nn.utils.clip_grad_norm_(self._clipped, self._pace.clip)
+        self._update()
+        return told[0], wants_stop if ranks.world == 1 else bool(told[1] > 0)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return all that changes as it learns, but for `step`."""
+        state = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        state |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
+        for kind, optimizer in self._optimizers.items():
+            for i, parameter in enumerate(_parameters(optimizer)):
+                state |= {f"{kind}.{i}.{key}": value for key, value in optimizer.state[parameter].items()}
+        return state
+
+    def restore(self, tensors: Mapping[str, Tensor], step: int) -> None:
+        """Take over what `tensors` returned when `step` steps had been made.
+
+        Raises:
+            CheckpointError: they are of another network.
+        """
+        parts: dict[str, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            part, _, rest = name.partition(".")
+            parts.setdefault(part, {})[rest] = tensor
+        for part, network in (("network", self.network), ("average", self.average)):
+            try:
+                _check_fit(parts.get(part, {}), network.state_dict())
+            except InputError as error:
+                raise CheckpointError(str(error)) from error
+            network.load_state_dict(parts[part])
+        for kind, optimizer in self._optimizers.items():
+            parameters = _parameters(optimizer)
+            for name, tensor in parts.get(kind, {}).items():
+                index, _, key = name.partition(".")
+                parameter = parameters[int(index)]
+                # In the memory layout of the parameter: another one is rounded differently by vector instructions.
+                alike = torch.empty_like(parameter).copy_(tensor) if tensor.shape == parameter.shape else tensor
+                optimizer.state[parameter][key] = alike
+        self.step = step
+
+    @torch.no_grad()
+    def _update(self) -> None:
+        share = self._pace.rate_share(self.step)
+        for optimizer in self._optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = group["largest"] * share
+            optimizer.step()
+        # The average begins with the first weights, and forgets them soon.
+        decay = min(self._pace.average, (self.step + 1) / (self.step + 10))
+        for mean, parameter in zip(self.average.parameters(), self.network.parameters(), strict=True):
+            mean.lerp_(parameter, 1 - decay)
+        self.step += 1
+
+
+def _parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def _check_fit(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Raise InputError unless these are weights of such a network."""
+    given = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    wanted = {name: tuple(tensor.shape) for name, tensor in expected.items()}
+    odd = sorted(name for name in given.keys() | wanted.keys() if given.get(name) != wanted.get(name))
+    if odd:
+        what = f"{odd[0]} is {given.get(odd[0], 'missing')}, not {wanted.get(odd[0], 'expected')}"
+        raise InputError(
+            f"the weights are those of another network ({what}); give the settings that they were made with"
+        )

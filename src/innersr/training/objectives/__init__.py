@@ -1,0 +1,1 @@
+"""What each prior is trained for: one file per prior."""

@@ -1,0 +1,177 @@
+"""The lesson of the degradation predictor: tell what was done to sharp images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from innersr.errors import InputError
+from innersr.inference.tailored import surrounded
+from innersr.networks.degradation_predictor import (
+    LOUDNESS,
+    DegradationPredictor,
+    Prediction,
+    corrected,
+    first_guess,
+    seen_with,
+)
+from innersr.physics.log_covariance import SCALE, Blur, blur_of_taps, covariance_of
+from innersr.physics.pseudoinverse import RADIUS
+from innersr.run import Run, generator_of
+from innersr.training.crops import CropPool, Crops
+from innersr.training.degradations import degrade, hr_side, random_task, randomly_compressed
+from innersr.training.objective import OPTIMIZERS, ParameterGroup
+
+GRAIN_SHARE, JPEG_SHARE = 0.2, 0.3
+UNGUESSED = 0.35  # of the tasks see the first guess, the others one near the truth
+WRONGEST = 0.8  # largest standard deviation of the guesses, in logarithms
+NOISE_WEIGHT, JPEG_WEIGHT = 0.5, 0.2
+LEAST_DEVIATION = 0.05
+GUESSES = 3  # that are corrected to validate
+RATIO = 2.0  # of variances, from which on an orientation is measured
+
+
+class Truth(NamedTuple):
+    """What a prediction is compared with."""
+
+    blur: Blur
+    noise: Tensor
+    """(N,) log(255 * standard deviation + LOUDNESS)."""
+    quality: Tensor
+    """(N,) of JPEG / 100, 0 where there was none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictorLesson:
+    """Teaches a `DegradationPredictor`.
+
+    Args:
+        width, hidden: of the network.
+        batch: crops per step, each with a degradation of its own.
+        crop: side of a crop in LR pixels.
+        optimizer: of the convolutions but the first, "muon" or "adam".
+        seed: of the initial weights and of every draw.
+
+    Raises:
+        InputError: a crop that is too small, an unknown optimizer, an empty batch.
+    """
+
+    width: int = 28
+    hidden: int = 64
+    batch: int = 16
+    crop: int = 64
+    optimizer: str = "muon"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.crop <= RADIUS:
+            raise InputError(f"crop must be above {RADIUS}, got {self.crop}")
+        if self.optimizer not in OPTIMIZERS:
+            raise InputError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}")
+        if min(self.batch, self.width, self.hidden) < 1:
+            raise InputError("batch, width and hidden must be 1 at least")
+
+    @property
+    def unit(self) -> str:
+        """Of what `validate` returns."""
+        return ""
+
+    @property
+    def side(self) -> int:
+        """Side in pixels of the crops that it asks for."""
+        return hr_side(self.crop, SCALE)
+
+    def network(self) -> DegradationPredictor:
+        """Return the network with its initial weights."""
+        generator = torch.Generator().manual_seed(self.seed)
+        return DegradationPredictor(width=self.width, hidden=self.hidden, generator=generator)
+
+    def parameter_groups(self, network: DegradationPredictor) -> list[ParameterGroup]:
+        """Return the weights of the convolutions but the first, and the rest."""
+        hidden = [layer.weight for layer in list(network.convolutions)[1:]]
+        known = {id(parameter) for parameter in hidden}
+        rest = [parameter for parameter in network.parameters() if id(parameter) not in known]
+        return [ParameterGroup(hidden, self.optimizer), ParameterGroup(rest)]  # type: ignore[arg-type]
+
+    def crops(self, pool: CropPool, step: int, index: Sequence[int]) -> Crops:
+        """Cut the sharp crops of some tasks of a step."""
+        return pool.crops(self.side, step, [generator_of(self.seed, step, i) for i in index])
+
+    def loss(self, network: DegradationPredictor, crops: Crops, run: Run) -> Tensor:
+        """Return these tasks' part of the negative log-likelihood of the truth."""
+        with torch.no_grad():
+            sharp = crops.images.to(run.torch_device).float() / 255
+            grey, truth = example_of(sharp, crops.generators)
+            guess = _guesses(truth.blur, crops.generators)
+            seen = seen_with(surrounded(grey), guess)
+        with run.autocast():
+            prediction = network(seen, guess)
+        return _surprise(prediction, truth) * (len(sharp) / self.batch)
+
+    @torch.no_grad()
+    def validate(self, network: DegradationPredictor, images: Sequence[Tensor], run: Run) -> dict[str, float]:
+        """Return mean errors after three guesses: of size and shape in logarithms, of orientation in degrees."""
+        sums: dict[str, list[float]] = {"size": [], "shape": [], "degrees": [], "family": [], "noise": []}
+        for index, image in enumerate(images):
+            for repeat in range(6):
+                side = min(self.side, *image.shape[-2:]) // SCALE * SCALE
+                generators = [generator_of(self.seed + 1, index, repeat)]
+                grey, truth = example_of(image[..., :side, :side].to(run.torch_device), generators)
+                prediction = corrected(network, surrounded(grey), GUESSES)
+                found = prediction.logs[0, int(truth.blur.is_bicubic)]
+                error = (found - truth.blur.log[0]).tolist()
+                sums["size"].append(abs(error[0]))
+                sums["shape"].append(math.hypot(*error[1:]))
+                sums["family"].append(float(prediction.blur.is_bicubic[0] != truth.blur.is_bicubic[0]))
+                sums["noise"].append(abs(float(prediction.noise[0] - truth.noise[0])))
+                values = torch.linalg.eigvalsh(covariance_of(truth.blur.log[0]))
+                if values[1] > RATIO * values[0] and values[0] > 0:
+                    turn = math.atan2(found[2], found[1]) - math.atan2(truth.blur.log[0, 2], truth.blur.log[0, 1])
+                    sums["degrees"].append(math.degrees(abs(math.remainder(turn, 2 * math.pi))) / 2)
+        return {name: round(sum(errors) / max(1, len(errors)), 3) for name, errors in sums.items()}
+
+
+def example_of(sharp: Tensor, generators: Sequence[torch.Generator]) -> tuple[Tensor, Truth]:
+    """Degrade sharp crops, (N, 3, S, S); return the greys of the LR images, (N, 1, h, w), and what was done."""
+    task = random_task(sharp, SCALE, generators, grain=GRAIN_SHARE)
+    lr, quality = randomly_compressed(task.lr, JPEG_SHARE, generators)
+    deviation = (lr - degrade(sharp, task.taps, SCALE)).mean(1).square().mean((1, 2)).sqrt()
+    blur, _ = blur_of_taps(task.taps)
+    return lr.mean(1, keepdim=True), Truth(blur, (255 * deviation + LOUDNESS).log(), quality / 100)
+
+
+def _guesses(truth: Blur, generators: Sequence[torch.Generator]) -> Blur:
+    """Draw a guess for each image: the first one, or one near the truth, perhaps of the wrong family."""
+    first, draws = first_guess(truth.log), [torch.rand(3, generator=g).tolist() for g in generators]
+    moves = torch.stack([torch.randn(3, generator=g) for g in generators]).to(truth.log)
+    starts = torch.tensor([d[0] < UNGUESSED for d in draws], device=truth.log.device)
+    wrong = torch.tensor([WRONGEST * d[1] for d in draws], device=truth.log.device)
+    other = torch.tensor([d[2] < 0.3 * d[1] for d in draws], device=truth.log.device)
+    near = truth.log + wrong[:, None] * moves
+    near[:, 0].clamp_(-4, 1)
+    return Blur(
+        torch.where(starts[:, None], first.log, near), torch.where(starts, first.is_bicubic, truth.is_bicubic ^ other)
+    )
+
+
+def _surprise(prediction: Prediction, truth: Truth) -> Tensor:
+    """Return the negative log-likelihood of the truth, the mean over the batch."""
+    own = truth.blur.is_bicubic.long()
+    index = torch.arange(len(own), device=own.device)
+    logs = prediction.logs[index, own]
+    size, shape = (prediction.deviations[index, own] + LEAST_DEVIATION).unbind(1)
+    error = logs - truth.blur.log
+    blur = 0.5 * (error[:, 0] / size).square() + size.log()
+    blur = blur + 0.5 * (error[:, 1:] / shape[:, None]).square().sum(1) + 2 * shape.log()
+    family = F.binary_cross_entropy_with_logits(prediction.bicubic, truth.blur.is_bicubic.float(), reduction="none")
+    noise = F.smooth_l1_loss(prediction.noise, truth.noise, beta=0.2, reduction="none")
+    was_compressed = (truth.quality > 0).float()
+    jpeg = F.binary_cross_entropy_with_logits(prediction.jpeg, was_compressed, reduction="none")
+    jpeg = jpeg + 4 * was_compressed * (prediction.quality - truth.quality).abs()
+    return (blur + family + NOISE_WEIGHT * noise + JPEG_WEIGHT * jpeg).mean()

@@ -1,0 +1,169 @@
+"""The lesson of usual super-resolution: undo what is always the same, or blurs that nobody tells.
+
+MZSR's large-scale training is the first, with bicubic shrinking (Soh 2020, sec. 3.1).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from innersr.errors import InputError
+from innersr.inference.detail import render
+from innersr.metrics.grey_levels import quantized
+from innersr.networks.detail_stack import DetailStack
+from innersr.physics.convolution import is_whole
+from innersr.physics.degradation import Degradation
+from innersr.run import Run, generator_of
+from innersr.training.crops import CropPool, Crops
+from innersr.training.degradations import ANCHORS, KERNEL_SIDE, SUBSAMPLINGS, random_blur, scales_from
+from innersr.training.objective import ERRORS, OPTIMIZERS, ParameterGroup, luma_of, size_of
+from innersr.training.validation import measure
+
+DEGRADATIONS = ("bicubic", "g2.0d")  # that it is validated on; it learns the first
+BLURS = {"direct": ("g2.0d", "ganid"), "bicubic": ("bicubic", "g1.3b")}  # and with `blur`, by subsampling
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupervisedLesson:
+    """Teaches a `DetailStack` with biases.
+
+    Args:
+        scale: HR pixels per LR pixel, at least 2, or the smallest of them.
+        scales: how many there are to draw from, each 0.2 above the one before, see `MZSRLesson`.
+        subpixel: whether the network works on the LR image, not at HR resolution on the interpolated one.
+        width: features of each hidden layer.
+        depth: number of convolutions.
+        batch: crops per step.
+        crop: their side in HR pixels, a multiple of every whole scale.
+        blur: whether each is blurred by a random kernel first, one of MZSR's, which the network is not told.
+        unblurred: share of these crops that are spared the blur and shrunk bicubically.
+        subsampling: after the blur, "bicubic" or "direct"; without, it is bicubic.
+        anchor: where kernels lie: "aligned", "centre" or "either", see `MZSRLesson`.
+        optimizer: of the weights between the hidden layers, "adam" or "muon".
+        error: what is made small: "absolute", as usual, of the colours; "logarithmic", of colours and luma, see
+            `size_of`.
+        seed: of the initial weights and of every draw.
+
+    Raises:
+        InputError: a setting out of its range.
+    """
+
+    scale: float = 2.0
+    scales: int = 1
+    subpixel: bool = False
+    width: int = 64
+    depth: int = 8
+    batch: int = 16
+    crop: int = 64
+    blur: bool = False
+    unblurred: float = 0.0
+    subsampling: str = "bicubic"
+    anchor: str = "aligned"
+    optimizer: str = "adam"
+    error: str = "absolute"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.scale < math.inf or self.scales < 1:
+            raise InputError(f"scale must be 2 at least and scales 1, got {self.scale:g} and {self.scales}")
+        if self.crop < max(self._scales) or any(self.crop % round(s) for s in self._scales if is_whole(s)):
+            raise InputError(f"crop must be a multiple of every whole scale, got {self.crop} for {self._scales}")
+        if self.subpixel and (self.scales > 1 or not is_whole(self.scale)):
+            raise InputError(f"a sub-pixel network needs one whole scale, got {self._scales}; use subpixel=false")
+        for name, choices in (
+            ("optimizer", OPTIMIZERS),
+            ("subsampling", SUBSAMPLINGS),
+            ("anchor", ANCHORS),
+            ("error", ERRORS),
+        ):
+            if getattr(self, name) not in choices:
+                raise InputError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
+        if self.blur and self.crop < KERNEL_SIDE:
+            raise InputError(f"crop must be {KERNEL_SIDE} at least, the side of the kernels, got {self.crop}")
+        if not self.blur and (self.subsampling, self.anchor, self.unblurred) != ("bicubic", "aligned", 0):
+            raise InputError("subsampling, anchor and unblurred are for blurred images; set blur=true")
+        if not 0 <= self.unblurred <= 1:
+            raise InputError(f"unblurred is a share from 0 to 1, got {self.unblurred}")
+        if min(self.batch, self.width) < 1 or self.depth < 2:
+            raise InputError("batch and width must be 1 at least, depth 2 at least")
+
+    @property
+    def unit(self) -> str:
+        """Of what `validate` returns."""
+        return "dB"
+
+    @property
+    def side(self) -> int:
+        """Side in pixels of the largest crop that it asks for."""
+        return self.crop
+
+    def network(self) -> DetailStack:
+        """Return the network with its initial weights."""
+        factors = (round(self.scale), round(self.scale)) if self.subpixel else (1, 1)
+        generator = torch.Generator().manual_seed(self.seed)
+        return DetailStack(3, factors=factors, width=self.width, depth=self.depth, bias=True, generator=generator)
+
+    def parameter_groups(self, network: DetailStack) -> list[ParameterGroup]:
+        """Return the weights between hidden layers, and the rest."""
+        hidden_names = {f"convolutions.{i}.weight" for i in range(1, self.depth - 1)}
+        hidden = [parameter for name, parameter in network.named_parameters() if name in hidden_names]
+        rest = [parameter for name, parameter in network.named_parameters() if name not in hidden_names]
+        return [ParameterGroup(hidden, self.optimizer), ParameterGroup(rest)]
+
+    def crops(self, pool: CropPool, step: int, index: Sequence[int]) -> Crops:
+        """Cut the sharp crops of some tasks of a step."""
+        return pool.crops(self.crop, step, [generator_of(self.seed, step, i) for i in index])
+
+    def loss(self, network: DetailStack, crops: Crops, run: Run) -> Tensor:
+        """Return these tasks' part of the error."""
+        with torch.no_grad():
+            hr = crops.images.to(run.torch_device).float() / 255
+            seen, base = self._pairs(hr, crops.generators)
+        with run.autocast():
+            detail = network(seen)
+        error = base + detail.float() - hr
+        size = size_of(error, self.error)
+        if self.error != "absolute":
+            size = size + size_of(luma_of(error), self.error)
+        return size * (len(hr) / self.batch)
+
+    def validate(self, network: DetailStack, images: Sequence[Tensor], run: Run) -> dict[str, float]:
+        """Return PSNR-Y in dB by degradation and scale."""
+        quiet = replace(run, report=None)
+
+        def upscale(lr: Tensor, degradation: Degradation) -> Tensor:
+            return render(network, lr.to(run.torch_device), degradation, quiet, ensemble=False)
+
+        names = BLURS[self.subsampling] if self.blur else DEGRADATIONS
+        return measure(upscale, images, [(name, round(s)) for s in self._scales if is_whole(s) for name in names])
+
+    def _pairs(self, hr: Tensor, generators: Sequence[torch.Generator]) -> tuple[Tensor, Tensor]:
+        """Return what the network sees of the LR images of sharp ones, and those interpolated."""
+        if not self.blur and self.scales == 1:
+            return self._pair(hr, Degradation(scale=self.scale))
+        pairs = [self._pair(x[None], self._degradation(g)) for x, g in zip(hr, generators, strict=True)]
+        seen, base = (torch.cat(images) for images in zip(*pairs, strict=True))
+        return seen, base
+
+    def _pair(self, hr: Tensor, degradation: Degradation) -> tuple[Tensor, Tensor]:
+        lr = quantized(degradation(hr))
+        base = degradation.upsample(lr, (hr.shape[-2], hr.shape[-1]))
+        return lr if self.subpixel else base, base
+
+    def _degradation(self, generator: torch.Generator) -> Degradation:
+        """Draw the degradation of one crop."""
+        scale = (
+            self._scales[int(torch.randint(self.scales, (), generator=generator))] if self.scales > 1 else self.scale
+        )
+        if not self.blur or (self.unblurred and float(torch.rand((), generator=generator)) < self.unblurred):
+            return Degradation(scale=scale)
+        return random_blur(generator, scale, subsampling=self.subsampling, anchor=self.anchor)
+
+    @property
+    def _scales(self) -> list[float]:
+        return scales_from(self.scale, self.scales)

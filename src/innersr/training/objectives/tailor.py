@@ -1,0 +1,165 @@
+"""The lesson of Tailor: undo random degradations, given what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from innersr.errors import InputError
+from innersr.inference.tailored import render
+from innersr.networks.tailored_stack import SCALES, TailoredStack, conditions_of
+from innersr.physics.degradation import Degradation
+from innersr.physics.pseudoinverse import RADIUS, apply_filters, inverse_filters
+from innersr.run import Run, generator_of
+from innersr.training.crops import CropPool, Crops
+from innersr.training.degradations import Task, hr_side, random_task
+from innersr.training.objective import ERRORS, OPTIMIZERS, ParameterGroup, luma_of, size_of
+from innersr.training.validation import Case, measure
+
+BORDER = 2  # HR pixels that the loss leaves out: the network sees zeros beyond the edge
+FILM_SHARE = 0.03  # of the learning rate; at the full rate FiLM runs away before the layers have learnt anything
+LEAST_CROP = RADIUS + 1  # LR pixels; reflection does not reach farther
+
+CASES: tuple[Case, ...] = (
+    *((name, 2) for name in ("g0.2d", "g2.0d", "ganid", "g1.3b", "bicubic")),
+    *((name, 4) for name in ("g2.0d", "bicubic")),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TailorLesson:
+    """Teaches a `TailoredStack`.
+
+    Args:
+        width, depth, hidden: of the network.
+        batch: crops per step, all at one scale, each with a degradation of its own.
+        crop: side of a crop at x2, in LR pixels.
+        small_crop: the same at x3 and x4, whose HR crops are larger.
+        x2, x3, x4: how often each scale comes, in proportion.
+        mistaken: share of the tasks that are told an estimate of the kernel, and as noise how far it is off.
+        grain: share of the tasks with noise that is not white, or the same in all colours.
+        jpeg: share of the tasks whose LR image was compressed, the error of which is told as noise.
+        optimizer: of the weights between the hidden layers, "muon" or "adam".
+        error: what is made small, of the colours and of the luma, see `size_of`.
+        seed: of the initial weights and of every draw.
+
+    Raises:
+        InputError: a crop below LEAST_CROP, shares below 0 or all 0, an unknown optimizer or error, an empty batch.
+    """
+
+    width: int = 64
+    depth: int = 8
+    hidden: int = 96
+    batch: int = 16
+    crop: int = 48
+    small_crop: int = 32
+    x2: float = 0.6
+    x3: float = 0.15
+    x4: float = 0.25
+    mistaken: float = 0.0
+    grain: float = 0.0
+    jpeg: float = 0.0
+    optimizer: str = "muon"
+    error: str = "absolute"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.crop, self.small_crop) < LEAST_CROP:
+            raise InputError(f"crop and small_crop must be {LEAST_CROP} at least, got {self.crop}, {self.small_crop}")
+        if min(self._shares) < 0 or not sum(self._shares) > 0:
+            raise InputError(f"x2, x3 and x4 must be at least 0 and not all 0, got {self._shares}")
+        if self.optimizer not in OPTIMIZERS:
+            raise InputError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}")
+        if self.error not in ERRORS:
+            raise InputError(f"error must be one of {', '.join(ERRORS)}, got {self.error!r}")
+        shares = self.mistaken, self.grain, self.jpeg
+        if not 0 <= min(shares) <= max(shares) <= 1:
+            raise InputError(f"mistaken, grain and jpeg are shares from 0 to 1, got {shares}")
+        if self.batch < 1 or self.width < 1 or self.depth < 3 or self.hidden < 1:
+            raise InputError("batch, width and hidden must be 1 at least, depth 3 at least")
+
+    @property
+    def unit(self) -> str:
+        """Of what `validate` returns."""
+        return "dB"
+
+    @property
+    def side(self) -> int:
+        """Side in pixels of the largest crop that it asks for."""
+        used = [scale for scale, share in zip(SCALES, self._shares, strict=True) if share > 0]
+        return max(hr_side(self._lr_side(scale), scale) for scale in used)
+
+    def network(self) -> TailoredStack:
+        """Return the network with its initial weights."""
+        generator = torch.Generator().manual_seed(self.seed)
+        return TailoredStack(width=self.width, depth=self.depth, hidden=self.hidden, generator=generator)
+
+    def parameter_groups(self, network: TailoredStack) -> list[ParameterGroup]:
+        """Return what learns by Muon, what slowly, and the rest."""
+        groups: dict[str, list[nn.Parameter]] = {"hidden": [], "film": [], "rest": []}
+        for name, parameter in network.named_parameters():
+            is_film = name.startswith(("told.", "film."))
+            is_hidden = name.startswith("body.") and parameter.ndim == 4
+            groups["film" if is_film else "hidden" if is_hidden else "rest"].append(parameter)
+        return [
+            ParameterGroup(groups["hidden"], self.optimizer),
+            ParameterGroup(groups["film"], share=FILM_SHARE),
+            ParameterGroup(groups["rest"]),
+        ]
+
+    def crops(self, pool: CropPool, step: int, index: Sequence[int]) -> Crops:
+        """Cut the sharp crops of some tasks of a step."""
+        scale = self.scale(step)
+        generators = [generator_of(self.seed, step, i) for i in index]
+        return pool.crops(hr_side(self._lr_side(scale), scale), step, generators)
+
+    def loss(self, network: TailoredStack, crops: Crops, run: Run) -> Tensor:
+        """Return these tasks' part of the errors of the colours and of the luma."""
+        with torch.no_grad():
+            sharp = crops.images.to(run.torch_device).float() / 255
+            shares = {"mistaken": self.mistaken, "grain": self.grain, "jpeg": self.jpeg}
+            task = random_task(sharp, self.scale(crops.step), crops.generators, **shares)
+            seen = _seen(task)
+            conditions = conditions_of(task.taps, task.scale, task.noise)
+        with run.autocast():
+            lacking = network(seen, task.scale, conditions)
+        error = F.pixel_shuffle(seen[:, network.channels :] + lacking.float(), task.scale) - task.hr
+        error = error[..., BORDER:-BORDER, BORDER:-BORDER]
+        return (size_of(error, self.error) + size_of(luma_of(error), self.error)) * (len(sharp) / self.batch)
+
+    def validate(self, network: TailoredStack, images: Sequence[Tensor], run: Run) -> dict[str, float]:
+        """Return PSNR-Y in dB by degradation and scale, of those scales that it learns."""
+        quiet = replace(run, report=None)
+        cases = [(name, scale) for name, scale in CASES if dict(zip(SCALES, self._shares, strict=True))[scale] > 0]
+
+        def upscale(lr: Tensor, degradation: Degradation) -> Tensor:
+            return render(network, lr.to(run.torch_device), degradation, quiet, symmetries=(0,))
+
+        return measure(upscale, images, cases)
+
+    def scale(self, step: int) -> int:
+        """Return the scale of all tasks of a step."""
+        place = float(torch.rand((), generator=generator_of(self.seed, step, -1))) * sum(self._shares)
+        for scale, share in zip(SCALES, self._shares, strict=True):
+            if place < share:
+                return scale
+            place -= share
+        return max(s for s, share in zip(SCALES, self._shares, strict=True) if share > 0)
+
+    @property
+    def _shares(self) -> tuple[float, float, float]:
+        return self.x2, self.x3, self.x4
+
+    def _lr_side(self, scale: int) -> int:
+        return self.crop if scale == 2 else self.small_crop
+
+
+def _seen(task: Task) -> Tensor:
+    """Return the LR images beside their operators' own solutions, (N, C + C * s * s, h, w)."""
+    around = F.pad(task.lr, (RADIUS,) * 4, mode="reflect")
+    filters = inverse_filters(task.taps, task.scale, task.noise)
+    return torch.cat([task.lr, apply_filters(around, filters)], dim=1)

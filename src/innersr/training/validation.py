@@ -1,0 +1,67 @@
+"""How good a network is while it learns, on a few sharp images that are shrunk and enlarged again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from innersr.errors import InputError
+from innersr.images.folders import find_images, load_sharp
+from innersr.metrics.fidelity import psnr_y
+from innersr.metrics.grey_levels import quantized
+from innersr.physics.degradation import Degradation
+from innersr.physics.named_degradations import parse_degradation
+from innersr.physics.resize import Window, cut
+
+LARGEST_NUMBER, SIDE = 12, 192  # of the images, and of the square in their middle, in pixels; a multiple of 2, 3 and 4
+LEAST_SIDE = 48
+Case = tuple[str, int]
+"""A degradation by name, and a scale."""
+
+
+def read_validation(folder: Path) -> tuple[Tensor, ...]:
+    """Return the middle, (1, 3, H, W) of at most SIDE pixels, of the first images of a folder.
+
+    Raises:
+        InputError: the folder is missing or empty, or has an image that is too small or not RGB.
+        ImageFileError: a file cannot be read.
+    """
+    images = []
+    for entry in find_images([folder])[:LARGEST_NUMBER]:
+        image = load_sharp(entry.path, 12)  # a side that x2, x3 and x4 divide
+        if image.shape[1] != 3 or min(image.shape[-2:]) < LEAST_SIDE:
+            size = f"{image.shape[-1]}x{image.shape[-2]}, {image.shape[1]} bands"
+            raise InputError(f"{entry.path}: validation needs RGB images of {LEAST_SIDE} pixels at least, got {size}")
+        images.append(_middle(image))
+    return tuple(images)
+
+
+@torch.no_grad()
+def measure(
+    upscale: Callable[[Tensor, Degradation], Tensor], images: Sequence[Tensor], cases: Sequence[Case]
+) -> dict[str, float]:
+    """Return the mean PSNR-Y in dB of every case, by "name xscale"; LR images are rounded to 8 bit.
+
+    Args:
+        upscale: the LR image, (1, 3, h, w) float32 on the CPU, and how it was made -> (1, 3, H, W).
+        images: see `read_validation`.
+        cases: what to measure.
+    """
+    results = {}
+    for name, scale in cases:
+        degradation = parse_degradation(name, scale)
+        decibels = []
+        for image in images:
+            lr = quantized(degradation(image.double()))
+            decibels.append(psnr_y(upscale(lr, degradation).clamp(0, 1).cpu(), image, scale))
+        results[f"{name} x{scale}"] = round(sum(decibels) / len(decibels), 3)
+    return results
+
+
+def _middle(image: Tensor) -> Tensor:
+    height, width = (min(SIDE, n) for n in image.shape[-2:])
+    top, left = (image.shape[-2] - height) // 2, (image.shape[-1] - width) // 2
+    return cut(image, Window(top, left, top + height, left + width)).clone()

@@ -1,0 +1,175 @@
+"""What can be told of an image: its blur, also after other treatment; and what cannot."""
+
+import math
+
+import pytest
+import torch
+
+from helpers.methods import RUN, edges, image
+from innersr.blind.estimate import CONFIDENCES, Estimate, _detailed_parts, examine
+from innersr.errors import InputError
+from innersr.methods.registry import make_method
+from innersr.metrics.fidelity import psnr_y
+from innersr.metrics.grey_levels import quantized
+from innersr.physics import kernels
+from innersr.physics.degradation import Degradation
+from innersr.physics.jpeg import compressed
+from innersr.physics.kernel_comparison import angle_between
+from innersr.physics.named_degradations import parse_degradation
+from innersr.physics.pseudoinverse import RADIUS
+
+
+def scene(side=256):
+    """Sharp things of many sizes, (1, 3, side, side): discs, bars and letters' like, in front of each other."""
+    draw = torch.Generator().manual_seed(3)
+    y, x = torch.meshgrid(torch.arange(2 * side) / 2, torch.arange(2 * side) / 2, indexing="ij")
+    picture = torch.full((3, 2 * side, 2 * side), 0.5)
+    for _ in range(150):
+        row, column, size, ratio, turn = torch.rand(5, generator=draw).tolist()
+        dy, dx = y - side * row, x - side * column
+        along, across = (
+            dx * math.cos(3 * turn) + dy * math.sin(3 * turn),
+            dy * math.cos(3 * turn) - dx * math.sin(3 * turn),
+        )
+        length = 3 + 30 * size**2
+        inside = (along.abs() < length) & (across.abs() < length * (0.1 + 0.9 * ratio))
+        picture = torch.where(inside, torch.rand(3, 1, 1, generator=draw), picture)
+    return torch.nn.functional.avg_pool2d(picture[None], 2)
+
+
+def degraded(name, scale=2, hr=None):
+    degradation = parse_degradation(name, scale, "scene")
+    hr = scene() if hr is None else hr
+    return quantized(degradation(hr.double(), RUN.generator())).float(), degradation
+
+
+@pytest.mark.parametrize("name", ["random:1", "random:2", "ganid"])
+def test_a_blur_is_found_with_its_orientation(name):
+    lr, truth = degraded(name)
+    estimate = examine(lr, 2, RUN)
+    found, true = kernels.shape_of(estimate.degradation.kernel), kernels.shape_of(truth.kernel)
+    assert math.log(found.long_variance / true.long_variance) == pytest.approx(0, abs=0.4)
+    if true.long_variance > 2 * true.short_variance:
+        assert angle_between(estimate.degradation.kernel, truth.kernel) < 15
+
+
+def test_an_image_that_was_only_shrunk_is_taken_for_that():
+    lr, _ = degraded("bicubic")
+    estimate = examine(lr, 2, RUN)
+    kernel = estimate.degradation.kernel
+    assert kernel is None or kernels.shape_of(kernel).long_variance < 0.4  # HR px^2
+    assert estimate.degradation.noise == 0
+    assert estimate.jpeg_quality is None
+
+
+def test_the_estimate_upscales_better_than_the_usual_guess():
+    hr = scene()
+    lr, truth = degraded("random:1", hr=hr)
+    tailor = make_method("tailor", "draft")
+    told = [examine(lr, 2, RUN).degradation, Degradation(scale=2), truth]
+    auto, bicubic, true = (psnr_y(tailor.adapt(lr, d, RUN)(lr), hr, 2) for d in told)
+    assert bicubic + 1 < auto <= true + 0.05
+
+
+def test_noise_is_found():
+    lr, truth = degraded("g2.0d")
+    loud = (lr + 10 / 255 * torch.randn(lr.shape, generator=torch.Generator().manual_seed(0))).clamp(0, 1)
+    estimate = examine(loud, 2, RUN)
+    assert 255 * estimate.degradation.noise == pytest.approx(10, abs=4)
+    assert 255 * (estimate.told.noise - estimate.degradation.noise) == pytest.approx(1.5)
+
+
+def test_a_jpeg_is_known_by_its_blocks():
+    lr, _ = degraded("bicubic")
+    estimate = examine(compressed(lr, 50), 2, RUN)
+    assert estimate.jpeg_quality == pytest.approx(50, abs=20)
+    assert estimate.told.noise > estimate.degradation.noise > 0
+    assert estimate.degradation.kernel is None
+
+
+@pytest.mark.parametrize("scale", [1.5, 2, 3, 4, (2, 3)])
+def test_the_estimate_is_for_the_scale_that_is_asked_for(scale):
+    lr, _ = degraded("g2.0d")
+    estimate = examine(lr, scale, RUN)
+    assert estimate.degradation.scale == scale
+    estimate.degradation.upsample(lr)
+    vertical, horizontal = estimate.degradation.scales
+    kernel = estimate.degradation.kernel
+    at_two = kernels.shape_of(examine(lr, 2, RUN).degradation.kernel)
+    if vertical == horizontal:
+        assert kernels.shape_of(kernel).long_variance == pytest.approx(
+            at_two.long_variance * vertical**2 / 4, rel=0.05, abs=0.05
+        )
+
+
+@pytest.mark.parametrize(
+    "lr",
+    [
+        torch.full((1, 3, 64, 64), 0.4),
+        torch.linspace(0, 1, 128).expand(1, 1, 128, 128),
+        image(3, (8, 40)),
+        torch.zeros(1, 1, 1, 1),
+    ],
+    ids=["flat", "slope", "narrow", "pixel"],
+)
+def test_where_nothing_can_be_told_the_safe_default_is_taken(lr):
+    estimate = examine(lr, 2, RUN)
+    assert estimate.confidence == "none"
+    assert estimate.degradation.kernel is None
+    assert estimate.degradation.noise == 0
+    assert "cannot tell" in estimate.summary
+
+
+@pytest.mark.parametrize("bands", [1, 2, 3, 5])
+def test_any_number_of_bands_is_looked_at(bands):
+    lr, _ = degraded("g2.0d", hr=scene(128)[:, [0, 1, 2, 0, 1][:bands]])
+    assert examine(lr, 2, RUN).confidence in CONFIDENCES[1:]
+
+
+def test_the_same_image_gives_the_same_estimate():
+    lr, _ = degraded("g2.0d")
+    first, again = examine(lr, 2, RUN), examine(lr, 2, RUN)
+    assert torch.equal(first.degradation.kernel, again.degradation.kernel)
+    assert first.summary == again.summary
+
+
+def test_of_a_large_image_the_detailed_parts_are_looked_at():
+    grey = torch.zeros(1, 1, 600, 1100)
+    grey[..., 300:, 700:] = edges(600)[..., :300, :400]
+    parts = _detailed_parts(grey)
+    assert 1 <= len(parts) <= 6
+    assert parts.shape[-2:] == (256 + 2 * RADIUS,) * 2
+    assert float(parts[0].std()) > 0.1
+
+
+def test_an_estimate_is_one_line_of_text():
+    kernel = kernels.gaussian(4.0, 1.0, math.radians(35))
+    estimate = Estimate(
+        degradation=Degradation(scale=2, kernel=kernel, noise=2.1 / 255), confidence="high", jpeg_quality=60
+    )
+    assert estimate.summary == "blur: 2.0x1.0 px at 35 deg, noise 2.1/255, JPEG quality about 60, confidence high"
+    faint = Estimate(degradation=Degradation(scale=2, kernel=kernels.gaussian(0.05)), confidence="medium")
+    assert "blur: hardly any, noise" in faint.summary
+    plain = Estimate(degradation=Degradation(scale=2), confidence="medium")
+    assert plain.summary == "blur: none beyond shrinking, noise 0.0/255, confidence medium"
+
+
+def test_of_a_clean_image_a_method_is_told_what_was_found():
+    found = Degradation(scale=2, kernel=kernels.gaussian(4.0, 1.0, 0.5))
+    assert Estimate(degradation=found, confidence="high").told is found
+
+
+@pytest.mark.parametrize(("noise", "jpeg_quality"), [(3 / 255, None), (0.0, 80), (3 / 255, 80)])
+def test_of_a_noisy_or_compressed_image_a_method_is_told_less_blur(noise, jpeg_quality):
+    found = Degradation(scale=2, kernel=kernels.gaussian(4.0, 1.0, 0.5), anchor="aligned", noise=noise)
+    told = Estimate(degradation=found, confidence="high", jpeg_quality=jpeg_quality).told
+    assert kernels.shape_of(told.kernel) == pytest.approx((0.7 * 4, 0.7, 0.5), abs=1e-4)
+    assert told.offsets == pytest.approx(found.offsets, abs=1e-6)
+    assert told.noise == pytest.approx(noise and noise + 1.5 / 255)
+    plain = Degradation(scale=2, noise=noise)
+    assert Estimate(degradation=plain, confidence="low", jpeg_quality=jpeg_quality).told.kernel is None
+
+
+def test_two_images_at_once_are_refused():
+    with pytest.raises(InputError, match="one image"):
+        examine(torch.zeros(2, 3, 32, 32), 2, RUN)

@@ -1,0 +1,258 @@
+"""The command line itself: help, usage, exit codes, kernels, doctor. `upscale` has a file of its own."""
+
+import json
+import math
+import re
+import shlex
+import subprocess
+import sys
+from importlib.metadata import version
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image as PillowImage
+from typer.testing import CliRunner
+
+from innersr.cli.app import app
+from innersr.commands import bench as bench_command
+from innersr.commands import doctor as doctor_command
+from innersr.commands import inspect as inspect_commands
+from innersr.commands import kernel as kernel_commands
+from innersr.commands import upscale as upscale_command
+from innersr.methods.presets import PRESETS
+from innersr.methods.registry import METHODS
+from innersr.physics import kernels
+from innersr.physics.kernel_files import load_kernel, save_kernel
+
+KERNEL_COMMANDS = [["kernel", "show"], ["kernel", "estimate"], ["kernel", "convert"]]
+COMMANDS = [[], ["upscale"], ["bench"], ["inspect"], ["doctor"], ["kernel"], *KERNEL_COMMANDS]
+KERNEL = kernels.gaussian(4.0, 1.0, math.radians(30))
+
+
+def innersr(*arguments):
+    """Run the command in this process; what it raises besides its exit code fails the test."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], prog_name="innersr")
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def refused(*arguments):
+    """Return the one line on stderr of a command that ends with exit code 2."""
+    result = innersr(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
+    return result.stderr
+
+
+def python(*arguments):
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def examples():
+    return [
+        pytest.param(line.strip(), id=line.strip())
+        for command in COMMANDS
+        for line in innersr(*command, "--help").stdout.splitlines()
+        if line.startswith("    innersr ")
+    ]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_help_ends_with_an_example_of_its_own_on_one_line(command):
+    result = innersr(*command, "--help")
+    assert result.exit_code == 0
+    *_, page_end = result.stdout.split("  Examples:\n")
+    assert page_end.startswith("    " + " ".join(["innersr", *command]))
+    assert innersr(*command, "-h").stdout == result.stdout
+
+
+@pytest.mark.parametrize("example", examples())
+def test_the_examples_of_the_help_can_be_run(example, monkeypatch):
+    started = []
+    faces = {upscale_command: ("upscale_files",), bench_command: ("bench",), doctor_command: ("doctor",)}
+    faces |= {kernel_commands: ("show_kernel", "compare_kernels", "convert_kernel", "estimate_kernel")}
+    faces |= {inspect_commands: ("inspect_file",)}
+    for module, names in faces.items():
+        for name in names:
+            monkeypatch.setattr(module, name, lambda *given, **_: started.append(given))
+    assert innersr(*shlex.split(example)[1:]).exit_code == 0
+    assert len(started) == 1
+
+
+def test_the_help_groups_the_options():
+    headings = re.findall(r"^(\S.*):$", innersr("upscale", "--help").stdout, flags=re.MULTILINE)
+    assert headings == ["Arguments", "Input and output", "Quality", "Performance", "Reporting", "Options"]
+
+
+def test_the_help_names_every_method_and_preset():
+    page = innersr("upscale", "--help").stdout
+    for name in [*METHODS, *(preset for presets in PRESETS.values() for preset in presets)]:
+        assert re.search(rf"\b{name}\b", page), name
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["upscale", "--help"]], ids=" ".join)
+def test_help_and_version_import_nothing_that_is_slow(arguments):
+    code = (
+        "import sys\nfrom innersr.cli import main\nsys.argv = ['innersr', *sys.argv[1:]]\n"
+        "try:\n    main()\nexcept SystemExit:\n    print({'torch', 'numpy', 'pyvips', 'rich'} & set(sys.modules))"
+    )
+    assert python("-c", code, *arguments).endswith("\nset()\n")
+
+
+def test_the_module_is_the_command():
+    assert python("-m", "innersr", "--help") == innersr("--help").stdout
+
+
+def test_the_version_is_that_of_the_package_and_of_torch():
+    assert innersr("--version").stdout == f"innersr {version('innersr')}, torch {torch.__version__}\n"
+
+
+def test_without_arguments_the_help_is_shown():
+    assert "upscale" in innersr().output
+    assert "convert" in innersr("kernel").output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["enlarge"], "No such command 'enlarge'"),
+        (["upscale"], "Missing argument 'IN"),
+        (["bench"], "Missing argument 'DIR"),
+        (["upscale", "x.png", "--fast"], "No such option"),
+        (["upscale", "x.png", "--seed", "x"], "Invalid value for '--seed'"),
+        (["upscale", "x.png", "--quality", "0"], "Invalid value for '--quality'"),
+        (["upscale", "x.png", "--quality", "101"], "Invalid value for '--quality'"),
+        (["upscale", "x.png", "--pixel-limit", "0"], "Invalid value for '--pixel-limit'"),
+        (["kernel", "convert", "a", "b", "--scale", "nan"], "Invalid value for '--scale'"),
+    ],
+)
+def test_what_the_parser_refuses_is_exit_code_2(arguments, message):
+    result = innersr(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert message in result.stderr.splitlines()[-1]
+
+
+def test_doctor_says_versions_devices_and_codecs():
+    result = innersr("doctor")
+    assert (result.exit_code, result.stderr) == (0, "")
+    said = dict(line.split(maxsplit=1) for line in result.stdout.splitlines())
+    assert {"innersr", "python", "torch", "libvips", "pillow", "devices", "system"} <= set(said)
+    assert said["torch"] == torch.__version__
+    assert said["devices"].startswith("cpu (")
+    assert {name: said[name] for name in ("png", "jpeg", "tiff")} == dict.fromkeys(
+        ("png", "jpeg", "tiff"), "read yes, write yes"
+    )
+
+
+def test_doctor_says_which_codecs_are_missing(monkeypatch):
+    monkeypatch.setattr(doctor_command.image_files, "codecs", lambda: {"avif read": True, "avif write": False})
+    assert "avif     read yes, write NO" in innersr("doctor").stdout
+
+
+def test_interrupting_any_command_is_exit_code_130(monkeypatch):
+    def interrupted(*_given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(doctor_command, "doctor", interrupted)
+    result = innersr("doctor")
+    assert (result.exit_code, result.stderr) == (130, "interrupted; nothing half-written was left\n")
+
+
+def test_a_full_disk_is_exit_code_1(monkeypatch):
+    def full(*_given):
+        raise OSError(28, "No space left on device", "rows.jsonl")
+
+    monkeypatch.setattr(bench_command, "bench", full)
+    result = innersr("bench", "set5")
+    assert (result.exit_code, result.stderr) == (1, "error: [Errno 28] No space left on device: 'rows.jsonl'\n")
+
+
+def test_a_kernel_is_shown_by_its_measures_and_a_sketch():
+    lines = innersr("kernel", "show", "gaussian:4,1,30deg").stdout.splitlines()
+    side = KERNEL.shape[0]
+    assert lines[0] == f"gaussian:4,1,30deg: {side}x{side}"
+    assert lines[1] == "variances 4.000 x 1.000 px^2 at 30 deg"
+    assert lines[2] == f"centre of mass {side // 2}.000, {side // 2}.000 (the middle is {side // 2}, {side // 2})"
+    sketch = lines[3:]
+    assert [len(line) for line in sketch] == [2 * side] * side
+    assert sketch[side // 2][side - 1 : side + 1] == "@@"
+
+
+def test_a_kernel_is_shown_as_json(tmp_path):
+    save_kernel(KERNEL, tmp_path / "k.npy")
+    record = json.loads(innersr("kernel", "show", tmp_path / "k.npy", "--json").stdout)
+    assert record["size"] == list(KERNEL.shape)
+    assert record["variances"] == pytest.approx([4, 1], rel=1e-3)
+    assert record["angle_degrees"] == pytest.approx(30, abs=0.1)
+    assert record["centre_of_mass"] == pytest.approx([KERNEL.shape[0] // 2] * 2, abs=1e-4)
+
+
+def test_bicubic_is_shown_as_the_kernel_that_antialiasing_amounts_to():
+    record = json.loads(innersr("kernel", "show", "bicubic", "--json").stdout)
+    assert record["size"] == [8, 8]
+    assert record["centre_of_mass"] == pytest.approx([3.5, 3.5], abs=1e-4)
+
+
+def test_a_plot_does_not_replace_a_file(tmp_path):
+    plot = tmp_path / "plot.png"
+    assert innersr("kernel", "show", "gaussian:2", "--plot", plot).exit_code == 0
+    assert min(PillowImage.open(plot).size) >= 256
+    again = innersr("kernel", "show", "gaussian:2", "--plot", plot)
+    assert again.exit_code == 1 and "plot.png: exists" in again.stderr
+    assert innersr("kernel", "show", "gaussian:2", "--plot", plot, "--overwrite").exit_code == 0
+
+
+def test_one_kernel_of_a_file_with_several_is_chosen_by_number(tmp_path):
+    np.save(tmp_path / "two.npy", np.stack([np.ones((3, 3)), np.eye(3)]))
+    assert "holds 2 kernels" in refused("kernel", "show", tmp_path / "two.npy")
+    assert "choose up to #2" in refused("kernel", "show", f"{tmp_path / 'two.npy'}#3")
+    assert innersr("kernel", "convert", f"{tmp_path / 'two.npy'}#2", tmp_path / "eye.txt").exit_code == 0
+    assert torch.allclose(load_kernel(tmp_path / "eye.txt"), torch.eye(3) / 3)
+
+
+@pytest.mark.parametrize(("suffix", "tolerance"), [("npy", 0), ("mat", 0), ("txt", 0), ("png", 2e-5)])
+def test_a_converted_kernel_is_the_same_kernel(tmp_path, suffix, tolerance):
+    target = tmp_path / f"k.{suffix}"
+    result = innersr("kernel", "convert", "gaussian:4,1,30deg", target)
+    assert (result.exit_code, result.output) == (0, "")
+    # A 16-bit PNG rounds every tap to 1/65535 of the largest.
+    assert (load_kernel(target) - KERNEL).abs().max() <= tolerance * KERNEL.max()
+
+
+@pytest.mark.parametrize(("convention", "offset"), [("centred", 0), ("kernelgan", 1.5), ("fkp", -1.5)])
+def test_a_convention_moves_the_centre_of_mass(tmp_path, convention, offset):
+    target = tmp_path / "k.npy"
+    assert innersr("kernel", "convert", "gaussian:2", target, "--convention", convention, "-s", "4").exit_code == 0
+    moved = load_kernel(target)
+    middle = (moved.shape[0] - 1) / 2
+    assert kernels.centre_of_mass(moved) == pytest.approx((middle + offset, middle + offset), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["show", "missing.npy"], "missing.npy: no such file"),
+        (["show", "gauss:2"], "kernels are read from"),
+        (["show", "gaussian:0"], "positive variances"),
+        (["convert", "gaussian:2", "k.jpg"], "k.jpg: kernels are written as .mat .npy .txt .png"),
+        (["convert", "gaussian:2", "nowhere/k.npy"], "nowhere/k.npy: cannot be written"),
+        (["convert", "gaussian:2", "k.npy", "--convention", "matlab"], "use one of centred, kernelgan, fkp"),
+        (["convert", "gaussian:140", "k.npy", "--convention", "fkp", "-s", "100"], "at most 127x127"),
+    ],
+)
+def test_a_kernel_that_cannot_be_used_is_exit_code_2(tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    assert message in refused("kernel", *arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_kernel_file_is_replaced_only_when_asked(tmp_path):
+    target = tmp_path / "k.npy"
+    target.write_bytes(b"mine")
+    assert "exists already" in refused("kernel", "convert", "gaussian:2", target)
+    assert target.read_bytes() == b"mine"
+    assert innersr("kernel", "convert", "gaussian:2", target, "--overwrite").exit_code == 0
+    assert load_kernel(target).shape == kernels.gaussian(2.0).shape

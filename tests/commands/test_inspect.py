@@ -1,0 +1,133 @@
+"""The command `innersr inspect`: what it says and draws, of any image, and what it refuses."""
+
+import json
+
+import numpy as np
+import pytest
+import pyvips
+import torch
+from PIL import Image as PillowImage
+from typer.testing import CliRunner
+
+from helpers.images import facade, waves
+from innersr import pipeline
+from innersr.blind.estimate import Estimate
+from innersr.cli.app import app
+from innersr.images.image import Image
+from innersr.images.io import save
+from innersr.physics.degradation import Degradation
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Work in an empty folder, with an estimate that is known."""
+    monkeypatch.chdir(tmp_path)
+    known = Degradation(scale=2, noise=2 / 255)
+    monkeypatch.setattr(pipeline, "examine", lambda *_: Estimate(degradation=known, confidence="high"))
+    save(Image(colour=facade(96)), "facade.png")
+    return tmp_path
+
+
+def inspected(*arguments):
+    """Run the command in this process; what it raises but its exit code fails."""
+    result = CliRunner().invoke(app, ["inspect", *map(str, arguments)], prog_name="innersr")
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def record_of(*arguments):
+    result = inspected(*arguments, "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    return json.loads(result.stdout)
+
+
+def refused(*arguments, code):
+    result = inspected(*arguments)
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
+    return result.stderr
+
+
+def test_it_says_the_score_in_words_the_steps_and_what_happened():
+    lines = inspected("facade.png").stdout.splitlines()
+    assert lines[0] == "facade.png  96x96"
+    assert lines[1].startswith("  recurrence 0.") and lines[1].endswith("learning from it should pay")
+    assert lines[2].endswith("Auto learns 120 of 120 steps")
+    assert lines[3] == "  blur: none beyond shrinking, noise 2.0/255, confidence high"
+
+
+def test_the_record_agrees_with_what_is_said():
+    record = record_of("facade.png")
+    assert record["size"] == [96, 96]
+    assert 0.4 < record["recurrence"] <= record["detail"] <= 1
+    assert record["steps"] == 120
+    assert record["output"] is None
+    for pair in record["pairs"]:
+        assert pair["source"][2] == pytest.approx(pair["patch"][2] / pair["scale"], abs=0.1)
+
+
+def test_smooth_images_get_few_steps():
+    save(Image(colour=waves(96)), "waves.png")
+    record = record_of("waves.png")
+    assert record["steps"] == 0
+    assert record["verdict"].startswith(("little of", "no detail"))
+
+
+def test_the_drawing_is_a_picture_that_is_not_replaced_by_accident():
+    assert record_of("facade.png", "-o", "map.png")["output"] == "map.png"
+    with PillowImage.open("map.png") as drawn:
+        assert drawn.mode == "RGB"
+        assert drawn.width > 560
+        first = drawn.tobytes()
+    assert "map.png: exists" in refused("facade.png", "-o", "map.png", code=1)
+    assert inspected("facade.png", "-o", "map.png", "--overwrite").exit_code == 0
+    with PillowImage.open("map.png") as drawn:
+        assert drawn.tobytes() == first
+
+
+def test_the_image_itself_is_never_drawn_over():
+    before = (PillowImage.open("facade.png").tobytes(),)
+    assert "is the image itself" in refused("facade.png", "-o", "./facade.png", "--overwrite", code=2)
+    assert (PillowImage.open("facade.png").tobytes(),) == before
+
+
+def test_a_missing_image_or_an_unknown_format_is_one_line():
+    assert "missing.png: no such file" in refused("missing.png", code=1)
+    assert "map.xyz" in refused("facade.png", "-o", "map.xyz", code=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "image"),
+    [
+        ("deep.png", Image(colour=facade(96) * 0.06, depth="uint16")),  # 12 bits in 16
+        ("metres.tif", Image(colour=facade(96) * 900 - 50, depth="float32")),
+        ("colour.png", Image(colour=facade(96).repeat(1, 3, 1, 1))),
+        ("clear.png", Image(colour=facade(96).repeat(1, 3, 1, 1), alpha=torch.ones(1, 1, 96, 96))),
+        ("bands.tif", Image(colour=facade(96).repeat(1, 5, 1, 1))),
+    ],
+)
+def test_every_kind_of_image_gets_the_score_of_its_picture(name, image):
+    save(image, name)
+    record = record_of(name, "-o", "map.png")
+    assert record["recurrence"] == pytest.approx(record_of("facade.png")["recurrence"], abs=0.1)
+
+
+def test_what_is_transparent_has_no_detail():
+    alpha = torch.zeros(1, 1, 96, 96)
+    save(Image(colour=facade(96).repeat(1, 3, 1, 1), alpha=alpha), "hidden.png")
+    assert record_of("hidden.png")["detail"] == 0
+
+
+@pytest.mark.parametrize(
+    ("sides", "words"), [((1, 1), "too small to tell"), ((8, 300), "too small to tell"), ((40, 40), "no detail")]
+)
+def test_tiny_and_flat_images_get_clear_words(sides, words):
+    pyvips.Image.new_from_array(np.full(sides, 90, np.uint8)).write_to_file("small.png")
+    record = record_of("small.png", "-o", "map.png")
+    assert record["verdict"].startswith(words)
+    assert (record["steps"], record["pairs"]) == (0, [])
+
+
+def test_the_help_ends_with_an_example():
+    page = inspected("--help").stdout
+    assert page.split("  Examples:\n")[-1].startswith("    innersr inspect photo.jpg")

@@ -1,0 +1,126 @@
+"""Ctrl-C and SIGTERM: a prompt end with exit code 130, and nothing left behind."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from innersr.commands.interrupts import prompt_interrupts
+
+PROMPTLY = 2.0  # seconds; it takes about 0.2, and up to a second within a long C call
+WORK = """
+import hashlib, sys, time
+from pathlib import Path
+from innersr.commands.interrupts import prompt_interrupts
+with prompt_interrupts([Path("partial.png"), Path("never-begun.png")]):
+    Path("partial.png").write_bytes(b"half of it")
+    print("begun", file=sys.stderr, flush=True)
+    WORK
+"""
+LONG_C_CALL = 'hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)'  # minutes without a look at signals
+SWALLOWER = """
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt:  # as callbacks and some imports do
+        time.sleep(60)
+"""
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
+
+
+@contextlib.contextmanager
+def started(folder, *arguments):
+    """Give a running process that has said its first line on stderr; end it in any case."""
+    # One thread: many on a busy machine take turns that have nothing to do with signals.
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        [sys.executable, *arguments], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        assert process.stderr.readline() != b""
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def interrupted(process, number):
+    """Send a signal; return the exit code, the seconds until the end, and what was said since."""
+    begin = time.monotonic()
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    return process.returncode, time.monotonic() - begin, out + err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_learning_ends_promptly_and_leaves_nothing(tmp_path, number):
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    PillowImage.fromarray(pixels).save(tmp_path / "photo.png")
+    command = [
+        "-m",
+        "innersr",
+        "upscale",
+        "photo.png",
+        "--kernel",
+        "bicubic",
+        "--set",
+        "steps=100000",
+        "-v",
+        "--device",
+        "cpu",
+    ]
+    with started(tmp_path, *command) as process:
+        time.sleep(0.5)  # the settings are said just before the work begins
+        code, seconds, said = interrupted(process, number)
+    assert (code, said) == (130, b"interrupted; nothing half-written was left\n")
+    assert seconds < PROMPTLY
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.png"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+@pytest.mark.parametrize("work", [LONG_C_CALL, SWALLOWER], ids=["a long C call", "what swallows interrupts"])
+def test_work_that_does_not_end_is_ended_and_its_partial_files_removed(tmp_path, work, number):
+    with started(tmp_path, "-c", WORK.replace("WORK", work)) as process:
+        time.sleep(0.5)  # until it is in there
+        code, seconds, said = interrupted(process, number)
+    assert (code, said) == (130, b"interrupted; nothing half-written was left\n")
+    assert seconds < PROMPTLY
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_signal_does_not_end_the_process():
+    # A handler of Python's own for any signal wakes the watching thread too.
+    seen = []
+    previous = signal.signal(signal.SIGUSR1, lambda number, _frame: seen.append(number))
+    try:
+        with prompt_interrupts([]):
+            os.kill(os.getpid(), signal.SIGUSR1)
+            time.sleep(1)  # longer than an interrupted process may live
+    finally:
+        signal.signal(signal.SIGUSR1, previous)
+    assert seen == [signal.SIGUSR1]
+
+
+def test_an_interrupt_that_is_handled_in_time_is_a_keyboard_interrupt(tmp_path):
+    kept = tmp_path / "partial.png"
+    kept.touch()
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), prompt_interrupts([kept]):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(30)
+    assert time.monotonic() - begin < PROMPTLY
+    time.sleep(1)  # the watching thread would have ended this process by now
+    assert kept.exists()
+
+
+def test_the_handlers_from_before_are_put_back():
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with prompt_interrupts([]):
+        assert signal.getsignal(signal.SIGINT) is not before[0]
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+    assert signal.set_wakeup_fd(-1) == -1

@@ -1,0 +1,565 @@
+"""`innersr singan`: what a user meets, from a picture's file to the files that are made of it."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image as PillowImage
+from safetensors.torch import save_file
+from typer.testing import CliRunner
+
+from innersr.cli.app import app
+from innersr.commands.singan import generate as singan_commands
+from innersr.commands.singan import manipulate as singan_refine_commands
+from innersr.commands.singan import train as singan_train_commands
+from innersr.images.io import read
+from innersr.metrics.sifid import STEM
+from innersr.networks.checkpoints import load_checkpoint
+from innersr.singan.folder.files import load_folder
+from innersr.singan.learn import make_settings
+from innersr.singan.settings import PRESETS, SinGAN, described
+from innersr.singan.training.scale import ScaleLearner
+
+COMMANDS = ["train", "sample", "paint", "edit", "harmonize", "animate", "score", "report"]
+HEIGHT, WIDTH = 28, 34
+TINY = {"min_size": 11, "max_size": 34, "ratio": 0.6, "width": 4, "pool": 2, "iterations": 3}
+SETTINGS = [word for name, value in TINY.items() for word in ("--set", f"{name}={value}")]
+SECONDS = 60  # that a process may take on a busy machine
+DOCUMENT = Path(__file__).parents[2] / "docs" / "singan.md"
+
+
+def innersr(*arguments):
+    """Run the command in this process, on the CPU; what it raises besides its exit code fails the test."""
+    result = CliRunner().invoke(app, ["singan", *map(str, arguments), "--device", "cpu"], prog_name="innersr")
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def done(*arguments):
+    """Return what a command says on stdout."""
+    result = innersr(*arguments)
+    assert result.exit_code == 0, result.stderr
+    return result.stdout
+
+
+def records(*arguments):
+    """Return the JSON objects that a command says."""
+    return [json.loads(line) for line in done(*arguments, "--json").splitlines()]
+
+
+def refused(*arguments, code=2):
+    """Return the last line on stderr of a command that ends with an error."""
+    result = innersr(*arguments)
+    assert (result.exit_code, result.stdout) == (code, "")
+    *notes, last = result.stderr.splitlines()
+    assert last.startswith("error: ")
+    assert all(note.startswith("note: ") for note in notes)
+    return last
+
+
+def levels(height=HEIGHT, width=WIDTH, bands=3, seed=1):
+    """Return uint8 samples: smooth blots."""
+    noise = torch.rand(1, bands, 5, 6, generator=torch.Generator().manual_seed(seed))
+    smooth = torch.nn.functional.interpolate(noise, (height, width), mode="bicubic").clamp(0, 1)
+    return (smooth[0] * 255).byte().permute(1, 2, 0).numpy().squeeze()
+
+
+def draw(name, samples):
+    PillowImage.fromarray(samples).save(name)
+    return name
+
+
+def pixels(name):
+    return np.asarray(PillowImage.open(name)).astype(int)
+
+
+def size_of(name):
+    return PillowImage.open(name).size
+
+
+def names(folder="."):
+    return sorted(path.name for path in Path(folder).iterdir())
+
+
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory):
+    """Return a folder with photo.png and what was learnt of it, model."""
+    folder = tmp_path_factory.mktemp("learnt")
+    draw(folder / "photo.png", levels())
+    done("train", folder / "photo.png", "-o", folder / "model", *SETTINGS, "--precision", "fp32")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch, learnt):
+    """Work in a folder of its own that has photo.png and its model."""
+    shutil.copytree(learnt, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def changed():
+    """Draw changed.png, the photograph with a square on it, and mask.png, which marks it."""
+    samples, mask = levels(), np.zeros((HEIGHT, WIDTH), np.uint8)
+    samples[4:9, 4:9], mask[4:9, 4:9] = (250, 20, 20), 255
+    return draw("changed.png", samples), draw("mask.png", mask)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_ends_with_examples(command):
+    *_, page_end = done(command, "--help").split("  Examples:\n")
+    assert page_end.startswith(f"    innersr singan {command} ")
+
+
+def commands_in(text):
+    return [line.strip() for line in text.splitlines() if line.strip().startswith("innersr singan ")]
+
+
+def documented():
+    helps = [CliRunner().invoke(app, ["singan", command, "--help"]).stdout for command in COMMANDS]
+    lines = commands_in("\n".join([*helps, DOCUMENT.read_text(encoding="utf-8")]))
+    return [line for line in dict.fromkeys(lines) if "COMMAND" not in line]
+
+
+@pytest.mark.parametrize("line", documented())
+def test_documented_commands_are_understood(line, monkeypatch):
+    started = []
+    for module, name in (
+        (singan_train_commands, "train_picture"),
+        (singan_commands, "sample_pictures"),
+        (singan_commands, "animate_picture"),
+        (singan_commands, "score_samples"),
+        (singan_commands, "report_model"),
+        (singan_refine_commands, "refine_picture"),
+    ):
+        monkeypatch.setattr(module, name, lambda *given: started.append(given) or 0)
+    _, _, *arguments = shlex.split(line, comments=True)
+    assert done(*arguments) == ""
+    assert len(started) == 1
+    request = started[0][0]
+    if hasattr(request, "preset"):
+        assert make_settings(request.preset, request.settings)
+
+
+def test_the_document_has_every_setting_of_both_presets():
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \| ..", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
+    table = {name: values for name, *values in rows}
+    expected = {}
+    for field in fields(SinGAN):
+        values = [getattr(SinGAN(**PRESETS[preset]), field.name) for preset in ("fast", "paper")]
+        said = {True: "yes", False: "no", (): ""}
+        expected[field.name] = [
+            said[value] if isinstance(value, bool | tuple) else f"{value:g}" if isinstance(value, float) else str(value)
+            for value in values
+        ]
+    assert table == expected
+
+
+def test_help_imports_nothing_that_is_slow():
+    code = (
+        "import sys\nfrom innersr.cli import main\nsys.argv = ['innersr', 'singan', 'train', '--help']\n"
+        "try:\n    main()\nexcept SystemExit:\n    print({'torch', 'numpy', 'pyvips', 'rich'} & set(sys.modules))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=SECONDS, check=True)
+    assert result.stdout.endswith("\nset()\n")
+
+
+def test_a_training_leaves_a_model_and_says_what_it_is():
+    (record,) = records("train", "photo.png", "-o", "new", *SETTINGS)
+    assert names("new") == ["model.safetensors", "settings.json", "training.jsonl"]
+    assert (record["size"], record["output"], record["settings"]["width"]) == ([WIDTH, HEIGHT], "new", 4)
+    assert record["reconstruction_rmse"] > 0
+    assert names() == ["model", "new", "photo.png"]
+
+
+def test_a_shrunk_picture_is_said():
+    draw("large.png", levels(140, 170))
+    result = innersr("train", "large.png", "-o", "new", *SETTINGS, "--set", "iterations=1")
+    assert result.stderr == "note: large.png: learns 34x28 of 170x140 pixels; --max-size 68 for more\n"
+
+
+def test_max_size_is_a_setting():
+    (record,) = records("train", "photo.png", "-o", "new", "--max-size", 24, *SETTINGS[:2], *SETTINGS[4:])
+    assert record["size"] == [24, 20]
+
+
+def test_previews_and_the_report_are_drawn():
+    scales = records("train", "photo.png", "-o", "new", *SETTINGS, "--preview", "seen", "--report", "r.png")[0][
+        "scales"
+    ]
+    assert names("seen") == sorted(
+        f"scale-{k}-{what}.png" for k in range(scales) for what in ("sample", "reconstruction")
+    )
+    sizes = load_folder("new").record.sizes[0]
+    assert [size_of(f"seen/scale-{k}-reconstruction.png")[::-1] for k in range(scales)] == list(sizes)
+    assert (
+        pixels(f"seen/scale-{scales - 1}-sample.png") != pixels(f"seen/scale-{scales - 1}-reconstruction.png")
+    ).any()
+    done("report", "new", "-o", "again.png")
+    assert (pixels("r.png") == pixels("again.png")).all()
+
+
+def test_a_second_training_does_not_replace_the_first():
+    again = ["train", "photo.png", "-o", "model", *SETTINGS, "--precision", "fp32"]
+    assert "model: holds this model already; --resume goes on with it" in refused(*again)
+    assert "with iterations=3, not 2" in refused(*again, "--set", "iterations=2")
+    assert "with iterations=3, not 2" in refused(*again, "--set", "iterations=2", "--resume")
+    assert "--resume or --overwrite, not both" in refused(*again, "--resume", "--overwrite")
+    assert done(*again, "--resume").startswith("model  ")
+    assert done(*again, "--overwrite").startswith("model  ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--set", "colour=red"], "singan has no setting 'colour'; it has min_size, max_size,"),
+        (["--set", "width=wide"], "setting width takes int, got 'wide'"),
+        (["--set", "block_widths=4,x"], "setting block_widths takes whole numbers separated by commas, got '4,x'"),
+        (["--set", "min_size=30"], "photo.png: a picture of 34x28 pixels is smaller than the coarsest scale (30)"),
+        (["--preset", "slow"], "unknown preset 'slow' of singan; there are fast, paper"),
+        (["--report", "photo.png"], "photo.png: is another file of this command"),
+        (["--report", "r.xyz"], "r.xyz: '.xyz' is not a suffix of an image format"),
+        (["--preview", "new"], "new: is the model's folder"),
+        (["--preview", "no/where"], "no/where: cannot be a folder"),
+    ],
+)
+def test_wrong_trainings_are_refused_before_they_begin(arguments, said):
+    code = 1 if "r.xyz" in arguments else 2
+    assert said in refused("train", "photo.png", "-o", "new", *SETTINGS, *arguments, code=code)
+    assert not Path("new").exists()
+
+
+def test_pictures_of_one_subject_have_the_same_bands():
+    draw("grey.png", levels(bands=1))
+    line = refused("train", "photo.png", "grey.png", "-o", "new", *SETTINGS)
+    assert "photo.png, grey.png: the images have different numbers of colour bands (1, 3)" in line
+
+
+def test_several_pictures_are_one_subject():
+    draw("other.png", levels(HEIGHT, HEIGHT, seed=2))
+    done("train", "photo.png", "other.png", "-o", "two", *SETTINGS)
+    assert [picture.shape[-2:] for picture in load_folder("two").pictures] == [(HEIGHT, WIDTH), (HEIGHT, HEIGHT)]
+    done("report", "two", "-o", "two.png")
+
+
+def test_memory_that_runs_out_is_said(monkeypatch):
+    def allocate(*_):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(ScaleLearner, "iterate", allocate)
+    line = refused("train", "photo.png", "-o", "new", *SETTINGS, code=1)
+    assert line.startswith("error: new: out of memory; use a smaller --max-size")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
+def test_a_training_that_is_told_to_end_goes_on_as_if_it_had_not_been():
+    command = ["train", "photo.png", "-o", "new", *SETTINGS, "--set", "iterations=25", "--precision", "fp32"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "innersr", "singan", *command, "--device", "cpu"],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + SECONDS
+        while not Path("new/training.safetensors").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=SECONDS)
+    finally:
+        process.kill()
+    assert (process.returncode, out) == (130, "")
+    assert re.fullmatch(
+        r"note: stopped after iteration \d+ of scale \d of 0 to 3; the same command with --resume goes on from there\n",
+        err,
+    )
+    assert "scales are trained; finish the training first (--resume)" in refused("sample", "new", "-o", "a.png")
+    assert re.search(r"r.png  \d of 4 scales", done("report", "new", "-o", "r.png"))
+    done(*command, "--resume")
+    interrupted = load_checkpoint("new/model.safetensors").tensors
+    done(*command, "--overwrite")
+    whole = load_checkpoint("new/model.safetensors").tensors
+    assert all(torch.equal(interrupted[name], whole[name]) for name in whole)
+
+
+def test_the_same_seed_gives_the_same_samples():
+    made = records("sample", "model", "-o", "out/", "-n", 3, "--seed", 5)
+    assert [record["output"] for record in made] == [f"out/sample-{k}.png" for k in range(3)]
+    done("sample", "model", "-o", "one.png", "--seed", 5)
+    done("sample", "model", "-o", "other.png", "--seed", 6)
+    assert Path("one.png").read_bytes() == Path("out/sample-0.png").read_bytes()
+    assert (pixels("one.png") != pixels("other.png")).any()
+    assert (pixels("one.png") != pixels("out/sample-1.png")).any()
+
+
+@pytest.mark.parametrize(
+    ("asked", "size"),
+    [
+        ([], (WIDTH, HEIGHT)),
+        (["--size", "50x20"], (50, 20)),
+        (["--scale", "1.5"], (51, 42)),
+        (["--scale", "1x2", "--start-scale", "2"], (2 * WIDTH, HEIGHT)),
+    ],
+)
+def test_samples_have_the_size_that_is_asked_for(asked, size):
+    (record,) = records("sample", "model", "-o", "a.png", *asked)
+    assert size_of("a.png") == tuple(record["size"]) == size
+
+
+def test_seamless_samples_are_others():
+    done("sample", "model", "-o", "a.png")
+    done("sample", "model", "-o", "b.png", "--wrap", "xy")
+    assert (pixels("a.png") != pixels("b.png")).any()
+
+
+def test_a_sheet_shows_the_samples():
+    said = done("sample", "model", "-o", "out", "-n", 4, "--sheet", "sheet.png").splitlines()
+    assert len(said) == 5
+    assert said[-1] == "sheet.png  contact sheet"
+    assert size_of("sheet.png")[0] > 4 * 5 * WIDTH  # enlarged five times, in one row
+
+
+def test_an_image_is_sampled_without_learning():
+    result = innersr("sample", "photo.png", "-o", "a.png", "--max-size", 30)
+    assert result.exit_code == 0
+    assert "photo.png: is an image, so these samples are made by its patch statistics" in result.stderr
+    assert "photo.png: learns 30x25 of 34x28 pixels; --max-size 34 for more" in result.stderr
+    assert size_of("a.png") == (30, 25)
+
+
+def test_depth_and_alpha_are_those_of_the_picture():
+    alpha = np.tile(np.linspace(0, 255, WIDTH, dtype=np.uint8), (HEIGHT, 1))
+    draw("clear.png", np.dstack([levels(), alpha]))
+    done("train", "clear.png", "-o", "clear", *SETTINGS, "--preview", "seen", "--report", "r.png")
+    done("sample", "clear", "-o", "a.png")
+    assert PillowImage.open("a.png").mode == "RGBA"
+    assert "JPEG holds no alpha" in refused("sample", "clear", "-o", "a.jpg", code=1)
+    PillowImage.fromarray(levels(bands=1).astype(np.uint16) * 257).save("deep.png")
+    done("train", "deep.png", "-o", "deep", *SETTINGS)
+    done("sample", "deep", "-o", "out/")
+    image = read("out/sample-0.png")
+    assert (image.depth, image.colour.shape[1]) == ("uint16", 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["model", "-o", "a.png", "-n", 2], "a.png: 2 pictures need a folder; write a/"),
+        (["model", "-o", "a.png", "--size", "50"], "size must be WIDTHxHEIGHT in pixels, such as 400x300, got '50'"),
+        (["model", "-o", "a.png", "--scale", "0.1"], "model: a sample must have at least 11x11 pixels, got 3x3"),
+        (["model", "-o", "a.png", "--scale", "x2"], "scale must be a factor, or two (vertical x horizontal)"),
+        (["model", "-o", "a.png", "--scale", "2", "--size", "50x50"], "give --size or --scale, not both"),
+        (["model", "-o", "a.png", "--size", "99999x99999"], "a result of 99999x99999 is too large"),
+        (
+            ["model", "-o", "a.png", "--start-scale", 9],
+            "model: the start scale must be from 0, the coarsest, to 3, got 9",
+        ),
+        (["model", "-o", "a.png", "--wrap", "z"], "wrap must be x, y or xy, got 'z'"),
+        (["model", "-o", "a.png", "--max-size", "20"], "--max-size is for image files"),
+        (["model", "-o", "a.png", "--sheet", "a.png"], "a.png: is another file of this command"),
+        (["photo.png", "-o", "photo.png", "--overwrite"], "photo.png: is another file of this command"),
+        (["model", "-o", "no/where/", "-n", 2], "no/where/: cannot be a folder (No such file or directory)"),
+    ],
+)
+def test_wrong_samples_are_refused(arguments, said):
+    assert said in refused("sample", *arguments)
+    assert names() == ["model", "photo.png"]
+
+
+def test_existing_files_stay_unless_told():
+    before = draw("a.png", levels(seed=3)) and Path("a.png").read_bytes()
+    assert "a.png: exists" in refused("sample", "model", "-o", "a.png", code=1)
+    assert Path("a.png").read_bytes() == before
+    done("sample", "model", "-o", "a.png", "--overwrite")
+    assert Path("a.png").read_bytes() != before
+
+
+def test_what_is_no_model_is_said():
+    assert "nowhere: holds no model (no settings.json)" in refused("sample", "nowhere", "-o", "a.png", code=1)
+    assert "photo.png: is a file, not a model folder; innersr singan train photo.png" in refused(
+        "animate", "photo.png", "-o", "a.gif"
+    )
+
+
+def test_a_painting_is_put_in_at_a_scale_that_is_named():
+    draw("painting.png", levels(seed=4))
+    said = done("paint", "model", "painting.png", "-o", "a.png")
+    assert said == "a.png  34x28  put in at scale 1 of 1 to 3, the default; --all-scales shows all of them\n"
+    said = done("paint", "model", "painting.png", "-o", "b.png", "--start-scale", 3)
+    assert said == "b.png  34x28  put in at scale 3 of 1 to 3\n"
+    assert (pixels("a.png") != pixels("b.png")).any()
+
+
+def test_a_painting_of_another_shape_keeps_it():
+    draw("painting.png", levels(100, 50, seed=4))
+    result = innersr("paint", "model", "painting.png", "-o", "a.png")
+    assert result.stderr == "note: painting.png: 50x100 is made 22x44, the size that the model works at\n"
+    assert size_of("a.png") == (22, 44)
+
+
+def test_all_scales_are_drawn_on_one_sheet():
+    draw("painting.png", levels(seed=4))
+    (record,) = records("paint", "model", "painting.png", "-o", "sheet.png", "--all-scales")
+    assert record["scales"] == [1, 2, 3]
+    assert size_of("sheet.png")[0] > 4 * 5 * WIDTH  # the painting, too
+    assert "leave out --start-scale and --count" in refused(
+        "paint", "model", "painting.png", "-o", "b.png", "--all-scales", "-n", 2
+    )
+
+
+def test_few_colours_change_the_result():
+    draw("painting.png", levels(seed=4))
+    for name, more in (("a.png", []), ("b.png", ["--colours", 3]), ("c.png", ["--colours", 3])):
+        done("paint", "model", "painting.png", "-o", name, *more)
+    assert (pixels("a.png") != pixels("b.png")).any()
+    assert (pixels("b.png") == pixels("c.png")).all()
+
+
+@pytest.mark.parametrize("command", ["edit", "harmonize"])
+def test_outside_of_the_mask_the_picture_stays(command, changed):
+    done(command, "model", *changed, "-o", "a.png")
+    result, photo = pixels("a.png"), pixels("photo.png")
+    assert (result[-8:, -8:] == photo[-8:, -8:]).all()
+    assert (result[4:9, 4:9] != photo[4:9, 4:9]).any()
+
+
+def test_fine_tuning_changes_what_is_harmonized_and_no_file_of_the_model(changed):
+    before = Path("model/model.safetensors").read_bytes()
+    done("harmonize", "model", *changed, "-o", "out/", "-n", 2)
+    assert names("out") == ["harmonized-0.png", "harmonized-1.png"]
+    done("harmonize", "model", *changed, "-o", "b.png", "--fine-tune", 3)
+    assert (pixels("out/harmonized-0.png") != pixels("b.png")).any()
+    assert Path("model/model.safetensors").read_bytes() == before
+
+
+@pytest.mark.usefixtures("changed")
+def test_what_is_transparent_marks_nothing():
+    marked = np.zeros((HEIGHT, WIDTH, 4), np.uint8)
+    marked[..., :3] = 255
+    draw("clear.png", marked)
+    assert "clear.png: the mask marks nothing" in refused("edit", "model", "changed.png", "clear.png", "-o", "a.png")
+    marked[4:9, 4:9, 3] = 255
+    draw("painted.png", marked)
+    done("edit", "model", "changed.png", "painted.png", "-o", "a.png")
+    done("edit", "model", "changed.png", "mask.png", "-o", "b.png")
+    assert (pixels("a.png") == pixels("b.png")).all()
+
+
+@pytest.mark.usefixtures("changed")
+def test_an_edit_belongs_to_the_picture_that_is_nearest():
+    other = levels(seed=2)
+    draw("other.png", other)
+    done("train", "photo.png", "other.png", "-o", "two", *SETTINGS)
+    other[4:9, 4:9] = 0
+    draw("changed.png", other)
+    done("edit", "two", "changed.png", "mask.png", "-o", "a.png")
+    assert (pixels("a.png")[-8:, -8:] == other[-8:, -8:]).all()
+
+
+def test_wrong_pictures_are_refused(changed):
+    draw("tall.png", levels(60, 30))
+    assert "tall.png: has 30x60 pixels, the picture that was learnt 34x28" in refused(
+        "edit", "model", "tall.png", "mask.png", "-o", "a.png"
+    )
+    draw("grey.png", levels(bands=1))
+    assert "grey.png: the image has 1 colour bands, not 3 as was learnt" in refused(
+        "paint", "model", "grey.png", "-o", "a.png"
+    )
+    draw("white.png", np.full((HEIGHT, WIDTH), 255, np.uint8))
+    assert "white.png: the mask marks everything" in refused(
+        "harmonize", "model", "changed.png", "white.png", "-o", "a.png", "--fine-tune", 9999999
+    )
+    assert "changed.png: is another file of this command" in refused(
+        "edit", "model", *changed, "-o", "changed.png", "--overwrite"
+    )
+    assert "model: the scale must be from 1 to 3, the finest, got 4" in refused(
+        "edit", "model", *changed, "-o", "a.png", "--start-scale", 4
+    )
+    assert not Path("a.png").exists()
+
+
+def test_a_film_has_the_frames_that_are_asked_for():
+    said = done("animate", "model", "-o", "a.gif", "--frames", 5, "--fps", 20, "--size", "40x20", "--no-loop")
+    assert said == "a.gif  5 frames of 40x20, 0.2 s at 20 fps, from scale 0, no loop\n"
+    film = PillowImage.open("a.gif")
+    assert (film.n_frames, film.size, film.info["duration"]) == (5, (40, 20), 50)
+
+
+def test_wrong_films_are_refused():
+    assert "a.png: '.png' is not a suffix of a film format" in refused("animate", "model", "-o", "a.png")
+    assert "smoothness must be 0 or more" in refused("animate", "model", "-o", "a.gif", "--smoothness", 1)
+
+
+def test_a_model_is_scored_by_samples_that_are_drawn():
+    (record,) = records("score", "model", "-n", 3)
+    assert (record["samples"], record["size"], record["start_scale"]) == (3, [WIDTH, HEIGHT], 0)
+    assert record["diversity"] > 0
+    assert record["reconstruction_rmse"] > 0
+    assert record["sifid"] is None
+    lines = done("score", "model", "-n", 3).splitlines()
+    assert lines[0] == "model: 3 samples of 34x28 (drawn from scale 0), the picture has 34x28"
+    assert [line.split()[0] for line in lines[1:]] == ["patch", "diversity", "reconstruction"]
+
+
+def test_files_are_scored_against_the_picture():
+    done("sample", "model", "-o", "out/", "-n", 3)
+    files = [f"out/sample-{k}.png" for k in range(3)]
+    (of_files,), (drawn,) = records("score", "model", *files), records("score", "model", "-n", 3)
+    assert of_files["patch_distance"] == pytest.approx(drawn["patch_distance"], rel=0.01)  # files have 8 bits
+    assert of_files["reconstruction_rmse"] is None
+
+
+def test_the_picture_itself_has_no_distance():
+    (record,) = records("score", "--real", "photo.png", "photo.png")
+    assert record["patch_distance"] == 0
+    assert record["diversity"] is None
+
+
+def test_a_sifid_names_its_layer_and_weights():
+    generator = torch.Generator().manual_seed(3)
+    tensors = {}
+    for name, shape, *_ in STEM:
+        tensors[f"{name}.conv.weight"] = torch.randn(shape, generator=generator) / 10
+        for part in ("weight", "bias", "running_mean", "running_var"):
+            tensors[f"{name}.bn.{part}"] = torch.rand(shape[:1], generator=generator)
+    save_file(tensors, "random.safetensors")
+    scored = ["score", "--real", "photo.png", "photo.png", "--inception", "random.safetensors"]
+    (record,) = records(*scored, "--layer", "before-first-pool")
+    assert record["sifid"] == pytest.approx(0, abs=1e-6)
+    assert record["sifid_layer"] == "before-first-pool"
+    assert done(*scored).splitlines()[-1].startswith("SIFID           0.0000 (before-second-pool, random.safetensors, ")
+    assert "one of before-second-pool, before-first-pool, got 'last'" in refused(*scored, "--layer", "last")
+
+
+def test_wrong_scores_are_refused():
+    draw("small.png", levels(40, 40))
+    assert "small.png: is not of the size of photo.png" in refused("score", "model", "photo.png", "small.png")
+    assert "no.safetensors: no such file" in refused("score", "model", "--inception", "no.safetensors", code=1)
+
+
+def test_the_report_has_a_column_for_each_scale():
+    assert done("report", "model", "-o", "r.png") == "r.png  4 of 4 scales\n"
+    width, height = size_of("r.png")
+    assert width > 4 * 200
+    assert height > 5 * 150  # picture, reconstruction, three samples; curves below
+    assert "r.png: exists" in refused("report", "model", "-o", "r.png", code=1)
+
+
+def test_settings_are_said_by_what_differs_from_the_nearest_preset():
+    assert described(make_settings("fast")) == "fast"
+    assert described(make_settings("paper")) == "paper"
+    changed = make_settings("paper", {"max_size": "500", "block_widths": "4,4,4,4,4"})
+    assert described(changed) == "paper, max_size=500, block_widths=4,4,4,4,4"

@@ -1,0 +1,186 @@
+"""`innersr upscale` when something is wrong: one line, the right exit code, nothing left behind."""
+
+import errno
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from helpers.cli import BICUBIC, GIVEN, failed, names, upscale
+from innersr.commands import console as voice
+from innersr.commands import upscale as commands
+from innersr.images import codecs as image_codecs
+
+SAMPLES = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    PillowImage.fromarray(SAMPLES).save("photo.png")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--method", "zsr"], "unknown method 'zsr'; there are tailor, zssr, "),
+        (["--preset", "slow"], "unknown preset 'slow' of tailor; there are draft, "),
+        (["--set", "step=5"], "tailor has no setting 'step'; it has prior, steps, "),
+        (["--set", "steps"], "a setting is written name=value, got 'steps'"),
+        (["--set", "steps=many"], "setting steps takes int, got 'many'"),
+        (["--set", "views=3"], "views must be one of 0, 1, 2, 4, 8, got 3"),
+        (["--device", "gpu"], "unknown device 'gpu'"),
+        (["--device", "meta"], "device meta is not supported"),
+        (["--precision", "fp8"], "precision must be one of auto, fp32, bf16, got 'fp8'"),
+        (["--scale", "1"], "scale must be a number from above 1"),
+        (["-s", "0"], "scale must be a number from above 1"),
+        (["-s", "-2"], "scale must be a number from above 1"),
+        (["-s", "nan"], "scale must be a number from above 1"),
+        (["-s", "1e308"], "scale must be a number from above 1 to 1000"),
+        (["-s", "two"], "scale must be a number from above 1"),
+        (["-s", "2", "--size", "96x"], "give --scale or --size, not both"),
+        (["--size", "large"], "size must be a geometry"),
+        (["--size", "9" * 400 + "x"], "size must be a geometry"),
+        (["--size", "50%"], "size 50% enlarges no image"),
+        (["--size", "99x>"], "size 99x> enlarges no image"),
+        (["--seed", "-1"], "seed must be between 0 and"),
+        (["--seed", str(2**63)], "seed must be between 0 and"),
+        (["--time-limit", "0"], "time limit must be a positive number of seconds, got 0"),
+        (["--time-limit", "-3"], "time limit must be a positive number of seconds, got -3"),
+        (["--time-limit", "nan"], "time limit must be a positive number of seconds, got nan"),
+        (["--keep-grain", "--kernel", "bicubic"], "without noise --keep-grain has nothing to keep; give --noise"),
+        (["--keep-grain", "--noise", "0"], "without noise --keep-grain has nothing to keep"),
+        (["--noise", "-1"], "noise is a standard deviation in 8-bit levels, from 0 to below 255, got -1"),
+        (["--noise", "255"], "got 255"),
+        (["--noise", "nan"], "got nan"),
+        (["--depth", "12"], "depth must be one of keep, 8, 16, float, got '12'"),
+        (["--alpha", "premultiply"], "alpha must be one of auto, same, drop, got 'premultiply'"),
+        (["--metadata", "all"], "metadata must be one of keep, icc, none, got 'all'"),
+        (["--anchor", "left"], "anchor must be one of aligned, centre"),
+        (["--tile", "-1"], "tile must be auto, 0 for the whole image at once, or a number of pixels, got '-1'"),
+        (["--tile", "large"], "got 'large'"),
+        (["--wrap", "yx"], "wrap must be one of '', 'x', 'y', 'xy', got 'yx'"),
+        (["--wrap", "both"], "got 'both'; x joins the right edge to the left"),
+        (["--kernel", "bicubc"], "bicubc: kernels are read from .mat"),
+        (["--kernel", "missing.npy"], "missing.npy: no such file; give the path of a blur kernel"),
+        (["--kernel", "photo.png"], "photo.png: is coloured; save it as a grey image"),
+        (["--kernel", "gaussian:0"], "a Gaussian kernel needs positive variances"),
+        (["--kernel", "gaussian:1,2"], "a Gaussian kernel is gaussian:VAR or gaussian:V1,V2,THETA"),
+        (["--kernel", "gaussian:1e9"], "a Gaussian kernel has variances up to 150"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2_before_any_file_is_read(monkeypatch, arguments, message):
+    monkeypatch.setattr(commands, "read", lambda *_, **__: pytest.fail("a file was read"))
+    assert message in failed("photo.png", *arguments, code=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("missing.png", None, "missing.png: no such file"),
+        ("empty.png", b"", "empty.png: is empty (0 bytes)"),
+        ("text.png", b"hello", "text.png: not an image of a known format"),
+        ("cut.png", "half of photo.png", "cut.png: cannot be decoded"),
+    ],
+)
+def test_a_file_that_is_no_image_is_exit_code_1(folder, name, content, message):
+    whole = (folder / "photo.png").read_bytes()
+    if content is not None:
+        (folder / name).write_bytes(content if isinstance(content, bytes) else whole[: len(whole) // 2])
+    assert failed(name).startswith(f"error: {message}")
+
+
+def test_a_folder_as_input_is_exit_code_1(folder):
+    (folder / "images").mkdir()
+    assert failed("images").startswith("error: images: is a folder; name the image files in it")
+
+
+def test_an_image_too_small_to_learn_from_is_named_with_the_remedy():
+    PillowImage.fromarray(SAMPLES[:1, :1]).save("dot.png")
+    said = failed("dot.png", *GIVEN, "-m", "zssr")
+    assert said.startswith("error: dot.png: an image of 1x1 pixels is too small to learn from")
+    assert "use the method bicubic" in said
+    assert upscale("dot.png", *BICUBIC).exit_code == 0
+
+
+def test_a_file_name_inside_the_message_is_not_taken_for_the_file_named():
+    PillowImage.fromarray(SAMPLES[:1, :1]).save("a", format="PNG")
+    assert failed("a", *GIVEN, "-m", "zssr", "-o", "b.png", "-q").startswith("error: a: an image of 1x1 pixels")
+
+
+def test_a_kernel_larger_than_the_image_is_its_failure():
+    PillowImage.fromarray(SAMPLES[:4, :4]).save("dot.png")
+    assert failed("dot.png", "-m", "backprojection", "--kernel", "gaussian:2").startswith(
+        "error: dot.png: the kernel ("
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-o", "large.xyz"], "'.xyz' is not a suffix of an image format that is written; use one of .png, "),
+        (["-o", "large"], "the name has no suffix"),
+        (["-o", "nowhere/large.png"], "the folder nowhere does not exist; create it first"),
+        (["-o", "photo.png"], "photo.png: exists; choose another name"),
+        (["-o", "."], "photo.png: exists; choose another name"),
+        (["-s", "900"], "the result would have 622080000 pixels; raise --pixel-limit to allow it"),
+        (["--pixel-limit", "3000"], "the result would have 3072 pixels"),
+        (["--pixel-limit", "700"], "above the limit of 700"),
+    ],
+)
+def test_a_result_that_cannot_be_written_is_found_out_before_the_work(monkeypatch, arguments, message):
+    monkeypatch.setattr(commands, "upscale_image", lambda *_, **__: pytest.fail("the work was begun"))
+    said = failed("photo.png", *arguments)
+    assert said.startswith("error: photo.png: ") and message in said
+
+
+def test_one_bad_file_does_not_stop_the_others(folder):
+    (folder / "bad.png").write_text("no image")
+    PillowImage.fromarray(SAMPLES).save("zebra.png")
+    result = upscale("bad.png", "photo.png", "missing.png", "zebra.png", *BICUBIC)
+    assert result.exit_code == 1
+    assert [line.split(": ")[1] for line in result.stderr.splitlines()] == ["bad.png", "missing.png"]
+    assert names() == ["bad.png", "photo.png", "photo_x2.png", "zebra.png", "zebra_x2.png"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory")],
+)
+def test_running_out_of_memory_is_the_failure_of_one_file(monkeypatch, error):
+    def too_much(*_given, **_options):
+        raise error
+
+    monkeypatch.setattr(commands, "upscale_image", too_much)
+    expected = "error: photo.png: out of memory; use a smaller scale, a smaller --tile, or a machine with more\n"
+    assert failed("photo.png", *GIVEN) == expected
+
+
+def test_a_full_disk_leaves_no_partial_file(monkeypatch):
+    def full(_samples, stream, *_given, **_options):
+        stream.write(b"half of it")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(image_codecs, "encode", full)
+    said = failed("photo.png", *BICUBIC)
+    assert said.startswith("error: photo.png: photo_x2.png: cannot be written") and "free space" in said
+
+
+def test_a_failure_while_learning_leaves_nothing(monkeypatch):
+    def interrupted(*_given, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "upscale_image", interrupted)
+    result = upscale("photo.png", *GIVEN)
+    assert (result.exit_code, result.stderr) == (130, "interrupted; nothing half-written was left\n")
+    assert names() == ["photo.png"]
+
+
+def test_a_reader_that_has_seen_enough_ends_the_work_quietly(monkeypatch):
+    def closed(*_given):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr(voice, "_write", closed)
+    result = upscale("photo.png", "missing.png", *BICUBIC)
+    assert (result.exit_code, result.output) == (1, "")

@@ -1,0 +1,66 @@
+"""Trainings so small that a test can go through one in a moment."""
+
+import numpy as np
+import torch
+from PIL import Image as PillowImage
+
+from helpers.methods import RUN, image
+from innersr.training.crops import CropPool, Source
+from innersr.training.learner import Pace
+from innersr.training.objectives.mzsr import MZSRLesson
+from innersr.training.objectives.predictor import PredictorLesson
+from innersr.training.objectives.supervised import SupervisedLesson
+from innersr.training.objectives.tailor import TailorLesson
+from innersr.training.session import Outputs, Session
+
+LESSONS = {
+    "supervised": SupervisedLesson(width=6, depth=3, batch=3, crop=16),
+    "supervised, muon": SupervisedLesson(width=6, depth=4, batch=3, crop=16, subpixel=True, optimizer="muon"),
+    "mzsr": MZSRLesson(width=6, depth=3, batch=2, images=2, patch=20, inner_steps=2),
+    "tailor": TailorLesson(width=6, depth=4, hidden=8, batch=3, crop=16, small_crop=13),
+    "tailor, logarithmic": TailorLesson(width=6, depth=4, hidden=8, batch=2, crop=14, x3=0, error="logarithmic"),
+    "tailor, adam": TailorLesson(width=6, depth=4, hidden=8, batch=2, crop=14, x3=0, x4=0, optimizer="adam"),
+    "tailor, mistaken": TailorLesson(width=6, depth=4, hidden=8, batch=3, crop=16, small_crop=13, mistaken=0.5),
+    "predictor": PredictorLesson(width=4, hidden=8, batch=3, crop=16),
+}
+PACE = Pace(steps=6, warm_up=3)
+
+
+def photo(height, width, seed=0):
+    """Return (3, height, width) uint8: smooth noise in three bands."""
+    return (255 * image(3, (height, width), seed)[0]).round().byte()
+
+
+def pool(count=2, sides=(200, 180), sha256="0"):
+    return CropPool(tuple(photo(*sides, seed) for seed in range(count)), (), (Source("photos", count, sha256),), 0)
+
+
+def write_photos(folder, count=2, sides=(200, 180)):
+    """Write PNG files into a new folder, and return it."""
+    folder.mkdir()
+    for seed in range(count):
+        pixels = photo(*sides, seed).permute(1, 2, 0).numpy()
+        PillowImage.fromarray(np.ascontiguousarray(pixels)).save(folder / f"{seed}.png")
+    return folder
+
+
+def session(folder, lesson="tailor", **others):
+    """Return a training of six steps whose files go into a folder."""
+    given = {"pace": PACE, "pool": pool(), "outputs": Outputs(prior=folder / "prior.safetensors"), "run": RUN}
+    return Session(lesson=LESSONS[lesson], **given | others)
+
+
+def stop_after(steps):
+    """Return what a session asks whether to stop: it does after so many steps."""
+    asked = iter([False] * (steps - 1) + [True] * 1000)
+    return lambda: next(asked)
+
+
+def largest_difference(a, b):
+    """Return the largest difference of two dicts of tensors, which must have the same names."""
+    assert a.keys() == b.keys()
+    return max(float((a[name].double() - b[name].double()).abs().max()) for name in a)
+
+
+def generators(*seeds):
+    return [torch.Generator().manual_seed(seed) for seed in seeds]

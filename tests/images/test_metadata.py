@@ -1,0 +1,193 @@
+"""What image files say besides their pixels: profile, EXIF, XMP, IPTC, resolution."""
+
+import io
+import struct
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from PIL import Image as PillowImage
+from PIL import ImageCms
+
+from innersr.images.image import Image
+from innersr.images.io import read, save
+from innersr.images.metadata import Metadata, iptc_of_photoshop, photoshop_of_iptc, upright_exif, upright_xmp
+
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6" dc:title="t"/></x:xmpmeta>'
+IPTC = b"\x1c\x02\x00\x00\x02\x00\x04" + b"\x1c\x02\x78\x00\x0eA long caption" + b"\x1c\x02\x50\x00\x05Smith"
+SAMPLES = (np.random.default_rng(0).random((16, 24, 3)) * 255).astype(np.uint8)
+MAKE, MODEL_TIME, EXIF_IFD, TAKEN, EXIF_WIDTH, EXIF_HEIGHT = 271, 306, 0x8769, 0x9003, 0xA002, 0xA003
+
+
+def exif_block(orientation=1, thumbnail=False):
+    exif = PillowImage.Exif()
+    exif[MAKE], exif[0x0112] = "Canon", orientation
+    inner = exif.get_ifd(EXIF_IFD)
+    inner[TAKEN], inner[EXIF_WIDTH], inner[EXIF_HEIGHT] = "1987:06:05 04:03:02", 24, 16
+    block = exif.tobytes()
+    if not thumbnail:
+        return block
+    # A second directory with a JPEG preview, as cameras write it.
+    preview = io.BytesIO()
+    PillowImage.new("RGB", (8, 8)).save(preview, "JPEG")
+    body = bytearray(block[6:])
+    order = "<" if body[:2] == b"II" else ">"
+    (start,) = struct.unpack_from(order + "I", body, 4)
+    (count,) = struct.unpack_from(order + "H", body, start)
+    struct.pack_into(order + "I", body, start + 2 + 12 * count, len(body))
+    entries = [
+        (259, 3, 1, 6 if order == "<" else 6 << 16),
+        (513, 4, 1, len(body) + 42),
+        (514, 4, 1, preview.tell()),
+    ]
+    body += struct.pack(order + "H", 3) + b"".join(struct.pack(order + "HHII", *entry) for entry in entries)
+    return block[:6] + bytes(body) + bytes(4) + preview.getvalue()
+
+
+def write(path, exif=None, **options):
+    PillowImage.fromarray(SAMPLES).save(path, exif=exif or b"", lossless=True, **options)
+    return path
+
+
+def rich_image():
+    metadata = Metadata(icc=SRGB, exif=exif_block(), xmp=XMP, iptc=IPTC, pixels_per_mm=(300 / 25.4, 150 / 25.4))
+    return Image(colour=torch.rand(1, 3, 16, 24), metadata=metadata)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "kept"),
+    [
+        (".jpg", {"icc", "exif", "xmp", "iptc", "pixels_per_mm"}),
+        (".png", {"icc", "exif", "xmp", "pixels_per_mm"}),
+        (".tif", {"icc", "xmp", "iptc", "pixels_per_mm"}),
+        (".webp", {"icc", "exif", "xmp", "pixels_per_mm"}),
+        (".avif", {"icc", "exif", "xmp", "pixels_per_mm"}),
+        (".bmp", {"pixels_per_mm"}),
+        (".gif", set()),
+    ],
+)
+def test_metadata_is_kept_or_its_loss_is_said(tmp_path, suffix, kept):
+    notes = save(rich_image(), tmp_path / f"a{suffix}")
+    found = read(tmp_path / f"a{suffix}").metadata
+    assert {name for name in ("icc", "exif", "xmp", "iptc", "pixels_per_mm") if getattr(found, name)} == kept
+    words = {"icc": "colour profile", "exif": "EXIF", "xmp": "XMP", "iptc": "IPTC", "pixels_per_mm": "DPI"}
+    assert {name for name, word in words.items() if any(word in note for note in notes)} == set(words) - kept
+    assert found.icc == (SRGB if "icc" in kept else None)
+    assert found.iptc == (IPTC if "iptc" in kept else None) or found.iptc.rstrip(b"\0") == IPTC
+    if "xmp" in kept:
+        assert found.xmp.rstrip(b"\0") == XMP.replace(b'"6"', b'"1"')
+    if "pixels_per_mm" in kept:
+        assert found.pixels_per_mm == pytest.approx((300 / 25.4, 150 / 25.4), rel=1e-3)
+    if "exif" in kept:
+        exif = PillowImage.open(tmp_path / f"a{suffix}").getexif()
+        assert exif[MAKE] == "Canon"
+        assert exif.get_ifd(EXIF_IFD)[TAKEN] == "1987:06:05 04:03:02"
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".avif"])
+def test_exif_of_a_larger_result_has_its_size_and_no_old_thumbnail(tmp_path, suffix):
+    image = read(write(tmp_path / "in.jpg", exif_block(thumbnail=True)))
+    assert b"\xff\xd8\xff" in exif_block(thumbnail=True)
+    bigger = replace(image, colour=torch.rand(1, 3, 32, 48))
+    save(bigger, tmp_path / f"out{suffix}")
+    exif = PillowImage.open(tmp_path / f"out{suffix}").getexif()
+    assert (exif.get_ifd(EXIF_IFD)[EXIF_WIDTH], exif.get_ifd(EXIF_IFD)[EXIF_HEIGHT]) == (48, 32)
+    assert exif[MAKE] == "Canon"
+    assert b"\xff\xd8\xff" not in read(tmp_path / f"out{suffix}").metadata.exif
+
+
+def test_metadata_can_be_left_out(tmp_path):
+    for suffix in (".jpg", ".png", ".tif", ".webp", ".avif"):
+        assert save(rich_image(), tmp_path / f"icc{suffix}", metadata="icc") == ()
+        found = read(tmp_path / f"icc{suffix}").metadata
+        assert (found.icc, found.xmp, found.iptc) == (SRGB, None, None)
+        assert found.pixels_per_mm == pytest.approx((300 / 25.4, 150 / 25.4), rel=1e-3)
+        assert b"Canon" not in (tmp_path / f"icc{suffix}").read_bytes()
+        assert save(rich_image(), tmp_path / f"none{suffix}", metadata="none") == ()
+        found = read(tmp_path / f"none{suffix}").metadata
+        assert (found.icc, found.exif, found.xmp, found.iptc) == (None, None, None, None)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".bmp"])
+def test_resolution_is_read(tmp_path, suffix):
+    path = write(tmp_path / f"a{suffix}", dpi=(300, 200))
+    assert read(path).metadata.pixels_per_mm == pytest.approx((300 / 25.4, 200 / 25.4), rel=1e-4)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp", ".avif", ".gif"])
+def test_a_file_without_resolution_gives_none(tmp_path, suffix):
+    assert read(write(tmp_path / f"a{suffix}")).metadata.pixels_per_mm is None
+
+
+def test_resolution_turns_with_the_image(tmp_path):
+    path = write(tmp_path / "a.tif", exif_block(orientation=6), dpi=(300, 200))
+    assert read(path).colour.shape == (1, 3, 24, 16)
+    assert read(path).metadata.pixels_per_mm == pytest.approx((200 / 25.4, 300 / 25.4), rel=1e-4)
+
+
+def test_orientation_is_reset_in_the_exif_bytes():
+    for orientation in range(1, 9):
+        exif = PillowImage.Exif()
+        exif.load(upright_exif(exif_block(orientation)))
+        assert (exif[0x0112], exif[MAKE]) == (1, "Canon")
+
+
+def test_orientation_is_reset_in_xmp_elements_too():
+    assert upright_xmp(b"<tiff:Orientation>8</tiff:Orientation>") == b"<tiff:Orientation>1</tiff:Orientation>"
+
+
+def test_damaged_exif_is_dropped_with_a_note(tmp_path):
+    image = read(write(tmp_path / "a.png", b"Exif\0\0II*\0\xff\xff\xff\0"))
+    assert image.metadata.exif is None
+    assert any("EXIF is damaged" in note for note in image.notes)
+
+
+def test_a_profile_for_another_kind_of_image_is_dropped_with_a_note(tmp_path):
+    grey = Image(colour=torch.rand(1, 1, 8, 8), metadata=Metadata(icc=SRGB))
+    bands = Image(colour=torch.rand(1, 5, 8, 8), metadata=Metadata(icc=SRGB))
+    broken = Image(colour=torch.rand(1, 3, 8, 8), metadata=Metadata(icc=b"no profile"))
+    for image, name in ((grey, "a.png"), (bands, "a.tif"), (broken, "b.png")):
+        (note,) = save(image, tmp_path / name)
+        assert "colour profile is not kept" in note
+        assert read(tmp_path / name).metadata.icc is None
+
+
+def test_a_grey_profile_stays_with_grey_files_only(tmp_path):
+    profile = SRGB[:16] + b"GRAY" + SRGB[20:]
+    grey = Image(colour=torch.rand(1, 1, 8, 8), metadata=Metadata(icc=profile))
+    assert save(grey, tmp_path / "a.png") == ()
+    (note,) = save(grey, tmp_path / "a.webp")  # where grey becomes RGB
+    assert "colour profile is not kept" in note
+
+
+def test_blocks_too_large_for_jpeg_are_dropped_with_a_note(tmp_path):
+    image = Image(colour=torch.rand(1, 3, 8, 8), metadata=Metadata(xmp=XMP + b" " * 70_000))
+    (note,) = save(image, tmp_path / "a.jpg")
+    assert "XMP is not kept" in note
+
+
+def test_gif_says_that_it_quantizes(tmp_path):
+    notes = save(Image(colour=torch.rand(1, 3, 8, 8)), tmp_path / "a.gif")
+    assert any("256 colours" in note for note in notes)
+
+
+def test_tiff_tags_that_get_lost_are_said(tmp_path):
+    tags = [
+        (33550, "d", 3, (10.0, 10.0, 0.0), False),
+        (315, "s", 0, "Smith", False),
+        (42113, "s", 0, "-9999", False),
+    ]
+    tifffile.imwrite(tmp_path / "a.tif", SAMPLES, photometric="rgb", extratags=tags)
+    notes = " ".join(read(tmp_path / "a.tif").notes)
+    assert "georeferencing" in notes and "author" in notes and "no-data" in notes
+
+
+def test_iptc_records_are_found_in_a_photoshop_block():
+    block = photoshop_of_iptc(IPTC)
+    other = b"8BIM\x03\xed\x03abc" + struct.pack(">I", 5) + b"12345\0"
+    assert iptc_of_photoshop(block) == IPTC
+    assert iptc_of_photoshop(block[:14] + other + block[14:]) == IPTC
+    assert iptc_of_photoshop(block[:20]) is None

@@ -1,0 +1,104 @@
+"""Super-resolution by SinGAN beyond the contract of methods: passes, chance, averages."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from helpers.methods import RUN, image
+from innersr.errors import InputError
+from innersr.methods.singan import SinGANUpscaling, _ends
+from innersr.metrics.fidelity import consistency_psnr
+from innersr.physics.degradation import Degradation
+from innersr.physics.kernels import gaussian
+from innersr.physics.resize import resize
+from innersr.run import Run
+
+SMALL = SinGANUpscaling(steps=6, width=6, crop=20)
+DEGRADATION = Degradation(scale=3)
+
+
+def upscaled(method, x, degradation=DEGRADATION, run=RUN):
+    return method.adapt(x, degradation, run)(x)
+
+
+def test_results_shrink_to_their_image():
+    x = 0.3 + 0.4 * image(3, (24, 26))
+    for degradation in (DEGRADATION, Degradation(scale=4, kernel=gaussian(2.0, size=9), anchor="centre")):
+        result = upscaled(replace(SMALL, back_projection=10), x, degradation)
+        assert consistency_psnr(result, x, degradation) > 40  # dB
+
+
+def test_without_noise_the_result_depends_on_the_training_alone():
+    x = image(1, (24, 26))
+    upscaler = replace(SMALL, noise=0).adapt(x, DEGRADATION, RUN)
+    averaged = replace(SMALL, noise=0, average=3).adapt(x, DEGRADATION, RUN)
+    assert torch.allclose(upscaler(x), averaged(x), atol=1e-6, rtol=0)  # of the mean of three equal sums
+    chance = SMALL.adapt(x, DEGRADATION, RUN)
+    assert not torch.equal(chance(x), upscaler(x))
+
+
+def test_the_mean_of_many_results_has_less_chance_in_it():
+    x = image(1, (24, 26))
+    without = replace(SMALL, noise=0).adapt(x, DEGRADATION, RUN)(x)
+    noisy = replace(SMALL, noise=20)
+    one, many = (
+        float((replace(noisy, average=n).adapt(x, DEGRADATION, RUN)(x) - without).square().mean()) for n in (1, 8)
+    )
+    assert many < one
+
+
+@pytest.mark.parametrize("size", [(5, 40), (1, 1), (17, 17)])
+def test_images_below_the_coarsest_scale_are_enlarged_too(size):
+    assert upscaled(SMALL, image(2, size)).shape == (1, 2, 3 * size[0], 3 * size[1])
+
+
+def test_a_texture_that_wraps_stays_seamless():
+    """Rolled by half of it, which all sizes in between, 30 and 38 pixels, can be rolled by too."""
+    degradation = Degradation(scale=2, wrap="xy")
+    x = image(1, (24, 24))
+    upscaler = replace(SMALL, noise=0).adapt(x, degradation, RUN)
+    rolled = upscaler(x.roll((12, 12), (-2, -1)))
+    assert torch.allclose(rolled, upscaler(x).roll((24, 24), (-2, -1)), atol=1e-4, rtol=0)
+
+
+def test_a_grid_that_is_not_aligned_is_met():
+    """Two grids that differ by half an HR pixel: their results differ by that, too, but for what was learnt."""
+    x = resize(image(1, (12, 12)), 2)
+    method = replace(SMALL, noise=0, back_projection=0)
+    aligned = upscaled(method, x, Degradation(scale=2))
+    moved = upscaled(method, x, Degradation(scale=2, kernel=torch.ones(1, 1), anchor="centre"))
+    expected = resize(aligned, 1.0, phase=0.5)
+    inside = (moved - expected)[..., 6:-6, 6:-6]
+    wrong = (moved - aligned)[..., 6:-6, 6:-6]
+    assert float(inside.square().mean()) < 0.1 * float(wrong.square().mean())
+
+
+def test_time_is_shared_out_by_pixels():
+    assert _ends([1, 3, 4]) == [0.125, 0.5, 1.0]
+
+
+def test_progress_runs_through_all_scales_once():
+    reports = []
+    upscaled(SMALL, image(1, (24, 26)), run=replace(RUN, report=reports.append))
+    learn = [report for report in reports if report.stage == "learn"]
+    scales = math.ceil(math.log(18 / 24) / math.log(3 ** (-1 / 5))) + 2
+    assert {report.total for report in learn} == {6 * scales}
+    assert learn[-1].done == learn[-1].total
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [({"average": 0}, "average"), ({"noise": -1.0}, "noise"), ({"steps": 0}, "steps"), ({"crop": 5}, "crop")],
+)
+def test_settings_out_of_range_are_refused(setting, words):
+    with pytest.raises(InputError, match=words):
+        SinGANUpscaling(**setting)
+
+
+def test_what_was_drawn_before_changes_nothing():
+    x = image(1, (24, 26))
+    first = upscaled(SMALL, x)
+    torch.rand(3)
+    assert torch.equal(upscaled(SMALL, x, run=Run(device="cpu", precision="fp32")), first)

@@ -1,0 +1,241 @@
+"""Tailor on small networks: what it adapts, what it leaves alone."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from helpers.methods import RUN, edges, image, seamless
+from helpers.priors import networks, write_prior
+from innersr.errors import InputError
+from innersr.methods import tailor
+from innersr.methods.fathers import detailed_part, rounding_like
+from innersr.methods.tailor import Tailor, _affordable_views, _leaves_aliases, _prior_for
+from innersr.metrics.fidelity import psnr
+from innersr.networks.tailored_stack import TailoredStack
+from innersr.physics.degradation import Degradation
+from innersr.physics.kernels import gaussian
+from innersr.run import Run
+
+DIRECT = Degradation(scale=2, kernel=gaussian(1.2, size=9), anchor="centre")
+
+
+@pytest.fixture(scope="module")
+def prior(tmp_path_factory):
+    """An untrained network: its result is the operator's own solution, nearly."""
+    network = TailoredStack(width=16, depth=4, hidden=8, generator=torch.Generator().manual_seed(2))
+    return str(write_prior(tmp_path_factory.mktemp("prior") / "small.safetensors", network))
+
+
+@pytest.fixture
+def method(prior):
+    return Tailor(prior=prior, steps=6, crop=12, refresh=3, views=2)
+
+
+def upscaled(method, x, degradation=DIRECT, run=RUN):
+    return method.adapt(x, degradation, run)(x)
+
+
+def test_learning_from_the_image_helps_where_the_same_edges_are_everywhere(method):
+    truth = edges(96)
+    lr = DIRECT(truth)
+    asis, adapted = (
+        psnr(upscaled(replace(method, steps=n, crop=24, learning_rate=2e-3, refresh=20), lr), truth) for n in (0, 80)
+    )
+    assert adapted > asis + 0.3
+
+
+def test_fathers_are_shrunk_less_at_larger_scales_unless_told():
+    """Sons of x4 would be too small."""
+    result = image(3, (120, 160))
+    for scale, widths in ((2, [80, 100, 120]), (3, [96, 117, 135]), (4, [112, 128, 144])):
+        fathers = Tailor()._fathers(result, Degradation(scale=scale))
+        assert [father.image.shape[-1] for father in fathers] == widths
+    told = Tailor(smallest_father=0.75, largest_father=0.75)._fathers(result, Degradation(scale=4))
+    assert {father.image.shape[-1] for father in told} == {120}
+
+
+def test_without_steps_nothing_depends_on_the_seed(method):
+    asis = replace(method, steps=0)
+    assert torch.equal(upscaled(asis, image(3)), upscaled(asis, image(3), run=replace(RUN, seed=5)))
+
+
+def test_what_makes_the_held_out_part_worse_is_forgotten(method):
+    """Such a rate ruins any network."""
+    ruined = replace(method, steps=12, learning_rate=0.5, refresh=0)
+    lr = DIRECT(edges(96))
+    torch.testing.assert_close(upscaled(ruined, lr), upscaled(replace(method, steps=0), lr), rtol=0, atol=1e-6)
+
+
+def kept_shares(monkeypatch, method, degradation):
+    """Return which shares of what was learnt were tried, and in the end kept."""
+    shares, original = [], tailor._keep
+
+    def noted(weights, share, learnt=()):
+        shares.append(share)
+        original(weights, share, learnt)
+
+    monkeypatch.setattr(tailor, "_keep", noted)
+    upscaled(method, degradation(edges(96)), degradation)
+    return set(shares[:-1]), shares[-1]
+
+
+def test_a_little_is_kept_of_what_the_held_out_part_does_not_judge(method, monkeypatch):
+    tried, kept = kept_shares(monkeypatch, replace(method, steps=1, learning_rate=1e-9, refresh=0), DIRECT)
+    assert tried == {0.0, 0.25, 0.5, 0.75}
+    assert kept > 0
+
+
+def test_where_the_image_has_aliases_a_little_is_the_most_that_is_kept(method, monkeypatch):
+    sharp = Degradation(scale=2, kernel=gaussian(0.2, size=7), anchor="centre")
+    tried, kept = kept_shares(monkeypatch, replace(method, steps=4), sharp)
+    assert tried == {0.0, 0.25}
+    assert kept in tried
+
+
+@pytest.mark.parametrize(("variance", "leaves"), [(0.05, True), (0.2, True), (0.6, False), (2.0, False)])
+def test_a_kernel_leaves_aliases_where_it_hardly_blurs(variance, leaves):
+    assert _leaves_aliases(Degradation(scale=2, kernel=gaussian(variance, size=15), anchor="centre")) == leaves
+    assert not _leaves_aliases(Degradation(scale=2))
+
+
+def test_what_changes_the_image_more_than_there_was_to_mend_is_forgotten(method, monkeypatch):
+    """As when stripes that cannot be seen in the LR image are drawn in another direction."""
+    keen = replace(method, steps=80, crop=24, learning_rate=2e-3, refresh=20)
+    lr = DIRECT(edges(96))
+    monkeypatch.setattr(tailor, "LARGEST_CHANGE", 1e-3)
+    torch.testing.assert_close(upscaled(keen, lr), upscaled(replace(method, steps=0), lr), rtol=0, atol=1e-6)
+
+
+def test_the_less_an_image_recurs_the_fewer_steps_are_taken(method, monkeypatch):
+    taken = []
+    monkeypatch.setattr(Tailor, "_learn", lambda self, *_: taken.append(self.steps))
+    paced = replace(method, steps=100, by_recurrence=True)
+    noise = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(1))
+    for lr in (DIRECT(edges(128)), noise, torch.full((1, 1, 64, 64), 0.5)):
+        paced.adapt(lr, DIRECT, RUN)
+    assert len(taken) == 2  # the flat image is not learnt from at all
+    assert taken[0] > taken[1]
+    assert max(taken) <= 100
+
+
+def test_sons_are_as_fine_as_the_image():
+    sons = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    eight_bits, finer = (sons * 255).round() / 255, sons
+    assert torch.equal(rounding_like(eight_bits)(sons), eight_bits)
+    assert torch.equal(rounding_like(finer)(sons), sons)
+
+
+def test_of_a_large_image_the_most_detailed_part_is_learnt_from():
+    lr = torch.full((1, 1, 300, 900), 0.5)
+    lr[..., 450:] = torch.rand(300, 450, generator=torch.Generator().manual_seed(1))
+    part, _ = detailed_part(lr, DIRECT, torch.Generator().manual_seed(2))
+    assert part.shape[-2:] == (256, 256)
+    assert float(part.diff(dim=-1).abs().mean()) > 0.3  # of uniform noise it is 1/3, of the flat half 0
+
+
+def test_the_prior_is_the_same_for_the_next_image(method):
+    first = upscaled(method, image(3))
+    upscaled(method, image(3, seed=8))
+    assert torch.equal(upscaled(method, image(3)), first)
+
+
+def test_a_scale_takes_the_prior_that_was_trained_for_it_alone(monkeypatch):
+    monkeypatch.setattr(tailor, "prior_names", lambda: ("tailor", "tailor-x4"))
+    assert [_prior_for("", head) for head in (2, 3, 4)] == ["tailor", "tailor", "tailor-x4"]
+    assert _prior_for("mine-x3.safetensors", 2) == "mine-x3.safetensors"
+    assert _prior_for("tailor", 4) == "tailor"
+    with pytest.raises(InputError, match="tailor-x4: was trained for its own scale alone, not for 2"):
+        _prior_for("tailor-x4", 2)
+
+
+@pytest.mark.parametrize("scale", [1.5, 2, 2.5, 3, 4, 6, (2, 3)])
+def test_every_scale_goes_through_the_next_larger_one_of_the_network(method, scale):
+    """A gradient tells a shift of a tenth of a pixel, whatever the way through the scales."""
+    ramp = torch.linspace(0.2, 0.8, 24).expand(1, 1, 24, 24)
+    degradation = Degradation(scale=scale)
+    truth = degradation.upsample(ramp)
+    result = upscaled(replace(method, steps=0), ramp, degradation)
+    assert result.shape == truth.shape
+    for axis_result, axis_truth in ((result, truth), (upscaled(replace(method, steps=0), ramp.mT, degradation), None)):
+        expected = degradation.upsample(ramp.mT) if axis_truth is None else axis_truth
+        inside = (axis_result - expected)[..., 12:-12, 12:-12]
+        assert abs(float(inside.mean())) < 0.1 * 0.6 / 23
+
+
+def test_the_result_shrinks_to_the_image(method):
+    lr = DIRECT(edges(96))
+    agreement = [psnr(DIRECT(upscaled(replace(method, corrections=n), lr)), lr) for n in (0, 1, 4)]
+    assert agreement == sorted(agreement)
+    assert agreement[2] > agreement[0] + 3
+
+
+def test_noise_is_not_brought_back(method):
+    """Corrections would make the result shrink to the noise, too."""
+    noisy, generator = replace(DIRECT, noise=0.05), torch.Generator().manual_seed(1)
+    lr = noisy(edges(96), generator)
+    once, never = (upscaled(replace(method, corrections=n), lr, noisy) for n in (4, 0))
+    assert torch.equal(once, never)
+
+
+def test_an_image_smaller_than_its_kernel_is_taken_as_it_is(method):
+    wide = Degradation(scale=2, kernel=gaussian(4.0, size=35), anchor="centre")
+    x = image(3)  # 22x18 pixels: 44x36 hold the kernel, a copy of three quarters does not
+    assert torch.equal(upscaled(method, x, wide), upscaled(replace(method, steps=0), x, wide))
+
+
+def test_crops_are_as_large_as_the_kernel_at_least(method):
+    wide = Degradation(scale=2, kernel=gaussian(4.0, size=41), anchor="centre")
+    result = upscaled(method, image(3, (64, 64)), wide)  # crops of 12 LR pixels are 24 pixels of a father
+    assert result.shape == (1, 3, 128, 128)
+    assert not torch.equal(result, upscaled(replace(method, steps=0), image(3, (64, 64)), wide))
+
+
+@pytest.mark.parametrize("sides", [(3, 4), (16, 200)])
+def test_tiny_and_narrow_images_are_upscaled(method, sides):
+    result = upscaled(method, image(3, sides), Degradation(scale=2))
+    assert result.shape == (1, 3, 2 * sides[0], 2 * sides[1])
+    assert bool(result.isfinite().all())
+
+
+def test_a_texture_that_wraps_stays_seamless(method):
+    model, asis = replace(DIRECT, wrap="xy"), replace(method, steps=0)
+    x = seamless()
+    rolled = upscaled(asis, x.roll((5, 9), (-2, -1)), model)
+    torch.testing.assert_close(rolled, upscaled(asis, x, model).roll((10, 18), (-2, -1)), rtol=0, atol=2e-5)
+
+
+def test_all_views_together_know_no_direction(method):
+    asis = replace(method, steps=0, views=8)
+    x = image(3)
+    turned = upscaled(asis, x.mT.contiguous(), DIRECT.transformed(4))
+    torch.testing.assert_close(turned.mT, upscaled(asis, x), rtol=0, atol=2e-4)
+
+
+def test_another_network_is_refused_by_name(tmp_path):
+    path = write_prior(tmp_path / "other.safetensors", networks()[0])
+    with pytest.raises(InputError, match=r"other.safetensors: needed is a TailoredStack, this is a DetailStack"):
+        Tailor(prior=str(path)).adapt(image(3), DIRECT, Run(device="cpu"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"views": 3}, "views must be one of 0, 1, 2, 4, 8, got 3"),
+        ({"steps": -1}, "not negative"),
+        ({"corrections": -1}, "not negative"),
+        ({"crop": 0}, "must be at least 1"),
+        ({"batch": 0}, "must be at least 1"),
+        ({"smallest_father": 0.8, "largest_father": 0.7}, "got 0.8 and 0.7"),
+        ({"largest_father": 1.1}, "got 0.5 and 1.1"),
+        ({"learning_rate": 0}, "must be positive and finite, got 0"),
+    ],
+)
+def test_a_wrong_setting_is_refused(settings, text):
+    with pytest.raises(InputError, match=text):
+        Tailor(**settings)
+
+
+@pytest.mark.parametrize(("sides", "views"), [((128, 128), 8), ((128, 129), 4), ((181, 181), 4), ((182, 182), 2)])
+def test_small_images_are_seen_from_more_sides(sides, views):
+    assert _affordable_views(sides[0] * sides[1]) == views

@@ -1,0 +1,127 @@
+"""The network that tells blur and noise: its language of blurs, what it sees, what does not matter to it."""
+
+import math
+
+import pytest
+import torch
+
+from helpers.methods import image
+from innersr.inference.tailored import surrounded
+from innersr.networks.degradation_predictor import OUTPUTS, DegradationPredictor, first_guess, seen_with, statistics_of
+from innersr.physics import kernels
+from innersr.physics.degradation import Degradation
+from innersr.physics.log_covariance import (
+    FLOOR,
+    LEAST_VARIANCE,
+    Blur,
+    blur_of_taps,
+    covariance_of,
+    log_of,
+    taps_of_blur,
+)
+from innersr.physics.named_degradations import parse_degradation
+from innersr.physics.pseudoinverse import taps_of
+
+LOGS = torch.tensor([[-1.0, 0.3, 0.2], [-2.0, 0.0, 0.0], [0.2, -0.5, 0.4]])
+
+
+def network():
+    return DegradationPredictor(width=4, hidden=8, generator=torch.Generator().manual_seed(0)).eval()
+
+
+def blurs(is_bicubic=False):
+    return Blur(LOGS, torch.full((3,), is_bicubic))
+
+
+def test_a_covariance_comes_back_from_its_logarithm():
+    assert torch.allclose(log_of(covariance_of(LOGS)), LOGS, atol=1e-5)  # float32
+
+
+def test_shape_says_along_which_axis_a_blur_is_long():
+    columns, rows = covariance_of(torch.tensor([[-1.0, 0.5, 0.0], [-1.0, -0.5, 0.0]]))
+    assert float(columns[0, 0]) == pytest.approx(math.exp(-0.5) - FLOOR, rel=1e-5)
+    assert float(columns[0, 0]) > float(columns[1, 1])
+    assert torch.allclose(rows, columns.flip(0, 1))
+
+
+def test_no_covariance_is_negative():
+    values = torch.linalg.eigvalsh(covariance_of(torch.tensor([[-6.0, 0.2, 0.1]])))
+    assert float(values.min()) >= 0
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("is_bicubic", [False, True])
+def test_taps_have_the_covariance_of_their_blur(scale, is_bicubic):
+    found, _ = blur_of_taps(taps_of_blur(blurs(is_bicubic), scale), scale)
+    widened = covariance_of(LOGS) + LEAST_VARIANCE / scale**2 * torch.eye(2)
+    assert torch.allclose(covariance_of(found.log), widened, atol=1e-2)  # what sampling a Gaussian changes
+
+
+def test_a_narrow_bicubic_blur_is_bicubic_shrinking():
+    taps = taps_of_blur(Blur(torch.tensor([[math.log(FLOOR), 0.0, 0.0]]), torch.tensor([True])))
+    assert torch.allclose(taps[0], taps_of(Degradation(scale=2)), atol=2e-3)
+    assert bool(blur_of_taps(taps)[0].is_bicubic[0])
+
+
+@pytest.mark.parametrize("name", ["g2.0d", "ganid", "random:3"])
+def test_the_place_of_a_kernel_does_not_change_its_blur(name):
+    given = parse_degradation(name, 2)
+    blur, places = blur_of_taps(taps_of(given)[None])
+    aligned = Degradation(scale=2, kernel=given.kernel, anchor="aligned")
+    moved, middle = blur_of_taps(taps_of(aligned)[None])
+    assert torch.allclose(covariance_of(blur.log), covariance_of(moved.log), atol=1e-3)
+    assert middle[0].tolist() == pytest.approx([0.5, 0.5], abs=1e-3)
+    assert places[0].tolist() == pytest.approx(list(given.offsets), abs=1e-3)
+    assert not bool(blur.is_bicubic[0])
+
+
+def test_a_covariance_in_lr_pixels_is_that_of_the_kernel_by_the_squared_scale():
+    kernel = kernels.gaussian(4.0, 1.0, 0.6)
+    for scale in (2, 4):
+        blur, _ = blur_of_taps(taps_of(Degradation(scale=scale, kernel=kernel))[None], scale)
+        assert torch.linalg.eigvalsh(covariance_of(blur.log))[0].tolist() == pytest.approx(
+            [1 / scale**2, 4 / scale**2], rel=0.02
+        )
+
+
+def test_brightness_does_not_matter():
+    grey = 0.5 * image(1, (24, 24))
+    guess = first_guess(grey)
+    assert torch.allclose(
+        seen_with(surrounded(grey), guess), seen_with(surrounded(grey + 0.3), guess), atol=2e-4
+    )  # 1e-5 of values up to 20
+
+
+def test_it_sees_what_a_wider_guess_sharpens_more():
+    around = surrounded(image(1, (32, 32)))
+    narrow, wide = (Blur(torch.tensor([[size, 0.0, 0.0]]), torch.tensor([False])) for size in (-2.5, 0.0))
+    added = [float(seen_with(around, guess)[:, 1:].square().mean()) for guess in (narrow, wide)]
+    assert added[1] > 2 * added[0]
+
+
+def test_images_of_a_batch_do_not_matter_to_each_other():
+    greys = torch.cat([image(1, (24, 24), seed) for seed in (1, 2)])
+    guess = first_guess(greys)
+    together = network()(seen_with(surrounded(greys), guess), guess)
+    alone = first_guess(greys[1:])
+    single = network()(seen_with(surrounded(greys[1:]), alone), alone)
+    assert torch.allclose(together.logs[1:], single.logs, atol=1e-5)
+    assert torch.allclose(together.noise[1:], single.noise, atol=1e-5)
+
+
+def test_an_untrained_network_keeps_to_the_guess():
+    net = network()
+    torch.nn.init.zeros_(net.answer.weight)
+    grey = image(1, (24, 24))
+    guess = first_guess(grey)
+    prediction = net(seen_with(surrounded(grey), guess), guess)
+    assert torch.equal(prediction.blur.log, guess.log)
+    assert net.answer.out_features == OUTPUTS
+
+
+def test_blocks_of_jpeg_are_seen_in_the_finest_structure():
+    smooth = 0.01 * image(1, (64, 64))
+    seams = torch.zeros(64)
+    seams[8::16] = 1
+    blocky = smooth + seams.cumsum(0).remainder(2)[:, None]
+    assert float(statistics_of(blocky)[0, -2]) > float(statistics_of(smooth)[0, -2]) + 2

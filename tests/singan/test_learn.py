@@ -1,0 +1,99 @@
+"""`learn_picture`: the same model from whatever holds the picture, and found again in its folder."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image as PillowImage
+
+import innersr
+from helpers.singan import RUN, TINY
+from innersr.images.image import Image
+from innersr.singan.learn import make_settings
+from innersr.singan.settings import PRESETS, SinGAN
+
+LEVELS = (torch.rand(20, 24, 3, generator=torch.Generator().manual_seed(2)) * 255).byte().numpy()
+
+
+def learnt(x, **others):
+    return innersr.learn_picture(x, TINY, run=RUN, **others)
+
+
+def sample(model):
+    return model.sample(run=RUN)
+
+
+@pytest.fixture(scope="module")
+def expected():
+    """Return a sample of what is learnt of LEVELS."""
+    return sample(learnt(LEVELS))
+
+
+@pytest.mark.parametrize("kind", ["path", "name", "image", "pil", "tensor", "list"])
+def test_whatever_holds_the_picture_is_learnt(kind, tmp_path, expected):
+    pil = PillowImage.fromarray(LEVELS)
+    pil.save(tmp_path / "a.png")
+    planes = torch.from_numpy(LEVELS).permute(2, 0, 1).float() / 255
+    given = {
+        "path": tmp_path / "a.png",
+        "name": str(tmp_path / "a.png"),
+        "image": Image(colour=planes[None]),
+        "pil": pil,
+        "tensor": planes,
+        "list": [LEVELS],
+    }
+    assert torch.equal(sample(learnt(given[kind])), expected)
+
+
+def test_several_pictures_are_one_subject():
+    model = learnt([LEVELS, LEVELS[:, ::-1]])
+    assert len(model.sizes) == 2
+    assert model.is_complete
+
+
+def test_the_model_is_found_in_its_folder(tmp_path, expected):
+    learnt(LEVELS, folder=tmp_path / "model")
+    assert torch.equal(sample(innersr.load_picture_model(tmp_path / "model", RUN)), expected)
+    with pytest.raises(innersr.InputError, match="holds this model already"):
+        learnt(LEVELS, folder=tmp_path / "model")
+    assert torch.equal(sample(learnt(LEVELS, folder=tmp_path / "model", resume=True)), expected)
+    assert torch.equal(sample(learnt(LEVELS, folder=tmp_path / "model", overwrite=True)), expected)
+
+
+def test_what_holds_no_picture_is_refused(tmp_path):
+    with pytest.raises(innersr.InputError, match="one image at least"):
+        learnt([])
+    with pytest.raises(innersr.InputError, match="a dict"):
+        learnt({})
+    with pytest.raises(innersr.ImageFileError, match="no such file"):
+        learnt(tmp_path / "none.png")
+    with pytest.raises(innersr.InputError, match="unknown preset 'slow'"):
+        innersr.learn_picture(LEVELS, "slow")
+    with pytest.raises(innersr.InputError, match="smaller than the coarsest scale"):
+        innersr.learn_picture(np.zeros((20, 24), np.uint8))
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_are_settings(preset):
+    assert make_settings(preset) == SinGAN(**PRESETS[preset])
+
+
+def test_settings_are_read_from_text():
+    given = {"iterations": "7", "noise": "0.2", "critic_norm": "no", "rescaling": "consingan"}
+    changed = make_settings("paper", {**given, "block_widths": "32,64,128,256,512"})
+    assert changed == SinGAN(
+        iterations=7, noise=0.2, critic_norm=False, rescaling="consingan", block_widths=(32, 64, 128, 256, 512)
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ({"colour": "red"}, "singan has no setting 'colour'; it has min_size"),
+        ({"block_widths": "1.5"}, "setting block_widths takes whole numbers separated by commas, got '1.5'"),
+        ({"block_widths": "1,2"}, "block_widths must be 5 numbers"),
+        ({"iterations": "0"}, "iterations, critic_steps"),
+    ],
+)
+def test_wrong_settings_are_refused(setting, said):
+    with pytest.raises(innersr.InputError, match=said):
+        make_settings("fast", setting)

@@ -1,0 +1,209 @@
+"""A training as a whole: an interruption changes nothing, and the prior says where it comes from."""
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from helpers.methods import RUN, image
+from helpers.training import LESSONS, PACE, largest_difference, pool, session, stop_after
+from innersr.errors import CheckpointError, InnersrError, InputError
+from innersr.networks.checkpoints import load_checkpoint, save_checkpoint
+from innersr.networks.int8 import packed, unpacked
+from innersr.networks.priors import load_prior
+from innersr.training import session as session_module
+from innersr.training.distributed import Ranks
+from innersr.training.session import Outputs
+
+BF16 = replace(RUN, precision="bf16")
+
+
+def state_of(one):
+    return load_checkpoint(one.outputs.state, "training")
+
+
+def log_of(one):
+    return [json.loads(line) for line in one.outputs.log.read_text(encoding="utf-8").splitlines()]
+
+
+def two_sessions(folder, *names, **others):
+    """Return two equal trainings that write into different folders."""
+    made = []
+    for name in ("straight", "interrupted"):
+        (folder / name).mkdir()
+        made.append(session(folder / name, *names, **others))
+    return made
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+@pytest.mark.parametrize("run", [RUN, BF16], ids=["fp32", "bf16"])
+def test_an_interrupted_training_ends_bit_for_bit_as_an_uninterrupted_one(tmp_path, lesson, run):
+    straight, interrupted = two_sessions(tmp_path, lesson, run=run)
+    assert straight.learn() == (6, True, {})
+    assert interrupted.learn(should_stop=stop_after(3)) == (3, False, {})
+    assert not interrupted.outputs.prior.exists()
+    assert interrupted.learn(resume=True) == (6, True, {})
+    states = state_of(straight), state_of(interrupted)
+    assert largest_difference(states[0].tensors, states[1].tensors) == 0
+    priors = [load_checkpoint(one.outputs.prior, "prior").tensors for one in (straight, interrupted)]
+    assert largest_difference(*priors) == 0
+
+
+def test_the_state_is_saved_as_often_as_asked(tmp_path, monkeypatch):
+    saved = []
+
+    def save(path, tensors, header):  # noqa: ARG001 (the signature of save_checkpoint)
+        saved.append((header["kind"], header.get("step")))
+
+    monkeypatch.setattr(session_module, "save_checkpoint", save)
+    session(tmp_path, outputs=Outputs(prior=tmp_path / "a.safetensors", save_every=2)).learn()
+    assert saved == [("training", 2), ("training", 4), ("training", 6), ("prior", None)]
+    saved.clear()
+    monkeypatch.setattr(session_module, "SAVE_SECONDS", 0.0)
+    session(tmp_path, outputs=Outputs(prior=tmp_path / "a.safetensors")).learn()
+    assert [step for _, step in saved] == [1, 2, 3, 4, 5, 6, None]
+
+
+def test_a_crash_goes_on_from_the_last_saved_state(tmp_path):
+    outputs = [Outputs(prior=tmp_path / f"{name}.safetensors", save_every=2) for name in ("straight", "crashed")]
+    straight, crashed = (session(tmp_path, outputs=each) for each in outputs)
+    asked = iter([False] * 4)
+    with pytest.raises(StopIteration):
+        crashed.learn(should_stop=lambda: next(asked))
+    assert state_of(crashed).header["step"] == 4
+    straight.learn()
+    crashed.learn(resume=True)
+    assert largest_difference(state_of(straight).tensors, state_of(crashed).tensors) == 0
+
+
+def test_the_log_has_loss_rate_time_and_validation(tmp_path):
+    outputs = Outputs(prior=tmp_path / "a.safetensors", validate_every=4)
+    one = session(tmp_path, "supervised", outputs=outputs, validation=(image(3, (48, 48)),))
+    outcome = one.learn()
+    lines = log_of(one)
+    assert [line["step"] for line in lines] == [4, 6]
+    assert 0 < lines[0]["loss"] < 0.5
+    assert lines[0]["rate"] == pytest.approx(PACE.learning_rate * PACE.rate_share(3))
+    assert 0 < lines[0]["seconds"] <= lines[1]["seconds"] < 60
+    assert 0 <= lines[0]["data_share"] < 1
+    assert lines[1]["validation"] == outcome.validation
+    assert set(outcome.validation) == {"bicubic x2", "g2.0d x2"}
+
+
+def test_validation_is_of_the_average(tmp_path):
+    one = session(tmp_path, "supervised", validation=(image(3, (48, 48)),))
+    expected = one.learn().validation
+    network = one.lesson.network()
+    tensors = state_of(one).tensors
+    network.load_state_dict({n.removeprefix("average."): t for n, t in tensors.items() if n.startswith("average.")})
+    assert one.lesson.validate(network, one.validation, RUN) == expected
+
+
+def test_the_prior_is_the_average_in_8_bits_and_says_where_it_comes_from(tmp_path):
+    one = session(tmp_path, provenance={"licence": "CC0-1.0"})
+    one.learn()
+    loaded, tensors = load_prior(one.outputs.prior).state_dict(), state_of(one).tensors
+    expected = unpacked(packed({name: tensors[f"average.{name}"] for name in loaded}))
+    assert all(torch.equal(loaded[name], expected[name].float()) for name in loaded)
+    provenance = load_checkpoint(one.outputs.prior).header["provenance"]
+    assert provenance["settings"] == one.settings
+    assert provenance["data"] == [{"folder": "photos", "files": 2, "sha256": "0"}]
+    assert provenance["licence"] == "CC0-1.0"
+    assert provenance["code"].startswith("innersr ")
+    assert (provenance["settings"]["seed"], provenance["settings"]["steps"]) == (0, 6)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"pace": replace(PACE, steps=7)}, "was begun with steps=6, not 7"),
+        ({"lesson": replace(LESSONS["tailor"], batch=4)}, "was begun with batch=3, not 4"),
+        ({"lesson": replace(LESSONS["tailor"], seed=1)}, "was begun with seed=0, not 1"),
+        ({"lesson": LESSONS["supervised"]}, "was begun with lesson=TailorLesson, not SupervisedLesson"),
+        ({"pool": pool(sha256="1")}, r"was begun with data=\['0'\], not \['1'\]"),
+        ({"run": BF16}, "was begun with precision=float32, not bfloat16"),
+        ({"initial": LESSONS["tailor"].network().state_dict()}, "was begun with initial=None, not "),
+    ],
+    ids=["steps", "batch", "seed", "lesson", "data", "precision", "initial"],
+)
+def test_other_settings_are_not_resumed(tmp_path, changed, said):
+    one = session(tmp_path)
+    one.learn(should_stop=stop_after(1))
+    with pytest.raises(InputError, match=said):
+        replace(one, **changed).learn(resume=True)
+
+
+def test_a_state_that_is_older_than_a_setting_is_resumed_with_its_default(tmp_path):
+    session(tmp_path).learn(should_stop=stop_after(2))
+    state = tmp_path / "prior.state.safetensors"
+    tensors, header = load_checkpoint(state, "training")
+    del header["settings"]["mistaken"]
+    save_checkpoint(state, tensors, header)
+    with pytest.raises(InputError, match=r"was begun with mistaken=0\.0, not 0\.5"):
+        replace(session(tmp_path), lesson=replace(LESSONS["tailor"], mistaken=0.5)).learn(resume=True)
+    assert session(tmp_path).learn(resume=True).is_finished
+
+
+def test_how_often_to_save_may_change_on_resuming(tmp_path):
+    session(tmp_path).learn(should_stop=stop_after(2))
+    outputs = Outputs(prior=tmp_path / "prior.safetensors", save_every=1, validate_every=1)
+    assert session(tmp_path, outputs=outputs).learn(resume=True).is_finished
+
+
+def test_nothing_to_resume_is_said(tmp_path):
+    with pytest.raises(InputError, match=r"prior\.state\.safetensors: there is no such file to resume"):
+        session(tmp_path).learn(resume=True)
+
+
+def test_a_damaged_state_is_said(tmp_path):
+    one = session(tmp_path)
+    one.learn(should_stop=stop_after(1))
+    one.outputs.state.write_bytes(one.outputs.state.read_bytes()[:-10])
+    with pytest.raises(CheckpointError, match=r"prior\.state\.safetensors: is damaged"):
+        one.learn(resume=True)
+
+
+def test_a_finished_training_that_is_resumed_gives_the_same_prior(tmp_path):
+    one = session(tmp_path)
+    one.learn()
+    before = load_checkpoint(one.outputs.prior)
+    one.outputs.prior.unlink()
+    assert one.learn(resume=True) == (6, True, {})
+    assert largest_difference(load_checkpoint(one.outputs.prior).tensors, before.tensors) == 0
+
+
+def test_a_loss_that_is_no_number_ends_the_training_and_keeps_the_last_state(tmp_path):
+    class Diverging(type(LESSONS["supervised"])):
+        def loss(self, network, crops, run):
+            loss = super().loss(network, crops, run)
+            return loss * math.nan if crops.step == 4 else loss
+
+    lesson = Diverging(width=6, depth=3, batch=2, crop=16)
+    outputs = Outputs(prior=tmp_path / "prior.safetensors", save_every=2)
+    one = replace(session(tmp_path, outputs=outputs), lesson=lesson)
+    with pytest.raises(InnersrError, match="no longer a number at step 6; begin again with a smaller learning_rate"):
+        one.learn()
+    assert state_of(one).header["step"] == 4
+
+
+def test_too_few_tasks_for_the_processes_are_refused(tmp_path):
+    with pytest.raises(InputError, match="a batch of 3 is too small for 4 processes"):
+        session(tmp_path, ranks=Ranks(0, 4))
+
+
+def test_progress_is_told(tmp_path):
+    reports = []
+    session(tmp_path, run=replace(RUN, report=reports.append)).learn()
+    assert (reports[-1].stage, reports[-1].done, reports[-1].total) == ("learn", 6, 6)
+    assert reports[-1].loss > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("prior.pt", "the output is a .safetensors file"), ("missing/a.safetensors", "there is no folder")],
+)
+def test_outputs_that_cannot_be_written_are_refused(tmp_path, name, said):
+    with pytest.raises(InputError, match=said):
+        Outputs(prior=tmp_path / name)
