@@ -1,17 +1,97 @@
-"""Writes a file whole or not at all."""
+"""Files that appear under their name whole, or not at all."""
 
 from __future__ import annotations
 
+import contextlib
 import os
-import zlib
+import re
+import secrets
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
-LONGEST_NAME = 255  # bytes, on every file system in use
+if sys.platform != "win32":
+    import fcntl
+
+PARTIAL_NAME = re.compile(r"\.innersr-\d+-[0-9a-f]{16}\.part")
+_partial_files: set[Path] = set()  # of this process; mirrors what lies in the file system
 
 
-def partial_path(path: Path) -> Path:
-    """Return the hidden name that `save` writes to until the file is complete: same folder, same suffix."""
-    name = f".{path.stem}.{os.getpid()}{path.suffix}"
-    if len(os.fsencode(name)) > LONGEST_NAME:
-        name = f".{zlib.crc32(os.fsencode(path.stem)):08x}.{os.getpid()}{path.suffix}"
-    return path.with_name(name)
+@contextlib.contextmanager
+def whole_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Give an empty partial file beside `path`, which gets that name when the block ends without an exception.
+
+    The partial file has an unpredictable name, is on the disk before it is renamed, and is removed when anything
+    goes wrong. Threads and processes that write the same path do not disturb each other: one of them comes last.
+    Partial files of processes that were killed are removed from the folder first.
+
+    Args:
+        path: the file to be.
+        overwrite: whether a file of that name is replaced, also one that appears while the block runs.
+
+    Raises:
+        FileExistsError: there is a file, or a link, of that name, and `overwrite` is False.
+        OSError: the partial file cannot be made, written or renamed.
+    """
+    _remove_leftovers(path.parent)
+    partial = path.with_name(f".innersr-{os.getpid()}-{secrets.token_hex(8)}.part")
+    _partial_files.add(partial)
+    try:
+        with _created(partial) as stream:
+            yield partial
+            os.fsync(stream.fileno())
+            if sys.platform == "win32":
+                stream.close()  # which renames no open file
+            if overwrite:
+                partial.replace(path)
+            else:
+                _rename_to_free_name(partial, path)
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        _partial_files.discard(partial)
+
+
+def remove_partial_files() -> None:
+    """Remove all partial files of this process, for a handler that ends it in the midst of the work."""
+    for partial in tuple(_partial_files):
+        with contextlib.suppress(OSError):
+            partial.unlink()
+
+
+def _created(partial: Path) -> BinaryIO:
+    """Create and lock a partial file. The lock ends with this process, however that ends."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    while True:
+        stream = os.fdopen(os.open(partial, flags, 0o666), "wb")
+        with contextlib.suppress(OSError):  # a file system without locks, whose leftovers stay
+            _lock(stream, wait=True)
+        if partial.exists():
+            return stream
+        stream.close()  # another process found it not yet locked and took it for a leftover
+
+
+def _rename_to_free_name(partial: Path, path: Path) -> None:
+    try:
+        os.link(partial, path, follow_symlinks=False)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+        partial.replace(path)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove the partial files that no process holds a lock on."""
+    with contextlib.suppress(OSError):  # whatever is wrong with the folder, making a file there tells it better
+        for entry in os.scandir(folder):
+            if PARTIAL_NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                with contextlib.suppress(OSError), Path(entry).open("r+b") as stream:
+                    _lock(stream, wait=False)
+                    Path(entry).unlink()
+
+
+def _lock(stream: BinaryIO, *, wait: bool) -> None:
+    if sys.platform != "win32":
+        fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

@@ -11,15 +11,17 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from innersr.atomic import whole_file
 from innersr.commands.interrupts import prompt_interrupts
 
 PROMPTLY = 2.0  # seconds; it takes about 0.2, and up to a second within a long C call
 WORK = """
 import hashlib, sys, time
 from pathlib import Path
+from innersr.atomic import whole_file
 from innersr.commands.interrupts import prompt_interrupts
-with prompt_interrupts([Path("partial.png"), Path("never-begun.png")]):
-    Path("partial.png").write_bytes(b"half of it")
+with prompt_interrupts(), whole_file(Path("photo.png"), overwrite=False) as partial:
+    partial.write_bytes(b"half of it")
     print("begun", file=sys.stderr, flush=True)
     WORK
 """
@@ -98,7 +100,7 @@ def test_another_signal_does_not_end_the_process():
     seen = []
     previous = signal.signal(signal.SIGUSR1, lambda number, _frame: seen.append(number))
     try:
-        with prompt_interrupts([]):
+        with prompt_interrupts():
             os.kill(os.getpid(), signal.SIGUSR1)
             time.sleep(1)  # longer than an interrupted process may live
     finally:
@@ -107,20 +109,19 @@ def test_another_signal_does_not_end_the_process():
 
 
 def test_an_interrupt_that_is_handled_in_time_is_a_keyboard_interrupt(tmp_path):
-    kept = tmp_path / "partial.png"
-    kept.touch()
     begin = time.monotonic()
-    with pytest.raises(KeyboardInterrupt), prompt_interrupts([kept]):
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(30)
-    assert time.monotonic() - begin < PROMPTLY
-    time.sleep(1)  # the watching thread would have ended this process by now
-    assert kept.exists()
+    with whole_file(tmp_path / "later.png", overwrite=False) as partial:
+        with pytest.raises(KeyboardInterrupt), prompt_interrupts():
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(30)
+        assert time.monotonic() - begin < PROMPTLY
+        time.sleep(1)  # the watching thread would have ended this process by now
+        assert partial.exists()
 
 
 def test_the_handlers_from_before_are_put_back():
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    with prompt_interrupts([]):
+    with prompt_interrupts():
         assert signal.getsignal(signal.SIGINT) is not before[0]
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
     assert signal.set_wakeup_fd(-1) == -1

@@ -12,7 +12,6 @@ import tifffile
 import torch
 from PIL import Image as PillowImage
 
-from innersr.atomic import partial_path
 from innersr.errors import ImageFileError, InputError
 from innersr.images.image import Image
 from innersr.images.io import check_writable, read, save
@@ -294,22 +293,11 @@ def test_a_disk_that_fills_up_leaves_no_half_file(tmp_path, suffix):
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {path.name: b"precious"}
 
 
-def test_an_interrupted_save_leaves_no_half_file(tmp_path, monkeypatch):
-    def interrupted(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Path, "replace", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+def test_a_file_that_appears_during_a_save_is_not_replaced(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda _: (tmp_path / "a.png").write_bytes(b"appeared meanwhile"))
+    with pytest.raises(ImageFileError, match=r"a\.png: exists; choose another name"):
         save(IMAGE, tmp_path / "a.png")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_the_partial_file_is_hidden_beside_the_result_and_fits_the_file_system(tmp_path):
-    partial = partial_path(tmp_path / "photo.tif")
-    assert (partial.parent, partial.suffix, partial.name[0]) == (tmp_path, ".tif", ".")
-    assert str(os.getpid()) in partial.name
-    save(IMAGE, tmp_path / ("é" * 125 + ".png"))
-    assert len([path.name for path in tmp_path.iterdir()]) == 1
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"appeared meanwhile"]
 
 
 def test_wrong_options_are_refused(tmp_path):

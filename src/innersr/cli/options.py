@@ -65,7 +65,7 @@ def examples(*lines: str) -> str:
 def reporting(*, as_json: bool = False, quiet: bool = False, verbose: bool = False) -> Iterator[Voice]:
     """Turn errors and Ctrl-C into one line on stderr and an exit code."""
     try:
-        with prompt_interrupts([]):
+        with prompt_interrupts():
             from innersr.commands.console import Voice  # takes a second, and may swallow a KeyboardInterrupt
 
             yield Voice(quiet=quiet, verbose=verbose, as_json=as_json)

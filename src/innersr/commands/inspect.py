@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from innersr.atomic import partial_path
 from innersr.commands.console import Voice
 from innersr.commands.interrupts import prompt_interrupts
 from innersr.errors import InputError
@@ -65,7 +64,7 @@ def inspect_file(request: InspectRequest, voice: Voice) -> None:
     ]
     if request.output is not None:
         drawing, _ = image_from(recurrence_sheet(bands, found, [f"{request.source.name}, {width}x{height}", *lines]))
-        with prompt_interrupts([partial_path(request.output)]):
+        with prompt_interrupts():
             save(drawing, request.output, overwrite=request.overwrite)
     record = {
         "input": str(request.source),

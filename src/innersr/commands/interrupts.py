@@ -9,9 +9,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import FrameType
 from typing import NoReturn
+
+from innersr.atomic import remove_partial_files
 
 SECOND_THOUGHT = 3.0  # seconds after which another signal is meant to end the work at once
 PATIENCE = 0.7  # seconds that the work has to stop by itself
@@ -21,22 +22,19 @@ SHOW_CURSOR = "\x1b[?25h"  # progress bars hide it
 
 
 @contextlib.contextmanager
-def prompt_interrupts(partial_files: list[Path]) -> Iterator[None]:
+def prompt_interrupts() -> Iterator[None]:
     """Make SIGINT and SIGTERM raise KeyboardInterrupt, and end the process if that takes too long.
 
     Python delivers the exception between two of its own instructions; a convolution or an encoder may run for
     seconds in between. A thread that the signal wakes gives the work a moment to end by itself; if it does not,
-    the thread removes the files and exits.
-
-    Args:
-        partial_files: what to remove then; the caller keeps the list up to date.
+    the thread removes the partial files of `whole_file` and exits.
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     previous_fd = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     handlers = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     ended = threading.Event()
-    thread = threading.Thread(target=_exit_if_late, args=(reader, ended, partial_files), daemon=True)
+    thread = threading.Thread(target=_exit_if_late, args=(reader, ended), daemon=True)
     thread.start()
     try:
         yield
@@ -86,14 +84,12 @@ def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 (t
     raise KeyboardInterrupt
 
 
-def _exit_if_late(reader: int, ended: threading.Event, partial_files: list[Path]) -> None:
+def _exit_if_late(reader: int, ended: threading.Event) -> None:
     while number := os.read(reader, 1):
         if number[0] in (signal.SIGINT, signal.SIGTERM):
             break
     if not number or ended.wait(PATIENCE):
         return
-    for file in partial_files:
-        with contextlib.suppress(OSError):
-            file.unlink()
+    remove_partial_files()
     os.write(2, f"{SHOW_CURSOR * sys.stderr.isatty()}{MESSAGE}\n".encode())
     os._exit(EXIT_CODE)

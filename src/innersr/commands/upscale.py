@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 
-from innersr.atomic import partial_path
 from innersr.blind.estimate import Estimate
 from innersr.commands.console import Voice
 from innersr.commands.geometry import check_size, parse_scale, parse_size
@@ -79,11 +78,10 @@ def upscale_files(request: UpscaleRequest, voice: Voice) -> int:
         Path(request.output).mkdir(exist_ok=True)
     voice.detail(f"{request.method} {settings_of(method)} on {request.run.torch_device}, {request.run.dtype}")
     failures = 0
-    partial_files: list[Path] = []
-    with prompt_interrupts(partial_files):
+    with prompt_interrupts():
         for source in request.inputs:
             try:
-                _upscale_file(source, request, method, voice, partial_files)
+                _upscale_file(source, request, method, voice)
             except BrokenPipeError:
                 raise
             except (InnersrError, OSError) as error:
@@ -149,9 +147,7 @@ def _check_noise(request: UpscaleRequest) -> None:
         )
 
 
-def _upscale_file(
-    source: Path, request: UpscaleRequest, method: Method, voice: Voice, partial_files: list[Path]
-) -> None:
+def _upscale_file(source: Path, request: UpscaleRequest, method: Method, voice: Voice) -> None:
     started = time.monotonic()
     image = read(source, pixel_limit=request.pixel_limit)
     for note in image.notes:
@@ -180,7 +176,6 @@ def _upscale_file(
     if estimate is not None:
         voice.remark(f"{source}: {estimate.summary}")
     told = planned if estimate is None else _told(estimate, request)
-    partial_files[:] = [partial_path(target)]
     with voice.progress(source.name) as report:
         run = replace(run, report=report)
         result = upscale_image(image, told, method, run, alpha=request.alpha, keep_grain=request.keep_grain)
@@ -189,7 +184,6 @@ def _upscale_file(
     for note in notes:
         voice.note(f"{target}: {note}")
     if request.compare is not None:
-        partial_files[:] = [partial_path(request.compare)]
         _save_comparison(image, result, request)
     seconds = time.monotonic() - started
     record = {

@@ -20,8 +20,8 @@ import pyvips
 import torch
 from torch import Tensor
 
-from innersr.atomic import partial_path
-from innersr.errors import ImageFileError, InputError
+from innersr.atomic import whole_file
+from innersr.errors import ImageFileError, InnersrError, InputError
 from innersr.images import codecs as image_codecs
 from innersr.images import formats as image_formats
 from innersr.images.codecs import Decoded, Samples, reason_of
@@ -77,19 +77,24 @@ def save(
     kept, notes = image_formats.kept(target, image.metadata, choice=metadata, bands=bands)
     samples = _samples_of(image)
     options = image_formats.encoder_options(target, quality=quality, depth=image.depth, byte_count=samples.nbytes)
-    partial = partial_path(path)
-    try:
-        with partial.open("w+b", buffering=0) as stream:
-            image_codecs.encode(samples, stream, target, has_alpha=has_alpha, metadata=kept, options=options)
-        partial.replace(path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        if isinstance(error, (pyvips.Error, OSError)):
-            remedy = "check the free space and the permissions of the folder"
-            raise ImageFileError(f"{path}: cannot be written ({reason_of(error)}); {remedy}") from error
-        raise
+    with written_whole(path, overwrite=overwrite) as partial, partial.open("r+b", buffering=0) as stream:
+        image_codecs.encode(samples, stream, target, has_alpha=has_alpha, metadata=kept, options=options)
     return notes
+
+
+@contextlib.contextmanager
+def written_whole(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Give the partial file of `whole_file`, and raise what goes wrong with it as ImageFileError."""
+    try:
+        with whole_file(path, overwrite=overwrite) as partial:
+            yield partial
+    except InnersrError:
+        raise
+    except FileExistsError as error:
+        raise _taken(path) from error
+    except (pyvips.Error, OSError) as error:
+        remedy = "check the free space and the permissions of the folder"
+        raise ImageFileError(f"{path}: cannot be written ({reason_of(error)}); {remedy}") from error
 
 
 def check_writable(
@@ -132,8 +137,8 @@ def check_place(path: Path, *, overwrite: bool) -> None:
     try:
         if path.is_dir():
             raise ImageFileError(f"{path}: is a folder; give a file name")
-        if path.exists() and not overwrite:
-            raise ImageFileError(f"{path}: exists; choose another name, or pass overwrite=True (--overwrite)")
+        if not overwrite and (path.exists() or path.is_symlink()):
+            raise _taken(path)
         if not path.parent.is_dir():
             raise ImageFileError(f"{path}: the folder {path.parent} does not exist; create it first")
         if not os.access(path.parent, os.W_OK | os.X_OK):
@@ -164,6 +169,10 @@ def codecs() -> dict[str, bool]:
                     works = False
                 report[f"{row.name.lower()} {verb}"] = works
     return report
+
+
+def _taken(path: Path) -> ImageFileError:
+    return ImageFileError(f"{path}: exists; choose another name, or pass overwrite=True (--overwrite)")
 
 
 @contextlib.contextmanager

@@ -5,7 +5,6 @@ What a format cannot hold is converted and said in notes, never silently.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
@@ -16,11 +15,10 @@ import numpy as np
 import torch
 from PIL import Image as PillowImage
 
-from innersr.atomic import partial_path
-from innersr.errors import ImageFileError, InnersrError, InputError
+from innersr.errors import InputError
 from innersr.images.gif_palette import dithered, shared_palette
 from innersr.images.image import Image
-from innersr.images.io import check_place
+from innersr.images.io import check_place, written_whole
 
 Levels = np.ndarray[Any, np.dtype[np.uint8]]
 """One frame, (H, W, C): grey, grey and alpha, RGB, or RGBA, not premultiplied."""
@@ -77,17 +75,8 @@ def save_movie(
     _check(path, target, fps=fps, quality=quality)
     check_place(path, overwrite=overwrite)
     source = _Source(frames, target)
-    partial = partial_path(path)
-    try:
+    with written_whole(path, overwrite=overwrite) as partial:
         _WRITERS[target.name](source, partial, fps, quality)
-        partial.replace(path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        if isinstance(error, OSError) and not isinstance(error, InnersrError):
-            remedy = "check the free space and the permissions of the folder"
-            raise ImageFileError(f"{path}: cannot be written ({error.strerror or error}); {remedy}") from error
-        raise
     return tuple(source.notes)
 
 

@@ -11,11 +11,9 @@ Reading runs no code that a file names: networks are looked up in a table, their
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import json
 import math
-import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +22,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from innersr.atomic import partial_path
+from innersr.atomic import whole_file
 from innersr.errors import CheckpointError, InputError
 from innersr.networks.degradation_predictor import DegradationPredictor
 from innersr.networks.detail_stack import DetailStack
@@ -228,17 +226,8 @@ def write_whole(path: Path, data: bytes) -> None:
         CheckpointError: it cannot be written.
     """
     try:
-        partial = partial_path(path)
-        try:
-            with partial.open("wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            partial.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                partial.unlink()
-            raise
+        with whole_file(path, overwrite=True) as partial, partial.open("wb") as stream:
+            stream.write(data)
     except (OSError, ValueError) as error:
         remedy = "check the folder, its permissions and the free space"
         raise CheckpointError(f"{path}: cannot be written ({_reason(error)}); {remedy}") from error

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import re
 import struct
 import zlib
@@ -26,6 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from innersr.atomic import whole_file
 from innersr.errors import KernelError
 from innersr.physics.kernels import normalised
 
@@ -77,9 +77,13 @@ def save_kernel(kernel: Tensor, path: str | Path, *, overwrite: bool = False) ->
     path = check_kernel_writable(path, overwrite=overwrite)
     encode = _ENCODERS[path.suffix.lower()]
     try:
-        _write_whole(path, encode(_usable(kernel.detach().to("cpu", torch.float64).numpy()).numpy()))
+        data = encode(_usable(kernel.detach().to("cpu", torch.float64).numpy()).numpy())
+        with whole_file(path, overwrite=overwrite) as partial:
+            partial.write_bytes(data)
     except KernelError as error:
         raise KernelError(f"{path}: {error}") from error
+    except FileExistsError as error:
+        raise _taken(path) from error
     except OSError as error:
         raise KernelError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
 
@@ -91,8 +95,8 @@ def check_kernel_writable(path: str | Path, *, overwrite: bool = False) -> Path:
         _look_up(_ENCODERS, path.suffix, "written as")
     except KernelError as error:
         raise KernelError(f"{path}: {error}") from error
-    if path.exists() and not overwrite:
-        raise KernelError(f"{path}: exists already; choose another name or allow overwriting")
+    if not overwrite and (path.exists() or path.is_symlink()):
+        raise _taken(path)
     if not path.parent.is_dir():
         raise KernelError(f"{path}: cannot be written, as the folder {path.parent} does not exist; create it first")
     return path
@@ -320,14 +324,8 @@ def _encode_png(weights: NDArray[Any]) -> bytes:
     return bytes(image.pngsave_buffer(bitdepth=16, keep="none"))
 
 
-def _write_whole(path: Path, data: bytes) -> None:
-    """Write under a temporary name in the same folder, then rename: readers never see half a file."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+def _taken(path: Path) -> KernelError:
+    return KernelError(f"{path}: exists already; choose another name or allow overwriting")
 
 
 _DECODERS: dict[str, Callable[[bytes], Variables]] = {

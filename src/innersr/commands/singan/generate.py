@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from innersr.atomic import partial_path
 from innersr.commands.console import Voice
 from innersr.commands.interrupts import prompt_interrupts
 from innersr.commands.singan.shared import (
@@ -138,7 +137,7 @@ def animate_picture(request: AnimateRequest, voice: Voice) -> None:
         source = replace(source, depth="uint8", ranges=())
     started = time.monotonic()
     advice = "ask for fewer or smaller frames"
-    with prompt_interrupts([partial_path(request.output)]), working(voice, request.model, request.run, advice) as run:
+    with prompt_interrupts(), working(voice, request.model, request.run, advice) as run:
         frames = animate(
             saved.model,
             frames=request.frames,

@@ -12,7 +12,6 @@ from typing import Any
 
 from torch import Tensor
 
-from innersr.atomic import partial_path
 from innersr.commands.console import Voice
 from innersr.commands.interrupts import prompt_interrupts
 from innersr.errors import InnersrError, InputError
@@ -106,7 +105,7 @@ def save_all(
     facts: dict[str, Any],
 ) -> None:
     """Write pictures, (N, C, H, W) in [-1, 1], and say of each how it was made."""
-    with prompt_interrupts([partial_path(target) for target in targets]):
+    with prompt_interrupts():
         for index, (image, target) in enumerate(zip(from_picture(pictures, source), targets, strict=True)):
             notes = save(image, target, overwrite=overwrite)
             for note in notes:
@@ -118,7 +117,7 @@ def save_all(
 
 def save_sheet(panels: Sequence[Panel], title: str, path: Path, overwrite: bool) -> None:
     """Write a contact sheet."""
-    with prompt_interrupts([partial_path(path)]):
+    with prompt_interrupts():
         save(image_from(contact_sheet(panels, title))[0], path, overwrite=overwrite)
 
 
