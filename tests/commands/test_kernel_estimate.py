@@ -1,4 +1,4 @@
-"""`innersr kernel estimate` and the comparison of two kernels, as a user meets them; and how kernels are drawn."""
+"""`innersr kernel estimate` and the comparison of two kernels, as a user meets them."""
 
 import json
 import math
@@ -16,8 +16,8 @@ from innersr.commands import kernel as kernel_commands
 from innersr.physics import kernels
 from innersr.physics.degradation import Degradation
 from innersr.physics.kernel_files import load_kernel, save_kernel
-from innersr.plots.kernels import ELLIPSE, NEGATIVE, POSITIVE, kernel_cell, to_colours
 
+DARKEST, ELLIPSE = (5, 48, 97), (240, 110, 20)  # colours of the drawing
 KERNEL = kernels.gaussian(4.0, 1.0, math.radians(30))
 SAID = "blur: 2.0x1.0 px at 30 deg, noise 2.6/255, JPEG quality about 70, confidence medium"
 
@@ -85,7 +85,7 @@ def test_the_kernel_is_said_sketched_written_and_drawn():
     assert said[0] == f"photo.png: {SAID}"
     assert [len(line) for line in said[1:]] == [2 * KERNEL.shape[1]] * KERNEL.shape[0]
     assert torch.equal(load_kernel("kernel.npy"), Degradation(scale=2, kernel=KERNEL).kernel)
-    assert holds(pixels_of("kernel.png"), POSITIVE) and holds(pixels_of("kernel.png"), ELLIPSE)
+    assert holds(pixels_of("kernel.png"), DARKEST) and holds(pixels_of("kernel.png"), ELLIPSE)
 
 
 @pytest.mark.parametrize(("given", "scale"), [([], 2), (["-s", "3"], 3), (["--scale", "1.5x2"], (1.5, 2))])
@@ -211,33 +211,5 @@ def test_two_kernels_are_drawn_side_by_side_with_their_difference():
     third = both.shape[1] // 3
     assert both.shape[1] > 2.5 * one.shape[1]
     assert holds(both[:, :third], ELLIPSE) and holds(both[:, third : 2 * third], ELLIPSE)
-    assert holds(both[:, 2 * third :], NEGATIVE, slack=60)
-
-
-# Drawings
-
-
-def test_colours_show_the_sign_and_the_square_root_of_the_weight():
-    drawn = np.asarray(to_colours(torch.tensor([[0.0, 0.25, 1.0], [-1.0, -0.25, 4.0]]), 1.0)).astype(int)
-    assert drawn[0, 0].tolist() == [255] * 3
-    assert tuple(drawn[0, 2]) == tuple(drawn[1, 2]) == POSITIVE
-    assert tuple(drawn[1, 0]) == NEGATIVE
-    assert np.abs(drawn[0, 1] - (np.array(POSITIVE) + 255) / 2).max() <= 1
-    assert np.abs(drawn[1, 1] - (np.array(NEGATIVE) + 255) / 2).max() <= 1
-
-
-@pytest.mark.parametrize("angle", [0, 30, 120])
-def test_the_ellipse_lies_along_the_kernel(angle):
-    kernel = kernels.gaussian(9.0, 1.0, math.radians(angle), size=19)
-    with_ellipse, without = (np.asarray(kernel_cell(kernel, has_ellipse=has)).astype(int) for has in (True, False))
-    rows, columns = np.nonzero(np.abs(with_ellipse - without).max(-1) > 60)
-    xx, xy, yy = (float(v) for v in (np.var(columns), np.cov(columns, rows)[0, 1], np.var(rows)))
-    found_angle = math.degrees(0.5 * math.atan2(2 * xy, xx - yy)) % 180
-    assert abs(found_angle - angle) < 3
-    reach = (columns.max() - columns.min()) / 2 / 20  # 20 pixels for a tap
-    assert reach == pytest.approx(math.hypot(3 * math.cos(math.radians(angle)), math.sin(math.radians(angle))), abs=0.2)
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (2, 5), (127, 127)])
-def test_kernels_of_any_size_are_drawn(shape):
-    assert max(kernel_cell(torch.rand(shape) + 0.1).size) < 500
+    rest = both[:, 2 * third :]
+    assert (rest[..., 0] - rest[..., 2] > 60).any()  # red

@@ -13,9 +13,8 @@ from innersr.methods.tailor import Tailor
 from innersr.metrics import recurrence
 from innersr.metrics.fidelity import psnr
 from innersr.metrics.grey_levels import quantized
-from innersr.metrics.recurrence import Recurrence, recurrence_of, steps_for
+from innersr.metrics.recurrence import recurrence_of, steps_for
 from innersr.physics.degradation import Degradation
-from innersr.plots.recurrence import FRAMES, recurrence_sheet
 
 TOWERS = Path(__file__).parents[2] / "examples" / "towers.png"
 SHRUNK = Degradation(scale=2)
@@ -158,22 +157,6 @@ def test_the_higher_the_score_the_more_steps():
 def test_what_is_no_image_or_no_noise_is_refused(image, noise, text):
     with pytest.raises(InputError, match=text):
         recurrence_of(image, noise)
-
-
-def test_the_sheet_is_brighter_where_more_comes_again_and_frames_the_pairs():
-    picture = torch.full((1, 3, 560, 560), 0.5)
-    heat = torch.zeros(560, 560)
-    heat[:, 280:] = 1
-    pairs = recurrence_of(facade(192)).pairs
-    drawn = recurrence_sheet(picture, Recurrence(map=heat, score=0.5, detail=0.5, pairs=()), ["title"])
-    colours = drawn.convert("RGB").resize((drawn.width, drawn.height))
-    rows = [colours.getpixel((drawn.width // 2 + way * 140, drawn.height // 2)) for way in (-1, 1)]
-    assert len(set(rows[0])) == 1  # grey
-    assert rows[1][0] > rows[0][0] + 60
-    assert rows[1][0] > rows[1][2] + 60
-    framed = recurrence_sheet(facade(192), Recurrence(map=heat, score=0.5, detail=0.5, pairs=pairs), ["title"])
-    found = {colour for _, colour in framed.getcolors(maxcolors=2**24)}
-    assert set(FRAMES) <= found
 
 
 def test_without_faiss_the_score_is_nearly_the_same(monkeypatch):

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from PIL import Image as PILImage
 from torch import Tensor
 
 from innersr.blind.kernelgan.estimator import KernelGAN
@@ -24,7 +23,8 @@ from innersr.physics.kernel_files import check_kernel_writable, load_kernel, sav
 from innersr.physics.named_degradations import parse_gaussian, parse_kernel
 from innersr.physics.resize import Scale
 from innersr.pipeline import bands_of, examine_image
-from innersr.plots.kernels import comparison_sheet, kernel_sheet, measures_of_difference
+from innersr.plots.kernels import kernel_pair_sheet, kernel_sheet, measures_of_difference
+from innersr.plots.sheets import Pixels
 from innersr.run import Run
 
 METHODS = ("fast", "kernelgan")
@@ -57,7 +57,7 @@ def compare_kernels(sources: tuple[str, str], plot: Path | None, overwrite: bool
     first, second = (_named_kernel(source) for source in sources)
     gap = difference(first, second)
     if plot is not None:
-        _save_drawing(comparison_sheet((first, second), sources, gap), plot, overwrite)
+        _save_drawing(kernel_pair_sheet((first, second), sources, gap), plot, overwrite)
     lines = []
     for kernel, source in zip((first, second), sources, strict=True):
         xx, xy, yy = covariance_of(kernel)
@@ -197,7 +197,7 @@ def _record_of_two(pair: tuple[Tensor, Tensor], sources: tuple[str, str], gap: D
     }
 
 
-def _save_drawing(drawing: PILImage.Image, path: Path, overwrite: bool) -> None:
+def _save_drawing(drawing: Pixels, path: Path, overwrite: bool) -> None:
     picture, _ = image_from(drawing)
     save(picture, path, overwrite=overwrite)
 

@@ -29,7 +29,7 @@ from innersr.physics.kernel_comparison import covariance_of
 from innersr.physics.named_degradations import parse_kernel
 from innersr.physics.resize import Scale, resize
 from innersr.pipeline import ALPHA_CHOICES, PACED, Result, default_output, examine_image, upscale_image
-from innersr.plots.before_after import comparison
+from innersr.plots.before_after import before_after_sheet
 from innersr.run import Run
 from innersr.settings import parse_settings
 
@@ -257,7 +257,7 @@ def _save_comparison(image: Image, result: Result, request: UpscaleRequest) -> N
     low, high = (0.0, 1.0) if image.depth == "uint8" else (float(after.min()), float(after.max()))
     spread = (high - low) or 1.0
     before = resize(before, size=(after.shape[-2], after.shape[-1]))
-    picture = comparison((before - low) / spread, (after - low) / spread, ("bicubic", request.method))
+    picture = before_after_sheet((before - low) / spread, (after - low) / spread, ("bicubic", request.method))
     drawn, _ = image_from(picture)
     save(drawn, request.compare, overwrite=request.overwrite)
 

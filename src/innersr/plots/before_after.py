@@ -1,57 +1,66 @@
-"""A labelled picture of two results side by side, with zoomed crops where they differ."""
+"""A labelled picture of two results side by side, with enlarged crops where they differ."""
 
 from __future__ import annotations
 
 import math
 
 import torch.nn.functional as F
-from PIL import Image as PILImage
-from PIL import ImageDraw, ImageFont
 from torch import Tensor
 
-from innersr.plots.sheets import to_pil
+from innersr.plots.sheets import (
+    GAP,
+    Cell,
+    Pixels,
+    draw_sheet,
+    enlarged,
+    grid,
+    picture_cell,
+    shown,
+    text_cell,
+    to_pixels,
+)
 
-PANEL = 640  # pixels: wider images, and those of more than twice this height, are shown shrunk
-CROP = 64  # pixels of the result in one zoomed crop
+CROP = 64  # pixels of the side of a crop
 CROPS = 3
-GAP = 8  # pixels between panels
-LABEL = 26  # pixels for a line of text
-PAPER, INK, FRAME = (250, 250, 250), (20, 20, 20), (230, 70, 30)
+FRAME = (230, 70, 30)  # colour of the frames around the crops
 
 
-def comparison(before: Tensor, after: Tensor, labels: tuple[str, str]) -> PILImage.Image:
+def before_after_sheet(before: Tensor, after: Tensor, labels: tuple[str, str]) -> Pixels:
     """Draw two images of one size next to each other, and below each the crops that changed most, enlarged.
 
+    Images are shown pixel for pixel unless they are wider than 640 or higher than 1280 pixels.
+
     Args:
-        before: (1, C, H, W) in [0, 1]; the first band if there is one or two, else the first three.
+        before: (1, C, H, W) in [0, 1]; the first channel if there are one or two, otherwise the first three.
         after: the same shape.
         labels: one line for each.
     """
-    height, width = after.shape[-2:]
     corners = _busiest_corners(before, after)
-    side = min(CROP, height, width)
-    panel_width = min(PANEL, max(width, 320))
-    ratio = min(panel_width / width, 2 * PANEL / height)
-    shown = max(1, round(width * ratio)), max(1, round(height * ratio))
-    zoom = (panel_width - GAP * (len(corners) - 1)) // len(corners)
-    sheet = PILImage.new("RGB", (2 * panel_width + 3 * GAP, LABEL + shown[1] + zoom + 3 * GAP), PAPER)
-    draw = ImageDraw.Draw(sheet)
-    for column, (image, label) in enumerate(zip((before, after), labels, strict=True)):
-        x = GAP + column * (panel_width + GAP)
-        draw.text((x, GAP), label, fill=INK, font=ImageFont.load_default(LABEL * 0.6))
-        picture = to_pil(image)
-        sheet.paste(picture.resize(shown, PILImage.Resampling.LANCZOS), (x, LABEL + GAP))
-        for place, (top, left) in enumerate(corners):
-            crop = picture.crop((left, top, left + side, top + side))
-            crop = crop.resize((zoom, zoom), PILImage.Resampling.NEAREST)
-            sheet.paste(crop, (x + place * (zoom + GAP), LABEL + shown[1] + 2 * GAP))
-            box = [x + left * ratio, LABEL + GAP + top * ratio]
-            draw.rectangle([*box, box[0] + side * ratio, box[1] + side * ratio], outline=FRAME)
-    return sheet
+    columns = [_column(image, label, corners) for image, label in zip((before, after), labels, strict=True)]
+    return draw_sheet([], grid(list(zip(*columns, strict=True))))
+
+
+def _column(image: Tensor, label: str, corners: list[tuple[int, int]]) -> list[Cell]:
+    """Return the label, the image with frames around its crops, and the enlarged crops."""
+    side = min(CROP, *image.shape[-2:])
+    picture = shown(image, least=320, most=(1280, 640))
+    ratio = picture.shape[1] / image.shape[-1]
+    for corner in corners:
+        _frame(picture, *(round(ratio * place) for place in (*corner, side)))
+    zoom = max(1, (max(320, picture.shape[1]) - GAP * (CROPS - 1)) // CROPS // side)
+    crops = [enlarged(to_pixels(image[..., top : top + side, left : left + side]), zoom) for top, left in corners]
+    return [text_cell(label), picture_cell(picture), grid([[picture_cell(crop) for crop in crops]])]
+
+
+def _frame(pixels: Pixels, top: int, left: int, side: int) -> None:
+    """Draw the border of a square."""
+    square = pixels[top : top + side, left : left + side]
+    square[[0, -1]] = FRAME
+    square[:, [0, -1]] = FRAME
 
 
 def _busiest_corners(before: Tensor, after: Tensor) -> list[tuple[int, int]]:
-    """Return the (top, left) of non-overlapping crops with the largest mean difference."""
+    """Find the (top, left) corners of the non-overlapping crops with the largest mean difference."""
     height, width = after.shape[-2:]
     side = min(CROP, height, width)
     change = (after - before).abs().mean(dim=1)[0]

@@ -1,43 +1,40 @@
-"""Pictures of blur kernels: one with its measures, or two with their difference. Knows nothing about files."""
+"""Drawings of blur kernels: one with its measures, or two with their difference. Knows nothing about files."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import torch
-from PIL import Image as PILImage
-from PIL import ImageDraw, ImageFont
+import numpy as np
 from torch import Tensor
 
 from innersr.physics.kernel_comparison import Difference, centred_alike, covariance_of
 from innersr.physics.kernels import centre_of_mass, shape_of
-from innersr.plots.sheets import FAINT, FINE, FINER, GRID, PAPER, PLOT, Row, table
+from innersr.plots.sheets import Cell, Pixels, draw_sheet, grid, plot_cell, text_cell
 
-SIDE = 380  # pixels of the side that a kernel is drawn with, at most
-LARGEST_ZOOM = 40  # pixels of one tap
-GRIDDED = 8  # pixels of a tap from which lines between the taps are drawn
-TICKS = 6  # numbers along an axis, about
-MARGIN = 26  # pixels beside the kernel, for the numbers
-POSITIVE, NEGATIVE, ELLIPSE = (10, 40, 95), (170, 20, 50), (240, 110, 20)
-LEGEND = ("blue above 0, red below: the square root of the weight", "ellipse: one standard deviation")
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COLOURS = "RdBu"  # red for negative weights, white for 0, blue for positive ones
+ELLIPSE = "#f06e14"
 
 
-def kernel_sheet(kernel: Tensor, title: str) -> PILImage.Image:
+def kernel_sheet(kernel: Tensor, title: str) -> Pixels:
     """Draw a kernel enlarged, the ellipse of its covariance over it, its measures above it.
 
     Args:
         kernel: (rows, columns).
-        title: what it is.
+        title: above everything.
     """
-    lines = [title, *measures_of(kernel), *LEGEND]
-    return table(lines, [""], [Row("", [kernel_cell(kernel)])])
+    return draw_sheet([title, *measures_of(kernel), *_legend()], kernel_cell(kernel))
 
 
-def comparison_sheet(kernels: tuple[Tensor, Tensor], names: tuple[str, str], gap: Difference) -> PILImage.Image:
-    """Draw two kernels side by side, centred, and what is left when the second is taken from the first.
+def kernel_pair_sheet(kernels: tuple[Tensor, Tensor], names: tuple[str, str], gap: Difference) -> Pixels:
+    """Draw two kernels side by side, centred, and the first minus the second.
 
     Args:
-        kernels: the second is what the first is measured by.
+        kernels: the second is the reference.
         names: one line for each.
         gap: how they differ.
     """
@@ -46,16 +43,13 @@ def comparison_sheet(kernels: tuple[Tensor, Tensor], names: tuple[str, str], gap
     peak = float(max(first.max(), second.max()))
     headings = ["\n".join([name, *measures_of(kernel)]) for name, kernel in zip(names, kernels, strict=True)]
     headings.append(f"first - second\nlargest {float(rest.abs().max()):.2g}, of taps up to {peak:.2g}")
-    cells = [
-        kernel_cell(first, peak=peak),
-        kernel_cell(second, peak=peak),
-        kernel_cell(rest, peak=peak, has_ellipse=False),
-    ]
-    return table([f"{names[0]} against {names[1]}", *measures_of_difference(gap), *LEGEND], headings, [Row("", cells)])
+    cells = [kernel_cell(first, peak), kernel_cell(second, peak), kernel_cell(rest, peak, has_ellipse=False)]
+    lines = [f"{names[0]} against {names[1]}", *measures_of_difference(gap), *_legend()]
+    return draw_sheet(lines, grid([[text_cell(heading) for heading in headings], cells]))
 
 
 def measures_of(kernel: Tensor) -> list[str]:
-    """Return lines that say how wide a kernel is: standard deviations, covariance."""
+    """Describe a kernel's width: standard deviations, covariance."""
     shape = shape_of(kernel)
     long, short = shape.deviations
     xx, xy, yy = covariance_of(kernel)
@@ -67,7 +61,7 @@ def measures_of(kernel: Tensor) -> list[str]:
 
 
 def measures_of_difference(gap: Difference) -> list[str]:
-    """Return lines that say how far two kernels are apart."""
+    """Describe how much two kernels differ."""
     angle = "none (one is round)" if gap.angle is None else f"{gap.angle:.0f} deg"
     return [
         f"angle between the long axes {angle}",
@@ -75,7 +69,7 @@ def measures_of_difference(gap: Difference) -> list[str]:
     ]
 
 
-def kernel_cell(kernel: Tensor, *, peak: float | None = None, has_ellipse: bool = True) -> PILImage.Image:
+def kernel_cell(kernel: Tensor, peak: float | None = None, *, has_ellipse: bool = True) -> Cell:
     """Return an enlarged kernel with numbered rows and columns.
 
     Args:
@@ -84,59 +78,44 @@ def kernel_cell(kernel: Tensor, *, peak: float | None = None, has_ellipse: bool 
         has_ellipse: draw the ellipse of one standard deviation, its axes and its centre.
     """
     rows, columns = kernel.shape
-    zoom = min(LARGEST_ZOOM, max(1, SIDE // max(rows, columns)))
-    drawn = to_colours(kernel, peak).resize((columns * zoom * FINER, rows * zoom * FINER), PILImage.Resampling.NEAREST)
-    draw = ImageDraw.Draw(drawn)
-    fine = zoom * FINER
-    if zoom >= GRIDDED:
-        for row in range(1, rows):
-            draw.line([(0, row * fine), (drawn.width, row * fine)], fill=GRID)
-        for column in range(1, columns):
-            draw.line([(column * fine, 0), (column * fine, drawn.height)], fill=GRID)
-    if has_ellipse:
-        _draw_ellipse(draw, kernel, fine)
-    small = drawn.resize((columns * zoom, rows * zoom), PILImage.Resampling.LANCZOS)
-    cell = PILImage.new("RGB", (small.width + 2 * MARGIN, small.height + MARGIN), PAPER)
-    cell.paste(small, (MARGIN, 0))
-    draw, font = ImageDraw.Draw(cell), ImageFont.load_default(FINE)
-    draw.rectangle([MARGIN, 0, MARGIN + small.width - 1, small.height - 1], outline=FAINT)
-    for row in _ticks(rows):
-        draw.text((MARGIN - 5, (row + 0.5) * zoom), str(row), fill=FAINT, font=font, anchor="rm")
-    for column in _ticks(columns):
-        draw.text((MARGIN + (column + 0.5) * zoom, small.height + 4), str(column), fill=FAINT, font=font, anchor="ma")
-    return cell
+    zoom = min(40, 380 / max(rows, columns))  # pixels of one tap
+    weights = (kernel / (peak or float(kernel.abs().max()) or 1.0)).numpy(force=True)
+
+    def plot(axes: Axes) -> None:
+        axes.imshow(np.sign(weights) * np.sqrt(np.abs(weights)), cmap=COLOURS, vmin=-1, vmax=1, aspect="auto")
+        axes.set_xticks(_numbered(columns))
+        axes.set_yticks(_numbered(rows))
+        if zoom >= 8:
+            axes.set_xticks(np.arange(0.5, columns - 1), minor=True)
+            axes.set_yticks(np.arange(0.5, rows - 1), minor=True)
+            axes.grid(which="minor", color="#dedede", linewidth=1)
+            axes.tick_params(which="minor", length=0)
+        if has_ellipse:
+            _plot_ellipse(axes, kernel)
+
+    return plot_cell(round(columns * zoom), round(rows * zoom), plot, left=26, right=26, below=20)
 
 
-def to_colours(kernel: Tensor, peak: float | None = None) -> PILImage.Image:
-    """Return one pixel for each tap, from white for nothing to the darkest for `peak`.
-
-    The square root shows the tails.
-    """
-    largest = peak or float(kernel.abs().max()) or 1.0
-    depth = (kernel.abs() / largest).clamp(0, 1).sqrt()[..., None]
-    darkest = torch.where((kernel < 0)[..., None], torch.tensor(NEGATIVE), torch.tensor(POSITIVE))
-    levels = (1 - depth) * torch.tensor(PLOT) + depth * darkest
-    return PILImage.fromarray(levels.round().to(torch.uint8).numpy())
-
-
-def _draw_ellipse(draw: ImageDraw.ImageDraw, kernel: Tensor, zoom: int) -> None:
-    """Draw the ellipse of one standard deviation around the centre of mass, and its two axes."""
+def _plot_ellipse(axes: Axes, kernel: Tensor) -> None:
+    """Plot the ellipse of one standard deviation around the centre of mass, and its two axes."""
     shape, (row, column) = shape_of(kernel), centre_of_mass(kernel)
     long, short = shape.deviations
-
-    def place(turn: float) -> tuple[float, float]:
-        along, across = long * math.cos(turn), short * math.sin(turn)
-        x = column + along * math.cos(shape.angle) - across * math.sin(shape.angle)
-        y = row + along * math.sin(shape.angle) + across * math.cos(shape.angle)
-        return (x + 0.5) * zoom, (y + 0.5) * zoom
-
-    width = 2 * FINER
-    draw.line([place(2 * math.pi * n / 72) for n in range(73)], fill=ELLIPSE, width=width, joint="curve")
-    for turn in (0.0, math.pi / 2):
-        draw.line([place(turn), place(turn + math.pi)], fill=ELLIPSE, width=FINER)
+    cos, sin = math.cos(shape.angle), math.sin(shape.angle)
+    for turns, width in (
+        (np.linspace(0, 2 * math.pi, 73), 2),
+        (np.array([0, math.pi]), 1),
+        (np.array([0.5, 1.5]) * math.pi, 1),
+    ):
+        along, across = long * np.cos(turns), short * np.sin(turns)
+        x, y = column + along * cos - across * sin, row + along * sin + across * cos
+        axes.plot(x, y, color=ELLIPSE, linewidth=width, scalex=False, scaley=False)
 
 
-def _ticks(length: int) -> range:
-    """Return the numbers of the rows that are numbered, the middle one of odd ones among them."""
-    step = max(1, math.ceil(length / TICKS))
+def _numbered(length: int) -> range:
+    """Return about six rows that are numbered; if their count is odd, the middle one is among them."""
+    step = max(1, math.ceil(length / 6))
     return range((length // 2) % step, length, step)
+
+
+def _legend() -> Sequence[str]:
+    return "blue above 0, red below: the square root of the weight", "ellipse: one standard deviation"

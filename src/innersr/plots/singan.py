@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from PIL import Image as PILImage
 from torch import Tensor
 
 from innersr.metrics.grey_levels import PEAK
-from innersr.plots.sheets import Points, Row, axis_of, curve_cell, picture_cell, table
+from innersr.plots.sheets import TEXT, Cell, Pixels, draw_sheet, fitted, grid, picture_cell, plot_cell, text_cell
 from innersr.run import Run
 from innersr.singan.folder.files import SavedModel
 from innersr.singan.model import PictureModel, rebuilt_at
@@ -20,13 +20,15 @@ from innersr.singan.pyramid import Size, pictures_of
 from innersr.singan.scores import PATCH, SCALES, diversity, rmse, scores_of
 from innersr.singan.settings import described
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 SAMPLES = 3  # of each start scale
-PICTURES = 3  # of a subject at most
-LARGEST, SMALLEST, WIDTH = 220, 90, 2000  # pixels of a cell; and of all of them together, about
-CURVE = 0.6  # height of the curves, in units of their width
+
+Points = Sequence[tuple[float, float]]
 
 
-def report_sheet(name: str, saved: SavedModel, log: Sequence[Mapping[str, Any]], run: Run) -> PILImage.Image:
+def report_sheet(name: str, saved: SavedModel, log: Sequence[Mapping[str, Any]], run: Run) -> Pixels:
     """Draw what a folder holds, as far as it is trained.
 
     Args:
@@ -37,60 +39,96 @@ def report_sheet(name: str, saved: SavedModel, log: Sequence[Mapping[str, Any]],
     """
     model, source = saved.model, saved.record.source
     sizes, trained = model.sizes[0], len(model.scales)
-    cell = min(LARGEST, max(SMALLEST, WIDTH // len(sizes)))
-    rows = []
-    for number, picture in enumerate(saved.pictures[:PICTURES]):
+    side = min(220, max(90, 2000 // len(sizes)))  # pixels of a cell, so that all together have about 2000
+    headings = [text_cell(f"scale {scale}\n{_pixels(size)}") for scale, size in enumerate(sizes)]
+    rows: list[Sequence[Cell | None]] = [[None, *headings]]
+    for number, picture in enumerate(saved.pictures[:3]):
         which = f" {number + 1}" if len(saved.pictures) > 1 else ""
         rebuilt = [rebuilt_at(model, number, scale) for scale in range(trained)]
         pyramid = pictures_of(picture, model.sizes[number])
-        rows.append(Row(f"picture{which}", _cells(pyramid, source, cell, len(sizes))))
-        rows.append(Row(f"reconstruction{which}", _cells(rebuilt, source, cell, len(sizes))))
+        rows.append([text_cell(f"picture{which}"), *_cells(pyramid, source, side)])
+        rows.append([text_cell(f"reconstruction{which}"), *_cells(rebuilt, source, side)])
     figures = []
     if model.is_complete:
         figures = [_figures(saved, run)]
-        rows += _samples(model, source, cell, run)
-    rows += _curves(log, len(sizes), saved.record.settings.iterations, cell)
-    lines = [name, *_facts(saved, log), *figures]
-    return table(lines, [f"scale {scale}\n{_pixels(size)}" for scale, size in enumerate(sizes)], rows)
+        rows += _samples(model, source, side, run)
+    if log:
+        rows += _curves(log, len(sizes), saved.record.settings.iterations, side)
+    return draw_sheet([name, *_facts(saved, log), *figures], grid(rows, across="left"))
 
 
-def _cells(pictures: Sequence[Tensor], source: Source, side: int, count: int) -> list[PILImage.Image | None]:
-    drawn = [picture_cell(visible(picture, source), (side, side)) for picture in pictures]
-    return [*drawn, *[None] * (count - len(drawn))]
+def _cells(pictures: Sequence[Tensor], source: Source, side: int) -> list[Cell]:
+    return [picture_cell(fitted(visible(picture, source), side)) for picture in pictures]
 
 
-def _samples(model: PictureModel, source: Source, side: int, run: Run) -> list[Row]:
+def _samples(model: PictureModel, source: Source, side: int, run: Run) -> list[Sequence[Cell]]:
     columns = []
     for start in run.steps("report", len(model.scales), limited=False):
         drawn = model.sample(SAMPLES, start=start, run=dataclasses.replace(run, report=None))
-        columns.append(_cells(drawn.split(1), source, side, SAMPLES))
+        columns.append(_cells(drawn.split(1), source, side))
     return [
-        Row(f"sample {number + 1},\nrandom from\nthis scale on", cells)
+        [text_cell(f"sample {number + 1},\nrandom from\nthis scale on"), *cells]
         for number, cells in enumerate(zip(*columns, strict=True))
     ]
 
 
-def _curves(log: Sequence[Mapping[str, Any]], count: int, iterations: int, width: int) -> list[Row]:
-    critic: list[Points] = [_points(log, scale, "critic", 1.0) for scale in range(count)]
-    errors: list[Points] = [_points(log, scale, "reconstruction", 0.5) for scale in range(count)]
-    errors = [[(x, PEAK / 2 * y) for x, y in points] for points in errors]  # of [-1, 1], in levels
-    rows = []
-    for label, curves, is_logarithmic in (
-        ("critic's score,\nreal - fake", critic, False),
-        ("reconstruction\nerror, RMS, in\nlevels of 255", errors, True),
-    ):
-        axis = axis_of(curves, is_logarithmic=is_logarithmic)
-        box = (width, round(CURVE * width))
-        cells = [
-            curve_cell(points, axis, box, until=iterations, is_labelled=number == 0)
-            for number, points in enumerate(curves)
-        ]
-        rows.append(Row(label, cells))
-    return rows if log else []
+def _curves(log: Sequence[Mapping[str, Any]], count: int, iterations: int, width: int) -> list[Sequence[Cell]]:
+    critic = [_points(log, scale, "critic", float) for scale in range(count)]
+    # The log has the mean square in [-1, 1]; RMS in levels of 255 is what one can picture.
+    errors = [_points(log, scale, "reconstruction", lambda error: PEAK / 2 * error**0.5) for scale in range(count)]
+    return [
+        [text_cell("critic's score,\nreal - fake"), *curve_cells(critic, iterations, width)],
+        [
+            text_cell("reconstruction\nerror, RMS, in\nlevels of 255"),
+            *curve_cells(errors, iterations, width, is_logarithmic=True),
+        ],
+    ]
 
 
-def _points(log: Sequence[Mapping[str, Any]], scale: int, name: str, power: float) -> list[tuple[float, float]]:
-    return [(line["iteration"], float(line[name]) ** power) for line in log if line["scale"] == scale]
+def curve_cells(curves: Sequence[Points], last: int, width: int, *, is_logarithmic: bool = False) -> list[Cell]:
+    """Return a plot for each curve, all on one axis, which the first has the values of.
+
+    Args:
+        curves: (x, y) in the order of x; an empty one leaves its plot empty. The last value is written above it.
+        last: x at the right border; at the left one it is 0.
+        width: of each plot in pixels.
+        is_logarithmic: equal factors are equal distances; otherwise 0 is on the axis.
+    """
+    # With room at the top, where the last value stands.
+    values = [y for points in curves for _, y in points if y > 0 or not is_logarithmic]
+    if is_logarithmic:
+        low, high = min(values, default=1.0) / 1.1, max(values, default=10.0) * 1.3
+    else:
+        low, high = min([0.0, *values]), max([0.0, *values])
+        low, high = low - 0.05 * (high - low), high + 0.2 * (high - low) or 1.0
+
+    def plot(axes: Axes, points: Points, is_first: bool) -> None:
+        from matplotlib.ticker import LogLocator, MaxNLocator
+
+        axes.plot(*zip(*points, strict=True) if points else ([], []), color="#1e5aa0", linewidth=1.3)
+        axes.set(xlim=(0, last), ylim=(low, high), xticks=[])
+        if is_logarithmic:
+            axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.minorticks_off()
+        else:
+            axes.yaxis.set_major_locator(MaxNLocator(4))
+        axes.yaxis.set_major_formatter("{x:.4g}" if is_first else "")
+        axes.tick_params(axis="y", pad=-4)  # into the plot
+        for label in axes.get_yticklabels():
+            label.set_horizontalalignment("left")
+        axes.grid(axis="y", color="#dedede", linewidth=1)
+        if points:
+            axes.text(0.97, 0.95, f"{points[-1][1]:.3g}", ha="right", va="top", size=TEXT - 2, transform=axes.transAxes)
+
+    return [
+        plot_cell(width, round(0.6 * width), partial(plot, points=points, is_first=number == 0))
+        for number, points in enumerate(curves)
+    ]
+
+
+def _points(log: Sequence[Mapping[str, Any]], scale: int, name: str, unit: Callable[[float], float]) -> Points:
+    return [(line["iteration"], unit(line[name])) for line in log if line["scale"] == scale]
 
 
 def _facts(saved: SavedModel, log: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -14,7 +14,7 @@ from innersr.commands.singan.shared import blaming, check_sheet, read_image, siz
 from innersr.errors import InputError
 from innersr.images.conversions import image_from
 from innersr.images.io import save
-from innersr.plots.sheets import to_pil
+from innersr.plots.sheets import to_pixels
 from innersr.plots.singan import report_sheet
 from innersr.run import Run
 from innersr.singan.fit import Watch, begun, fit
@@ -132,7 +132,7 @@ def _on_scale(request: TrainRequest, source: Source, voice: Voice) -> Callable[[
                 sample = model.generate(model.random_noise(request.run.seed, 0), sizes)
             pictures = sample, rebuilt_at(model, 0, scale)
             for picture, file in zip(pictures, _previews(request.preview, scale, len(sizes)), strict=True):
-                save(image_from(to_pil(visible(picture, source)))[0], file, overwrite=True)
+                save(image_from(to_pixels(visible(picture, source)))[0], file, overwrite=True)
 
     return show
 
