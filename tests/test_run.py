@@ -121,6 +121,25 @@ def test_without_a_limit_no_time_is_used(clock):
     assert run.time_used() == 0
 
 
+def test_a_time_limit_counts_from_the_start_of_each_use(clock):
+    run = Run(device="cpu", time_limit=20)
+    for _ in range(2):
+        begun = run.start()
+        clock.now += 10
+        assert begun.time_used() == 0.5
+        assert begun.start() is begun
+    assert run.time_used() == 0
+
+
+def test_a_loop_starts_the_clock_of_a_run_that_has_none(clock):
+    run, done = Run(device="cpu", time_limit=2.5), []
+    clock.now += 100
+    for step in run.steps("learn", 10):
+        done.append(step)
+        clock.now += 1
+    assert done == [0, 1, 2]
+
+
 def test_a_changed_copy_keeps_the_start(clock):
     run = timed_run(time_limit=20)
     clock.now += 10

@@ -122,7 +122,7 @@ def upscale_image(
     Raises:
         InputError: an unknown `alpha`, NaN or infinite values, or the method refuses the image.
     """
-    started = time.monotonic()
+    started, run = time.monotonic(), run.start()
     with run.exact():
         sight = _sight_of(image, run, alpha)
         cause = _examined(sight, scale, run) if degradation is None else degradation

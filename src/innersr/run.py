@@ -1,4 +1,4 @@
-"""Circumstances of a computation: where it runs, how long it may take, who is told.
+"""Execution settings: device, precision, seed, tile size, time limit, progress, cancellation.
 
 Knows nothing about pixels or papers.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -21,7 +21,7 @@ REPORT_INTERVAL = 0.1  # seconds between two progress reports
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """One report on a long loop: `done` of at most `total` steps of `stage`."""
+    """Progress of a long loop: `done` of at most `total` steps of `stage`."""
 
     stage: str
     done: int
@@ -42,20 +42,23 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """Where, how long, and who is told.
+    """Execution settings of a computation.
+
+    A run holds no running clock: its time limit counts anew for every image. `start` gives the copy whose clock runs;
+    the pipeline makes one per image and each method's `adapt` one for itself, unless its run has been started.
 
     Args:
         device: "auto" (CUDA, then MPS, then CPU), or any torch device name.
         precision: of network passes while learning. "auto" takes bf16 where the device computes it
             natively, and fp32 elsewhere. Results are always computed in fp32.
         seed: of every random draw. Same seed, settings and device give the same bytes.
-        tile: side in LR pixels of the tiles that trained networks pass over; 0 for the whole image at once, None
-            for what the free memory allows. It changes no result by more than rounding.
-        time_limit: seconds from the construction of this object after which learning ends with what it
-            has; None for no limit.
-        report: called with a `Progress` as a loop begins, at most ten times a second while it runs, and when
-            it has come to its end or to the time limit; a loop may also be left early.
-        cancelled: asked once per step; when it answers True, `Cancelled` is raised.
+        tile: side in LR pixels of the tiles that a network is applied to; 0 for the whole image at once, None for
+            a size that fits the free memory. Results change by rounding at most.
+        time_limit: seconds per image after which learning ends with its current weights; None for no limit.
+        report: called with a `Progress` when a loop starts, at most ten times a second while it runs, and at its
+            end or time limit; a loop may also be left early.
+        cancelled: called once per step; `Cancelled` is raised when it returns True.
+        started: reading of the monotonic clock at `start`; None before.
 
     Raises:
         InputError: unknown device or precision, a negative tile, or a time limit that is not positive.
@@ -68,7 +71,7 @@ class Run:
     time_limit: float | None = None
     report: Callable[[Progress], None] | None = field(default=None, compare=False)
     cancelled: Callable[[], bool] | None = field(default=None, compare=False)
-    started: float = field(default_factory=time.monotonic, compare=False, repr=False)
+    started: float | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
@@ -116,9 +119,15 @@ class Run:
         """
         return torch.Generator().manual_seed(self.seed)
 
+    def start(self) -> Run:
+        """This run with its clock started; the same run if it has been started already."""
+        return self if self.started is not None else replace(self, started=time.monotonic())
+
     def time_used(self) -> float:
-        """Return the fraction of the time limit that has passed, 0 without a limit; above 1 it is over."""
-        return 0.0 if self.time_limit is None else (time.monotonic() - self.started) / self.time_limit
+        """Fraction of the time limit that has passed; above 1 it is over. 0 without a limit or before `start`."""
+        if self.time_limit is None or self.started is None:
+            return 0.0
+        return (time.monotonic() - self.started) / self.time_limit
 
     def check_cancelled(self) -> None:
         """Raise `Cancelled` if the caller wants to stop."""
@@ -126,11 +135,11 @@ class Run:
             raise Cancelled("cancelled")
 
     def steps(self, stage: str, total: int, *, limited: bool = True) -> Steps:
-        """Return an iterator over range(total) that reports and can be cancelled.
+        """Iterator over range(total) that reports progress and can be cancelled.
 
-        Unless it is not `limited`, it ends at the time limit: for loops that may stop anywhere, as learning may.
+        A `limited` one ends at the time limit, as learning may; its clock starts here if it is not running.
         """
-        return Steps(self, stage, total, limited=limited)
+        return Steps(self.start() if limited else self, stage, total, limited=limited)
 
 
 class Steps:

@@ -353,3 +353,24 @@ def test_the_draft_of_tailor_takes_the_prior_as_it_is():
 def test_a_method_without_presets_takes_none():
     with pytest.raises(InputError, match="unknown preset 'best' of bicubic; it has none"):
         make_method("bicubic", "best")
+
+
+def test_a_run_used_twice_has_its_full_time_twice(monkeypatch, name):
+    """A clock that advances by a second whenever it is read, and by an hour between two images."""
+    clock = SimpleNamespace(now=0.0)
+
+    def monotonic():
+        clock.now += 1
+        return clock.now
+
+    monkeypatch.setattr("innersr.run.time", SimpleNamespace(monotonic=monotonic))
+    reports = []
+    run = Run(device="cpu", precision="fp32", time_limit=3000.0, report=reports.append)
+    method = made(name, SMALL)
+    results = []
+    for _ in range(2):
+        results.append(upscaled(method, image(), run=run))
+        clock.now += 3600
+    learned = [report.done for report in reports if report.stage == "learn" and report.done == report.total]
+    assert len(learned) == 2 * learns(name)
+    assert torch.equal(*results)

@@ -6,7 +6,7 @@ import platform
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -121,7 +121,7 @@ def run_plan(plan: Plan, run: Run, rows_file: Path | None = None) -> Iterator[Ro
         row = known.get(_identity(key))
         if row is None:
             try:
-                row = compute_row(case, replace(run, started=time.monotonic()), plan.pictures)
+                row = compute_row(case, run.start(), plan.pictures)
             except InputError as error:  # says what, not where
                 raise ImageFileError(f"{case.entry.path}: {case.method} {scale_name(case.scale)}: {error}") from error
             if rows_file:

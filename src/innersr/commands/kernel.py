@@ -87,7 +87,7 @@ def estimate_kernel(request: EstimateRequest, voice: Voice) -> None:
     for note in image.notes:
         voice.note(f"{request.source}: {note}")
     with voice.progress(request.source.name) as report:
-        run = replace(request.run, report=report, started=started)
+        run = replace(request.run, report=report).start()
         find = _found_fast if request.method == "fast" else _found_by_kernelgan
         try:
             found = find(image, request, run)

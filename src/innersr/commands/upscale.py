@@ -171,7 +171,7 @@ def _upscale_file(source: Path, request: UpscaleRequest, method: Method, voice: 
         if request.compare.resolve() in (source.resolve(), target.resolve()):
             raise InputError(f"{request.compare}: --compare needs a file of its own")
         check_writable(request.compare, depth="uint8", bands=3, has_alpha=False, overwrite=request.overwrite)
-    run = replace(request.run, started=time.monotonic())
+    run = request.run.start()
     estimate = examine_image(image, scale, run, alpha=request.alpha) if request.kernel == AUTO else None
     if estimate is not None:
         voice.remark(f"{source}: {estimate.summary}")

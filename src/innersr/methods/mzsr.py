@@ -130,6 +130,7 @@ class MZSR:
             KernelError: a kernel larger than the image.
             CheckpointError: the prior cannot be read.
         """
+        run = run.start()
         self._check(lr, degradation)
         prior = self.prior or packaged_prior(degradation, self.network)
         network = load_stack(prior, degradation)

@@ -71,6 +71,7 @@ class SinGANUpscaling:
                 back-projection.
             run: where and how long; a time limit is shared out among the scales by their pixels.
         """
+        run = run.start()
         scale = math.sqrt(math.prod(degradation.scales))
         settings = self._settings(scale)
         height, width = (max(n, settings.min_size) for n in lr.shape[-2:])

@@ -108,6 +108,7 @@ class Tailor:
             InputError: there is no such prior, or it holds another network.
             CheckpointError: the prior cannot be read.
         """
+        run = run.start()
         head = _head(degradation)
         network = _load(_prior_for(self.prior, head)).to(lr.device)
         whole = degradation.rescaled(head)

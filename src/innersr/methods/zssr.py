@@ -114,6 +114,7 @@ class ZSSR:
             InputError: an image of fewer than 16 pixels on a side, or a sub-pixel network for a broken scale.
             KernelError: a kernel larger than the image.
         """
+        run = run.start()
         self._check(lr, degradation)
         generator = run.generator()
         stages, sources = self._stages(degradation, (lr.shape[-2], lr.shape[-1])), [lr]

@@ -89,7 +89,7 @@ class KernelGAN:
                 f"{lr.shape[-1]}x{lr.shape[-2]}; name a kernel instead"
             )
         with run.exact():
-            return degradation_at(scale, cleaned(self._learnt(lr, run)))
+            return degradation_at(scale, cleaned(self._learnt(lr, run.start())))
 
     def _learnt(self, lr: Tensor, run: Run) -> Tensor:
         """Return the generator's kernel, (13, 13) on the CPU."""

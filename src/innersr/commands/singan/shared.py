@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -126,7 +125,7 @@ def working(voice: Voice, path: Path, run: Run, advice: str) -> Iterator[Run]:
     """Give a run that reports its progress; where memory runs out, give the advice."""
     try:
         with voice.progress(path.name) as report, run.exact():
-            yield replace(run, report=report, started=time.monotonic())
+            yield replace(run, report=report).start()
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
