@@ -16,7 +16,7 @@ ROWS = [
     {"images", "metrics", "networks"},
     {"physics"},
     {"run", "settings"},
-    {"errors", "memory", "atomic"},
+    {"errors", "memory", "atomic", "json_lines"},
 ]
 HEIGHT = {package: -row for row, packages in enumerate(ROWS) for package in packages}
 FORBIDDEN = {"cli": "torch", "commands": "typer"}  # help answers at once; a command does not know how it is called

@@ -13,12 +13,12 @@ from typing import Any
 
 from innersr.benchmark.inputs import TRUE
 from innersr.errors import InputError
+from innersr.json_lines import read_records
 from innersr.physics.resize import Scale
 
 KEY = ("folder", "image", "method", "settings", "degradation", "scale", "seed", "device", "precision")
 ADDED_KEY = {"time_limit": None, "told": TRUE}  # what the rows of older files lack, with what held for them
 MEANS = ("psnr_y", "ssim_y", "consistency_psnr", "cpu_seconds", "wall_seconds")
-ROW_START = '{"'
 Row = dict[str, Any]
 
 
@@ -30,17 +30,15 @@ def read_rows(path: Path) -> list[Row]:
     """
     if not path.exists():
         return []
-    rows: list[Row] = []
     try:
-        *lines, rest = path.read_text(encoding="utf-8").split("\n")
-        for line in lines:
-            row = json.loads(line)
-            _identity(row)
-            rows.append(row)
-        if not rest.startswith(ROW_START[: len(rest)]):
-            raise ValueError
-    except (ValueError, KeyError, TypeError):
-        raise InputError(f"{path}: line {len(rows) + 1} is not a benchmark row; name another file") from None
+        rows = read_records(path)
+        for number, row in enumerate(rows, 1):
+            if not set(KEY) <= set(row):
+                raise ValueError(number)
+        if path.read_bytes().split(b"\n")[-1][:2] not in (b"", b"{", b'{"'):
+            raise ValueError(len(rows) + 1)
+    except ValueError as error:
+        raise InputError(f"{path}: line {error.args[0]} is not a benchmark row; name another file") from None
     return rows
 
 
@@ -99,12 +97,3 @@ def _check_appendable(path: Path) -> None:
 def _identity(row: Mapping[str, Any]) -> str:
     added = (row.get(key, value) for key, value in ADDED_KEY.items())
     return json.dumps([*(row[key] for key in KEY), *added], sort_keys=True)
-
-
-def _append(path: Path, row: Row) -> None:
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    complete = text[: text.rfind("\n") + 1]
-    if complete != text:
-        path.write_text(complete, encoding="utf-8")  # a crash cut the last line short
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row, sort_keys=True, allow_nan=False) + "\n")

@@ -15,11 +15,12 @@ import torch
 from torch import Tensor
 
 from innersr.benchmark.inputs import TRUE, check_told, measures_of, small_image, told_of
-from innersr.benchmark.rows import Row, _append, _check_appendable, _finite, _identity, read_rows, scale_name
+from innersr.benchmark.rows import Row, _check_appendable, _finite, _identity, read_rows, scale_name
 from innersr.errors import ImageFileError, InputError
 from innersr.images.folders import Entry, find_images, load_sharp
 from innersr.images.image import Image
 from innersr.images.io import save
+from innersr.json_lines import append_record
 from innersr.memory import _peak_memory, _reset_peak_memory
 from innersr.methods.protocols import Method
 from innersr.methods.registry import parse_method, settings_of
@@ -125,7 +126,7 @@ def run_plan(plan: Plan, run: Run, rows_file: Path | None = None) -> Iterator[Ro
             except InputError as error:  # says what, not where
                 raise ImageFileError(f"{case.entry.path}: {case.method} {scale_name(case.scale)}: {error}") from error
             if rows_file:
-                _append(rows_file, row)
+                append_record(rows_file, dict(sorted(row.items())))
         yield row
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
+
+from innersr.json_lines import append_record, read_records, write_records
 
 SummaryWriter: Any
 
@@ -26,15 +27,13 @@ class Journal:
     """
 
     def __init__(self, path: Path, events: Path, step: int) -> None:
-        kept = [line for line in _lines(path) if line["step"] <= step] if step else []
-        path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+        write_records(path, [line for line in read_records(path) if line["step"] <= step] if step else [])
         self._path = path
         self._events = None if SummaryWriter is None else SummaryWriter(str(events), purge_step=step)
 
     def write(self, step: int, record: dict[str, Any]) -> None:
         """Add a line; figures and figures by name become curves."""
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, **record}) + "\n")
+        append_record(self._path, {"step": step, **record})
         if self._events is None:
             return
         for name, value in record.items():
@@ -47,11 +46,3 @@ class Journal:
         """End the TensorBoard events."""
         if self._events is not None:
             self._events.close()
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    """Return the records of a journal; what a crash left of a last line does not count."""
-    if not path.exists():
-        return []
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith("\n")]

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from innersr.errors import CheckpointError
+from innersr.json_lines import append_record, line_of
 from innersr.networks.checkpoints import read_whole, write_whole
 
 
 def add_line(path: Path, record: dict[str, Any]) -> None:
     """Add a line, or raise CheckpointError."""
     try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record, allow_nan=False) + "\n")
+        append_record(path, record)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be written ({error.strerror}); check the free space") from error
 
@@ -22,7 +22,7 @@ def add_line(path: Path, record: dict[str, Any]) -> None:
 def cut_lines(path: Path, scale: int, iteration: int) -> None:
     """Drop the lines after an iteration of a scale: what they speak of was lost, and is learnt once more."""
     kept = [line for line in read_lines(path) if (line["scale"], line["iteration"]) <= (scale, iteration)]
-    write_whole(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
+    write_whole(path, "".join(map(line_of, kept)).encode())
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

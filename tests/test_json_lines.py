@@ -1,0 +1,38 @@
+"""Logs of one JSON object per line."""
+
+import pytest
+
+from innersr.json_lines import append_record, read_records, write_records
+
+
+def test_records_come_back_in_order(tmp_path):
+    path = tmp_path / "log.jsonl"
+    assert read_records(path) == []
+    write_records(path, [{"step": 1}])
+    append_record(path, {"step": 2, "name": "Ü"})
+    assert read_records(path) == [{"step": 1}, {"step": 2, "name": "Ü"}]
+
+
+@pytest.mark.parametrize("rest", ['{"step"', "{", '{"step": 3}'])
+def test_a_line_that_a_crash_cut_short_does_not_count(tmp_path, rest):
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"step": 1}\n' + rest)
+    assert read_records(path) == [{"step": 1}]
+    append_record(path, {"step": 2})
+    assert read_records(path) == [{"step": 1}, {"step": 2}]
+
+
+@pytest.mark.parametrize("line", ["nonsense", "[1]", "7", "[" * 100_000])
+def test_a_line_that_is_no_object_is_named_by_its_number(tmp_path, line):
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"step": 1}\n' + line + "\n")
+    with pytest.raises(ValueError, match="^2$"):
+        read_records(path)
+
+
+def test_nothing_is_written_that_is_not_json(tmp_path):
+    path = tmp_path / "log.jsonl"
+    append_record(path, {"loss": 1.0})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        append_record(path, {"loss": float("nan")})
+    assert read_records(path) == [{"loss": 1.0}]
