@@ -2,42 +2,41 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from innersr.errors import InputError
 
-SEQUENCES: Mapping[str, tuple[type[int] | type[float], str]] = {
-    "tuple[int, ...]": (int, "whole numbers separated by commas"),
-    "tuple[float, ...]": (float, "numbers separated by commas"),
-}
 
-
-def parse_setting(key: str, text: str, kind: str) -> object:
-    """Return the value of a setting given as text.
+def values_of(owner: str, texts: Mapping[str, str], *kinds: Any) -> list[dict[str, Any]]:  # noqa: ANN401 (dataclasses)
+    """Values of settings given as text, sorted by the dataclass that has a field of that name.
 
     Args:
-        key: its name, for the error.
-        text: such as "500", "yes", or "0.01,0.005" of a sequence.
-        kind: of the field: "int", "float", "str", "bool", "tuple[int, ...]" or "tuple[float, ...]".
+        owner: what has the settings, for the errors.
+        texts: {"steps": "500"}.
+        kinds: dataclasses whose fields are int, float, str, bool, tuple[int, ...] or tuple[float, ...]. The first one
+            that has the field takes the value.
+
+    Returns:
+        Keyword arguments for each of `kinds`.
 
     Raises:
-        InputError: the text is no such value.
+        InputError: no dataclass has such a field, or the text does not fit the field.
     """
-    booleans = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-    try:
-        if kind == "bool":
-            return booleans[text.lower()]
-        if kind in SEQUENCES:
-            number, _ = SEQUENCES[kind]
-            return tuple(number(part) for part in text.split(","))
-        return {"int": int, "float": float, "str": str}[kind](text)
-    except (KeyError, ValueError):
-        wanted = SEQUENCES[kind][1] if kind in SEQUENCES else kind
-        raise InputError(f"setting {key} takes {wanted}, got {text!r}") from None
+    fields = [{field.name: str(field.type) for field in dataclasses.fields(kind)} for kind in kinds]
+    values: list[dict[str, Any]] = [{} for _ in kinds]
+    for name, text in texts.items():
+        place = next((place for place, names in enumerate(fields) if name in names), None)
+        if place is None:
+            known = ", ".join(name for names in fields for name in names) or "none"
+            raise InputError(f"{owner} has no setting {name!r}; it has {known}")
+        values[place][name] = _parsed(name, text, fields[place][name])
+    return values
 
 
 def parse_settings(assignments: Sequence[str]) -> dict[str, str]:
-    """Return {"steps": "500"} for ["steps=500"].
+    """{"steps": "500"} of ["steps=500"].
 
     Raises:
         InputError: an assignment without "=".
@@ -49,3 +48,18 @@ def parse_settings(assignments: Sequence[str]) -> dict[str, str]:
             raise InputError(f"a setting is written name=value, got {assignment!r}")
         settings[name.strip()] = value.strip()
     return settings
+
+
+def _parsed(name: str, text: str, kind: str) -> object:
+    numbers = {"int": int, "float": float}
+    is_sequence = kind.startswith("tuple[")
+    element = kind.removeprefix("tuple[").removesuffix(", ...]")
+    try:
+        if is_sequence:
+            return tuple(numbers[element](part) for part in text.split(","))
+        if kind == "bool":
+            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
+        return text if kind == "str" else numbers[kind](text)
+    except (KeyError, ValueError):
+        sequence = f"{'whole ' * (element == 'int')}numbers separated by commas"
+        raise InputError(f"setting {name} takes {sequence if is_sequence else kind}, got {text!r}") from None

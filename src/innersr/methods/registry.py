@@ -15,7 +15,7 @@ from innersr.methods.singan import SinGANUpscaling
 from innersr.methods.supervised import Supervised
 from innersr.methods.tailor import Tailor
 from innersr.methods.zssr import ZSSR
-from innersr.settings import parse_setting, parse_settings
+from innersr.settings import parse_settings, values_of
 
 METHODS: Mapping[str, type[Method]] = {
     "tailor": Tailor,
@@ -46,13 +46,8 @@ def make_method(name: str, preset: str | None = None, settings: Mapping[str, str
         there = f"there are {', '.join(presets)}" if presets else "it has none"
         raise InputError(f"unknown preset {preset!r} of {name}; {there}")
     method = METHODS[name]
-    fields = {field.name: field for field in dataclasses.fields(method)}  # type: ignore[arg-type]
-    values = dict(presets.get(preset or "balanced", {}))
-    for key, text in (settings or {}).items():
-        if key not in fields:
-            raise InputError(f"{name} has no setting {key!r}; it has {', '.join(fields) or 'none'}")
-        values[key] = parse_setting(key, text, str(fields[key].type))
-    return method(**values)
+    (values,) = values_of(name, settings or {}, method)
+    return method(**{**presets.get(preset or "balanced", {}), **values})
 
 
 def settings_of(method: Method) -> dict[str, Any]:

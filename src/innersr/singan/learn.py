@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from innersr.images.conversions import image_from
 from innersr.images.image import Image
 from innersr.images.io import read
 from innersr.run import Run
-from innersr.settings import parse_setting
+from innersr.settings import values_of
 from innersr.singan.fit import fit
 from innersr.singan.folder.files import ModelFolder, load_model
 from innersr.singan.model import PictureModel
@@ -34,13 +33,8 @@ def make_settings(preset: str = DEFAULT_PRESET, settings: Mapping[str, str] | No
     """
     if preset not in PRESETS:
         raise InputError(f"unknown preset {preset!r} of singan; there are {', '.join(PRESETS)}")
-    kinds = {field.name: str(field.type) for field in dataclasses.fields(SinGAN)}
-    values: dict[str, Any] = dict(PRESETS[preset])
-    for name, text in (settings or {}).items():
-        if name not in kinds:
-            raise InputError(f"singan has no setting {name!r}; it has {', '.join(kinds)}")
-        values[name] = parse_setting(name, text, kinds[name])
-    return SinGAN(**values)
+    (values,) = values_of("singan", settings or {}, SinGAN)
+    return SinGAN(**{**PRESETS[preset], **values})
 
 
 def learn_picture(

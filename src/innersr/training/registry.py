@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from innersr.errors import InputError
-from innersr.settings import parse_setting
+from innersr.settings import values_of
 from innersr.training.learner import Pace
 from innersr.training.objective import Lesson
 from innersr.training.objectives.mzsr import MZSRLesson
@@ -38,13 +36,5 @@ def lesson_and_pace(name: str, settings: Mapping[str, str]) -> tuple[Lesson[Any]
         InputError: an unknown setting, or a value that does not fit it.
     """
     kind: Any = LESSONS[name]
-    kinds = {"lesson": {f.name: str(f.type) for f in dataclasses.fields(kind)}}
-    kinds["pace"] = {f.name: str(f.type) for f in dataclasses.fields(Pace)}
-    values: dict[str, dict[str, Any]] = {"lesson": {}, "pace": {}}
-    for key, text in settings.items():
-        owners = [owner for owner, fields in kinds.items() if key in fields]
-        if not owners:
-            known = ", ".join([*kinds["lesson"], *kinds["pace"]])
-            raise InputError(f"{name} has no setting {key!r}; it has {known}")
-        values[owners[0]][key] = parse_setting(key, text, kinds[owners[0]][key])
-    return kind(**values["lesson"]), replace(PACES[name], **values["pace"])
+    lesson, pace = values_of(name, settings, kind, Pace)
+    return kind(**lesson), replace(PACES[name], **pace)
