@@ -127,7 +127,7 @@ def upscale_image(
         sight = _sight_of(image, run, alpha)
         cause = _examined(sight, scale, run) if degradation is None else degradation
         if isinstance(cause, Estimate):
-            fitted = seen = cause.told.fitted(sight.size)
+            fitted = seen = cause.given.fitted(sight.size)
         else:
             fitted = cause.fitted(sight.size)
             seen = _stretched(fitted, sight.spread)

@@ -76,14 +76,14 @@ def test_noise_is_found():
     loud = (lr + 10 / 255 * torch.randn(lr.shape, generator=torch.Generator().manual_seed(0))).clamp(0, 1)
     estimate = examine(loud, 2, RUN)
     assert 255 * estimate.degradation.noise == pytest.approx(10, abs=4)
-    assert 255 * (estimate.told.noise - estimate.degradation.noise) == pytest.approx(1.5)
+    assert 255 * (estimate.given.noise - estimate.degradation.noise) == pytest.approx(1.5)
 
 
 def test_a_jpeg_is_known_by_its_blocks():
     lr, _ = degraded("bicubic")
     estimate = examine(compressed(lr, 50), 2, RUN)
     assert estimate.jpeg_quality == pytest.approx(50, abs=20)
-    assert estimate.told.noise > estimate.degradation.noise > 0
+    assert estimate.given.noise > estimate.degradation.noise > 0
     assert estimate.degradation.kernel is None
 
 
@@ -154,20 +154,26 @@ def test_an_estimate_is_one_line_of_text():
     assert plain.summary == "blur: none beyond shrinking, noise 0.0/255, confidence medium"
 
 
-def test_of_a_clean_image_a_method_is_told_what_was_found():
+def test_a_method_is_given_the_degradation_found_in_a_clean_image():
     found = Degradation(scale=2, kernel=kernels.gaussian(4.0, 1.0, 0.5))
-    assert Estimate(degradation=found, confidence="high").told is found
+    assert Estimate(degradation=found, confidence="high").given is found
+
+
+def test_the_former_name_of_the_given_degradation_is_deprecated():
+    estimate = Estimate(degradation=Degradation(scale=2), confidence="high")
+    with pytest.warns(DeprecationWarning, match=r"Estimate\.given"):
+        assert estimate.told is estimate.given
 
 
 @pytest.mark.parametrize(("noise", "jpeg_quality"), [(3 / 255, None), (0.0, 80), (3 / 255, 80)])
-def test_of_a_noisy_or_compressed_image_a_method_is_told_less_blur(noise, jpeg_quality):
+def test_a_method_is_given_less_blur_than_found_in_a_noisy_or_compressed_image(noise, jpeg_quality):
     found = Degradation(scale=2, kernel=kernels.gaussian(4.0, 1.0, 0.5), anchor="aligned", noise=noise)
-    told = Estimate(degradation=found, confidence="high", jpeg_quality=jpeg_quality).told
-    assert kernels.shape_of(told.kernel) == pytest.approx((0.7 * 4, 0.7, 0.5), abs=1e-4)
-    assert told.offsets == pytest.approx(found.offsets, abs=1e-6)
-    assert told.noise == pytest.approx(noise and noise + 1.5 / 255)
+    given = Estimate(degradation=found, confidence="high", jpeg_quality=jpeg_quality).given
+    assert kernels.shape_of(given.kernel) == pytest.approx((0.7 * 4, 0.7, 0.5), abs=1e-4)
+    assert given.offsets == pytest.approx(found.offsets, abs=1e-6)
+    assert given.noise == pytest.approx(noise and noise + 1.5 / 255)
     plain = Degradation(scale=2, noise=noise)
-    assert Estimate(degradation=plain, confidence="low", jpeg_quality=jpeg_quality).told.kernel is None
+    assert Estimate(degradation=plain, confidence="low", jpeg_quality=jpeg_quality).given.kernel is None
 
 
 def test_two_images_at_once_are_refused():

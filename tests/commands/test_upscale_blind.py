@@ -206,7 +206,7 @@ def test_the_grain_is_put_back_when_asked_for(folder):
 
 def test_an_image_is_examined_at_the_scale_of_the_call_unless_its_degradation_is_given(examined):
     x, method = levels(), BackProjection()
-    known = Estimate(degradation=Degradation(scale=3, kernel=KERNEL, noise=NOISE), confidence="high").told
+    known = Estimate(degradation=Degradation(scale=3, kernel=KERNEL, noise=NOISE), confidence="high").given
     result = upscale(x, 3, method=method, run=RUN)
     assert [scale for _, scale in examined] == [3]
     assert np.array_equal(result, upscale(x, method=method, degradation=known, run=RUN))
@@ -233,7 +233,7 @@ def test_a_result_tells_what_was_found_out_and_none_where_it_was_told():
     image = Image(colour=torch.rand(1, 3, *SIDES))
     found = upscale_image(image, None, Bicubic(), RUN, scale=3)
     assert found.estimate.summary == SAID
-    assert found.degradation.scales == (3, 3) and found.degradation.noise == found.estimate.told.noise > NOISE
+    assert found.degradation.scales == (3, 3) and found.degradation.noise == found.estimate.given.noise > NOISE
     assert upscale_image(image, Degradation(scale=3), Bicubic(), RUN).estimate is None
 
 

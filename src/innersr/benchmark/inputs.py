@@ -64,7 +64,7 @@ def told_of(text: str, lr: Tensor, truth: Degradation, run: Run) -> tuple[Degrad
         return truth, None
     if text == AUTO:
         estimate = examine(lr, truth.scale, run)
-        return estimate.told, estimate
+        return estimate.given, estimate
     return parse_kernel(text, truth.scale), None
 
 

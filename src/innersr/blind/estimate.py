@@ -7,6 +7,7 @@ what it says of the parts is weighed by how sure it is of each.
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
@@ -55,10 +56,10 @@ class Estimate:
     """Of a compression that left traces, 1 to 100; None without any."""
 
     @property
-    def told(self) -> Degradation:
-        """What a method is told: of a noisy or compressed image more noise, and less blur.
+    def given(self) -> Degradation:
+        """The degradation to give to a method: of a noisy or compressed image with more noise and less blur.
 
-        What is sharpened wrongly hurts most, and a scene that is soft by itself looks like a blurred one.
+        Wrong sharpening hurts most, and a scene that is soft by itself looks like a blurred one.
         """
         found = self.degradation
         if found.noise == 0 and self.jpeg_quality is None:
@@ -69,6 +70,12 @@ class Estimate:
         long, short, angle = kernels.shape_of(found.kernel)
         kernel = kernels.gaussian(max(NARROW, CAUTIOUS * long), max(NARROW, CAUTIOUS * short), angle)
         return replace(found, kernel=kernel, anchor="aligned", noise=noise)
+
+    @property
+    def told(self) -> Degradation:
+        """Deprecated name of `given`."""
+        warnings.warn("Estimate.told is now Estimate.given", DeprecationWarning, stacklevel=2)
+        return self.given
 
     @property
     def summary(self) -> str:

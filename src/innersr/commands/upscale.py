@@ -224,7 +224,7 @@ def _told(estimate: Estimate, request: UpscaleRequest) -> Degradation | Estimate
     """Return the estimate with what the request knows better."""
     if request.noise is None:
         return replace(estimate, degradation=replace(estimate.degradation, wrap=request.wrap))
-    return replace(estimate.told, wrap=request.wrap, noise=request.noise / 255)
+    return replace(estimate.given, wrap=request.wrap, noise=request.noise / 255)
 
 
 def _record_of(estimate: Estimate) -> dict[str, Any]:
