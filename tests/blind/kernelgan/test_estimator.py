@@ -11,7 +11,7 @@ from helpers.methods import RUN, SINGLE, image
 from innersr.blind.kernelgan import estimator as kernelgan
 from innersr.blind.kernelgan.constraints import (
     TINY,
-    Balance,
+    LossWeights,
     border_penalty,
     centre_penalty,
     sparsity_penalty,
@@ -19,13 +19,13 @@ from innersr.blind.kernelgan.constraints import (
 )
 from innersr.blind.kernelgan.estimator import (
     KernelGAN,
-    cleaned,
     crop_weights,
-    crops_of,
     degradation_at,
-    places,
-    shrunk,
-    unlike,
+    downscale,
+    draw_crops,
+    draw_places,
+    gan_loss,
+    threshold_taps,
 )
 from innersr.blind.kernelgan.networks import DeepLinearGenerator, PatchDiscriminator
 from innersr.errors import Cancelled, InputError, KernelError
@@ -78,7 +78,7 @@ def test_the_kernel_is_the_response_to_a_point():
 def test_the_kernel_shrinks_and_learns_as_the_layers_do():
     network, x = generator(), image(3, (40, 36))
     by_layers = layer_by_layer(network, x.transpose(0, 1))
-    by_kernel = shrunk(x.transpose(0, 1), network.kernel())
+    by_kernel = downscale(x.transpose(0, 1), network.kernel())
     torch.testing.assert_close(by_kernel, by_layers.transpose(0, 1), rtol=1e-5, atol=1e-5)
     slow, fast = (torch.autograd.grad(y.square().sum(), list(network.parameters())) for y in (by_layers, by_kernel))
     for one, other in zip(slow, fast, strict=True):
@@ -91,16 +91,16 @@ def test_the_networks_are_as_large_as_the_papers():
 
 
 def test_a_crop_of_64_pixels_becomes_26_and_is_judged_in_20x20_patches():
-    small = shrunk(torch.zeros(3, 1, 64, 64), generator().kernel())
+    small = downscale(torch.zeros(3, 1, 64, 64), generator().kernel())
     judge = PatchDiscriminator(3, generator=draws())
     assert small.shape == (1, 3, 26, 26)
-    assert judge(small, judge.judging()).shape == (1, 1, 20, 20)
+    assert judge(small, judge.spectrally_normalised_weights()).shape == (1, 1, 20, 20)
 
 
 def test_judging_weights_have_a_largest_singular_value_of_1():
     judge = PatchDiscriminator(2, width=12, generator=draws())
     for _ in range(300):
-        judging = judge.judging()
+        judging = judge.spectrally_normalised_weights()
     matrices = [judging.first.flatten(1), *judging.inner.flatten(2), judging.last.flatten(1)]
     largest = torch.stack([torch.linalg.matrix_norm(matrix, 2) for matrix in matrices])
     torch.testing.assert_close(largest, torch.ones(7), rtol=0, atol=1e-3)
@@ -108,14 +108,14 @@ def test_judging_weights_have_a_largest_singular_value_of_1():
 
 def test_images_are_judged_one_by_one():
     judge, both = PatchDiscriminator(1, width=8, generator=draws()), torch.cat([image(), 0.2 * image(seed=3)])
-    judging = judge.judging()
+    judging = judge.spectrally_normalised_weights()
     together, alone = judge(both, judging), [judge(x[None], judging) for x in both]
     torch.testing.assert_close(together, torch.cat(alone), rtol=0, atol=SINGLE)
 
 
 def test_a_map_is_compared_with_one_value_everywhere():
-    assert float(unlike(torch.tensor([0.2, 0.6]), 1)) == pytest.approx(0.6)
-    assert float(unlike(torch.tensor([0.2, 0.6]), 0)) == pytest.approx(0.4)
+    assert float(gan_loss(torch.tensor([0.2, 0.6]), 1)) == pytest.approx(0.6)
+    assert float(gan_loss(torch.tensor([0.2, 0.6]), 0)) == pytest.approx(0.4)
 
 
 # The constraints
@@ -152,11 +152,11 @@ def test_a_tap_of_nothing_has_a_finite_slope():
 
 
 def test_the_bicubic_constraint_is_given_up_in_steps_once_it_is_met():
-    balance, weights = Balance(), []
+    loss_weights, weights = LossWeights(), []
     for step in range(3000):
-        balance.observe(step / 3000, 0.2 if step < 250 else 0.1)
+        loss_weights.observe(step / 3000, 0.2 if step < 250 else 0.1)
         if step % 200 == 0:
-            weights.append((balance.bicubic, balance.centre, balance.sparsity))
+            weights.append((loss_weights.bicubic, loss_weights.centre, loss_weights.sparsity))
     assert weights[:2] == [(5, 0, 0), (5, 0, 0)]
     assert weights[2] == (pytest.approx(0.05), 0, 0)
     assert weights[3] == (pytest.approx(5e-4), 1, 5)
@@ -164,10 +164,10 @@ def test_the_bicubic_constraint_is_given_up_in_steps_once_it_is_met():
 
 
 def test_to_have_been_near_for_a_moment_is_not_enough():
-    balance = Balance()
+    loss_weights = LossWeights()
     for step in range(3000):
-        balance.observe(step / 3000, 0.2 if step % 3 == 0 else 0.1)
-    assert balance.bicubic == 5
+        loss_weights.observe(step / 3000, 0.2 if step % 3 == 0 else 0.1)
+    assert loss_weights.bicubic == 5
 
 
 def test_a_kernel_of_nothing_is_not_near_the_bicubic_one():
@@ -177,12 +177,12 @@ def test_a_kernel_of_nothing_is_not_near_the_bicubic_one():
 
 
 def test_all_constraints_add_up():
-    balance, kernel = Balance(), taps((0, 0), (6, 6)) * 0.8
+    loss_weights, kernel = LossWeights(), taps((0, 0), (6, 6)) * 0.8
     first = 0.5 * sum_penalty(kernel) + 0.5 * border_penalty(kernel)
-    torch.testing.assert_close(balance.penalty(kernel), first)
-    balance.centre, balance.sparsity = 1.0, 5.0
+    torch.testing.assert_close(loss_weights.penalty(kernel), first)
+    loss_weights.centre, loss_weights.sparsity = 1.0, 5.0
     last = first + centre_penalty(kernel) + 5 * sparsity_penalty(kernel)
-    torch.testing.assert_close(balance.penalty(kernel), last)
+    torch.testing.assert_close(loss_weights.penalty(kernel), last)
 
 
 # The crops
@@ -193,12 +193,12 @@ def test_crops_are_taken_where_the_gradients_are():
     x[..., 80:] = image(1, (60, 40))
     weights = crop_weights(x, 20)
     assert weights.shape == (41, 101)
-    columns = [column for _, column in places(weights, 200, draws())]
+    columns = [column for _, column in draw_places(weights, 200, draws())]
     assert sum(column + 10 > 75 for column in columns) > 195
 
 
 def test_places_are_drawn_in_proportion_to_their_weights():
-    drawn = places(torch.tensor([[0.0, 1.0], [3.0, 0.0]]), 4000, draws())
+    drawn = draw_places(torch.tensor([[0.0, 1.0], [3.0, 0.0]]), 4000, draws())
     assert set(drawn) == {(0, 1), (1, 0)}
     assert drawn.count((1, 0)) == pytest.approx(3000, abs=4 * math.sqrt(4000 * 0.75 * 0.25))
 
@@ -210,7 +210,7 @@ def test_where_nothing_is_to_be_seen_every_place_is_as_good():
 
 def test_the_bicubic_target_is_the_middle_of_the_crop_itself_shrunk():
     x = image(3, (90, 101))
-    for crop in crops_of(x, 64, 5, draws()):
+    for crop in draw_crops(x, 64, 5, draws()):
         assert crop.large.shape == (3, 1, 64, 64)
         assert crop.target.shape == crop.real.shape == (1, 3, 26, 26)
         shrunk_crop = resize(crop.large, 0.5).transpose(0, 1)
@@ -219,19 +219,19 @@ def test_the_bicubic_target_is_the_middle_of_the_crop_itself_shrunk():
 
 def test_the_bicubic_target_has_a_gain_of_1_in_every_band():
     colours = torch.tensor([0.1, 0.5, 0.9])[None, :, None, None].expand(1, 3, 70, 70)
-    (crop,) = crops_of(colours, 64, 1, draws())
+    (crop,) = draw_crops(colours, 64, 1, draws())
     torch.testing.assert_close(crop.target, colours[..., :26, :26], rtol=0, atol=SINGLE)
 
 
 def test_small_images_are_seen_whole():
-    (crop,) = crops_of(image(1, (35, 48)), 64, 1, draws())
+    (crop,) = draw_crops(image(1, (35, 48)), 64, 1, draws())
     assert (crop.large.shape, crop.real.shape) == ((1, 1, 34, 34), (1, 1, 11, 11))
 
 
 def test_the_rim_is_left_out_where_there_is_room():
     x = torch.zeros(1, 1, 84, 84)
     x[..., 10:-10, 10:-10] = 1
-    for crop in crops_of(x, 64, 5, draws()):
+    for crop in draw_crops(x, 64, 5, draws()):
         assert float(crop.large.min()) == float(crop.real.min()) == 1
 
 
@@ -241,12 +241,12 @@ def test_the_rim_is_left_out_where_there_is_room():
 def test_faint_taps_are_removed():
     kernel = torch.full((13, 13), 1e-3)
     kernel[4:8, 4:8] = 0.05
-    result = cleaned(kernel)
+    result = threshold_taps(kernel)
     assert float(result.sum()) == pytest.approx(1)
     assert float(result[0, 0] / result[5, 5]) == pytest.approx((1e-3 - 0.75e-3) / (0.05 - 0.75e-3), rel=1e-4)
     # Of a kernel of 40 taps at most nothing is removed.
     few = kernels.gaussian(0.5, size=5)
-    torch.testing.assert_close(cleaned(F.pad(few, (4, 4, 4, 4)))[4:9, 4:9], few, rtol=0, atol=SINGLE)
+    torch.testing.assert_close(threshold_taps(F.pad(few, (4, 4, 4, 4)))[4:9, 4:9], few, rtol=0, atol=SINGLE)
 
 
 def covariance(kernel):
@@ -314,11 +314,11 @@ def test_noise_never_piles_up_in_what_is_learnt_from(monkeypatch):
     seen = []
 
     def recorded(*arguments):
-        for crop in crops_of(*arguments):
+        for crop in draw_crops(*arguments):
             seen.append(crop)
             yield crop
 
-    monkeypatch.setattr(kernelgan, "crops_of", recorded)
+    monkeypatch.setattr(kernelgan, "draw_crops", recorded)
     x = image(1, (32, 32))
     QUICK.estimate(x, 2, RUN)
     assert len(seen) == QUICK.steps

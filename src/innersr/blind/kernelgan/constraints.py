@@ -19,7 +19,7 @@ BORDER_WEIGHT = 30.0
 TINY = 1e-8  # below which a tap counts as such: at 0, |tap|^0.2 has no slope
 
 
-class Balance:
+class LossWeights:
     """The weights of the constraints, as learning goes on.
 
     At first the generator is held near bicubic shrinking; once it is there, that is given up in steps, and then the

@@ -16,8 +16,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from innersr.blind.kernelgan.constraints import Balance
-from innersr.blind.kernelgan.networks import KERNEL_SIDE, STRIDE, DeepLinearGenerator, Judging, PatchDiscriminator
+from innersr.blind.kernelgan.constraints import LossWeights
+from innersr.blind.kernelgan.networks import (
+    KERNEL_SIDE,
+    STRIDE,
+    DeepLinearGenerator,
+    DiscriminatorWeights,
+    PatchDiscriminator,
+)
 from innersr.errors import InputError, KernelError
 from innersr.physics import kernels
 from innersr.physics.degradation import Degradation
@@ -89,7 +95,7 @@ class KernelGAN:
                 f"{lr.shape[-1]}x{lr.shape[-2]}; name a kernel instead"
             )
         with run.exact():
-            return degradation_at(scale, cleaned(self._learnt(lr, run.start())))
+            return degradation_at(scale, threshold_taps(self._learnt(lr, run.start())))
 
     def _learnt(self, lr: Tensor, run: Run) -> Tensor:
         """Return the generator's kernel, (13, 13) on the CPU."""
@@ -97,7 +103,7 @@ class KernelGAN:
         generator = DeepLinearGenerator(width=self.width, generator=draws).to(lr.device)
         discriminator = PatchDiscriminator(lr.shape[1], width=self.width, generator=draws).to(lr.device)
         learners = [torch.optim.Adam(part.parameters(), betas=BETAS, fused=True) for part in (generator, discriminator)]
-        crops, balance = crops_of(PEAK * lr - 1, self.crop, self.steps, draws), Balance()
+        crops, loss_weights = draw_crops(PEAK * lr - 1, self.crop, self.steps, draws), LossWeights()
         steps = run.steps("kernel", self.steps)
         for step in steps:
             progress = min(1.0, max(step / self.steps, run.time_used()))
@@ -107,30 +113,30 @@ class KernelGAN:
             # Differs from the reference code: noise is added to copies, never to the image itself, where it would
             # pile up; and it is equally strong on all that the discriminator sees.
             noise = PEAK * self.noise * torch.randn(3, *crop.real.shape[1:], generator=draws).to(lr)
-            judging = discriminator.judging()
+            judging = discriminator.spectrally_normalised_weights()
 
             kernel = generator.kernel()
-            small = shrunk(crop.large, kernel)
+            small = downscale(crop.large, kernel)
             bicubic_error = F.mse_loss(small, crop.target)
-            likeness = discriminator(small + noise[:1], Judging(*(weight.detach() for weight in judging)))
-            loss = unlike(likeness, 1) + balance.bicubic * bicubic_error + balance.penalty(kernel)
+            likeness = discriminator(small + noise[:1], DiscriminatorWeights(*(weight.detach() for weight in judging)))
+            loss = gan_loss(likeness, 1) + loss_weights.bicubic * bicubic_error + loss_weights.penalty(kernel)
             learners[0].zero_grad()
             loss.backward(inputs=list(generator.parameters()))
             learners[0].step()
 
             with torch.no_grad():
-                fake = shrunk(crop.large, generator.kernel())
+                fake = downscale(crop.large, generator.kernel())
             real_likeness, fake_likeness = discriminator(torch.cat([crop.real, fake]) + noise[1:], judging)
             learners[1].zero_grad()
-            (0.5 * (unlike(real_likeness, 1) + unlike(fake_likeness, 0))).backward()
+            (0.5 * (gan_loss(real_likeness, 1) + gan_loss(fake_likeness, 0))).backward()
             learners[1].step()
 
-            balance.observe(progress, float(bicubic_error.detach() / crop.target.square().mean()))
+            loss_weights.observe(progress, float(bicubic_error.detach() / crop.target.square().mean()))
             steps.note(loss.detach())
         return generator.kernel().detach().cpu()
 
 
-class Crops(NamedTuple):
+class StepCrops(NamedTuple):
     """What one step sees of the image, in [-1, 1]."""
 
     large: Tensor
@@ -141,7 +147,7 @@ class Crops(NamedTuple):
     """(1, C, n, n): the image elsewhere."""
 
 
-def crops_of(image: Tensor, side: int, count: int, draws: torch.Generator) -> Iterator[Crops]:
+def draw_crops(image: Tensor, side: int, count: int, draws: torch.Generator) -> Iterator[StepCrops]:
     """Draw the crops of all steps, mostly where there is much to see.
 
     Args:
@@ -158,11 +164,11 @@ def crops_of(image: Tensor, side: int, count: int, draws: torch.Generator) -> It
     half = resize(image, 1 / STRIDE)
     n, inset = (side - LOST) // STRIDE, LOST // (2 * STRIDE)
     # A place of the half image is an even one of the image. Its crop has the generator's output in its middle.
-    shrunk_places = places(crop_weights(half, side // STRIDE), count, draws)
-    real_places = places(crop_weights(image, n), count, draws)
+    shrunk_places = draw_places(crop_weights(half, side // STRIDE), count, draws)
+    real_places = draw_places(crop_weights(image, n), count, draws)
     for (top, left), real_place in zip(shrunk_places, real_places, strict=True):
         large = _cut(image, STRIDE * top, STRIDE * left, side)
-        yield Crops(large.transpose(0, 1), _cut(half, top + inset, left + inset, n), _cut(image, *real_place, n))
+        yield StepCrops(large.transpose(0, 1), _cut(half, top + inset, left + inset, n), _cut(image, *real_place, n))
 
 
 def crop_weights(image: Tensor, side: int) -> Tensor:
@@ -186,7 +192,7 @@ def crop_weights(image: Tensor, side: int) -> Tensor:
     return inside.clamp(min=FLAT)
 
 
-def places(weights: Tensor, count: int, draws: torch.Generator) -> list[tuple[int, int]]:
+def draw_places(weights: Tensor, count: int, draws: torch.Generator) -> list[tuple[int, int]]:
     """Draw (row, column) places with probabilities in proportion to these weights."""
     sums = weights.cpu().double().flatten().cumsum(0)
     points = sums[-1] * torch.rand(count, generator=draws, dtype=torch.float64)
@@ -194,12 +200,12 @@ def places(weights: Tensor, count: int, draws: torch.Generator) -> list[tuple[in
     return [divmod(place, weights.shape[1]) for place in found.tolist()]
 
 
-def shrunk(images: Tensor, kernel: Tensor) -> Tensor:
+def downscale(images: Tensor, kernel: Tensor) -> Tensor:
     """Return (C, 1, H, W) as (1, C, h, w): correlated with the kernel at stride 2, where all of it fits."""
     return F.conv2d(images, kernel[None, None], stride=STRIDE).transpose(0, 1)
 
 
-def unlike(likeness: Tensor, wanted: float) -> Tensor:
+def gan_loss(likeness: Tensor, wanted: float) -> Tensor:
     """Return how far a map in (0, 1) is from the wanted value, as the mean of its absolute differences.
 
     As in the reference code; the paper names LSGAN, which has their squares.
@@ -207,7 +213,7 @@ def unlike(likeness: Tensor, wanted: float) -> Tensor:
     return (likeness - wanted).abs().mean()
 
 
-def cleaned(kernel: Tensor) -> Tensor:
+def threshold_taps(kernel: Tensor) -> Tensor:
     """Return a learnt kernel without its faint taps, with sum 1: what is left of the 40 strongest, about.
 
     Raises:

@@ -50,7 +50,7 @@ class DeepLinearGenerator(nn.Module):
         return kernel[0, 0]
 
 
-class Judging(NamedTuple):
+class DiscriminatorWeights(NamedTuple):
     """Weights of a discriminator, each convolution's with a largest singular value of 1."""
 
     first: Tensor
@@ -85,19 +85,19 @@ class PatchDiscriminator(nn.Module):
         self.shifts = nn.Parameter(torch.zeros(JUDGE_DEPTH, width))
         self.register_buffer("_directions", torch.randn(JUDGE_DEPTH + 2, width, generator=generator))
         for _ in range(FIRST_ITERATIONS):
-            self.judging()
+            self.spectrally_normalised_weights()
 
-    def judging(self) -> Judging:
+    def spectrally_normalised_weights(self) -> DiscriminatorWeights:
         """Return the weights to judge with, after one more iteration towards their largest singular values."""
         # Differs from the reference code: one iteration for a step of learning, not one for each pass in it.
         directions = self.get_buffer("_directions")
-        return Judging(
+        return DiscriminatorWeights(
             first=_bounded(self.first[None], directions[:1])[0],
             inner=_bounded(self.inner, directions[1:-1]),
             last=_bounded(self.last[None], directions[-1:, :1])[0],
         )
 
-    def forward(self, images: Tensor, judging: Judging) -> Tensor:
+    def forward(self, images: Tensor, judging: DiscriminatorWeights) -> Tensor:
         """Judge (N, C, H, W) images: (N, 1, H - 6, W - 6) in (0, 1)."""
         features = F.conv2d(images, judging.first, self.first_bias)
         for layer in zip(judging.inner, self.inner_biases, self.slopes, self.shifts, strict=True):
