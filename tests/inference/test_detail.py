@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from innersr.inference import detail, tiling
-from innersr.inference.detail import render
+from innersr.inference.detail import super_resolve
 from innersr.networks.detail_stack import DetailStack
 from innersr.physics.back_projection import back_project
 from innersr.physics.degradation import Degradation
@@ -68,10 +68,10 @@ def test_tiles_change_nothing(scale_and_kind, wrap, settings, ensemble):
     scale, kind = scale_and_kind
     degradation = Degradation(scale=scale, wrap=wrap, **settings).fitted(SIZE)
     net, lr = network(factors_of(degradation, kind)), image(*SIZE)
-    whole = render(net, lr, degradation, RUN, ensemble=ensemble)
+    whole = super_resolve(net, lr, degradation, RUN, ensemble=ensemble)
     assert whole.shape[-2:] == degradation.hr_size(SIZE)
     for tile in (16, 17, 40):
-        tiled = render(net, lr, degradation, replace(RUN, tile=tile), ensemble=ensemble)
+        tiled = super_resolve(net, lr, degradation, replace(RUN, tile=tile), ensemble=ensemble)
         # The detail is several times as large as the image, and so is its rounding.
         assert (tiled - whole).abs().max() < 5 * SINGLE
 
@@ -80,7 +80,7 @@ def test_tiles_change_nothing(scale_and_kind, wrap, settings, ensemble):
 def test_tiles_of_a_network_of_the_usual_size_agree_to_a_millionth(factors):
     net = DetailStack(3, factors=factors, generator=generator(5)).requires_grad_(False)
     lr = image(45, 38, channels=3)
-    whole, tiled = (render(net, lr, Degradation(scale=2), replace(RUN, tile=t), ensemble=False) for t in (0, 17))
+    whole, tiled = (super_resolve(net, lr, Degradation(scale=2), replace(RUN, tile=t), ensemble=False) for t in (0, 17))
     assert (tiled - whole).abs().max() < 1e-6
 
 
@@ -92,7 +92,7 @@ def test_tiles_change_nothing_where_views_are_moved_far(wrap):
     assert max(max(move) for move in detail._views(network((4, 4)), degradation).values()) == 6
     lr = image(*SIZE)
     whole, tiled = (
-        render(network((4, 4)), lr, degradation, replace(RUN, tile=tile), ensemble=True) for tile in (0, 16)
+        super_resolve(network((4, 4)), lr, degradation, replace(RUN, tile=tile), ensemble=True) for tile in (0, 16)
     )
     assert (tiled - whole).abs().max() < 5 * SINGLE
 
@@ -101,9 +101,9 @@ def test_a_smaller_halo_would_leave_seams(monkeypatch):
     """What the other tests of tiles can see at all."""
     degradation = Degradation(scale=2)
     net, lr = network((2, 2)), image(*HIGHER)
-    whole = render(net, lr, degradation, RUN, ensemble=False)
+    whole = super_resolve(net, lr, degradation, RUN, ensemble=False)
     monkeypatch.setattr(DetailStack, "radius", 2)  # it is 3
-    tiled = render(net, lr, degradation, replace(RUN, tile=16), ensemble=False)
+    tiled = super_resolve(net, lr, degradation, replace(RUN, tile=16), ensemble=False)
     wrong = ((tiled - whole)[..., :26].abs().amax(dim=(0, 1, 3)) > 1e-4).nonzero().flatten().tolist()
     assert set(wrong) >= {30, 31, 32, 33, 64, 65}  # the second tile sees the last row
     assert not set(wrong) & {*range(26), *range(38, 58)}
@@ -115,26 +115,26 @@ def test_the_result_is_the_interpolation_plus_the_detail(scale_and_kind):
     net, lr = network(factors_of(degradation, kind), channels=3), image(*SIZE, channels=3)
     base = degradation.upsample(lr)
     expected = base + net(base if kind == "interpolated" else lr)
-    assert (render(net, lr, degradation, RUN, ensemble=False) - expected).abs().max() < 5 * SINGLE
+    assert (super_resolve(net, lr, degradation, RUN, ensemble=False) - expected).abs().max() < 5 * SINGLE
 
 
 def test_a_batch_is_rendered_image_by_image():
     net, lr = network((2, 2)), torch.cat([image(20, 24), image(20, 24, seed=3)])
-    both = render(net, lr, Degradation(scale=2), replace(RUN, tile=16), ensemble=True)
+    both = super_resolve(net, lr, Degradation(scale=2), replace(RUN, tile=16), ensemble=True)
     for n in range(2):
-        alone = render(net, lr[n : n + 1], Degradation(scale=2), RUN, ensemble=True)
+        alone = super_resolve(net, lr[n : n + 1], Degradation(scale=2), RUN, ensemble=True)
         assert (both[n : n + 1] - alone).abs().max() < 5 * SINGLE
 
 
 def test_little_memory_makes_small_tiles_and_the_same_result(monkeypatch):
     passes = []
     net, lr = network((2, 2)), image(*HIGHER)
-    whole = render(net, lr, Degradation(scale=2), RUN, ensemble=False)
+    whole = super_resolve(net, lr, Degradation(scale=2), RUN, ensemble=False)
     net.convolutions[0].register_forward_hook(lambda *given: passes.append(tuple(given[-1].shape[-2:])))
     pixel_bytes = detail.FLOAT * (detail.BUFFERS * net.width + detail.SORTED * net.channels * 4)
     free = 4 * pixel_bytes * 20**2  # a quarter of it is for tiles of 20x20 pixels
     monkeypatch.setattr(tiling, "free_memory", lambda _: free)
-    tiled = render(net, lr, Degradation(scale=2), replace(RUN, tile=None), ensemble=False)
+    tiled = super_resolve(net, lr, Degradation(scale=2), replace(RUN, tile=None), ensemble=False)
     # 34 rows are 20 and 14, 41 columns are 20, 20 and 1; a halo of 3 as far as there are pixels.
     assert passes == [(23, 23), (23, 24), (23, 4), (17, 23), (17, 24), (17, 4)]
     assert (tiled - whole).abs().max() < 5 * SINGLE
@@ -145,16 +145,16 @@ def test_memory_is_asked_for_features_and_for_all_views_of_the_result(monkeypatc
     monkeypatch.setattr(detail, "tile_side", lambda *_, pixel_bytes: asked.append(pixel_bytes / detail.FLOAT) or 16)
     lr = image(16, 16)
     features, bands = detail.BUFFERS * network().width, detail.SORTED * network().channels
-    render(network((2, 2)), lr, Degradation(scale=2), RUN, ensemble=False)
-    render(network((2, 2)), lr, Degradation(scale=2), RUN, ensemble=True)
-    render(network(), lr, Degradation(scale=2), RUN, ensemble=False)
-    render(network(), lr.expand(3, -1, -1, -1), Degradation(scale=(2, 3)), RUN, ensemble=False)
+    super_resolve(network((2, 2)), lr, Degradation(scale=2), RUN, ensemble=False)
+    super_resolve(network((2, 2)), lr, Degradation(scale=2), RUN, ensemble=True)
+    super_resolve(network(), lr, Degradation(scale=2), RUN, ensemble=False)
+    super_resolve(network(), lr.expand(3, -1, -1, -1), Degradation(scale=(2, 3)), RUN, ensemble=False)
     assert asked == [features + 4 * bands, features + 32 * bands, 4 * (features + bands), 18 * (features + bands)]
 
 
 def test_a_pass_that_runs_out_of_memory_is_repeated_in_smaller_tiles():
     net, lr = network((2, 2)), image(40, 40)
-    whole = render(net, lr, Degradation(scale=2), RUN, ensemble=True)
+    whole = super_resolve(net, lr, Degradation(scale=2), RUN, ensemble=True)
     sides = []
 
     def limited(_, given):
@@ -163,7 +163,7 @@ def test_a_pass_that_runs_out_of_memory_is_repeated_in_smaller_tiles():
             raise RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory")
 
     net.convolutions[0].register_forward_pre_hook(limited)
-    assert (render(net, lr, Degradation(scale=2), RUN, ensemble=True) - whole).abs().max() < 5 * SINGLE
+    assert (super_resolve(net, lr, Degradation(scale=2), RUN, ensemble=True) - whole).abs().max() < 5 * SINGLE
     assert sides[0] == 40 and sides.count(40) == 1
 
 
@@ -177,21 +177,21 @@ def test_a_wrapped_image_may_begin_anywhere(scale_and_kind, settings, ensemble):
     rows, columns = (round(6 * s) for s in degradation.scales)
     for tile in (0, 16):
         run = replace(RUN, tile=tile)
-        moved = render(net, rolled(lr, 6, 6), degradation, run, ensemble=ensemble)
-        expected = rolled(render(net, lr, degradation, run, ensemble=ensemble), rows, columns)
+        moved = super_resolve(net, rolled(lr, 6, 6), degradation, run, ensemble=ensemble)
+        expected = rolled(super_resolve(net, lr, degradation, run, ensemble=ensemble), rows, columns)
         assert (moved - expected).abs().max() < 5 * SINGLE
     plain = replace(degradation, wrap="")
-    moved, still = (render(net, x, plain, RUN, ensemble=ensemble) for x in (rolled(lr, 6, 6), lr))
+    moved, still = (super_resolve(net, x, plain, RUN, ensemble=ensemble) for x in (rolled(lr, 6, 6), lr))
     assert (moved - rolled(still, rows, columns)).abs().max() > 0.1
 
 
 def test_one_wrapped_axis_leaves_the_other_its_borders():
     degradation = Degradation(scale=2, wrap="x")
     net, lr = network((2, 2)), image(20, 24)
-    still = render(net, lr, degradation, RUN, ensemble=True)
-    moved = render(net, rolled(lr, 0, 5), degradation, RUN, ensemble=True)
+    still = super_resolve(net, lr, degradation, RUN, ensemble=True)
+    moved = super_resolve(net, rolled(lr, 0, 5), degradation, RUN, ensemble=True)
     assert (moved - rolled(still, 0, 10)).abs().max() < 5 * SINGLE
-    moved = render(net, rolled(lr, 5, 0), degradation, RUN, ensemble=True)
+    moved = super_resolve(net, rolled(lr, 5, 0), degradation, RUN, ensemble=True)
     assert (moved - rolled(still, 10, 0)).abs().max() > 0.1
 
 
@@ -242,11 +242,11 @@ def test_the_ensemble_turns_with_the_image(scale, settings, wrap):
     """
     degradation = Degradation(scale=scale, wrap=wrap, **settings)
     net, lr = network(factors_of(degradation, "subpixel")), image(18, 22)
-    result = render(net, lr, degradation, RUN, ensemble=True)
+    result = super_resolve(net, lr, degradation, RUN, ensemble=True)
     for symmetry in degradation.symmetries():
         offsets = degradation.transformed(symmetry).offsets
         rows, columns = (round(b - a) for a, b in zip(degradation.offsets, offsets, strict=True))
-        seen = rolled(render(net, turned(lr, symmetry), degradation, RUN, ensemble=True), rows, columns)
+        seen = rolled(super_resolve(net, turned(lr, symmetry), degradation, RUN, ensemble=True), rows, columns)
         expected = turned(result, symmetry)
         border = 0 if wrap else max(abs(rows), abs(columns), 2) + 4  # cubic interpolation reads 2 LR pixels beyond
         difference = inside(seen - expected, border) if border else seen - expected
@@ -257,8 +257,8 @@ def test_the_ensemble_would_not_turn_with_the_image_if_views_were_not_moved(monk
     degradation = Degradation(scale=2, **CENTRED)
     monkeypatch.setattr(detail, "_views", lambda *_: dict.fromkeys(SYMMETRIES, (0, 0)))
     net, lr = network((2, 2)), image(18, 22)
-    seen = rolled(render(net, turned(lr, 3), degradation, RUN, ensemble=True), 1, 1)
-    expected = turned(render(net, lr, degradation, RUN, ensemble=True), 3)
+    seen = rolled(super_resolve(net, turned(lr, 3), degradation, RUN, ensemble=True), 1, 1)
+    expected = turned(super_resolve(net, lr, degradation, RUN, ensemble=True), 3)
     assert inside(seen - expected, 8).abs().max() > 0.1
 
 
@@ -268,9 +268,9 @@ def test_views_are_those_that_the_degradation_allows():
     net, lr = network((2, 2)), image(18, 22)
     passes = []
     net.convolutions[0].register_forward_hook(lambda *given: passes.append(given[1][0]))
-    render(net, lr, slanted, RUN, ensemble=True)
+    super_resolve(net, lr, slanted, RUN, ensemble=True)
     assert len(passes) == 2
     assert torch.equal(passes[1], apply_symmetry(passes[0], 3))
     passes.clear()
-    render(net, lr, slanted, RUN, ensemble=False)
+    super_resolve(net, lr, slanted, RUN, ensemble=False)
     assert len(passes) == 1

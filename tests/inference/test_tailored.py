@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from helpers.networks import generator, network
-from innersr.inference.tailored import enlarge, fit_to, render
+from innersr.inference.tailored import condition_on, super_resolve_padded, super_resolve_tailored
 from innersr.physics.degradation import Degradation
 from innersr.physics.kernels import gaussian
 from innersr.physics.pseudoinverse import RADIUS
@@ -31,57 +31,59 @@ def image(*size, channels=3, seed=9):
 
 def test_an_image_becomes_its_solution_and_what_the_network_says_it_lacks(model):
     stack, lr = network(), image(19, 23)
-    fit = fit_to(model, lr.device)
+    conditioning = condition_on(model, lr.device)
     around = cut(lr, Window(-RADIUS, -RADIUS, 19 + RADIUS, 23 + RADIUS))
-    expected = enlarge(stack.folded(fit.scale, fit.conditions), fit, around)
-    assert expected.shape[-2:] == (19 * fit.scale, 23 * fit.scale)
-    torch.testing.assert_close(render(stack, lr, model, RUN, symmetries=(0,)), expected, rtol=0, atol=SINGLE)
+    expected = super_resolve_padded(stack.folded(conditioning.scale, conditioning.vector), conditioning, around)
+    assert expected.shape[-2:] == (19 * conditioning.scale, 23 * conditioning.scale)
+    torch.testing.assert_close(
+        super_resolve_tailored(stack, lr, model, RUN, symmetries=(0,)), expected, rtol=0, atol=SINGLE
+    )
 
 
 def test_the_result_is_the_mean_of_the_views(model):
     stack, lr = network(), image(20, 24)
-    views = [render(stack, lr, model, RUN, symmetries=(k,)) for k in (0, 3, 6)]
-    together = render(stack, lr, model, RUN, symmetries=(0, 3, 6))
+    views = [super_resolve_tailored(stack, lr, model, RUN, symmetries=(k,)) for k in (0, 3, 6)]
+    together = super_resolve_tailored(stack, lr, model, RUN, symmetries=(0, 3, 6))
     torch.testing.assert_close(together, torch.stack(views).mean(0), rtol=0, atol=SINGLE)
 
 
 @pytest.mark.parametrize("symmetries", [(0,), SYMMETRIES])
 def test_tiles_leave_no_seam(model, symmetries):
     stack, lr = network(), image(37, 44)
-    whole = render(stack, lr, model, RUN, symmetries=symmetries)
-    tiled = render(stack, lr, model, replace(RUN, tile=16), symmetries=symmetries)
+    whole = super_resolve_tailored(stack, lr, model, RUN, symmetries=symmetries)
+    tiled = super_resolve_tailored(stack, lr, model, replace(RUN, tile=16), symmetries=symmetries)
     torch.testing.assert_close(tiled, whole, rtol=0, atol=SINGLE)
 
 
 def test_a_texture_that_wraps_has_no_border():
     stack, lr, model = network(), image(40, 36), replace(DIRECT, wrap="xy")
-    result = render(stack, lr, model, RUN)
-    rolled = render(stack, lr.roll((7, -5), (-2, -1)), model, replace(RUN, tile=16))
+    result = super_resolve_tailored(stack, lr, model, RUN)
+    rolled = super_resolve_tailored(stack, lr.roll((7, -5), (-2, -1)), model, replace(RUN, tile=16))
     torch.testing.assert_close(rolled, result.roll((14, -10), (-2, -1)), rtol=0, atol=SINGLE)
 
 
 def test_turned_images_give_the_turned_result(model):
     """Of all eight views: the kernel is turned with the image, so none of them is better than another."""
     stack, lr = network(), image(18, 22)
-    result = render(stack, lr, model, RUN)
+    result = super_resolve_tailored(stack, lr, model, RUN)
     for symmetry in (1, 2, 4, 7):
-        turned = render(stack, apply_symmetry(lr, symmetry), model.transformed(symmetry), RUN)
+        turned = super_resolve_tailored(stack, apply_symmetry(lr, symmetry), model.transformed(symmetry), RUN)
         torch.testing.assert_close(turned, apply_symmetry(result, symmetry), rtol=0, atol=2e-4)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 5])
 def test_other_bands_are_upscaled_each_as_a_grey_image(model, channels):
     stack, lr = network(), image(17, 21, channels=channels)
-    result = render(stack, lr, model, RUN, symmetries=(0,))
+    result = super_resolve_tailored(stack, lr, model, RUN, symmetries=(0,))
     assert result.shape[:2] == (1, channels)
     for band in range(channels):
-        grey = render(stack, lr[:, band : band + 1].expand(-1, 3, -1, -1), model, RUN, symmetries=(0,))
+        grey = super_resolve_tailored(stack, lr[:, band : band + 1].expand(-1, 3, -1, -1), model, RUN, symmetries=(0,))
         torch.testing.assert_close(result[:, band], grey.mean(1), rtol=0, atol=2e-5)
 
 
 def test_a_batch_is_upscaled_image_by_image(model):
     stack, lr = network(), torch.cat([image(16, 20), image(16, 20, seed=3)])
-    together = render(stack, lr, model, RUN, symmetries=(0,))
+    together = super_resolve_tailored(stack, lr, model, RUN, symmetries=(0,))
     for i in range(2):
-        alone = render(stack, lr[i : i + 1], model, RUN, symmetries=(0,))
+        alone = super_resolve_tailored(stack, lr[i : i + 1], model, RUN, symmetries=(0,))
         torch.testing.assert_close(together[i : i + 1], alone, rtol=0, atol=SINGLE)

@@ -8,7 +8,7 @@ import torch
 from helpers.methods import RUN, SINGLE, image, seamless, upscaled
 from helpers.priors import write_prior
 from innersr.errors import CheckpointError, InputError, KernelError
-from innersr.inference.detail import render
+from innersr.inference.detail import super_resolve
 from innersr.methods import mzsr
 from innersr.methods.maml import loss_of, pairs_of, sgd_step, weights_of, with_weights
 from innersr.methods.mzsr import MZSR, PRIORS, packaged_prior, published_rates, rates_by_step, sharpened_rates
@@ -125,14 +125,14 @@ def test_one_step_of_the_method_is_one_step_on_the_image_and_its_son(prior):
     network = mzsr.load_stack(prior, DIRECT)
     pairs = pairs_of(network, DIRECT(lr), lr, DIRECT)
     weights, _ = sgd_step(network, weights_of(network), pairs, 0.02, RUN.autocast())
-    expected = render(with_weights(network, weights), lr, DIRECT, RUN, ensemble=False).clamp(0, 1)
+    expected = super_resolve(with_weights(network, weights), lr, DIRECT, RUN, ensemble=False).clamp(0, 1)
     assert torch.equal(upscaled(MZSR(prior=prior, steps=1), lr, DIRECT), expected)
     assert not torch.equal(upscaled(MZSR(prior=prior, steps=0), lr, DIRECT), expected)
 
 
 def test_without_steps_it_is_the_prior_as_it_is(prior):
     lr = image(3)
-    expected = render(mzsr.load_stack(prior, DOUBLE), lr, DOUBLE, RUN, ensemble=False).clamp(0, 1)
+    expected = super_resolve(mzsr.load_stack(prior, DOUBLE), lr, DOUBLE, RUN, ensemble=False).clamp(0, 1)
     assert torch.equal(upscaled(MZSR(prior=prior, steps=0), lr), expected)
 
 
@@ -189,7 +189,7 @@ def test_back_projection_makes_the_result_agree_with_the_image(prior):
 def test_the_self_ensemble_takes_the_degradations_symmetries(prior):
     lr = image(3)
     adapted = mzsr.adapt_network(mzsr.load_stack(prior, DOUBLE), lr, DOUBLE, [1e-2], RUN)
-    expected = render(adapted, lr, DOUBLE, RUN, ensemble=True).clamp(0, 1)
+    expected = super_resolve(adapted, lr, DOUBLE, RUN, ensemble=True).clamp(0, 1)
     method = MZSR(prior=prior, steps=1, learning_rates=(1e-2,), self_ensemble=True)
     assert torch.equal(upscaled(method, lr), expected)
 

@@ -8,8 +8,8 @@ import torch
 from helpers.methods import RUN, SINGLE, image, seamless, upscaled
 from helpers.priors import write_prior
 from innersr.errors import InputError
-from innersr.inference.channels import as_colours, enlarge, grey, planes_of
-from innersr.inference.detail import render
+from innersr.inference.channels import as_rgb, channel_groups, grey, super_resolve_channels
+from innersr.inference.detail import super_resolve
 from innersr.methods import supervised
 from innersr.methods.supervised import Supervised, load_stack
 from innersr.networks.detail_stack import DetailStack
@@ -38,7 +38,7 @@ def prior(request, tmp_path_factory):
 @pytest.mark.parametrize("degradation", [DOUBLE, CENTRED])
 def test_the_result_is_the_interpolation_with_the_networks_detail(prior, degradation, ensemble):
     lr = image(3)
-    expected = render(load_stack(prior, degradation), lr, degradation, RUN, ensemble=ensemble).clamp(0, 1)
+    expected = super_resolve(load_stack(prior, degradation), lr, degradation, RUN, ensemble=ensemble).clamp(0, 1)
     assert torch.equal(upscaled(Supervised(prior=prior, self_ensemble=ensemble), lr, degradation), expected)
 
 
@@ -100,9 +100,9 @@ def test_the_grey_network_gives_the_mean_of_three_equal_bands(factors, bias):
 
 def test_three_bands_are_one_picture_and_others_are_one_each():
     x = image(3)
-    assert planes_of(x)[0] is x
-    assert as_colours(x).data_ptr() == x.data_ptr()
-    pictures = [as_colours(plane) for plane in planes_of(image(2))]
+    assert channel_groups(x)[0] is x
+    assert as_rgb(x).data_ptr() == x.data_ptr()
+    pictures = [as_rgb(plane) for plane in channel_groups(image(2))]
     assert [tuple(picture.shape) for picture in pictures] == [(1, 3, 22, 18)] * 2
     assert torch.equal(pictures[1][:, 2:], image(2)[:, 1:])
 
@@ -110,7 +110,7 @@ def test_three_bands_are_one_picture_and_others_are_one_each():
 def test_every_band_has_its_own_network():
     networks, x = [tiny((1, 1)), tiny((1, 1))], image(2)
     networks[1].convolutions[-1].bias.data += 0.1
-    one, both = (enlarge(n, x, DOUBLE, RUN, ensemble=False) for n in ([networks[0]] * 2, networks))
+    one, both = (super_resolve_channels(n, x, DOUBLE, RUN, ensemble=False) for n in ([networks[0]] * 2, networks))
     assert torch.equal(one[:, :1], both[:, :1])
     assert torch.allclose(one[:, 1:] + 0.1, both[:, 1:], rtol=0, atol=SINGLE)
 

@@ -201,7 +201,7 @@ def test_a_subpixel_network_for_a_scale_that_wrapping_breaks_is_refused():
     ],
 )
 def test_the_network_follows_from_its_setting_and_the_scale(monkeypatch, network, scale, factors):
-    calls = spied(monkeypatch, zssr, "render")
+    calls = spied(monkeypatch, zssr, "super_resolve")
     degradation = Degradation(scale=scale)
     result = upscaled(made("zssr", network=network, refresh=0), image(3), degradation)
     assert [given[0].factors for given, _ in calls] == [factors]
@@ -372,25 +372,25 @@ def test_a_result_too_small_for_the_kernel_leaves_the_fathers_as_they_are(monkey
 @pytest.mark.parametrize("wrap", ["", "x", "xy"])
 def test_of_a_large_image_parts_of_the_result_are_learnt_from(monkeypatch, wrap):
     monkeypatch.setattr(zssr, "RESULT_SIDE", 24)
-    renders, fathers = spied(monkeypatch, zssr, "render"), spied(monkeypatch, ZSSR, "_result_fathers")
+    passes, fathers = spied(monkeypatch, zssr, "super_resolve"), spied(monkeypatch, ZSSR, "_result_fathers")
     lr = image(sides=(40, 24))
     method = made("zssr", refresh=1)
     method.adapt(lr, Degradation(scale=2, wrap=wrap), RUN)
-    assert len(renders) == 6
-    parts = [given[1] for given, _ in renders]
+    assert len(passes) == 6
+    parts = [given[1] for given, _ in passes]
     assert {tuple(part.shape) for part in parts} == {(1, 1, 24, 24)}
     assert any(not torch.equal(a, b) for a, b in pairwise(parts)), "another part each time"
     # A part does not continue on its other side, whatever the image does.
-    assert {given[2].wrap for given, _ in renders} == {""}
+    assert {given[2].wrap for given, _ in passes} == {""}
     assert {father.wraps for _, found in fathers for father in found} == {(False, False)}
 
 
 def test_of_a_small_seamless_image_the_whole_result_is_learnt_from(monkeypatch):
-    renders, fathers = spied(monkeypatch, zssr, "render"), spied(monkeypatch, ZSSR, "_result_fathers")
+    passes, fathers = spied(monkeypatch, zssr, "super_resolve"), spied(monkeypatch, ZSSR, "_result_fathers")
     lr = seamless()
     made("zssr", refresh=3).adapt(lr, Degradation(scale=2, wrap="xy"), RUN)
-    assert [given[2].wrap for given, _ in renders] == ["xy"]
-    assert torch.equal(renders[0][0][1], lr)
+    assert [given[2].wrap for given, _ in passes] == ["xy"]
+    assert torch.equal(passes[0][0][1], lr)
     assert {father.wraps for _, found in fathers for father in found} == {(True, True)}
 
 

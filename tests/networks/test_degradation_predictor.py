@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from helpers.methods import image
-from innersr.inference.tailored import surrounded
+from innersr.inference.tailored import pad_for_filters
 from innersr.networks.degradation_predictor import OUTPUTS, DegradationPredictor, first_guess, seen_with, statistics_of
 from innersr.physics import kernels
 from innersr.physics.degradation import Degradation
@@ -88,12 +88,12 @@ def test_brightness_does_not_matter():
     grey = 0.5 * image(1, (24, 24))
     guess = first_guess(grey)
     assert torch.allclose(
-        seen_with(surrounded(grey), guess), seen_with(surrounded(grey + 0.3), guess), atol=2e-4
+        seen_with(pad_for_filters(grey), guess), seen_with(pad_for_filters(grey + 0.3), guess), atol=2e-4
     )  # 1e-5 of values up to 20
 
 
 def test_it_sees_what_a_wider_guess_sharpens_more():
-    around = surrounded(image(1, (32, 32)))
+    around = pad_for_filters(image(1, (32, 32)))
     narrow, wide = (Blur(torch.tensor([[size, 0.0, 0.0]]), torch.tensor([False])) for size in (-2.5, 0.0))
     added = [float(seen_with(around, guess)[:, 1:].square().mean()) for guess in (narrow, wide)]
     assert added[1] > 2 * added[0]
@@ -102,9 +102,9 @@ def test_it_sees_what_a_wider_guess_sharpens_more():
 def test_images_of_a_batch_do_not_matter_to_each_other():
     greys = torch.cat([image(1, (24, 24), seed) for seed in (1, 2)])
     guess = first_guess(greys)
-    together = network()(seen_with(surrounded(greys), guess), guess)
+    together = network()(seen_with(pad_for_filters(greys), guess), guess)
     alone = first_guess(greys[1:])
-    single = network()(seen_with(surrounded(greys[1:]), alone), alone)
+    single = network()(seen_with(pad_for_filters(greys[1:]), alone), alone)
     assert torch.allclose(together.logs[1:], single.logs, atol=1e-5)
     assert torch.allclose(together.noise[1:], single.noise, atol=1e-5)
 
@@ -114,7 +114,7 @@ def test_an_untrained_network_keeps_to_the_guess():
     torch.nn.init.zeros_(net.answer.weight)
     grey = image(1, (24, 24))
     guess = first_guess(grey)
-    prediction = net(seen_with(surrounded(grey), guess), guess)
+    prediction = net(seen_with(pad_for_filters(grey), guess), guess)
     assert torch.equal(prediction.blur.log, guess.log)
     assert net.answer.out_features == OUTPUTS
 

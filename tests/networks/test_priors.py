@@ -13,7 +13,7 @@ from helpers.priors import networks, package, write_prior
 from innersr.errors import CheckpointError, InputError
 from innersr.networks.checkpoints import save_checkpoint
 from innersr.networks.int8 import packed, unpacked
-from innersr.networks.priors import PACKAGED, Entry, describe_prior, load_prior, packaged_priors, prior_names
+from innersr.networks.priors import PACKAGED, PackagedPrior, describe_prior, load_prior, packaged_priors, prior_names
 
 KNOWN = prior_names()
 NAMES_OR_NONE = r"(none is packaged;|choose .*, or) give the path of a \.safetensors file"
@@ -53,7 +53,7 @@ def test_each_load_gives_a_network_of_its_own(folder):
 
 def test_the_index_says_size_and_purpose(folder):
     data = (folder / "tiny.safetensors").read_bytes()
-    assert packaged_priors(folder) == {"tiny": Entry(hashlib.sha256(data).hexdigest(), len(data), "for tests")}
+    assert packaged_priors(folder) == {"tiny": PackagedPrior(hashlib.sha256(data).hexdigest(), len(data), "for tests")}
 
 
 def test_an_unknown_name_lists_the_names(folder):

@@ -4,7 +4,14 @@ import pytest
 import torch
 
 from helpers.networks import generator, network
-from innersr.networks.tailored_stack import CONDITIONS, SCALES, TailoredStack, conditions_of, deepened, run_layers
+from innersr.networks.tailored_stack import (
+    CONDITIONING_SIZE,
+    SCALES,
+    TailoredStack,
+    conditioning_vector,
+    forward_folded,
+    insert_identity_layers,
+)
 from innersr.physics.degradation import Degradation
 from innersr.physics.kernels import gaussian
 from innersr.physics.pseudoinverse import taps_of
@@ -15,7 +22,7 @@ CLOSE = 1e-5  # float32: values of about 1 through four convolutions
 def conditions(*variances, scale=2, noise=0.0):
     models = [Degradation(scale=scale, kernel=gaussian(v, size=15), anchor="centre") for v in variances]
     taps = torch.stack([taps_of(model) for model in models])
-    return conditions_of(taps, scale, torch.full((len(models),), noise))
+    return conditioning_vector(taps, scale, torch.full((len(models),), noise))
 
 
 @pytest.fixture(params=SCALES)
@@ -35,11 +42,13 @@ def test_conditions_hold_the_transform_of_the_kernel():
 
 def test_conditions_tell_where_the_pixels_lie_which_scale_and_how_much_noise():
     centred, moved = (
-        conditions_of(taps_of(Degradation(scale=2, kernel=gaussian(1.0, size=15), anchor=a))[None], 2, torch.zeros(1))
+        conditioning_vector(
+            taps_of(Degradation(scale=2, kernel=gaussian(1.0, size=15), anchor=a))[None], 2, torch.zeros(1)
+        )
         for a in ("centre", "aligned")
     )
     assert float((centred - moved).abs().max()) > 0.1
-    assert conditions(1.0).shape == (1, CONDITIONS)
+    assert conditions(1.0).shape == (1, CONDITIONING_SIZE)
     assert conditions(1.0, scale=3)[0, -5:].tolist() == [0, 1, 0, 0, 0]
     assert conditions(1.0, noise=0.05)[0, -2:].tolist() == pytest.approx([1.0, 1.0])
 
@@ -50,7 +59,7 @@ def test_folding_changes_nothing(scale):
     expected = stack(seen, scale, told.expand(2, -1))
     assert expected.shape == (2, 3 * scale**2, 9, 11)
     assert float(expected.abs().mean()) > 0.1
-    torch.testing.assert_close(run_layers(stack.folded(scale, told), seen), expected, rtol=CLOSE, atol=CLOSE)
+    torch.testing.assert_close(forward_folded(stack.folded(scale, told), seen), expected, rtol=CLOSE, atol=CLOSE)
 
 
 def test_every_image_of_a_batch_has_its_own_conditions():
@@ -67,8 +76,8 @@ def test_the_grey_network_gives_the_mean_of_what_grey_colours_give(scale):
     cells = scale**2
     grey = torch.rand(1, 1 + cells, 8, 9, generator=generator(3))
     lr, solution = grey[:, :1].expand(-1, 3, -1, -1), grey[:, 1:].repeat(1, 3, 1, 1)
-    expected = run_layers(stack.folded(scale, told), torch.cat([lr, solution], dim=1))
-    alone = run_layers(stack.folded(scale, told, 1), grey)
+    expected = forward_folded(stack.folded(scale, told), torch.cat([lr, solution], dim=1))
+    alone = forward_folded(stack.folded(scale, told, 1), grey)
     torch.testing.assert_close(alone, expected.unflatten(1, (3, cells)).mean(1), rtol=CLOSE, atol=CLOSE)
 
 
@@ -76,7 +85,7 @@ def test_gradients_reach_the_weights_through_the_folded_layers():
     stack = network()
     weight = stack.body[0].weight.requires_grad_(True)
     seen = torch.rand(1, 15, 6, 6, generator=generator(7))
-    run_layers(stack.folded(2, conditions(1.0)), seen).square().sum().backward()
+    forward_folded(stack.folded(2, conditions(1.0)), seen).square().sum().backward()
     direct = weight.grad.clone()
     weight.grad = None
     stack(seen, 2, conditions(1.0)).square().sum().backward()
@@ -92,7 +101,7 @@ def test_an_untrained_network_gives_the_solution_nearly():
 @pytest.mark.parametrize("depth", [4, 5, 7])
 def test_a_deepened_network_does_nearly_the_same(depth, scale):
     shallow = network()
-    deep = deepened(shallow, depth, generator(3))
+    deep = insert_identity_layers(shallow, depth, generator(3))
     assert (deep.depth, len(deep.body)) == (depth, depth - 2)
     told = conditions(1.0, scale=scale)
     seen = torch.rand(1, 3 + 3 * scale**2, 12, 12, generator=generator(2))

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from innersr.commands.console import Voice
-    from innersr.networks.priors import Description, Entry
+    from innersr.networks.priors import Description, PackagedPrior
 
 
-def say_priors(index: dict[str, Entry], voice: Voice) -> None:
+def say_priors(index: dict[str, PackagedPrior], voice: Voice) -> None:
     """Say one line, or one JSON object, for each prior."""
     if not index:
         voice.note("no priors come with this installation; `innersr train` makes one")

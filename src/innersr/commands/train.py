@@ -15,7 +15,7 @@ from innersr.commands.interrupts import EXIT_CODE, deferred_interrupts
 from innersr.errors import InnersrError, InputError
 from innersr.memory import is_out_of_memory
 from innersr.networks.priors import load_prior
-from innersr.networks.tailored_stack import TailoredStack, deepened
+from innersr.networks.tailored_stack import TailoredStack, insert_identity_layers
 from innersr.run import Run
 from innersr.training.crops import read_pool
 from innersr.training.distributed import Ranks, device_of_environment, ranks_of_environment
@@ -119,7 +119,7 @@ def _initial_weights(prior: str, lesson: Lesson[Any]) -> Mapping[str, Tensor]:
     """Return the weights of a prior; a tailored network that is to be deeper gets layers that change nothing."""
     network = load_prior(prior)
     if isinstance(network, TailoredStack) and isinstance(lesson, TailorLesson) and network.depth < lesson.depth:
-        network = deepened(network, lesson.depth, torch.Generator().manual_seed(lesson.seed))
+        network = insert_identity_layers(network, lesson.depth, torch.Generator().manual_seed(lesson.seed))
     return network.state_dict()
 
 

@@ -18,7 +18,7 @@ BUFFERS = 4  # feature maps that a convolution holds at a time: what it reads, w
 
 
 @torch.no_grad()
-def render(
+def super_resolve(
     network: DetailStack, lr: Tensor, degradation: Degradation, run: Run, *, ensemble: bool, stage: str = "upscale"
 ) -> Tensor:
     """Return the interpolated image with the detail of a network, not clipped.

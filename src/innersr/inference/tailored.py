@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from innersr.inference.tiling import FLOAT, apply_tiled, grown, tile_side
-from innersr.networks.tailored_stack import Layers, TailoredStack, conditions_of, run_layers
+from innersr.networks.tailored_stack import Layers, TailoredStack, conditioning_vector, forward_folded
 from innersr.physics.degradation import Degradation
 from innersr.physics.pseudoinverse import RADIUS, apply_filters, correction_filters, inverse_filters, taps_of
 from innersr.physics.resize import Window, cut
@@ -23,30 +23,30 @@ SUMMED = 2  # results held at a time: the sum of the views, and the next of them
 NEAR = 3  # LR pixels around a pixel that have to be equal for it to lie in a flat place
 
 
-class Fit(NamedTuple):
+class Conditioning(NamedTuple):
     """What a network needs for one degradation in one orientation."""
 
-    conditions: Tensor
-    """(1, CONDITIONS)"""
+    vector: Tensor
+    """(1, CONDITIONING_SIZE)"""
     filters: Tensor
     """(1, s * s, 2 * RADIUS + 1, 2 * RADIUS + 1)"""
     scale: int
 
 
-def fit_to(degradation: Degradation, device: torch.device) -> Fit:
+def condition_on(degradation: Degradation, device: torch.device) -> Conditioning:
     """Return what the network has to know of a degradation of one whole scale for both axes."""
     scale = round(degradation.scales[0])
     taps = taps_of(degradation)[None].to(device)
     noise = torch.tensor([degradation.noise], device=device)
-    return Fit(conditions_of(taps, scale, noise), inverse_filters(taps, scale, noise), scale)
+    return Conditioning(conditioning_vector(taps, scale, noise), inverse_filters(taps, scale, noise), scale)
 
 
-def enlarge(layers: Layers, fit: Fit, around: Tensor, run: Run | None = None) -> Tensor:
+def super_resolve_padded(layers: Layers, conditioning: Conditioning, around: Tensor, run: Run | None = None) -> Tensor:
     """Return the HR image, not clipped.
 
     Args:
-        layers: folded from a network for this fit.
-        fit: to the degradation.
+        layers: folded from a network for this conditioning.
+        conditioning: to the degradation.
         around: (N, C, h + 2 * RADIUS, w + 2 * RADIUS), the LR image with its surroundings.
         run: at whose precision the network is passed; fp32 when None.
 
@@ -54,14 +54,14 @@ def enlarge(layers: Layers, fit: Fit, around: Tensor, run: Run | None = None) ->
         (N, C, s * h, s * w).
     """
     lr = around[..., RADIUS:-RADIUS, RADIUS:-RADIUS]
-    solution = apply_filters(around, fit.filters)
+    solution = apply_filters(around, conditioning.filters)
     seen = torch.cat([lr, solution], dim=1)
     with nullcontext() if run is None else run.autocast():
-        lacking = run_layers(layers, seen)
-    return F.pixel_shuffle(solution + lacking.float() * unevenness(around), fit.scale)
+        lacking = forward_folded(layers, seen)
+    return F.pixel_shuffle(solution + lacking.float() * texture_mask(around), conditioning.scale)
 
 
-def unevenness(around: Tensor) -> Tensor:
+def texture_mask(around: Tensor) -> Tensor:
     """Return, (N, 1, h, w), 0 where an LR image is flat around a pixel, 1 where it varies by an 8-bit level.
 
     In flat places nothing is lacking, and black stays black, which a network with biases does not know exactly.
@@ -74,7 +74,7 @@ def unevenness(around: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def render(
+def super_resolve_tailored(
     network: TailoredStack,
     lr: Tensor,
     degradation: Degradation,
@@ -96,14 +96,14 @@ def render(
     Returns:
         (N, C, s * h, s * w).
     """
-    fits = {k: fit_to(degradation.transformed(k), lr.device) for k in symmetries}
-    images = as_seen(lr, network)
-    layers = {k: network.folded(fit.scale, fit.conditions, images.shape[1]) for k, fit in fits.items()}
+    fits = {k: condition_on(degradation.transformed(k), lr.device) for k in symmetries}
+    images = to_network_channels(lr, network)
+    layers = {k: network.folded(fit.scale, fit.vector, images.shape[1]) for k, fit in fits.items()}
     scale, lr_size = round(degradation.scales[0]), (lr.shape[-2], lr.shape[-1])
     result = lr.new_empty(*images.shape[:2], scale * lr_size[0], scale * lr_size[1])
 
     def view(around: Tensor, symmetry: int) -> Tensor:
-        turned = enlarge(layers[symmetry], fits[symmetry], apply_symmetry(around, symmetry))
+        turned = super_resolve_padded(layers[symmetry], fits[symmetry], apply_symmetry(around, symmetry))
         return undo_symmetry(turned, symmetry)
 
     def part(tile: Window) -> Tensor:
@@ -125,7 +125,7 @@ def render(
 
 
 @torch.no_grad()
-def correct(sr: Tensor, lr: Tensor, degradation: Degradation, *, rounds: int, run: Run) -> Tensor:
+def project_to_consistency(sr: Tensor, lr: Tensor, degradation: Degradation, *, rounds: int, run: Run) -> Tensor:
     """Make `sr`, in place, shrink to `lr`, and keep it within [0, 1]: alternating projections.
 
     Each round adds what the operator's regularised inverse makes of the residual, and clips. One is as good as many
@@ -150,16 +150,16 @@ def correct(sr: Tensor, lr: Tensor, degradation: Degradation, *, rounds: int, ru
     planes = [*zip(sr.flatten(0, 1)[:, None, None], lr.flatten(0, 1)[:, None, None], strict=True)]
     for index in run.steps("correct", rounds * len(planes), limited=False):
         plane, seen = planes[index % len(planes)]
-        residual = surrounded(seen - degradation.forward(plane, size), degradation.wraps)
+        residual = pad_for_filters(seen - degradation.forward(plane, size), degradation.wraps)
         plane.add_(F.pixel_shuffle(apply_filters(residual, filters), round(degradation.scales[0]))).clamp_(0, 1)
     return sr
 
 
-def surrounded(x: Tensor, wraps: tuple[bool, bool] = (False, False)) -> Tensor:
+def pad_for_filters(x: Tensor, wraps: tuple[bool, bool] = (False, False)) -> Tensor:
     """Return (N, C, h, w) with what filters see around it, RADIUS pixels of its extension on each side."""
     return cut(x, Window(-RADIUS, -RADIUS, x.shape[-2] + RADIUS, x.shape[-1] + RADIUS), wraps)
 
 
-def as_seen(x: Tensor, network: TailoredStack) -> Tensor:
+def to_network_channels(x: Tensor, network: TailoredStack) -> Tensor:
     """Return (N, C, H, W) as a network sees it: as it is, or as N * C grey images."""
     return x if x.shape[1] == network.channels else x.flatten(0, 1)[:, None]

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from innersr.errors import InputError, KernelError
-from innersr.inference.channels import as_colours, enlarge, planes_of, stage_of
+from innersr.inference.channels import as_rgb, channel_groups, stage_name, super_resolve_channels
 from innersr.methods.fathers import as_one_tile, detailed_part, rounding_like, shrunk_copies
 from innersr.methods.maml import Weights, loss_of, pairs_of, sgd_step, weights_of, with_weights
 from innersr.methods.protocols import Upscaler
@@ -139,19 +139,19 @@ class MZSR:
         is_sharpened = self.father == "sharpened"
         published = sharpened_rates(self.steps) if is_sharpened else published_rates(prior, degradation)
         rates = rates_by_step(self.learning_rates or published, self.steps)
-        planes, bands = planes_of(lr), lr.shape[1]
+        planes, bands = channel_groups(lr), lr.shape[1]
         networks = []
         for number, plane in enumerate(planes):
-            stage = stage_of("learn", number, len(planes))
+            stage = stage_name("learn", number, len(planes))
             if is_sharpened:
                 networks.append(self._learn_result(network, plane, degradation, rates, run, stage))
             else:
-                networks.append(adapt_network(network, as_colours(plane), degradation, rates, run, stage))
+                networks.append(adapt_network(network, as_rgb(plane), degradation, rates, run, stage))
 
         def upscale(x: Tensor) -> Tensor:
             if x.shape[1] != bands:
                 raise InputError(f"this upscaler has learnt from {bands} channels, got {x.shape[1]}")
-            sr = enlarge(networks, x, degradation, run, ensemble=self.self_ensemble)
+            sr = super_resolve_channels(networks, x, degradation, run, ensemble=self.self_ensemble)
             return back_project(sr, x, degradation, steps=self.back_projection, run=run)
 
         return upscale
@@ -173,7 +173,7 @@ class MZSR:
             optimizer.zero_grad()
             losses = []
             for father in fathers:
-                crop = as_colours(random_crop(father, side, generator))
+                crop = as_rgb(random_crop(father, side, generator))
                 pairs = pairs_of(learner, rounded(plain(crop, generator)), crop, plain)
                 loss = loss_of(learner, weights_of(learner), pairs, run.autocast()) / len(fathers)
                 loss.backward()
@@ -188,7 +188,7 @@ class MZSR:
         """Return fathers: what the network makes of an image so far, back-projected and shrunk."""
         part, seen = detailed_part(lr, degradation, generator)
         quiet = as_one_tile(run)
-        result = enlarge([network], part, seen, quiet, ensemble=False)
+        result = super_resolve_channels([network], part, seen, quiet, ensemble=False)
         back_project(result, part, seen, steps=self.back_projection, run=quiet)
         return shrunk_copies(result, FATHER_SIZES, seen)
 

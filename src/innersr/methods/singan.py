@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from innersr.errors import InputError
-from innersr.inference.tailored import surrounded, unevenness
+from innersr.inference.tailored import pad_for_filters, texture_mask
 from innersr.methods.protocols import Upscaler
 from innersr.physics.back_projection import back_project
 from innersr.physics.degradation import Degradation
@@ -86,7 +86,7 @@ class SinGANUpscaling:
             results = [_enlarged(x, last, size, passes, degradation, (run.seed, n)) for n in range(self.average)]
             sr = torch.stack(results).mean(0)
             base = degradation.upsample(x)
-            uneven = F.interpolate(unevenness(surrounded(x, degradation.wraps)), size, mode="nearest-exact")
+            uneven = F.interpolate(texture_mask(pad_for_filters(x, degradation.wraps)), size, mode="nearest-exact")
             sr = base + uneven * (_on_grid(sr, degradation) - base)
             return back_project(sr, x, degradation, steps=self.back_projection, run=run)
 

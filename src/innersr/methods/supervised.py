@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from innersr.errors import InputError
-from innersr.inference.channels import COLOURS, enlarge, planes_of
+from innersr.inference.channels import COLOURS, channel_groups, super_resolve_channels
 from innersr.methods.protocols import Upscaler
 from innersr.networks.detail_stack import DetailStack
 from innersr.networks.priors import load_prior, prior_names
@@ -48,8 +48,8 @@ class Supervised:
         network = load_stack(self.prior or _packaged(degradation), degradation).to(lr.device)
 
         def upscale(x: Tensor) -> Tensor:
-            networks = [network] * len(planes_of(x))
-            return enlarge(networks, x, degradation, run, ensemble=self.self_ensemble).clamp_(0, 1)
+            networks = [network] * len(channel_groups(x))
+            return super_resolve_channels(networks, x, degradation, run, ensemble=self.self_ensemble).clamp_(0, 1)
 
         return upscale
 

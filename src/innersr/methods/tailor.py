@@ -17,7 +17,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from innersr.errors import InputError
-from innersr.inference.tailored import Fit, as_seen, correct, enlarge, fit_to, render, surrounded
+from innersr.inference.tailored import (
+    Conditioning,
+    condition_on,
+    pad_for_filters,
+    project_to_consistency,
+    super_resolve_padded,
+    super_resolve_tailored,
+    to_network_channels,
+)
 from innersr.methods.fathers import as_one_tile, detailed_part, rounding_like, shrunk_copies
 from innersr.methods.protocols import Upscaler
 from innersr.methods.schedules import cosine
@@ -66,8 +74,8 @@ class Tailor:
         refresh: steps after which the result that is learnt from is made anew; 0 for never.
         views: turned copies of the image whose mean the result is: 1, 2, 4 or 8; 0 for two, and more of images
             below 181x181 pixels, where they cost little.
-        corrections: rounds that make the result agree with the image, see `correct`; at scales that are not the
-            network's, back-projection does it.
+        corrections: rounds of `project_to_consistency`; at scales that are not the network's, back-projection makes the
+            result agree with the image.
     """
 
     prior: str = ""
@@ -120,9 +128,9 @@ class Tailor:
 
         def upscale(x: Tensor) -> Tensor:
             views = self.views or _affordable_views(x.shape[-2] * x.shape[-1])
-            sr = render(network, x, whole, run, symmetries=SYMMETRIES[:views])
+            sr = super_resolve_tailored(network, x, whole, run, symmetries=SYMMETRIES[:views])
             if whole is degradation:
-                return correct(sr, x, degradation, rounds=self.corrections, run=run)
+                return project_to_consistency(sr, x, degradation, rounds=self.corrections, run=run)
             size = degradation.hr_size((x.shape[-2], x.shape[-1]))
             vertical, horizontal = (s / w for s, w in zip(degradation.scales, whole.scales, strict=True))
             resized = resize(sr, (vertical, horizontal), size=size, wrap=degradation.wraps)
@@ -132,7 +140,7 @@ class Tailor:
 
     def _learn(self, network: TailoredStack, lr: Tensor, degradation: Degradation, run: Run) -> None:
         """Teach the network, of which FiLM stays as it is, to make the fathers of their sons."""
-        generator, fit = run.generator(), fit_to(degradation, lr.device)
+        generator, conditioning = run.generator(), condition_on(degradation, lr.device)
         plain = replace(degradation, wrap="")  # crops do not continue on their other side
         rounded = rounding_like(lr)
         learnt = [p for name, p in network.named_parameters() if name.startswith(("heads", "body", "tails"))]
@@ -152,8 +160,9 @@ class Tailor:
                 group["lr"] = cosine(progress, self.learning_rate) * min(1, (step + 1) / WARM_UP)
             targets, counts = self._targets(fathers, plain, generator)
             sons = rounded(plain(targets, generator))
-            layers = network.folded(fit.scale, fit.conditions, targets.shape[1])
-            error = (enlarge(layers, fit, surrounded(sons), run) - targets).abs().mean(1, keepdim=True)
+            layers = network.folded(conditioning.scale, conditioning.vector, targets.shape[1])
+            results = super_resolve_padded(layers, conditioning, pad_for_filters(sons), run)
+            error = (results - targets).abs().mean(1, keepdim=True)
             loss = (error * counts).sum() / counts.sum().clamp(min=1)
             optimizer.zero_grad()
             loss.backward()
@@ -164,14 +173,16 @@ class Tailor:
         trial = _trial(first[-1], plain, generator, rounded)
         weights = list(zip(learnt, before, strict=True))
         shares = SHARES[:2] if _leaves_aliases(degradation) else SHARES
-        to_mend = _keep_what_helps(network, weights, shares, trial, fit, run)
+        to_mend = _keep_what_helps(network, weights, shares, trial, conditioning, run)
         change = self._result(network, part, seen, run) - before_learning
         if float(change.square().mean()) > LARGEST_CHANGE * to_mend:
             _keep(weights, 0.0)
 
     def _result(self, network: TailoredStack, lr: Tensor, degradation: Degradation, run: Run) -> Tensor:
         """Return what the network makes of an image, in [0, 1]."""
-        return render(network, as_seen(lr, network), degradation, as_one_tile(run), symmetries=(0,)).clamp_(0, 1)
+        return super_resolve_tailored(
+            network, to_network_channels(lr, network), degradation, as_one_tile(run), symmetries=(0,)
+        ).clamp_(0, 1)
 
     def _fathers(self, result: Tensor, degradation: Degradation) -> list[Father]:
         """Return smaller copies of the result so far, none smaller than the kernel."""
@@ -251,7 +262,7 @@ def _keep_what_helps(  # noqa: PLR0913 (what is judged, and what by)
     weights: Sequence[tuple[Tensor, Tensor]],
     shares: Sequence[float],
     trial: Trial,
-    fit: Fit,
+    conditioning: Conditioning,
     run: Run,
 ) -> float:
     """Move the weights to where, between those before and those after, what was not learnt from is made best.
@@ -261,7 +272,7 @@ def _keep_what_helps(  # noqa: PLR0913 (what is judged, and what by)
         weights: of it, and what they were before.
         shares: of the way that are tried, 0 first.
         trial: to judge by.
-        fit: to the degradation.
+        conditioning: to the degradation.
         run: at whose precision to judge.
 
     Returns:
@@ -271,8 +282,8 @@ def _keep_what_helps(  # noqa: PLR0913 (what is judged, and what by)
 
     def squares(share: float) -> Tensor:
         _keep(weights, share, learnt)
-        layers = network.folded(fit.scale, fit.conditions, trial.image.shape[1])
-        difference = enlarge(layers, fit, surrounded(trial.son), run) - trial.image
+        layers = network.folded(conditioning.scale, conditioning.vector, trial.image.shape[1])
+        difference = super_resolve_padded(layers, conditioning, pad_for_filters(trial.son), run) - trial.image
         return difference[..., trial.top :, trial.left :].square()
 
     def error(of: Tensor) -> float:

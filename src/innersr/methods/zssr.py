@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from innersr.errors import InputError, KernelError
-from innersr.inference.detail import render
+from innersr.inference.detail import super_resolve
 from innersr.methods.protocols import Upscaler
 from innersr.methods.schedules import PlateauRule, cosine
 from innersr.networks.detail_stack import DetailStack
@@ -252,7 +252,7 @@ class ZSSR:
         return round(vertical), round(horizontal)
 
     def _upscaled(self, network: DetailStack, lr: Tensor, degradation: Degradation, run: Run) -> Tensor:
-        sr = render(network, lr, degradation, run, ensemble=self.self_ensemble)
+        sr = super_resolve(network, lr, degradation, run, ensemble=self.self_ensemble)
         return back_project(sr, lr, degradation, steps=self.back_projection, run=run)
 
     def _check(self, lr: Tensor, degradation: Degradation) -> None:

@@ -23,7 +23,7 @@ PACKAGED = resources.files("innersr") / "weights"
 REPAIR = "the package is damaged; install innersr again"
 
 
-class Entry(NamedTuple):
+class PackagedPrior(NamedTuple):
     """A line of the index of the packaged priors."""
 
     sha256: str
@@ -39,7 +39,7 @@ class Description(NamedTuple):
     card: str | None
 
 
-def packaged_priors(folder: Traversable = PACKAGED) -> dict[str, Entry]:
+def packaged_priors(folder: Traversable = PACKAGED) -> dict[str, PackagedPrior]:
     """Return the index of the packaged priors: name -> entry.
 
     Raises:
@@ -47,7 +47,7 @@ def packaged_priors(folder: Traversable = PACKAGED) -> dict[str, Entry]:
     """
     try:
         index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        return {name: Entry(**entry) for name, entry in index.items()}
+        return {name: PackagedPrior(**entry) for name, entry in index.items()}
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise CheckpointError(f"the index of the priors cannot be read ({error}); {REPAIR}") from error
 

@@ -20,14 +20,14 @@ from innersr.networks.layers import drawn_convolution, drawn_linear
 
 SCALES = (2, 3, 4)
 FREQUENCIES = 8  # per cycle per LR pixel, that the kernel's transform is sampled at
-CONDITIONS = 2 * FREQUENCIES * 2 * (FREQUENCIES + 1) + len(SCALES) + 2
+CONDITIONING_SIZE = 2 * FREQUENCIES * 2 * (FREQUENCIES + 1) + len(SCALES) + 2
 Layers = Sequence[tuple[Tensor, Tensor]]  # weight and bias of every convolution
 SLOPE = 0.1  # of the activation below 0
 IDLE_NOISE = 0.003  # standard deviation of the weights of a layer that passes on what it sees
 LAST_VARIANCE = 0.01  # of the last layer's weights to begin with: the solution itself, nearly
 
 
-def conditions_of(taps: Tensor, scale: int, noise: Tensor) -> Tensor:
+def conditioning_vector(taps: Tensor, scale: int, noise: Tensor) -> Tensor:
     """Return what the network is told about a degradation.
 
     Args:
@@ -36,7 +36,7 @@ def conditions_of(taps: Tensor, scale: int, noise: Tensor) -> Tensor:
         noise: (N,) standard deviation of the LR image's noise.
 
     Returns:
-        (N, CONDITIONS): the kernel's transform up to one cycle per LR pixel, which scale, the noise.
+        (N, CONDITIONING_SIZE): the kernel's transform up to one cycle per LR pixel, which scale, the noise.
     """
     half = FREQUENCIES
     rows = torch.arange(-half, half, device=taps.device) / half
@@ -72,7 +72,7 @@ class TailoredStack(nn.Module):
         )
         self.body = nn.ModuleList(drawn_convolution(width, width, 2.0, generator) for _ in range(depth - 2))
         self.tails = nn.ModuleDict({s: drawn_convolution(width, n, LAST_VARIANCE, generator) for s, n in cells.items()})
-        self.told = drawn_linear(CONDITIONS, hidden, 1.0, generator)
+        self.told = drawn_linear(CONDITIONING_SIZE, hidden, 1.0, generator)
         self.film = drawn_linear(hidden, 2 * width * (depth - 1), 0.0, generator)
 
     def forward(self, seen: Tensor, scale: int, conditions: Tensor) -> Tensor:
@@ -81,7 +81,7 @@ class TailoredStack(nn.Module):
         Args:
             seen: (N, C + C * s * s, h, w): the LR image and the solution's cells.
             scale: one of SCALES.
-            conditions: (N, CONDITIONS), see `conditions_of`.
+            conditions: (N, CONDITIONING_SIZE), see `conditioning_vector`.
 
         Returns:
             (N, C * s * s, h, w), cells too.
@@ -97,7 +97,7 @@ class TailoredStack(nn.Module):
 
         Args:
             scale: one of SCALES.
-            conditions: (1, CONDITIONS), see `conditions_of`.
+            conditions: (1, CONDITIONING_SIZE), see `conditioning_vector`.
             channels: 1 for the layers that see a grey image once and give the mean of what the network makes of it
                 in every colour; the network's own when None.
         """
@@ -123,7 +123,7 @@ class TailoredStack(nn.Module):
 
 
 @torch.no_grad()
-def deepened(network: TailoredStack, depth: int, generator: torch.Generator) -> TailoredStack:
+def insert_identity_layers(network: TailoredStack, depth: int, generator: torch.Generator) -> TailoredStack:
     """Return a deeper network that does nearly the same, to learn on from: some layers come after each hidden one.
 
     The new layers pass on what they see, but for faint noise; only what is below 0 gets less.
@@ -153,7 +153,7 @@ def deepened(network: TailoredStack, depth: int, generator: torch.Generator) -> 
     return deep
 
 
-def run_layers(layers: Layers, seen: Tensor) -> Tensor:
+def forward_folded(layers: Layers, seen: Tensor) -> Tensor:
     """Map (N, C + C * s * s, h, w) to (N, C * s * s, h, w) as the network does that was folded into these layers."""
     features = seen.contiguous(memory_format=torch.channels_last)
     for weight, bias in layers[:-1]:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from innersr.errors import InputError
-from innersr.inference.detail import render
+from innersr.inference.detail import super_resolve
 from innersr.methods.maml import Pairs, loss_of, pairs_of, sgd_step, weights_of
 from innersr.methods.mzsr import adapt_network, published_rates, rates_by_step
 from innersr.networks.detail_stack import DetailStack
@@ -170,7 +170,7 @@ class MZSRLesson:
             lr = lr.to(run.torch_device)
             rates = rates_by_step(published_rates("", degradation), steps)
             adapted = adapt_network(network, lr, degradation, rates, quiet)
-            return render(adapted, lr, degradation, quiet, ensemble=False)
+            return super_resolve(adapted, lr, degradation, quiet, ensemble=False)
 
         return {
             f"{case}, {steps} steps": decibels

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from innersr.errors import InputError
-from innersr.inference.tailored import surrounded
+from innersr.inference.tailored import pad_for_filters
 from innersr.networks.degradation_predictor import (
     LOUDNESS,
     DegradationPredictor,
@@ -109,7 +109,7 @@ class PredictorLesson:
             sharp = crops.images.to(run.torch_device).float() / 255
             grey, truth = example_of(sharp, crops.generators)
             guess = _guesses(truth.blur, crops.generators)
-            seen = seen_with(surrounded(grey), guess)
+            seen = seen_with(pad_for_filters(grey), guess)
         with run.autocast():
             prediction = network(seen, guess)
         return _surprise(prediction, truth) * (len(sharp) / self.batch)
@@ -123,7 +123,7 @@ class PredictorLesson:
                 side = min(self.side, *image.shape[-2:]) // SCALE * SCALE
                 generators = [generator_of(self.seed + 1, index, repeat)]
                 grey, truth = example_of(image[..., :side, :side].to(run.torch_device), generators)
-                prediction = corrected(network, surrounded(grey), GUESSES)
+                prediction = corrected(network, pad_for_filters(grey), GUESSES)
                 found = prediction.logs[0, int(truth.blur.is_bicubic)]
                 error = (found - truth.blur.log[0]).tolist()
                 sums["size"].append(abs(error[0]))

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from innersr.errors import InputError
-from innersr.inference.detail import render
+from innersr.inference.detail import super_resolve
 from innersr.metrics.grey_levels import quantized
 from innersr.networks.detail_stack import DetailStack
 from innersr.physics.convolution import is_whole
@@ -137,7 +137,7 @@ class SupervisedLesson:
         quiet = replace(run, report=None)
 
         def upscale(lr: Tensor, degradation: Degradation) -> Tensor:
-            return render(network, lr.to(run.torch_device), degradation, quiet, ensemble=False)
+            return super_resolve(network, lr.to(run.torch_device), degradation, quiet, ensemble=False)
 
         names = BLURS[self.subsampling] if self.blur else DEGRADATIONS
         return measure(upscale, images, [(name, round(s)) for s in self._scales if is_whole(s) for name in names])

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from innersr.errors import InputError
-from innersr.inference.tailored import render
-from innersr.networks.tailored_stack import SCALES, TailoredStack, conditions_of
+from innersr.inference.tailored import super_resolve_tailored
+from innersr.networks.tailored_stack import SCALES, TailoredStack, conditioning_vector
 from innersr.physics.degradation import Degradation
 from innersr.physics.pseudoinverse import RADIUS, apply_filters, inverse_filters
 from innersr.run import Run, generator_of
@@ -124,7 +124,7 @@ class TailorLesson:
             shares = {"mistaken": self.mistaken, "grain": self.grain, "jpeg": self.jpeg}
             task = random_task(sharp, self.scale(crops.step), crops.generators, **shares)
             seen = _seen(task)
-            conditions = conditions_of(task.taps, task.scale, task.noise)
+            conditions = conditioning_vector(task.taps, task.scale, task.noise)
         with run.autocast():
             lacking = network(seen, task.scale, conditions)
         error = F.pixel_shuffle(seen[:, network.channels :] + lacking.float(), task.scale) - task.hr
@@ -137,7 +137,7 @@ class TailorLesson:
         cases = [(name, scale) for name, scale in CASES if dict(zip(SCALES, self._shares, strict=True))[scale] > 0]
 
         def upscale(lr: Tensor, degradation: Degradation) -> Tensor:
-            return render(network, lr.to(run.torch_device), degradation, quiet, symmetries=(0,))
+            return super_resolve_tailored(network, lr.to(run.torch_device), degradation, quiet, symmetries=(0,))
 
         return measure(upscale, images, cases)
 
