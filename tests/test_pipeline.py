@@ -16,7 +16,8 @@ from innersr.images.image import Image
 from innersr.images.io import read, save
 from innersr.images.metadata import Metadata
 from innersr.methods.baselines import BackProjection, Bicubic
-from innersr.methods.registry import METHODS
+from innersr.methods.registry import METHODS, make_method
+from innersr.methods.tailor import Tailor
 from innersr.metrics.fidelity import consistency_psnr
 from innersr.physics.degradation import Degradation
 from innersr.physics.kernels import gaussian
@@ -336,12 +337,18 @@ def test_a_result_is_named_after_its_scale(scale, name):
 
 
 def test_defaults_are_tailor_at_twice_the_size(monkeypatch):
-    given = []
-    monkeypatch.setattr("innersr.pipeline.make_method", lambda _, settings: given.append(settings) or TAILOR)
+    monkeypatch.setattr("innersr.pipeline.make_method", lambda _: TAILOR)
     x = levels(*SIDES)
     assert np.array_equal(upscale(x), upscale(x, 2, method=TAILOR, degradation=DOUBLE, run=Run()))
-    upscale(x, method="tailor", degradation=DOUBLE)
-    assert given == [{"by_recurrence": "yes"}, {}]  # as many steps as it is worth, unless the degradation is given
+
+
+@pytest.mark.parametrize("degradation", [None, DOUBLE])
+def test_tailor_by_name_is_tailor_by_default(degradation):
+    """It takes as many steps as the image is worth, unless the degradation is given."""
+    image = colour_image(values(*SIDES, 3), depth="uint8")
+    by_name, by_value = (upscale_image(image, degradation, method, RUN) for method in (make_method("tailor"), Tailor()))
+    assert by_name.method == by_value.method == Tailor(steps=120, by_recurrence=degradation is None)
+    assert torch.equal(by_name.image.colour, by_value.image.colour)
 
 
 def test_a_degradation_brings_its_own_scale():

@@ -19,14 +19,13 @@ from innersr.images.conversions import image_from
 from innersr.images.image import Image
 from innersr.images.io import check_writable, read, save
 from innersr.methods.protocols import Method, Upscaler
-from innersr.methods.registry import make_method
+from innersr.methods.registry import make_method, resolve
 from innersr.metrics.fidelity import consistency_psnr
 from innersr.physics.degradation import LOUDEST, Degradation
 from innersr.physics.resize import Scale, Window, cut
 from innersr.run import Run
 
 ALPHA_CHOICES = ("auto", "same", "drop")
-PACED = "tailor"  # the method that can take as many steps as an image is worth
 VISIBLE = 0.5 / 255  # a pixel of less alpha shows no colour
 RINGING = 4  # LR pixels from an edge to where its overshoots are below half an 8-bit level
 
@@ -41,6 +40,8 @@ class Result:
     seconds: float
     consistency_psnr: float
     """dB between the result shrunk again and the input; for premultiplied colours when there is alpha."""
+    method: Method
+    """As it was applied, with the number of steps that Tailor took at most."""
     estimate: Estimate | None = None
     """What was found out about the image; None where its degradation was given. See `examine_image`."""
 
@@ -62,8 +63,7 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
         x: a path (the result is written beside it, or to `output`, and its path returned), a PIL image, a
             uint8, uint16 or floating array of (H, W) or (H, W, C), or a (C, H, W) or (1, C, H, W) tensor.
         scale: above 1, any real number, or (vertical, horizontal).
-        method: how: `Tailor(steps=200)`, or the name of a method with its default settings; then Tailor takes as many
-            steps as the image's recurrence is worth, unless the degradation is given.
+        method: how: `Tailor(steps=200)`, or the name of a method with its default settings.
         degradation: what made the image small, and its scale replaces `scale`; what can be found out from the image
             when None. `Degradation(scale=2)` is MATLAB's bicubic without noise.
         run: device, precision, seed, time limit, progress; `Run()` when None.
@@ -78,8 +78,7 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
     planned = degradation.degradation if isinstance(degradation, Estimate) else degradation or Degradation(scale=scale)
     run = run or Run()
     if isinstance(method, str):
-        given = {"by_recurrence": "yes"} if method == PACED and not isinstance(degradation, Degradation) else {}
-        method = make_method(method, settings=given)
+        method = make_method(method)
     if isinstance(x, str | Path):
         source = Path(x)
         image = read(source)
@@ -131,12 +130,14 @@ def upscale_image(
         else:
             fitted = cause.fitted(sight.size)
             seen = _stretched(fitted, sight.spread)
+        method = resolve(method, is_estimated=isinstance(cause, Estimate))
         upscaled, agreement = _upscaled(sight, seen, method, run, keep_grain)
     return Result(
         image=replace(image, colour=upscaled.colour, alpha=upscaled.alpha),
         degradation=fitted,
         seconds=time.monotonic() - started,
         consistency_psnr=agreement,
+        method=method,
         estimate=cause if isinstance(cause, Estimate) else None,
     )
 

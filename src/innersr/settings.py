@@ -9,12 +9,12 @@ from typing import Any
 from innersr.errors import InputError
 
 
-def values_of(owner: str, texts: Mapping[str, str], *kinds: Any) -> list[dict[str, Any]]:  # noqa: ANN401 (dataclasses)
-    """Values of settings given as text, sorted by the dataclass that has a field of that name.
+def values_of(owner: str, given: Mapping[str, Any], *kinds: Any) -> list[dict[str, Any]]:  # noqa: ANN401 (dataclasses)
+    """Values of settings, given as they are or as text, sorted by the dataclass that has a field of that name.
 
     Args:
         owner: what has the settings, for the errors.
-        texts: {"steps": "500"}.
+        given: {"steps": 500} or {"steps": "500"}.
         kinds: dataclasses whose fields are int, float, str, bool, tuple[int, ...] or tuple[float, ...]. The first one
             that has the field takes the value.
 
@@ -26,12 +26,12 @@ def values_of(owner: str, texts: Mapping[str, str], *kinds: Any) -> list[dict[st
     """
     fields = [{field.name: str(field.type) for field in dataclasses.fields(kind)} for kind in kinds]
     values: list[dict[str, Any]] = [{} for _ in kinds]
-    for name, text in texts.items():
+    for name, value in given.items():
         place = next((place for place, names in enumerate(fields) if name in names), None)
         if place is None:
             known = ", ".join(name for names in fields for name in names) or "none"
             raise InputError(f"{owner} has no setting {name!r}; it has {known}")
-        values[place][name] = _parsed(name, text, fields[place][name])
+        values[place][name] = _parsed(name, value, fields[place][name]) if isinstance(value, str) else value
     return values
 
 
@@ -51,6 +51,7 @@ def parse_settings(assignments: Sequence[str]) -> dict[str, str]:
 
 
 def _parsed(name: str, text: str, kind: str) -> object:
+    kind = kind.removesuffix(" | None")
     numbers = {"int": int, "float": float}
     is_sequence = kind.startswith("tuple[")
     element = kind.removeprefix("tuple[").removesuffix(", ...]")

@@ -12,7 +12,7 @@ from innersr.errors import Cancelled, InputError
 from innersr.methods.baselines import BackProjection, Bicubic
 from innersr.methods.mzsr import MZSR
 from innersr.methods.presets import PRESETS
-from innersr.methods.registry import METHODS, make_method, settings_of
+from innersr.methods.registry import METHODS, make_method, resolve, settings_of
 from innersr.methods.tailor import Tailor
 from innersr.methods.zssr import ZSSR
 from innersr.metrics.fidelity import psnr
@@ -347,7 +347,23 @@ def test_the_draft_of_tailor_takes_the_prior_as_it_is():
     draft, balanced, best = (make_method("tailor", preset) for preset in PRESETS["tailor"])
     assert [*PRESETS["tailor"]] == ["draft", "balanced", "best"]
     assert draft.steps == 0 < balanced.steps < best.steps
-    assert balanced == make_method("tailor") == Tailor()
+    assert make_method("tailor") == Tailor()
+    assert balanced == Tailor(steps=120)
+
+
+def test_tailor_chooses_its_steps_only_where_the_degradation_is_estimated_and_they_are_not_given():
+    def resolved(method, is_estimated):
+        settled = resolve(method, is_estimated=is_estimated)
+        return settled.steps, settled.by_recurrence
+
+    assert resolved(Tailor(), True) == (120, True)
+    assert resolved(Tailor(), False) == resolved(Tailor(by_recurrence=False), True) == (120, False)
+    assert (
+        resolved(Tailor(steps=5), True) == resolved(make_method("tailor", settings={"steps": "5"}), True) == (5, False)
+    )
+    assert resolved(Tailor(by_recurrence=True), False) == (120, True)
+    assert resolved(make_method("tailor", "balanced"), True) == (120, False)
+    assert resolve(Bicubic(), is_estimated=True) == Bicubic()
 
 
 def test_a_method_without_presets_takes_none():

@@ -23,7 +23,7 @@ from innersr.images.io import save
 from innersr.json_lines import append_record
 from innersr.memory import _peak_memory, _reset_peak_memory
 from innersr.methods.protocols import Method
-from innersr.methods.registry import parse_method, settings_of
+from innersr.methods.registry import parse_method, resolve, settings_of
 from innersr.metrics.fidelity import METRICS, consistency_psnr
 from innersr.physics.named_degradations import parse_degradation, parse_jpeg_quality
 from innersr.physics.resize import Scale, as_pair
@@ -87,7 +87,8 @@ def cases_of(plan: Plan) -> list[Case]:
         counts[entry.folder] += 1
         if plan.limit is None or counts[entry.folder] <= plan.limit:
             entries.append(entry)
-    methods = {name: parse_method(name) for name in plan.methods}
+    # All the steps, whatever is given: rows of estimated degradations show what the estimate costs, and nothing else.
+    methods = {name: resolve(parse_method(name), is_estimated=False) for name in plan.methods}
     scales, degradations = dict.fromkeys(plan.scales), dict.fromkeys(plan.degradations)
     told = dict.fromkeys(plan.told)
     for scale in scales:

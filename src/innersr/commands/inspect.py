@@ -12,7 +12,7 @@ from innersr.commands.interrupts import prompt_interrupts
 from innersr.errors import InputError
 from innersr.images.conversions import image_from
 from innersr.images.io import check_writable, read, save
-from innersr.methods.registry import make_method, settings_of
+from innersr.methods.registry import make_method, resolve, settings_of
 from innersr.metrics.recurrence import PATCH, Pair, Recurrence, recurrence_of, steps_for
 from innersr.pipeline import bands_of, examine_image
 from innersr.plots.recurrence import recurrence_sheet
@@ -55,7 +55,7 @@ def inspect_file(request: InspectRequest, voice: Voice) -> None:
     estimate = examine_image(image, SCALE, request.run)
     found = recurrence_of(bands, estimate.degradation.noise)
     height, width = bands.shape[-2:]
-    all_steps = int(settings_of(make_method(METHOD))["steps"])
+    all_steps = int(settings_of(resolve(make_method(METHOD), is_estimated=True))["steps"])
     steps = steps_for(found.score, all_steps)
     lines = [
         f"recurrence {found.score:.2f}: {verdict(found)}",

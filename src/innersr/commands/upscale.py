@@ -23,12 +23,12 @@ from innersr.images.image import Image
 from innersr.images.io import check_writable, read, save
 from innersr.memory import is_out_of_memory
 from innersr.methods.protocols import Method
-from innersr.methods.registry import make_method, settings_of
+from innersr.methods.registry import make_method, resolve, settings_of
 from innersr.physics.degradation import Degradation
 from innersr.physics.kernel_comparison import covariance_of
 from innersr.physics.named_degradations import parse_kernel
 from innersr.physics.resize import Scale, resize
-from innersr.pipeline import ALPHA_CHOICES, PACED, Result, default_output, examine_image, upscale_image
+from innersr.pipeline import ALPHA_CHOICES, Result, default_output, examine_image, upscale_image
 from innersr.plots.before_after import before_after_sheet
 from innersr.run import Run
 from innersr.settings import parse_settings
@@ -96,12 +96,9 @@ def upscale_files(request: UpscaleRequest, voice: Voice) -> int:
 
 
 def _method_of(request: UpscaleRequest) -> Method:
-    """Return the method; where all is left to it, it takes as many steps as the image is worth."""
-    settings = parse_settings(request.settings)
-    is_free = request.kernel == AUTO and request.preset is None and "steps" not in settings
-    if request.method == PACED and is_free:
-        settings = {"by_recurrence": "yes", **settings}
-    return make_method(request.method, request.preset, settings)
+    """Return the method; Tailor takes as many steps as the image is worth unless the kernel or they are given."""
+    method = make_method(request.method, request.preset, parse_settings(request.settings))
+    return resolve(method, is_estimated=request.kernel == AUTO)
 
 
 def _expanded(inputs: Sequence[Path]) -> Iterator[Path]:

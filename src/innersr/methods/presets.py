@@ -23,7 +23,7 @@ PAPER_ZSSR = {
 PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "tailor": {
         "draft": {"steps": 0, "views": 1},
-        "balanced": {},
+        "balanced": {"steps": 120},
         "best": {"steps": 1500, "crop": 48, "refresh": 250, "views": 8},
     },
     "mzsr": {

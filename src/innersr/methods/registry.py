@@ -28,13 +28,14 @@ METHODS: Mapping[str, type[Method]] = {
 }
 
 
-def make_method(name: str, preset: str | None = None, settings: Mapping[str, str] | None = None) -> Method:
-    """Return the method called `name`, its preset's settings overridden by `settings`.
+def make_method(name: str, preset: str | None = None, settings: Mapping[str, Any] | None = None) -> Method:
+    """Make the method called `name`, its preset's settings overridden by `settings`.
 
     Args:
         name: a key of METHODS.
-        preset: a key of PRESETS[name], where the method has presets.
-        settings: field names and values as text, e.g. {"steps": "500"}.
+        preset: a key of PRESETS[name], where the method has presets; None for "balanced", except that Tailor then
+            chooses the number of its steps.
+        settings: field names and values, as they are or as text, e.g. {"steps": "500"}.
 
     Raises:
         InputError: an unknown method, preset or field, or a value that does not fit the field.
@@ -46,8 +47,14 @@ def make_method(name: str, preset: str | None = None, settings: Mapping[str, str
         there = f"there are {', '.join(presets)}" if presets else "it has none"
         raise InputError(f"unknown preset {preset!r} of {name}; {there}")
     method = METHODS[name]
+    own = {} if preset is None and method is Tailor else presets.get(preset or "balanced", {})
     (values,) = values_of(name, settings or {}, method)
-    return method(**{**presets.get(preset or "balanced", {}), **values})
+    return method(**{**own, **values})
+
+
+def resolve(method: Method, *, is_estimated: bool) -> Method:
+    """Settle what a method leaves open until it is known whether the degradation was estimated: Tailor's steps."""
+    return method.resolved(is_estimated=is_estimated) if isinstance(method, Tailor) else method
 
 
 def settings_of(method: Method) -> dict[str, Any]:

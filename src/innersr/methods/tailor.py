@@ -52,6 +52,7 @@ DOUBT = 0.01  # of that logarithm: by so much forgetting all has to be better th
 ALIASED = 0.7  # amplitude of a kernel at the highest frequency that LR pixels hold: above it, a little is the most
 VIEWS = (1, 2, 4, 8)
 VIEW_PIXELS = 2 * 256**2  # LR pixels, of all views together, up to which their number is not for the user to save
+MOST_STEPS = 120
 BACK_PROJECTION = 10  # steps, where the scale is not one of the network's
 
 
@@ -62,9 +63,9 @@ class Tailor:
     Args:
         prior: name of a packaged one, or path of a file; when empty the packaged one for the scale alone, if there
             is one, or the one for all scales.
-        steps: of Adam on the image itself; 0 takes the prior as it is.
-        by_recurrence: take fewer of the steps, the less of the image comes again in its own smaller copies, see
-            `recurrence.steps_for`.
+        steps: of Adam on the image itself; 0 takes the prior as it is, None is MOST_STEPS.
+        by_recurrence: take fewer of the steps, the less of the image recurs in its own smaller copies, see
+            `recurrence.steps_for`. None: only where `steps` is None and the degradation was estimated, see `resolved`.
         learning_rate: of Adam, to begin with; it falls along a cosine.
         crop: side of the crops to learn from, in LR pixels, at most.
         batch: crops in one step.
@@ -79,8 +80,8 @@ class Tailor:
     """
 
     prior: str = ""
-    steps: int = 120
-    by_recurrence: bool = False
+    steps: int | None = None
+    by_recurrence: bool | None = None
     learning_rate: float = 3e-4
     crop: int = 32
     batch: int = 1
@@ -93,7 +94,7 @@ class Tailor:
     def __post_init__(self) -> None:
         if self.views not in (0, *VIEWS):
             raise InputError(f"views must be one of 0, {', '.join(map(str, VIEWS))}, got {self.views}")
-        if min(self.crop, self.batch) < 1 or min(self.steps, self.refresh, self.corrections) < 0:
+        if min(self.crop, self.batch) < 1 or min(self.steps or 0, self.refresh, self.corrections) < 0:
             raise InputError("crop and batch must be at least 1; steps, refresh and corrections not negative")
         for smallest, largest in map(self._father_sizes, FATHER_SIZES):
             if not 0 < smallest <= largest <= 1:
@@ -103,6 +104,15 @@ class Tailor:
                 )
         if not 0 < self.learning_rate < math.inf:
             raise InputError(f"learning_rate must be positive and finite, got {self.learning_rate}")
+
+    def resolved(self, *, is_estimated: bool) -> Tailor:
+        """Replace `steps` and `by_recurrence` that are None by what they stand for.
+
+        Args:
+            is_estimated: whether the degradation was estimated from the image, not given.
+        """
+        by_recurrence = self.steps is None and is_estimated if self.by_recurrence is None else self.by_recurrence
+        return replace(self, steps=MOST_STEPS if self.steps is None else self.steps, by_recurrence=by_recurrence)
 
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:
         """Cut the prior to the degradation, and learn from `lr`.
@@ -120,8 +130,9 @@ class Tailor:
         head = _head(degradation)
         network = _load(_prior_for(self.prior, head)).to(lr.device)
         whole = degradation.rescaled(head)
-        steps = self.steps
-        if self.by_recurrence and steps:
+        resolved = self.resolved(is_estimated=False)
+        steps = resolved.steps or 0
+        if resolved.by_recurrence and steps:
             steps = steps_for(recurrence_of(lr, degradation.noise).score, steps)
         if steps:
             replace(self, steps=steps)._learn(network, lr, whole, run)
@@ -140,6 +151,7 @@ class Tailor:
 
     def _learn(self, network: TailoredStack, lr: Tensor, degradation: Degradation, run: Run) -> None:
         """Teach the network, of which FiLM stays as it is, to make the fathers of their sons."""
+        count = self.steps or 0
         generator, conditioning = run.generator(), condition_on(degradation, lr.device)
         plain = replace(degradation, wrap="")  # crops do not continue on their other side
         rounded = rounding_like(lr)
@@ -151,11 +163,11 @@ class Tailor:
         if not fathers:
             return  # they would all be smaller than the kernel
         optimizer = torch.optim.Adam([p.requires_grad_(True) for p in learnt], betas=BETAS)
-        steps = run.steps("learn", self.steps)
+        steps = run.steps("learn", count)
         for step in steps:
             if step and self.refresh and step % self.refresh == 0:
                 fathers = self._fathers(self._result(network, part, seen, run), seen)
-            progress = max(step / self.steps, run.time_used())
+            progress = max(step / count, run.time_used())
             for group in optimizer.param_groups:
                 group["lr"] = cosine(progress, self.learning_rate) * min(1, (step + 1) / WARM_UP)
             targets, counts = self._targets(fathers, plain, generator)
