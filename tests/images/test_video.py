@@ -88,8 +88,10 @@ def test_webp_follows_quality(tmp_path):
 
 def test_a_grey_gif_keeps_every_value(tmp_path):
     path = tmp_path / "film.gif"
-    assert save_movie(film(bands=1), path) == ()
-    assert np.array_equal(pictures(path, "L")[0], np.stack(film(bands=1))[..., 0])
+    ramp = np.random.default_rng(0).permutation(24 * 32).astype(np.uint8).reshape(24, 32, 1)  # all 256 levels
+    frames = [*film(bands=1), ramp, ramp.transpose(1, 0, 2).reshape(24, 32, 1)]
+    assert save_movie(frames, path) == ()
+    assert np.array_equal(pictures(path, "L")[0], np.stack(frames)[..., 0])
 
 
 def test_a_gif_is_near_in_every_frame_and_says_what_it_did(tmp_path):
@@ -98,14 +100,6 @@ def test_a_gif_is_near_in_every_frame_and_says_what_it_did(tmp_path):
     levels, _ = pictures(path)
     assert all(rms(a, b) < 8 for a, b in zip(levels, film(12), strict=True))
     assert abs(levels.mean() - np.mean(film(12))) < 0.3
-
-
-def test_a_gif_has_one_palette(tmp_path):
-    path = tmp_path / "film.gif"
-    save_movie(film(12), path)
-    colours = np.unique(pictures(path)[0].reshape(-1, 3), axis=0)
-    assert 200 < len(colours) <= 256
-    assert path.read_bytes().count(colours[0].tobytes() + colours[1].tobytes() + colours[2].tobytes()) == 1
 
 
 def test_what_stands_still_in_a_gif_does_not_flicker(tmp_path):

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyvips
 import torch
 from PIL import Image as PillowImage
 
 from innersr.errors import InputError
-from innersr.images.gif_palette import dithered, shared_palette
+from innersr.images.formats import BY_NAME, encoder_options
 from innersr.images.image import Image
 from innersr.images.io import check_place, written_whole
 
@@ -24,8 +25,6 @@ Levels = np.ndarray[Any, np.dtype[np.uint8]]
 """One frame, (H, W, C): grey, grey and alpha, RGB, or RGBA, not premultiplied."""
 
 SLOWEST = 0.1  # frames per second
-COLOURS = 256  # of a GIF
-OPAQUE = 128  # alpha from which a pixel of a GIF is opaque
 
 
 class _Format(NamedTuple):
@@ -172,40 +171,30 @@ def _described(shape: tuple[int, ...]) -> str:
 
 def _write_gif(source: _Source, path: Path, fps: float, _quality: int) -> None:
     frames = list(source)
-    bands = frames[0].shape[-1]
-    has_alpha = bands in (2, 4)
-    places: Iterable[Levels]
-    if bands == 1:
-        colours = np.repeat(np.arange(COLOURS, dtype=np.uint8)[:, None], 3, 1)
-        places = (frame[..., 0] for frame in frames)
-    else:
-        pictures = [_in_colour(frame)[..., :3] for frame in frames]
-        colours = shared_palette(pictures, COLOURS - has_alpha)
-        places = dithered(pictures, colours)
-    options: dict[str, Any] = {}
-    if has_alpha:
-        clear = len(colours)
-        colours = np.pad(colours, ((0, 1), (0, 0)))
-        places = (
-            np.where(frame[..., -1] < OPAQUE, np.uint8(clear), place)
-            for frame, place in zip(frames, places, strict=True)
-        )
-        # Disposal 2: every frame is drawn on nothing, so that its transparent pixels do not show the one before.
-        options = {"transparency": clear, "disposal": 2}
-    made = (_with_palette(place, colours) for place in places)
-    first = next(made)
     delays = [10 * delay for delay in _delays(len(frames), fps, per_second=100)]
-    options |= {"save_all": True, "append_images": made, "duration": delays, "loop": 0, "optimize": False}
-    first.save(path, "GIF", palette=colours.tobytes(), **options)
+    if frames[0].shape[-1] == 1:  # libvips keeps a palette entry for transparency, so it cannot hold all 256 levels
+        first, *others = (PillowImage.fromarray(frame[..., 0]) for frame in frames)
+        first.save(path, "GIF", save_all=True, append_images=others, duration=delays, loop=0, optimize=False)
+    else:  # pixels that equal those of the frame before are not written again, so what stands still does not flicker
+        _write_by_libvips("gif", frames, path, delays)
 
 
 def _write_webp(source: _Source, path: Path, fps: float, quality: int) -> None:
-    # WebP knows neither grey nor grey with alpha.
-    first, *others = (PillowImage.fromarray(_in_colour(frame)) for frame in source)
-    options = {"lossless": True} if quality == 100 else {"quality": quality}
-    delays = _delays(1 + len(others), fps, per_second=1000)
-    # Method 4 is libwebp's own default.
-    first.save(path, "WEBP", save_all=True, append_images=others, duration=delays, loop=0, method=4, **options)
+    frames = [_in_colour(frame) for frame in source]  # WebP knows no grey
+    options = encoder_options(BY_NAME["WebP"], quality=quality, depth="uint8", byte_count=0)
+    _write_by_libvips("webp", frames, path, _delays(len(frames), fps, per_second=1000), **options)
+
+
+def _write_by_libvips(stem: str, frames: list[Levels], path: Path, delays: list[int], **options: Any) -> None:  # noqa: ANN401
+    """Write an animation that repeats for ever; `delays` are in milliseconds."""
+    height, width, bands = frames[0].shape
+    film = pyvips.Image.new_from_memory(np.concatenate(frames), width, height * len(frames), bands, "uchar")
+    film = film.copy(interpretation="srgb" if bands > 2 else "b-w")
+    film.set_type(pyvips.GValue.gint_type, "page-height", height)
+    film.set_type(pyvips.GValue.array_int_type, "delay", delays)
+    film.set_type(pyvips.GValue.gint_type, "loop", 0)
+    with path.open("r+b", buffering=0) as stream:
+        getattr(film, f"{stem}save_target")(pyvips.Target.new_to_descriptor(stream.fileno()), **options)
 
 
 def _write_mp4(source: _Source, path: Path, fps: float, quality: int) -> None:
@@ -245,12 +234,6 @@ def _delays(count: int, fps: float, *, per_second: int) -> list[int]:
     """Return how long each frame is shown, in parts of a second."""
     ends = [round(number * per_second / fps) for number in range(count + 1)]
     return [end - start for start, end in zip(ends, ends[1:], strict=False)]
-
-
-def _with_palette(places: Levels, colours: Levels) -> PillowImage.Image:
-    picture = PillowImage.frombytes("P", places.shape[::-1], places.tobytes())
-    picture.putpalette(colours.tobytes())
-    return picture
 
 
 def _in_colour(levels: Levels) -> Levels:
