@@ -18,11 +18,11 @@ from innersr.commands import interrupts
 from innersr.commands.interrupts import deferred_interrupts
 from innersr.networks.checkpoints import load_checkpoint
 from innersr.networks.priors import load_prior
-from innersr.training.learner import Pace
-from innersr.training.objectives.mzsr import MZSRLesson
-from innersr.training.objectives.supervised import SupervisedLesson
-from innersr.training.objectives.tailor import TailorLesson
-from innersr.training.registry import LESSONS, lesson_and_pace
+from innersr.training.learner import TrainingSchedule
+from innersr.training.objectives.mzsr import MZSRObjective
+from innersr.training.objectives.supervised import SupervisedObjective
+from innersr.training.objectives.tailor import TailorObjective
+from innersr.training.registry import OBJECTIVES, make_objective
 
 TINY = {
     "supervised": ["width=6", "depth=3", "crop=16"],
@@ -42,22 +42,22 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def arguments(lesson, *more):
-    settings = [word for setting in TINY[lesson] for word in ("--set", setting)]
+def arguments(objective, *more):
+    settings = [word for setting in TINY[objective] for word in ("--set", setting)]
     own = ["--data", "photos", "--out", "prior.safetensors", "--steps", "3", "--batch", "2", "--device", "cpu"]
-    return [lesson, *own, *settings, *map(str, more)]
+    return [objective, *own, *settings, *map(str, more)]
 
 
-def train(lesson, *more):
+def train(objective, *more):
     """Run the command in this process."""
-    result = CliRunner().invoke(train_app, arguments(lesson, *more))
+    result = CliRunner().invoke(train_app, arguments(objective, *more))
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result
 
 
-def refused(lesson, *more):
+def refused(objective, *more):
     """Return the one line on stderr of a command that was refused."""
-    result = train(lesson, *more)
+    result = train(objective, *more)
     assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
     return result.stderr
 
@@ -67,9 +67,9 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir() if path.suffix != ".tensorboard")
 
 
-@pytest.mark.parametrize("lesson", COMMANDS)
-def test_a_training_leaves_a_prior_its_state_and_its_log(lesson, folder):
-    result = train(lesson, "--validate", "photos", "--licence", "CC0-1.0", "--json")
+@pytest.mark.parametrize("objective", COMMANDS)
+def test_a_training_leaves_a_prior_its_state_and_its_log(objective, folder):
+    result = train(objective, "--validate", "photos", "--licence", "CC0-1.0", "--json")
     assert result.exit_code == 0, result.stderr
     assert names(folder) == ["photos", "prior.jsonl", "prior.safetensors", "prior.state.safetensors"]
     record = json.loads(result.stdout)
@@ -80,21 +80,23 @@ def test_a_training_leaves_a_prior_its_state_and_its_log(lesson, folder):
     assert provenance["data"][0]["files"] == 2
 
 
-def test_there_is_a_command_for_every_lesson():
-    assert list(COMMANDS) == list(LESSONS)
+def test_there_is_a_command_for_every_objective():
+    assert list(COMMANDS) == list(OBJECTIVES)
 
 
-@pytest.mark.parametrize("lesson", COMMANDS)
-def test_help_has_examples(lesson):
-    text = CliRunner().invoke(train_app, [lesson, "--help"]).stdout
-    assert f"innersr train {lesson} --data photos" in text
+@pytest.mark.parametrize("objective", COMMANDS)
+def test_help_has_examples(objective):
+    text = CliRunner().invoke(train_app, [objective, "--help"]).stdout
+    assert f"innersr train {objective} --data photos" in text
     assert all(option in text for option in ("--resume", "--set", "--initial", "--licence", "--threads"))
 
 
-@pytest.mark.parametrize(("lesson", "line"), [(lesson, line) for lesson in EXAMPLES for line in EXAMPLES[lesson]])
-def test_the_examples_name_settings_that_there_are(lesson, line):
+@pytest.mark.parametrize(
+    ("objective", "line"), [(objective, line) for objective in EXAMPLES for line in EXAMPLES[objective]]
+)
+def test_the_examples_name_settings_that_there_are(objective, line):
     settings = dict(setting.split("=") for setting in re.findall(r"--set (\S+)", line))
-    assert lesson_and_pace(lesson, settings)
+    assert make_objective(objective, settings)
 
 
 def test_a_second_training_does_not_replace_the_first():
@@ -146,13 +148,14 @@ def test_wrong_settings_are_refused(setting, said):
     assert said in refused("tailor", "--set", setting)
 
 
-def test_settings_go_to_the_lesson_or_its_pace():
-    lesson, pace = lesson_and_pace("tailor", {"width": "32", "x3": "0", "steps": "500", "schedule": "paper"})
-    assert lesson == TailorLesson(width=32, x3=0.0)
-    assert pace == Pace(steps=500, schedule="paper")
-    lesson, pace = lesson_and_pace("mzsr", {"subpixel": "yes", "learning_rate": "2e-4"})
-    assert lesson == MZSRLesson(subpixel=True)
-    assert pace.learning_rate == 2e-4
+def test_settings_go_to_the_objective_or_its_schedule():
+    objective, schedule = make_objective("tailor", {"width": "32", "x3": "0", "steps": "500", "schedule": "paper"})
+    assert objective == TailorObjective(width=32, x3=0.0)
+    assert schedule == TrainingSchedule(steps=500, schedule="paper")
+    assert make_objective("tailor", {"mistaken": "0.3"})[0] == TailorObjective(kernel_error=0.3)
+    objective, schedule = make_objective("mzsr", {"subpixel": "yes", "learning_rate": "2e-4"})
+    assert objective == MZSRObjective(subpixel=True)
+    assert schedule.learning_rate == 2e-4
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
@@ -201,7 +204,7 @@ def test_memory_that_runs_out_is_said(monkeypatch):
     def allocate(*_):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr(SupervisedLesson, "loss", allocate)
+    monkeypatch.setattr(SupervisedObjective, "loss", allocate)
     result = train("supervised")
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
     assert result.stderr.startswith("error: out of memory; use a smaller --batch")

@@ -5,25 +5,27 @@ import torch
 from PIL import Image as PillowImage
 
 from helpers.methods import RUN, image
-from innersr.training.crops import CropPool, Source
-from innersr.training.learner import Pace
-from innersr.training.objectives.mzsr import MZSRLesson
-from innersr.training.objectives.predictor import PredictorLesson
-from innersr.training.objectives.supervised import SupervisedLesson
-from innersr.training.objectives.tailor import TailorLesson
+from innersr.training.crops import CropPool, ImageFolder
+from innersr.training.learner import TrainingSchedule
+from innersr.training.objectives.mzsr import MZSRObjective
+from innersr.training.objectives.predictor import PredictorObjective
+from innersr.training.objectives.supervised import SupervisedObjective
+from innersr.training.objectives.tailor import TailorObjective
 from innersr.training.session import Outputs, Session
 
-LESSONS = {
-    "supervised": SupervisedLesson(width=6, depth=3, batch=3, crop=16),
-    "supervised, muon": SupervisedLesson(width=6, depth=4, batch=3, crop=16, subpixel=True, optimizer="muon"),
-    "mzsr": MZSRLesson(width=6, depth=3, batch=2, images=2, patch=20, inner_steps=2),
-    "tailor": TailorLesson(width=6, depth=4, hidden=8, batch=3, crop=16, small_crop=13),
-    "tailor, logarithmic": TailorLesson(width=6, depth=4, hidden=8, batch=2, crop=14, x3=0, error="logarithmic"),
-    "tailor, adam": TailorLesson(width=6, depth=4, hidden=8, batch=2, crop=14, x3=0, x4=0, optimizer="adam"),
-    "tailor, mistaken": TailorLesson(width=6, depth=4, hidden=8, batch=3, crop=16, small_crop=13, mistaken=0.5),
-    "predictor": PredictorLesson(width=4, hidden=8, batch=3, crop=16),
+OBJECTIVES = {
+    "supervised": SupervisedObjective(width=6, depth=3, batch=3, crop=16),
+    "supervised, muon": SupervisedObjective(width=6, depth=4, batch=3, crop=16, subpixel=True, optimizer="muon"),
+    "mzsr": MZSRObjective(width=6, depth=3, batch=2, images=2, patch=20, inner_steps=2),
+    "tailor": TailorObjective(width=6, depth=4, hidden=8, batch=3, crop=16, small_crop=13),
+    "tailor, logarithmic": TailorObjective(width=6, depth=4, hidden=8, batch=2, crop=14, x3=0, error="logarithmic"),
+    "tailor, adam": TailorObjective(width=6, depth=4, hidden=8, batch=2, crop=14, x3=0, x4=0, optimizer="adam"),
+    "tailor, kernel error": TailorObjective(
+        width=6, depth=4, hidden=8, batch=3, crop=16, small_crop=13, kernel_error=0.5
+    ),
+    "predictor": PredictorObjective(width=4, hidden=8, batch=3, crop=16),
 }
-PACE = Pace(steps=6, warm_up=3)
+SCHEDULE = TrainingSchedule(steps=6, warm_up=3)
 
 
 def photo(height, width, seed=0):
@@ -32,7 +34,7 @@ def photo(height, width, seed=0):
 
 
 def pool(count=2, sides=(200, 180), sha256="0"):
-    return CropPool(tuple(photo(*sides, seed) for seed in range(count)), (), (Source("photos", count, sha256),), 0)
+    return CropPool(tuple(photo(*sides, seed) for seed in range(count)), (), (ImageFolder("photos", count, sha256),), 0)
 
 
 def write_photos(folder, count=2, sides=(200, 180)):
@@ -44,10 +46,10 @@ def write_photos(folder, count=2, sides=(200, 180)):
     return folder
 
 
-def session(folder, lesson="tailor", **others):
+def session(folder, objective="tailor", **others):
     """Return a training of six steps whose files go into a folder."""
-    given = {"pace": PACE, "pool": pool(), "outputs": Outputs(prior=folder / "prior.safetensors"), "run": RUN}
-    return Session(lesson=LESSONS[lesson], **given | others)
+    given = {"schedule": SCHEDULE, "pool": pool(), "outputs": Outputs(prior=folder / "prior.safetensors"), "run": RUN}
+    return Session(objective=OBJECTIVES[objective], **given | others)
 
 
 def stop_after(steps):

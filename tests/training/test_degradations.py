@@ -61,20 +61,20 @@ def test_kernels_keep_the_brightness_and_are_finite(scale):
     assert torch.allclose(taps.sum((1, 2)), torch.ones(60), atol=1e-5)
 
 
-def test_a_mistaken_task_is_told_what_its_kernel_does_not_explain():
+def test_the_noise_of_a_task_holds_its_kernel_error():
     hr = image(3, (hr_side(32, 2),) * 2).repeat(12, 1, 1, 1)
     exact = random_task(hr, 2, [generator_of(4, 0, i) for i in range(12)])
-    told = random_task(hr, 2, [generator_of(4, 0, i) for i in range(12)], mistaken=1.0)
+    told = random_task(hr, 2, [generator_of(4, 0, i) for i in range(12)], kernel_error=1.0)
     assert torch.equal(exact.lr, told.lr)
     unexplained = (degrade(hr, told.taps, 2) - degrade(hr, exact.taps, 2)).square().mean((1, 2, 3))
     assert torch.allclose(told.noise**2, exact.noise**2 + unexplained, atol=1e-8)
     assert float(unexplained.max()) > (0.5 / 255) ** 2
 
 
-def test_a_mistaken_kernel_is_about_the_true_one():
+def test_an_estimated_kernel_is_near_the_true_one():
     hr = image(3, (hr_side(SIDE, 2),) * 2).repeat(40, 1, 1, 1)
     generators = [[generator_of(5, 0, i) for i in range(40)] for _ in range(2)]
-    true, told = random_task(hr, 2, generators[0]).taps, random_task(hr, 2, generators[1], mistaken=1.0).taps
+    true, told = random_task(hr, 2, generators[0]).taps, random_task(hr, 2, generators[1], kernel_error=1.0).taps
     (blur, places), (guess, middles) = blur_of_taps(true), blur_of_taps(told)
     assert torch.allclose(places, middles, atol=0.05)
     error = guess.log - blur.log
@@ -94,7 +94,7 @@ def test_a_compressed_task_is_told_the_error_of_its_blocks():
 def test_a_grainy_task_is_told_how_loud_its_grain_is():
     hr = 0.25 + 0.5 * image(3, (hr_side(32, 2),) * 2).repeat(8, 1, 1, 1)  # so that nothing is clipped
     plain = random_task(hr, 2, [generator_of(7, 0, i) for i in range(8)])
-    task = random_task(hr, 2, [generator_of(7, 0, i) for i in range(8)], grain=1.0)
+    task = random_task(hr, 2, [generator_of(7, 0, i) for i in range(8)], coloured_noise=1.0)
     added = (task.lr - plain.lr).square().mean((1, 2, 3))
     assert torch.allclose((task.noise**2 - plain.noise**2).sqrt(), added.sqrt(), atol=0.6 / 255)  # both are rounded
     assert float(added.max()) > (2 / 255) ** 2

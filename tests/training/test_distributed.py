@@ -15,8 +15,8 @@ from helpers.training import largest_difference, write_photos
 from innersr.cli.train import train_app
 from innersr.errors import InputError
 from innersr.networks.checkpoints import load_checkpoint
-from innersr.training import distributed as ranks
-from innersr.training.distributed import Ranks, device_of_environment, joined, ranks_of_environment
+from innersr.training import distributed
+from innersr.training.distributed import ProcessGroup, device_of_environment, joined, process_group_of_environment
 
 TRAIN = [sys.executable, "-m", "innersr", "train"]
 TINY = ["--device", "cpu", "--precision", "fp32", "--batch", "4", "--set", "width=6", "--set", "depth=3"]
@@ -26,32 +26,32 @@ SUM = 1e-6  # relative: gradients are summed in another order
 
 
 def test_tasks_are_shared_out():
-    shares = [list(Ranks(rank, 3).share(8)) for rank in range(3)]
+    shares = [list(ProcessGroup(rank, 3).share(8)) for rank in range(3)]
     assert shares == [[0, 3, 6], [1, 4, 7], [2, 5]]
-    assert [Ranks(rank, 3).leads for rank in range(3)] == [True, False, False]
+    assert [ProcessGroup(rank, 3).leads for rank in range(3)] == [True, False, False]
 
 
 def test_one_process_adds_nothing():
     tensor = torch.ones(3)
-    Ranks().add_up([tensor])
+    ProcessGroup().add_up([tensor])
     assert tensor.tolist() == [1, 1, 1]
 
 
 def test_tensors_of_any_layout_are_added_up(monkeypatch):
-    monkeypatch.setattr(ranks.dist, "all_reduce", lambda flat: flat.mul_(2))  # as if the other rank had the same
+    monkeypatch.setattr(distributed.dist, "all_reduce", lambda flat: flat.mul_(2))  # as if the other rank had the same
     tensors = [torch.arange(24.0).reshape(1, 2, 3, 4).contiguous(memory_format=torch.channels_last), torch.ones(2)]
     expected = [2 * tensor for tensor in tensors]
-    Ranks(0, 2).add_up(tensors)
+    ProcessGroup(0, 2).add_up(tensors)
     assert all(torch.equal(a, b) for a, b in zip(tensors, expected, strict=True))
 
 
 def test_torchrun_says_which_process_this_is(monkeypatch):
     monkeypatch.delenv("RANK", raising=False)
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    assert ranks_of_environment() == Ranks(0, 1)
+    assert process_group_of_environment() == ProcessGroup(0, 1)
     monkeypatch.setenv("RANK", "2")
     monkeypatch.setenv("WORLD_SIZE", "4")
-    assert ranks_of_environment() == Ranks(2, 4)
+    assert process_group_of_environment() == ProcessGroup(2, 4)
 
 
 def test_every_process_has_a_gpu_of_its_own(monkeypatch):
@@ -62,7 +62,10 @@ def test_every_process_has_a_gpu_of_its_own(monkeypatch):
 
 
 def test_several_processes_need_a_device_that_connects_them():
-    with pytest.raises(InputError, match="together on cuda or cpu, got mps"), joined(Ranks(0, 2), torch.device("mps")):
+    with (
+        pytest.raises(InputError, match="together on cuda or cpu, got mps"),
+        joined(ProcessGroup(0, 2), torch.device("mps")),
+    ):
         pass
 
 

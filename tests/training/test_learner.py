@@ -7,36 +7,36 @@ import pytest
 import torch
 
 from helpers.methods import RUN
-from helpers.training import LESSONS, PACE, largest_difference, pool
+from helpers.training import OBJECTIVES, SCHEDULE, largest_difference, pool
 from innersr.errors import CheckpointError, InputError
-from innersr.training.distributed import Ranks
-from innersr.training.learner import Learner, Pace
+from innersr.training.distributed import ProcessGroup
+from innersr.training.learner import Learner, TrainingSchedule
 
-LESSON = LESSONS["tailor"]
+OBJECTIVE = OBJECTIVES["tailor"]
 
 
-def learnt(steps, learner=None, pace=PACE):
+def learnt(steps, learner=None, schedule=SCHEDULE):
     """Return a learner after some more steps."""
-    learner = learner or Learner(LESSON, pace, RUN)
+    learner = learner or Learner(OBJECTIVE, schedule, RUN)
     for _ in range(steps):
-        learner.learn(LESSON.crops(pool(), learner.step, range(LESSON.batch)), Ranks(), lambda: False)
+        learner.learn(OBJECTIVE.crops(pool(), learner.step, range(OBJECTIVE.batch)), ProcessGroup(), lambda: False)
     return learner
 
 
 def test_the_rates_rise_and_fall_along_a_cosine():
-    pace = Pace(steps=1000, warm_up=10)
-    shares = [pace.rate_share(step) for step in (0, 4, 500, 1000)]
+    schedule = TrainingSchedule(steps=1000, warm_up=10)
+    shares = [schedule.rate_share(step) for step in (0, 4, 500, 1000)]
     assert shares == pytest.approx([0.1, 0.5, 0.505, 0.01], rel=1e-4)
 
 
 def test_the_papers_rate_is_halved_every_100_000_steps_down_to_a_quarter():
-    pace = Pace(steps=10**6, schedule="paper", learning_rate=4e-4, warm_up=0)
-    rates = [pace.learning_rate * pace.rate_share(step) for step in (0, 99_999, 100_000, 200_000, 900_000)]
+    schedule = TrainingSchedule(steps=10**6, schedule="paper", learning_rate=4e-4, warm_up=0)
+    rates = [schedule.learning_rate * schedule.rate_share(step) for step in (0, 99_999, 100_000, 200_000, 900_000)]
     assert rates == pytest.approx([4e-4, 4e-4, 2e-4, 1e-4, 1e-4])
 
 
 def test_the_average_forgets_the_first_weights_soon():
-    learner = Learner(LESSON, PACE, RUN)
+    learner = Learner(OBJECTIVE, SCHEDULE, RUN)
     mean, decay = learner.average.tails["2"].weight.clone(), (1 / 10, 2 / 11, 3 / 12)
     for step, kept in enumerate(decay):
         learnt(1, learner)
@@ -46,13 +46,13 @@ def test_the_average_forgets_the_first_weights_soon():
 
 
 def test_the_average_decays_no_slower_than_asked():
-    learner = learnt(2, pace=replace(PACE, average=0.0))
+    learner = learnt(2, schedule=replace(SCHEDULE, average=0.0))
     assert largest_difference(learner.average.state_dict(), learner.network.state_dict()) == 0
 
 
 def test_a_learner_goes_on_from_its_tensors_bit_for_bit():
     saved = {name: tensor.clone() for name, tensor in learnt(3).tensors().items()}
-    learner = Learner(LESSON, PACE, RUN)
+    learner = Learner(OBJECTIVE, SCHEDULE, RUN)
     learner.restore(saved, 3)
     assert learner.step == 3
     assert largest_difference(learnt(3, learner).tensors(), learnt(6).tensors()) == 0
@@ -72,39 +72,39 @@ def test_the_state_holds_weights_average_and_both_optimizers():
 def test_restored_tensors_lie_in_memory_as_the_parameters_do():
     # Another layout is rounded otherwise by some vector instructions.
     saved = {name: tensor.contiguous() for name, tensor in learnt(1).tensors().items()}
-    learner = Learner(LESSON, PACE, RUN)
+    learner = Learner(OBJECTIVE, SCHEDULE, RUN)
     learner.restore(saved, 1)
     expected = learnt(1).tensors()
     assert {n: t.stride() for n, t in learner.tensors().items()} == {n: t.stride() for n, t in expected.items()}
 
 
 def test_the_gradient_of_adam_is_clipped():
-    lesson = LESSONS["supervised"]
-    pace = Pace(steps=9, clip=1e-9)
-    learner = Learner(lesson, pace, RUN)
-    learner.learn(lesson.crops(pool(), 0, range(lesson.batch)), Ranks(), lambda: False)
+    objective = OBJECTIVES["supervised"]
+    schedule = TrainingSchedule(steps=9, clip=1e-9)
+    learner = Learner(objective, schedule, RUN)
+    learner.learn(objective.crops(pool(), 0, range(objective.batch)), ProcessGroup(), lambda: False)
     squares = sum(float(p.grad.double().square().sum()) for p in learner.network.parameters())
     assert math.isclose(math.sqrt(squares), 1e-9, rel_tol=1e-3)
 
 
 def test_learning_begins_with_the_initial_weights():
-    initial = {name: tensor + 1 for name, tensor in LESSON.network().state_dict().items()}
-    learner = Learner(LESSON, PACE, RUN, initial)
+    initial = {name: tensor + 1 for name, tensor in OBJECTIVE.network().state_dict().items()}
+    learner = Learner(OBJECTIVE, SCHEDULE, RUN, initial)
     assert largest_difference(dict(learner.network.state_dict()), initial) == 0
     assert largest_difference(dict(learner.average.state_dict()), initial) == 0
 
 
 def test_initial_weights_of_another_network_are_refused():
-    initial = replace(LESSON, width=5).network().state_dict()
+    initial = replace(OBJECTIVE, width=5).network().state_dict()
     with pytest.raises(InputError, match=r"another network .body\.0\.bias is \(5,\), not \(6,\)"):
-        Learner(LESSON, PACE, RUN, initial)
+        Learner(OBJECTIVE, SCHEDULE, RUN, initial)
 
 
 def test_a_state_of_another_network_is_refused():
     saved = learnt(1).tensors()
     del saved["average.film.bias"]
     with pytest.raises(CheckpointError, match=r"film\.bias is missing"):
-        Learner(LESSON, PACE, RUN).restore(saved, 1)
+        Learner(OBJECTIVE, SCHEDULE, RUN).restore(saved, 1)
 
 
 @pytest.mark.parametrize(
@@ -119,4 +119,4 @@ def test_a_state_of_another_network_is_refused():
 )
 def test_paces_that_cannot_work_are_refused(settings, said):
     with pytest.raises(InputError, match=said):
-        Pace(**settings)
+        TrainingSchedule(**settings)

@@ -2,8 +2,8 @@
 
 import json
 
-from innersr.training import log as journal
-from innersr.training.log import Journal
+from innersr.training import log as training_log
+from innersr.training.log import TrainingLog
 
 
 def lines(folder):
@@ -11,7 +11,7 @@ def lines(folder):
 
 
 def opened(folder, step=0):
-    return Journal(folder / "log.jsonl", folder / "events", step)
+    return TrainingLog(folder / "log.jsonl", folder / "events", step)
 
 
 def written(folder, *steps):
@@ -63,7 +63,7 @@ def test_figures_become_curves_where_tensorboard_is_installed(tmp_path, monkeypa
         def close(self):
             told.append("closed")
 
-    monkeypatch.setattr(journal, "SummaryWriter", Writer)
+    monkeypatch.setattr(training_log, "SummaryWriter", Writer)
     log = opened(tmp_path, step=3)
     log.write(5, {"loss": 0.25, "validation": {"g2.0d x2": 31.5}})
     log.close()

@@ -8,13 +8,14 @@ import pytest
 import torch
 
 from helpers.methods import RUN, image
-from helpers.training import LESSONS, PACE, largest_difference, pool, session, stop_after
+from helpers.training import OBJECTIVES, SCHEDULE, largest_difference, pool, session, stop_after
 from innersr.errors import CheckpointError, InnersrError, InputError
 from innersr.networks.checkpoints import load_checkpoint, save_checkpoint
 from innersr.networks.int8 import packed, unpacked
 from innersr.networks.priors import load_prior
 from innersr.training import session as session_module
-from innersr.training.distributed import Ranks
+from innersr.training.distributed import ProcessGroup
+from innersr.training.objective import Loss
 from innersr.training.session import Outputs
 
 BF16 = replace(RUN, precision="bf16")
@@ -37,10 +38,10 @@ def two_sessions(folder, *names, **others):
     return made
 
 
-@pytest.mark.parametrize("lesson", LESSONS)
+@pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("run", [RUN, BF16], ids=["fp32", "bf16"])
-def test_an_interrupted_training_ends_bit_for_bit_as_an_uninterrupted_one(tmp_path, lesson, run):
-    straight, interrupted = two_sessions(tmp_path, lesson, run=run)
+def test_an_interrupted_training_ends_bit_for_bit_as_an_uninterrupted_one(tmp_path, objective, run):
+    straight, interrupted = two_sessions(tmp_path, objective, run=run)
     assert straight.learn() == (6, True, {})
     assert interrupted.learn(should_stop=stop_after(3)) == (3, False, {})
     assert not interrupted.outputs.prior.exists()
@@ -61,8 +62,7 @@ def test_the_state_is_saved_as_often_as_asked(tmp_path, monkeypatch):
     session(tmp_path, outputs=Outputs(prior=tmp_path / "a.safetensors", save_every=2)).learn()
     assert saved == [("training", 2), ("training", 4), ("training", 6), ("prior", None)]
     saved.clear()
-    monkeypatch.setattr(session_module, "SAVE_SECONDS", 0.0)
-    session(tmp_path, outputs=Outputs(prior=tmp_path / "a.safetensors")).learn()
+    session(tmp_path, outputs=Outputs(prior=tmp_path / "a.safetensors", save_seconds=0.0)).learn()
     assert [step for _, step in saved] == [1, 2, 3, 4, 5, 6, None]
 
 
@@ -85,7 +85,7 @@ def test_the_log_has_loss_rate_time_and_validation(tmp_path):
     lines = log_of(one)
     assert [line["step"] for line in lines] == [4, 6]
     assert 0 < lines[0]["loss"] < 0.5
-    assert lines[0]["rate"] == pytest.approx(PACE.learning_rate * PACE.rate_share(3))
+    assert lines[0]["rate"] == pytest.approx(SCHEDULE.learning_rate * SCHEDULE.rate_share(3))
     assert 0 < lines[0]["seconds"] <= lines[1]["seconds"] < 60
     assert 0 <= lines[0]["data_share"] < 1
     assert lines[1]["validation"] == outcome.validation
@@ -95,10 +95,10 @@ def test_the_log_has_loss_rate_time_and_validation(tmp_path):
 def test_validation_is_of_the_average(tmp_path):
     one = session(tmp_path, "supervised", validation=(image(3, (48, 48)),))
     expected = one.learn().validation
-    network = one.lesson.network()
+    network = one.objective.network()
     tensors = state_of(one).tensors
     network.load_state_dict({n.removeprefix("average."): t for n, t in tensors.items() if n.startswith("average.")})
-    assert one.lesson.validate(network, one.validation, RUN) == expected
+    assert one.objective.validate(network, one.validation, RUN) == expected
 
 
 def test_the_prior_is_the_average_in_8_bits_and_says_where_it_comes_from(tmp_path):
@@ -118,15 +118,15 @@ def test_the_prior_is_the_average_in_8_bits_and_says_where_it_comes_from(tmp_pat
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"pace": replace(PACE, steps=7)}, "was begun with steps=6, not 7"),
-        ({"lesson": replace(LESSONS["tailor"], batch=4)}, "was begun with batch=3, not 4"),
-        ({"lesson": replace(LESSONS["tailor"], seed=1)}, "was begun with seed=0, not 1"),
-        ({"lesson": LESSONS["supervised"]}, "was begun with lesson=TailorLesson, not SupervisedLesson"),
+        ({"schedule": replace(SCHEDULE, steps=7)}, "was begun with steps=6, not 7"),
+        ({"objective": replace(OBJECTIVES["tailor"], batch=4)}, "was begun with batch=3, not 4"),
+        ({"objective": replace(OBJECTIVES["tailor"], seed=1)}, "was begun with seed=0, not 1"),
+        ({"objective": OBJECTIVES["supervised"]}, "was begun with objective=TailorObjective, not SupervisedObjective"),
         ({"pool": pool(sha256="1")}, r"was begun with data=\['0'\], not \['1'\]"),
         ({"run": BF16}, "was begun with precision=float32, not bfloat16"),
-        ({"initial": LESSONS["tailor"].network().state_dict()}, "was begun with initial=None, not "),
+        ({"initial": OBJECTIVES["tailor"].network().state_dict()}, "was begun with initial=None, not "),
     ],
-    ids=["steps", "batch", "seed", "lesson", "data", "precision", "initial"],
+    ids=["steps", "batch", "seed", "objective", "data", "precision", "initial"],
 )
 def test_other_settings_are_not_resumed(tmp_path, changed, said):
     one = session(tmp_path)
@@ -139,11 +139,25 @@ def test_a_state_that_is_older_than_a_setting_is_resumed_with_its_default(tmp_pa
     session(tmp_path).learn(should_stop=stop_after(2))
     state = tmp_path / "prior.state.safetensors"
     tensors, header = load_checkpoint(state, "training")
-    del header["settings"]["mistaken"]
+    del header["settings"]["kernel_error"]
     save_checkpoint(state, tensors, header)
-    with pytest.raises(InputError, match=r"was begun with mistaken=0\.0, not 0\.5"):
-        replace(session(tmp_path), lesson=replace(LESSONS["tailor"], mistaken=0.5)).learn(resume=True)
+    with pytest.raises(InputError, match=r"was begun with kernel_error=0\.0, not 0\.5"):
+        replace(session(tmp_path), objective=replace(OBJECTIVES["tailor"], kernel_error=0.5)).learn(resume=True)
     assert session(tmp_path).learn(resume=True).is_finished
+
+
+def test_a_state_with_the_setting_names_of_version_0_1_is_resumed(tmp_path):
+    one = session(tmp_path)
+    one.learn(should_stop=stop_after(2))
+    state = tmp_path / "prior.state.safetensors"
+    tensors, header = load_checkpoint(state, "training")
+    settings = header["settings"]
+    settings["mistaken"], settings["grain"] = settings.pop("kernel_error"), settings.pop("coloured_noise")
+    settings["lesson"] = settings.pop("objective").replace("Objective", "Lesson")
+    save_checkpoint(state, tensors, header)
+    with pytest.raises(InputError, match=r"was begun with coloured_noise=0\.0, not 0\.5"):
+        replace(one, objective=replace(OBJECTIVES["tailor"], coloured_noise=0.5)).learn(resume=True)
+    assert one.learn(resume=True).is_finished
 
 
 def test_how_often_to_save_may_change_on_resuming(tmp_path):
@@ -175,14 +189,14 @@ def test_a_finished_training_that_is_resumed_gives_the_same_prior(tmp_path):
 
 
 def test_a_loss_that_is_no_number_ends_the_training_and_keeps_the_last_state(tmp_path):
-    class Diverging(type(LESSONS["supervised"])):
+    class Diverging(type(OBJECTIVES["supervised"])):
         def loss(self, network, crops, run):
-            loss = super().loss(network, crops, run)
-            return loss * math.nan if crops.step == 4 else loss
+            loss = super().loss(network, crops, run).value
+            return Loss(loss * math.nan if crops.step == 4 else loss)
 
-    lesson = Diverging(width=6, depth=3, batch=2, crop=16)
+    objective = Diverging(width=6, depth=3, batch=2, crop=16)
     outputs = Outputs(prior=tmp_path / "prior.safetensors", save_every=2)
-    one = replace(session(tmp_path, outputs=outputs), lesson=lesson)
+    one = replace(session(tmp_path, outputs=outputs), objective=objective)
     with pytest.raises(InnersrError, match="no longer a number at step 6; begin again with a smaller learning_rate"):
         one.learn()
     assert state_of(one).header["step"] == 4
@@ -190,7 +204,7 @@ def test_a_loss_that_is_no_number_ends_the_training_and_keeps_the_last_state(tmp
 
 def test_too_few_tasks_for_the_processes_are_refused(tmp_path):
     with pytest.raises(InputError, match="a batch of 3 is too small for 4 processes"):
-        session(tmp_path, ranks=Ranks(0, 4))
+        session(tmp_path, group=ProcessGroup(0, 4))
 
 
 def test_progress_is_told(tmp_path):

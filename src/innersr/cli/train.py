@@ -70,7 +70,7 @@ Settings = Annotated[
     typer.Option(
         "--set",
         metavar="NAME=VALUE",
-        help="Any setting of the lesson or its pace, such as width=32; may be repeated.",
+        help="Any setting of the objective or its schedule, such as width=32; may be repeated.",
         rich_help_panel=LEARNING,
     ),
 ]
@@ -119,14 +119,14 @@ EXAMPLES = {
 }
 
 
-def _add_command(lesson: str) -> None:
-    """Add the command of a lesson; all of them take the same options."""
+def _add_command(objective: str) -> None:
+    """Add the command of an objective; all take the same options."""
 
     @train_app.command(
-        lesson,
+        objective,
         cls=GroupedCommand,
-        help=COMMANDS[lesson],
-        epilog=examples(*(f"innersr train {lesson} {line}" for line in EXAMPLES[lesson])),
+        help=COMMANDS[objective],
+        epilog=examples(*(f"innersr train {objective} {line}" for line in EXAMPLES[objective])),
     )
     def train(  # noqa: PLR0913 (a command's options are its parameters)
         data: Data,
@@ -159,7 +159,7 @@ def _add_command(lesson: str) -> None:
             own = {"steps": steps, "batch": batch, "seed": seed}
             given = {name: str(value) for name, value in own.items() if value is not None}
             request = TrainRequest(
-                lesson=lesson,
+                objective=objective,
                 data=tuple(data),
                 extra=tuple(extra or ()),
                 validate=validate,
@@ -175,5 +175,5 @@ def _add_command(lesson: str) -> None:
             raise typer.Exit(train_prior(request, voice))
 
 
-for _lesson in COMMANDS:
-    _add_command(_lesson)
+for _objective in COMMANDS:
+    _add_command(_objective)

@@ -18,11 +18,11 @@ from innersr.networks.priors import load_prior
 from innersr.networks.tailored_stack import TailoredStack, insert_identity_layers
 from innersr.run import Run
 from innersr.training.crops import read_pool
-from innersr.training.distributed import Ranks, device_of_environment, ranks_of_environment
-from innersr.training.learner import Pace
-from innersr.training.objective import Lesson
-from innersr.training.objectives.tailor import TailorLesson
-from innersr.training.registry import lesson_and_pace
+from innersr.training.distributed import ProcessGroup, device_of_environment, process_group_of_environment
+from innersr.training.learner import TrainingSchedule
+from innersr.training.objective import Objective
+from innersr.training.objectives.tailor import TailorObjective
+from innersr.training.registry import make_objective
 from innersr.training.session import Outputs, Session
 from innersr.training.validation import read_validation
 
@@ -31,13 +31,13 @@ from innersr.training.validation import read_validation
 class TrainRequest:
     """Everything that `innersr train` was told."""
 
-    lesson: str
+    objective: str
     data: tuple[Path, ...]
     extra: tuple[Path, ...]
     validate: Path | None
     outputs: Outputs
     settings: Mapping[str, str]
-    """Of the lesson and its pace, as text."""
+    """Of the objective and its schedule, as text."""
     threads: int | None
     licence: str | None
     initial: str | None
@@ -55,9 +55,9 @@ def train_prior(request: TrainRequest, voice: Voice) -> int:
         CheckpointError: a file of weights cannot be read or written.
         InnersrError: memory has run out, or the loss is no longer a number.
     """
-    lesson, pace = lesson_and_pace(request.lesson, request.settings)
-    ranks = ranks_of_environment()
-    if ranks.leads:
+    objective, schedule = make_objective(request.objective, request.settings)
+    group = process_group_of_environment()
+    if group.leads:
         _check_outputs(request)
     else:
         voice = Voice(quiet=True, verbose=False, as_json=False)
@@ -66,7 +66,7 @@ def train_prior(request: TrainRequest, voice: Voice) -> int:
     try:
         with voice.progress("train") as report:
             run = replace(request.run, device=device_of_environment(request.run.device), report=report)
-            session = _session(request, lesson, pace, run, ranks)
+            session = _session(request, objective, schedule, run, group)
             _say_material(session, voice)
             with deferred_interrupts() as should_stop:
                 outcome = session.learn(resume=request.resume, should_stop=should_stop)
@@ -76,11 +76,13 @@ def train_prior(request: TrainRequest, voice: Voice) -> int:
         raise InnersrError("out of memory; use a smaller --batch, smaller crops, or a machine with more") from error
     if not outcome.is_finished:
         voice.note(
-            f"stopped after step {outcome.step} of {pace.steps}; the same command with --resume goes on from there"
+            f"stopped after step {outcome.step} of {schedule.steps}; the same command with --resume goes on from there"
         )
         return EXIT_CODE
-    if ranks.leads:
-        figures = ", ".join(f"{name} {value:.2f} {lesson.unit}".rstrip() for name, value in outcome.validation.items())
+    if group.leads:
+        figures = ", ".join(
+            f"{name} {value:.2f} {objective.unit}".rstrip() for name, value in outcome.validation.items()
+        )
         record = {"output": str(request.outputs.prior), "steps": outcome.step, "validation": outcome.validation}
         voice.result(f"{request.outputs.prior}  {outcome.step} steps  {figures}".rstrip(), record)
     return 0
@@ -97,17 +99,19 @@ def _check_outputs(request: TrainRequest) -> None:
         outputs.state.unlink(missing_ok=True)  # or a training that ends early would be resumed from another one's
 
 
-def _session(request: TrainRequest, lesson: Lesson[Any], pace: Pace, run: Run, ranks: Ranks) -> Session:
+def _session(
+    request: TrainRequest, objective: Objective[Any], schedule: TrainingSchedule, run: Run, group: ProcessGroup
+) -> Session:
     """Read the images and weights that were named, and return the training."""
     validation = () if request.validate is None else read_validation(request.validate)
-    initial = None if request.initial is None else _initial_weights(request.initial, lesson)
+    initial = None if request.initial is None else _initial_weights(request.initial, objective)
     return Session(
-        lesson=lesson,
-        pace=pace,
-        pool=read_pool(request.data, request.extra, lesson.side, run),
+        objective=objective,
+        schedule=schedule,
+        pool=read_pool(request.data, request.extra, objective.side, run),
         outputs=request.outputs,
         run=run,
-        ranks=ranks,
+        group=group,
         validation=validation,
         initial=initial,
         # The name alone, as of folders: a prior that is passed on tells nothing of this machine.
@@ -115,16 +119,20 @@ def _session(request: TrainRequest, lesson: Lesson[Any], pace: Pace, run: Run, r
     )
 
 
-def _initial_weights(prior: str, lesson: Lesson[Any]) -> Mapping[str, Tensor]:
+def _initial_weights(prior: str, objective: Objective[Any]) -> Mapping[str, Tensor]:
     """Return the weights of a prior; a tailored network that is to be deeper gets layers that change nothing."""
     network = load_prior(prior)
-    if isinstance(network, TailoredStack) and isinstance(lesson, TailorLesson) and network.depth < lesson.depth:
-        network = insert_identity_layers(network, lesson.depth, torch.Generator().manual_seed(lesson.seed))
+    if (
+        isinstance(network, TailoredStack)
+        and isinstance(objective, TailorObjective)
+        and network.depth < objective.depth
+    ):
+        network = insert_identity_layers(network, objective.depth, torch.Generator().manual_seed(objective.seed))
     return network.state_dict()
 
 
 def _say_material(session: Session, voice: Voice) -> None:
-    pool, side = session.pool, session.lesson.side
+    pool, side = session.pool, session.objective.side
     files = sum(source.files for source in pool.sources)
     if pool.too_small:
         voice.note(f"{pool.too_small} of {files} images are too small for crops of {side} pixels and left out")

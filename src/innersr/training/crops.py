@@ -41,7 +41,7 @@ class Crops(NamedTuple):
     """Of each task, for whatever it draws after its crop."""
 
 
-class Source(NamedTuple):
+class ImageFolder(NamedTuple):
     """A folder of images, and what identifies it."""
 
     folder: str
@@ -57,7 +57,7 @@ class CropPool(NamedTuple):
     """(3, H, W) uint8 each."""
     extra: tuple[Tensor, ...]
     """What EXTRA_SHARE of the crops come from, such as graphics and text; may be none."""
-    sources: tuple[Source, ...]
+    sources: tuple[ImageFolder, ...]
     too_small: int
     """Files that were left out because a crop does not fit in."""
 
@@ -171,8 +171,8 @@ def _structure(crop: Tensor) -> int:
     return int((green[1:] - green[:-1]).abs().sum() + (green[:, 1:] - green[:, :-1]).abs().sum())
 
 
-def _source(folder: Path, paths: Sequence[Path], files: Sequence[_File]) -> Source:
+def _source(folder: Path, paths: Sequence[Path], files: Sequence[_File]) -> ImageFolder:
     digests = [
         file.digest for path, file in zip(paths, files, strict=True) if path.parent.resolve() == folder.resolve()
     ]
-    return Source(folder.resolve().name, len(digests), hashlib.sha256(b"".join(digests)).hexdigest())
+    return ImageFolder(folder.resolve().name, len(digests), hashlib.sha256(b"".join(digests)).hexdigest())

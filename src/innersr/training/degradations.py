@@ -79,8 +79,8 @@ def random_task(
     scale: int,
     generators: Sequence[torch.Generator],
     *,
-    mistaken: float = 0.0,
-    grain: float = 0.0,
+    kernel_error: float = 0.0,
+    coloured_noise: float = 0.0,
     jpeg: float = 0.0,
 ) -> Task:
     """Degrade HR crops, each in its own way.
@@ -89,8 +89,8 @@ def random_task(
         crops: (N, C, S, S) in [0, 1], S of `hr_side`.
         scale: HR pixels per LR pixel.
         generators: N of them, see `run.generator_of`.
-        mistaken: share of the tasks whose taps are not the true ones but an estimate of them.
-        grain: share of the tasks with noise that is not white, or the same in all colours.
+        kernel_error: share of the tasks whose taps are not the true ones but an estimate of them.
+        coloured_noise: share of the tasks with noise that is not white, or the same in all colours.
         jpeg: share of the tasks whose LR image was compressed.
 
     Returns:
@@ -101,15 +101,15 @@ def random_task(
     clean = degrade(crops, taps, scale)
     drawn = torch.stack([torch.randn(clean.shape[1:], generator=generator) for generator in generators]).to(clean)
     lr = clean + noise[:, None, None, None] * drawn
-    if grain > 0:
-        added = torch.stack([_random_grain(image.shape, grain, g) for image, g in zip(lr, generators, strict=True)])
+    if coloured_noise > 0:
+        added = torch.stack([_random_coloured_noise(lr.shape[1:], coloured_noise, g) for g in generators])
         lr = lr + added.to(lr)
         noise = torch.hypot(noise, _deviation(added.to(lr)))
     rounds = torch.tensor([float(torch.rand((), generator=g)) < 0.8 for g in generators], device=crops.device)
     lr = lr.clamp(0, 1)
     lr = torch.where(rounds[:, None, None, None], quantized(lr), lr)
-    if mistaken > 0:
-        taps = _mistaken(taps, scale, mistaken, generators)
+    if kernel_error > 0:
+        taps = _with_kernel_error(taps, scale, kernel_error, generators)
         noise = torch.hypot(noise, _deviation(degrade(crops, taps, scale) - clean))
     if jpeg > 0:
         uncompressed = lr
@@ -219,7 +219,7 @@ def _random_noise(generator: torch.Generator) -> float:
     return LOUDEST_NOISE * fraction**1.5 if is_noisy else 0.0
 
 
-def _mistaken(taps: Tensor, scale: int, share: float, generators: Sequence[torch.Generator]) -> Tensor:
+def _with_kernel_error(taps: Tensor, scale: int, share: float, generators: Sequence[torch.Generator]) -> Tensor:
     """Return taps, some of them replaced by those of a blur of about the same covariance, as estimates have it."""
     blur, places = blur_of_taps(taps, scale)
     moves = torch.stack([torch.randn(3, generator=generator) for generator in generators]).to(taps)
@@ -232,8 +232,8 @@ def _deviation(change: Tensor) -> Tensor:
     return change.square().mean((1, 2, 3)).sqrt()
 
 
-def _random_grain(size: torch.Size, share: float, generator: torch.Generator) -> Tensor:
-    """Draw grain, (C, h, w): noise as wide as a pixel or two, more or less alike in all colours; or none."""
+def _random_coloured_noise(size: torch.Size, share: float, generator: torch.Generator) -> Tensor:
+    """Draw coloured_noise, (C, h, w): noise as wide as a pixel or two, more or less alike in all colours; or none."""
     is_grainy, loudness, width, likeness = (_uniform(generator) for _ in range(4))
     noise = torch.randn(size, generator=generator)
     if is_grainy >= share:

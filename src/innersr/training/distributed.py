@@ -1,6 +1,6 @@
-"""Several processes that learn together. The only place that knows torch.distributed.
+"""Data-parallel training in several processes. The only file that uses torch.distributed.
 
-`torchrun` starts them and tells each its place in the environment (RANK, WORLD_SIZE, MASTER_ADDR, ...).
+`torchrun` starts the processes and sets RANK, WORLD_SIZE, MASTER_ADDR, ... in the environment of each.
 """
 
 from __future__ import annotations
@@ -16,11 +16,9 @@ from torch import Tensor
 
 from innersr.errors import InputError
 
-BACKENDS = {"cuda": "nccl", "cpu": "gloo"}
 
-
-class Ranks(NamedTuple):
-    """Which of how many processes this is."""
+class ProcessGroup(NamedTuple):
+    """Rank of this process among all that train together."""
 
     rank: int = 0
     world: int = 1
@@ -31,11 +29,11 @@ class Ranks(NamedTuple):
         return self.rank == 0
 
     def share(self, count: int) -> range:
-        """Return which of `count` tasks are this process's."""
+        """Indices of this process's part of `count` tasks."""
         return range(self.rank, count, self.world)
 
     def add_up(self, tensors: Sequence[Tensor]) -> None:
-        """Replace float32 tensors by their sums over all processes, in one message."""
+        """Replace float32 tensors by their sums over all processes, in one all-reduce."""
         if self.world == 1:
             return
         flat = torch.cat([tensor.flatten() for tensor in tensors])
@@ -44,32 +42,33 @@ class Ranks(NamedTuple):
             tensor.copy_(total.view(tensor.shape))
 
 
-def ranks_of_environment() -> Ranks:
-    """Return this process's place as torchrun has said it; alone without torchrun."""
-    return Ranks(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
+def process_group_of_environment() -> ProcessGroup:
+    """The process group that torchrun has set up; one process without torchrun."""
+    return ProcessGroup(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
 
 
 def device_of_environment(device: str) -> str:
-    """Return the device of this process: of several GPUs its own."""
+    """Device of this process: its own one of several GPUs."""
     is_cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
     return f"cuda:{os.environ['LOCAL_RANK']}" if is_cuda and "LOCAL_RANK" in os.environ else device
 
 
 @contextlib.contextmanager
-def joined(ranks: Ranks, device: torch.device) -> Iterator[None]:
-    """Connect the processes for as long as the context lasts.
+def joined(group: ProcessGroup, device: torch.device) -> Iterator[None]:
+    """Connect the processes while the context lasts.
 
     Raises:
-        InputError: there are several on a device that they cannot learn on together.
+        InputError: several processes on a device that they cannot share.
     """
-    if ranks.world == 1:
+    if group.world == 1:
         yield
         return
-    if device.type not in BACKENDS:
-        raise InputError(f"several processes learn together on {' or '.join(BACKENDS)}, got {device}; start only one")
+    backend = {"cuda": "nccl", "cpu": "gloo"}.get(device.type)
+    if backend is None:
+        raise InputError(f"several processes train together on cuda or cpu, got {device}; start only one")
     if device.type == "cuda":
         torch.cuda.set_device(device)  # NCCL works on the current one
-    dist.init_process_group(BACKENDS[device.type], rank=ranks.rank, world_size=ranks.world)
+    dist.init_process_group(backend, rank=group.rank, world_size=group.world)
     try:
         yield
     finally:

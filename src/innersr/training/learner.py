@@ -1,4 +1,4 @@
-"""A network that learns: weights, their running average, optimizers. Knows nothing about data or files."""
+"""Weights in training, their running average, their optimizers. Knows nothing about data or files."""
 
 from __future__ import annotations
 
@@ -14,28 +14,24 @@ from innersr.errors import CheckpointError, InputError
 from innersr.methods.schedules import cosine
 from innersr.run import Run
 from innersr.training.crops import Crops
-from innersr.training.distributed import Ranks
+from innersr.training.distributed import ProcessGroup
 from innersr.training.muon import Muon
-from innersr.training.objective import Lesson, Network
-
-SCHEDULES = ("cosine", "paper")
-HALVING, LEAST_SHARE = 100_000, 0.25  # of the paper's schedule: steps; of the first rate (Soh 2020: 4e-4 to 1e-4)
-BETAS = (0.9, 0.99)
+from innersr.training.objective import Network, Objective
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pace:
-    """How long and how fast to learn.
+class TrainingSchedule:
+    """Number of steps, and the learning rates over them.
 
     Args:
         steps: in all.
         learning_rate: of Adam, its largest.
         muon_rate: of Muon, its largest.
-        schedule: of both rates: "cosine" down to a hundredth; "paper" halves them every 100,000 steps down to a
-            quarter, as MZSR's large-scale training does (Soh 2020).
-        warm_up: steps over which the rates rise to begin with.
-        average: decay of the running average of the weights, which is what becomes the prior.
-        clip: largest norm of Adam's gradient; to Muon the length of a gradient is nothing.
+        schedule: of both rates: "cosine" decays to a hundredth; "paper" halves them every 100,000 steps down to a
+            quarter, from 4e-4 to 1e-4 in MZSR's large-scale training (Soh 2020).
+        warm_up: steps over which the rates rise at the start.
+        average: decay of the running average of the weights, which becomes the prior.
+        clip: largest norm of Adam's gradient; Muon does not depend on the norm.
 
     Raises:
         InputError: a number out of its range, or an unknown schedule.
@@ -54,44 +50,48 @@ class Pace:
             raise InputError(f"steps must be 1 at least and warm_up 0, got {self.steps} and {self.warm_up}")
         if not min(self.learning_rate, self.muon_rate, self.clip) > 0 or not 0 <= self.average < 1:
             raise InputError("learning_rate, muon_rate and clip must be above 0, average from 0 to below 1")
-        if self.schedule not in SCHEDULES:
-            raise InputError(f"schedule must be one of {', '.join(SCHEDULES)}, got {self.schedule!r}")
+        if self.schedule not in ("cosine", "paper"):
+            raise InputError(f"schedule must be one of cosine, paper, got {self.schedule!r}")
 
     def rate_share(self, step: int) -> float:
-        """Return the share of their largest that the rates have at a step."""
+        """Factor on the largest learning rates at a step."""
         rising = min(1.0, (step + 1) / self.warm_up) if self.warm_up else 1.0
         if self.schedule == "paper":
-            return rising * max(LEAST_SHARE, 0.5 ** (step // HALVING))
+            return rising * max(0.25, 0.5 ** (step // 100_000))
         return rising * cosine(step / self.steps, 1.0)
 
 
 class Learner(Generic[Network]):
-    """A network that learns a lesson, step by step.
+    """A network being trained for an objective, step by step.
 
     Args:
-        lesson: what to learn.
-        pace: how fast.
-        run: where.
-        initial: weights to start from instead of the lesson's own.
+        objective: what to train for.
+        schedule: learning rates.
+        run: device and precision.
+        initial: weights to start from instead of the objective's own.
 
     Raises:
         InputError: the initial weights are those of another network.
     """
 
     def __init__(
-        self, lesson: Lesson[Network], pace: Pace, run: Run, initial: Mapping[str, Tensor] | None = None
+        self,
+        objective: Objective[Network],
+        schedule: TrainingSchedule,
+        run: Run,
+        initial: Mapping[str, Tensor] | None = None,
     ) -> None:
-        self._lesson, self._pace, self._run = lesson, pace, run
+        self._objective, self._schedule, self._run = objective, schedule, run
         self.step = 0
-        self.network: Network = lesson.network()
+        self.network: Network = objective.network()
         if initial is not None:
             _check_fit(initial, self.network.state_dict())
             self.network.load_state_dict(initial)
         self.network.to(run.torch_device).train().requires_grad_(True)
         self.average: Network = copy.deepcopy(self.network).requires_grad_(False)
-        groups = lesson.parameter_groups(self.network)
+        groups = objective.parameter_groups(self.network)
         self._clipped = [p for group in groups if group.optimizer == "adam" for p in group.parameters]
-        rates = {"adam": pace.learning_rate, "muon": pace.muon_rate}
+        rates = {"adam": schedule.learning_rate, "muon": schedule.muon_rate}
         settings = {
             name: [
                 {"params": g.parameters, "lr": 0.0, "largest": g.share * rate} for g in groups if g.optimizer == name
@@ -100,36 +100,33 @@ class Learner(Generic[Network]):
         }
         self._optimizers: dict[str, torch.optim.Optimizer] = {}
         if settings["adam"]:
-            self._optimizers["adam"] = torch.optim.Adam(settings["adam"], betas=BETAS)
+            self._optimizers["adam"] = torch.optim.Adam(settings["adam"], betas=(0.9, 0.99))
         if settings["muon"]:
             self._optimizers["muon"] = Muon(settings["muon"], dtype=run.dtype)
 
-    def learn(self, crops: Crops, ranks: Ranks, should_stop: Callable[[], bool]) -> tuple[Tensor, bool]:
-        """Make one step, together with all other ranks.
+    def learn(self, crops: Crops, group: ProcessGroup, should_stop: Callable[[], bool]) -> tuple[Tensor, bool]:
+        """Take one step, together with all other processes.
 
         Args:
-            crops: of this rank's tasks.
-            ranks: that learn the same step from other tasks.
-            should_stop: asked whether this rank wants no more steps.
+            crops: of this process's tasks.
+            group: the processes that share the batch.
+            should_stop: asked whether this process wants to stop.
 
         Returns:
-            The loss of all tasks, and whether any rank wants no more steps: the same on every rank.
+            The loss of all tasks, and whether any process wants to stop: the same in every process.
         """
         parameters = list(self.network.parameters())
-        for parameter in parameters:
-            parameter.grad = None
-        loss = self._lesson.loss(self.network, crops, self._run)
-        loss.backward()
+        loss = backpropagate(self._objective, self.network, crops, self._run)
         wants_stop = should_stop()
-        told = torch.stack([loss.detach(), torch.full_like(loss, float(wants_stop))])
-        # Of no gradient on one rank, such as that of another scale's layers, there is none on any.
-        ranks.add_up([*(p.grad for p in parameters if p.grad is not None), told])
-        torch.nn.utils.clip_grad_norm_(self._clipped, self._pace.clip)
+        shared = torch.stack([loss, torch.full_like(loss, float(wants_stop))])
+        # A parameter without a gradient, such as a layer of another scale, has none in any process.
+        group.add_up([*(p.grad for p in parameters if p.grad is not None), shared])
+        torch.nn.utils.clip_grad_norm_(self._clipped, self._schedule.clip)
         self._update()
-        return told[0], wants_stop if ranks.world == 1 else bool(told[1] > 0)
+        return shared[0], wants_stop if group.world == 1 else bool(shared[1] > 0)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return all that changes as it learns, but for `step`."""
+        """The state of the training, except `step`."""
         state = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         state |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
         for kind, optimizer in self._optimizers.items():
@@ -138,10 +135,10 @@ class Learner(Generic[Network]):
         return state
 
     def restore(self, tensors: Mapping[str, Tensor], step: int) -> None:
-        """Take over what `tensors` returned when `step` steps had been made.
+        """Restore the state that `tensors` returned after `step` steps.
 
         Raises:
-            CheckpointError: they are of another network.
+            CheckpointError: the state is that of another network.
         """
         parts: dict[str, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():
@@ -165,16 +162,29 @@ class Learner(Generic[Network]):
 
     @torch.no_grad()
     def _update(self) -> None:
-        share = self._pace.rate_share(self.step)
+        share = self._schedule.rate_share(self.step)
         for optimizer in self._optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = group["largest"] * share
             optimizer.step()
         # The average begins with the first weights, and forgets them soon.
-        decay = min(self._pace.average, (self.step + 1) / (self.step + 10))
+        decay = min(self._schedule.average, (self.step + 1) / (self.step + 10))
         for mean, parameter in zip(self.average.parameters(), self.network.parameters(), strict=True):
             mean.lerp_(parameter, 1 - decay)
         self.step += 1
+
+
+def backpropagate(objective: Objective[Network], network: Network, crops: Crops, run: Run) -> Tensor:
+    """Set the gradients of a network's parameters to those of the loss of some tasks, and return that loss."""
+    for parameter in network.parameters():
+        parameter.grad = None
+    loss, gradients = objective.loss(network, crops, run)
+    if gradients is None:
+        loss.backward()
+    else:
+        for parameter, gradient in zip(network.parameters(), gradients, strict=True):
+            parameter.grad = gradient
+    return loss.detach()
 
 
 def _parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
@@ -182,7 +192,7 @@ def _parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
 
 
 def _check_fit(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-    """Raise InputError unless these are weights of such a network."""
+    """Raise InputError unless names and shapes of weights are those of the network."""
     given = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     wanted = {name: tuple(tensor.shape) for name, tensor in expected.items()}
     odd = sorted(name for name in given.keys() | wanted.keys() if given.get(name) != wanted.get(name))

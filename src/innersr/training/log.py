@@ -1,4 +1,4 @@
-"""What is written down while a network learns: one JSON object a line, TensorBoard events where it is installed."""
+"""Training log: one JSON object per line, and TensorBoard events where it is installed."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ except ImportError:
     SummaryWriter = None
 
 
-class Journal:
+class TrainingLog:
     """The log of one training.
 
     Args:
-        path: FILE.jsonl; lines of a training that is resumed are kept up to `step`, those after it were lost with
-            the weights that they speak of.
+        path: FILE.jsonl. Lines after `step` are removed: they belong to weights that were lost.
         events: folder of TensorBoard events.
-        step: that the training goes on from, 0 for a new one, whose journal is begun anew.
+        step: at which the training is resumed; 0 starts a new log.
     """
 
     def __init__(self, path: Path, events: Path, step: int) -> None:
@@ -32,7 +31,7 @@ class Journal:
         self._events = None if SummaryWriter is None else SummaryWriter(str(events), purge_step=step)
 
     def write(self, step: int, record: dict[str, Any]) -> None:
-        """Add a line; figures and figures by name become curves."""
+        """Append a line. Figures, and figures by name, become TensorBoard curves."""
         append_record(self._path, {"step": step, **record})
         if self._events is None:
             return
@@ -43,6 +42,6 @@ class Journal:
         self._events.flush()
 
     def close(self) -> None:
-        """End the TensorBoard events."""
+        """Close the TensorBoard writer."""
         if self._events is not None:
             self._events.close()

@@ -1,4 +1,4 @@
-"""What one step of training teaches: the protocol of lessons."""
+"""Training objectives: what a network is trained for, and with which loss."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from innersr.training.crops import CropPool, Crops
 
 OPTIMIZERS = ("adam", "muon")
 ERRORS = ("absolute", "logarithmic")
-FLOOR = 1 / 255**2  # added to mean squared errors before their logarithm: below a level nothing is to be gained
-LUMA = (65.481 / 219, 128.553 / 219, 24.966 / 219)  # BT.601
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -27,10 +25,18 @@ class ParameterGroup(NamedTuple):
     """Factor on that optimizer's learning rate."""
 
 
-class Lesson(Protocol[Network]):
-    """Teaches a network; keeps nothing.
+class Loss(NamedTuple):
+    """A loss, and its gradients by the network's parameters where the objective has computed them."""
 
-    A lesson is a frozen, keyword-only dataclass of its settings (int, float, str, bool): they are what `--set`
+    value: Tensor
+    gradients: Sequence[Tensor] | None = None
+    """None where `value` can be differentiated."""
+
+
+class Objective(Protocol[Network]):
+    """What a network is trained for. Keeps no state.
+
+    An objective is a frozen, keyword-only dataclass of its settings (int, float, str, bool): they are what `--set`
     takes, what is recorded, and what a resumed training has to have again. It holds no image, device or path.
     """
 
@@ -40,53 +46,54 @@ class Lesson(Protocol[Network]):
 
     @property
     def batch(self) -> int:
-        """Tasks per step, shared out among the ranks."""
+        """Tasks per step, divided among the processes."""
 
     @property
     def unit(self) -> str:
-        """Of what `validate` returns; none where its figures have different ones."""
+        """Unit of the figures of `validate`; empty where they have different ones."""
 
     @property
     def side(self) -> int:
-        """Side in pixels of the largest crop that it asks for."""
+        """Side in pixels of the largest crop it needs."""
 
     def network(self) -> Network:
-        """Return the network with its initial weights, made from the seed, on the CPU."""
+        """A new network on the CPU, its weights drawn from the seed."""
 
     def parameter_groups(self, network: Network) -> list[ParameterGroup]:
-        """Return all parameters that learn, each in one group."""
+        """All trained parameters, each in one group."""
 
     def crops(self, pool: CropPool, step: int, index: Sequence[int]) -> Crops:
-        """Cut the sharp crops of some tasks of a step; called in another thread while the network learns.
+        """Cut the sharp crops of some tasks of a step. Runs in another thread while the network learns.
 
-        Every draw of task i comes from `run.generator_of(seed, step, i)`, so that it does not depend on how
-        the batch is shared out; what the whole step shares comes from index -1.
+        Task i draws from `run.generator_of(seed, step, i)`, so that it does not depend on how the batch is divided;
+        draws for the whole step use index -1.
         """
 
-    def loss(self, network: Network, crops: Crops, run: Run) -> Tensor:
-        """Return the sum over these tasks of each one's loss / batch, so that ranks add up to one process.
+    def loss(self, network: Network, crops: Crops, run: Run) -> Loss:
+        """Sum over these tasks of each one's loss / batch, so that the processes' losses add up to that of the batch.
 
         Computed on run's device, network passes within `run.autocast()`. Further draws come from the crops'
         generators.
         """
 
     def validate(self, network: Network, images: Sequence[Tensor], run: Run) -> dict[str, float]:
-        """Return figures by name, such as PSNR-Y, on sharp images (1, 3, H, W) on the CPU."""
+        """Figures by name, such as PSNR-Y, on sharp images (1, 3, H, W) on the CPU."""
 
 
-def size_of(error: Tensor, measure: str) -> Tensor:
-    """Return how large an error is, the mean over the crops.
+def reconstruction_loss(error: Tensor, measure: str) -> Tensor:
+    """Mean over the crops of a reconstruction error.
 
     Args:
         error: (N, C, H, W).
-        measure: one of ERRORS: "absolute", its mean absolute value; "logarithmic", the logarithm of each crop's mean
-            squared error, which is its PSNR (Chen 2021, HINet).
+        measure: one of ERRORS. "absolute": mean absolute error; "logarithmic": logarithm of each crop's mean
+            squared error, that is its PSNR (Chen 2021, HINet).
     """
     if measure == "absolute":
         return error.abs().mean()
-    return (error.square().mean((1, 2, 3)) + FLOOR).log().mean()
+    # One 8-bit level is added, below which nothing is to be gained.
+    return (error.square().mean((1, 2, 3)) + 1 / 255**2).log().mean()
 
 
 def luma_of(x: Tensor) -> Tensor:
-    """Return the luma, (N, 1, H, W), of colours, (N, 3, H, W)."""
-    return (x * x.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
+    """BT.601 luma, (N, 1, H, W), of RGB, (N, 3, H, W)."""
+    return (x * x.new_tensor((65.481 / 219, 128.553 / 219, 24.966 / 219))[:, None, None]).sum(1, keepdim=True)

@@ -7,34 +7,35 @@ from dataclasses import replace
 from typing import Any
 
 from innersr.settings import values_of
-from innersr.training.learner import Pace
-from innersr.training.objective import Lesson
-from innersr.training.objectives.mzsr import MZSRLesson
-from innersr.training.objectives.predictor import PredictorLesson
-from innersr.training.objectives.supervised import SupervisedLesson
-from innersr.training.objectives.tailor import TailorLesson
+from innersr.training.learner import TrainingSchedule
+from innersr.training.objective import Objective
+from innersr.training.objectives.mzsr import MZSRObjective
+from innersr.training.objectives.predictor import PredictorObjective
+from innersr.training.objectives.supervised import SupervisedObjective
+from innersr.training.objectives.tailor import TailorObjective
 
-LESSONS: Mapping[str, type[Lesson[Any]]] = {
-    "supervised": SupervisedLesson,
-    "mzsr": MZSRLesson,
-    "tailor": TailorLesson,
-    "predictor": PredictorLesson,
+OBJECTIVES: Mapping[str, type[Objective[Any]]] = {
+    "supervised": SupervisedObjective,
+    "mzsr": MZSRObjective,
+    "tailor": TailorObjective,
+    "predictor": PredictorObjective,
 }
 
-PACES: Mapping[str, Pace] = {  # where nothing else is said
-    "supervised": Pace(learning_rate=4e-4),
-    "mzsr": Pace(learning_rate=1e-4),
-    "tailor": Pace(),
-    "predictor": Pace(),
-}
+EARLIER_NAMES = {"mistaken": "kernel_error", "grain": "coloured_noise"}  # of settings, until version 0.2
 
 
-def lesson_and_pace(name: str, settings: Mapping[str, str]) -> tuple[Lesson[Any], Pace]:
-    """Return the lesson of a name and its pace, with settings as text, e.g. {"width": "32", "steps": "500"}.
+def make_objective(name: str, settings: Mapping[str, str]) -> tuple[Objective[Any], TrainingSchedule]:
+    """The objective of a name and its training schedule.
+
+    Args:
+        name: a key of OBJECTIVES.
+        settings: of either, as text, e.g. {"width": "32", "steps": "500"}; `EARLIER_NAMES` are understood.
 
     Raises:
         InputError: an unknown setting, or a value that does not fit it.
     """
-    kind: Any = LESSONS[name]
-    lesson, pace = values_of(name, settings, kind, Pace)
-    return kind(**lesson), replace(PACES[name], **pace)
+    kind: Any = OBJECTIVES[name]
+    texts = {EARLIER_NAMES.get(key, key): text for key, text in settings.items()}
+    objective, schedule = values_of(name, texts, kind, TrainingSchedule)
+    default = TrainingSchedule(learning_rate={"supervised": 4e-4, "mzsr": 1e-4}.get(name, 1e-3))
+    return kind(**objective), replace(default, **schedule)

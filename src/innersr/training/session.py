@@ -1,4 +1,4 @@
-"""A training from its first step to the prior, and how it goes on after an interruption as if there had been none."""
+"""A training run from its first step to the prior, and its exact resumption after an interruption."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from innersr.errors import CheckpointError, InnersrError, InputError
 from innersr.networks.checkpoints import load_checkpoint, network_record, save_checkpoint
 from innersr.run import Run
 from innersr.training.crops import CropPool, Crops, cut_ahead
-from innersr.training.distributed import Ranks, joined
-from innersr.training.learner import Learner, Pace
-from innersr.training.log import Journal
-from innersr.training.objective import Lesson
+from innersr.training.distributed import ProcessGroup, joined
+from innersr.training.learner import Learner, TrainingSchedule
+from innersr.training.log import TrainingLog
+from innersr.training.objective import Objective
+from innersr.training.registry import EARLIER_NAMES
 
 SUFFIX = ".safetensors"
-LOG_EVERY = 100  # steps
-SAVE_SECONDS = 300.0  # after which the state is saved in any case
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outputs:
-    """What a training leaves where, and how often.
+    """Output files of a training, and how often they are written.
 
     Args:
         prior: FILE.safetensors, written at the end; state, log and TensorBoard events lie beside it.
-        save_every: steps from one saved state to the next; five minutes are the most in any case.
+        save_every: steps from one saved state to the next.
+        save_seconds: after which the state is saved in any case.
         validate_every: steps from one validation to the next.
 
     Raises:
@@ -44,6 +44,7 @@ class Outputs:
 
     prior: Path
     save_every: int = 1000
+    save_seconds: float = 300.0
     validate_every: int = 1000
 
     def __post_init__(self) -> None:
@@ -52,11 +53,11 @@ class Outputs:
         if not self.prior.parent.is_dir():
             raise InputError(f"{self.prior}: there is no folder {self.prior.parent}; create it first")
         if min(self.save_every, self.validate_every) < 1:
-            raise InputError("states are saved and validated every step at most; give intervals of 1 at least")
+            raise InputError("intervals between saves and between validations must be at least 1 step")
 
     @property
     def state(self) -> Path:
-        """FILE.state.safetensors, from which a training goes on."""
+        """FILE.state.safetensors, from which a training is resumed."""
         return self.prior.with_suffix(f".state{SUFFIX}")
 
     @property
@@ -71,122 +72,129 @@ class Outputs:
 
 
 class Outcome(NamedTuple):
-    """How far a training has come."""
+    """Progress of a training."""
 
     step: int
     is_finished: bool
     validation: dict[str, float]
-    """On the average of the weights, as it was last measured."""
+    """Latest figures of the averaged weights."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Session:
-    """A training.
+    """A training run.
 
     Args:
-        lesson: what each step teaches.
-        pace: how long and how fast.
-        pool: what is learnt from.
-        outputs: where the results go.
-        run: where to compute.
-        ranks: which part of each step is this process's.
+        objective: what the network is trained for.
+        schedule: number of steps and learning rates.
+        pool: sharp training images.
+        outputs: files to write.
+        run: device, precision, progress.
+        group: the processes that share the batch.
         validation: sharp images, see `validation.read_validation`; may be none.
-        initial: weights to start from instead of the lesson's own.
-        provenance: what else is to be said in the prior, such as its licence.
+        initial: weights to start from instead of the objective's own.
+        provenance: further entries of the prior's provenance, such as its licence.
 
     Raises:
-        InputError: fewer tasks per step than ranks.
+        InputError: fewer tasks per step than processes.
     """
 
-    lesson: Lesson[Any]
-    pace: Pace
+    objective: Objective[Any]
+    schedule: TrainingSchedule
     pool: CropPool
     outputs: Outputs
     run: Run
-    ranks: Ranks = Ranks()
+    group: ProcessGroup = ProcessGroup()
     validation: tuple[Tensor, ...] = ()
     initial: Mapping[str, Tensor] | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.lesson.batch < self.ranks.world:
+        if self.objective.batch < self.group.world:
             raise InputError(
-                f"a batch of {self.lesson.batch} is too small for {self.ranks.world} processes; raise --batch"
+                f"a batch of {self.objective.batch} is too small for {self.group.world} processes; raise --batch"
             )
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All that the weights depend on but rounding: what a resumed training has to have again."""
-        lesson: Any = self.lesson
+        """All that decides the weights, except rounding; must be the same when a training is resumed."""
+        objective: Any = self.objective
         return {
-            "lesson": type(lesson).__name__,
-            **asdict(lesson),
-            **asdict(self.pace),
+            "objective": type(objective).__name__,
+            **asdict(objective),
+            **asdict(self.schedule),
             "precision": str(self.run.dtype).removeprefix("torch."),
             "data": [source.sha256 for source in self.pool.sources],
             "initial": None if self.initial is None else _digest(self.initial),
         }
 
     def learn(self, *, resume: bool = False, should_stop: Callable[[], bool] = lambda: False) -> Outcome:
-        """Learn to the end, or until told to stop; then the state is saved and a resumed session goes on.
+        """Train to the end, or until asked to stop; the state is then saved for resuming.
 
         Args:
-            resume: go on from the saved state.
-            should_stop: asked once per step.
+            resume: continue from the saved state.
+            should_stop: called once per step.
 
         Raises:
             InputError: there is no state to resume, or it was begun with other settings.
             CheckpointError: the state is damaged, or a file cannot be written.
             InnersrError: the loss is no longer a number.
         """
-        learner = Learner(self.lesson, self.pace, self.run, self.initial)
+        learner = Learner(self.objective, self.schedule, self.run, self.initial)
         seconds = self._restore(learner) if resume else 0.0
         with ExitStack() as stack:
             stack.enter_context(self.run.exact())
-            stack.enter_context(joined(self.ranks, self.run.torch_device))
-            upcoming = stack.enter_context(cut_ahead(self._cut, range(learner.step, self.pace.steps)))
-            if not self.ranks.leads:
+            stack.enter_context(joined(self.group, self.run.torch_device))
+            upcoming = stack.enter_context(cut_ahead(self._cut, range(learner.step, self.schedule.steps)))
+            if not self.group.leads:
                 self._repeat(learner, upcoming, should_stop, None)
-                return Outcome(learner.step, learner.step == self.pace.steps, {})
-            journal = stack.enter_context(closing(Journal(self.outputs.log, self.outputs.events, learner.step)))
-            clerk = _Clerk(self, learner, journal, seconds)
-            self._repeat(learner, upcoming, should_stop, clerk)
-            clerk.save_state()
-            if learner.step < self.pace.steps:
-                clerk.write_line(validate=False)
-                return Outcome(learner.step, False, clerk.validation)
-            clerk.write_line(validate=True)
-            clerk.save_prior()
-            return Outcome(learner.step, True, clerk.validation)
+                return Outcome(learner.step, learner.step == self.schedule.steps, {})
+            log = stack.enter_context(closing(TrainingLog(self.outputs.log, self.outputs.events, learner.step)))
+            recorder = _Recorder(self, learner, log, seconds)
+            self._repeat(learner, upcoming, should_stop, recorder)
+            recorder.save_state()
+            if learner.step < self.schedule.steps:
+                recorder.write_line(validate=False)
+                return Outcome(learner.step, False, recorder.validation)
+            recorder.write_line(validate=True)
+            recorder.save_prior()
+            return Outcome(learner.step, True, recorder.validation)
 
     def _repeat(
-        self, learner: Learner[Any], upcoming: Iterator[Crops], should_stop: Callable[[], bool], clerk: _Clerk | None
+        self,
+        learner: Learner[Any],
+        upcoming: Iterator[Crops],
+        should_stop: Callable[[], bool],
+        recorder: _Recorder | None,
     ) -> None:
-        steps = self.run.steps("learn", self.pace.steps - learner.step, limited=False)
+        steps = self.run.steps("learn", self.schedule.steps - learner.step, limited=False)
         for _ in steps:
             begun = time.monotonic()
             crops = next(upcoming)
             waited = time.monotonic() - begun
-            loss, stops = learner.learn(crops, self.ranks, should_stop)
+            loss, stops = learner.learn(crops, self.group, should_stop)
             steps.note(loss)
-            if clerk is not None:
-                clerk.note(loss, waited, time.monotonic() - begun)
+            if recorder is not None:
+                recorder.note(loss, waited, time.monotonic() - begun)
             if stops:
                 break
 
     def _cut(self, step: int) -> Crops:
-        return self.lesson.crops(self.pool, step, self.ranks.share(self.lesson.batch))
+        return self.objective.crops(self.pool, step, self.group.share(self.objective.batch))
 
     def _restore(self, learner: Learner[Any]) -> float:
-        """Bring the learner to the saved state; return the seconds it has learnt."""
+        """Restore the saved state; return the seconds that training has taken so far."""
         state = self.outputs.state
         if not state.exists():
             raise InputError(f"{state}: there is no such file to resume; leave out --resume to begin")
         tensors, header = load_checkpoint(state, "training")
-        lesson: Any = self.lesson
-        # A setting that came later than the state was begun had its default value then.
-        defaults = {f.name: f.default for f in (*fields(lesson), *fields(self.pace))}
-        begun = {**defaults, **header.get("settings", {})}
+        objective: Any = self.objective
+        # A setting that was added after the state was begun had its default value then.
+        defaults = {f.name: f.default for f in (*fields(objective), *fields(self.schedule))}
+        recorded = {EARLIER_NAMES.get(name, name): value for name, value in header.get("settings", {}).items()}
+        if "lesson" in recorded:  # the record of version 0.1
+            recorded["objective"] = recorded["lesson"].replace("Lesson", "Objective")
+        begun = {**defaults, **recorded}
         for name, value in self.settings.items():
             if begun.get(name) != value:
                 remedy = "go on with that, or begin anew with --overwrite"
@@ -199,7 +207,7 @@ class Session:
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:
-    """Return a checksum of tensors on the CPU."""
+    """SHA-256 of tensors on the CPU."""
     digest = hashlib.sha256()
     for name, tensor in tensors.items():
         digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
@@ -207,7 +215,7 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
 
 
 class _Sums(NamedTuple):
-    """Over the steps since the last line of the log."""
+    """Sums over the steps since the last line of the log."""
 
     loss: Tensor | float = 0.0
     waited: float = 0.0
@@ -216,30 +224,30 @@ class _Sums(NamedTuple):
     steps: int = 0
 
 
-class _Clerk:
-    """Writes down what the leading rank has learnt: the log, the state, at the end the prior."""
+class _Recorder:
+    """Writes log, state and prior of the leading process."""
 
-    def __init__(self, session: Session, learner: Learner[Any], journal: Journal, seconds: float) -> None:
+    def __init__(self, session: Session, learner: Learner[Any], log: TrainingLog, seconds: float) -> None:
         self.validation: dict[str, float] = {}
-        self._session, self._learner, self._journal = session, learner, journal
+        self._session, self._learner, self._log = session, learner, log
         self._seconds, self._saved = seconds, time.monotonic()
         self._since = _Sums()
 
     def note(self, loss: Tensor, waited: float, seconds: float) -> None:
-        """Count a step, and write what is due after it."""
+        """Count a step, and write what is due."""
         outputs, step = self._session.outputs, self._learner.step
         since = self._since
         self._since = _Sums(since.loss + loss, since.waited + waited, since.seconds + seconds, since.steps + 1)
-        if step == self._session.pace.steps:
-            return  # the end is written by itself
+        if step == self._session.schedule.steps:
+            return  # `learn` writes the last line
         is_validated = step % outputs.validate_every == 0
-        if is_validated or step % LOG_EVERY == 0:
+        if is_validated or step % 100 == 0:
             self.write_line(validate=is_validated)
-        if step % outputs.save_every == 0 or time.monotonic() - self._saved > SAVE_SECONDS:
+        if step % outputs.save_every == 0 or time.monotonic() - self._saved > outputs.save_seconds:
             self.save_state()
 
     def write_line(self, *, validate: bool) -> None:
-        """Add a line on the steps since the last one."""
+        """Log the steps since the last line."""
         session, since = self._session, self._since
         record: dict[str, Any] = {}
         self._check_loss()
@@ -247,17 +255,17 @@ class _Clerk:
         if since.steps:
             record = {
                 "loss": float(since.loss) / since.steps,
-                "rate": session.pace.learning_rate * session.pace.rate_share(self._learner.step - 1),
+                "rate": session.schedule.learning_rate * session.schedule.rate_share(self._learner.step - 1),
                 "seconds": round(self._seconds, 2),
                 "data_share": round(since.waited / since.seconds, 4),
             }
         if validate and session.validation:
-            self.validation = session.lesson.validate(self._learner.average, session.validation, session.run)
+            self.validation = session.objective.validate(self._learner.average, session.validation, session.run)
             record["validation"] = self.validation
-        self._journal.write(self._learner.step, record)
+        self._log.write(self._learner.step, record)
 
     def save_state(self) -> None:
-        """Write all that a resumed session needs."""
+        """Save the state for resuming."""
         self._check_loss()
         header = {
             "kind": "training",
@@ -269,7 +277,7 @@ class _Clerk:
         self._saved = time.monotonic()
 
     def save_prior(self) -> None:
-        """Write the average of the weights, and where it comes from."""
+        """Save the averaged weights with their provenance."""
         session, average = self._session, self._learner.average
         provenance = {
             "settings": session.settings,

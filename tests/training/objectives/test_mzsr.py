@@ -16,11 +16,12 @@ from innersr.physics.degradation import Degradation
 from innersr.physics.kernels import gaussian, shape_of
 from innersr.run import Run
 from innersr.training.crops import CropPool
-from innersr.training.objectives.mzsr import InnerLoop, MZSRLesson, loss_weights, meta_gradient, with_gradients
+from innersr.training.learner import backpropagate
+from innersr.training.objectives.mzsr import InnerLoop, MZSRObjective, loss_weights, meta_gradient
 
 EXACT = contextlib.nullcontext()
-LESSON = MZSRLesson(patch=20, images=2, batch=3, width=8, depth=3, first_order=True)
-RECURSIVE = replace(LESSON, pairs="recursive")
+OBJECTIVE = MZSRObjective(patch=20, images=2, batch=3, width=8, depth=3, first_order=True)
+RECURSIVE = replace(OBJECTIVE, pairs="recursive")
 KERNEL = gaussian(2, 1, 0.6, size=7)
 
 
@@ -39,26 +40,25 @@ def pairs(network, degradation, seed):
     return pairs_of(network, degradation(fathers), fathers, degradation)
 
 
-def drawn(lesson, step=0, index=(0,)):
+def drawn(objective, step=0, index=(0,)):
     """Return the sharp images of some tasks, (M, 3, S, S) each, and their generators."""
-    crops = lesson.crops(pool(), step, index)
+    crops = objective.crops(pool(), step, index)
     return [*zip((crops.images.float() / 255).split(len(crops.images) // len(index)), crops.generators, strict=True)]
 
 
-def task(lesson, step=0, index=0):
-    images, generator = drawn(lesson, step, (index,))[0]
-    return images, *lesson.task(lesson.network(), images, generator)
+def task(objective, step=0, index=0):
+    images, generator = drawn(objective, step, (index,))[0]
+    return images, *objective.task(objective.network(), images, generator)
 
 
 def flat(tensors):
     return torch.cat([tensor.flatten() for tensor in tensors])
 
 
-def gradient_of(lesson, index, run=RUN, step=0):
-    network = lesson.network()
-    loss = lesson.loss(network, lesson.crops(pool(), step, index), run)
-    loss.backward()
-    return flat([parameter.grad for parameter in network.parameters()]), loss.detach()
+def gradient_of(objective, index, run=RUN, step=0):
+    network = objective.network()
+    loss = backpropagate(objective, network, objective.crops(pool(), step, index), run)
+    return flat([parameter.grad for parameter in network.parameters()]), loss
 
 
 # Loss weights
@@ -145,66 +145,54 @@ def test_the_loss_is_that_of_the_steps_that_are_made_at_test_time(first_order):
 @pytest.mark.parametrize("first_order", [True, False])
 def test_bf16_gives_nearly_the_same_gradient(first_order):
     """Double backward included."""
-    lesson = replace(LESSON, first_order=first_order, inner_steps=2)
+    objective = replace(OBJECTIVE, first_order=first_order, inner_steps=2)
     exact, rounded = (
-        gradient_of(lesson, (0, 1), Run(device="cpu", precision=precision))[0] for precision in ("fp32", "bf16")
+        gradient_of(objective, (0, 1), Run(device="cpu", precision=precision))[0] for precision in ("fp32", "bf16")
     )
     assert float(torch.cosine_similarity(exact, rounded, 0)) > 0.99
     assert float(rounded.norm() / exact.norm()) == pytest.approx(1, abs=0.05)
 
 
-def test_a_number_with_gradients_has_its_value_and_them():
-    parameters = [torch.randn(3, requires_grad=True), torch.randn(2, 2, requires_grad=True)]
-    gradients = [torch.randn(3), torch.randn(2, 2)]
-    number = with_gradients(torch.tensor(0.25), parameters, gradients)
-    (2 * number).backward()
-    assert float(number.detach()) == 0.25
-    assert all(torch.equal(p.grad, 2 * g) for p, g in zip(parameters, gradients, strict=True))
-
-
-@pytest.mark.parametrize("lesson", [LESSON, RECURSIVE, replace(LESSON, scales=11)])
-def test_the_loss_of_a_batch_is_the_sum_over_its_shares(lesson):
-    (whole, loss), *parts = (gradient_of(lesson, index) for index in ((0, 1, 2), (0, 2), (1,)))
+@pytest.mark.parametrize("objective", [OBJECTIVE, RECURSIVE, replace(OBJECTIVE, scales=11)])
+def test_the_loss_of_a_batch_is_the_sum_over_its_shares(objective):
+    (whole, loss), *parts = (gradient_of(objective, index) for index in ((0, 1, 2), (0, 2), (1,)))
     assert torch.allclose(whole, parts[0][0] + parts[1][0], rtol=0, atol=SINGLE)
     assert float(loss) == pytest.approx(float(parts[0][1] + parts[1][1]), abs=SINGLE)
 
 
 @pytest.mark.parametrize("first_order", [True, False])
 def test_what_is_taught_makes_adapted_weights_better(first_order):
-    lesson = replace(LESSON, first_order=first_order, inner_steps=2)
-    network = lesson.network()
+    objective = replace(OBJECTIVE, first_order=first_order, inner_steps=2)
+    network = objective.network()
     optimizer = torch.optim.Adam(network.parameters(), lr=5e-3)
     sharp = CropPool(((255 * edges(96)[0]).byte().expand(3, -1, -1),), (), (), 0)
     losses = []
     for _ in range(20):
-        optimizer.zero_grad()
-        loss = lesson.loss(network, lesson.crops(sharp, 0, (0, 1, 2)), RUN)
-        loss.backward()
+        losses.append(float(backpropagate(objective, network, objective.crops(sharp, 0, (0, 1, 2)), RUN)))
         optimizer.step()
-        losses.append(float(loss.detach()))
     assert losses[-1] < 0.9 * losses[0]
 
 
 # Tasks
 
 
-@pytest.mark.parametrize("lesson", [LESSON, RECURSIVE])
-def test_draws_do_not_depend_on_how_a_batch_is_shared_out(lesson):
-    alone, among = drawn(lesson, 5, (1,))[0], drawn(lesson, 5, (0, 1, 2))[1]
+@pytest.mark.parametrize("objective", [OBJECTIVE, RECURSIVE])
+def test_draws_do_not_depend_on_how_a_batch_is_shared_out(objective):
+    alone, among = drawn(objective, 5, (1,))[0], drawn(objective, 5, (0, 1, 2))[1]
     assert torch.equal(alone[0], among[0])
-    networks = [lesson.task(lesson.network(), *given) for given in (alone, among)]
+    networks = [objective.task(objective.network(), *given) for given in (alone, among)]
     for a, b in zip(*networks, strict=True):
         assert torch.equal(a.base, b.base)
 
 
 def test_every_step_every_task_and_every_seed_draws_anew():
-    kinds = [(LESSON, 0, 0), (LESSON, 0, 1), (LESSON, 1, 0), (replace(LESSON, seed=1), 0, 0)]
+    kinds = [(OBJECTIVE, 0, 0), (OBJECTIVE, 0, 1), (OBJECTIVE, 1, 0), (replace(OBJECTIVE, seed=1), 0, 0)]
     found = [float(task(*kind)[0].sum()) for kind in kinds]
     assert len({*found}) == 4
 
 
 def test_external_fathers_are_sharp_and_the_querys_others_than_the_supports():
-    images, support, query = task(LESSON)
+    images, support, query = task(OBJECTIVE)
     assert images.shape == (4, 3, 20, 20)
     assert torch.equal(support.fathers, images[:2])
     assert torch.equal(query.fathers, images[2:])
@@ -212,10 +200,10 @@ def test_external_fathers_are_sharp_and_the_querys_others_than_the_supports():
 
 def test_recursive_fathers_are_the_sharp_images_degraded():
     """The query's sons are degraded as the support's fathers were: at even places, inside, they are the same."""
-    lesson = replace(RECURSIVE, subpixel=True, patch=24)
+    objective = replace(RECURSIVE, subpixel=True, patch=24)
     compared = 0
     for index in range(12):
-        images, support, query = task(lesson, 0, index)
+        images, support, query = task(objective, 0, index)
         assert images.shape == (2, 3, 48, 48)
         assert support.fathers.shape == query.fathers.shape == (2, 3, 24, 24)
         assert support.seen.shape == query.seen.shape == (2, 3, 12, 12)
@@ -228,28 +216,28 @@ def test_recursive_fathers_are_the_sharp_images_degraded():
 
 
 @pytest.mark.parametrize("scale", [2.0, 2.2, 3.0, 3.8, 4.0])
-@pytest.mark.parametrize("lesson", [LESSON, RECURSIVE])
-def test_every_image_that_is_made_has_the_side_of_a_patch(lesson, scale):
-    _, support, query = task(replace(lesson, scale=scale))
+@pytest.mark.parametrize("objective", [OBJECTIVE, RECURSIVE])
+def test_every_image_that_is_made_has_the_side_of_a_patch(objective, scale):
+    _, support, query = task(replace(objective, scale=scale))
     assert support.fathers.shape == query.fathers.shape == (2, 3, 20, 20)
     assert support.base.shape == query.base.shape == (2, 3, 20, 20)
 
 
 def test_the_side_of_the_crops_is_that_of_the_largest_scale():
-    assert replace(LESSON, scales=11).side == 20
+    assert replace(OBJECTIVE, scales=11).side == 20
     assert replace(RECURSIVE, scales=11).side == 80
     assert replace(RECURSIVE, scale=2.2).side == 44
-    assert MZSRLesson().side == 64
+    assert MZSRObjective().side == 64
 
 
-def degradations(lesson, count=60):
-    return [lesson._degradation(torch.Generator().manual_seed(seed)) for seed in range(count)]
+def degradations(objective, count=60):
+    return [objective._degradation(torch.Generator().manual_seed(seed)) for seed in range(count)]
 
 
 def test_kernels_are_those_of_the_paper():
     """Variances from 1 to 2.5 s, which 15 pixels hold nearly all of at x2."""
     for scale in (2.0, 4.0):
-        kernels = [d.kernel for d in degradations(replace(LESSON, scale=scale))]
+        kernels = [d.kernel for d in degradations(replace(OBJECTIVE, scale=scale))]
         assert {tuple(kernel.shape) for kernel in kernels} == {(15, 15)}
         longest = [shape_of(kernel).long_variance for kernel in kernels]
         assert 1 < min(longest) < 2
@@ -267,13 +255,13 @@ def test_kernels_are_those_of_the_paper():
     ],
 )
 def test_lr_pixels_lie_where_the_settings_put_them(settings, offsets):
-    found = degradations(replace(LESSON, **settings))
+    found = degradations(replace(OBJECTIVE, **settings))
     assert {d.subsampling for d in found} == {settings.get("subsampling", "direct")}
     assert {round(o, 4) for d in found for o in d.offsets} == offsets
 
 
 def test_the_multi_scale_model_has_eleven_scales():
-    found = {d.scales[0] for d in degradations(replace(LESSON, scales=11), 300)}
+    found = {d.scales[0] for d in degradations(replace(OBJECTIVE, scales=11), 300)}
     assert sorted(found) == pytest.approx([2.0, 2.2, 2.4, 2.6, 2.8, 3.0, 3.2, 3.4, 3.6, 3.8, 4.0])
 
 
@@ -284,13 +272,13 @@ def test_the_multi_scale_model_has_eleven_scales():
     ("settings", "factors"), [({}, (1, 1)), ({"subpixel": True}, (2, 2)), ({"subpixel": True, "scale": 4.0}, (4, 4))]
 )
 def test_the_network_is_the_papers_or_one_on_the_lr_image(settings, factors):
-    lesson = MZSRLesson(**settings)
-    network = lesson.network()
+    objective = MZSRObjective(**settings)
+    network = objective.network()
     assert network.arguments == {"channels": 3, "factors": factors, "width": 64, "depth": 8, "bias": True}
     if factors == (1, 1):
         assert sum(parameter.numel() for parameter in network.parameters()) == 225_091
-    assert torch.equal(flat(network.parameters()), flat(lesson.network().parameters()))
-    groups = lesson.parameter_groups(network)
+    assert torch.equal(flat(network.parameters()), flat(objective.network().parameters()))
+    groups = objective.parameter_groups(network)
     assert [len(group.parameters) for group in groups] == [16]
 
 
@@ -305,17 +293,17 @@ def test_the_network_is_the_papers_or_one_on_the_lr_image(settings, factors):
     ],
 )
 def test_a_network_is_validated_before_and_after_some_steps(settings, names):
-    lesson = replace(LESSON, **settings)
-    found = lesson.validate(lesson.network(), [image(3, (84, 84))], RUN)
+    objective = replace(OBJECTIVE, **settings)
+    found = objective.validate(objective.network(), [image(3, (84, 84))], RUN)
     assert {*found} == {f"{name}, {steps} steps" for name in names for steps in (0, 1, 10)}
     assert all(math.isfinite(decibels) for decibels in found.values())
 
 
 def test_images_that_the_kernel_cannot_shrink_twice_are_not_validated_on():
-    lesson = replace(LESSON, scale=4.0)
+    objective = replace(OBJECTIVE, scale=4.0)
     small, large = image(3, (83, 90)), image(3, (84, 84))
-    assert lesson.validate(lesson.network(), [small], RUN) == {}
-    both, alone = (lesson.validate(lesson.network(), images, RUN) for images in ([small, large], [large]))
+    assert objective.validate(objective.network(), [small], RUN) == {}
+    both, alone = (objective.validate(objective.network(), images, RUN) for images in ([small, large], [large]))
     assert both == alone
     assert len(alone) == 3
 
@@ -340,4 +328,4 @@ def test_images_that_the_kernel_cannot_shrink_twice_are_not_validated_on():
 )
 def test_a_wrong_setting_is_refused(settings, text):
     with pytest.raises(InputError, match=text):
-        MZSRLesson(**settings)
+        MZSRObjective(**settings)

@@ -1,4 +1,4 @@
-"""The lesson of MZSR: weights from which few steps of gradient descent lead to good ones (Soh 2020, sec. 3.2).
+"""Training objective of MZSR: weights from which few steps of gradient descent lead to good ones (Soh 2020, sec. 3.2).
 
 A task is one scale and one kernel. Inner steps adapt the weights to its support images; the loss is that of the
 adapted weights on its query images, and its gradient goes through the inner steps (MAML, Finn 2017), with the
@@ -29,7 +29,7 @@ from innersr.physics.symmetries import random_crop
 from innersr.run import Run, generator_of
 from innersr.training.crops import CropPool, Crops
 from innersr.training.degradations import ANCHORS, KERNEL_SIDE, SUBSAMPLINGS, random_blur, scales_from
-from innersr.training.objective import ParameterGroup
+from innersr.training.objective import Loss, ParameterGroup
 from innersr.training.validation import measure
 
 PAIRS = ("external", "recursive")
@@ -56,8 +56,8 @@ class InnerLoop(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MZSRLesson:
-    """Teaches a `DetailStack` with biases to be adapted. The defaults are the paper's, but for the pace (`Pace`).
+class MZSRObjective:
+    """Meta-trains a `DetailStack` with biases. The defaults are the paper's, except `TrainingSchedule`'s.
 
     Args:
         scale: HR pixels per LR pixel, or the smallest of them.
@@ -140,22 +140,18 @@ class MZSRLesson:
         drawn = pool.crops(self.side, step, [g for g in generators for _ in range(self._crops_per_task)])
         return Crops(step, drawn.images, generators)
 
-    def loss(self, network: DetailStack, crops: Crops, run: Run) -> Tensor:
-        """Return these tasks' part of the loss. Its backward pass is cheap: the gradients are known already.
-
-        One task after the other is differentiated, so that only one task's graph is in memory.
-        """
+    def loss(self, network: DetailStack, crops: Crops, run: Run) -> Loss:
+        """Meta-loss of these tasks, and its gradients. Tasks are differentiated one by one to save memory."""
         inner = InnerLoop(self.inner_rate, loss_weights(crops.step, self.inner_steps), self.first_order)
-        parameters = [*network.parameters()]
         total = torch.zeros((), device=run.torch_device)
-        sums = [torch.zeros_like(parameter) for parameter in parameters]
+        sums = [torch.zeros_like(parameter) for parameter in network.parameters()]
         for images, generator in zip(crops.images.split(self._crops_per_task), crops.generators, strict=True):
             support, query = self.task(network, images.to(run.torch_device).float() / 255, generator)
             error, gradients = meta_gradient(network, support, query, inner, run.autocast())
             total += error / self.batch
             for known, gradient in zip(sums, gradients, strict=True):
                 known += gradient / self.batch
-        return with_gradients(total, parameters, sums)
+        return Loss(total, sums)
 
     def validate(self, network: DetailStack, images: Sequence[Tensor], run: Run) -> dict[str, float]:
         """Return PSNR-Y in dB by degradation, scale and steps of adaptation, on images that can be shrunk twice."""
@@ -245,13 +241,6 @@ def meta_gradient(
     if inner.first_order:
         return total, sums
     return total.detach(), [*torch.autograd.grad(total, [*own.values()])]
-
-
-def with_gradients(value: Tensor, parameters: Sequence[Tensor], gradients: Sequence[Tensor]) -> Tensor:
-    """Return a number with this value whose derivatives by the parameters are these gradients."""
-    for parameter, gradient in zip(parameters, gradients, strict=True):
-        value = value + ((parameter - parameter.detach()) * gradient).sum()  # adds exactly 0
-    return value
 
 
 def _hr_side(patch: int, scale: float) -> int:

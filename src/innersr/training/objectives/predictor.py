@@ -1,4 +1,4 @@
-"""The lesson of the degradation predictor: tell what was done to sharp images."""
+"""Training objective of the degradation predictor: estimate blur, noise and JPEG quality of degraded images."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from innersr.physics.pseudoinverse import RADIUS
 from innersr.run import Run, generator_of
 from innersr.training.crops import CropPool, Crops
 from innersr.training.degradations import degrade, hr_side, random_task, randomly_compressed
-from innersr.training.objective import OPTIMIZERS, ParameterGroup
+from innersr.training.objective import OPTIMIZERS, Loss, ParameterGroup
 
 GRAIN_SHARE, JPEG_SHARE = 0.2, 0.3
 UNGUESSED = 0.35  # of the tasks see the first guess, the others one near the truth
@@ -48,8 +48,8 @@ class Truth(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictorLesson:
-    """Teaches a `DegradationPredictor`.
+class PredictorObjective:
+    """Trains a `DegradationPredictor`.
 
     Args:
         width, hidden: of the network.
@@ -103,8 +103,8 @@ class PredictorLesson:
         """Cut the sharp crops of some tasks of a step."""
         return pool.crops(self.side, step, [generator_of(self.seed, step, i) for i in index])
 
-    def loss(self, network: DegradationPredictor, crops: Crops, run: Run) -> Tensor:
-        """Return these tasks' part of the negative log-likelihood of the truth."""
+    def loss(self, network: DegradationPredictor, crops: Crops, run: Run) -> Loss:
+        """Negative log-likelihood of the true degradations."""
         with torch.no_grad():
             sharp = crops.images.to(run.torch_device).float() / 255
             grey, truth = example_of(sharp, crops.generators)
@@ -112,7 +112,7 @@ class PredictorLesson:
             seen = seen_with(pad_for_filters(grey), guess)
         with run.autocast():
             prediction = network(seen, guess)
-        return _surprise(prediction, truth) * (len(sharp) / self.batch)
+        return Loss(_negative_log_likelihood(prediction, truth) * (len(sharp) / self.batch))
 
     @torch.no_grad()
     def validate(self, network: DegradationPredictor, images: Sequence[Tensor], run: Run) -> dict[str, float]:
@@ -139,7 +139,7 @@ class PredictorLesson:
 
 def example_of(sharp: Tensor, generators: Sequence[torch.Generator]) -> tuple[Tensor, Truth]:
     """Degrade sharp crops, (N, 3, S, S); return the greys of the LR images, (N, 1, h, w), and what was done."""
-    task = random_task(sharp, SCALE, generators, grain=GRAIN_SHARE)
+    task = random_task(sharp, SCALE, generators, coloured_noise=GRAIN_SHARE)
     lr, quality = randomly_compressed(task.lr, JPEG_SHARE, generators)
     deviation = (lr - degrade(sharp, task.taps, SCALE)).mean(1).square().mean((1, 2)).sqrt()
     blur, _ = blur_of_taps(task.taps)
@@ -160,8 +160,8 @@ def _guesses(truth: Blur, generators: Sequence[torch.Generator]) -> Blur:
     )
 
 
-def _surprise(prediction: Prediction, truth: Truth) -> Tensor:
-    """Return the negative log-likelihood of the truth, the mean over the batch."""
+def _negative_log_likelihood(prediction: Prediction, truth: Truth) -> Tensor:
+    """Mean negative log-likelihood of the true degradations."""
     own = truth.blur.is_bicubic.long()
     index = torch.arange(len(own), device=own.device)
     logs = prediction.logs[index, own]

@@ -1,6 +1,6 @@
-"""The lesson of usual super-resolution: undo what is always the same, or blurs that nobody tells.
+"""Training objective of supervised super-resolution: undo one fixed degradation, or blurs that are not given.
 
-MZSR's large-scale training is the first, with bicubic shrinking (Soh 2020, sec. 3.1).
+MZSR's large-scale training is the first, with bicubic downsampling (Soh 2020, sec. 3.1).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from innersr.physics.degradation import Degradation
 from innersr.run import Run, generator_of
 from innersr.training.crops import CropPool, Crops
 from innersr.training.degradations import ANCHORS, KERNEL_SIDE, SUBSAMPLINGS, random_blur, scales_from
-from innersr.training.objective import ERRORS, OPTIMIZERS, ParameterGroup, luma_of, size_of
+from innersr.training.objective import ERRORS, OPTIMIZERS, Loss, ParameterGroup, luma_of, reconstruction_loss
 from innersr.training.validation import measure
 
 DEGRADATIONS = ("bicubic", "g2.0d")  # that it is validated on; it learns the first
@@ -29,12 +29,12 @@ BLURS = {"direct": ("g2.0d", "ganid"), "bicubic": ("bicubic", "g1.3b")}  # and w
 
 
 @dataclass(frozen=True, kw_only=True)
-class SupervisedLesson:
-    """Teaches a `DetailStack` with biases.
+class SupervisedObjective:
+    """Trains a `DetailStack` with biases.
 
     Args:
         scale: HR pixels per LR pixel, at least 2, or the smallest of them.
-        scales: how many there are to draw from, each 0.2 above the one before, see `MZSRLesson`.
+        scales: how many there are to draw from, each 0.2 above the one before, see `MZSRObjective`.
         subpixel: whether the network works on the LR image, not at HR resolution on the interpolated one.
         width: features of each hidden layer.
         depth: number of convolutions.
@@ -43,10 +43,10 @@ class SupervisedLesson:
         blur: whether each is blurred by a random kernel first, one of MZSR's, which the network is not told.
         unblurred: share of these crops that are spared the blur and shrunk bicubically.
         subsampling: after the blur, "bicubic" or "direct"; without, it is bicubic.
-        anchor: where kernels lie: "aligned", "centre" or "either", see `MZSRLesson`.
+        anchor: where kernels lie: "aligned", "centre" or "either", see `MZSRObjective`.
         optimizer: of the weights between the hidden layers, "adam" or "muon".
         error: what is made small: "absolute", as usual, of the colours; "logarithmic", of colours and luma, see
-            `size_of`.
+            `reconstruction_loss`.
         seed: of the initial weights and of every draw.
 
     Raises:
@@ -119,18 +119,18 @@ class SupervisedLesson:
         """Cut the sharp crops of some tasks of a step."""
         return pool.crops(self.crop, step, [generator_of(self.seed, step, i) for i in index])
 
-    def loss(self, network: DetailStack, crops: Crops, run: Run) -> Tensor:
-        """Return these tasks' part of the error."""
+    def loss(self, network: DetailStack, crops: Crops, run: Run) -> Loss:
+        """Reconstruction loss."""
         with torch.no_grad():
             hr = crops.images.to(run.torch_device).float() / 255
             seen, base = self._pairs(hr, crops.generators)
         with run.autocast():
             detail = network(seen)
         error = base + detail.float() - hr
-        size = size_of(error, self.error)
+        loss = reconstruction_loss(error, self.error)
         if self.error != "absolute":
-            size = size + size_of(luma_of(error), self.error)
-        return size * (len(hr) / self.batch)
+            loss = loss + reconstruction_loss(luma_of(error), self.error)
+        return Loss(loss * (len(hr) / self.batch))
 
     def validate(self, network: DetailStack, images: Sequence[Tensor], run: Run) -> dict[str, float]:
         """Return PSNR-Y in dB by degradation and scale."""

@@ -1,4 +1,4 @@
-"""The lesson of Tailor: undo random degradations, given what they are."""
+"""Training objective of Tailor: undo random degradations that are given to the network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from innersr.physics.pseudoinverse import RADIUS, apply_filters, inverse_filters
 from innersr.run import Run, generator_of
 from innersr.training.crops import CropPool, Crops
 from innersr.training.degradations import Task, hr_side, random_task
-from innersr.training.objective import ERRORS, OPTIMIZERS, ParameterGroup, luma_of, size_of
+from innersr.training.objective import ERRORS, OPTIMIZERS, Loss, ParameterGroup, luma_of, reconstruction_loss
 from innersr.training.validation import Case, measure
 
 BORDER = 2  # HR pixels that the loss leaves out: the network sees zeros beyond the edge
@@ -31,8 +31,8 @@ CASES: tuple[Case, ...] = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class TailorLesson:
-    """Teaches a `TailoredStack`.
+class TailorObjective:
+    """Trains a `TailoredStack`.
 
     Args:
         width, depth, hidden: of the network.
@@ -40,11 +40,11 @@ class TailorLesson:
         crop: side of a crop at x2, in LR pixels.
         small_crop: the same at x3 and x4, whose HR crops are larger.
         x2, x3, x4: how often each scale comes, in proportion.
-        mistaken: share of the tasks that are told an estimate of the kernel, and as noise how far it is off.
-        grain: share of the tasks with noise that is not white, or the same in all colours.
+        kernel_error: share of the tasks that are told an estimate of the kernel, and as noise how far it is off.
+        coloured_noise: share of the tasks with noise that is not white, or the same in all colours.
         jpeg: share of the tasks whose LR image was compressed, the error of which is told as noise.
         optimizer: of the weights between the hidden layers, "muon" or "adam".
-        error: what is made small, of the colours and of the luma, see `size_of`.
+        error: what is made small, of the colours and of the luma, see `reconstruction_loss`.
         seed: of the initial weights and of every draw.
 
     Raises:
@@ -60,8 +60,8 @@ class TailorLesson:
     x2: float = 0.6
     x3: float = 0.15
     x4: float = 0.25
-    mistaken: float = 0.0
-    grain: float = 0.0
+    kernel_error: float = 0.0
+    coloured_noise: float = 0.0
     jpeg: float = 0.0
     optimizer: str = "muon"
     error: str = "absolute"
@@ -76,9 +76,9 @@ class TailorLesson:
             raise InputError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}")
         if self.error not in ERRORS:
             raise InputError(f"error must be one of {', '.join(ERRORS)}, got {self.error!r}")
-        shares = self.mistaken, self.grain, self.jpeg
+        shares = self.kernel_error, self.coloured_noise, self.jpeg
         if not 0 <= min(shares) <= max(shares) <= 1:
-            raise InputError(f"mistaken, grain and jpeg are shares from 0 to 1, got {shares}")
+            raise InputError(f"kernel_error, coloured_noise and jpeg are shares from 0 to 1, got {shares}")
         if self.batch < 1 or self.width < 1 or self.depth < 3 or self.hidden < 1:
             raise InputError("batch, width and hidden must be 1 at least, depth 3 at least")
 
@@ -117,11 +117,11 @@ class TailorLesson:
         generators = [generator_of(self.seed, step, i) for i in index]
         return pool.crops(hr_side(self._lr_side(scale), scale), step, generators)
 
-    def loss(self, network: TailoredStack, crops: Crops, run: Run) -> Tensor:
-        """Return these tasks' part of the errors of the colours and of the luma."""
+    def loss(self, network: TailoredStack, crops: Crops, run: Run) -> Loss:
+        """Reconstruction loss of RGB plus that of luma."""
         with torch.no_grad():
             sharp = crops.images.to(run.torch_device).float() / 255
-            shares = {"mistaken": self.mistaken, "grain": self.grain, "jpeg": self.jpeg}
+            shares = {"kernel_error": self.kernel_error, "coloured_noise": self.coloured_noise, "jpeg": self.jpeg}
             task = random_task(sharp, self.scale(crops.step), crops.generators, **shares)
             seen = _seen(task)
             conditions = conditioning_vector(task.taps, task.scale, task.noise)
@@ -129,7 +129,8 @@ class TailorLesson:
             lacking = network(seen, task.scale, conditions)
         error = F.pixel_shuffle(seen[:, network.channels :] + lacking.float(), task.scale) - task.hr
         error = error[..., BORDER:-BORDER, BORDER:-BORDER]
-        return (size_of(error, self.error) + size_of(luma_of(error), self.error)) * (len(sharp) / self.batch)
+        loss = reconstruction_loss(error, self.error) + reconstruction_loss(luma_of(error), self.error)
+        return Loss(loss * (len(sharp) / self.batch))
 
     def validate(self, network: TailoredStack, images: Sequence[Tensor], run: Run) -> dict[str, float]:
         """Return PSNR-Y in dB by degradation and scale, of those scales that it learns."""
