@@ -1,7 +1,7 @@
-"""What happened to this image: blur and noise, estimated from the image alone.
+"""Blind estimation: blur, noise and compression, from the image alone.
 
-A small network (`predictor`) looks at the most detailed parts of the image and corrects a first guess a few times;
-what it says of the parts is weighed by how sure it is of each.
+A small network (`DegradationPredictor`) looks at the most detailed parts of the image and corrects a first guess a few
+times; its answers for the parts are averaged, weighted by their certainty.
 """
 
 from __future__ import annotations
@@ -27,33 +27,43 @@ from innersr.physics.resize import Scale, Window, as_pair, cut
 from innersr.run import Run
 
 CONFIDENCES = ("none", "low", "medium", "high")
-PRIOR = "predictor"
-WHOLE = 512  # LR pixels of the long side up to which all of an image is looked at
-SIDE, PARTS, MOST_STARTS = 256, 6, 8  # LR pixels; how many of such parts of a large image are looked at, of how many
-GUESSES = 2  # that are corrected
-FLAT = 0.6  # 8-bit levels: root mean square of what 3x3 means lack, below which nothing can be told
-SURE = (0.15, 0.25)  # standard deviations of the size, in logarithms, up to which confidence is high and medium
-SHARP = 0.03  # LR px^2: less blur than this before bicubic shrinking is none
-CAUTION = 1.5 / 255  # more noise than was found, that a method is told: what is sharpened wrongly hurts most
-CAUTIOUS = 0.7  # of the variance that was found in a noisy or compressed image, that a method is told
-SHARP_JPEG = 0.22  # LR px^2: so much blur may be what JPEG has taken away, which cannot be had back
-LEAST_SIDE = 16  # LR pixels: in smaller images there is too little to see, and no room for a kernel
-CALM = 0.1  # share of the places that noise is compared in
-FAINT = 0.3  # px of the result: a blur that is not worth its numbers
-NARROW = 0.05  # HR px^2: least variance of a kernel
-QUIET = 1.0  # 8-bit levels: less noise than this is none; rounding alone makes 0.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlindSettings:
+    """Settings of `examine`, tuned together: `docs/experiments.md`, "Blind: telling blur and noise"."""
+
+    whole_side: int = 512  # LR pixels of the long side up to which the whole image is looked at
+    part_side: int = 256  # LR pixels, of the parts of a larger image that are looked at
+    parts: int = 6  # how many
+    most_starts: int = 8  # parts per axis from which those with the most detail are chosen
+    guesses: int = 2  # passes of the network, each of which corrects the guess of the one before
+    least_side: int = 16  # LR pixels: smaller images show too little, and have no room for a kernel
+    least_roughness: float = 0.6  # 8-bit levels: RMS difference from 3x3 means that an estimate needs
+    high_confidence: float = 0.15  # below this standard deviation of the logarithmic size
+    medium_confidence: float = 0.25  # likewise
+    sharp: float = 0.03  # LR px^2: a narrower blur before bicubic shrinking counts as none
+    sharp_jpeg: float = 0.22  # LR px^2: so much may be detail that JPEG removed, which cannot be restored
+    least_variance: float = 0.05  # HR px^2, of a kernel
+    least_noise: float = 1.0  # 8-bit levels: less counts as none; rounding alone makes 0.3
+    calm_share: float = 0.1  # of the places, the calmest, in which channels' noise is compared
+    extra_noise: float = 1.5 / 255  # given to a method in addition to the noise found
+    given_variance: float = 0.7  # share of the blur's variance given for a noisy or compressed image
+
+
+SETTINGS = BlindSettings()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Estimate:
-    """What probably happened to an image."""
+    """The probable degradation of an image."""
 
     degradation: Degradation
-    """What was found. Its noise is the standard deviation of all that is not the scene."""
+    """As found. Its noise is the standard deviation of everything that is not the scene."""
     confidence: str
-    """One of CONFIDENCES; "none" when nothing can be told, and the degradation is the safe default."""
+    """One of CONFIDENCES; "none" if the image shows too little; then the degradation is bicubic."""
     jpeg_quality: int | None = None
-    """Of a compression that left traces, 1 to 100; None without any."""
+    """1 to 100, of a compression that left traces; None without any."""
 
     @property
     def given(self) -> Degradation:
@@ -64,11 +74,12 @@ class Estimate:
         found = self.degradation
         if found.noise == 0 and self.jpeg_quality is None:
             return found
-        noise = min(LOUDEST, found.noise + CAUTION) if found.noise > 0 else 0.0
+        noise = min(LOUDEST, found.noise + SETTINGS.extra_noise) if found.noise > 0 else 0.0
         if found.kernel is None:
             return replace(found, noise=noise)
-        long, short, angle = kernels.shape_of(found.kernel)
-        kernel = kernels.gaussian(max(NARROW, CAUTIOUS * long), max(NARROW, CAUTIOUS * short), angle)
+        *variances, angle = kernels.shape_of(found.kernel)
+        long, short = (max(SETTINGS.least_variance, SETTINGS.given_variance * v) for v in variances)
+        kernel = kernels.gaussian(long, short, angle)
         return replace(found, kernel=kernel, anchor="aligned", noise=noise)
 
     @property
@@ -88,13 +99,14 @@ class Estimate:
             shape = kernels.shape_of(self.degradation.kernel)
             long, short = shape.deviations
             angle = math.degrees(shape.angle)
-            blur = "hardly any" if long < FAINT else f"{long:.1f}x{short:.1f} px at {angle:.0f} deg"
+            is_negligible = long < 0.3  # pixels of the result
+            blur = "hardly any" if is_negligible else f"{long:.1f}x{short:.1f} px at {angle:.0f} deg"
         jpeg = "" if self.jpeg_quality is None else f", JPEG quality about {self.jpeg_quality}"
         return f"blur: {blur}, noise {255 * self.degradation.noise:.1f}/255{jpeg}, confidence {self.confidence}"
 
 
 class Finding(NamedTuple):
-    """What the parts of an image say together."""
+    """The predictions for all parts of an image, combined."""
 
     log: Tensor
     """(3,), see `Blur.log`."""
@@ -107,28 +119,28 @@ class Finding(NamedTuple):
 
 
 def examine(lr: Tensor, scale: Scale, run: Run | None = None) -> Estimate:
-    """Estimate what made an image small.
+    """Estimate the degradation of an image.
 
     Args:
         lr: (1, C, H, W) in [0, 1].
         scale: of the degradation.
-        run: where; `Run()` when None.
+        run: device; `Run()` when None.
 
     Raises:
-        InputError: not one image.
+        InputError: more or fewer than one image.
         CheckpointError: the package is damaged.
     """
     if lr.ndim != 4 or lr.shape[0] != 1:
         raise InputError(f"examine takes one image, (1, C, H, W), got {tuple(lr.shape)}")
     run = run or Run()
-    bands = lr.detach().to(run.torch_device, torch.float32)
-    grey = bands.mean(1, keepdim=True)
-    if min(grey.shape[-2:]) < LEAST_SIDE or _roughness(grey) * 255 < FLAT:
+    x = lr.detach().to(run.torch_device, torch.float32)
+    grey = x.mean(1, keepdim=True)
+    if min(grey.shape[-2:]) < SETTINGS.least_side or _roughness(grey) * 255 < SETTINGS.least_roughness:
         return Estimate(degradation=Degradation(scale=scale), confidence="none")
     with run.exact():
         finding = _find(_detailed_parts(grey))
-    noise = finding.noise * _bands_per_grey(bands, grey)
-    finding = finding._replace(noise=min(noise, LOUDEST) if 255 * noise >= QUIET else 0.0)
+    noise = finding.noise * _channel_noise_ratio(x, grey)
+    finding = finding._replace(noise=min(noise, LOUDEST) if 255 * noise >= SETTINGS.least_noise else 0.0)
     return Estimate(
         degradation=_degradation(finding, scale),
         confidence=_confidence(finding),
@@ -138,17 +150,17 @@ def examine(lr: Tensor, scale: Scale, run: Run | None = None) -> Estimate:
 
 @torch.no_grad()
 def _find(parts: Tensor) -> Finding:
-    return _fused(corrected(_network().to(parts.device), parts, GUESSES))
+    return _fused(corrected(_network().to(parts.device), parts, SETTINGS.guesses))
 
 
 def _fused(prediction: Prediction) -> Finding:
-    """Return what all parts say, each weighed by its own certainty."""
+    """Combine the predictions for all parts, weighted by their certainty."""
     is_bicubic = bool(prediction.bicubic.mean() > 0)
     logs, deviations = prediction.logs[:, int(is_bicubic)], prediction.deviations[:, int(is_bicubic)]
     weights = deviations.square().reciprocal()
     weights = weights / weights.sum(0)
     log = (logs * weights[:, [0, 1, 1]]).sum(0)
-    # Parts of one image err alike, so many of them are hardly surer than one.
+    # Errors in parts of one image are correlated, so many parts are hardly more certain than one.
     deviation = (deviations * weights).sum(0)
     quality = None
     if float(prediction.jpeg.mean()) > 0:
@@ -160,12 +172,12 @@ def _fused(prediction: Prediction) -> Finding:
 def _degradation(finding: Finding, scale: Scale) -> Degradation:
     covariance = covariance_of(finding.log.cpu())
     widest = float(torch.linalg.eigvalsh(covariance).max())
-    sharp = SHARP_JPEG if finding.jpeg_quality is not None else SHARP if finding.is_bicubic else 0.0
-    if widest < sharp:
+    sharp = SETTINGS.sharp if finding.is_bicubic else 0.0
+    if widest < (sharp if finding.jpeg_quality is None else SETTINGS.sharp_jpeg):
         return Degradation(scale=scale, noise=finding.noise)
     stretch = torch.diag(torch.tensor(as_pair(scale)[::-1], dtype=torch.float32))
     values, vectors = torch.linalg.eigh(stretch @ covariance @ stretch)
-    short, long = (max(NARROW, float(v)) for v in values)
+    short, long = (max(SETTINGS.least_variance, float(v)) for v in values)
     kernel = kernels.gaussian(long, short, math.atan2(float(vectors[1, 1]), float(vectors[0, 1])))
     subsampling = "bicubic" if finding.is_bicubic else "direct"
     return Degradation(scale=scale, kernel=kernel, subsampling=subsampling, anchor="aligned", noise=finding.noise)
@@ -173,33 +185,37 @@ def _degradation(finding: Finding, scale: Scale) -> Degradation:
 
 def _confidence(finding: Finding) -> str:
     deviation = float(finding.deviations[0])
-    return "high" if deviation < SURE[0] else "medium" if deviation < SURE[1] else "low"
+    if deviation < SETTINGS.high_confidence:
+        return "high"
+    return "medium" if deviation < SETTINGS.medium_confidence else "low"
 
 
 def _detailed_parts(grey: Tensor) -> Tensor:
-    """Return (N, 1, h + 2 * RADIUS, w + 2 * RADIUS): the image, or of a large one the parts with the most detail."""
-    sides = [n if max(grey.shape[-2:]) <= WHOLE else min(n, SIDE) for n in grey.shape[-2:]]
+    """Cut out (N, 1, h + 2 * RADIUS, w + 2 * RADIUS): the image, or of a large one the parts with the most detail."""
+    is_small = max(grey.shape[-2:]) <= SETTINGS.whole_side
+    sides = [n if is_small else min(n, SETTINGS.part_side) for n in grey.shape[-2:]]
     rows, columns = (_starts(n, side) for n, side in zip(grey.shape[-2:], sides, strict=True))
     windows = [Window(top, left, top + sides[0], left + sides[1]) for top in rows for left in columns]
     windows.sort(key=lambda w: -_roughness(grey[..., w.top : w.bottom, w.left : w.right]))
-    around = [Window(w.top - RADIUS, w.left - RADIUS, w.bottom + RADIUS, w.right + RADIUS) for w in windows[:PARTS]]
+    chosen = windows[: SETTINGS.parts]
+    around = [Window(w.top - RADIUS, w.left - RADIUS, w.bottom + RADIUS, w.right + RADIUS) for w in chosen]
     return torch.cat([cut(grey, window, (False, False)) for window in around])
 
 
-def _bands_per_grey(bands: Tensor, grey: Tensor) -> float:
-    """Return how much more noise the bands have than their mean: 1 if it is the same in all, its root if it is not.
+def _channel_noise_ratio(x: Tensor, grey: Tensor) -> float:
+    """Ratio of per-channel to grey noise: 1 if the channels' noise is identical, sqrt(C) if independent.
 
-    Judged where the image is calm, so that there is little but noise.
+    Measured in the calmest places, where there is little but noise.
     """
-    fine = [F.avg_pool2d(_fine(image).square(), CELL) for image in (bands, grey)]
-    calm = fine[1] <= torch.quantile(fine[1], CALM)
+    fine = [F.avg_pool2d(_fine(image).square(), CELL) for image in (x, grey)]
+    calm = fine[1] <= torch.quantile(fine[1], SETTINGS.calm_share)
     ratio = float(fine[0].mean(1, keepdim=True)[calm].mean() / fine[1][calm].mean().clamp(min=1e-12))
-    return math.sqrt(min(max(ratio, 1.0), float(bands.shape[1])))
+    return math.sqrt(min(max(ratio, 1.0), float(x.shape[1])))
 
 
 def _starts(length: int, side: int) -> list[int]:
-    """Return where parts begin, evenly, so that they reach both ends, and cover all of it where a few do."""
-    count = min(-(-length // side), MOST_STARTS)
+    """Evenly spaced starts of parts that reach both ends, and cover the whole length if few suffice."""
+    count = min(-(-length // side), SETTINGS.most_starts)
     return [round(i * (length - side) / max(1, count - 1)) for i in range(count)]
 
 
@@ -208,13 +224,12 @@ def _roughness(grey: Tensor) -> float:
 
 
 def _fine(x: Tensor) -> Tensor:
-    """Return what of an image its 3x3 means lack."""
+    """Subtract the 3x3 means of an image."""
     return x - F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
 
 
 @lru_cache(maxsize=1)
 def _network() -> DegradationPredictor:
-    network = load_prior(PRIOR)
-    if not isinstance(network, DegradationPredictor):
-        raise InputError(f"{PRIOR}: needed is a DegradationPredictor, this is a {type(network).__name__}")
+    network = load_prior("predictor")
+    assert isinstance(network, DegradationPredictor)  # the package's own file, checked by its hash
     return network

@@ -1,4 +1,4 @@
-"""The two networks of KernelGAN (Bell-Kligler 2019): what shrinks the image, what judges patches."""
+"""The generator and the discriminator of KernelGAN (Bell-Kligler 2019)."""
 
 from __future__ import annotations
 
@@ -11,19 +11,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 GENERATOR_SIDES = (7, 5, 3, 1, 1, 1)  # of the convolutions
-KERNEL_SIDE = 1 + sum(side - 1 for side in GENERATOR_SIDES)  # 13: what they are together
+KERNEL_SIDE = 1 + sum(side - 1 for side in GENERATOR_SIDES)  # 13, of the kernel that they compose
 STRIDE = 2
-PATCH = 7  # pixels on a side that the discriminator judges at once
-JUDGE_DEPTH = 5  # convolutions between its first and its last
-GAIN = 0.1  # of the initial weights (Glorot 2010, normal)
-NORM_DEVIATION = 0.02  # of the initial slopes of the normalisation, around 1
-FIRST_ITERATIONS = 15  # of the power method; one a step afterwards
+INNER_LAYERS = 5  # of the discriminator, between its first and its last convolution
 
 
 class DeepLinearGenerator(nn.Module):
-    """Six convolutions without biases or activations, which together are one kernel at stride 2.
+    """Six convolutions without biases or activations: together one kernel at stride 2.
 
-    One kernel could be learnt directly, but gradient descent finds it far better in this form.
+    The kernel could be learnt directly, but gradient descent finds it far better in this form.
 
     Args:
         width: features of the hidden layers.
@@ -39,10 +35,10 @@ class DeepLinearGenerator(nn.Module):
         )
 
     def kernel(self) -> Tensor:
-        """Return the correlation that all layers are together, (13, 13). Differentiable.
+        """Compose the kernel of all layers, (13, 13), for correlation. Differentiable.
 
-        The layers are applied to it from the last to the first, on the transposed side: a thousandth of the work
-        of sending a crop through them, for the same output and the same gradients.
+        Transposed convolutions from the last layer to the first: a thousandth of the work of sending a crop through
+        them, for the same output and the same gradients.
         """
         kernel = self.weights[-1].new_ones(1, 1, 1, 1)
         for weight in reversed(self.weights):
@@ -51,7 +47,7 @@ class DeepLinearGenerator(nn.Module):
 
 
 class DiscriminatorWeights(NamedTuple):
-    """Weights of a discriminator, each convolution's with a largest singular value of 1."""
+    """Weights of a discriminator, divided by their largest singular values."""
 
     first: Tensor
     """(width, C, 7, 7)."""
@@ -62,11 +58,10 @@ class DiscriminatorWeights(NamedTuple):
 
 
 class PatchDiscriminator(nn.Module):
-    """Tells for every 7x7 patch how much it looks like one of the image, between 0 and 1.
+    """Patch discriminator: for every 7x7 patch, the probability that it comes from the image.
 
-    A 7x7 convolution, then 1x1 convolutions, so that nothing larger than a patch is seen; every weight is divided by
-    its largest singular value (Miyato 2018). Images are normalised one by one, as by batch normalisation in batches
-    of one.
+    A 7x7 convolution, then 1x1 convolutions, so that the receptive field is one patch, with spectral normalisation
+    (Miyato 2018). Images are normalised one by one, as by batch normalisation in batches of one.
 
     Args:
         channels: of the images.
@@ -76,47 +71,48 @@ class PatchDiscriminator(nn.Module):
 
     def __init__(self, channels: int, *, width: int = 64, generator: torch.Generator) -> None:
         super().__init__()
-        self.first = nn.Parameter(_drawn(width, channels, PATCH, generator))
-        self.inner = nn.Parameter(torch.stack([_drawn(width, width, 1, generator) for _ in range(JUDGE_DEPTH)]))
+        self.first = nn.Parameter(_drawn(width, channels, 7, generator))
+        self.inner = nn.Parameter(torch.stack([_drawn(width, width, 1, generator) for _ in range(INNER_LAYERS)]))
         self.last = nn.Parameter(_drawn(1, width, 1, generator))
         self.first_bias, self.last_bias = nn.Parameter(torch.zeros(width)), nn.Parameter(torch.zeros(1))
-        self.inner_biases = nn.Parameter(torch.zeros(JUDGE_DEPTH, width))
-        self.slopes = nn.Parameter(1 + NORM_DEVIATION * torch.randn(JUDGE_DEPTH, width, generator=generator))
-        self.shifts = nn.Parameter(torch.zeros(JUDGE_DEPTH, width))
-        self.register_buffer("_directions", torch.randn(JUDGE_DEPTH + 2, width, generator=generator))
-        for _ in range(FIRST_ITERATIONS):
+        self.inner_biases = nn.Parameter(torch.zeros(INNER_LAYERS, width))
+        self.slopes = nn.Parameter(1 + 0.02 * torch.randn(INNER_LAYERS, width, generator=generator))
+        self.shifts = nn.Parameter(torch.zeros(INNER_LAYERS, width))
+        self.register_buffer("_directions", torch.randn(INNER_LAYERS + 2, width, generator=generator))
+        for _ in range(15):
             self.spectrally_normalised_weights()
 
     def spectrally_normalised_weights(self) -> DiscriminatorWeights:
-        """Return the weights to judge with, after one more iteration towards their largest singular values."""
-        # Differs from the reference code: one iteration for a step of learning, not one for each pass in it.
+        """Improve the estimates of the largest singular values by one iteration, and divide the weights by them."""
+        # Differs from the reference code: one iteration per training step, not one per pass.
         directions = self.get_buffer("_directions")
         return DiscriminatorWeights(
-            first=_bounded(self.first[None], directions[:1])[0],
-            inner=_bounded(self.inner, directions[1:-1]),
-            last=_bounded(self.last[None], directions[-1:, :1])[0],
+            first=_spectrally_normalised(self.first[None], directions[:1])[0],
+            inner=_spectrally_normalised(self.inner, directions[1:-1]),
+            last=_spectrally_normalised(self.last[None], directions[-1:, :1])[0],
         )
 
-    def forward(self, images: Tensor, judging: DiscriminatorWeights) -> Tensor:
-        """Judge (N, C, H, W) images: (N, 1, H - 6, W - 6) in (0, 1)."""
-        features = F.conv2d(images, judging.first, self.first_bias)
-        for layer in zip(judging.inner, self.inner_biases, self.slopes, self.shifts, strict=True):
+    def forward(self, images: Tensor, weights: DiscriminatorWeights) -> Tensor:
+        """Map (N, C, H, W) images to probabilities, (N, 1, H - 6, W - 6)."""
+        features = F.conv2d(images, weights.first, self.first_bias)
+        for layer in zip(weights.inner, self.inner_biases, self.slopes, self.shifts, strict=True):
             weight, bias, slope, shift = layer
             features = F.instance_norm(F.conv2d(features, weight, bias), weight=slope, bias=shift).relu_()
-        return F.conv2d(features, judging.last, self.last_bias).sigmoid()
+        return F.conv2d(features, weights.last, self.last_bias).sigmoid()
 
 
 def _drawn(outputs: int, inputs: int, side: int, generator: torch.Generator) -> Tensor:
-    deviation = GAIN * math.sqrt(2 / ((inputs + outputs) * side**2))
+    """Draw weights as Glorot 2010, with a gain of 0.1."""
+    deviation = 0.1 * math.sqrt(2 / ((inputs + outputs) * side**2))
     return deviation * torch.randn(outputs, inputs, side, side, generator=generator)
 
 
-def _bounded(weights: Tensor, directions: Tensor) -> Tensor:
-    """Return B weights divided by their largest singular values, by one iteration of the power method.
+def _spectrally_normalised(weights: Tensor, directions: Tensor) -> Tensor:
+    """Divide B weights by their largest singular values, with one iteration of the power method.
 
     Args:
         weights: (B, outputs, inputs, rows, columns).
-        directions: (B, outputs), of the largest singular values; improved in place.
+        directions: (B, outputs), singular vectors of the largest singular values; improved in place.
     """
     matrices = weights.flatten(2)
     with torch.no_grad():
