@@ -1,0 +1,26 @@
+# What one does daily. DIR is the folder of images that `make bench` measures.
+.PHONY: setup check test bench docs
+DIR ?= examples
+
+setup: # install for development, with the hooks that check each commit
+	pip install -c constraints.txt -e '.[dev]' pre-commit
+	pre-commit install
+
+check: # lint, format, types; bash .ci/run has every check, in a fresh environment
+	ruff check
+	ruff format --check
+	mypy
+
+test:
+	pytest -n auto
+
+bench:
+	innersr bench $(DIR) --methods bicubic,tailor --degradations bicubic,g2.0d --scales 2
+
+docs: # check the documented commands, draw the pictures of the documents again (SinGAN learns for some minutes)
+	pytest tests/test_documents.py
+	mkdir -p build/docs
+	innersr upscale examples/towers.png -o build/docs/towers-x2.png --compare docs/towers.webp --overwrite
+	innersr inspect examples/towers.png -o docs/inspect.webp --overwrite
+	innersr singan train examples/towers.png -o build/docs/towers --report docs/singan-report.webp --overwrite
+	innersr singan sample build/docs/towers -o build/docs/samples/ -n 6 --sheet docs/singan-samples.webp --overwrite

@@ -1,0 +1,66 @@
+"""What the documents promise: commands that parse, an example that works, constraints for every dependency."""
+
+import re
+import shlex
+import sys
+import tomllib
+import types
+from pathlib import Path
+
+import pytest
+import torch
+from typer.main import get_command
+
+from innersr.cli.app import app
+from innersr.errors import InputError
+from innersr.physics.degradation import Degradation
+from innersr.run import Run
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def commands_of(document):
+    """Return the arguments of all `innersr` commands in a document's console blocks."""
+    blocks = re.findall(r"^ *```console\n(.*?)^ *```", document.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    parts = [part for line in lines for part in line.strip().removeprefix("$ ").split("&&")]
+    words = [shlex.split(part, comments=True) for part in parts if "innersr" in part]
+    return [arguments[1:] for arguments in words if arguments[:1] == ["innersr"]]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(command, id=f"{document.name}: {' '.join(command)}")
+        for document in DOCUMENTS
+        for command in commands_of(document)
+    ],
+)
+def test_documented_commands_parse(arguments):
+    command, context, name = get_command(app), None, "innersr"
+    while True:
+        context = command.make_context(name, list(arguments), parent=context)
+        if not hasattr(command, "resolve_command"):
+            break
+        name, command, arguments = command.resolve_command(context, [*context._protected_args, *context.args])
+
+
+def test_the_example_of_a_method_works():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    example = types.ModuleType("sharpen")
+    sys.modules["sharpen"] = example  # dataclasses look their module up
+    exec(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], example.__dict__)
+    lr, degradation = torch.rand(1, 3, 8, 10), Degradation(scale=2)
+    assert example.Sharpen().adapt(lr, degradation, Run())(lr).shape == (1, 3, 16, 20)
+    with pytest.raises(InputError, match="strongest must be 0 or more"):
+        example.Sharpen(strongest=-1)
+
+
+def test_constraints_pin_every_direct_dependency():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [*project["dependencies"], *(d for extra in project["optional-dependencies"].values() for d in extra)]
+    names = {re.match(r"[A-Za-z0-9._-]+", dependency)[0].replace("_", "-").lower() for dependency in wanted}
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = {line.split("==")[0].replace("_", "-").lower() for line in lines if "==" in line}
+    assert names - {"innersr"} <= pinned
