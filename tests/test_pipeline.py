@@ -369,7 +369,7 @@ def test_an_unknown_alpha_choice_is_refused():
 def test_the_method_learns_on_the_run_that_was_given():
     spy = Spy()
     upscale(levels(*SIDES), method=spy, run=RUN)
-    assert spy.run is RUN
+    assert spy.run == RUN
 
 
 def test_every_error_is_one_of_the_package():

@@ -1,6 +1,6 @@
 """Stored samples from and into an open file, through libvips and, for BMP, Pillow.
 
-Knows formats, colour spaces and untrusted bytes; nothing about tensors, orientation or file names.
+Knows formats, colour spaces and untrusted bytes; nothing about tensors or file names.
 """
 
 from __future__ import annotations
@@ -55,14 +55,12 @@ OPAQUE_IN_VIPS = {"scrgb": 1.0, "grey16": 65535.0, "rgb16": 65535.0}
 class Decoded:
     """Samples (H, W, bands) as they lie in a file.
 
-    `white` is the stored value that means 1.0, or 0 for samples that are values already. `orientation` is
-    the EXIF number (1 to 8) of the turn that makes them upright.
+    `white` is the stored value that means 1.0, or 0 for samples that are values already.
     """
 
     samples: Samples
     has_alpha: bool
     white: float
-    orientation: int = 1
     metadata: Metadata
     notes: tuple[str, ...] = ()
 
@@ -92,7 +90,11 @@ def decode(stream: io.FileIO, name: str, found: Format, pixel_limit: int) -> Dec
         notes.append(f"first of {frames} {pictures}; the others are ignored")
     metadata, said = _metadata_of(image, states_resolution)
     notes += said
-    orientation = image.get("orientation") if "orientation" in image.get_fields() else 1
+    turn = image.get("orientation") if "orientation" in image.get_fields() else 1
+    if 2 <= turn <= 8:
+        image = image.copy_memory().autorot()
+    if 5 <= turn <= 8 and metadata.pixels_per_mm:
+        metadata = replace(metadata, pixels_per_mm=metadata.pixels_per_mm[::-1])
     has_alpha = found.alpha and image.bands in (2, 4)
     if facts:
         image, has_alpha, said = _with_tiff_alpha(image, facts)
@@ -107,7 +109,6 @@ def decode(stream: io.FileIO, name: str, found: Format, pixel_limit: int) -> Dec
         samples=samples.reshape(image.height, image.width, image.bands),
         has_alpha=has_alpha and image.format in VIPS_FORMATS.values(),
         white=_white(image, found),
-        orientation=orientation if 1 <= orientation <= 8 else 1,
         metadata=metadata,
         notes=tuple(notes),
     )

@@ -12,7 +12,6 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -221,7 +220,7 @@ def _image_of(decoded: Decoded, path: Path, found: Format) -> Image:
     depth = stored if stored in image_formats.DEPTHS else "float32"
     if depth != stored:
         notes.append(f"{stored} samples are kept as float32 values (exact up to 16777216)")
-    planes = _planes_of(_upright(decoded.samples, decoded.orientation), decoded.white)
+    planes = _planes_of(decoded.samples, decoded.white)
     if depth == "float32" and not _is_finite(planes):
         raise ImageFileError(
             f"{path}: holds NaN or infinite values; fill them first (gdal_fillnodata, numpy.nan_to_num)"
@@ -236,20 +235,7 @@ def _image_of(decoded: Decoded, path: Path, found: Format) -> Image:
             notes.append(f"alpha was divided by {top:g} and clipped to the range from 0 to 1")
         if found.name == "GIF" and lowest == 1:
             alpha = None  # animation frames carry a transparency that their first picture does not use
-    metadata = decoded.metadata
-    if decoded.orientation >= 5 and metadata.pixels_per_mm:
-        metadata = replace(metadata, pixels_per_mm=metadata.pixels_per_mm[::-1])
-    return Image(colour=planes, alpha=alpha, depth=depth, metadata=metadata, notes=tuple(notes))
-
-
-def _upright(samples: Samples, orientation: int) -> Samples:
-    if orientation >= 5:
-        samples = samples.transpose(1, 0, 2)
-    if orientation in (2, 3, 6, 7):
-        samples = samples[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        samples = samples[::-1]
-    return samples
+    return Image(colour=planes, alpha=alpha, depth=depth, metadata=decoded.metadata, notes=tuple(notes))
 
 
 def _planes_of(samples: Samples, white: float) -> Tensor:

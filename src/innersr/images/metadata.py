@@ -12,19 +12,10 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from innersr.images.tiff_tags import (
-    INTEGER_CODES,
-    ORIENTATION,
-    RESOLUTION_UNIT,
-    X_RESOLUTION,
-    Y_RESOLUTION,
-    read_directory,
-    take,
-)
+from innersr.images.tiff_tags import DamagedBytesError, first_page, integers, rational
 
 EXIF_PREFIX = b"Exif\0\0"
 PHOTOSHOP_PREFIX = b"Photoshop 3.0\0"
-MILLIMETRES_PER_UNIT = {2: 25.4, 3: 10.0}  # TIFF ResolutionUnit: inch, centimetre
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,26 +38,26 @@ class Metadata:
 
 
 def upright_exif(exif: bytes) -> bytes:
-    """Return an EXIF block that says upright and links to no thumbnail (which would show the old picture)."""
+    """An EXIF block that says upright and links to no thumbnail, which would show the old picture."""
     stream = io.BytesIO(exif.removeprefix(EXIF_PREFIX))
-    directory = read_directory(stream)
-    tag = directory.tags.get(ORIENTATION)
-    if tag is not None and tag.kind in (3, 4) and tag.count == 1:  # SHORT or LONG, both in place
-        stream.seek(tag.at)
-        stream.write(struct.pack(f"{directory.order}{INTEGER_CODES[tag.kind]}", 1))
-    if len(stream.getbuffer()) >= directory.next_at + 4:
-        stream.seek(directory.next_at)
-        stream.write(bytes(4))
-    return EXIF_PREFIX + stream.getvalue()
+    with first_page(stream) as page:
+        tag = page.tags.get("Orientation")
+        if tag is not None and tag.count == 1 and integers(page, "Orientation"):
+            tag.overwrite(1)
+        order, start = page.parent.byteorder, page.offset
+    data = bytearray(stream.getvalue())
+    (count,) = struct.unpack_from(f"{order}H", data, start)
+    link = start + 2 + 12 * count  # to the second directory, the thumbnail's
+    if len(data) >= link + 4:
+        data[link : link + 4] = bytes(4)
+    return EXIF_PREFIX + bytes(data)
 
 
 def exif_resolution(exif: bytes) -> tuple[float, float] | None:
-    """Return pixels per millimetre (horizontal, vertical) as an EXIF block has them, None if it says nothing."""
-    stream = io.BytesIO(exif.removeprefix(EXIF_PREFIX))
-    directory = read_directory(stream)
-    unit = MILLIMETRES_PER_UNIT.get(directory.integers(stream, RESOLUTION_UNIT, (2,))[0])
-    horizontal = directory.rational(stream, X_RESOLUTION)
-    vertical = directory.rational(stream, Y_RESOLUTION)
+    """The pixels per millimetre (horizontal, vertical) of an EXIF block, None if it has none."""
+    with first_page(io.BytesIO(exif.removeprefix(EXIF_PREFIX))) as page:
+        unit = {2: 25.4, 3: 10.0}.get(integers(page, "ResolutionUnit", (2,))[0])  # millimetres of an inch, a centimetre
+        horizontal, vertical = rational(page, "XResolution"), rational(page, "YResolution")
     if not unit or not horizontal or not vertical:
         return None
     return sane_resolution(horizontal / unit, vertical / unit)
@@ -99,18 +90,19 @@ def photoshop_of_iptc(iptc: bytes) -> bytes:
 
 
 def png_facts(stream: BinaryIO) -> tuple[int, bool]:
-    """Return the number of animation frames (1 for a still image), and whether a PNG states its resolution."""
+    """Count the frames of a PNG (1 for a still image), and find out whether it states its resolution."""
     frames, states_resolution = 1, False
-    at = 8
-    while True:
-        length, kind = take(stream, at, ">I4s")
+    stream.seek(8)
+    while len(head := stream.read(17)) == 17:  # length and kind of a chunk, and its first bytes
+        length, kind, number = struct.unpack_from(">I4sI", head)
         if kind in (b"IDAT", b"IEND"):
             return frames, states_resolution
         if kind == b"acTL":
-            (frames,) = take(stream, at + 8, ">I")
+            frames = number
         elif kind == b"pHYs":
-            states_resolution = take(stream, at + 8, ">IIB")[2] == 1
-        at += 12 + length
+            states_resolution = head[16] == 1
+        stream.seek(length - 5, io.SEEK_CUR)
+    raise DamagedBytesError("no image data")
 
 
 def avif_sides(stream: BinaryIO) -> list[int]:
