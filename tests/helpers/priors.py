@@ -8,7 +8,8 @@ from pathlib import Path
 
 import torch
 
-from innersr.networks.checkpoints import network_record, save_checkpoint
+from innersr.networks.blueprints import network_record
+from innersr.networks.checkpoints import save_checkpoint
 from innersr.networks.detail_stack import DetailStack
 from innersr.networks.tailored_stack import TailoredStack
 

@@ -14,18 +14,17 @@ from hypothesis import strategies as st
 
 from helpers.priors import header_of, networks, write_prior
 from innersr.errors import CheckpointError, InputError
-from innersr.networks import checkpoints as checkpoint
+from innersr.networks.blueprints import BLUEPRINTS, network_record
 from innersr.networks.checkpoints import (
     FORMAT,
     Checkpoint,
     build_network,
     load_checkpoint,
-    network_record,
     parse_checkpoint,
     save_checkpoint,
 )
 from innersr.networks.detail_stack import DetailStack
-from innersr.networks.int8 import packed, unpacked
+from innersr.networks.int8 import from_int8, to_int8
 from innersr.run import Run
 
 PACKED = 1 / 127 / 2 + 2.0**-11  # rounding to 8 bits, by a channel's largest weight, and of that one
@@ -114,7 +113,7 @@ def test_a_network_is_built_as_it_was(tmp_path, index):
     assert type(built) is type(network)
     assert built.arguments == network.arguments
     assert not built.training
-    expected = unpacked(packed(network.state_dict()))
+    expected = from_int8(to_int8(network.state_dict()))
     for name, parameter in built.named_parameters():
         assert parameter.dtype == torch.float32 and not parameter.requires_grad
         torch.testing.assert_close(parameter, expected[name].float(), rtol=0, atol=0)
@@ -144,7 +143,7 @@ def test_building_leaves_the_global_generator_alone(tmp_path):
 def test_a_record_names_every_argument_that_shapes_the_network(network):
     record = network_record(network)
     assert json.loads(json.dumps(record)) == record
-    assert set(record["arguments"]) == set(checkpoint._NETWORKS[record["name"]].arguments)
+    assert set(record["arguments"]) == set(BLUEPRINTS[record["name"]].arguments)
     assert set(record["arguments"]) <= set(inspect.signature(type(network)).parameters)
 
 
@@ -371,7 +370,7 @@ def test_a_header_without_a_network_builds_none(network):
 
 def test_the_largest_network_that_a_header_may_ask_for_fits_in_a_gigabyte():
     most = 0
-    for blueprint in checkpoint._NETWORKS.values():
+    for blueprint in BLUEPRINTS.values():
         limit = {name: allowed[-1] for name, allowed in blueprint.arguments.items() if isinstance(allowed, range)}
         if "depth" not in limit:  # the predictor's, whose five layers end twice as wide
             most = max(most, 4 * 9 * 10 * limit["width"] ** 2)

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from innersr.errors import CheckpointError, InnersrError, InputError
-from innersr.networks.checkpoints import load_checkpoint, network_record, save_checkpoint
+from innersr.networks.blueprints import network_record
+from innersr.networks.checkpoints import load_checkpoint, save_checkpoint
 from innersr.run import Run
 from innersr.training.crops import CropPool, Crops, cut_ahead
 from innersr.training.distributed import ProcessGroup, joined

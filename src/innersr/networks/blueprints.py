@@ -1,0 +1,119 @@
+"""The networks that a checkpoint may hold, by name, and the arguments that each takes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from innersr.errors import InputError
+from innersr.networks.degradation_predictor import DegradationPredictor
+from innersr.networks.detail_stack import DetailStack
+from innersr.networks.tailored_stack import TailoredStack
+
+Allowed = range | tuple[range, range] | type[bool]
+
+
+class Blueprint(NamedTuple):
+    """How a network is constructed, and the limits of its arguments, which keep a hostile header below 1 GB."""
+
+    construct: Callable[..., nn.Module]
+    arguments: Mapping[str, Allowed]
+
+
+WIDTHS = range(1, 513)
+
+BLUEPRINTS = {
+    "DetailStack": Blueprint(
+        DetailStack,
+        {
+            "channels": range(1, 17),
+            "factors": (range(1, 9), range(1, 9)),
+            "width": WIDTHS,
+            "depth": range(2, 65),
+            "bias": bool,
+        },
+    ),
+    "TailoredStack": Blueprint(
+        TailoredStack, {"channels": range(1, 17), "width": WIDTHS, "depth": range(3, 65), "hidden": WIDTHS}
+    ),
+    "DegradationPredictor": Blueprint(DegradationPredictor, {"width": WIDTHS, "hidden": WIDTHS}),
+}
+
+
+def network_record(network: nn.Module) -> dict[str, Any]:
+    """Describe a network as a header's "network", from which `construct` makes one like it.
+
+    Raises:
+        InputError: a network that checkpoints do not know, or larger than they allow.
+    """
+    name = type(network).__name__
+    if name not in BLUEPRINTS:
+        raise InputError(f"checkpoints hold {', '.join(BLUEPRINTS)}, got a {name}; save one of these networks")
+    given: Any = network.arguments
+    try:
+        arguments = _checked_arguments(BLUEPRINTS[name], given)
+    except ValueError as error:
+        raise InputError(f"this {name} cannot be kept in a checkpoint: {error}") from error
+    listed = {key: list(value) if isinstance(value, tuple) else value for key, value in arguments.items()}
+    return {"name": name, "arguments": listed}
+
+
+def construct(record: object) -> nn.Module:
+    """Construct the network that a header describes, with weights that are to be replaced.
+
+    Raises:
+        ValueError: the record is none, or its network or an argument is unknown or out of range.
+    """
+    if not isinstance(record, dict) or not isinstance(record.get("arguments"), dict):
+        raise ValueError("its header describes no network")
+    name = record.get("name")
+    if not isinstance(name, str) or name not in BLUEPRINTS:
+        raise ValueError(f"its network {shortened(name)} is unknown, known are {', '.join(BLUEPRINTS)}")
+    blueprint = BLUEPRINTS[name]
+    return blueprint.construct(**_checked_arguments(blueprint, record["arguments"]), generator=torch.Generator())
+
+
+def shortened(value: object) -> str:
+    """Format a value for an error message: on one line and not long, whatever a file contains."""
+    text, longest = repr(value), 200
+    return text if len(text) <= longest else f"{text[:longest]}..."
+
+
+def listed(names: Iterable[str]) -> str:
+    """Format names from a file for an error message: 20 of them at most."""
+    shown = [shortened(name) for name in names]
+    more = f" and {len(shown) - 20} more" if len(shown) > 20 else ""
+    return ", ".join(shown[:20]) + more
+
+
+def _checked_arguments(blueprint: Blueprint, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Check that each argument is known, of its type and in its range, else raise ValueError; pairs become tuples."""
+    unknown = [name for name in given if name not in blueprint.arguments]
+    if unknown:
+        raise ValueError(f"its network has no {listed(unknown)}, only {', '.join(blueprint.arguments)}")
+    parameters = inspect.signature(blueprint.construct).parameters
+    needed = [name for name in blueprint.arguments if parameters[name].default is inspect.Parameter.empty]
+    missing = [name for name in needed if name not in given]
+    if missing:
+        raise ValueError(f"its network lacks {listed(missing)}")
+    return {name: _checked_argument(name, value, blueprint.arguments[name]) for name, value in given.items()}
+
+
+def _checked_argument(name: str, value: object, allowed: Allowed) -> object:
+    if isinstance(allowed, range):
+        # True is an int, and in range(2), but is no number of anything.
+        if type(value) is int and value in allowed:
+            return value
+        limits = f"{allowed[0]} to {allowed[-1]}"
+        raise ValueError(f"{name} of its network is a whole number from {limits}, got {shortened(value)}")
+    if isinstance(allowed, tuple):
+        if isinstance(value, (list, tuple)) and len(value) == len(allowed):
+            return tuple(_checked_argument(name, each, limits) for each, limits in zip(value, allowed, strict=True))
+        raise ValueError(f"{name} of its network is a pair of numbers, got {shortened(value)}")
+    if isinstance(value, bool):
+        return value
+    raise ValueError(f"{name} of its network is true or false, got {shortened(value)}")
