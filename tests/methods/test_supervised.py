@@ -8,7 +8,7 @@ import torch
 from helpers.methods import RUN, SINGLE, image, seamless, upscaled
 from helpers.priors import write_prior
 from innersr.errors import InputError
-from innersr.inference.channels import as_rgb, channel_groups, grey, super_resolve_channels
+from innersr.inference.channels import as_rgb, channel_groups, super_resolve_channels
 from innersr.inference.detail import super_resolve
 from innersr.methods import supervised
 from innersr.methods.supervised import Supervised, load_stack
@@ -92,10 +92,10 @@ def test_a_wrapped_image_may_begin_anywhere(prior):
 
 @pytest.mark.parametrize("factors", [(1, 1), (2, 2), (2, 3)])
 @pytest.mark.parametrize("bias", [False, True])
-def test_the_grey_network_gives_the_mean_of_three_equal_bands(factors, bias):
+def test_the_grey_network_gives_the_mean_for_three_equal_channels(factors, bias):
     network, x = tiny(factors, bias), image()
     expected = network(x.expand(-1, 3, -1, -1)).mean(1, keepdim=True)
-    assert torch.allclose(grey(network)(x), expected, rtol=0, atol=SINGLE)
+    assert torch.allclose(network.grey()(x), expected, rtol=0, atol=SINGLE)
 
 
 def test_three_bands_are_one_picture_and_others_are_one_each():

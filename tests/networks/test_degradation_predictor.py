@@ -7,7 +7,7 @@ import torch
 
 from helpers.methods import image
 from innersr.inference.tailored import pad_for_filters
-from innersr.networks.degradation_predictor import OUTPUTS, DegradationPredictor, first_guess, seen_with, statistics_of
+from innersr.networks.degradation_predictor import DegradationPredictor, fine_statistics, first_guess, predictor_input
 from innersr.physics import kernels
 from innersr.physics.degradation import Degradation
 from innersr.physics.log_covariance import (
@@ -88,23 +88,23 @@ def test_brightness_does_not_matter():
     grey = 0.5 * image(1, (24, 24))
     guess = first_guess(grey)
     assert torch.allclose(
-        seen_with(pad_for_filters(grey), guess), seen_with(pad_for_filters(grey + 0.3), guess), atol=2e-4
+        predictor_input(pad_for_filters(grey), guess), predictor_input(pad_for_filters(grey + 0.3), guess), atol=2e-4
     )  # 1e-5 of values up to 20
 
 
 def test_it_sees_what_a_wider_guess_sharpens_more():
     around = pad_for_filters(image(1, (32, 32)))
     narrow, wide = (Blur(torch.tensor([[size, 0.0, 0.0]]), torch.tensor([False])) for size in (-2.5, 0.0))
-    added = [float(seen_with(around, guess)[:, 1:].square().mean()) for guess in (narrow, wide)]
+    added = [float(predictor_input(around, guess)[:, 1:].square().mean()) for guess in (narrow, wide)]
     assert added[1] > 2 * added[0]
 
 
 def test_images_of_a_batch_do_not_matter_to_each_other():
     greys = torch.cat([image(1, (24, 24), seed) for seed in (1, 2)])
     guess = first_guess(greys)
-    together = network()(seen_with(pad_for_filters(greys), guess), guess)
+    together = network()(predictor_input(pad_for_filters(greys), guess), guess)
     alone = first_guess(greys[1:])
-    single = network()(seen_with(pad_for_filters(greys[1:]), alone), alone)
+    single = network()(predictor_input(pad_for_filters(greys[1:]), alone), alone)
     assert torch.allclose(together.logs[1:], single.logs, atol=1e-5)
     assert torch.allclose(together.noise[1:], single.noise, atol=1e-5)
 
@@ -114,9 +114,9 @@ def test_an_untrained_network_keeps_to_the_guess():
     torch.nn.init.zeros_(net.answer.weight)
     grey = image(1, (24, 24))
     guess = first_guess(grey)
-    prediction = net(seen_with(pad_for_filters(grey), guess), guess)
+    prediction = net(predictor_input(pad_for_filters(grey), guess), guess)
     assert torch.equal(prediction.blur.log, guess.log)
-    assert net.answer.out_features == OUTPUTS
+    assert net.answer.out_features == 14
 
 
 def test_blocks_of_jpeg_are_seen_in_the_finest_structure():
@@ -124,4 +124,4 @@ def test_blocks_of_jpeg_are_seen_in_the_finest_structure():
     seams = torch.zeros(64)
     seams[8::16] = 1
     blocky = smooth + seams.cumsum(0).remainder(2)[:, None]
-    assert float(statistics_of(blocky)[0, -2]) > float(statistics_of(smooth)[0, -2]) + 2
+    assert float(fine_statistics(blocky)[0, -2]) > float(fine_statistics(smooth)[0, -2]) + 2

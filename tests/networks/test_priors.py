@@ -12,7 +12,7 @@ import torch
 from helpers.priors import networks, package, write_prior
 from innersr.errors import CheckpointError, InputError
 from innersr.networks.checkpoints import save_checkpoint
-from innersr.networks.int8 import packed, unpacked
+from innersr.networks.int8 import from_int8, to_int8
 from innersr.networks.priors import PACKAGED, PackagedPrior, describe_prior, load_prior, packaged_priors, prior_names
 
 KNOWN = prior_names()
@@ -29,7 +29,7 @@ def weights_of(network):
 
 
 def stored_weights():
-    stored = unpacked(packed(networks()[0].state_dict()))
+    stored = from_int8(to_int8(networks()[0].state_dict()))
     return torch.cat([tensor.float().flatten() for tensor in stored.values()])
 
 

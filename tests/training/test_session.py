@@ -11,7 +11,7 @@ from helpers.methods import RUN, image
 from helpers.training import OBJECTIVES, SCHEDULE, largest_difference, pool, session, stop_after
 from innersr.errors import CheckpointError, InnersrError, InputError
 from innersr.networks.checkpoints import load_checkpoint, save_checkpoint
-from innersr.networks.int8 import packed, unpacked
+from innersr.networks.int8 import from_int8, to_int8
 from innersr.networks.priors import load_prior
 from innersr.training import session as session_module
 from innersr.training.distributed import ProcessGroup
@@ -105,7 +105,7 @@ def test_the_prior_is_the_average_in_8_bits_and_says_where_it_comes_from(tmp_pat
     one = session(tmp_path, provenance={"licence": "CC0-1.0"})
     one.learn()
     loaded, tensors = load_prior(one.outputs.prior).state_dict(), state_of(one).tensors
-    expected = unpacked(packed({name: tensors[f"average.{name}"] for name in loaded}))
+    expected = from_int8(to_int8({name: tensors[f"average.{name}"] for name in loaded}))
     assert all(torch.equal(loaded[name], expected[name].float()) for name in loaded)
     provenance = load_checkpoint(one.outputs.prior).header["provenance"]
     assert provenance["settings"] == one.settings

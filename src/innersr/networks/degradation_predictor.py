@@ -1,8 +1,8 @@
-"""The network that tells blur and noise from an LR image, correcting a first guess.
+"""The network of blind estimation, which predicts blur, noise and compression by correcting a guess of the blur.
 
-As in iterative kernel correction (Gu 2019, IKC) it sees the LR image beside what undoing a guessed blur makes of it:
-rings tell that the guess is too wide, softness that it is too narrow. Its answer is the next guess. All of it is in
-LR pixels, so it holds for any scale.
+As in iterative kernel correction (Gu 2019, IKC) it sees the LR image and its deblurred version for a guess: ringing
+shows that the guess is too wide, softness that it is too narrow. Its answer is the next guess. All blurs are in LR
+pixels, so it works at any scale.
 """
 
 from __future__ import annotations
@@ -14,34 +14,26 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from innersr.networks.layers import drawn_convolution, drawn_linear
+from innersr.networks.layers import seeded_convolution, seeded_linear
 from innersr.physics.log_covariance import FLOOR, SCALE, Blur, taps_of_blur
 from innersr.physics.pseudoinverse import RADIUS, apply_filters, inverse_filters
 
-FIRST_SIZE = math.log(0.45 + FLOOR)  # of the first guess: isotropic, variance 1.8 HR px^2 at x2
-BLUR, FAMILIES = 5, 2  # outputs of each family: size, two of shape, and the logarithms of two deviations
-OUTPUTS = FAMILIES * BLUR + 4
-HEADS = 4  # maps of where to look
-SLOPE = 0.1
 LOUDNESS = 0.5  # 8-bit levels, added to noise before its logarithm
-LEAST_ENERGY = 1e-4
+LEAST_ENERGY = 1e-4  # added before a logarithm
 CELL = 8  # pixels: a block of JPEG's
-QUANTILES = (0.02, 0.1, 0.3, 0.6, 0.9, 0.98)
-STATISTICS = len(QUANTILES) + 2
-CONTRAST = 20.0  # factor on what the network sees
 
 
 class Prediction(NamedTuple):
-    """What the network says of a batch."""
+    """The network's predictions for a batch."""
 
     logs: Tensor
-    """(N, 2, 3): the blur, see `Blur.log`, if subsampling was direct, and if it was bicubic."""
+    """(N, 2, 3): the blur, see `Blur.log`, for direct and for bicubic subsampling."""
     deviations: Tensor
     """(N, 2, 2): standard deviations of size and of shape."""
     bicubic: Tensor
     """(N,) logit of bicubic subsampling."""
     noise: Tensor
-    """(N,) log(255 * standard deviation + LOUDNESS) of all that is not the scene."""
+    """(N,) log(255 * standard deviation + LOUDNESS) of everything that is not the scene."""
     jpeg: Tensor
     """(N,) logit of traces of JPEG compression."""
     quality: Tensor
@@ -49,13 +41,13 @@ class Prediction(NamedTuple):
 
     @property
     def blur(self) -> Blur:
-        """The more probable family."""
+        """The blur for the more probable subsampling."""
         is_bicubic = self.bicubic > 0
         return Blur(self.logs[torch.arange(len(self.logs)), is_bicubic.long()], is_bicubic)
 
 
 class DegradationPredictor(nn.Module):
-    """Five convolutions, pooled over the image: its mean, its spread, and four weighted means.
+    """Five convolutions, pooled over the image into mean, energy and four attention-weighted means.
 
     Args:
         width: features of the first two layers; the last two have twice as many.
@@ -66,85 +58,97 @@ class DegradationPredictor(nn.Module):
     def __init__(self, *, width: int = 28, hidden: int = 64, generator: torch.Generator) -> None:
         super().__init__()
         self.arguments = {"width": width, "hidden": hidden}
+        maps = 4  # of attention
+        # Of each subsampling the size, two numbers of shape and two log deviations; bicubic, noise, JPEG, its quality.
+        outputs = 2 * 5 + 4
         widths = [1 + SCALE**2, width, width, 3 * width // 2, 2 * width, 2 * width]
         sides, strides = (5, 3, 3, 3, 3), (1, 1, 2, 1, 1)
         self.convolutions = nn.ModuleList(
-            drawn_convolution(widths[i], widths[i + 1], 2.0, generator, side=side, stride=stride)
+            seeded_convolution(widths[i], widths[i + 1], 2.0, generator, side=side, stride=stride)
             for i, (side, stride) in enumerate(zip(sides, strides, strict=True))
         )
-        self.look = drawn_convolution(widths[-1], HEADS, 0.1, generator, side=1)
-        self.pooled = drawn_linear((HEADS + 2) * widths[-1] + 4 + STATISTICS, hidden, 2.0, generator)
-        self.answer = drawn_linear(hidden, OUTPUTS, 0.1, generator)
+        self.look = seeded_convolution(widths[-1], maps, 0.1, generator, side=1)
+        self.pooled = seeded_linear((maps + 2) * widths[-1] + 4 + 8, hidden, 2.0, generator)
+        self.answer = seeded_linear(hidden, outputs, 0.1, generator)
 
     def forward(self, seen: Tensor, guess: Blur) -> Prediction:
-        """Return what follows from a guess.
+        """Correct a guess.
 
         Args:
-            seen: (N, 1 + SCALE * SCALE, h, w), see `seen_with`.
-            guess: that it was made with.
+            seen: (N, 1 + SCALE * SCALE, h, w), see `predictor_input`.
+            guess: of the blur, from which `seen` was made.
         """
         features = seen.contiguous(memory_format=torch.channels_last)
         for convolution in self.convolutions:
-            features = F.leaky_relu_(convolution(features), SLOPE)
+            features = F.leaky_relu_(convolution(features), 0.1)
         weights = self.look(features).float().flatten(2).softmax(-1)
         features = features.float().flatten(2)
         mean, energy = features.mean(-1), (features.square().mean(-1) + LEAST_ENERGY).log()
         looked = (weights @ features.mT).flatten(1)
-        told = torch.cat([guess.log, guess.is_bicubic[:, None].to(guess.log), statistics_of(seen[:, :1])], dim=1)
+        is_bicubic = guess.is_bicubic[:, None].to(guess.log)
+        known = torch.cat([guess.log, is_bicubic, fine_statistics(seen[:, :1])], dim=1)
         means = torch.asinh(torch.cat([mean, looked], dim=1))  # as the logarithm for large ones
-        hidden = F.leaky_relu(self.pooled(torch.cat([means, energy, told], dim=1)), SLOPE)
+        hidden = F.leaky_relu(self.pooled(torch.cat([means, energy, known], dim=1)), 0.1)
         answer = self.answer(hidden)
-        families = answer[:, : FAMILIES * BLUR].unflatten(1, (FAMILIES, BLUR))
+        families = answer[:, :-4].unflatten(1, (2, 5))
         logs, deviations = guess.log[:, None] + families[..., :3], families[..., 3:].clamp(-4, 2).exp()
-        bicubic, noise, jpeg, quality = answer[:, FAMILIES * BLUR :].unbind(1)
+        bicubic, noise, jpeg, quality = answer[:, -4:].unbind(1)
         return Prediction(logs, deviations, bicubic, noise, jpeg, quality)
 
 
 def first_guess(like: Tensor) -> Blur:
-    """Return, for each image of a batch, what to assume before anything is known: isotropic, direct."""
+    """Initial guess for each image of a batch: isotropic, variance 1.8 HR px^2 at x2, direct subsampling."""
     log = like.new_zeros(len(like), 3)
-    log[:, 0] = FIRST_SIZE
+    log[:, 0] = math.log(0.45 + FLOOR)
     return Blur(log, torch.zeros(len(like), dtype=torch.bool, device=like.device))
 
 
-def corrected(network: DegradationPredictor, grey: Tensor, guesses: int) -> Prediction:
-    """Return what the network says after so many guesses, each of which is its last answer.
+def predict_iteratively(network: DegradationPredictor, grey: Tensor, guesses: int) -> Prediction:
+    """Correct the first guess repeatedly; each answer is the next guess.
 
     Args:
-        network: that corrects them.
-        grey: see `seen_with`.
-        guesses: at least 1.
+        network: which corrects them.
+        grey: see `predictor_input`.
+        guesses: number of corrections, at least 1.
     """
     guess = first_guess(grey)
-    prediction = network(seen_with(grey, guess), guess)
+    prediction = network(predictor_input(grey, guess), guess)
     for _ in range(guesses - 1):
         guess = prediction.blur
-        prediction = network(seen_with(grey, guess), guess)
+        prediction = network(predictor_input(grey, guess), guess)
     return prediction
 
 
-def seen_with(grey: Tensor, guess: Blur) -> Tensor:
-    """Return what the network sees.
+def predictor_input(grey: Tensor, guess: Blur) -> Tensor:
+    """Compute the network's input.
 
     Args:
         grey: (N, 1, h + 2 * RADIUS, w + 2 * RADIUS) in [0, 1], with surroundings.
         guess: one for each image.
 
     Returns:
-        (N, 1 + SCALE * SCALE, h, w): the image less its surroundings, and what the solution for the guess adds to it.
+        (N, 1 + SCALE * SCALE, h, w): the image minus its local means, and what the solution for the guess adds to it.
     """
     filters = inverse_filters(taps_of_blur(guess), SCALE, grey.new_full((len(grey),), 0.01))
     inner = grey[..., RADIUS:-RADIUS, RADIUS:-RADIUS]
     added = apply_filters(grey, filters) - inner
     smooth = F.avg_pool2d(grey, 3, stride=1)[..., RADIUS - 1 : 1 - RADIUS, RADIUS - 1 : 1 - RADIUS]
-    return CONTRAST * torch.cat([inner - smooth, added], dim=1)
+    return 20 * torch.cat([inner - smooth, added], dim=1)
 
 
-def statistics_of(fine: Tensor) -> Tensor:
-    """Return (N, STATISTICS) of the finest structure, (N, 1, h, w): in calm and in busy places, on JPEG's grid."""
+def fine_statistics(fine: Tensor) -> Tensor:
+    """Compute statistics of the finest structure: quantiles of its local energy, and seams on JPEG's grid.
+
+    Args:
+        fine: (N, 1, h, w).
+
+    Returns:
+        (N, 8): six quantiles, two axes.
+    """
     fine = fine.float()
+    quantiles = fine.new_tensor((0.02, 0.1, 0.3, 0.6, 0.9, 0.98))
     places = F.avg_pool2d(fine.square(), CELL, ceil_mode=True).flatten(1)
-    energies = (torch.quantile(places, places.new_tensor(QUANTILES), dim=1).mT + LEAST_ENERGY).log()
+    energies = (torch.quantile(places, quantiles, dim=1).mT + LEAST_ENERGY).log()
     seams = []
     for axis in (-2, -1):
         steps = fine.diff(dim=axis).abs().mean((1, -3 - axis))  # (N, n - 1)

@@ -1,33 +1,33 @@
-"""Networks that more than one method uses."""
+"""The plain convolutional network of ZSSR, MZSR and the supervised baseline."""
 
 from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-LAST_VARIANCE = 0.1
+from innersr.networks.layers import fold_inputs, fold_outputs
 
 
 class DetailStack(nn.Module):
-    """3x3 convolutions with ReLU between them: the detail that interpolation lacks, to be added to it.
+    """3x3 convolutions with ReLU between them; predicts the detail that interpolation lacks.
 
     With factors (1, 1) it is the network of ZSSR (Shocher 2018, sec. 3.2) and MZSR, which sees the image
     interpolated to HR resolution. With whole factors above 1 it sees the LR image itself, and its last layer
-    gives every LR pixel its vertical * horizontal HR pixels (sub-pixel convolution, Shi 2016): four times
-    cheaper at x2, and every layer sees twice as far. Zero padding; no bias, as in ZSSR, or biases, as in MZSR.
+    makes vertical * horizontal HR pixels of every LR pixel (sub-pixel convolution, Shi 2016): four times
+    cheaper at x2, with twice the receptive field in HR pixels. Zero padding. ZSSR has no biases, MZSR has.
 
     Args:
         channels: of the image.
         factors: (vertical, horizontal) HR pixels per pixel of the input.
         width: features of each hidden layer.
         depth: number of convolutions, at least 2.
-        initial_variance: hidden weights start as N(0, initial_variance / (9 * inputs)): 2 keeps the size of the
-            features from layer to layer (He 2015), the paper's code has 0.1. The last layer always has 0.1,
-            so that there is little detail to begin with.
-        bias: whether the convolutions have biases, 0 to begin with.
+        initial_variance: hidden weights are drawn from N(0, initial_variance / (9 * inputs)): 2 keeps the size of
+            the features from layer to layer (He 2015). The last layer always has 0.1, for little initial detail.
+        bias: whether the convolutions have biases, initially 0.
         generator: of the initial weights.
     """
 
@@ -52,8 +52,8 @@ class DetailStack(nn.Module):
             for inputs, outputs in pairwise(features)
         ]
         for layer in layers:
-            # Differs from the paper, whose code has 0.1 for every layer: learning takes half as many steps.
-            variance = LAST_VARIANCE if layer is layers[-1] else initial_variance
+            # Differs from the paper, whose code has 0.1 for every layer: training takes half as many steps.
+            variance = 0.1 if layer is layers[-1] else initial_variance
             deviation = math.sqrt(variance / (9 * layer.in_channels))
             drawn = deviation * torch.randn(layer.weight.shape, generator=generator)
             layer.weight.data = drawn.contiguous(memory_format=torch.channels_last)  # twice as fast on CPUs
@@ -68,7 +68,7 @@ class DetailStack(nn.Module):
 
     @property
     def radius(self) -> int:
-        """How many input pixels away a pixel still matters."""
+        """Radius of the receptive field in input pixels."""
         return len(self.convolutions)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -78,9 +78,26 @@ class DetailStack(nn.Module):
             features = torch.relu_(convolution(features))
         return _spread(self.convolutions[-1](features), self.factors)
 
+    def grey(self) -> DetailStack:
+        """Fold into a network of one channel, which gives the mean of this one's outputs for equal channels.
+
+        Exact, because this network is linear in the inputs of its first layer and the outputs of its last.
+        """
+        arguments: dict[str, Any] = {**self.arguments, "channels": 1}
+        folded = DetailStack(**arguments, generator=torch.Generator())
+        last = f"convolutions.{len(self.convolutions) - 1}."
+        state = self.state_dict()
+        for name, parameter in state.items():
+            if name.startswith(last):
+                state[name] = fold_outputs(parameter, self.channels)
+            elif name == "convolutions.0.weight":
+                state[name] = fold_inputs(parameter, self.channels)
+        folded.load_state_dict(state)
+        return folded.to(state[f"{last}weight"].device).requires_grad_(False)
+
 
 def _spread(x: Tensor, factors: tuple[int, int]) -> Tensor:
-    """Return (N, C * v * h, H, W) as (N, C, v * H, h * W): torch's pixel_shuffle, for two factors."""
+    """Rearrange (N, C * v * h, H, W) into (N, C, v * H, h * W): torch's pixel_shuffle, for two factors."""
     if factors == (1, 1):
         return x
     count, height, width = x.shape[0], x.shape[-2], x.shape[-1]

@@ -1,4 +1,4 @@
-"""Weights in 8 bits: whole numbers, and for each output channel the largest weight, which is 127 of them.
+"""Weights in 8 bits: integers, and a scale for each output channel, the largest magnitude, which is 127.
 
 Half the bytes of float16; on the packaged priors the difference is below 0.002 dB (`docs/experiments.md`).
 """
@@ -10,22 +10,22 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-PEAKS = ".peaks"  # follows in the name of what holds the largest magnitudes of a tensor's output channels
+PEAKS = ".peaks"  # suffix of the tensor of the largest magnitudes
 LEVELS = 127
 
 
-def packed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return tensors as a file holds them.
+def to_int8(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Convert tensors for a file.
 
     Floating ones of two dimensions and more become int8 of the same shape beside NAME.peaks, (output channels,)
-    float16. Other floating ones, as biases, become float16, and whole numbers stay as they are.
+    float16. Other floating ones, such as biases, become float16, and integers stay as they are.
     """
     stored: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and tensor.dim() > 1:
             peaks = tensor.flatten(1).abs().amax(1).to(torch.float16)
             steps = _along(peaks, tensor).clamp(min=torch.finfo(torch.float32).tiny) / LEVELS
-            # NaN has no whole number; its peak, NaN as well, tells of it.
+            # NaN is no integer; the peak, which is NaN as well, preserves it.
             levels = (tensor.float() / steps).nan_to_num().round().clamp(-LEVELS, LEVELS)
             stored |= {name: levels.to(torch.int8), name + PEAKS: peaks}
         else:
@@ -33,8 +33,8 @@ def packed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return stored
 
 
-def unpacked(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Undo `packed`: those of 8 bits become float32, all others stay as they are.
+def from_int8(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Undo `to_int8`: those of 8 bits become float32, all others stay as they are.
 
     Raises:
         ValueError: peaks that do not fit their tensor.
@@ -52,5 +52,5 @@ def unpacked(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _along(peaks: Tensor, tensor: Tensor) -> Tensor:
-    """Return a number for each output channel in float32, shaped to multiply the tensor."""
+    """Shape one number per output channel to multiply the tensor, in float32."""
     return peaks.float().view(-1, *[1] * (tensor.dim() - 1))

@@ -1,6 +1,6 @@
-"""Trained networks that ship with the package, or lie in a file: named, checked, loaded.
+"""Priors: trained networks, from the package by name or from a file by path.
 
-The packaged ones are in the folder `weights`: NAME.safetensors, NAME.md, the model card, and index.json, which has
+The packaged ones are in the folder `weights`: NAME.safetensors, the model card NAME.md, and index.json, which has
 {"NAME": {"sha256": ..., "bytes": ..., "about": one line}}.
 """
 
@@ -24,7 +24,7 @@ REPAIR = "the package is damaged; install innersr again"
 
 
 class PackagedPrior(NamedTuple):
-    """A line of the index of the packaged priors."""
+    """An entry of the index of packaged priors."""
 
     sha256: str
     bytes: int
@@ -32,7 +32,7 @@ class PackagedPrior(NamedTuple):
 
 
 class Description(NamedTuple):
-    """What a prior is: its header, how many weights it has, and its model card, Markdown, None without one."""
+    """Header, number of weights and model card of a prior: Markdown, None without one."""
 
     header: dict[str, Any]
     weights: int
@@ -40,7 +40,7 @@ class Description(NamedTuple):
 
 
 def packaged_priors(folder: Traversable = PACKAGED) -> dict[str, PackagedPrior]:
-    """Return the index of the packaged priors: name -> entry.
+    """Read the index of the packaged priors, by name.
 
     Raises:
         CheckpointError: the package is damaged.
@@ -53,16 +53,16 @@ def packaged_priors(folder: Traversable = PACKAGED) -> dict[str, PackagedPrior]:
 
 
 def prior_names(folder: Traversable = PACKAGED) -> tuple[str, ...]:
-    """Return the names of the packaged priors."""
+    """Names of the packaged priors."""
     return tuple(packaged_priors(folder))
 
 
 def load_prior(name_or_path: str | Path, folder: Traversable = PACKAGED) -> nn.Module:
-    """Return a trained network: float32, on the CPU, in evaluation mode, without gradients.
+    """Load a trained network: float32, on the CPU, in evaluation mode, without gradients.
 
     Args:
-        name_or_path: one of `prior_names()`; or a file, which ends in .safetensors or has a folder before it.
-        folder: where the packaged priors are.
+        name_or_path: one of `prior_names()`; or a file, whose path ends in .safetensors or contains a folder.
+        folder: of the packaged priors.
 
     Raises:
         InputError: there is no packaged prior of this name.
@@ -72,9 +72,9 @@ def load_prior(name_or_path: str | Path, folder: Traversable = PACKAGED) -> nn.M
 
 
 def describe_prior(name_or_path: str | Path, folder: Traversable = PACKAGED) -> Description:
-    """Return what a prior is; arguments and errors are those of `load_prior`.
+    """Describe a prior; arguments and errors are those of `load_prior`.
 
-    The model card of a file lies beside it: NAME.md beside NAME.safetensors.
+    The model card of a file is beside it: NAME.md beside NAME.safetensors.
     """
     tensors, header = _checkpoint(name_or_path, folder)
     count = sum(tensor.numel() for tensor in tensors.values())
@@ -102,7 +102,7 @@ def _checkpoint(name_or_path: str | Path, folder: Traversable) -> Checkpoint:
         data = (folder / f"{name}.safetensors").read_bytes()
     except OSError as error:
         raise CheckpointError(f"prior {name} cannot be read ({error.strerror}); {REPAIR}") from error
-    # Before anything in the file is believed.
+    # Before anything in the file is parsed.
     if hashlib.sha256(data).hexdigest() != index[name].sha256:
         raise CheckpointError(f"prior {name} is not as it was released (its SHA-256 differs); {REPAIR}")
     return parse_checkpoint(data, f"prior {name}", "prior")

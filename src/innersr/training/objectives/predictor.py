@@ -17,9 +17,9 @@ from innersr.networks.degradation_predictor import (
     LOUDNESS,
     DegradationPredictor,
     Prediction,
-    corrected,
     first_guess,
-    seen_with,
+    predict_iteratively,
+    predictor_input,
 )
 from innersr.physics.log_covariance import SCALE, Blur, blur_of_taps, covariance_of
 from innersr.physics.pseudoinverse import RADIUS
@@ -109,7 +109,7 @@ class PredictorObjective:
             sharp = crops.images.to(run.torch_device).float() / 255
             grey, truth = example_of(sharp, crops.generators)
             guess = _guesses(truth.blur, crops.generators)
-            seen = seen_with(pad_for_filters(grey), guess)
+            seen = predictor_input(pad_for_filters(grey), guess)
         with run.autocast():
             prediction = network(seen, guess)
         return Loss(_negative_log_likelihood(prediction, truth) * (len(sharp) / self.batch))
@@ -123,7 +123,7 @@ class PredictorObjective:
                 side = min(self.side, *image.shape[-2:]) // SCALE * SCALE
                 generators = [generator_of(self.seed + 1, index, repeat)]
                 grey, truth = example_of(image[..., :side, :side].to(run.torch_device), generators)
-                prediction = corrected(network, pad_for_filters(grey), GUESSES)
+                prediction = predict_iteratively(network, pad_for_filters(grey), GUESSES)
                 found = prediction.logs[0, int(truth.blur.is_bicubic)]
                 error = (found - truth.blur.log[0]).tolist()
                 sums["size"].append(abs(error[0]))
