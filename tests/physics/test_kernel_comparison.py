@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from innersr.physics import kernels
-from innersr.physics.kernel_comparison import angle_between, centred_alike, covariance_of, difference, variance_ratio
+from innersr.physics.kernel_comparison import angle_between, centred_alike, difference, second_moments, variance_ratio
 from innersr.physics.named_degradations import parse_kernel
 
 LONG = kernels.gaussian(4.0, 1.0, math.radians(30))
@@ -15,8 +15,8 @@ LONG = kernels.gaussian(4.0, 1.0, math.radians(30))
 
 def test_the_covariance_is_that_of_the_gaussian():
     # Turned by 30 degrees: xx = 4 cos^2 + 1 sin^2, xy = 3 sin cos, yy = 4 sin^2 + 1 cos^2.
-    assert covariance_of(LONG) == pytest.approx((3.25, 3 * math.sqrt(3) / 4, 1.75), abs=1e-4)
-    assert covariance_of(kernels.gaussian(2.0)) == pytest.approx((2, 0, 2), abs=1e-4)
+    assert second_moments(LONG) == pytest.approx((3.25, 3 * math.sqrt(3) / 4, 1.75), abs=1e-4)
+    assert second_moments(kernels.gaussian(2.0)) == pytest.approx((2, 0, 2), abs=1e-4)
 
 
 @pytest.mark.parametrize(("other", "expected"), [(30, 0), (75, 45), (120, 90), (175, 35), (-10, 40), (210, 0)])

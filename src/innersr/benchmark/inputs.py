@@ -12,7 +12,7 @@ from innersr.blind.estimate import Estimate, examine
 from innersr.metrics.grey_levels import quantized
 from innersr.physics.degradation import Degradation
 from innersr.physics.jpeg import compressed
-from innersr.physics.kernel_comparison import angle_between, covariance_of, variance_ratio
+from innersr.physics.kernel_comparison import angle_between, second_moments, variance_ratio
 from innersr.physics.named_degradations import parse_degradation, parse_jpeg_quality, parse_kernel
 from innersr.physics.resize import Scale
 from innersr.run import Run
@@ -81,8 +81,8 @@ def measures_of(estimate: Estimate, truth: Degradation) -> dict[str, Any]:
         angle, ratio = angle_between(found, true), variance_ratio(true)
     return {
         "confidence": estimate.confidence,
-        "covariance": None if found is None else [round(v, 4) for v in covariance_of(found)],
-        "true_covariance": None if true is None else [round(v, 4) for v in covariance_of(true)],
+        "covariance": None if found is None else [round(v, 4) for v in second_moments(found)],
+        "true_covariance": None if true is None else [round(v, 4) for v in second_moments(true)],
         "angle_error_degrees": None if angle is None else round(angle, 2),
         "true_variance_ratio": round(ratio, 4) if math.isfinite(ratio) else None,
         "noise": round(255 * estimate.degradation.noise, 3),

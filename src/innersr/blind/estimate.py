@@ -21,7 +21,7 @@ from innersr.networks.degradation_predictor import CELL, LOUDNESS, DegradationPr
 from innersr.networks.priors import load_prior
 from innersr.physics import kernels
 from innersr.physics.degradation import LOUDEST, Degradation
-from innersr.physics.log_covariance import covariance_of
+from innersr.physics.log_covariance import covariance_from_log
 from innersr.physics.pseudoinverse import RADIUS
 from innersr.physics.resize import Scale, Window, as_pair, cut
 from innersr.run import Run
@@ -109,7 +109,7 @@ class Finding(NamedTuple):
     """The predictions for all parts of an image, combined."""
 
     log: Tensor
-    """(3,), see `Blur.log`."""
+    """(3,), see `GaussianBlur.log`."""
     deviations: Tensor
     """(2,) of size and of shape."""
     is_bicubic: bool
@@ -170,7 +170,7 @@ def _fused(prediction: Prediction) -> Finding:
 
 
 def _degradation(finding: Finding, scale: Scale) -> Degradation:
-    covariance = covariance_of(finding.log.cpu())
+    covariance = covariance_from_log(finding.log.cpu())
     widest = float(torch.linalg.eigvalsh(covariance).max())
     sharp = SETTINGS.sharp if finding.is_bicubic else 0.0
     if widest < (sharp if finding.jpeg_quality is None else SETTINGS.sharp_jpeg):

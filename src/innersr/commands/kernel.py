@@ -18,7 +18,7 @@ from innersr.images.image import Image
 from innersr.images.io import check_writable, read, save
 from innersr.physics import kernels
 from innersr.physics.degradation import Degradation
-from innersr.physics.kernel_comparison import Difference, centred_alike, covariance_of, difference
+from innersr.physics.kernel_comparison import Difference, centred_alike, difference, second_moments
 from innersr.physics.kernel_files import check_kernel_writable, load_kernel, save_kernel
 from innersr.physics.named_degradations import parse_gaussian, parse_kernel
 from innersr.physics.resize import Scale
@@ -60,7 +60,7 @@ def compare_kernels(sources: tuple[str, str], plot: Path | None, overwrite: bool
         _save_drawing(kernel_pair_sheet((first, second), sources, gap), plot, overwrite)
     lines = []
     for kernel, source in zip((first, second), sources, strict=True):
-        xx, xy, yy = covariance_of(kernel)
+        xx, xy, yy = second_moments(kernel)
         lines += [*_measures(kernel, source), f"covariance xx {xx:z.3f}, xy {xy:z.3f}, yy {yy:z.3f} px^2"]
     sketches = [_sketch(kernel) for kernel in centred_alike(first, second)]
     lines += [*measures_of_difference(gap), *(" | ".join(pair) for pair in zip(*sketches, strict=True))]
@@ -183,7 +183,7 @@ def _record(kernel: Tensor, source: str) -> dict[str, Any]:
         "size": list(kernel.shape),
         "variances": [shape.long_variance, shape.short_variance],
         "angle_degrees": math.degrees(shape.angle),
-        "covariance": list(covariance_of(kernel)),
+        "covariance": list(second_moments(kernel)),
         "centre_of_mass": list(kernels.centre_of_mass(kernel)),
     }
 

@@ -25,7 +25,7 @@ from innersr.memory import is_out_of_memory
 from innersr.methods.protocols import Method
 from innersr.methods.registry import make_method, resolve, settings_of
 from innersr.physics.degradation import Degradation
-from innersr.physics.kernel_comparison import covariance_of
+from innersr.physics.kernel_comparison import second_moments
 from innersr.physics.named_degradations import parse_kernel
 from innersr.physics.resize import Scale, resize
 from innersr.pipeline import ALPHA_CHOICES, Result, default_output, examine_image, upscale_image
@@ -228,7 +228,7 @@ def _record_of(estimate: Estimate) -> dict[str, Any]:
     kernel = estimate.degradation.kernel
     return {
         "summary": estimate.summary,
-        "covariance": None if kernel is None else [round(v, 3) for v in covariance_of(kernel)],
+        "covariance": None if kernel is None else [round(v, 3) for v in second_moments(kernel)],
         "noise": round(255 * estimate.degradation.noise, 2),
         "jpeg_quality": estimate.jpeg_quality,
         "confidence": estimate.confidence,

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from innersr.networks.layers import seeded_convolution, seeded_linear
-from innersr.physics.log_covariance import FLOOR, SCALE, Blur, taps_of_blur
+from innersr.physics.log_covariance import FLOOR, SCALE, GaussianBlur, taps_of_blur
 from innersr.physics.pseudoinverse import RADIUS, apply_filters, inverse_filters
 
 LOUDNESS = 0.5  # 8-bit levels, added to noise before its logarithm
@@ -27,7 +27,7 @@ class Prediction(NamedTuple):
     """The network's predictions for a batch."""
 
     logs: Tensor
-    """(N, 2, 3): the blur, see `Blur.log`, for direct and for bicubic subsampling."""
+    """(N, 2, 3): the blur, see `GaussianBlur.log`, for direct and for bicubic subsampling."""
     deviations: Tensor
     """(N, 2, 2): standard deviations of size and of shape."""
     bicubic: Tensor
@@ -40,10 +40,10 @@ class Prediction(NamedTuple):
     """(N,) its quality / 100."""
 
     @property
-    def blur(self) -> Blur:
+    def blur(self) -> GaussianBlur:
         """The blur for the more probable subsampling."""
         is_bicubic = self.bicubic > 0
-        return Blur(self.logs[torch.arange(len(self.logs)), is_bicubic.long()], is_bicubic)
+        return GaussianBlur(self.logs[torch.arange(len(self.logs)), is_bicubic.long()], is_bicubic)
 
 
 class DegradationPredictor(nn.Module):
@@ -71,7 +71,7 @@ class DegradationPredictor(nn.Module):
         self.pooled = seeded_linear((maps + 2) * widths[-1] + 4 + 8, hidden, 2.0, generator)
         self.answer = seeded_linear(hidden, outputs, 0.1, generator)
 
-    def forward(self, seen: Tensor, guess: Blur) -> Prediction:
+    def forward(self, seen: Tensor, guess: GaussianBlur) -> Prediction:
         """Correct a guess.
 
         Args:
@@ -96,11 +96,11 @@ class DegradationPredictor(nn.Module):
         return Prediction(logs, deviations, bicubic, noise, jpeg, quality)
 
 
-def first_guess(like: Tensor) -> Blur:
+def first_guess(like: Tensor) -> GaussianBlur:
     """Initial guess for each image of a batch: isotropic, variance 1.8 HR px^2 at x2, direct subsampling."""
     log = like.new_zeros(len(like), 3)
     log[:, 0] = math.log(0.45 + FLOOR)
-    return Blur(log, torch.zeros(len(like), dtype=torch.bool, device=like.device))
+    return GaussianBlur(log, torch.zeros(len(like), dtype=torch.bool, device=like.device))
 
 
 def predict_iteratively(network: DegradationPredictor, grey: Tensor, guesses: int) -> Prediction:
@@ -119,7 +119,7 @@ def predict_iteratively(network: DegradationPredictor, grey: Tensor, guesses: in
     return prediction
 
 
-def predictor_input(grey: Tensor, guess: Blur) -> Tensor:
+def predictor_input(grey: Tensor, guess: GaussianBlur) -> Tensor:
     """Compute the network's input.
 
     Args:

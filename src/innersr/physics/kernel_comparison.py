@@ -11,9 +11,6 @@ from torch import Tensor
 
 from innersr.physics.kernels import NOTHING, extent, in_convention, shape_of
 
-ROUND = 1.001  # ratio of the variances up to which a kernel has no long axis
-LEAST_VARIANCE = 1e-3  # pixels^2, below which rounding decides
-
 
 class Difference(NamedTuple):
     """How far a kernel is from another, wherever their centres of mass lie."""
@@ -26,7 +23,7 @@ class Difference(NamedTuple):
     """Of the taps around their means, 1 for equal kernels."""
 
 
-def covariance_of(kernel: Tensor) -> tuple[float, float, float]:
+def second_moments(kernel: Tensor) -> tuple[float, float, float]:
     """Return the (xx, xy, yy) of the kernel's covariance in pixels^2: x to the right, y down."""
     shape = shape_of(kernel)
     mean, spread = (shape.long_variance + shape.short_variance) / 2, (shape.long_variance - shape.short_variance) / 2
@@ -40,14 +37,15 @@ def variance_ratio(kernel: Tensor) -> float:
     The kernel of bicubic shrinking is such a one; that of a straight line has an infinite ratio.
     """
     shape = shape_of(kernel)
-    if shape.long_variance < LEAST_VARIANCE:
+    least = 1e-3  # pixels^2, below which rounding decides
+    if shape.long_variance < least:
         return 1.0
-    return shape.long_variance / shape.short_variance if shape.short_variance > LEAST_VARIANCE else math.inf
+    return shape.long_variance / shape.short_variance if shape.short_variance > least else math.inf
 
 
 def angle_between(first: Tensor, second: Tensor) -> float | None:
     """Return the degrees between the long axes of two kernels, from 0 to 90; None where one of them is round."""
-    if min(variance_ratio(first), variance_ratio(second)) <= ROUND:
+    if min(variance_ratio(first), variance_ratio(second)) <= 1.001:  # round, but for rounding
         return None
     turn = abs(shape_of(first).angle - shape_of(second).angle)
     return math.degrees(min(turn, math.pi - turn))

@@ -13,11 +13,11 @@ from innersr.physics.resize import cubic
 
 SCALE = 2  # that the guessed blur is undone at, whatever the image's own
 FLOOR = 0.03  # LR px^2, added to covariances before their logarithm
-LEAST_VARIANCE = 0.05  # HR px^2, of a guess: no narrower than what can be held between two pixels
+NARROWEST_VARIANCE = 0.05  # HR px^2, of a guess: no narrower than what can be held between two pixels
 LOBES = 0.004  # share of the largest tap that is negative in a cubic kernel
 
 
-class Blur(NamedTuple):
+class GaussianBlur(NamedTuple):
     """Blurs by the logarithm of their covariance in LR px^2, and whether cubic shrinking came after them."""
 
     log: Tensor
@@ -26,7 +26,7 @@ class Blur(NamedTuple):
     """(N,) bool."""
 
 
-def taps_of_blur(blur: Blur, scale: int = SCALE, places: Tensor | None = None) -> Tensor:
+def taps_of_blur(blur: GaussianBlur, scale: int = SCALE, places: Tensor | None = None) -> Tensor:
     """Return effective kernels, (N, T, T), see `inverse.taps_of`.
 
     Args:
@@ -40,7 +40,7 @@ def taps_of_blur(blur: Blur, scale: int = SCALE, places: Tensor | None = None) -
     # Cubic shrinking looks at the middle of the cell by itself.
     middle = middle - aligned * blur.is_bicubic[:, None]
     y, x = (axis - middle[:, :1])[:, :, None], (axis - middle[:, 1:])[:, None]
-    covariance = scale**2 * covariance_of(blur.log) + LEAST_VARIANCE * torch.eye(2).to(blur.log)
+    covariance = scale**2 * covariance_from_log(blur.log) + NARROWEST_VARIANCE * torch.eye(2).to(blur.log)
     precision = torch.linalg.inv(covariance)[..., None, None]
     gaussian = torch.exp(-0.5 * (precision[:, 0, 0] * x**2 + precision[:, 1, 1] * y**2) - precision[:, 0, 1] * x * y)
     shrinking = cubic((torch.arange(-2 * scale, 2 * scale + 1).to(axis) - aligned) / scale)
@@ -50,8 +50,8 @@ def taps_of_blur(blur: Blur, scale: int = SCALE, places: Tensor | None = None) -
     return taps / taps.sum((-2, -1), keepdim=True)
 
 
-def covariance_of(log: Tensor) -> Tensor:
-    """Return (..., 2, 2) in LR px^2, [[xx, xy], [xy, yy]], of (..., 3); see `Blur.log`."""
+def covariance_from_log(log: Tensor) -> Tensor:
+    """Return (..., 2, 2) in LR px^2, [[xx, xy], [xy, yy]], of (..., 3); see `GaussianBlur.log`."""
     size, a, b = log.unbind(-1)
     radius = torch.hypot(a, b)
     mean, spread = size.exp() * radius.cosh(), size.exp() * torch.where(radius > 1e-6, radius.sinh() / radius, 1.0)
@@ -61,8 +61,8 @@ def covariance_of(log: Tensor) -> Tensor:
     return vectors @ torch.diag_embed(values.clamp(min=0)) @ vectors.mT
 
 
-def log_of(covariance: Tensor) -> Tensor:
-    """Return (..., 3), see `Blur.log`, of covariances (..., 2, 2) in LR px^2; negative variances count as 0."""
+def log_from_covariance(covariance: Tensor) -> Tensor:
+    """Return (..., 3), see `GaussianBlur.log`, of covariances (..., 2, 2) in LR px^2; negative variances count as 0."""
     values, vectors = torch.linalg.eigh(covariance)
     log = vectors @ torch.diag_embed((values.clamp(min=0) + FLOOR).log()) @ vectors.mT
     return torch.stack(
@@ -70,7 +70,7 @@ def log_of(covariance: Tensor) -> Tensor:
     )
 
 
-def blur_of_taps(taps: Tensor, scale: int = SCALE) -> tuple[Blur, Tensor]:
+def blur_of_taps(taps: Tensor, scale: int = SCALE) -> tuple[GaussianBlur, Tensor]:
     """Return the blur of effective kernels by their moments, and their centres of mass; see `taps_of_blur`.
 
     The moments of the cubic kernel itself are 0.
@@ -82,4 +82,4 @@ def blur_of_taps(taps: Tensor, scale: int = SCALE) -> tuple[Blur, Tensor]:
     xy = torch.einsum("nij,i,j->n", taps, axis, axis) - rows * columns
     covariance = torch.stack([torch.stack([xx, xy], -1), torch.stack([xy, yy], -1)], -2) / scale**2
     is_bicubic = taps.amin((-2, -1)) < -LOBES * taps.amax((-2, -1))
-    return Blur(log_of(covariance), is_bicubic), torch.stack([rows, columns], 1)
+    return GaussianBlur(log_from_covariance(covariance), is_bicubic), torch.stack([rows, columns], 1)

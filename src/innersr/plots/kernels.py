@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
-from innersr.physics.kernel_comparison import Difference, centred_alike, covariance_of
+from innersr.physics.kernel_comparison import Difference, centred_alike, second_moments
 from innersr.physics.kernels import centre_of_mass, shape_of
 from innersr.plots.sheets import Cell, Pixels, draw_sheet, grid, plot_cell, text_cell
 
@@ -52,7 +52,7 @@ def measures_of(kernel: Tensor) -> list[str]:
     """Describe a kernel's width: standard deviations, covariance."""
     shape = shape_of(kernel)
     long, short = shape.deviations
-    xx, xy, yy = covariance_of(kernel)
+    xx, xy, yy = second_moments(kernel)
     return [
         f"{kernel.shape[0]}x{kernel.shape[1]}, deviations {long:.2f} x {short:.2f} px "
         f"at {math.degrees(shape.angle):.0f} deg",

@@ -17,7 +17,7 @@ from innersr.metrics.grey_levels import quantized
 from innersr.physics import kernels
 from innersr.physics.degradation import Degradation
 from innersr.physics.jpeg import compressed
-from innersr.physics.log_covariance import Blur, blur_of_taps, taps_of_blur
+from innersr.physics.log_covariance import GaussianBlur, blur_of_taps, taps_of_blur
 from innersr.physics.pseudoinverse import REACH
 from innersr.physics.resize import cubic
 
@@ -224,7 +224,7 @@ def _with_kernel_error(taps: Tensor, scale: int, share: float, generators: Seque
     blur, places = blur_of_taps(taps, scale)
     moves = torch.stack([torch.randn(3, generator=generator) for generator in generators]).to(taps)
     draws = torch.tensor([[_uniform(generator), _uniform(generator)] for generator in generators]).to(taps)
-    guess = Blur(blur.log + MISTAKE * draws[:, 1:] * moves, blur.is_bicubic)
+    guess = GaussianBlur(blur.log + MISTAKE * draws[:, 1:] * moves, blur.is_bicubic)
     return torch.where((draws[:, 0] < share)[:, None, None], taps_of_blur(guess, scale, places), taps)
 
 

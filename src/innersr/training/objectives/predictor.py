@@ -21,7 +21,7 @@ from innersr.networks.degradation_predictor import (
     predict_iteratively,
     predictor_input,
 )
-from innersr.physics.log_covariance import SCALE, Blur, blur_of_taps, covariance_of
+from innersr.physics.log_covariance import SCALE, GaussianBlur, blur_of_taps, covariance_from_log
 from innersr.physics.pseudoinverse import RADIUS
 from innersr.run import Run, generator_of
 from innersr.training.crops import CropPool, Crops
@@ -40,7 +40,7 @@ RATIO = 2.0  # of variances, from which on an orientation is measured
 class Truth(NamedTuple):
     """What a prediction is compared with."""
 
-    blur: Blur
+    blur: GaussianBlur
     noise: Tensor
     """(N,) log(255 * standard deviation + LOUDNESS)."""
     quality: Tensor
@@ -130,7 +130,7 @@ class PredictorObjective:
                 sums["shape"].append(math.hypot(*error[1:]))
                 sums["family"].append(float(prediction.blur.is_bicubic[0] != truth.blur.is_bicubic[0]))
                 sums["noise"].append(abs(float(prediction.noise[0] - truth.noise[0])))
-                values = torch.linalg.eigvalsh(covariance_of(truth.blur.log[0]))
+                values = torch.linalg.eigvalsh(covariance_from_log(truth.blur.log[0]))
                 if values[1] > RATIO * values[0] and values[0] > 0:
                     turn = math.atan2(found[2], found[1]) - math.atan2(truth.blur.log[0, 2], truth.blur.log[0, 1])
                     sums["degrees"].append(math.degrees(abs(math.remainder(turn, 2 * math.pi))) / 2)
@@ -146,7 +146,7 @@ def example_of(sharp: Tensor, generators: Sequence[torch.Generator]) -> tuple[Te
     return lr.mean(1, keepdim=True), Truth(blur, (255 * deviation + LOUDNESS).log(), quality / 100)
 
 
-def _guesses(truth: Blur, generators: Sequence[torch.Generator]) -> Blur:
+def _guesses(truth: GaussianBlur, generators: Sequence[torch.Generator]) -> GaussianBlur:
     """Draw a guess for each image: the first one, or one near the truth, perhaps of the wrong family."""
     first, draws = first_guess(truth.log), [torch.rand(3, generator=g).tolist() for g in generators]
     moves = torch.stack([torch.randn(3, generator=g) for g in generators]).to(truth.log)
@@ -155,7 +155,7 @@ def _guesses(truth: Blur, generators: Sequence[torch.Generator]) -> Blur:
     other = torch.tensor([d[2] < 0.3 * d[1] for d in draws], device=truth.log.device)
     near = truth.log + wrong[:, None] * moves
     near[:, 0].clamp_(-4, 1)
-    return Blur(
+    return GaussianBlur(
         torch.where(starts[:, None], first.log, near), torch.where(starts, first.is_bicubic, truth.is_bicubic ^ other)
     )
 
