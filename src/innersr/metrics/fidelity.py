@@ -17,6 +17,7 @@ from torch import Tensor
 
 from innersr.errors import InputError
 from innersr.metrics.grey_levels import PEAK, _for_measuring, _shape, check_image, luma, to_grey_levels
+from innersr.physics.kernels import gaussian_window
 
 Shave = int | tuple[int, int]
 SSIM_WINDOW, SSIM_SIGMA = 11, 1.5
@@ -123,9 +124,7 @@ def local_mean(x: Tensor, size: int, sigma: float) -> Tensor:
     Returns:
         (N, C, H - size + 1, W - size + 1).
     """
-    offsets = torch.arange(size, dtype=torch.float64) - size // 2
-    window = torch.exp(-offsets.square() / (2 * sigma**2))
-    weights = (window / window.sum()).tolist()
+    weights = gaussian_window(sigma, size // 2).tolist()
     return _slide(_slide(x, weights, dim=-2), weights, dim=-1)
 
 

@@ -30,6 +30,11 @@ def luma(x: Tensor) -> Tensor:
     return ((levels * weights).sum(dim=1, keepdim=True) / 255_000 + 16.5).floor()
 
 
+def linear_luma(x: Tensor) -> Tensor:
+    """BT.601 luma of RGB, (N, 1, H, W) in the range of `x`: neither rounded nor clipped, for errors too."""
+    return (x * x.new_tensor((65.481 / 219, 128.553 / 219, 24.966 / 219))[:, None, None]).sum(1, keepdim=True)
+
+
 def quantized(x: Tensor) -> Tensor:
     """Return an image as an 8-bit file would hold it, in float32."""
     return ((x * 255).round() / 255).float()

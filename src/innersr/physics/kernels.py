@@ -71,6 +71,18 @@ def gaussian(
     return normalised(_gaussian(side, variance, across, angle))
 
 
+def gaussian_window(deviation: float, radius: int, *, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Gaussian weights of sum 1 at the distances -radius to radius, (2 * radius + 1,)."""
+    distances = torch.arange(-radius, radius + 1, dtype=dtype)
+    window = torch.exp(-distances.square() / (2 * deviation**2))
+    return window / window.sum()
+
+
+def gaussian_field(y: Tensor, x: Tensor, precision: Tensor) -> Tensor:
+    """Gaussians exp(-p^T P p / 2) at the points p = (x, y), of the precisions P, (2, 2, N, 1, 1), x before y."""
+    return torch.exp(-0.5 * (precision[0, 0] * x**2 + precision[1, 1] * y**2) - precision[0, 1] * x * y)
+
+
 def random_mzsr(generator: torch.Generator, scale: float, *, size: int = 15) -> Tensor:
     """Draw an MZSR training kernel (Soh 2020, sec. 4.1): long variance U(1, 2.5 s), short U(1, long)."""
     long = _uniform(generator, 1, 2.5 * scale)

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from innersr.physics.kernels import gaussian_field
 from innersr.physics.pseudoinverse import REACH
 from innersr.physics.resize import cubic
 
@@ -41,8 +42,8 @@ def taps_of_blur(blur: GaussianBlur, scale: int = SCALE, places: Tensor | None =
     middle = middle - aligned * blur.is_bicubic[:, None]
     y, x = (axis - middle[:, :1])[:, :, None], (axis - middle[:, 1:])[:, None]
     covariance = scale**2 * covariance_from_log(blur.log) + NARROWEST_VARIANCE * torch.eye(2).to(blur.log)
-    precision = torch.linalg.inv(covariance)[..., None, None]
-    gaussian = torch.exp(-0.5 * (precision[:, 0, 0] * x**2 + precision[:, 1, 1] * y**2) - precision[:, 0, 1] * x * y)
+    precision = torch.linalg.inv(covariance).permute(1, 2, 0)[..., None, None]
+    gaussian = gaussian_field(y, x, precision)
     shrinking = cubic((torch.arange(-2 * scale, 2 * scale + 1).to(axis) - aligned) / scale)
     rows = shrinking.flip(0)[None, None, :, None]
     blurred = F.conv2d(F.conv2d(gaussian[:, None], rows, padding="same"), rows.mT, padding="same")[:, 0]

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from innersr.errors import InputError
 from innersr.physics.convolution import Blur, apply_blur
+from innersr.physics.kernels import gaussian_window
 from innersr.physics.resize import resize
 
 TAIL = 4  # standard deviations that feathering reaches
@@ -83,9 +84,7 @@ def _feathered(mask: Tensor, sigma: float) -> Tensor:
     reach = round(TAIL * sigma)
     if reach == 0:
         return mask
-    offsets = torch.arange(-reach, reach + 1, dtype=mask.dtype)
-    profile = torch.exp(-(offsets**2) / (2 * sigma**2))
-    profile = profile / profile.sum()
+    profile = gaussian_window(sigma, reach, dtype=mask.dtype)
     size = (mask.shape[-2], mask.shape[-1])
     across = apply_blur(mask, Blur(profile[None, :], (0, reach)), size)
     return apply_blur(across, Blur(profile[:, None], (reach, 0)), size)

@@ -17,6 +17,7 @@ from innersr.metrics.grey_levels import quantized
 from innersr.physics import kernels
 from innersr.physics.degradation import Degradation
 from innersr.physics.jpeg import compressed
+from innersr.physics.kernels import gaussian_window
 from innersr.physics.log_covariance import GaussianBlur, blur_of_taps, taps_of_blur
 from innersr.physics.pseudoinverse import REACH
 from innersr.physics.resize import cubic
@@ -240,8 +241,7 @@ def _random_coloured_noise(size: torch.Size, share: float, generator: torch.Gene
         return torch.zeros(size)
     noise = math.sqrt(likeness) * noise[:1] + math.sqrt(1 - likeness) * noise
     deviation = 0.1 + WIDEST_GRAIN * width
-    axis = torch.arange(-GRAIN_REACH, GRAIN_REACH + 1)
-    taps = torch.exp(-0.5 * (axis / deviation) ** 2)
+    taps = gaussian_window(deviation, GRAIN_REACH, dtype=torch.float32)
     taps = (taps / taps.norm())[None, None, :, None]
     noise = F.conv2d(F.conv2d(noise[:, None], taps, padding="same"), taps.mT, padding="same")[:, 0]
     return LOUDEST_NOISE * loudness**1.5 * noise / noise.std().clamp(min=1e-6)

@@ -92,8 +92,3 @@ def reconstruction_loss(error: Tensor, measure: str) -> Tensor:
         return error.abs().mean()
     # One 8-bit level is added, below which nothing is to be gained.
     return (error.square().mean((1, 2, 3)) + 1 / 255**2).log().mean()
-
-
-def luma_of(x: Tensor) -> Tensor:
-    """BT.601 luma, (N, 1, H, W), of RGB, (N, 3, H, W)."""
-    return (x * x.new_tensor((65.481 / 219, 128.553 / 219, 24.966 / 219))[:, None, None]).sum(1, keepdim=True)

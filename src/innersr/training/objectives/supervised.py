@@ -14,14 +14,14 @@ from torch import Tensor
 
 from innersr.errors import InputError
 from innersr.inference.detail import super_resolve
-from innersr.metrics.grey_levels import quantized
+from innersr.metrics.grey_levels import linear_luma, quantized
 from innersr.networks.detail_stack import DetailStack
 from innersr.physics.convolution import is_whole
 from innersr.physics.degradation import Degradation
 from innersr.run import Run, generator_of
 from innersr.training.crops import CropPool, Crops
 from innersr.training.degradations import ANCHORS, KERNEL_SIDE, SUBSAMPLINGS, random_blur, scales_from
-from innersr.training.objective import ERRORS, OPTIMIZERS, Loss, ParameterGroup, luma_of, reconstruction_loss
+from innersr.training.objective import ERRORS, OPTIMIZERS, Loss, ParameterGroup, reconstruction_loss
 from innersr.training.validation import measure
 
 DEGRADATIONS = ("bicubic", "g2.0d")  # that it is validated on; it learns the first
@@ -129,7 +129,7 @@ class SupervisedObjective:
         error = base + detail.float() - hr
         loss = reconstruction_loss(error, self.error)
         if self.error != "absolute":
-            loss = loss + reconstruction_loss(luma_of(error), self.error)
+            loss = loss + reconstruction_loss(linear_luma(error), self.error)
         return Loss(loss * (len(hr) / self.batch))
 
     def validate(self, network: DetailStack, images: Sequence[Tensor], run: Run) -> dict[str, float]:

@@ -11,13 +11,14 @@ from torch import Tensor, nn
 
 from innersr.errors import InputError
 from innersr.inference.tailored import super_resolve_tailored
+from innersr.metrics.grey_levels import linear_luma
 from innersr.networks.tailored_stack import SCALES, TailoredStack, conditioning_vector
 from innersr.physics.degradation import Degradation
 from innersr.physics.pseudoinverse import RADIUS, apply_filters, inverse_filters
 from innersr.run import Run, generator_of
 from innersr.training.crops import CropPool, Crops
 from innersr.training.degradations import Task, hr_side, random_task
-from innersr.training.objective import ERRORS, OPTIMIZERS, Loss, ParameterGroup, luma_of, reconstruction_loss
+from innersr.training.objective import ERRORS, OPTIMIZERS, Loss, ParameterGroup, reconstruction_loss
 from innersr.training.validation import Case, measure
 
 BORDER = 2  # HR pixels that the loss leaves out: the network sees zeros beyond the edge
@@ -129,7 +130,7 @@ class TailorObjective:
             lacking = network(seen, task.scale, conditions)
         error = F.pixel_shuffle(seen[:, network.channels :] + lacking.float(), task.scale) - task.hr
         error = error[..., BORDER:-BORDER, BORDER:-BORDER]
-        loss = reconstruction_loss(error, self.error) + reconstruction_loss(luma_of(error), self.error)
+        loss = reconstruction_loss(error, self.error) + reconstruction_loss(linear_luma(error), self.error)
         return Loss(loss * (len(sharp) / self.batch))
 
     def validate(self, network: TailoredStack, images: Sequence[Tensor], run: Run) -> dict[str, float]:
