@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from innersr.physics.degradation import Degradation
+from innersr.physics.resize import image_size
 from innersr.run import Run
 
 STEPS_WITHIN_RANGE = 50
@@ -62,7 +63,7 @@ def back_project(
 
 def _solve(x: Tensor, lr: Tensor, degradation: Degradation, steps: Iterable[int]) -> None:
     """Add Kt z to one plane. CGLS finds z with vectors of LR size only, as its directions are Kt q."""
-    size, lr_size = (x.shape[-2], x.shape[-1]), (lr.shape[-2], lr.shape[-1])
+    size, lr_size = image_size(x), image_size(lr)
 
     def normal(y: Tensor) -> Tensor:
         return degradation.forward(degradation.adjoint(y, size), lr_size)
@@ -90,7 +91,7 @@ def _solve_within_range(x: Tensor, lr: Tensor, degradation: Degradation, step: f
 
     It ends early where x is consistent enough. Point-sampled images may have no exact solution in the range.
     """
-    size, lr_size = (x.shape[-2], x.shape[-1]), (lr.shape[-2], lr.shape[-1])
+    size, lr_size = image_size(x), image_size(lr)
     latest = ahead = x
     momentum, before = 1.0, math.inf
     for number in range(STEPS_WITHIN_RANGE):
@@ -116,13 +117,13 @@ def _solve_within_range(x: Tensor, lr: Tensor, degradation: Degradation, step: f
 
 
 def _is_consistent(x: Tensor, lr: Tensor, degradation: Degradation) -> bool:
-    residual = lr - degradation.forward(x, (lr.shape[-2], lr.shape[-1]))
+    residual = lr - degradation.forward(x, image_size(lr))
     return float(residual.square().mean()) <= CONSISTENT
 
 
 def _squared_norm(x: Tensor, lr: Tensor, degradation: Degradation, run: Run) -> float:
     """Return a bound of the largest eigenvalue of K Kt for planes of this size, by power iteration."""
-    size, lr_size = (x.shape[-2], x.shape[-1]), (lr.shape[-2], lr.shape[-1])
+    size, lr_size = image_size(x), image_size(lr)
     vector = torch.rand(lr.shape, generator=torch.Generator().manual_seed(0)).to(lr)
     norm = vector.norm()
     for _ in range(POWER_STEPS):

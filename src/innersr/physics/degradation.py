@@ -19,7 +19,16 @@ from torch import Tensor
 from innersr.errors import InputError, KernelError
 from innersr.physics import kernels
 from innersr.physics.convolution import WHOLE, Blur, apply_blur, apply_blur_adjoint, blur_from, is_whole, whole_part
-from innersr.physics.resize import ROUNDING_SLACK, Scale, Window, as_pair, output_size, resize, resize_adjoint
+from innersr.physics.resize import (
+    ROUNDING_SLACK,
+    Scale,
+    Window,
+    as_pair,
+    image_size,
+    output_size,
+    resize,
+    resize_adjoint,
+)
 from innersr.physics.symmetries import SYMMETRIES, apply_symmetry, flipped_axes
 
 ANCHORS = ("aligned", "centre")
@@ -169,7 +178,7 @@ class Degradation:
             InputError: along a wrapped axis the HR length is not scale times the LR length.
             KernelError: the kernel is larger than the HR image.
         """
-        hr_size = (hr.shape[-2], hr.shape[-1])
+        hr_size = image_size(hr)
         size = size or self.lr_size(hr_size)
         self._check_fit(hr_size, size)
         if self._is_strided:
@@ -191,7 +200,7 @@ class Degradation:
         Returns:
             (N, C, H, W).
         """
-        lr_size = (lr.shape[-2], lr.shape[-1])
+        lr_size = image_size(lr)
         size = size or self.hr_size(lr_size)
         self._check_fit(size, lr_size)
         if self._is_strided:
@@ -213,7 +222,7 @@ class Degradation:
         Raises:
             InputError: a window that is empty or outside the result, or no whole periods as for `forward`.
         """
-        lr_size = (lr.shape[-2], lr.shape[-1])
+        lr_size = image_size(lr)
         size = size or self.hr_size(lr_size)
         self._check_periods(size, lr_size)
         phase = (-self.offsets[0] / self.scales[0], -self.offsets[1] / self.scales[1])

@@ -143,6 +143,11 @@ def cut(x: Tensor, window: Window, wrap: tuple[bool, bool] = (False, False)) -> 
     return x[..., rows[:, None], columns]
 
 
+def image_size(x: Tensor) -> tuple[int, int]:
+    """(H, W) of images (..., H, W)."""
+    return x.shape[-2], x.shape[-1]
+
+
 def output_size(size: tuple[int, int], scale: Scale) -> tuple[int, int]:
     """Return MATLAB's output size, ceil(scale * length) for each axis."""
     vertical, horizontal = as_pair(scale)
