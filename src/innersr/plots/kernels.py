@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,9 +15,6 @@ from innersr.plots.sheets import Cell, Pixels, draw_sheet, grid, plot_cell, text
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLOURS = "RdBu"  # red for negative weights, white for 0, blue for positive ones
-ELLIPSE = "#f06e14"
-
 
 def kernel_sheet(kernel: Tensor, title: str) -> Pixels:
     """Draw a kernel enlarged, the ellipse of its covariance over it, its measures above it.
@@ -27,7 +23,7 @@ def kernel_sheet(kernel: Tensor, title: str) -> Pixels:
         kernel: (rows, columns).
         title: above everything.
     """
-    return draw_sheet([title, *measures_of(kernel), *_legend()], kernel_cell(kernel))
+    return _drawn([title, *measures_of(kernel)], kernel_cell(kernel))
 
 
 def kernel_pair_sheet(kernels: tuple[Tensor, Tensor], names: tuple[str, str], gap: Difference) -> Pixels:
@@ -44,8 +40,8 @@ def kernel_pair_sheet(kernels: tuple[Tensor, Tensor], names: tuple[str, str], ga
     headings = ["\n".join([name, *measures_of(kernel)]) for name, kernel in zip(names, kernels, strict=True)]
     headings.append(f"first - second\nlargest {float(rest.abs().max()):.2g}, of taps up to {peak:.2g}")
     cells = [kernel_cell(first, peak), kernel_cell(second, peak), kernel_cell(rest, peak, has_ellipse=False)]
-    lines = [f"{names[0]} against {names[1]}", *measures_of_difference(gap), *_legend()]
-    return draw_sheet(lines, grid([[text_cell(heading) for heading in headings], cells]))
+    content = grid([[text_cell(heading) for heading in headings], cells])
+    return _drawn([f"{names[0]} against {names[1]}", *measures_of_difference(gap)], content)
 
 
 def measures_of(kernel: Tensor) -> list[str]:
@@ -82,7 +78,7 @@ def kernel_cell(kernel: Tensor, peak: float | None = None, *, has_ellipse: bool 
     weights = (kernel / (peak or float(kernel.abs().max()) or 1.0)).numpy(force=True)
 
     def plot(axes: Axes) -> None:
-        axes.imshow(np.sign(weights) * np.sqrt(np.abs(weights)), cmap=COLOURS, vmin=-1, vmax=1, aspect="auto")
+        axes.imshow(np.sign(weights) * np.sqrt(np.abs(weights)), cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
         axes.set_xticks(_numbered(columns))
         axes.set_yticks(_numbered(rows))
         if zoom >= 8:
@@ -101,14 +97,10 @@ def _plot_ellipse(axes: Axes, kernel: Tensor) -> None:
     shape, (row, column) = shape_of(kernel), centre_of_mass(kernel)
     long, short = shape.deviations
     cos, sin = math.cos(shape.angle), math.sin(shape.angle)
-    for turns, width in (
-        (np.linspace(0, 2 * math.pi, 73), 2),
-        (np.array([0, math.pi]), 1),
-        (np.array([0.5, 1.5]) * math.pi, 1),
-    ):
-        along, across = long * np.cos(turns), short * np.sin(turns)
+    for turns in (np.linspace(0, 2, 73), np.array([0, 1]), np.array([0.5, 1.5])):
+        along, across = long * np.cos(math.pi * turns), short * np.sin(math.pi * turns)
         x, y = column + along * cos - across * sin, row + along * sin + across * cos
-        axes.plot(x, y, color=ELLIPSE, linewidth=width, scalex=False, scaley=False)
+        axes.plot(x, y, color="#f06e14", linewidth=2 if len(turns) > 2 else 1, scalex=False, scaley=False)
 
 
 def _numbered(length: int) -> range:
@@ -117,5 +109,6 @@ def _numbered(length: int) -> range:
     return range((length // 2) % step, length, step)
 
 
-def _legend() -> Sequence[str]:
-    return "blue above 0, red below: the square root of the weight", "ellipse: one standard deviation"
+def _drawn(lines: list[str], content: Cell) -> Pixels:
+    legend = ["blue above 0, red below: the square root of the weight", "ellipse: one standard deviation"]
+    return draw_sheet([*lines, *legend], content)

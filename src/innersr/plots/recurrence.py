@@ -55,10 +55,10 @@ def _plot_heat(axes: Axes, level: Pixels, place: tuple[float, float, float, floa
     """Plot values in [0, 1] as colours that let the more of what is below through, the lower they are."""
     axes.imshow(
         level,
-        cmap="inferno",
+        "inferno",
+        alpha=0.8 * level**0.7,
         vmin=-0.1,
         vmax=1.1,
-        alpha=0.8 * level**0.7,
         extent=place,
         aspect="auto",
         interpolation="bilinear",
@@ -71,16 +71,9 @@ def _plot_pair(axes: Axes, pair: Pair, colour: str) -> None:
     from matplotlib.patheffects import withStroke
 
     frames = [Rectangle((box.left, box.top), box.side, box.side, fill=False) for box in (pair.patch, pair.source)]
-    start, end = ((box.left + box.side / 2, box.top + box.side / 2) for box in (pair.patch, pair.source))
+    middles = [(box.left + box.side / 2, box.top + box.side / 2) for box in (pair.patch, pair.source)]
     arrow = FancyArrowPatch(
-        start,
-        end,
-        patchA=frames[0],
-        patchB=frames[1],
-        arrowstyle="->",
-        mutation_scale=14,
-        shrinkA=0,
-        shrinkB=1,
+        *middles, patchA=frames[0], patchB=frames[1], arrowstyle="->", mutation_scale=14, shrinkA=0, shrinkB=1
     )
     for patch in (*frames, arrow):
         patch.set(edgecolor=colour, linewidth=2, path_effects=[withStroke(linewidth=5, foreground="#0f0f19")])
@@ -91,10 +84,8 @@ def _legend(has_pairs: bool) -> Cell:
     """Return the bar of colours with the meaning of its ends, and that of the frames."""
 
     def plot(axes: Axes) -> None:
-        axes.set_facecolor("#505050")
         _plot_heat(axes, np.linspace(0, 1, 300)[None], (0, 1, 0, 1))
-        axes.set_yticks([])
-        axes.set_xticks([])
+        axes.set(facecolor="#505050", xticks=[], yticks=[])
 
     cells = [text_cell("no detail, or found nowhere else"), plot_cell(300, 14, plot), text_cell("comes again, larger")]
     rows = [[grid([cells])]]

@@ -27,7 +27,6 @@ Pixels = np.ndarray[Any, Any]
 PAPER, INK, FAINT = "#fafafa", "#191919", "#6e6e6e"
 GAP = 10  # pixels between cells
 TEXT = 13  # pixels of ordinary text
-DOTS_PER_INCH = 72  # makes matplotlib's points pixels
 
 
 class Cell(NamedTuple):
@@ -62,9 +61,9 @@ def draw_sheet(lines: Sequence[str], content: Cell) -> Pixels:
             heads = [[text_cell(line, TEXT if number else 18)] for number, line in enumerate(lines)]
             head = grid(heads, gap=GAP // 2, across="left")
             whole = grid([[head._replace(width=max(head.width, content.width))], [content]])
-        # A hundredth more, because the canvas rounds down.
-        size = [(side + 2 * GAP + 0.01) / DOTS_PER_INCH for side in (whole.width, whole.height)]
-        figure = Figure(figsize=(size[0], size[1]), dpi=DOTS_PER_INCH, facecolor=PAPER)
+        # At 72 dots per inch matplotlib's points are pixels. A hundredth more, because the canvas rounds down.
+        width, height = ((side + 2 * GAP + 0.01) / 72 for side in (whole.width, whole.height))
+        figure = Figure(figsize=(width, height), dpi=72, facecolor=PAPER)
         canvas = FigureCanvasAgg(figure)
         whole.draw(figure, GAP, GAP)
         canvas.draw()
@@ -123,7 +122,7 @@ def text_cell(text: str, size: int = TEXT, colour: str = INK) -> Cell:
     lines = text.split("\n")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        measure: Any = RendererAgg(1, 1, DOTS_PER_INCH).get_text_width_height_descent
+        measure: Any = RendererAgg(1, 1, 72).get_text_width_height_descent
         width = math.ceil(max(measure(line, font, ismath=False)[0] for line in lines))
     leading = math.ceil(1.35 * size)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -73,9 +73,12 @@ def _samples(model: PictureModel, source: Source, side: int, run: Run) -> list[S
 
 
 def _curves(log: Sequence[Mapping[str, Any]], count: int, iterations: int, width: int) -> list[Sequence[Cell]]:
-    critic = [_points(log, scale, "critic", float) for scale in range(count)]
-    # The log has the mean square in [-1, 1]; RMS in levels of 255 is what one can picture.
-    errors = [_points(log, scale, "reconstruction", lambda error: PEAK / 2 * error**0.5) for scale in range(count)]
+    critic: list[list[tuple[float, float]]] = [[] for _ in range(count)]
+    errors: list[list[tuple[float, float]]] = [[] for _ in range(count)]
+    for line in log:
+        critic[line["scale"]].append((line["iteration"], line["critic"]))
+        # The log has the mean square in [-1, 1]; RMS in levels of 255 is easier to picture.
+        errors[line["scale"]].append((line["iteration"], PEAK / 2 * line["reconstruction"] ** 0.5))
     return [
         [text_cell("critic's score,\nreal - fake"), *curve_cells(critic, iterations, width)],
         [
@@ -125,10 +128,6 @@ def curve_cells(curves: Sequence[Points], last: int, width: int, *, is_logarithm
         plot_cell(width, round(0.6 * width), partial(plot, points=points, is_first=number == 0))
         for number, points in enumerate(curves)
     ]
-
-
-def _points(log: Sequence[Mapping[str, Any]], scale: int, name: str, unit: Callable[[float], float]) -> Points:
-    return [(line["iteration"], unit(line[name])) for line in log if line["scale"] == scale]
 
 
 def _facts(saved: SavedModel, log: Sequence[Mapping[str, Any]]) -> list[str]:
