@@ -119,8 +119,8 @@ def test_large_images_are_sampled(monkeypatch):
     monkeypatch.setattr(recurrence, "_examples", lambda *_: ())
     assert recurrence_of(grain(700)).map.shape == (700, 700)
     ((queries, entries),) = sizes
-    assert queries <= recurrence.QUERIES
-    assert entries <= recurrence.ENTRIES
+    assert queries <= recurrence.SETTINGS.queries
+    assert entries <= recurrence.SETTINGS.entries
 
 
 @pytest.mark.parametrize("sides", [(1, 1), (9, 40), (10, 10), (12, 300)])
@@ -157,11 +157,3 @@ def test_the_higher_the_score_the_more_steps():
 def test_what_is_no_image_or_no_noise_is_refused(image, noise, text):
     with pytest.raises(InputError, match=text):
         recurrence_of(image, noise)
-
-
-def test_without_faiss_the_score_is_nearly_the_same(monkeypatch):
-    picture = facade(96)
-    fast = recurrence_of(picture)
-    monkeypatch.setattr(recurrence, "faiss", None)
-    exact = recurrence_of(picture)
-    assert exact.score == pytest.approx(fast.score, abs=0.02)

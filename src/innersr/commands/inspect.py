@@ -13,7 +13,7 @@ from innersr.errors import InputError
 from innersr.images.conversions import image_from
 from innersr.images.io import check_writable, read, save
 from innersr.methods.registry import make_method, resolve, settings_of
-from innersr.metrics.recurrence import PATCH, Pair, Recurrence, recurrence_of, steps_for
+from innersr.metrics.recurrence import SETTINGS, Pair, Recurrence, recurrence_of, steps_for
 from innersr.pipeline import bands_of, examine_image
 from innersr.plots.recurrence import recurrence_sheet
 from innersr.run import Run
@@ -85,7 +85,7 @@ def inspect_file(request: InspectRequest, voice: Voice) -> None:
 
 def verdict(found: Recurrence) -> str:
     """Return what a measurement means, in words."""
-    if min(found.map.shape) < 2 * PATCH:
+    if min(found.map.shape) < 2 * SETTINGS.patch:
         return "too small to tell"
     if found.detail == 0:
         return "no detail that could be learnt from"

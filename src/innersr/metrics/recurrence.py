@@ -1,13 +1,12 @@
 """Cross-scale recurrence: how well smaller copies of an image explain its patches. Knows nothing about files.
 
-Small patches of natural images come again in the same image at other scales (Glasner, Bagon, Irani 2009). One that
-is found in a shrunk copy lies, larger and with more detail, in the image itself: what internal learning learns from.
+Small patches of natural images recur in the same image at other scales (Glasner, Bagon, Irani 2009). A patch that is
+found in a shrunk copy lies, larger and with more detail, in the image itself: the material of internal learning.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,41 +15,66 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from innersr.errors import InputError
+from innersr.metrics.grey_levels import linear_luma
 from innersr.physics.resize import resize
 from innersr.run import generator_of
 
-try:
-    import faiss
-except ImportError:  # not on macOS, where its OpenMP and torch's end each other's process
-    faiss = None  # type: ignore[assignment]
+
+@dataclass(frozen=True, kw_only=True)
+class RecurrenceSettings:
+    """Settings of the measurement, chosen on Kodak 24 (docs/inspect.md)."""
+
+    copies: tuple[float, ...] = (1 / 1.25, 1 / 1.5, 1 / 2)
+    """Sizes of the copies that are searched."""
+    patch: int = 5
+    """Side of a patch in pixels."""
+    queries: int = 64**2
+    """Patches that are searched for, at most, on a regular grid."""
+    entries: int = 3 * 2**14
+    """Patches of all copies that are searched, at most, at random."""
+    groups: int = 12
+    """Groups of entries of which the best match each is a candidate; those at the patch's own place do not count."""
+    min_detail: float = 4 / 255
+    """Standard deviation, beside its plane, of a patch that has detail."""
+    min_entry_detail: float = 2 / 255
+    """The same of a patch of a copy."""
+    noise_sigmas: float = 2.0
+    """Standard deviations of the noise that detail has to exceed."""
+    chance: float = 0.5
+    """Explained variance that means nothing: among so many entries, noise finds 0.6 of its own."""
+    full_score: float = 0.4
+    """Score from which on all steps are worth their time."""
 
 
-COPIES = (1 / 1.25, 1 / 1.5, 1 / 2)  # sizes of the copies that patches are looked for in
-PATCH = 5  # pixels of the side of a patch
-QUERIES = 64**2  # places whose patches are looked for, at most
-ENTRIES = 3 * 2**14  # patches of all copies together that they are looked for among, at most
-CELLS, PROBED = 256, 16  # that the entries are sorted into by likeness, and the nearest that are searched
-CELL_LEAST = 40  # entries that a cell is made from, at least
-CANDIDATES = 6  # nearest neighbours of a patch, of which those from its own place do not count
-LEAST_DETAIL = 4 / 255  # standard deviation, beside its plane, of a patch that has something to learn from
-LEAST_ENTRY = 2 / 255  # the same of a patch of a copy
-CHANCE = 0.5  # explained part of the variance that means nothing: among so many entries, noise finds 0.6 of its own
-LOUD = 2.0  # standard deviations of the noise that detail has to exceed
-LUMA = (0.299, 0.587, 0.114)  # of ITU-R BT.601
-MUCH = 0.4  # the score from which on all steps are worth their time
-EXAMPLES = 4  # pairs, at most
-EXAMPLE_COPIES = COPIES[1:]  # so that an example differs visibly from what explains it
-OVERVIEW = 192  # pixels of the long side of the copy that examples are looked for in, at most
-EXAMPLE_PATCH = 9  # pixels of the side of an example, there
-EXAMPLE_QUERIES, EXAMPLE_ENTRIES = 1500, 16_000
-LEAST_LIKENESS = 0.67  # the explained part of an example
-LEAST_CONTRAST = 0.4  # of what explains an example, in units of its own
-APART = 2.5  # sides of an example that two of them are apart, at least
-CORNERS = 0.4  # ratio of the structure tensor's eigenvalues from which on a patch is much more than an edge
+@dataclass(frozen=True, kw_only=True)
+class ExampleSettings:
+    """Settings of the pairs of patches that are shown."""
+
+    count: int = 4
+    copies: tuple[float, ...] = (1 / 1.5, 1 / 2)
+    """Sizes of the copies, small enough that a patch differs visibly from what explains it."""
+    overview: int = 192
+    """Long side, in pixels, of the image that examples are searched in, at most."""
+    patch: int = 9
+    """Side of a patch there."""
+    queries: int = 1500
+    entries: int = 16_000
+    min_explained: float = 0.67
+    """Explained variance of an example."""
+    min_contrast: float = 0.4
+    """Contrast of what explains an example, relative to its own."""
+    distance: float = 2.5
+    """Distance between two examples, in sides of a patch."""
+    corner: float = 0.4
+    """Ratio of the structure tensor's eigenvalues from which on a patch counts as more than an edge."""
+
+
+SETTINGS = RecurrenceSettings()
+EXAMPLES = ExampleSettings()
 
 
 class Box(NamedTuple):
-    """A square of an image: where its upper left corner lies and its side, in pixels."""
+    """A square of an image: its upper left corner and its side, in pixels."""
 
     top: float
     left: float
@@ -59,41 +83,41 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """A patch, and the larger thing in the same image that it looks like."""
+    """A patch, and a larger place in the same image that resembles it."""
 
     patch: Box
     source: Box
-    """What it looks like, once it is shrunk by `scale`."""
+    """Resembles the patch once it is shrunk by `scale`."""
     scale: float
-    """Side of the patch in units of the source's."""
+    """Side of the patch relative to the source's."""
     explained: float
-    """Part of the patch's variance that the shrunk source explains, in [0, 1]."""
+    """Share of the patch's variance that the shrunk source explains, in [0, 1]."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Recurrence:
-    """How much of an image comes again in its own smaller copies."""
+    """How much of an image recurs in its own smaller copies."""
 
     map: Tensor
-    """(H, W) in [0, 1]: how well the detail around each pixel is explained, from 0 (no better than by chance, or there
-    is no detail) to 1 (perfectly)."""
+    """(H, W) in [0, 1]: how well the detail around each pixel is explained, from 0 (no better than by chance, or no
+    detail) to 1 (perfectly)."""
     score: float
     """The mean of the map."""
     detail: float
-    """The part of the image, in [0, 1], that has detail to be explained."""
+    """Share of the image, in [0, 1], that has detail to be explained."""
     pairs: tuple[Pair, ...]
-    """Examples, the most telling first."""
+    """Examples, the clearest first."""
 
 
 @torch.no_grad()
 def recurrence_of(image: Tensor, noise: float = 0.0) -> Recurrence:
     """Measure how well an image's smaller copies explain its patches.
 
-    Patches of 5x5 pixels of the brightness, without the plane that fits them best and brought to one contrast, are
-    looked for in copies of 4/5, 2/3 and 1/2 of the size, everywhere but at their own place. Slopes are left out
-    because interpolation explains them, too. Enlarged copies would have nothing to teach: what explains a patch there
-    has less detail than the patch itself. Of large images a regular grid of patches is looked for, in a random part of
-    the copies' patches; the search is nearly exact. The same image gives the same bytes.
+    5x5 patches of the luma, without their best-fitting plane and normalised in contrast, are searched for in copies of
+    4/5, 2/3 and 1/2 of the size, everywhere but at their own place. Planes are left out because interpolation explains
+    them too. Enlarged copies would have nothing to teach: they have less detail than the image. Of large images a
+    regular grid of patches is searched for, among a random sample of the copies' patches. The same image gives the
+    same bytes.
 
     Args:
         image: (1, C, H, W) in [0, 1], on any device.
@@ -106,46 +130,48 @@ def recurrence_of(image: Tensor, noise: float = 0.0) -> Recurrence:
         raise InputError(f"recurrence needs one image, (1, C, H, W), got {tuple(image.shape)}; give one at a time")
     if not 0 <= noise < math.inf:
         raise InputError(f"noise is a standard deviation, 0 or more, got {noise}")
-    light = _brightness(image)
+    planes = image.detach().cpu().float()
+    light = (linear_luma(planes) if planes.shape[1] == 3 else planes.mean(1, keepdim=True))[0, 0]
     height, width = light.shape
-    if min(height, width) < 2 * PATCH:  # its smallest copy holds no patch
+    if min(height, width) < 2 * SETTINGS.patch:  # its smallest copy holds no patch
         return Recurrence(map=torch.zeros(height, width), score=0.0, detail=0.0, pairs=())
     rows, columns = _grid(height, width)
-    queries = _patches_at(light, rows.repeat_interleave(len(columns)), columns.repeat(len(rows)), 1.0, PATCH)
-    is_detailed = queries.contrast > max(LEAST_DETAIL, LOUD * noise)
-    entries = _entries(light, COPIES, PATCH, ENTRIES, max(LEAST_ENTRY, noise))
+    queries = _patches_at(light, rows.repeat_interleave(len(columns)), columns.repeat(len(rows)), 1.0, SETTINGS.patch)
+    min_detail = max(SETTINGS.min_detail, SETTINGS.noise_sigmas * noise)
+    is_detailed = queries.contrast > min_detail
+    entries = _entries(light, SETTINGS, max(SETTINGS.min_entry_detail, noise))
     explained = torch.zeros(len(is_detailed))
-    match = _nearest(queries.only(is_detailed), entries, reach=PATCH)
-    explained[is_detailed] = ((match.explained - CHANCE) / (1 - CHANCE)).clamp(min=0)
+    match = _nearest(queries.only(is_detailed), entries, reach=SETTINGS.patch)
+    explained[is_detailed] = ((match.explained - SETTINGS.chance) / (1 - SETTINGS.chance)).clamp(min=0)
     coarse = explained.view(1, 1, len(rows), len(columns))
     fine = F.interpolate(coarse, (height, width), mode="bilinear")[0, 0].clamp(0, 1)
     return Recurrence(
         map=fine,
         score=float(fine.double().mean()),
         detail=float(is_detailed.double().mean()),
-        pairs=_examples(light, max(LEAST_DETAIL, LOUD * noise)),
+        pairs=_examples(light, min_detail),
     )
 
 
 def steps_for(score: float, steps: int) -> int:
-    """Return how many of a method's steps an image of this score is worth: all of them from a score of 0.4 on."""
-    return math.ceil(steps * min(1.0, max(0.0, score) / MUCH))
+    """Number of a method's steps that an image of this score is worth: all of them from a score of 0.4 on."""
+    return math.ceil(steps * min(1.0, max(0.0, score) / SETTINGS.full_score))
 
 
 class _Patches(NamedTuple):
-    """Patches as points that lie the nearer, the better one explains the other."""
+    """Patches as points of the unit sphere, which are the closer the better one explains the other."""
 
     points: Tensor
-    """(n, side^2) of length 1, without the plane that fits them best."""
+    """(n, side^2) of length 1, without their best-fitting plane."""
     contrast: Tensor
-    """(n,): standard deviations beside that plane, before they had length 1."""
+    """(n,): standard deviations beside that plane, before normalisation."""
     centres: Tensor
     """(n, 2): rows and columns in the image, in pixels."""
     scales: Tensor
-    """(n,): sizes of the copies that they are of."""
+    """(n,): sizes of their copies."""
 
     def only(self, which: Tensor) -> _Patches:
-        """Return some of them, by number or by truth values."""
+        """A selection, by index or by mask."""
         return _Patches(*(field[which] for field in self))
 
 
@@ -153,30 +179,22 @@ class _Match(NamedTuple):
     explained: Tensor
     """(n,) in [0, 1], 0 where nothing was found."""
     entry: Tensor
-    """(n,): the number of what explains it."""
-
-
-def _brightness(image: Tensor) -> Tensor:
-    """Return (H, W) on the CPU; of other than three bands their mean."""
-    planes = image[0].detach().cpu().float()
-    if len(planes) != 3:
-        return planes.mean(0)
-    return sum(weight * plane for weight, plane in zip(LUMA, planes, strict=True))
+    """(n,): index of what explains it."""
 
 
 def _grid(height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Return the rows and columns of the corners of the patches that are looked for, evenly over the image."""
-    spacing = max(1.0, math.sqrt(height * width / QUERIES))
+    """Rows and columns of the corners of the patches to search for, evenly over the image."""
+    spacing = max(1.0, math.sqrt(height * width / SETTINGS.queries))
     axes = []
     for length in (height, width):
         count = max(1, int(length / spacing))
         middles = (torch.arange(count, dtype=torch.float64) + 0.5) * length / count
-        axes.append((middles - PATCH / 2).round().long().clamp(0, length - PATCH))
+        axes.append((middles - SETTINGS.patch / 2).round().long().clamp(0, length - SETTINGS.patch))
     return axes[0], axes[1]
 
 
 def _patches_at(plane: Tensor, rows: Tensor, columns: Tensor, scale: float, side: int) -> _Patches:
-    """Cut the patches whose upper left corners are given out of a copy of the size `scale`."""
+    """Cut patches out of a copy of the size `scale` at the given upper left corners."""
     values = plane.unfold(0, side, 1).unfold(1, side, 1)[rows, columns].flatten(1)
     plane_basis = _plane_basis(side)
     values = values - values @ plane_basis.mT @ plane_basis
@@ -187,92 +205,73 @@ def _patches_at(plane: Tensor, rows: Tensor, columns: Tensor, scale: float, side
 
 
 def _plane_basis(side: int) -> Tensor:
-    """Return (3, side^2): a constant, a vertical and a horizontal slope, orthogonal and of length 1."""
+    """(3, side^2): a constant, a vertical and a horizontal slope, orthonormal."""
     slope = torch.arange(side, dtype=torch.float32) - (side - 1) / 2
     level = torch.ones(side)
     rows = torch.stack([torch.outer(a, b).flatten() for a, b in ((level, level), (slope, level), (level, slope))])
     return rows / rows.norm(dim=1, keepdim=True)
 
 
-def _entries(light: Tensor, copies: Sequence[float], side: int, most: int, least_contrast: float) -> _Patches:
-    """Return patches of the copies: all that have contrast, or as many of each at random as may be."""
+def _entries(light: Tensor, settings: RecurrenceSettings | ExampleSettings, min_contrast: float) -> _Patches:
+    """Patches of the copies that have contrast; of large copies a random sample."""
+    side, share = settings.patch, settings.entries // len(settings.copies)
     found = []
-    for number, scale in enumerate(copies):
+    for number, scale in enumerate(settings.copies):
         copy = resize(light, scale)
         places = (copy.shape[0] - side + 1, copy.shape[1] - side + 1)
         if min(places) < 1:
             continue
-        count, share = places[0] * places[1], most // len(copies)
+        count = places[0] * places[1]
         chosen = torch.arange(count)
         if count > share:
             chosen = torch.randint(count, (share,), generator=generator_of(0, side, number))
         patches = _patches_at(copy, chosen // places[1], chosen % places[1], scale, side)
-        found.append(patches.only(patches.contrast > least_contrast))
+        found.append(patches.only(patches.contrast > min_contrast))
     return _Patches(*(torch.cat(fields) for fields in zip(*found, strict=True)))
 
 
 def _nearest(queries: _Patches, entries: _Patches, reach: float) -> _Match:
     """Find for each patch the entry that explains it best, from further away than `reach` pixels.
 
-    The squared distance d of two points of length 1 is 2 - 2 cos, and cos^2 is the part of the one's variance that
-    the other, times the best factor, explains. That factor has to be positive.
+    The squared cosine of two points is the share of the one's variance that the other, times the best factor, explains.
+    That factor has to be positive.
     """
-    count = min(CANDIDATES, len(entries.points))
-    if count == 0 or len(queries.points) == 0:
+    if len(entries.points) == 0 or len(queries.points) == 0:
         return _Match(torch.zeros(len(queries.points)), torch.zeros(len(queries.points), dtype=torch.long))
-    search = _searched_exactly if faiss is None else _searched_fast
-    likeness, numbers = search(entries.points, queries.points, count)
+    groups = entries.points.mT.tensor_split(min(SETTINGS.groups, len(entries.points)), dim=1)
+    starts = torch.tensor([0, *(group.shape[1] for group in groups[:-1])]).cumsum(0)
+    found = [torch.stack(part) for part in zip(*((queries.points @ group).max(1) for group in groups), strict=True)]
+    likeness, numbers = found[0].mT, (found[1] + starts[:, None]).mT
     gaps = (entries.centres[numbers] - queries.centres[:, None]).abs().amax(2)
     best, place = likeness.where(gaps > reach, -1.0).max(1)
     return _Match(best.clamp(0, 1).square(), numbers.gather(1, place[:, None])[:, 0])
 
 
-def _searched_fast(points: Tensor, queries: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Return the `count` greatest inner products with each query, (n, count), and whose they are, nearly exactly."""
-    faiss.omp_set_num_threads(torch.get_num_threads())
-    cells = max(1, min(CELLS, len(points) // CELL_LEAST))
-    length = points.shape[1]
-    index = faiss.IndexIVFFlat(faiss.IndexFlatIP(length), length, cells, faiss.METRIC_INNER_PRODUCT)
-    index.cp.min_points_per_centroid = 1  # a few points are enough where there are no more; it would say so on stderr
-    some = points[:: max(1, len(points) // (CELL_LEAST * cells))].contiguous()
-    index.train(some.numpy())
-    index.add(points.numpy())
-    index.nprobe = PROBED
-    likeness, numbers = index.search(queries.numpy(), count)
-    return torch.from_numpy(likeness), torch.from_numpy(numbers)
-
-
-def _searched_exactly(points: Tensor, queries: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Return what `_searched_fast` does, without faiss, in five times its time."""
-    found = [(part @ points.mT).topk(count, dim=1) for part in queries.split(256)]
-    return torch.cat([f.values for f in found]), torch.cat([f.indices for f in found])
-
-
-def _examples(light: Tensor, least_contrast: float) -> tuple[Pair, ...]:
-    """Return pairs to show: detailed, more than a straight edge, well explained, from different places."""
-    zoom = min(1.0, OVERVIEW / max(light.shape))
+def _examples(light: Tensor, min_contrast: float) -> tuple[Pair, ...]:
+    """Pairs to show: detailed, more than a straight edge, well explained, from different places."""
+    zoom = min(1.0, EXAMPLES.overview / max(light.shape))
     small = light if zoom == 1 else resize(light, zoom)
-    side = EXAMPLE_PATCH
+    side = EXAMPLES.patch
     if min(small.shape) < 2 * side:
         return ()
     places = (small.shape[0] - side + 1, small.shape[1] - side + 1)
-    chosen = torch.randint(places[0] * places[1], (EXAMPLE_QUERIES,), generator=generator_of(0, side, -1))
+    chosen = torch.randint(places[0] * places[1], (EXAMPLES.queries,), generator=generator_of(0, side, -1))
     patches = _patches_at(small, chosen // places[1], chosen % places[1], 1.0, side)
-    patches = patches.only(patches.contrast > least_contrast)
-    entries = _entries(small, EXAMPLE_COPIES, side, EXAMPLE_ENTRIES, least_contrast)
-    match = _nearest(patches, entries, reach=APART * side)
-    worth = match.explained * patches.contrast.sqrt() * (_isotropy(patches.points) / CORNERS).clamp(max=1)
-    worth = worth.where(match.explained > LEAST_LIKENESS, 0.0)
+    patches = patches.only(patches.contrast > min_contrast)
+    entries = _entries(small, EXAMPLES, min_contrast)
+    match = _nearest(patches, entries, reach=EXAMPLES.distance * side)
+    worth = match.explained * patches.contrast.sqrt() * (_isotropy(patches.points) / EXAMPLES.corner).clamp(max=1)
+    worth = worth.where(match.explained > EXAMPLES.min_explained, 0.0)
     if len(entries.contrast):
-        worth = worth.where(entries.contrast[match.entry] > LEAST_CONTRAST * patches.contrast, 0.0)
+        worth = worth.where(entries.contrast[match.entry] > EXAMPLES.min_contrast * patches.contrast, 0.0)
     pairs: list[Pair] = []
     taken = torch.empty(0, 2)
     for number in worth.argsort(descending=True, stable=True).tolist():
-        if len(pairs) == EXAMPLES or worth[number] == 0:
+        if len(pairs) == EXAMPLES.count or worth[number] == 0:
             break
         entry = int(match.entry[number])
         ends = torch.stack([patches.centres[number], entries.centres[entry]])
-        if len(taken) and float((ends[:, None] - taken).abs().amax(2).min()) < APART * side:
+        if len(taken) and float((ends[:, None] - taken).abs().amax(2).min()) < EXAMPLES.distance * side:
             continue
         taken = torch.cat([taken, ends])
         scale = float(entries.scales[entry])
@@ -286,7 +285,7 @@ def _examples(light: Tensor, least_contrast: float) -> tuple[Pair, ...]:
 
 
 def _isotropy(points: Tensor) -> Tensor:
-    """Return the ratio of the structure tensor's eigenvalues: 0 for straight edges, up to 1 for what has corners."""
+    """Ratio of the structure tensor's eigenvalues: 0 for straight edges, up to 1 for corners."""
     side = math.isqrt(points.shape[1])
     values = points.view(-1, side, side)
     dx = (values[:, 1:-1, 2:] - values[:, 1:-1, :-2]).flatten(1)
