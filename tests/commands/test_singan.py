@@ -28,7 +28,7 @@ from innersr.metrics.sifid import STEM
 from innersr.networks.checkpoints import load_checkpoint
 from innersr.singan.folder.files import load_folder
 from innersr.singan.learn import make_settings
-from innersr.singan.settings import PRESETS, SinGAN, described
+from innersr.singan.settings import SINGAN_PRESETS, SinGAN, described
 from innersr.singan.training.scale import ScaleLearner
 
 COMMANDS = ["train", "sample", "paint", "edit", "harmonize", "animate", "score", "report"]
@@ -158,7 +158,7 @@ def test_the_document_has_every_setting_of_both_presets():
     table = {name: values for name, *values in rows}
     expected = {}
     for field in fields(SinGAN):
-        values = [getattr(SinGAN(**PRESETS[preset]), field.name) for preset in ("fast", "paper")]
+        values = [getattr(SinGAN(**SINGAN_PRESETS[preset]), field.name) for preset in ("fast", "paper")]
         said = {True: "yes", False: "no", (): ""}
         expected[field.name] = [
             said[value] if isinstance(value, bool | tuple) else f"{value:g}" if isinstance(value, float) else str(value)
@@ -314,8 +314,8 @@ def test_the_same_seed_gives_the_same_samples():
         (["--scale", "1x2", "--start-scale", "2"], (2 * WIDTH, HEIGHT)),
     ],
 )
-def test_samples_have_the_size_that_is_asked_for(asked, size):
-    (record,) = records("sample", "model", "-o", "a.png", *asked)
+def test_samples_have_the_size_that_is_asked_for(correction, size):
+    (record,) = records("sample", "model", "-o", "a.png", *correction)
     assert size_of("a.png") == tuple(record["size"]) == size
 
 

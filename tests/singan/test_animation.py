@@ -8,7 +8,7 @@ from innersr.errors import Cancelled, InputError
 from innersr.physics.resize import resize
 from innersr.run import Run
 from innersr.singan.animation import _Walk, animate
-from innersr.singan.fit import begun
+from innersr.singan.fit import untrained_model
 
 ROUNDING = 1e-5  # float32: noise of about 1, some dozen steps on its way
 
@@ -74,8 +74,8 @@ def test_an_open_walk_does_not_come_back():
 
 
 def test_an_open_walk_begins_beside_the_picture():
-    shown, rebuilt = film(loop=False, frames=16), trained().reconstruct()
-    assert distance(shown[:1], rebuilt) < distance(shown[8:], rebuilt) / 2
+    shown, reconstruction = film(loop=False, frames=16), trained().reconstruct()
+    assert distance(shown[:1], reconstruction) < distance(shown[8:], reconstruction) / 2
 
 
 @pytest.mark.parametrize("start", [0, 1, 2])
@@ -85,8 +85,8 @@ def test_the_strongest_walk_shows_the_picture_itself(start):
 
 
 def test_a_weaker_walk_moves_farther_from_the_picture():
-    rebuilt = trained().reconstruct()
-    near, middle, far = (distance(film(strength=strength), rebuilt) for strength in (0.1, 0.5, 2))
+    reconstruction = trained().reconstruct()
+    near, middle, far = (distance(film(strength=strength), reconstruction) for strength in (0.1, 0.5, 2))
     assert 0 < near < middle < far
 
 
@@ -105,8 +105,8 @@ def test_at_another_size_the_coarsest_scale_moves_at_its_own_and_is_stretched(si
     model = trained()
     coarse = model.generate(lambda *_: model.code(), model.sizes[0], stop=1)
     sizes = model.sizes_for(size)
-    below = resize(coarse, size=sizes[1]).clamp(-1, 1)
-    expected = model.generate(lambda _, size: torch.zeros(1, 3, *size), sizes, below=below, start=1)
+    coarse = resize(coarse, size=sizes[1]).clamp(-1, 1)
+    expected = model.generate(lambda _, size: torch.zeros(1, 3, *size), sizes, coarse=coarse, start=1)
     shown = film(strength=0, size=size, frames=2)
     assert shown.shape == (2, 3, *size)
     assert torch.equal(shown, expected.expand_as(shown))
@@ -115,8 +115,8 @@ def test_at_another_size_the_coarsest_scale_moves_at_its_own_and_is_stretched(si
 def test_at_another_size_the_scales_that_stand_still_are_stretched():
     model, size = trained(), (40, 30)
     sizes = model.sizes_for(size)
-    below = resize(model.reconstruct(scales=2), size=sizes[2])
-    expected = model.generate(lambda _, size: torch.zeros(1, 3, *size), sizes, below=below, start=2)
+    coarse = resize(model.reconstruct(scales=2), size=sizes[2])
+    expected = model.generate(lambda _, size: torch.zeros(1, 3, *size), sizes, coarse=coarse, start=2)
     assert torch.equal(film(strength=0, start=2, size=size, frames=1), expected)
 
 
@@ -154,8 +154,8 @@ def test_frames_are_made_as_they_are_asked_for():
 
 
 def test_a_loop_can_be_cancelled_before_its_first_frame():
-    asked = itertools.count()
-    frames = animate(trained(), frames=10**9, run=Run(device="cpu", cancelled=lambda: next(asked) > 5))
+    correction = itertools.count()
+    frames = animate(trained(), frames=10**9, run=Run(device="cpu", cancelled=lambda: next(correction) > 5))
     with pytest.raises(Cancelled):
         next(frames)
 
@@ -184,4 +184,4 @@ def test_wrong_settings_are_refused_at_once(settings, message):
 
 def test_an_unfinished_model_is_refused():
     with pytest.raises(InputError, match="finish the training first"):
-        animate(begun([picture()], TINY, seed=0))
+        animate(untrained_model([picture()], TINY, seed=0))

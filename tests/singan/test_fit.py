@@ -12,14 +12,14 @@ import torch
 from helpers.singan import RUN, picture, tiny
 from innersr.errors import Cancelled, InnersrError, InputError
 from innersr.singan import fit as fitting
-from innersr.singan.fit import Watch, fit
+from innersr.singan.fit import Callbacks, fit
 from innersr.singan.folder import files
 from innersr.singan.folder.files import ModelFolder, load_folder, load_model
 from innersr.singan.folder.log import read_lines
 from innersr.singan.settings import FIELD
 from innersr.singan.training import crop_size as crops
 from innersr.singan.training import scale as learning
-from innersr.singan.training.crop_size import SHARE, STEP_BYTES, affordable
+from innersr.singan.training.crop_size import SHARE, STEP_BYTES, fit_crop_to_memory
 
 CPU = torch.device("cpu")
 # Three scales, of which the third has another width and begins with weights of its own.
@@ -57,19 +57,19 @@ def learn(path, settings=SETTINGS, run=RUN, **others):
 
 def stop_after(count):
     """Return what tells to stop after so many iterations."""
-    asked = iter([False] * (count - 1) + [True] * 100)
-    return lambda: next(asked)
+    correction = iter([False] * (count - 1) + [True] * 100)
+    return lambda: next(correction)
 
 
 def kill_after(count):
     """Return what kills the training after so many iterations."""
-    asked = iter(range(1, 100))
+    correction = iter(range(1, 100))
 
-    def watch(_learner, _losses):
-        if next(asked) == count:
+    def callbacks(_learner, _losses):
+        if next(correction) == count:
             raise Killed
 
-    return Watch(iteration=watch)
+    return Callbacks(iteration=callbacks)
 
 
 def logged(path):
@@ -90,7 +90,7 @@ def assert_same_bytes(path, straight):
 def test_a_training_killed_within_a_scale_resumes_to_the_same_bytes(tmp_path, straight, count):
     path = tmp_path / "model"
     with pytest.raises(Killed):
-        learn(path, watch=kill_after(count))
+        learn(path, callbacks=kill_after(count))
     model = learn(path, resume=True)
     assert_same_bytes(path, straight)
     assert torch.equal(model.sample(SAMPLES), load_model(straight).sample(SAMPLES))
@@ -102,8 +102,8 @@ def test_a_training_that_was_told_to_stop_resumes_from_that_very_iteration(tmp_p
     unfinished = learn(path, should_stop=stop_after(count))
     assert not unfinished.is_complete and len(unfinished.scales) == (count - 1) // 5
     iterations = []
-    watch = Watch(iteration=lambda learner, _: iterations.append((learner.index, learner.iteration)))
-    learn(path, resume=True, watch=watch)
+    callbacks = Callbacks(iteration=lambda learner, _: iterations.append((learner.index, learner.iteration)))
+    learn(path, resume=True, callbacks=callbacks)
     assert iterations == [(scale, it) for scale in range(3) for it in range(1, 6)][count:]
     assert_same_bytes(path, straight)
     assert [(line["scale"], line["iteration"]) for line in logged(path)] == [
@@ -148,8 +148,8 @@ def test_what_a_kill_left_half_written_is_removed(tmp_path, straight):
 
 def test_a_finished_training_resumes_to_itself(tmp_path, straight):
     path = shutil.copytree(straight, tmp_path / "model")
-    watch = Watch(iteration=lambda *_: pytest.fail("it learns again"))
-    assert learn(path, resume=True, watch=watch).is_complete
+    callbacks = Callbacks(iteration=lambda *_: pytest.fail("it learns again"))
+    assert learn(path, resume=True, callbacks=callbacks).is_complete
     assert_same_bytes(path, straight)
 
 
@@ -161,9 +161,9 @@ def test_without_a_folder_the_same_is_learnt_and_nothing_is_written(tmp_path, st
 
 
 def test_a_cancelled_training_can_be_resumed(tmp_path, straight):
-    asked = iter([False] * 8 + [True])
+    correction = iter([False] * 8 + [True])
     with pytest.raises(Cancelled):
-        learn(tmp_path / "model", run=dataclasses.replace(RUN, cancelled=lambda: next(asked)))
+        learn(tmp_path / "model", run=dataclasses.replace(RUN, cancelled=lambda: next(correction)))
     learn(tmp_path / "model", resume=True)
     assert_same_bytes(tmp_path / "model", straight)
 
@@ -206,7 +206,7 @@ def test_losses_that_are_no_numbers_end_the_training(tmp_path):
         next(learner.critic.parameters()).data.fill_(math.nan)
 
     with pytest.raises(InnersrError, match="no longer numbers at iteration 2 of scale 0; train anew with a smaller"):
-        learn(tmp_path / "model", watch=Watch(iteration=spoil))
+        learn(tmp_path / "model", callbacks=Callbacks(iteration=spoil))
     assert files.load_state(tmp_path / "model", load_folder(tmp_path / "model")).iteration == 0
 
 
@@ -215,8 +215,8 @@ def test_losses_that_are_no_numbers_end_the_training(tmp_path):
 
 def test_the_log_has_the_mean_losses_of_every_scale(tmp_path):
     seen = []
-    watch = Watch(iteration=lambda _, losses: seen.append([float(loss) for loss in losses]))
-    learn(tmp_path / "model", watch=watch)
+    callbacks = Callbacks(iteration=lambda _, losses: seen.append([float(loss) for loss in losses]))
+    learn(tmp_path / "model", callbacks=callbacks)
     lines = read_lines(tmp_path / "model" / files.LOG)
     assert [(line["scale"], line["iteration"]) for line in lines] == [(s, it) for s in range(3) for it in (2, 4, 5)]
     for line, first, count in zip(lines, [0, 2, 4, 5, 7, 9, 10, 12, 14], [2, 2, 1] * 3, strict=True):
@@ -259,7 +259,7 @@ def test_progress_names_the_scale_and_its_loss(tmp_path):
 
 def test_a_watch_sees_the_model_after_every_scale():
     counts = []
-    fit([picture()], QUICK, RUN, watch=Watch(scale=lambda model: counts.append(len(model.scales))))
+    fit([picture()], QUICK, RUN, callbacks=Callbacks(scale=lambda model: counts.append(len(model.scales))))
     assert counts == [1, 2]
 
 
@@ -269,7 +269,7 @@ def test_another_version_is_said_as_a_training_is_resumed(tmp_path, monkeypatch)
         patch.setattr("innersr.singan.folder.record.version", lambda _: "0.0.1")
         learn(path, should_stop=stop_after(2))
     notes = []
-    learn(path, resume=True, watch=Watch(note=notes.append), should_stop=stop_after(1))
+    learn(path, resume=True, callbacks=Callbacks(note=notes.append), should_stop=stop_after(1))
     assert len(notes) == 1 and notes[0].startswith("begun with cpu, innersr 0.0.1, torch 0.0.1, goes on with cpu, ")
 
 
@@ -280,30 +280,30 @@ def test_crops_are_as_large_as_a_quarter_of_the_memory_allows(monkeypatch):
     settings, sizes = tiny(width=8, doubling=0), [[(40, 50), (80, 100)]]
     pixel = STEP_BYTES * (4 * 8 + 3)
     monkeypatch.setattr(crops, "free_memory", lambda _: SHARE * pixel * 60 * 60)
-    smaller, sentence = affordable(settings, sizes, 3, CPU)
+    smaller, sentence = fit_crop_to_memory(settings, sizes, 3, CPU)
     assert smaller == dataclasses.replace(settings, crop=60)
     assert sentence.startswith("a step at 100x80 pixels would need about ")
     assert sentence.endswith("steps learn from crops of 60x60 pixels instead")
     monkeypatch.setattr(crops, "free_memory", lambda _: SHARE * pixel * 80 * 100)
-    assert affordable(settings, sizes, 3, CPU) == (settings, "")
+    assert fit_crop_to_memory(settings, sizes, 3, CPU) == (settings, "")
 
 
 def test_crops_fit_the_widest_scale_and_are_never_larger_than_asked(monkeypatch):
     sizes = [[(90, 90), (100, 100)], [(90, 95), (100, 100)]]
     settings = tiny(width=8, doubling=1)  # 8 features, then 16
     monkeypatch.setattr(crops, "free_memory", lambda _: SHARE * STEP_BYTES * (4 * 16 + 3) * 50 * 50)
-    assert affordable(settings, sizes, 3, CPU)[0].crop == 50
+    assert fit_crop_to_memory(settings, sizes, 3, CPU)[0].crop == 50
     cropped = dataclasses.replace(settings, crop=40)
-    assert affordable(cropped, sizes, 3, CPU) == (cropped, "")
+    assert fit_crop_to_memory(cropped, sizes, 3, CPU) == (cropped, "")
     monkeypatch.setattr(crops, "free_memory", lambda _: 0)
-    assert affordable(cropped, sizes, 3, CPU)[0].crop == FIELD
+    assert fit_crop_to_memory(cropped, sizes, 3, CPU)[0].crop == FIELD
 
 
 def test_crops_that_memory_asks_for_are_said_and_kept_as_a_training_is_resumed(tmp_path, monkeypatch):
     path, notes = tmp_path / "model", []
     with monkeypatch.context() as patch:
         patch.setattr(crops, "free_memory", lambda _: SHARE * STEP_BYTES * (4 * 4 + 3) * 14 * 14)
-        learn(path, QUICK, watch=Watch(note=notes.append), should_stop=stop_after(1))
+        learn(path, QUICK, callbacks=Callbacks(note=notes.append), should_stop=stop_after(1))
         assert len(notes) == 1 and notes[0].endswith("14x14 pixels instead")
         with pytest.warns(UserWarning, match="14x14 pixels instead"):
             learn(None, QUICK, should_stop=stop_after(1))

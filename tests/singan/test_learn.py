@@ -9,7 +9,7 @@ import innersr
 from helpers.singan import RUN, TINY
 from innersr.images.image import Image
 from innersr.singan.learn import make_settings
-from innersr.singan.settings import PRESETS, SinGAN
+from innersr.singan.settings import SINGAN_PRESETS, SinGAN
 
 LEVELS = (torch.rand(20, 24, 3, generator=torch.Generator().manual_seed(2)) * 255).byte().numpy()
 
@@ -72,9 +72,9 @@ def test_what_holds_no_picture_is_refused(tmp_path):
         innersr.learn_picture(np.zeros((20, 24), np.uint8))
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", SINGAN_PRESETS)
 def test_presets_are_settings(preset):
-    assert make_settings(preset) == SinGAN(**PRESETS[preset])
+    assert make_settings(preset) == SinGAN(**SINGAN_PRESETS[preset])
 
 
 def test_settings_are_read_from_text():

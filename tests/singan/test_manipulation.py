@@ -21,9 +21,16 @@ from innersr.singan.masks import soft_mask
 from innersr.singan.model import Scale
 from innersr.singan.networks import add_residual, padded, run_layers
 from innersr.singan.palette import to_palette
-from innersr.singan.pyramid import pictures_of, seen_at
-from innersr.singan.training.coarse_inputs import ScalesBelow
-from innersr.singan.training.fine_tuning import InColours, InPalette, fine_tune, fit_to_palette, recoloured, unfolded
+from innersr.singan.pyramid import low_passed_at, pictures_of
+from innersr.singan.training.coarse_inputs import TrainedScales
+from innersr.singan.training.fine_tuning import (
+    PaletteInputs,
+    RecolouredInputs,
+    fine_tune,
+    fit_to_palette,
+    recoloured,
+    trainable_stack,
+)
 from innersr.singan.training.scale import ScaleLearner
 
 ROUNDING = 1e-5  # float32 sums of some hundred products
@@ -70,7 +77,7 @@ def test_results_have_the_size_of_the_picture_that_is_given(sides):
 def test_generators_that_add_nothing_give_the_painting_as_the_scale_sees_it():
     model, painting = silent(trained()), picture(seed=9)
     last = len(model.scales) - 1
-    expected = seen_at(painting, model.sizes[0], last)
+    expected = low_passed_at(painting, model.sizes[0], last)
     assert torch.equal(paint(model, painting, last, RUN), expected)
     palette = torch.tensor([[-0.5, 0.0, 0.5], [0.4, 0.3, -0.2]])
     assert torch.equal(paint(model, painting, last, RUN, palette=palette), to_palette(expected, palette))
@@ -180,11 +187,11 @@ def test_a_quantized_painting_is_painted_by_the_model_that_learnt_few_colours():
 def test_what_a_scale_refines_has_the_colours_of_the_palette():
     model, palette = trained(), torch.tensor([[-0.5, 0.0, 0.5], [0.4, 0.3, -0.2], [0.1, 0.1, 0.1]])
     trunk = dataclasses.replace(model, scales=model.scales[:2])
-    source = ScalesBelow(trunk, torch.device("cpu"))
-    below = InPalette(source, palette)
+    source = TrainedScales(trunk, torch.device("cpu"))
+    coarse = PaletteInputs(source, palette)
     for x, plain in (
-        (below.fake(0, generator_of(1)), source.fake(0, generator_of(1))),
-        (below.rebuilt(0), source.rebuilt(0)),
+        (coarse.fake(0, generator_of(1)), source.fake(0, generator_of(1))),
+        (coarse.reconstruction(0), source.reconstruction(0)),
     ):
         assert torch.equal(x, to_palette(plain, palette))
         assert len(x[0].flatten(1).mT.unique(dim=0)) <= 3
@@ -233,10 +240,10 @@ def test_fine_tuning_learns_of_several_pictures():
 def test_the_composite_is_refined_in_other_colours():
     model, composite = silent(trained()), picture(sides=(30, 36), seed=9)
     sizes = model.sizes[0]
-    expected = seen_at(recoloured(composite, generator_of(5)), sizes, 2)
-    at_its_scale = InColours(dataclasses.replace(model, scales=model.scales[:2]), composite, 2)
+    expected = low_passed_at(recoloured(composite, generator_of(5)), sizes, 2)
+    at_its_scale = RecolouredInputs(dataclasses.replace(model, scales=model.scales[:2]), composite, 2)
     assert torch.equal(at_its_scale.fake(0, generator_of(5)), expected)
-    above = InColours(dataclasses.replace(model, scales=model.scales[:3]), composite, 2)
+    above = RecolouredInputs(dataclasses.replace(model, scales=model.scales[:3]), composite, 2)
     assert above.fake(0, generator_of(5)).shape[-2:] == sizes[3]
 
 
@@ -258,10 +265,10 @@ def test_pixels_of_one_colour_get_one_other_colour(channels):
 @pytest.mark.parametrize("settings", [tiny(), tiny(block_widths=(4, 3, 4, 5, 4))])
 def test_unfolded_layers_make_what_the_folded_ones_do(settings):
     scale = trained(settings=settings).scales[2]
-    stack, below = unfolded(scale.layers), picture()
+    stack, coarse = trainable_stack(scale.layers), picture()
     with torch.no_grad():
-        made = add_residual(stack, padded(below), below)
-    assert torch.allclose(made, run_layers(scale.layers, padded(below), below), atol=ROUNDING)
+        made = add_residual(stack, padded(coarse), coarse)
+    assert torch.allclose(made, run_layers(scale.layers, padded(coarse), coarse), atol=ROUNDING)
     assert all(
         torch.equal(a, b) for x, y in zip(stack.folded(), scale.layers, strict=True) for a, b in zip(x, y, strict=True)
     )
@@ -271,7 +278,7 @@ def test_a_generator_without_norms_goes_on_learning_and_is_finished_as_it_is():
     model = trained()
     trunk = dataclasses.replace(model, scales=model.scales[:2])
     real = pictures_of(picture(), model.sizes[0])[2]
-    learner = ScaleLearner(trunk, [real], RUN, generator=unfolded(model.scales[2].layers))
+    learner = ScaleLearner(trunk, [real], RUN, generator=trainable_stack(model.scales[2].layers))
     assert same(learner.finished(), Scale(model.scales[2].layers, learner.amplitude))
     learner.iterate()
     changed = learner.finished()

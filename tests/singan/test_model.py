@@ -40,8 +40,10 @@ def test_samples_have_any_size_and_aspect_from_any_start_scale(start, size):
 
 def test_from_a_finer_scale_a_sample_follows_the_picture():
     model = trained()
-    rebuilt = model.reconstruct()
-    follows, free = (float((model.sample(4, start=start, run=RUN) - rebuilt).square().mean()) for start in (LAST, 0))
+    reconstruction = model.reconstruct()
+    follows, free = (
+        float((model.sample(4, start=start, run=RUN) - reconstruction).square().mean()) for start in (LAST, 0)
+    )
     assert follows < 0.5 * free
 
 
@@ -52,10 +54,10 @@ def test_a_wrapped_sample_continues_on_its_other_side(wrap, start):
     model, size = trained(), (20, 24)
     wraps = wraps_of(wrap)
     scale, noise = model.scales[LAST], model.random_noise(3, 0)(LAST, size)
-    below = resize(noise[..., :10, :12], size=size, wrap=wraps).clamp(-1, 1)
+    coarse = resize(noise[..., :10, :12], size=size, wrap=wraps).clamp(-1, 1)
     shifts = (7 * wraps[0], 5 * wraps[1])
-    rolled = advance(scale, below.roll(shifts, (-2, -1)), noise.roll(shifts, (-2, -1)), wraps)
-    assert torch.allclose(rolled, advance(scale, below, noise, wraps).roll(shifts, (-2, -1)), atol=ROUNDING, rtol=0)
+    rolled = advance(scale, coarse.roll(shifts, (-2, -1)), noise.roll(shifts, (-2, -1)), wraps)
+    assert torch.allclose(rolled, advance(scale, coarse, noise, wraps).roll(shifts, (-2, -1)), atol=ROUNDING, rtol=0)
     assert not torch.equal(model.sample(size=size, start=start, wrap=wrap, run=RUN), model.sample(size=size, run=RUN))
 
 

@@ -37,14 +37,14 @@ def test_a_pixel_depends_on_the_eleven_by_eleven_pixels_around_it(widths):
 @pytest.mark.parametrize("widths", [WIDTHS, BLOCKS])
 @pytest.mark.parametrize("norm", [True, False])
 def test_folded_layers_give_what_the_network_gives_in_evaluation(widths, norm):
-    network, x, below = stack(widths, norm=norm), noise(2, 3, 26, 23), noise(2, 3, 16, 13)
+    network, x, coarse = stack(widths, norm=norm), noise(2, 3, 26, 23), noise(2, 3, 16, 13)
     for _ in range(3):
         network(x)  # the norms note their statistics
     network.eval()
     with torch.no_grad():
-        expected = add_residual(network, x, below)
+        expected = add_residual(network, x, coarse)
     # Two orders of the same float32 sums.
-    assert torch.allclose(run_layers(network.folded(), x, below), expected, atol=1e-5, rtol=0)
+    assert torch.allclose(run_layers(network.folded(), x, coarse), expected, atol=1e-5, rtol=0)
 
 
 def test_the_border_is_grey_or_the_other_side():

@@ -12,16 +12,16 @@ from innersr.physics.resize import resize
 from innersr.singan.model import PictureModel
 from innersr.singan.patch_matching import (
     PatchMatching,
-    _look,
+    _patch_projector,
     _to_quantiles,
     _with_adjoint,
     colour_axes,
-    directions_of,
     match_patches,
+    random_projections,
 )
 from innersr.singan.patch_model import PatchModel, _grainy_noise, patch_model
 
-QUICK = PatchMatching(first_steps=6, steps=3, directions=16)
+QUICK = PatchMatching(first_steps=6, steps=3, projections=16)
 
 
 def model(channels=3, matching=QUICK, sides=(20, 24), **settings):
@@ -92,7 +92,7 @@ def test_colours_of_a_part_spread_over_a_result_of_another_size():
     # Values of two pictures together: half of the result becomes bright, half dark.
     dark, bright = torch.full((1, 1, 20, 20), -0.5), torch.full((1, 1, 20, 20), 0.5)
     start = 0.1 * torch.randn(1, 1, 26, 17, generator=seeded())
-    matching = PatchMatching(patch=1, directions=4)
+    matching = PatchMatching(patch=1, projections=4)
     made = match_patches(start, [dark, bright], matching, steps=30, wraps=(False, False), generator=seeded(), run=RUN)
     assert float((made > 0).float().mean()) == pytest.approx(0.5, abs=0.01)
     assert float((made.abs() - 0.5).abs().mean()) < 0.01
@@ -177,7 +177,7 @@ def test_quantiles_of_different_counts_are_interpolated():
 
 def test_directions_have_unit_length_and_half_are_local_contrasts():
     axes = torch.linalg.qr(torch.randn(3, 3, generator=seeded()))[0]
-    kernels = directions_of(40, 7, axes, seeded())
+    kernels = random_projections(40, 7, axes, seeded())
     assert torch.allclose(kernels.flatten(1).norm(dim=1), torch.ones(40), atol=1e-6)
     contrasts = kernels[:20]
     assert torch.allclose(contrasts.sum(dim=(2, 3)), torch.zeros(20, 3), atol=1e-5)
@@ -189,7 +189,7 @@ def test_directions_have_unit_length_and_half_are_local_contrasts():
 
 @pytest.mark.parametrize("side", [1, 2])
 def test_patches_too_small_for_contrasts_have_directions_too(side):
-    assert torch.allclose(directions_of(6, side, torch.eye(2), seeded()).flatten(1).norm(dim=1), torch.ones(6))
+    assert torch.allclose(random_projections(6, side, torch.eye(2), seeded()).flatten(1).norm(dim=1), torch.ones(6))
 
 
 def testcolour_axes_are_the_principal_ones():
@@ -204,21 +204,21 @@ def testcolour_axes_are_the_principal_ones():
 @pytest.mark.parametrize("wraps", [(False, False), (True, False), (True, True)])
 def test_wishes_go_back_to_the_pixels_that_were_looked_at(wraps):
     x, kernels = torch.randn(1, 2, 13, 17, generator=seeded()), torch.randn(3, 2, 5, 5, generator=seeded(1))
-    maps, adjoint = _with_adjoint(_look((13, 17), 5, 40, seeded(2), wraps), x, kernels)
+    maps, adjoint = _with_adjoint(_patch_projector((13, 17), 5, 40, seeded(2), wraps), x, kernels)
     wishes = torch.randn(maps.shape, generator=seeded(3))
     assert float((maps * wishes).sum()) == pytest.approx(float((x * adjoint(wishes)).sum()), rel=1e-4)
 
 
 def test_a_wrapping_axis_has_a_patch_at_every_place():
     x, kernels = torch.randn(1, 1, 9, 11, generator=seeded()), torch.ones(1, 1, 7, 7)
-    assert _look((9, 11), 7, 1000, seeded())(x, kernels).shape == (1, 1, 3, 5)
-    assert _look((9, 11), 7, 1000, seeded(), (True, True))(x, kernels).shape == (1, 1, 9, 11)
+    assert _patch_projector((9, 11), 7, 1000, seeded())(x, kernels).shape == (1, 1, 3, 5)
+    assert _patch_projector((9, 11), 7, 1000, seeded(), (True, True))(x, kernels).shape == (1, 1, 9, 11)
 
 
 def test_large_pictures_are_thinned_by_half_a_patch_at_most():
     x, kernels = torch.zeros(1, 1, 103, 103), torch.ones(1, 1, 7, 7)
-    assert _look((103, 103), 7, 10**6, seeded())(x, kernels).numel() == 97 * 97
-    least = _look((103, 103), 7, 1, seeded())(x, kernels).numel()
+    assert _patch_projector((103, 103), 7, 10**6, seeded())(x, kernels).numel() == 97 * 97
+    least = _patch_projector((103, 103), 7, 1, seeded())(x, kernels).numel()
     assert least in {24 * 24, 24 * 25, 25 * 25}  # every fourth row and column
 
 
@@ -231,11 +231,11 @@ def test_noise_is_smooth_and_of_variance_1(wraps):
 
 
 def test_sampling_can_be_cancelled_within_a_sample():
-    asked = []
+    correction = []
 
     def cancelled():
-        asked.append(True)
-        return len(asked) > 5
+        correction.append(True)
+        return len(correction) > 5
 
     with pytest.raises(Cancelled):
         model().sample(run=dataclasses.replace(RUN, cancelled=cancelled))

@@ -9,7 +9,7 @@ from innersr.errors import InputError
 from innersr.images.image import Image
 from innersr.images.io import read, save
 from innersr.images.metadata import Metadata
-from innersr.singan.pictures import Source, from_picture, source_of, to_picture
+from innersr.singan.pictures import PictureSource, from_picture, source_of, to_picture
 
 DEPTHS = {"uint8": 255, "uint16": 65535}
 SINGLE = 2e-7  # float32, relative: values between -1 and 1, after two or three roundings
@@ -82,7 +82,7 @@ def test_alpha_is_the_last_channel_and_colours_come_back_straight():
 
 def test_a_colour_brighter_than_its_alpha_allows_is_clipped():
     picture = torch.tensor([0.9, -0.5]).reshape(1, 2, 1, 1)
-    (image,) = from_picture(picture, Source(bands=1, alpha="learnt"))
+    (image,) = from_picture(picture, PictureSource(bands=1, alpha="learnt"))
     assert image.colour.item() == 1
     assert image.alpha.item() == 0.25
 
@@ -131,7 +131,7 @@ def test_every_picture_becomes_an_image_with_the_colour_profile_and_nothing_else
 
 
 def test_values_beyond_the_range_are_clipped():
-    (image,) = from_picture(torch.tensor([-3.0, 0.0, 2.0]).reshape(1, 1, 1, 3), Source(bands=1))
+    (image,) = from_picture(torch.tensor([-3.0, 0.0, 2.0]).reshape(1, 1, 1, 3), PictureSource(bands=1))
     assert image.colour.flatten().tolist() == [0, 0.5, 1]
 
 
@@ -149,9 +149,9 @@ def test_images_of_one_subject_share_their_range_depth_and_alpha():
 
 
 def test_another_picture_is_made_to_fit_the_source():
-    opaque = to_picture(stored(3), Source(bands=3, alpha="learnt"))
+    opaque = to_picture(stored(3), PictureSource(bands=3, alpha="learnt"))
     assert opaque[:, 3].unique().tolist() == [1]
-    beyond = to_picture(Image(colour=torch.tensor([[[[-5.0, 25.0]]]])), Source(bands=1, ranges=((0.0, 10.0),)))
+    beyond = to_picture(Image(colour=torch.tensor([[[[-5.0, 25.0]]]])), PictureSource(bands=1, ranges=((0.0, 10.0),)))
     assert beyond.flatten().tolist() == [-1, 1]
 
 
@@ -165,11 +165,14 @@ def test_another_picture_is_made_to_fit_the_source():
         (lambda: to_picture(stored(sides=(2, 7), alpha=alpha_of(0.5, 1.0)), stored(3)), "remove its alpha channel"),
         (lambda: to_picture(stored(sides=(1, 7), alpha=alpha_of(0.0))), "every pixel of the image is transparent"),
         (lambda: to_picture(Image(colour=torch.full((1, 1, 2, 2), float("nan")))), "NaN or infinite values"),
-        (lambda: from_picture(torch.zeros(1, 3, 2, 2), Source(bands=3, alpha="learnt")), "have 4 channels, got 3"),
-        (lambda: Source(bands=0), "1 band of colour at least, got 0"),
-        (lambda: Source(bands=1, depth="int8"), "uint8, uint16, float32"),
-        (lambda: Source(bands=2, ranges=((0, 1),)), "one range a band, got 1 for 2"),
-        (lambda: Source(bands=1, ranges=((1, 0),)), "the lowest value before the highest"),
+        (
+            lambda: from_picture(torch.zeros(1, 3, 2, 2), PictureSource(bands=3, alpha="learnt")),
+            "have 4 channels, got 3",
+        ),
+        (lambda: PictureSource(bands=0), "1 band of colour at least, got 0"),
+        (lambda: PictureSource(bands=1, depth="int8"), "uint8, uint16, float32"),
+        (lambda: PictureSource(bands=2, ranges=((0, 1),)), "one range a band, got 1 for 2"),
+        (lambda: PictureSource(bands=1, ranges=((1, 0),)), "the lowest value before the highest"),
     ],
 )
 def test_what_does_not_fit_is_refused(act, message):
@@ -179,4 +182,4 @@ def test_what_does_not_fit_is_refused(act, message):
 
 def test_a_source_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        Source(bands=3).bands = 1
+        PictureSource(bands=3).bands = 1

@@ -17,11 +17,11 @@ from innersr.physics.back_projection import back_project
 from innersr.physics.degradation import Degradation
 from innersr.physics.resize import Window, cut, resize
 from innersr.run import Run, generator_of
-from innersr.singan.fit import begun, inherits
+from innersr.singan.fit import inherits, untrained_model
 from innersr.singan.model import PictureModel, Scale, advance
 from innersr.singan.networks import continued
 from innersr.singan.pyramid import for_upscaling, passes_for, pictures_of
-from innersr.singan.settings import PRESETS, SinGAN
+from innersr.singan.settings import SINGAN_PRESETS, SinGAN
 from innersr.singan.training.scale import ScaleLearner
 
 PASSES = 30  # place in `generator_of`
@@ -94,12 +94,12 @@ class SinGANUpscaling:
 
     def _settings(self, scale: float) -> SinGAN:
         own = {"iterations": self.steps, "width": self.width, "learning_rate": self.learning_rate, "crop": self.crop}
-        return for_upscaling(SinGAN(**{**PRESETS["fast"], **own}), scale)
+        return for_upscaling(SinGAN(**{**SINGAN_PRESETS["fast"], **own}), scale)
 
 
 def _learnt(picture: Tensor, settings: SinGAN, run: Run) -> PictureModel:
     """Learn a picture as `fitting.fit` does, but within the time limit, and in one loop."""
-    model = begun([picture], settings, run.seed)
+    model = untrained_model([picture], settings, run.seed)
     pyramid = pictures_of(picture, model.sizes[0])
     ends = _ends([height * width for height, width in model.sizes[0]])
     steps = run.steps("learn", len(ends) * settings.iterations)

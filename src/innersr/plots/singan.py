@@ -14,8 +14,8 @@ from innersr.metrics.grey_levels import PEAK
 from innersr.plots.sheets import TEXT, Cell, Pixels, draw_sheet, fitted, grid, picture_cell, plot_cell, text_cell
 from innersr.run import Run
 from innersr.singan.folder.files import SavedModel
-from innersr.singan.model import PictureModel, rebuilt_at
-from innersr.singan.pictures import Source, visible
+from innersr.singan.model import PictureModel, reconstruction_at
+from innersr.singan.pictures import PictureSource, visible
 from innersr.singan.pyramid import Size, pictures_of
 from innersr.singan.scores import PATCH, SCALES, diversity, rmse, scores_of
 from innersr.singan.settings import described
@@ -44,10 +44,10 @@ def report_sheet(name: str, saved: SavedModel, log: Sequence[Mapping[str, Any]],
     rows: list[Sequence[Cell | None]] = [[None, *headings]]
     for number, picture in enumerate(saved.pictures[:3]):
         which = f" {number + 1}" if len(saved.pictures) > 1 else ""
-        rebuilt = [rebuilt_at(model, number, scale) for scale in range(trained)]
+        reconstruction = [reconstruction_at(model, number, scale) for scale in range(trained)]
         pyramid = pictures_of(picture, model.sizes[number])
         rows.append([text_cell(f"picture{which}"), *_cells(pyramid, source, side)])
-        rows.append([text_cell(f"reconstruction{which}"), *_cells(rebuilt, source, side)])
+        rows.append([text_cell(f"reconstruction{which}"), *_cells(reconstruction, source, side)])
     figures = []
     if model.is_complete:
         figures = [_figures(saved, run)]
@@ -57,11 +57,11 @@ def report_sheet(name: str, saved: SavedModel, log: Sequence[Mapping[str, Any]],
     return draw_sheet([name, *_facts(saved, log), *figures], grid(rows, across="left"))
 
 
-def _cells(pictures: Sequence[Tensor], source: Source, side: int) -> list[Cell]:
+def _cells(pictures: Sequence[Tensor], source: PictureSource, side: int) -> list[Cell]:
     return [picture_cell(fitted(visible(picture, source), side)) for picture in pictures]
 
 
-def _samples(model: PictureModel, source: Source, side: int, run: Run) -> list[Sequence[Cell]]:
+def _samples(model: PictureModel, source: PictureSource, side: int, run: Run) -> list[Sequence[Cell]]:
     columns = []
     for start in run.steps("report", len(model.scales), limited=False):
         drawn = model.sample(SAMPLES, start=start, run=dataclasses.replace(run, report=None))
@@ -145,10 +145,11 @@ def _figures(saved: SavedModel, run: Run) -> str:
     """Return a line of scores, of those that cost little."""
     model = saved.model
     drawn = model.sample(SAMPLES, run=dataclasses.replace(run, report=None))
-    samples, rebuilt, real = (
-        (picture.cpu() + 1) / 2 for picture in (drawn, rebuilt_at(model, 0, len(model.scales) - 1), saved.pictures[0])
+    samples, reconstruction, real = (
+        (picture.cpu() + 1) / 2
+        for picture in (drawn, reconstruction_at(model, 0, len(model.scales) - 1), saved.pictures[0])
     )
-    figures = [f"reconstruction {rmse(rebuilt, real):.2f} levels RMS"]
+    figures = [f"reconstruction {rmse(reconstruction, real):.2f} levels RMS"]
     varied = diversity(samples, real)
     if varied is not None:
         figures.append(f"diversity {varied:.3f}")

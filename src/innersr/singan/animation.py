@@ -125,7 +125,7 @@ def animate(  # noqa: PLR0913 (how the noise moves, and what of the picture move
 def _frames(
     model: PictureModel, walk: _Walk, start: int, sizes: tuple[Size, ...], wraps: tuple[bool, bool], run: Run
 ) -> Iterator[Tensor]:
-    below = resize(model.reconstruct(scales=start), size=sizes[start], wrap=wraps) if start else None
+    coarse = resize(model.reconstruct(scales=start), size=sizes[start], wrap=wraps) if start else None
     # Differs from the reference code: that knows one size only. At another one, the coarsest scale keeps its size, and
     # what it makes is stretched: a code that is stretched itself is no white noise any more, and the picture is lost.
     walked = (model.sizes[0][0], *sizes[1:])
@@ -135,7 +135,7 @@ def _frames(
         return next(noises[scale]).to(model.device)
 
     for _ in run.steps("animate", walk.frames, limited=False):
-        yield model.generate(noise, walked, below=below, start=start, wraps=wraps, last_size=sizes[-1])
+        yield model.generate(noise, walked, coarse=coarse, start=start, wraps=wraps, last_size=sizes[-1])
 
 
 def _centre(model: PictureModel, scale: int, size: Size) -> Tensor:

@@ -20,7 +20,7 @@ from innersr.singan.folder.record import Record, record_of
 from innersr.singan.model import PictureModel
 from innersr.singan.pyramid import pictures_of, scale_count, sizes_of
 from innersr.singan.settings import SinGAN
-from innersr.singan.training.crop_size import affordable
+from innersr.singan.training.crop_size import fit_crop_to_memory
 from innersr.singan.training.scale import Losses, ScaleLearner
 
 SAVE_EVERY = 200  # iterations
@@ -28,8 +28,8 @@ LOG_EVERY = 20  # iterations
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watch:
-    """Who is told what while a picture is learnt.
+class Callbacks:
+    """Functions called while a picture is learnt.
 
     Args:
         iteration: called after every iteration.
@@ -42,8 +42,8 @@ class Watch:
     note: Callable[[str], None] = warnings.warn
 
 
-def begun(pictures: Sequence[Tensor], settings: SinGAN, seed: int) -> PictureModel:
-    """Return a model of pictures, (1, C, H, W) in [-1, 1], that has learnt nothing yet."""
+def untrained_model(pictures: Sequence[Tensor], settings: SinGAN, seed: int) -> PictureModel:
+    """A model of pictures, (1, C, H, W) in [-1, 1], without trained scales."""
     count = scale_count((pictures[0].shape[-2], pictures[0].shape[-1]), settings)
     sizes = tuple(sizes_of((p.shape[-2], p.shape[-1]), settings, count) for p in pictures)
     finest = tuple(pictures_of(p, own[-1:])[0] for p, own in zip(pictures, sizes, strict=True))
@@ -57,12 +57,12 @@ def fit(
     *,
     folder: ModelFolder | str | Path | None = None,
     resume: bool = False,
-    watch: Watch | None = None,
+    callbacks: Callbacks | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> PictureModel:
     """Learn pictures of one subject.
 
-    Where steps would need more than a quarter of the free memory they learn from crops, and `watch.note` says so.
+    Where steps would need more than a quarter of the free memory they learn from crops, and `callbacks.note` says so.
 
     Args:
         pictures: (1, C, H, W) in [-1, 1], all of as many channels.
@@ -70,7 +70,7 @@ def fit(
         run: where, and the seed. Without a time limit: a scale that is half learnt spoils all above it.
         folder: that is written after every scale and every SAVE_EVERY iterations; nothing is written if None.
         resume: go on with the training in the folder, to the very bytes that it would have given uninterrupted.
-        watch: who is told what.
+        callbacks: called as it learns.
         should_stop: asked after every iteration; when it answers True, the state is saved and the model returned
             with the scales that are finished.
 
@@ -82,22 +82,24 @@ def fit(
         Cancelled: the run was cancelled; the folder keeps the state that was saved last.
     """
     _check(pictures, run)
-    watch, target = watch or Watch(), _target(folder)
-    model = begun(pictures, settings, run.seed)
+    callbacks, target = callbacks or Callbacks(), _target(folder)
+    model = untrained_model(pictures, settings, run.seed)
     pyramids = [pictures_of(picture, sizes) for picture, sizes in zip(pictures, model.sizes, strict=True)]
     record = record_of(pictures, settings, run, model.sizes, None if target is None else target.source)
     state, digest = None, ""
     if resume:
-        saved, state = _resumed(target, record, run, watch)
+        saved, state = _resumed(target, record, run, callbacks)
         model, digest = saved.model, saved.digest
     else:
-        record = _with_affordable_crops(record, run, watch)
+        record = _with_affordable_crops(record, run, callbacks)
         model = replace(model, settings=record.settings)
         if target is not None:
             digest = files.begin(target, record, model.pictures)
-    clerk = _Clerk(None if target is None else target.path, digest, model.pictures, state.seconds if state else 0.0)
+    recorder = _Recorder(
+        None if target is None else target.path, digest, model.pictures, state.seconds if state else 0.0
+    )
     with run.exact():
-        return _learn(model, pyramids, run, state, clerk, watch, should_stop or _never)
+        return _learn(model, pyramids, run, state, recorder, callbacks, should_stop or _never)
 
 
 def _learn(
@@ -105,8 +107,8 @@ def _learn(
     pyramids: Sequence[Sequence[Tensor]],
     run: Run,
     state: SavedState | None,
-    clerk: _Clerk,
-    watch: Watch,
+    recorder: _Recorder,
+    callbacks: Callbacks,
     should_stop: Callable[[], bool],
 ) -> PictureModel:
     """Learn the scales that a model lacks, the first of them from its state on; stop early if told so."""
@@ -115,9 +117,9 @@ def _learn(
         reals = [pyramid[index] for pyramid in pyramids]
         learner = ScaleLearner(model, reals, run, initial=weights if inherits(model.settings, index) else None)
         if state is None:
-            clerk.save_state(learner)
+            recorder.save_state(learner)
         else:
-            clerk.restore(learner, state)
+            recorder.restore(learner, state)
             state = None
         steps = run.steps(
             f"scale {index + 1} of {len(model.sizes[0])}",
@@ -127,22 +129,22 @@ def _learn(
         for _ in steps:
             losses = learner.iterate()
             steps.note(losses.reconstruction)
-            clerk.note(learner, losses)
-            if watch.iteration is not None:
-                watch.iteration(learner, losses)
+            recorder.note(learner, losses)
+            if callbacks.iteration is not None:
+                callbacks.iteration(learner, losses)
             if should_stop():
-                clerk.save_state(learner)
+                recorder.save_state(learner)
                 return model
         model = replace(model, scales=(*model.scales, learner.finished()))
         weights = learner.weights()
-        clerk.save_model(model)
-        if watch.scale is not None:
-            watch.scale(model)
+        recorder.save_model(model)
+        if callbacks.scale is not None:
+            callbacks.scale(model)
     return model
 
 
-class _Clerk:
-    """Checks the losses, and writes down what is learnt where there is a folder."""
+class _Recorder:
+    """Checks the losses, and records the training where there is a folder."""
 
     def __init__(self, path: Path | None, digest: str, finest: Sequence[Tensor], seconds: float) -> None:
         self._path, self._digest, self._finest = path, digest, finest
@@ -218,7 +220,7 @@ def _target(folder: ModelFolder | str | Path | None) -> ModelFolder | None:
 
 
 def _resumed(
-    target: ModelFolder | None, wanted: Record, run: Run, watch: Watch
+    target: ModelFolder | None, wanted: Record, run: Run, callbacks: Callbacks
 ) -> tuple[SavedModel, SavedState | None]:
     if target is None or target.overwrite:
         raise InputError("resuming needs the folder that the training was begun in, and does not overwrite it")
@@ -226,14 +228,14 @@ def _resumed(
     there = saved.record
     if (there.device, there.versions) != (wanted.device, wanted.versions):
         was, now = (", ".join([r.device, *map(" ".join, r.versions.items())]) for r in (there, wanted))
-        watch.note(f"begun with {was}, goes on with {now}: the bytes may not be those of either alone")
+        callbacks.note(f"begun with {was}, goes on with {now}: the bytes may not be those of either alone")
     return saved, state
 
 
-def _with_affordable_crops(record: Record, run: Run, watch: Watch) -> Record:
-    settings, sentence = affordable(record.settings, record.sizes, record.channels, run.torch_device)
+def _with_affordable_crops(record: Record, run: Run, callbacks: Callbacks) -> Record:
+    settings, sentence = fit_crop_to_memory(record.settings, record.sizes, record.channels, run.torch_device)
     if sentence:
-        watch.note(sentence)
+        callbacks.note(sentence)
     return replace(record, settings=settings)
 
 

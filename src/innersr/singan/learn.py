@@ -16,7 +16,7 @@ from innersr.singan.fit import fit
 from innersr.singan.folder.files import ModelFolder, load_model
 from innersr.singan.model import PictureModel
 from innersr.singan.pictures import source_of, to_picture
-from innersr.singan.settings import PRESETS, SinGAN
+from innersr.singan.settings import SINGAN_PRESETS, SinGAN
 
 DEFAULT_PRESET = "fast"
 
@@ -31,10 +31,10 @@ def make_settings(preset: str = DEFAULT_PRESET, settings: Mapping[str, str] | No
     Raises:
         InputError: an unknown preset or setting, or a value that does not fit it.
     """
-    if preset not in PRESETS:
-        raise InputError(f"unknown preset {preset!r} of singan; there are {', '.join(PRESETS)}")
+    if preset not in SINGAN_PRESETS:
+        raise InputError(f"unknown preset {preset!r} of singan; there are {', '.join(SINGAN_PRESETS)}")
     (values,) = values_of("singan", settings or {}, SinGAN)
-    return SinGAN(**{**PRESETS[preset], **values})
+    return SinGAN(**{**SINGAN_PRESETS[preset], **values})
 
 
 def learn_picture(

@@ -22,7 +22,7 @@ from innersr.run import Run
 from innersr.singan.masks import soft_mask
 from innersr.singan.model import PictureModel
 from innersr.singan.palette import to_palette
-from innersr.singan.pyramid import Size, seen_at
+from innersr.singan.pyramid import Size, low_passed_at
 from innersr.singan.training.fine_tuning import check_picture, check_scale, fit_to_palette
 
 PAINT_SHARE, EDIT_SHARE, HARMONIZE_SHARE = 0.0, 0.4, 0.6  # of the way to the finest scale, where pictures are put in
@@ -180,14 +180,14 @@ def _injected(
     palette: Tensor | None = None,
 ) -> Tensor:
     sizes = _checked_sizes(model, picture, scale, count, name)
-    below = seen_at(picture.to(model.device), sizes, scale)
+    coarse = low_passed_at(picture.to(model.device), sizes, scale)
     if palette is not None:
-        below = to_palette(below, palette)
+        coarse = to_palette(coarse, palette)
     results = []
     with torch.no_grad():
         for index in run.steps(name, count, limited=False):
             noise = model.random_noise(run.seed, index)
-            results.append(model.generate(noise, sizes, below=below, start=scale))
+            results.append(model.generate(noise, sizes, coarse=coarse, start=scale))
     return torch.cat(results)
 
 

@@ -11,10 +11,9 @@ from innersr.errors import InputError
 from innersr.physics.convolution import Blur, apply_blur
 from innersr.physics.kernels import gaussian_window
 from innersr.physics.resize import resize
+from innersr.singan.pyramid import Size
 
 TAIL = 4  # standard deviations that feathering reaches
-Size = tuple[int, int]
-"""(height, width) in pixels."""
 
 
 def soft_mask(

@@ -13,9 +13,9 @@ from torch import Tensor
 from innersr.errors import InputError
 from innersr.physics.resize import resize
 from innersr.run import Run, generator_of
-from innersr.singan.networks import Layers, padded, run_layers
+from innersr.singan.networks import FoldedLayers, padded, run_layers
 from innersr.singan.patch_matching import PatchMatching, match_patches
-from innersr.singan.pyramid import Size, pictures_of, seen_at
+from innersr.singan.pyramid import Size, low_passed_at, pictures_of
 from innersr.singan.settings import FIELD, PAD, SinGAN
 
 STRIP = 2**20  # pixels that a generator sees at a time; feature maps of more need gigabytes
@@ -33,7 +33,7 @@ Change = Callable[[int, Tensor], Tensor]
 class Scale(NamedTuple):
     """One trained scale."""
 
-    layers: Layers
+    layers: FoldedLayers
     """Of its generator."""
     amplitude: float
     """Standard deviation of its noise."""
@@ -115,12 +115,12 @@ class PictureModel:
         run = run or Run()
         self.check_start(start)
         sizes, wraps = self.sizes_for(size), wraps_of(wrap)
-        below = resize(self.reconstruct(scales=start), size=sizes[start], wrap=wraps) if start else None
+        coarse = resize(self.reconstruct(scales=start), size=sizes[start], wrap=wraps) if start else None
         results = []
         for index in run.steps("sample", count, limited=False):
             noise = self.random_noise(run.seed, index)
             matching = partial(self.matched, wraps=wraps, generator=generator_of(run.seed, MATCHES, index))
-            results.append(self.generate(noise, sizes, below=below, start=start, wraps=wraps, change=matching))
+            results.append(self.generate(noise, sizes, coarse=coarse, start=start, wraps=wraps, change=matching))
         return torch.cat(results)
 
     @torch.no_grad()
@@ -154,8 +154,8 @@ class PictureModel:
         run = run or Run()
         self.check_start(scale)
         sizes, wraps = self.sizes_for((picture.shape[-2], picture.shape[-1])), wraps_of(wrap)
-        below = seen_at(picture.to(self.device), sizes, scale, wraps)
-        return self.generate(self.random_noise(run.seed, index), sizes, below=below, start=scale, wraps=wraps)
+        coarse = low_passed_at(picture.to(self.device), sizes, scale, wraps)
+        return self.generate(self.random_noise(run.seed, index), sizes, coarse=coarse, start=scale, wraps=wraps)
 
     def random_noise(self, seed: int, index: int) -> DrawNoise:
         """Return the noise of one sample."""
@@ -171,7 +171,7 @@ class PictureModel:
         noise: DrawNoise,
         sizes: tuple[Size, ...],
         *,
-        below: Tensor | None = None,
+        coarse: Tensor | None = None,
         start: int = 0,
         stop: int | None = None,
         wraps: tuple[bool, bool] = (False, False),
@@ -183,13 +183,13 @@ class PictureModel:
         Args:
             noise: of every scale.
             sizes: of every scale.
-            below: (1, C, h, w) of scale `start`'s size; mid-grey if None.
+            coarse: (1, C, h, w) of scale `start`'s size; mid-grey if None.
             start, stop: which scales; all that are trained unless told.
             wraps: axes that continue on their other side, (vertical, horizontal).
             last_size: that the result is enlarged to; none if None.
             change: what is done to what each scale makes; nothing if None.
         """
-        picture = below
+        picture = coarse
         stop = len(self.scales) if stop is None else stop
         for index in range(start, stop):
             drawn = noise(index, sizes[index])
@@ -239,7 +239,7 @@ class PictureModel:
 
 def advance(
     scale: Scale,
-    below: Tensor,
+    coarse: Tensor,
     noise: Tensor,
     wraps: tuple[bool, bool] = (False, False),
     *,
@@ -249,15 +249,15 @@ def advance(
 
     Args:
         scale: whose generator is applied.
-        below, noise: of one size.
+        coarse, noise: of one size.
         wraps: axes that continue on their other side, (vertical, horizontal).
         border: gives a picture the pixels that the generator eats: grey ones as in training, or `continued`.
     """
-    x = border(below + scale.amplitude * noise, wraps)
+    x = border(coarse + scale.amplitude * noise, wraps)
     height = max(1, STRIP // (x.shape[0] * x.shape[-1]))
     strips = [
         run_layers(scale.layers, x[..., top : top + height + 2 * PAD, :], part)
-        for top, part in zip(range(0, below.shape[-2], height), below.split(height, dim=-2), strict=True)
+        for top, part in zip(range(0, coarse.shape[-2], height), coarse.split(height, dim=-2), strict=True)
     ]
     return strips[0] if len(strips) == 1 else torch.cat(strips, dim=-2)
 
@@ -280,7 +280,7 @@ def wraps_of(wrap: str) -> tuple[bool, bool]:
 
 
 @torch.no_grad()
-def rebuilt_at(model: PictureModel, picture: int, scale: int) -> Tensor:
+def reconstruction_at(model: PictureModel, picture: int, scale: int) -> Tensor:
     """Return the reconstruction of a picture of the subject up to a scale, at the size of that scale."""
     code = model.code(picture).to(model.device)
 

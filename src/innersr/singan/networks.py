@@ -15,8 +15,8 @@ from innersr.singan.settings import DEPTH, PAD
 
 SLOPE = 0.2  # of the activations below 0
 DEVIATION = 0.02  # of normalised layers' initial weights
-Layers = Sequence[tuple[Tensor, Tensor]]
-"""Weight and bias of every convolution."""
+FoldedLayers = Sequence[tuple[Tensor, Tensor]]
+"""Weight and bias of every convolution, the norms folded in."""
 
 
 class ConvStack(nn.Module):
@@ -56,7 +56,7 @@ class ConvStack(nn.Module):
             x = F.leaky_relu(x, SLOPE, inplace=True)
         return self.convolutions[-1](x)
 
-    def folded(self) -> Layers:
+    def folded(self) -> FoldedLayers:
         """Return the layers as they are in evaluation, the norms in their weights, without gradients."""
         layers: list[tuple[Tensor, Tensor]] = []
         for index, convolution in enumerate(self.convolutions):
@@ -73,23 +73,23 @@ class ConvStack(nn.Module):
         return layers
 
 
-def add_residual(stack: ConvStack, x: Tensor, below: Tensor) -> Tensor:
+def add_residual(stack: ConvStack, x: Tensor, coarse: Tensor) -> Tensor:
     """Return what a generator makes of a picture: the picture and what it lacks (Shaham 2019, eq. 5).
 
     Args:
         stack: the generator.
         x: (N, C, H + 10, W + 10), the padded picture with its noise.
-        below: (N, C, H, W), the picture.
+        coarse: (N, C, H, W), the picture.
     """
-    return below + torch.tanh(stack(x).float())
+    return coarse + torch.tanh(stack(x).float())
 
 
-def run_layers(layers: Layers, x: Tensor, below: Tensor) -> Tensor:
+def run_layers(layers: FoldedLayers, x: Tensor, coarse: Tensor) -> Tensor:
     """Return what the generator that was folded into these layers makes of a picture, see `add_residual`."""
     x = x.contiguous(memory_format=torch.channels_last)
     for weight, bias in layers[:-1]:
         x = F.leaky_relu_(F.conv2d(x, weight, bias), SLOPE)
-    return below + torch.tanh(F.conv2d(x, *layers[-1]))
+    return coarse + torch.tanh(F.conv2d(x, *layers[-1]))
 
 
 def padded(x: Tensor, wraps: tuple[bool, bool] = (False, False)) -> Tensor:

@@ -18,8 +18,8 @@ from innersr.singan.pyramid import Size
 CONTRAST_SIDES = (3, 5)  # pixels of the squares that local contrasts are taken in
 
 
-def directions_of(count: int, side: int, axes: Tensor, generator: torch.Generator) -> Tensor:
-    """Return random directions of unit length in the space of patches, (count, C, side, side).
+def random_projections(count: int, side: int, axes: Tensor, generator: torch.Generator) -> Tensor:
+    """Random directions of unit length in the space of patches, (count, C, side, side).
 
     Half are drawn as they are; they hardly see noise, as a patch varies more by its brightness. The others see it:
     they are local contrasts, of mean 0 in a square of 3 or 5 pixels, along one of the axes that colours vary on.
@@ -49,7 +49,7 @@ def colour_axes(reals: Sequence[Tensor]) -> Tensor:
 MOMENTUM = 0.5
 LAST_RATE = 0.1  # of the first, which is 1: a whole step to where the patches belong
 LEAST_SHARE = 0.2  # of the most that a pixel is told: those of the border lie in few patches, and would leap
-Look = Callable[[Tensor, Tensor], Tensor]
+PatchProjector = Callable[[Tensor, Tensor], Tensor]
 """From a picture, (1, C, H, W), and directions, (P, C, side, side), to the projected patches, (1, P, h, w)."""
 
 
@@ -59,7 +59,7 @@ class PatchMatching:
 
     Args:
         patch: side in pixels.
-        directions: that patches are projected onto in one step, drawn anew for each.
+        projections: that patches are projected onto in one step, drawn anew for each.
         first_steps: at the scale that a sample begins at.
         steps: at each scale after it.
         patches: compared in one step, about; larger pictures are thinned to every second to fourth row and column.
@@ -73,7 +73,7 @@ class PatchMatching:
     """
 
     patch: int = 7
-    directions: int = 64
+    projections: int = 64
     first_steps: int = 150
     steps: int = 60
     patches: int = 2048
@@ -82,9 +82,9 @@ class PatchMatching:
     grain: int = 4
 
     def __post_init__(self) -> None:
-        counts = (self.patch, self.directions, self.first_steps, self.steps, self.patches, self.grain)
+        counts = (self.patch, self.projections, self.first_steps, self.steps, self.patches, self.grain)
         if min(counts) < 1:
-            raise InputError("patch, directions, first_steps, steps, patches and grain must be 1 at least")
+            raise InputError("patch, projections, first_steps, steps, patches and grain must be 1 at least")
         if not (0 <= self.layout < math.inf and 0 <= self.noise < math.inf):
             raise InputError("layout and noise must be 0 or positive, and finite")
 
@@ -108,7 +108,7 @@ def match_patches(
     # Differs from the paper: no Adam on the mean absolute difference but whole steps on the squared one, each pixel
     # by the mean of what its patches ask for. Adam moves all pixels equally fast; in as many steps that speckled
     # pictures with colours that random directions hardly see.
-    # Differs from the paper: half of the directions are local contrasts, see `directions_of`.
+    # Differs from the paper: half of the directions are local contrasts, see `random_projections`.
 
     Args:
         picture: (1, C, H, W) in [-1, 1].
@@ -122,24 +122,26 @@ def match_patches(
     change = torch.zeros_like(picture)
     for step in range(steps):
         run.check_cancelled()
-        kernels = directions_of(matching.directions, side, axes, generator).to(picture)
-        looks = [_look(_size(real), side, matching.patches, generator) for real in reals]
-        goals = [look(real, kernels)[0].flatten(1) for look, real in zip(looks, reals, strict=True)]
-        look = _look(_size(picture), side, matching.patches, generator, wraps)
-        maps, adjoint = _with_adjoint(look, picture, kernels)
-        asked = adjoint(_to_quantiles(maps[0].flatten(1), torch.cat(goals, dim=1)).view_as(maps))
-        maps, adjoint = _with_adjoint(look, picture, kernels.square().sum(dim=0, keepdim=True))
-        heard = adjoint(torch.ones_like(maps))
+        kernels = random_projections(matching.projections, side, axes, generator).to(picture)
+        projectors = [_patch_projector(_size(real), side, matching.patches, generator) for real in reals]
+        goals = [projector(real, kernels)[0].flatten(1) for projector, real in zip(projectors, reals, strict=True)]
+        projector = _patch_projector(_size(picture), side, matching.patches, generator, wraps)
+        maps, adjoint = _with_adjoint(projector, picture, kernels)
+        correction = adjoint(_to_quantiles(maps[0].flatten(1), torch.cat(goals, dim=1)).view_as(maps))
+        maps, adjoint = _with_adjoint(projector, picture, kernels.square().sum(dim=0, keepdim=True))
+        coverage = adjoint(torch.ones_like(maps))
         rate = LAST_RATE + (1 - LAST_RATE) * (1 + math.cos(math.pi * step / steps)) / 2
-        change = MOMENTUM * change + (1 - MOMENTUM) * asked / heard.clamp(min=LEAST_SHARE * float(heard.max()))
+        change = MOMENTUM * change + (1 - MOMENTUM) * correction / coverage.clamp(
+            min=LEAST_SHARE * float(coverage.max())
+        )
         picture = (picture + rate * change).clamp(-1, 1)
     return picture
 
 
-def _look(
+def _patch_projector(
     size: Size, side: int, most: int, generator: torch.Generator, wraps: tuple[bool, bool] = (False, False)
-) -> Look:
-    """Return what projects a picture's patches, at every n-th row and column from a random one on.
+) -> PatchProjector:
+    """A function that projects a picture's patches, at every n-th row and column from a random one on.
 
     Args:
         size, side: of the picture; of a patch.
@@ -152,19 +154,21 @@ def _look(
     first = torch.randint(stride, (2,), generator=generator).tolist()
     top, left = (min(n, length - side) for n, length in zip(first, size, strict=True))
 
-    def look(picture: Tensor, kernels: Tensor) -> Tensor:
+    def project(picture: Tensor, kernels: Tensor) -> Tensor:
         for axis, joined in zip(((0, 0, 0, side - 1), (0, side - 1, 0, 0)), wraps, strict=True):
             picture = F.pad(picture, axis, mode="circular") if joined else picture
         return F.conv2d(picture[..., top:, left:], kernels, stride=stride)
 
-    return look
+    return project
 
 
-def _with_adjoint(look: Look, picture: Tensor, kernels: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-    """Return the projected patches, and what maps the like of them back to pixels: the transpose of `look`."""
+def _with_adjoint(
+    projector: PatchProjector, picture: Tensor, kernels: Tensor
+) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """Return the projected patches, and what maps the like of them back to pixels: the transpose of `projector`."""
     with torch.enable_grad():
         pixels = picture.detach().requires_grad_(True)
-        maps = look(pixels, kernels)
+        maps = projector(pixels, kernels)
     return maps.detach(), lambda wishes: torch.autograd.grad(maps, pixels, wishes)[0]
 
 

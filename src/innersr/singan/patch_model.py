@@ -17,7 +17,7 @@ from innersr.physics.resize import resize
 from innersr.run import Run, generator_of
 from innersr.singan.model import PictureModel, wraps_of
 from innersr.singan.patch_matching import PatchMatching, match_patches
-from innersr.singan.pyramid import Size, pictures_of, scale_count, seen_at, sizes_of
+from innersr.singan.pyramid import Size, low_passed_at, pictures_of, scale_count, sizes_of
 from innersr.singan.settings import SinGAN
 
 FAINT = 0.05  # noise on what is put in, in units of the picture's deviation: it tells places of one colour apart
@@ -87,14 +87,14 @@ class PatchModel:
         self.check_start(start)
         sizes, wraps = self.sizes_for(size), wraps_of(wrap)
         own = self.reconstruct(scales=start) if start else self.pyramids[0][0]
-        below = resize(own, size=sizes[start], wrap=wraps).clamp(-1, 1)
+        coarse = resize(own, size=sizes[start], wrap=wraps).clamp(-1, 1)
         layout = 1.0 if start else self.matching.layout
-        mean, deviation = below.mean(dim=(2, 3), keepdim=True), below.std()
-        kept = mean + layout * _fading(sizes[start], wraps).to(below) * (below - mean)
+        mean, deviation = coarse.mean(dim=(2, 3), keepdim=True), coarse.std()
+        kept = mean + layout * _fading(sizes[start], wraps).to(coarse) * (coarse - mean)
         results = []
         for index in run.steps("sample", count, limited=False):
             noise = _grainy_noise(generator_of(run.seed, NOISE, index), sizes[start], self.matching.grain, wraps)
-            mixed = kept + self.matching.noise * deviation * noise.to(below)
+            mixed = kept + self.matching.noise * deviation * noise.to(coarse)
             results.append(self._matched(mixed.clamp(-1, 1), sizes, start, wraps, run, index))
         return torch.cat(results)
 
@@ -111,9 +111,9 @@ class PatchModel:
         run = run or Run()
         self.check_start(scale)
         sizes, wraps = self.sizes_for(_size(picture)), wraps_of(wrap)
-        below = seen_at(picture.to(self.device), sizes, scale, wraps)
-        noise = torch.randn(below.shape, generator=generator_of(run.seed, NOISE, index)).to(below)
-        mixed = below + FAINT * self.pyramids[0][scale].std() * noise
+        coarse = low_passed_at(picture.to(self.device), sizes, scale, wraps)
+        noise = torch.randn(coarse.shape, generator=generator_of(run.seed, NOISE, index)).to(coarse)
+        mixed = coarse + FAINT * self.pyramids[0][scale].std() * noise
         return self._matched(mixed.clamp(-1, 1), sizes, scale, wraps, run, index)
 
     def reconstruct(self, *, picture: int = 0, scales: int | None = None) -> Tensor:

@@ -19,7 +19,7 @@ FINEST = 65535  # levels of alpha that are told apart where samples are no integ
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class PictureSource:
     """How images become pictures: what it takes to turn pictures into such images again.
 
     Args:
@@ -58,7 +58,7 @@ class Source:
         return self.bands + (self.alpha == "learnt")
 
 
-def source_of(images: Sequence[Image]) -> Source:
+def source_of(images: Sequence[Image]) -> PictureSource:
     """Return how images of one subject become pictures, the same way for all.
 
     Colours of integer images, and of float images between 0 and 1, keep their range; other float images are
@@ -79,7 +79,7 @@ def source_of(images: Sequence[Image]) -> Source:
     low, high = extremes[:, 0].amin(dim=0), extremes[:, 1].amax(dim=0)
     depth = max((image.depth for image in images), key=DEPTHS.index)
     is_stretched = depth == "float32" and not (low.min() >= 0 and high.max() <= 1)
-    return Source(
+    return PictureSource(
         bands=bands.pop(),
         depth=depth,
         alpha=_alpha_of(images),
@@ -88,7 +88,7 @@ def source_of(images: Sequence[Image]) -> Source:
     )
 
 
-def to_picture(image: Image, like: Image | Source | None = None) -> Tensor:
+def to_picture(image: Image, like: Image | PictureSource | None = None) -> Tensor:
     """Return an image as (1, C, H, W) in [-1, 1].
 
     Alpha is the last channel, and the colours are premultiplied: what transparent pixels hide is not learnt. An
@@ -121,7 +121,7 @@ def to_picture(image: Image, like: Image | Source | None = None) -> Tensor:
     return colour * 2 - 1
 
 
-def from_picture(pictures: Tensor, like: Image | Source) -> list[Image]:
+def from_picture(pictures: Tensor, like: Image | PictureSource) -> list[Image]:
     """Return pictures, (N, C, H, W), as images; values outside [-1, 1] are clipped.
 
     Of the metadata the colour profile is kept: the rest says something of the image that was learnt from.
@@ -159,7 +159,7 @@ def from_picture(pictures: Tensor, like: Image | Source) -> list[Image]:
     ]
 
 
-def _source(like: Image | Source) -> Source:
+def _source(like: Image | PictureSource) -> PictureSource:
     return source_of([like]) if isinstance(like, Image) else like
 
 
@@ -186,7 +186,7 @@ def _is_opaque(image: Image) -> bool:
     return image.alpha is None or bool(image.alpha.min() == 1)
 
 
-def _stretch(source: Source) -> tuple[Tensor, Tensor]:
+def _stretch(source: PictureSource) -> tuple[Tensor, Tensor]:
     """Return (1, bands, 1, 1) each: the lowest colour, and how far the highest is from it."""
     low, high = torch.tensor(source.ranges, dtype=torch.float64).T[..., None, None]
     return low[None], torch.where(high > low, high - low, torch.ones_like(low))[None]
@@ -196,7 +196,7 @@ def _listed(numbers: set[int]) -> str:
     return ", ".join(str(number) for number in sorted(numbers))
 
 
-def visible(pictures: Tensor, source: Source) -> Tensor:
+def visible(pictures: Tensor, source: PictureSource) -> Tensor:
     """Return pictures of a model, (N, C, H, W) in [-1, 1], as they are looked at: in [0, 1], alpha on white."""
     colour = (pictures.detach().cpu().clamp(-1, 1) + 1) / 2
     if source.alpha == "learnt":

@@ -68,8 +68,10 @@ def pictures_of(picture: Tensor, sizes: tuple[Size, ...]) -> tuple[Tensor, ...]:
     return tuple(resize(picture, size=size).clamp(-1, 1) for size in sizes)
 
 
-def seen_at(picture: Tensor, sizes: Sequence[Size], scale: int, wraps: tuple[bool, bool] = (False, False)) -> Tensor:
-    """Return a picture of the size of a scale, with nothing finer than the scale below it has."""
+def low_passed_at(
+    picture: Tensor, sizes: Sequence[Size], scale: int, wraps: tuple[bool, bool] = (False, False)
+) -> Tensor:
+    """A picture at the size of a scale, low-passed to what the next coarser scale holds."""
     coarse = resize(picture, size=sizes[max(0, scale - 1)], wrap=wraps)
     return resize(coarse, size=sizes[scale], wrap=wraps).clamp(-1, 1)
 

@@ -122,7 +122,7 @@ class SinGAN:
         return (min(self.width * 2**doublings, max(self.width, self.widest)),) * (DEPTH - 1)
 
 
-PRESETS: Mapping[str, Mapping[str, Any]] = {
+SINGAN_PRESETS: Mapping[str, Mapping[str, Any]] = {
     "fast": {
         "max_size": 250,
         "doubling": 0,
@@ -145,10 +145,10 @@ def described(settings: SinGAN) -> str:
     given = dataclasses.asdict(settings)
 
     def changes(preset: str) -> list[str]:
-        own = dataclasses.asdict(SinGAN(**PRESETS[preset]))
+        own = dataclasses.asdict(SinGAN(**SINGAN_PRESETS[preset]))
         return [f"{name}={_plain(value)}" for name, value in given.items() if own[name] != value]
 
-    preset = min(PRESETS, key=lambda name: len(changes(name)))
+    preset = min(SINGAN_PRESETS, key=lambda name: len(changes(name)))
     return ", ".join([preset, *changes(preset)])
 
 

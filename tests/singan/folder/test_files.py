@@ -19,12 +19,12 @@ from innersr.singan.fit import fit
 from innersr.singan.folder import log as journal
 from innersr.singan.folder.files import LOG, MODEL, SETTINGS, STATE, ModelFolder, load_folder, load_model, resume
 from innersr.singan.folder.record import MAX_CHANNELS, Record, parse_record, picture_digest
-from innersr.singan.pictures import Source
+from innersr.singan.pictures import PictureSource
 from innersr.singan.training import scale as learning
 
 CPU = torch.device("cpu")
 QUICK = tiny(scales=2, iterations=2)
-SOURCE = Source(bands=2, depth="uint16", alpha="learnt", ranges=((0, 1.5), (-3.25, 9)), icc=b"\0profile\xff")
+SOURCE = PictureSource(bands=2, depth="uint16", alpha="learnt", ranges=((0, 1.5), (-3.25, 9)), icc=b"\0profile\xff")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -55,8 +55,8 @@ def part(originals, tmp_path):
 
 
 def stop_after(count):
-    asked = iter([False] * (count - 1) + [True] * 100)
-    return lambda: next(asked)
+    correction = iter([False] * (count - 1) + [True] * 100)
+    return lambda: next(correction)
 
 
 def learn(path, settings=QUICK, run=RUN, source=SOURCE, overwrite=False, shown=None, **others):
@@ -345,7 +345,7 @@ def test_a_state_that_does_not_fit_its_model_is_refused(part, tensors, header, m
         ({"settings": {"wdth": 4}}, "does not know, 'wdth'"),
         ({"source": {"bands": 3, "icc": "*"}}, "is damaged"),
         ({"source": {"bands": 3, "depth": "int4"}}, "depth must be one of"),
-        ({"source": None}, "source must be of type Source, got None"),
+        ({"source": None}, "source must be of type PictureSource, got None"),
         ({"seed": 4}, "does not belong to the settings.json beside it"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

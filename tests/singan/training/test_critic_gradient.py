@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from innersr.singan.networks import ConvStack
-from innersr.singan.training.critic_gradient import slopes
+from innersr.singan.training.critic_gradient import input_gradient
 
 
 def critic(widths, norm):
@@ -24,7 +24,7 @@ def test_slopes_and_their_gradients_are_those_of_autograd(widths, norm):
     network = critic(widths, norm)
     x = torch.randn(2, 3, 16, 14, generator=torch.Generator().manual_seed(5)).double().requires_grad_(True)
     (expected,) = torch.autograd.grad(network(x).sum(), x, create_graph=True)
-    found = slopes(network, x)
+    found = input_gradient(network, x)
     assert torch.allclose(found, expected, rtol=1e-10, atol=1e-13)
     # The biases before a norm, and those that only shift the score, change no slope.
     inputs = [x, *(p for p in network.parameters() if p.dim() > 1), *(layer.bias for layer in network.norms)]
@@ -41,5 +41,5 @@ def test_slopes_and_their_gradients_are_those_of_autograd(widths, norm):
 
 def test_slopes_note_no_statistics():
     network = critic((4, 4, 4, 4), norm=True)
-    slopes(network, torch.ones(1, 3, 16, 14).double())
+    input_gradient(network, torch.ones(1, 3, 16, 14).double())
     assert int(network.norms[0].num_batches_tracked) == 0

@@ -8,9 +8,9 @@ import torch
 from helpers.singan import RUN, picture, tiny, trained
 from innersr.errors import CheckpointError
 from innersr.run import generator_of
-from innersr.singan.fit import begun
+from innersr.singan.fit import untrained_model
 from innersr.singan.networks import ConvStack
-from innersr.singan.patch_matching import colour_axes, directions_of
+from innersr.singan.patch_matching import colour_axes, random_projections
 from innersr.singan.pyramid import pictures_of
 from innersr.singan.training.losses import gradient_penalty, statistics_distance
 from innersr.singan.training.scale import ScaleLearner, _random_window
@@ -50,7 +50,7 @@ def test_a_restored_learner_goes_on_as_if_nothing_had_been(index, settings):
 
 
 def test_another_seed_learns_otherwise():
-    models = [begun([picture()], tiny(), seed) for seed in (0, 1)]
+    models = [untrained_model([picture()], tiny(), seed) for seed in (0, 1)]
     reals = [pictures_of(picture(), models[0].sizes[0])[0]]
     one, other = (ScaleLearner(model, reals, replace(RUN, seed=model.seed)) for model in models)
     assert not same(weights_after(1, one), weights_after(1, other))
@@ -93,14 +93,14 @@ def test_the_penalty_of_a_linear_critic_is_known():
 
 def test_the_distance_of_statistics_is_that_of_sorted_projections():
     real, fake = picture(3, (20, 24)), picture(3, (20, 24), seed=8).requires_grad_(True)
-    directions = directions_of(6, 7, colour_axes([real]), torch.Generator().manual_seed(2))
-    lines = [torch.nn.functional.conv2d(x, directions).flatten(2)[0].sort(dim=1).values for x in (fake, real)]
-    distance = statistics_distance(fake, real, directions)
+    projections = random_projections(6, 7, colour_axes([real]), torch.Generator().manual_seed(2))
+    lines = [torch.nn.functional.conv2d(x, projections).flatten(2)[0].sort(dim=1).values for x in (fake, real)]
+    distance = statistics_distance(fake, real, projections)
     assert float(distance.detach()) == pytest.approx(float((lines[0] - lines[1]).abs().mean().detach()), rel=1e-4)
-    assert float(statistics_distance(real, real.flip(-1), directions.flip(-1))) < float(distance.detach())
+    assert float(statistics_distance(real, real.flip(-1), projections.flip(-1))) < float(distance.detach())
     (gradient,) = torch.autograd.grad(distance, fake)
     with torch.no_grad():
-        assert statistics_distance(fake - 10 * gradient, real, directions) < distance
+        assert statistics_distance(fake - 10 * gradient, real, projections) < distance
 
 
 def test_the_border_is_learnt_as_often_as_the_middle():

@@ -41,7 +41,7 @@ from innersr.singan.folder.log import read_lines
 from innersr.singan.learn import make_settings
 from innersr.singan.model import PictureModel
 from innersr.singan.patch_model import PatchModel, patch_model
-from innersr.singan.pictures import Source, from_picture, source_of, to_picture, visible
+from innersr.singan.pictures import PictureSource, from_picture, source_of, to_picture, visible
 from innersr.singan.scores import Scores, scores_of
 
 
@@ -172,17 +172,17 @@ def score_samples(request: ScoreRequest, voice: Voice) -> None:
     """
     weights = None if request.inception is None else load_stem(request.inception)
     goal = _goal(request, voice)
-    rebuilt = None
+    reconstruction = None
     with working(voice, goal.path, request.run, "score smaller or fewer pictures") as run:
         if goal.model is None or goal.files:
             samples, origin = _read_samples(goal.files, goal.source, voice), "read"
         else:
             samples = goal.model.sample(request.count, start=request.start, run=run)
-            rebuilt, origin = _from_zero(goal.model.reconstruct()), f"drawn from scale {request.start}"
+            reconstruction, origin = _from_zero(goal.model.reconstruct()), f"drawn from scale {request.start}"
         scores = scores_of(
             _from_zero(samples),
             _from_zero(goal.picture),
-            reconstruction=rebuilt,
+            reconstruction=reconstruction,
             weights=weights,
             layer=request.layer,
             run=run,
@@ -209,7 +209,7 @@ def report_model(model: Path, output: Path, overwrite: bool, run: Run, voice: Vo
     voice.result(f"{output}  {len(saved.model.scales)} of {len(saved.model.sizes[0])} scales", record)
 
 
-def _sampled_model(request: SampleRequest, voice: Voice) -> tuple[PictureModel | PatchModel, Source]:
+def _sampled_model(request: SampleRequest, voice: Voice) -> tuple[PictureModel | PatchModel, PictureSource]:
     if not request.model.is_file():
         if request.max_size is not None:
             raise InputError("--max-size is for image files; a model has the size that it was learnt with, see --size")
@@ -236,7 +236,7 @@ class _Goal(NamedTuple):
 
     path: Path
     picture: Tensor
-    source: Source
+    source: PictureSource
     model: PictureModel | None
     files: tuple[Path, ...]
 
@@ -254,7 +254,7 @@ def _goal(request: ScoreRequest, voice: Voice) -> _Goal:
     return _Goal(folder, saved.pictures[0], saved.record.source, saved.model, tuple(files))
 
 
-def _read_samples(files: Sequence[Path], source: Source, voice: Voice) -> Tensor:
+def _read_samples(files: Sequence[Path], source: PictureSource, voice: Voice) -> Tensor:
     pictures: list[Tensor] = []
     for file in files:
         image = read_image(file, voice)

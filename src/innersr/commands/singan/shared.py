@@ -22,7 +22,7 @@ from innersr.memory import is_out_of_memory
 from innersr.plots.sheets import Panel, contact_sheet
 from innersr.run import Run
 from innersr.singan.folder.files import SavedModel, load_folder
-from innersr.singan.pictures import Source, from_picture
+from innersr.singan.pictures import PictureSource, from_picture
 from innersr.singan.pyramid import Size
 
 FACTOR = r"(\d{1,4}(?:\.\d{1,6})?)"
@@ -51,7 +51,7 @@ def read_image(path: Path, voice: Voice) -> Image:
     return image
 
 
-def targets_of(output: str, count: int, source: Source, stem: str) -> list[Path]:
+def targets_of(output: str, count: int, source: PictureSource, stem: str) -> list[Path]:
     """Return the files to write: one that is named, or several of a stem in a folder, which is made if need be.
 
     Raises:
@@ -73,7 +73,7 @@ def targets_of(output: str, count: int, source: Source, stem: str) -> list[Path]
 
 
 def check_targets(
-    targets: Sequence[Path], source: Source, size: Size, given: Sequence[Path], *, overwrite: bool
+    targets: Sequence[Path], source: PictureSource, size: Size, given: Sequence[Path], *, overwrite: bool
 ) -> None:
     """Make sure, before the work, that pictures of a size can be written, and not over the files that were given."""
     for target in targets:
@@ -97,7 +97,7 @@ def check_sheet(path: Path, others: Sequence[Path], *, overwrite: bool) -> None:
 def save_all(
     pictures: Tensor,
     targets: Sequence[Path],
-    source: Source,
+    source: PictureSource,
     overwrite: bool,
     voice: Voice,
     how: str,

@@ -17,12 +17,12 @@ from innersr.images.io import save
 from innersr.plots.sheets import to_pixels
 from innersr.plots.singan import report_sheet
 from innersr.run import Run
-from innersr.singan.fit import Watch, begun, fit
+from innersr.singan.fit import Callbacks, fit, untrained_model
 from innersr.singan.folder.files import LOG, ModelFolder, load_folder
 from innersr.singan.folder.log import read_lines
 from innersr.singan.learn import make_settings
-from innersr.singan.model import PictureModel, rebuilt_at
-from innersr.singan.pictures import Source, source_of, to_picture, visible
+from innersr.singan.model import PictureModel, reconstruction_at
+from innersr.singan.pictures import PictureSource, source_of, to_picture, visible
 from innersr.singan.scores import rmse
 from innersr.singan.settings import described
 from innersr.singan.training.scale import Losses, ScaleLearner
@@ -59,7 +59,7 @@ def train_picture(request: TrainRequest, voice: Voice) -> int:
     with blaming(*request.inputs):
         source = source_of(images)
         pictures = [to_picture(image, source) for image in images]
-        planned = begun(pictures, settings, request.run.seed)
+        planned = untrained_model(pictures, settings, request.run.seed)
     _check_outputs(request, len(planned.sizes[0]))
     for path, picture, sizes in zip(request.inputs, pictures, planned.sizes, strict=True):
         if sizes[-1] != tuple(picture.shape[-2:]):
@@ -76,7 +76,7 @@ def train_picture(request: TrainRequest, voice: Voice) -> int:
             run,
             folder=ModelFolder(path=request.output, source=source, overwrite=request.overwrite),
             resume=request.resume,
-            watch=Watch(iteration=place.note, scale=_on_scale(request, source, voice), note=voice.note),
+            callbacks=Callbacks(iteration=place.note, scale=_on_scale(request, source, voice), note=voice.note),
             should_stop=should_stop,
         )
     if not model.is_complete:
@@ -120,7 +120,7 @@ def _previews(folder: Path, scale: int, scales: int) -> Sequence[Path]:
     return [folder / f"{name}-sample.png", folder / f"{name}-reconstruction.png"]
 
 
-def _on_scale(request: TrainRequest, source: Source, voice: Voice) -> Callable[[PictureModel], None]:
+def _on_scale(request: TrainRequest, source: PictureSource, voice: Voice) -> Callable[[PictureModel], None]:
     """Return what is done with a model each time that it has learnt another scale."""
 
     def show(model: PictureModel) -> None:
@@ -130,7 +130,7 @@ def _on_scale(request: TrainRequest, source: Source, voice: Voice) -> Callable[[
         if request.preview is not None:
             with torch.no_grad():
                 sample = model.generate(model.random_noise(request.run.seed, 0), sizes)
-            pictures = sample, rebuilt_at(model, 0, scale)
+            pictures = sample, reconstruction_at(model, 0, scale)
             for picture, file in zip(pictures, _previews(request.preview, scale, len(sizes)), strict=True):
                 save(image_from(to_pixels(visible(picture, source)))[0], file, overwrite=True)
 

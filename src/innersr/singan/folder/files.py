@@ -35,7 +35,7 @@ from innersr.singan.folder.log import cut_lines
 from innersr.singan.folder.record import REMEDY, Record, differences, parse_record
 from innersr.singan.model import PictureModel, Scale
 from innersr.singan.networks import ConvStack
-from innersr.singan.pictures import Source
+from innersr.singan.pictures import PictureSource
 from innersr.singan.training.scale import ScaleLearner
 
 SETTINGS, MODEL, STATE, LOG = "settings.json", "model.safetensors", "training.safetensors", "training.jsonl"
@@ -55,7 +55,7 @@ class ModelFolder:
     """
 
     path: Path
-    source: Source | None = None
+    source: PictureSource | None = None
     overwrite: bool = False
 
 

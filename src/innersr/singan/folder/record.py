@@ -19,7 +19,7 @@ from innersr.images.codecs import reason_of
 from innersr.images.io import PIXEL_LIMIT
 from innersr.networks.checkpoints import parse_object
 from innersr.run import Run
-from innersr.singan.pictures import Source
+from innersr.singan.pictures import PictureSource
 from innersr.singan.pyramid import Size
 from innersr.singan.settings import SinGAN
 
@@ -72,7 +72,7 @@ class Record:
     seed: int
     precision: str
     device: str
-    source: Source
+    source: PictureSource
     versions: dict[str, str]
 
     def __post_init__(self) -> None:
@@ -103,7 +103,7 @@ def record_of(
     settings: SinGAN,
     run: Run,
     sizes: tuple[tuple[Size, ...], ...],
-    source: Source | None = None,
+    source: PictureSource | None = None,
 ) -> Record:
     """Return the record of a training that is to begin, with crops as asked.
 
@@ -124,7 +124,7 @@ def record_of(
         seed=run.seed,
         precision=str(run.dtype).removeprefix("torch."),
         device=run.torch_device.type,
-        source=source or Source(bands=channels),
+        source=source or PictureSource(bands=channels),
         versions={name: version(name) for name in ("innersr", "torch")},
     )
 

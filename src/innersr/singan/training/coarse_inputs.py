@@ -1,4 +1,4 @@
-"""What a scale of SinGAN learns from below: random coarse pictures, and the reconstruction."""
+"""Inputs of a scale in training: random coarse pictures, and the coarse reconstruction."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from innersr.singan.model import PictureModel, white_noise
 from innersr.singan.pyramid import Size
 
 
-class Below(Protocol):
-    """Gives the pictures that a scale refines, (1, C, H, W) in [-1, 1] and of that scale's size."""
+class CoarseInputs(Protocol):
+    """Source of the pictures that a scale refines, (1, C, H, W) in [-1, 1] and of that scale's size."""
 
     def fake(self, picture: int, generator: torch.Generator) -> Tensor:
-        """Return a random one, as of a picture of the subject."""
+        """A random coarse picture, of the sizes that a picture of the subject has."""
         ...
 
-    def rebuilt(self, picture: int) -> Tensor:
-        """Return the one that a picture of the subject is to be made of."""
+    def reconstruction(self, picture: int) -> Tensor:
+        """The coarse picture that a picture of the subject is to be reconstructed from."""
         ...
 
 
-class ScalesBelow:
-    """What the trained scales of a model make.
+class TrainedScales:
+    """Coarse inputs made by the trained scales of a model.
 
     Args:
         model: with its scales below.
@@ -37,7 +37,7 @@ class ScalesBelow:
 
     @torch.no_grad()
     def fake(self, picture: int, generator: torch.Generator) -> Tensor:
-        """Return a sample of the scales below, enlarged; mid-grey at scale 0."""
+        """A sample of the trained scales, enlarged; mid-grey at scale 0."""
         model, sizes = self._model, self._model.sizes[picture]
         index = len(model.scales)
         if index == 0:
@@ -49,6 +49,6 @@ class ScalesBelow:
         matching = partial(model.matched, wraps=(False, False), generator=generator)
         return model.generate(noise, sizes, last_size=sizes[index], change=matching)
 
-    def rebuilt(self, picture: int) -> Tensor:
-        """Return the reconstruction of the scales below, enlarged."""
+    def reconstruction(self, picture: int) -> Tensor:
+        """The reconstruction by the trained scales, enlarged."""
         return self._model.reconstruct(picture=picture).to(self._device)

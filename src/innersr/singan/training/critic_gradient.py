@@ -11,7 +11,7 @@ from torch import Tensor
 from innersr.singan.networks import SLOPE, ConvStack
 
 
-def slopes(critic: ConvStack, x: Tensor) -> Tensor:
+def input_gradient(critic: ConvStack, x: Tensor) -> Tensor:
     """Return the gradient of the sum of a critic's scores with respect to its input, with a graph.
 
     The same as torch.autograd.grad(critic(x).sum(), x, create_graph=True), but that the norms note no statistics.
@@ -22,10 +22,10 @@ def slopes(critic: ConvStack, x: Tensor) -> Tensor:
         critic: as it is in training.
         x: (N, C, H, W); the slopes have its shape.
     """
-    return _slopes(critic, 0, x)
+    return _input_gradient(critic, 0, x)
 
 
-def _slopes(critic: ConvStack, index: int, x: Tensor) -> Tensor:
+def _input_gradient(critic: ConvStack, index: int, x: Tensor) -> Tensor:
     """Return the gradient of the scores with respect to the input of a layer."""
     convolution = critic.convolutions[index]
     if index == len(critic.convolutions) - 1:
@@ -41,7 +41,7 @@ def _slopes(critic: ConvStack, index: int, x: Tensor) -> Tensor:
     else:
         normed = features
     active = F.leaky_relu(normed, SLOPE, inplace=True)
-    slope = _slopes(critic, index + 1, active)
+    slope = _input_gradient(critic, index + 1, active)
     slope = torch.ops.aten.leaky_relu_backward(slope, active.detach(), SLOPE, True)
     if critic.norms:
         slope = _NormSlope.apply(slope, features, norm.weight, mean, gain)  # type: ignore[no-untyped-call]

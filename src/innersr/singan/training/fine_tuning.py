@@ -1,4 +1,4 @@
-"""Training scales of a finished model once more, on other pictures from below."""
+"""Training scales of a finished model once more, on other coarse inputs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch import Tensor
 from innersr.errors import InputError
 from innersr.run import Run, generator_of
 from innersr.singan.model import PictureModel, Scale, white_noise
-from innersr.singan.networks import ConvStack, Layers
+from innersr.singan.networks import ConvStack, FoldedLayers
 from innersr.singan.palette import palette_of, to_palette
-from innersr.singan.pyramid import Size, pictures_of, seen_at
-from innersr.singan.training.coarse_inputs import Below, ScalesBelow
+from innersr.singan.pyramid import Size, low_passed_at, pictures_of
+from innersr.singan.training.coarse_inputs import CoarseInputs, TrainedScales
 from innersr.singan.training.scale import ScaleLearner
 
 PALETTE, UNFOLDING = 20, 21  # places in `generator_of`
@@ -56,8 +56,8 @@ def fit_to_palette(
     reals = _reals(model, pictures, scale)
     palette = palette_of(reals[0], colours, generator_of(run.seed, PALETTE, scale)).to(run.torch_device)
     trunk = replace(model, scales=model.scales[:scale])
-    below = InPalette(ScalesBelow(trunk, run.torch_device), palette)
-    learner = ScaleLearner(trunk, reals, run, initial=initial, below=below)
+    inputs = PaletteInputs(TrainedScales(trunk, run.torch_device), palette)
+    learner = ScaleLearner(trunk, reals, run, initial=initial, inputs=inputs)
     return _with_scale(model, scale, _learnt(learner, run)), palette
 
 
@@ -96,35 +96,35 @@ def fine_tune(
             trunk,
             _reals(tuned, pictures, index),
             run,
-            below=InColours(trunk, composite.to(run.torch_device), scale),
-            generator=unfolded(tuned.scales[index].layers),
+            inputs=RecolouredInputs(trunk, composite.to(run.torch_device), scale),
+            generator=trainable_stack(tuned.scales[index].layers),
         )
         tuned = _with_scale(tuned, index, _learnt(learner, run))
     return tuned
 
 
-class InPalette:
-    """What another source gives, in few colours.
+class PaletteInputs:
+    """Coarse inputs reduced to a palette.
 
     Args:
-        below: the source.
+        inputs: in full colour.
         palette: (K, C), on its device.
     """
 
-    def __init__(self, below: Below, palette: Tensor) -> None:
-        self._below, self._palette = below, palette
+    def __init__(self, inputs: CoarseInputs, palette: Tensor) -> None:
+        self._inputs, self._palette = inputs, palette
 
     def fake(self, picture: int, generator: torch.Generator) -> Tensor:
-        """Return a random picture in the colours of the palette."""
-        return to_palette(self._below.fake(picture, generator), self._palette)
+        """A random coarse picture in the colours of the palette."""
+        return to_palette(self._inputs.fake(picture, generator), self._palette)
 
-    def rebuilt(self, picture: int) -> Tensor:
-        """Return the reconstruction in the colours of the palette."""
-        return to_palette(self._below.rebuilt(picture), self._palette)
+    def reconstruction(self, picture: int) -> Tensor:
+        """The coarse reconstruction in the colours of the palette."""
+        return to_palette(self._inputs.reconstruction(picture), self._palette)
 
 
-class InColours:
-    """What a model makes of a composite in random colours.
+class RecolouredInputs:
+    """Coarse inputs made of a composite in random colours.
 
     Args:
         model: with the scales below the one that learns, on the composite's device.
@@ -137,20 +137,20 @@ class InColours:
 
     @torch.no_grad()
     def fake(self, picture: int, generator: torch.Generator) -> Tensor:
-        """Return the composite in other colours, refined by the scales between."""
+        """The composite in random colours, refined by the scales between."""
         model, sizes = self._model, self._model.sizes[picture]
         index = len(model.scales)
-        below = seen_at(recoloured(self._composite, generator), sizes, self._scale)
+        coarse = low_passed_at(recoloured(self._composite, generator), sizes, self._scale)
         if index == self._scale:
-            return below
+            return coarse
 
         def noise(scale: int, size: Size) -> Tensor:
-            return white_noise(generator, scale, model.channels, size).to(below)
+            return white_noise(generator, scale, model.channels, size).to(coarse)
 
-        return model.generate(noise, sizes, below=below, start=self._scale, last_size=sizes[index])
+        return model.generate(noise, sizes, coarse=coarse, start=self._scale, last_size=sizes[index])
 
-    def rebuilt(self, picture: int) -> Tensor:
-        """Return the reconstruction of the scales below, enlarged."""
+    def reconstruction(self, picture: int) -> Tensor:
+        """The reconstruction by the scales below, enlarged."""
         return self._model.reconstruct(picture=picture)
 
 
@@ -172,7 +172,7 @@ def recoloured(picture: Tensor, generator: torch.Generator) -> Tensor:
     return changed.lerp(changed[:, order], mixing).clamp(-1, 1)
 
 
-def unfolded(layers: Layers) -> ConvStack:
+def trainable_stack(layers: FoldedLayers) -> ConvStack:
     """Return a stack without norms that has these layers, and may learn."""
     weights = [weight for weight, _ in layers]
     widths = [weight.shape[0] for weight in weights[:-1]]

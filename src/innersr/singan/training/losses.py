@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from innersr.singan.networks import ConvStack
-from innersr.singan.training.critic_gradient import slopes
+from innersr.singan.training.critic_gradient import input_gradient
 
 PATCHES = 4096  # of a picture, about, that statistics are taken of
 
@@ -24,22 +24,22 @@ def gradient_penalty(critic: ConvStack, real: Tensor, fake: Tensor, share: Tenso
         real, fake: (1, C, H, W).
         share: (), in [0, 1], how much of `real` there is.
     """
-    return (slopes(critic, fake.lerp(real, share)).float().norm(dim=1) - 1).square().mean()
+    return (input_gradient(critic, fake.lerp(real, share)).float().norm(dim=1) - 1).square().mean()
 
 
-def statistics_distance(fake: Tensor, real: Tensor, directions: Tensor) -> Tensor:
+def statistics_distance(fake: Tensor, real: Tensor, projections: Tensor) -> Tensor:
     """Return the sliced Wasserstein-1 distance of the patches of two pictures of one size (Elnekave 2022, eq. 2).
 
     Args:
         fake: (1, C, H, W), with gradients.
         real: (1, C, H, W).
-        directions: (P, C, side, side) of unit length.
+        projections: (P, C, side, side) of unit length.
     """
-    own, wanted = (_projected(picture, directions).sort(dim=1).values for picture in (fake, real))
+    own, wanted = (_projected(picture, projections).sort(dim=1).values for picture in (fake, real))
     return (own - wanted).abs().mean()
 
 
-def _projected(picture: Tensor, directions: Tensor) -> Tensor:
+def _projected(picture: Tensor, projections: Tensor) -> Tensor:
     """Return the projections of a picture's patches, (P, n); of a large picture those of every other row and so on."""
     stride = max(1, round(math.sqrt(picture.shape[-2] * picture.shape[-1] / PATCHES)))
-    return F.conv2d(picture, directions, stride=stride).flatten(2)[0]
+    return F.conv2d(picture, projections, stride=stride).flatten(2)[0]

@@ -15,9 +15,9 @@ from innersr.physics.resize import Window
 from innersr.run import Run, generator_of
 from innersr.singan.model import PictureModel, Scale, white_noise
 from innersr.singan.networks import ConvStack, add_residual, padded
-from innersr.singan.patch_matching import colour_axes, directions_of
+from innersr.singan.patch_matching import colour_axes, random_projections
 from innersr.singan.settings import PAD, SinGAN
-from innersr.singan.training.coarse_inputs import Below, ScalesBelow
+from innersr.singan.training.coarse_inputs import CoarseInputs, TrainedScales
 from innersr.singan.training.losses import gradient_penalty, statistics_distance
 
 BETAS = (0.5, 0.999)  # of Adam
@@ -41,8 +41,8 @@ class _Draw:
     """What a step is made of: a fake to be, and the real picture that it is held against."""
 
     picture: int
-    below: Tensor
-    """(1, C, H, W), the whole picture from below."""
+    coarse: Tensor
+    """(1, C, H, W), the whole coarse picture."""
     noise: Tensor
     """(1, C, H, W), at its amplitude."""
     fake: Window
@@ -60,7 +60,7 @@ class ScaleLearner:
         reals: the pictures of the subject at this scale, (1, C, H, W) each, in [-1, 1].
         run: where, and the seed.
         initial: weights of the generator and the critic to begin with, such as those of the scale below.
-        below: what the scale refines; the scales below make it if None.
+        inputs: the coarse pictures that the scale refines; made by the scales below if None.
         generator: to go on with, with norms or without; a new one if None.
     """
 
@@ -71,7 +71,7 @@ class ScaleLearner:
         run: Run,
         *,
         initial: Mapping[str, Tensor] | None = None,
-        below: Below | None = None,
+        inputs: CoarseInputs | None = None,
         generator: ConvStack | None = None,
     ) -> None:
         self._model, self._run, self.settings = model, run, model.settings
@@ -79,8 +79,8 @@ class ScaleLearner:
         self.iteration = 0
         device = run.torch_device
         self._reals = [real.to(device) for real in reals]
-        self._below = below or ScalesBelow(model, device)
-        self._rebuilt = [self._below.rebuilt(k) for k in range(len(reals))]
+        self._inputs = inputs or TrainedScales(model, device)
+        self._reconstructions = [self._inputs.reconstruction(k) for k in range(len(reals))]
         self._codes = [
             model.code(k).to(device) if self.index == 0 else torch.zeros_like(real)
             for k, real in enumerate(self._reals)
@@ -107,11 +107,11 @@ class ScaleLearner:
         self._set_rate()
         for turn in range(settings.critic_steps):
             draw = self._draw(turn)
-            told_apart = self._critic_step(draw, turn)
+            score_gap = self._critic_step(draw, turn)
         for _ in range(settings.generator_steps):
             reconstruction = self._generator_step(draw)
         self.iteration += 1
-        return Losses(told_apart, reconstruction)
+        return Losses(score_gap, reconstruction)
 
     @torch.no_grad()
     def finished(self) -> Scale:
@@ -127,11 +127,11 @@ class ScaleLearner:
             generator = generator_of(self._run.seed, CALIBRATION, self.index, number)
             picture = number // 2 % len(self._reals)
             if number % 2:
-                below, noise = self._rebuilt[picture], self._codes[picture]
+                coarse, noise = self._reconstructions[picture], self._codes[picture]
             else:
-                below = self._below.fake(picture, generator)
-                noise = white_noise(generator, self.index, self._model.channels, _size(below)).to(below)
-            self.generator(padded(below + self.amplitude * noise))
+                coarse = self._inputs.fake(picture, generator)
+                noise = white_noise(generator, self.index, self._model.channels, _size(coarse)).to(coarse)
+            self.generator(padded(coarse + self.amplitude * noise))
         return Scale(self.generator.folded(), self.amplitude)
 
     def weights(self) -> dict[str, Tensor]:
@@ -174,15 +174,15 @@ class ScaleLearner:
         with torch.no_grad():
             fake = self._fake(draw)
         with self._run.autocast():
-            told_apart = self.critic(real).float().mean() - self.critic(fake).float().mean()
-        loss = -told_apart
+            score_gap = self.critic(real).float().mean() - self.critic(fake).float().mean()
+        loss = -score_gap
         number = self.iteration * settings.critic_steps + turn
         if settings.penalty and number % settings.penalty_every == 0:
             with self._run.autocast():
                 penalty = gradient_penalty(self.critic, real, fake, draw.share)
             loss = loss + settings.penalty * settings.penalty_every * penalty
         self._step(1, loss)
-        return told_apart.detach()
+        return score_gap.detach()
 
     def _generator_step(self, draw: _Draw) -> Tensor:
         # Differs from the reference code: the fake is made anew with the weights of every step, so that its gradient
@@ -200,22 +200,22 @@ class ScaleLearner:
         return reconstruction.detach()
 
     def _fake(self, draw: _Draw) -> Tensor:
-        below = draw.below
-        x = padded(below + draw.noise)
+        coarse = draw.coarse
+        x = padded(coarse + draw.noise)
         with self._run.autocast():
-            return add_residual(self.generator, _cut(x, draw.fake, PAD), _cut(below, draw.fake))
+            return add_residual(self.generator, _cut(x, draw.fake, PAD), _cut(coarse, draw.fake))
 
     def _statistics(self, real: Tensor, fake: Tensor) -> Tensor:
         generator = generator_of(self._run.seed, STATISTICS, self.index, self.iteration)
         side = min(PATCH, *_size(real))
-        return statistics_distance(fake, real, directions_of(DIRECTIONS, side, self._axes, generator))
+        return statistics_distance(fake, real, random_projections(DIRECTIONS, side, self._axes, generator))
 
     def _reconstruction(self, draw: _Draw) -> Tensor:
-        below = self._rebuilt[draw.picture]
+        coarse = self._reconstructions[draw.picture]
         code = self.amplitude * self._codes[draw.picture]
         with self._run.autocast():
-            x = _cut(padded(below + code), draw.real, PAD)
-            made = add_residual(self.generator, x, _cut(below, draw.real))
+            x = _cut(padded(coarse + code), draw.real, PAD)
+            made = add_residual(self.generator, x, _cut(coarse, draw.real))
         return F.mse_loss(made, _cut(self._reals[draw.picture], draw.real))
 
     def _step(self, which: int, loss: Tensor) -> None:
@@ -228,14 +228,14 @@ class ScaleLearner:
         """Draw what the steps of one turn are made of; it depends on the seed, the scale, the iteration, the turn."""
         generator = generator_of(self._run.seed, STEPS, self.index, self.iteration, turn)
         if self.settings.pool:
-            picture, below = self._from_pool(generator)
+            picture, coarse = self._from_pool(generator)
         else:
             picture = int(torch.randint(len(self._reals), (), generator=generator))
-            below = self._below.fake(picture, generator)
-        noise = white_noise(generator, self.index, self._model.channels, _size(below)).to(below)
-        fake, real = (_random_window(_size(below), self.settings, generator) for _ in range(2))
-        share = torch.rand((), generator=generator).to(below.device)
-        return _Draw(picture, below, self.amplitude * noise, fake, real, share)
+            coarse = self._inputs.fake(picture, generator)
+        noise = white_noise(generator, self.index, self._model.channels, _size(coarse)).to(coarse)
+        fake, real = (_random_window(_size(coarse), self.settings, generator) for _ in range(2))
+        share = torch.rand((), generator=generator).to(coarse.device)
+        return _Draw(picture, coarse, self.amplitude * noise, fake, real, share)
 
     def _from_pool(self, generator: torch.Generator) -> tuple[int, Tensor]:
         """Return one of the coarse fakes that are kept; which ones, the iteration alone decides."""
@@ -247,13 +247,13 @@ class ScaleLearner:
         if kept is None or kept[0] != generation:
             own = generator_of(self._run.seed, POOL, self.index, slot, generation)
             picture = int(torch.randint(len(self._reals), (), generator=own))
-            kept = self._pool[slot] = (generation, picture, self._below.fake(picture, own))
+            kept = self._pool[slot] = (generation, picture, self._inputs.fake(picture, own))
         return kept[1], kept[2]
 
     def _amplitude(self) -> float:
         if self.index == 0:
             return 1.0
-        errors = [F.mse_loss(a, b) for a, b in zip(self._rebuilt, self._reals, strict=True)]
+        errors = [F.mse_loss(a, b) for a, b in zip(self._reconstructions, self._reals, strict=True)]
         return self.settings.noise * float(torch.stack(errors).mean().sqrt())
 
     def _set_rate(self) -> None:
