@@ -198,6 +198,36 @@ def test_complex_and_non_numeric_matlab_variables_are_refused(tmp_path):
     assert "holds no kernel" in error_of(tmp_path / "k.mat")
 
 
+def element(kind, content):
+    return struct.pack("<II", kind, len(content)) + content + bytes(-len(content) % 8)
+
+
+@pytest.mark.parametrize(("depth", "is_read"), [(7, True), (9, False), (1000, False)])
+def test_cell_arrays_may_be_nested_eight_deep(tmp_path, depth, is_read):
+    cell, double = (
+        element(6, struct.pack("<II", number, 0)) + element(5, struct.pack("<ii", 1, 1)) + element(1, b"")
+        for number in (1, 6)
+    )
+    nested = element(14, double + element(9, struct.pack("<d", 2)))
+    for _ in range(depth):
+        nested = element(14, cell + nested)
+    path = tmp_path / "k.mat"
+    path.write_bytes(b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM" + nested)
+    # A number alone is no kernel, but it was found.
+    reason = "holds no kernel" if is_read else "nested more than 8 deep"
+    assert reason in error_of(path)
+
+
+def test_a_compressed_variable_that_expands_without_end_is_refused(tmp_path):
+    scipy.io.savemat(tmp_path / "k.mat", {"kernel": np.zeros((1500, 1500))}, do_compression=True)
+    assert "a compressed variable is cut short or too large" in error_of(tmp_path / "k.mat")
+
+
+def test_a_file_of_more_than_sixteen_mebibytes_is_refused(tmp_path):
+    np.save(tmp_path / "k.npy", np.zeros((1, (16 << 20) + 1), dtype=np.uint8))
+    assert "larger than 16 MiB" in error_of(tmp_path / "k.npy")
+
+
 def test_a_coloured_or_a_transparent_image_is_refused(tmp_path):
     image = pyvips.Image.new_from_array((ODD * 48).astype(np.uint8))
     image.bandjoin([image, image * 2]).cast("uchar").copy(interpretation="srgb").pngsave(str(tmp_path / "colour.png"))

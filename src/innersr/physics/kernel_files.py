@@ -15,7 +15,7 @@ import math
 import re
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,8 +28,9 @@ from torch import Tensor
 from innersr.atomic import whole_file
 from innersr.errors import KernelError
 from innersr.physics.kernels import normalised
+from innersr.physics.matlab_files import matrix_file, read_matrices
 
-MAX_SIDE = 127  # taps; a wider blur leaves nothing of a picture to learn from
+MAX_SIDE = 127  # taps; a wider blur leaves nothing of an image to learn from
 MAX_BYTES = 16 << 20  # of a file, and of its compressed variables once expanded
 Stack = NDArray[Any]  # (kh, kw, n): n kernels of one size
 Variables = list[tuple[str, list[Stack]]]  # what a file holds, in its order
@@ -37,7 +38,7 @@ Codec = TypeVar("Codec")
 
 
 def load_kernel(path: str | Path) -> Tensor:
-    """Return the blur kernel stored in `path`: (kh, kw) float32, summing to 1, neither flipped nor shifted.
+    """Load a blur kernel: (kh, kw) float32 of sum 1, neither flipped nor shifted.
 
     Args:
         path: a .mat, .npy, .txt, .csv, .png or .tif file, with `#N` appended to take its Nth kernel. A file
@@ -61,7 +62,7 @@ def load_kernel(path: str | Path) -> Tensor:
 
 
 def save_kernel(kernel: Tensor, path: str | Path, *, overwrite: bool = False) -> None:
-    """Write a kernel, normalised to sum 1, in the format that the suffix of `path` names.
+    """Save a kernel, normalised to sum 1, in the format of the suffix of `path`.
 
     .mat (variable `Kernel`), .npy and .txt keep every bit; .png keeps 16 bits of the largest weight.
 
@@ -89,7 +90,7 @@ def save_kernel(kernel: Tensor, path: str | Path, *, overwrite: bool = False) ->
 
 
 def check_kernel_writable(path: str | Path, *, overwrite: bool = False) -> Path:
-    """Return the path, or raise before the work what `save_kernel` would raise after it."""
+    """Check before the work what `save_kernel` would refuse after it, and return the path."""
     path = Path(path)
     try:
         _look_up(_ENCODERS, path.suffix, "written as")
@@ -127,7 +128,7 @@ def _read_variables(file: Path) -> Variables:
 
 
 def _pick(variables: Variables, number: int | None) -> NDArray[Any]:
-    """Return the kernel with this number, or the only one."""
+    """The kernel of this number, or the only one."""
     named = [(name, stacks) for name, stacks in variables if name.lower() == "kernel"]
     # A lone number beside the kernel is a scale or a width, not a kernel of one tap.
     others = [(name, stacks) for name, stacks in variables if sum(stack.size for stack in stacks) > 1]
@@ -150,7 +151,7 @@ def _pick(variables: Variables, number: int | None) -> NDArray[Any]:
 
 
 def _usable(kernel: NDArray[Any]) -> Tensor:
-    """Return the weights as a (kh, kw) float32 tensor of sum 1, or say why they are no kernel."""
+    """The weights as a (kh, kw) float32 tensor of sum 1; `KernelError` if they are no kernel."""
     if kernel.ndim != 2:
         raise KernelError(f"a kernel has 2 dimensions, got shape {kernel.shape}; save one matrix")
     rows, columns = kernel.shape
@@ -175,90 +176,6 @@ def _usable(kernel: NDArray[Any]) -> Tensor:
     if abs(total * largest - 1) <= 1e-6:
         return torch.from_numpy(weights).float()
     return normalised(torch.from_numpy(relative))
-
-
-_NUMBER_TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
-_MATRIX, _COMPRESSED = 14, 15
-_CELL_CLASS, _DOUBLE_CLASS, _NUMERIC_CLASSES = 1, 6, range(6, 16)
-_COMPLEX_FLAG = 0x800
-_MAX_NESTING = 8  # cell arrays inside cell arrays
-
-
-def _decode_mat(data: bytes) -> Variables:
-    if data.startswith(b"MATLAB 7.3") or b"\x89HDF\r\n\x1a\n" in data[:520]:
-        raise KernelError("is a MATLAB 7.3 file; in MATLAB, save it with -v6 or -v7")
-    orders = {b"IM": "<", b"MI": ">"}
-    if len(data) < 128 or data[126:128] not in orders:
-        raise KernelError("is not a MATLAB version 5 file; in MATLAB, save it with -v6 or -v7")
-    order = orders[data[126:128]]
-    variables = []
-    room = MAX_BYTES
-    for kind, content in _elements(memoryview(data)[128:], order):
-        if kind == _COMPRESSED:
-            expanded = _expanded(content, room)
-            room -= len(expanded)
-            [(kind, content)] = _elements(expanded, order)
-        if kind == _MATRIX:
-            variables.append(_matrix(content, order))
-    return variables
-
-
-def _expanded(content: memoryview, room: int) -> memoryview:
-    expander = zlib.decompressobj()
-    expanded = expander.decompress(content, max(room, 1))  # 0 would mean without limit
-    if not expander.eof:
-        raise ValueError("a compressed variable is cut short or too large")
-    return memoryview(expanded)
-
-
-def _elements(data: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
-    """Yield the type and the data of each element."""
-    position = 0
-    while position < len(data):
-        kind, size = struct.unpack_from(order + "II", data, position)
-        start = position + 8
-        if kind >> 16:
-            kind, size, start = kind & 0xFFFF, kind >> 16, position + 4
-        if start + size > len(data) or (start == position + 4 and size > 4):
-            raise ValueError("an element is cut short")
-        yield kind, data[start : start + size]
-        position = start + size + (0 if kind == _COMPRESSED else -(start + size) % 8)
-
-
-def _matrix(data: memoryview, order: str, nesting: int = 0) -> tuple[str, list[Stack]]:
-    """Return name and kernels of a matrix element; none where it is text, a struct or a function."""
-    if nesting > _MAX_NESTING:
-        raise ValueError(f"cell arrays are nested more than {_MAX_NESTING} deep")
-    (_, flag_bytes), (_, side_bytes), (_, name_bytes), *parts = _elements(data, order)
-    (flags,) = struct.unpack_from(order + "I", flag_bytes)
-    sides = np.frombuffer(side_bytes, order + "i4").tolist()
-    name = bytes(name_bytes).decode("latin-1")
-    if flags & 0xFF == _CELL_CLASS:
-        cells = [_matrix(part, order, nesting + 1)[1] for kind, part in parts if kind == _MATRIX and part]
-        return name, [stack for cell in cells for stack in cell]
-    if flags & 0xFF not in _NUMERIC_CLASSES:
-        return name, []
-    if flags & _COMPLEX_FLAG:
-        raise KernelError(f"variable '{name}' is complex; save its real part")
-    (kind, content), *_ = parts
-    if kind not in _NUMBER_TYPES or len(sides) < 2 or min(sides) < 0:
-        raise ValueError(f"variable '{name}' is damaged")
-    values = np.frombuffer(content, order + _NUMBER_TYPES[kind])
-    return name, [values.reshape((sides[0], sides[1], math.prod(sides[2:])), order="F")]
-
-
-def _encode_mat(weights: NDArray[Any]) -> bytes:
-    def element(kind: int, content: bytes) -> bytes:
-        return struct.pack("<II", kind, len(content)) + content + bytes(-len(content) % 8)
-
-    header = b"MATLAB 5.0 MAT-file, written by innersr".ljust(116) + bytes(8) + b"\x00\x01IM"
-    parts = [
-        element(6, struct.pack("<II", _DOUBLE_CLASS, 0)),
-        element(5, struct.pack("<ii", *weights.shape)),
-        element(1, b"Kernel"),
-        element(9, weights.astype("<f8").tobytes(order="F")),
-    ]
-    return header + element(_MATRIX, b"".join(parts))
 
 
 def _decode_npy(data: bytes) -> Variables:
@@ -329,7 +246,7 @@ def _taken(path: Path) -> KernelError:
 
 
 _DECODERS: dict[str, Callable[[bytes], Variables]] = {
-    ".mat": _decode_mat,
+    ".mat": lambda data: read_matrices(data, room=MAX_BYTES),
     ".npy": _decode_npy,
     ".txt": _decode_text,
     ".csv": _decode_text,
@@ -339,7 +256,7 @@ _DECODERS: dict[str, Callable[[bytes], Variables]] = {
 }
 
 _ENCODERS: dict[str, Callable[[NDArray[Any]], bytes]] = {
-    ".mat": _encode_mat,
+    ".mat": lambda weights: matrix_file("Kernel", weights),
     ".npy": _encode_npy,
     ".txt": _encode_text,
     ".png": _encode_png,

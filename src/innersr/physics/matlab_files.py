@@ -1,0 +1,109 @@
+"""MATLAB version 5 files: what `save -v6` and `save -v7` write. Knows nothing about what a kernel is.
+
+scipy.io is no substitute: a small file of cell arrays that are nested deeply enough ends its process, and it expands
+compressed variables without a limit.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from innersr.errors import KernelError
+
+MATRIX, COMPRESSED = 14, 15  # types of elements
+
+
+def read_matrices(data: bytes, room: int) -> list[tuple[str, list[NDArray[Any]]]]:
+    """Name and matrices of each variable, (rows, columns, count), cell arrays flattened; none of text or structs.
+
+    Args:
+        data: the whole file.
+        room: bytes that the compressed variables may have together once expanded.
+
+    Raises:
+        KernelError: another version, or complex numbers.
+        ValueError, struct.error, zlib.error: a damaged file, too much of it, or too deeply nested cell arrays.
+    """
+    if data.startswith(b"MATLAB 7.3") or b"\x89HDF\r\n\x1a\n" in data[:520]:
+        raise KernelError("is a MATLAB 7.3 file; in MATLAB, save it with -v6 or -v7")
+    orders = {b"IM": "<", b"MI": ">"}
+    if len(data) < 128 or data[126:128] not in orders:
+        raise KernelError("is not a MATLAB version 5 file; in MATLAB, save it with -v6 or -v7")
+    order = orders[data[126:128]]
+    variables = []
+    for kind, content in _elements(memoryview(data)[128:], order):
+        if kind == COMPRESSED:
+            expanded = _expanded(content, room)
+            room -= len(expanded)
+            [(kind, content)] = _elements(expanded, order)
+        if kind == MATRIX:
+            variables.append(_matrix(content, order, nesting=0))
+    return variables
+
+
+def matrix_file(name: str, weights: NDArray[Any]) -> bytes:
+    """Bytes of a file that holds one matrix of doubles."""
+
+    def element(kind: int, content: bytes) -> bytes:
+        return struct.pack("<II", kind, len(content)) + content + bytes(-len(content) % 8)
+
+    header = b"MATLAB 5.0 MAT-file, written by innersr".ljust(116) + bytes(8) + b"\x00\x01IM"
+    parts = [
+        element(6, struct.pack("<II", 6, 0)),  # class: double
+        element(5, struct.pack("<ii", *weights.shape)),
+        element(1, name.encode()),
+        element(9, weights.astype("<f8").tobytes(order="F")),
+    ]
+    return header + element(MATRIX, b"".join(parts))
+
+
+def _expanded(content: memoryview, room: int) -> memoryview:
+    expander = zlib.decompressobj()
+    expanded = expander.decompress(content, max(room, 1))  # 0 would mean without limit
+    if not expander.eof:
+        raise ValueError("a compressed variable is cut short or too large")
+    return memoryview(expanded)
+
+
+def _elements(data: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
+    """Yield the type and the data of each element."""
+    position = 0
+    while position < len(data):
+        kind, size = struct.unpack_from(order + "II", data, position)
+        start = position + 8
+        if kind >> 16:  # a small element: both numbers in four bytes, the data in the other four
+            kind, size, start = kind & 0xFFFF, kind >> 16, position + 4
+        if start + size > len(data) or (start == position + 4 and size > 4):
+            raise ValueError("an element is cut short")
+        yield kind, data[start : start + size]
+        position = start + size + (0 if kind == COMPRESSED else -(start + size) % 8)
+
+
+def _matrix(data: memoryview, order: str, nesting: int) -> tuple[str, list[NDArray[Any]]]:
+    if nesting > 8:
+        raise ValueError("cell arrays are nested more than 8 deep")
+    (_, flag_bytes), (_, side_bytes), (_, name_bytes), *parts = _elements(data, order)
+    (flags,) = struct.unpack_from(order + "I", flag_bytes)
+    sides = np.frombuffer(side_bytes, order + "i4").tolist()
+    name = bytes(name_bytes).decode("latin-1")
+    class_number = flags & 0xFF
+    if class_number == 1:  # a cell array
+        cells = [_matrix(part, order, nesting + 1)[1] for kind, part in parts if kind == MATRIX and part]
+        return name, [stack for cell in cells for stack in cell]
+    if not 6 <= class_number <= 15:  # double to uint64
+        return name, []
+    if flags & 0x800:
+        raise KernelError(f"variable '{name}' is complex; save its real part")
+    (kind, content), *_ = parts
+    types = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
+    if kind not in types or len(sides) < 2 or min(sides) < 0:
+        raise ValueError(f"variable '{name}' is damaged")
+    values = np.frombuffer(content, order + types[kind])
+    return name, [values.reshape((sides[0], sides[1], math.prod(sides[2:])), order="F")]
