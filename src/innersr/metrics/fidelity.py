@@ -1,7 +1,7 @@
-"""How good a result is: one function for each measure. Knows nothing about files or methods.
+"""PSNR, SSIM and consistency of a result. Knows nothing about files or methods.
 
 Images are (N, C, H, W) in [0, 1]; every measure is one float, the mean over the batch, and is computed on the
-CPU in float64 (`patch_distance` in float32), so that it does not depend on the device.
+CPU in float64, so that it does not depend on the device.
 
 `psnr_y` and `ssim_y` follow the protocol of the super-resolution field, so that their numbers can be held
 against published tables: 8-bit rounding, rounded BT.601 luma, `shave` border pixels left out (in most papers
@@ -20,14 +20,14 @@ from innersr.metrics.grey_levels import PEAK, _for_measuring, _shape, check_imag
 from innersr.physics.kernels import gaussian_window
 
 Shave = int | tuple[int, int]
-SSIM_WINDOW, SSIM_SIGMA = 11, 1.5
+SSIM_WINDOW = 11  # pixels of the side
 
 
 def psnr_y(sr: Tensor, hr: Tensor, shave: Shave) -> float:
-    """Return the PSNR of the luma, in dB, by the field's protocol.
+    """PSNR of the luma in dB, by the field's protocol.
 
-    Grey images are compared by their grey values. Images of neither 1 nor 3 bands have no luma: all bands are
-    compared at once, by the mean squared error over all of them.
+    Grey images are compared by their grey values, images of neither 1 nor 3 channels by the mean squared error over
+    all channels.
 
     Args:
         sr: the result, (N, C, H, W) in [0, 1]; values outside are clipped.
@@ -44,23 +44,22 @@ def psnr_y(sr: Tensor, hr: Tensor, shave: Shave) -> float:
 
 
 def ssim_y(sr: Tensor, hr: Tensor, shave: Shave) -> float:
-    """Return the SSIM of the luma by the field's protocol, 1 for equal images.
+    """SSIM of the luma by the field's protocol, 1 for equal images.
 
     Wang et al. 2004, section III-C: Gaussian window of 11x11 pixels and sigma 1.5, K1 = 0.01, K2 = 0.03,
     L = 255, mean over the positions where the window fits. Without a luma (see `psnr_y`) it is the mean over
-    the bands.
-    Arguments and errors as `psnr_y`; 11x11 pixels must be left.
+    the channels. Arguments and errors as `psnr_y`; 11x11 pixels must be left.
     """
     return _ssim(*_compared(sr, hr, shave, _luma_or_bands, least=SSIM_WINDOW))
 
 
 def psnr(sr: Tensor, hr: Tensor, shave: Shave = 0) -> float:
-    """Return the PSNR of all bands in dB, from the mean squared error over all of them; see `psnr_y`."""
+    """PSNR of all channels in dB, from the mean squared error over all of them; see `psnr_y`."""
     return _psnr(*_compared(sr, hr, shave, to_grey_levels), peak=PEAK)
 
 
 def ssim(sr: Tensor, hr: Tensor, shave: Shave = 0) -> float:
-    """Return the mean over all bands of their SSIM; see `ssim_y`."""
+    """Mean SSIM of all channels; see `ssim_y`."""
     return _ssim(*_compared(sr, hr, shave, to_grey_levels, least=SSIM_WINDOW))
 
 
@@ -71,28 +70,26 @@ METRICS: dict[str, Callable[[Tensor, Tensor, Shave], float]] = {
     "ssim": ssim,
 }
 
-"""The measures that compare a result with the truth: called as (sr, hr, shave), better when higher."""
+"""Measures that compare a result with the truth: called as (sr, hr, shave), better when higher."""
 
 
 def consistency_psnr(sr: Tensor, lr: Tensor, degrade: Callable[[Tensor], Tensor]) -> float:
-    """Tell whether the result, shrunk again, is the input: the PSNR between degrade(sr) and lr, in dB.
+    """PSNR between the degraded result and the input in dB: whether the result, shrunk again, is the input.
 
-    Computed band by band, so that large results need little memory.
-
-    It needs no truth. A low value proves that the result contradicts the input; a high one proves little, as
-    many images shrink to the same input. Peak 1, all bands, neither rounded nor clipped, so that it goes on
-    telling results apart far beyond 8-bit accuracy.
+    It needs no truth. A low value proves that the result contradicts the input; a high one proves little, as many
+    images shrink to the same input. Peak 1, neither rounded nor clipped, so that it resolves differences far below
+    an 8-bit level. One channel is computed at a time, to save memory.
 
     Args:
         sr: the result, (N, C, sH, sW) in [0, 1].
         lr: the input it was made from, (N, C, H, W).
-        degrade: shrinks one band of a large image, (N, 1, sH, sW), as the input was shrunk, without noise.
+        degrade: shrinks one channel of a large image, (N, 1, sH, sW), as the input was shrunk, without noise.
 
     Returns:
         10 log10(1 / MSE); inf when the two are equal.
 
     Raises:
-        InputError: the two have not the same number of bands, or degrade(sr) not the shape of lr.
+        InputError: the numbers of channels differ, or degrade(sr) does not have the shape of lr.
     """
     if sr.shape[:-2] != lr.shape[:-2]:
         raise InputError(
@@ -114,7 +111,7 @@ def consistency_psnr(sr: Tensor, lr: Tensor, degrade: Callable[[Tensor], Tensor]
 
 
 def local_mean(x: Tensor, size: int, sigma: float) -> Tensor:
-    """Return the mean of `x` (N, C, H, W) under a Gaussian window, where all of the window fits.
+    """Mean under a Gaussian window, wherever the whole window fits.
 
     Args:
         x: (N, C, H, W).
@@ -131,7 +128,7 @@ def local_mean(x: Tensor, size: int, sigma: float) -> Tensor:
 def _compared(
     sr: Tensor, hr: Tensor, shave: Shave, planes: Callable[[Tensor], Tensor], least: int = 1
 ) -> tuple[Tensor, Tensor]:
-    """Return what is compared of `sr` and `hr`: their `planes` without the border, at least least x least."""
+    """The `planes` of both images without the border, at least least x least."""
     if sr.shape != hr.shape:
         raise InputError(
             f"the result is {_shape(sr)}, but the truth is {_shape(hr)}; "
@@ -163,7 +160,7 @@ def _psnr(a: Tensor, b: Tensor, *, peak: float) -> float:
 def _ssim(a: Tensor, b: Tensor) -> float:
     # Wang et al. 2004, eq. 13, with the moments of eqs. 14 to 16.
     mean_a, mean_b, square_a, square_b, product = (
-        local_mean(x, SSIM_WINDOW, SSIM_SIGMA) for x in (a, b, a * a, b * b, a * b)
+        local_mean(x, SSIM_WINDOW, sigma=1.5) for x in (a, b, a * a, b * b, a * b)
     )
     variances = square_a - mean_a.square() + square_b - mean_b.square()
     covariance = product - mean_a * mean_b
@@ -174,7 +171,7 @@ def _ssim(a: Tensor, b: Tensor) -> float:
 
 
 def _slide(x: Tensor, weights: list[float], dim: int) -> Tensor:
-    """Return the weighted sums of neighbours along `dim`; several times faster than a convolution in float64."""
+    """Weighted sums of neighbours along `dim`, several times faster than a convolution in float64."""
     length = x.shape[dim] - len(weights) + 1
     total = weights[0] * x.narrow(dim, 0, length)
     for start, weight in enumerate(weights[1:], start=1):

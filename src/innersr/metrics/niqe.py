@@ -7,6 +7,7 @@ image's blocks are compared with those of pristine photographs. The model of the
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import resources
 
 import safetensors.torch
@@ -20,20 +21,13 @@ from innersr.metrics.grey_levels import luma
 from innersr.physics.resize import resize
 
 BLOCK = 96  # pixels; the model was fitted to blocks of this size
-WINDOW, SIGMA = 7, 7 / 6  # Gaussian window of the local mean and deviation
-ROUNDING_NOISE = 1e-6  # grey levels
-SHAPES = torch.arange(200, 10_001, dtype=torch.float64) / 1000  # the shape parameters that are tried
-
-# (E|x|)^2 / E x^2 of a generalised Gaussian of each shape
-MOMENT_RATIOS = (2 * torch.lgamma(2 / SHAPES) - torch.lgamma(1 / SHAPES) - torch.lgamma(3 / SHAPES)).exp()
-NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))  # right, below, and the two diagonals
 
 
 def niqe(x: Tensor) -> float:
-    """Return the NIQE score of `x`: lower is more natural, good photographs have about 2 to 5.
+    """NIQE score: lower is more natural, good photographs have about 2 to 5.
 
     Computed as the authors' MATLAB code does, on `luma(x)`, in whole blocks of 96x96 pixels from the top
-    left. It knows photographs only: drawings, text and microscopy score badly however sharp they are.
+    left. It models photographs: drawings, text and microscopy score badly however sharp they are.
 
     Args:
         x: (N, C, H, W) in [0, 1], grey or colour.
@@ -42,7 +36,7 @@ def niqe(x: Tensor) -> float:
         The mean over the batch.
 
     Raises:
-        InputError: neither 1 nor 3 bands, or fewer than two blocks with texture: one block has no covariance.
+        InputError: neither 1 nor 3 channels, or fewer than two blocks with texture: one block has no covariance.
     """
     brightness = luma(x)
     rows, columns = brightness.shape[-2] // BLOCK, brightness.shape[-1] // BLOCK
@@ -58,13 +52,13 @@ def niqe(x: Tensor) -> float:
 
 
 def _pristine_model() -> tuple[Tensor, Tensor]:
-    """Return the mean (36,) and covariance (36, 36) of the features of pristine photographs."""
+    """Mean (36,) and covariance (36, 36) of the features of pristine photographs."""
     model = safetensors.torch.load((resources.files("innersr.metrics") / "niqe.safetensors").read_bytes())
     return model["mean"], model["covariance"]
 
 
 def _distance(features: Tensor, mean: Tensor, covariance: Tensor) -> float:
-    """Return the distance (eq. 10) between the model and the Gaussian fitted to `features` (blocks, 36)."""
+    """Distance (eq. 10) between the model and the Gaussian fitted to `features` (blocks, 36)."""
     complete = features[~features.isnan().any(dim=1)]
     if len(complete) < 2:
         raise InputError(
@@ -76,18 +70,18 @@ def _distance(features: Tensor, mean: Tensor, covariance: Tensor) -> float:
 
 
 def _features(brightness: Tensor) -> Tensor:
-    """Return the 18 features of each block of `brightness` (1, 1, H, W) at both scales: (blocks, 36)."""
+    """18 features of each block of `brightness` (1, 1, H, W) at both scales: (blocks, 36)."""
     halved = resize(brightness, 0.5)
     return torch.cat([_block_features(brightness, BLOCK), _block_features(halved, BLOCK // 2)], dim=1)
 
 
 def _block_features(brightness: Tensor, size: int) -> Tensor:
-    """Return the features of each block of size x size pixels at one scale: (blocks, 18)."""
+    """Features of each block of size x size pixels at one scale: (blocks, 18)."""
     tiles = _normalise(brightness).unfold(2, size, size).unfold(3, size, size)
     blocks = tiles.reshape(-1, size, size)
     shape, left, right = _fit_asymmetric_gaussian(blocks)
     features = [shape, (left + right) / 2]
-    for neighbour in NEIGHBOURS:
+    for neighbour in ((0, 1), (1, 0), (1, 1), (1, -1)):  # right, below, and the two diagonals
         shape, left, right = _fit_asymmetric_gaussian(blocks * blocks.roll(neighbour, dims=(1, 2)))
         mean = (right - left) * (torch.lgamma(2 / shape) - torch.lgamma(1 / shape)).exp()  # eq. 8
         features += [shape, mean, left, right]
@@ -95,18 +89,19 @@ def _block_features(brightness: Tensor, size: int) -> Tensor:
 
 
 def _normalise(brightness: Tensor) -> Tensor:
-    """Return the brightness minus its local mean, divided by its local deviation + 1 (eqs. 1 to 3)."""
-    padded = F.pad(brightness, [WINDOW // 2] * 4, mode="replicate")
-    mean = local_mean(padded, WINDOW, SIGMA)
-    deviation = (local_mean(padded.square(), WINDOW, SIGMA) - mean.square()).abs().sqrt()
+    """Brightness minus its local mean, divided by its local standard deviation + 1 (eqs. 1 to 3)."""
+    window, sigma = 7, 7 / 6
+    padded = F.pad(brightness, [window // 2] * 4, mode="replicate")
+    mean = local_mean(padded, window, sigma)
+    deviation = (local_mean(padded.square(), window, sigma) - mean.square()).abs().sqrt()
     centred = brightness - mean
     # Differs from the paper: flat areas are exactly zero. The fit counts negative and positive values, and
     # the sign of rounding noise would move the score by up to 1%, differently on each machine.
-    return centred.where(centred.abs() > ROUNDING_NOISE, 0.0) / (deviation + 1)
+    return centred.where(centred.abs() > 1e-6, 0.0) / (deviation + 1)
 
 
 def _fit_asymmetric_gaussian(blocks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return shape, left and right scale of the asymmetric generalised Gaussian of each block (eq. 7).
+    """Shape, left and right scale of the asymmetric generalised Gaussian of each block (eq. 7).
 
     Fitted by moments (Lasmar et al. 2009). A side without values has the scale NaN, and its block the least
     shape, as in MATLAB.
@@ -123,12 +118,20 @@ def _fit_asymmetric_gaussian(blocks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     balance = left / right
     ratio = samples.abs().mean(dim=1).square() / samples.square().mean(dim=1)
     ratio = ratio * (balance**3 + 1) * (balance + 1) / (balance.square() + 1).square()
-    nearest = (MOMENT_RATIOS - ratio[:, None]).abs().argmin(dim=1)
-    shape = SHAPES[nearest.where(~ratio.isnan(), 0)]
+    shapes, moment_ratios = _moment_ratios()
+    nearest = (moment_ratios - ratio[:, None]).abs().argmin(dim=1)
+    shape = shapes[nearest.where(~ratio.isnan(), 0)]
     spread = ((torch.lgamma(1 / shape) - torch.lgamma(3 / shape)) / 2).exp()
     return shape, left * spread, right * spread
 
 
+@cache
+def _moment_ratios() -> tuple[Tensor, Tensor]:
+    """Shape parameters from 0.2 to 10, and (E|x|)^2 / E x^2 of a generalised Gaussian of each."""
+    shapes = torch.arange(200, 10_001, dtype=torch.float64) / 1000
+    return shapes, (2 * torch.lgamma(2 / shapes) - torch.lgamma(1 / shapes) - torch.lgamma(3 / shapes)).exp()
+
+
 def _root_mean_square(samples: Tensor, chosen: Tensor) -> Tensor:
-    """Return the root mean square of the `chosen` samples of each row, NaN where there are none."""
+    """Root mean square of the `chosen` samples of each row, NaN where there are none."""
     return ((samples.square() * chosen).sum(dim=1) / chosen.sum(dim=1)).sqrt()

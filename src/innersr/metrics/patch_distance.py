@@ -16,26 +16,24 @@ PATCHES = 2**14  # patches that represent one image at one scale
 def patch_distance(
     a: Tensor, b: Tensor, *, patch: int = 7, scales: int = 3, projections: int = 64, seed: int = 0
 ) -> float:
-    """Return how differently two images are made of small patches, in grey levels of 255; 0 for equal images.
+    """Sliced Wasserstein distance between the patches of two images, in grey levels of 255; 0 for equal images.
 
-    The sliced Wasserstein distance between the two sets of patches at each scale of a Laplacian pyramid, as
-    Karras et al. 2018 (section 5) judge generated images; there is no trained network in it. The scales are
-    the details that halving an image takes away, those that halving it again takes away, and so on, and last
-    the small image that remains. At each scale all bands of a patch form one vector; for each random direction
-    of unit length both sets are projected onto it, sorted, and compared by the mean absolute difference of
-    equal quantiles, the Wasserstein-1 distance on a line. The result is the mean over directions and scales.
+    Karras et al. 2018 (section 5) judge generated images by it; no trained network is involved. The scales are those
+    of a Laplacian pyramid. At each, all channels of a patch form one vector. Both sets of vectors are projected onto
+    random directions of unit length and compared there by the mean absolute difference of equal quantiles, the
+    Wasserstein-1 distance on a line. The result is the mean over directions and scales.
 
-    Where a patch lies does not matter, so the two may be differently arranged and differently large. Each
-    image is represented by at most 16384 patches a scale, spread evenly at places that depend on its size and
-    on the seed only. For a feeling: two overlapping crops of a photograph of 512x512 pixels are 0.3 to 0.6
-    apart, the photograph and its blurred copy (halved, then doubled) 1.4, different photographs about 10.
+    Positions do not count, so the two images may differ in arrangement and size. Each is represented by at most
+    16384 patches per scale, spread evenly at places that depend on its size and the seed alone. Two overlapping crops
+    of a photograph of 512x512 pixels are 0.3 to 0.6 apart, the photograph and its blurred copy (halved, then doubled)
+    1.4, different photographs about 10.
 
     Args:
         a, b: (N, C, H, W) in [0, 1], of the same N and C; a[i] is compared with b[i].
         patch: side of a patch in pixels.
         scales: how many, each half as large as the one before; 1 compares the images as they are.
         projections: random directions for each scale.
-        seed: of the directions and places.
+        seed: of the directions and positions.
 
     Raises:
         InputError: the images do not pair up, or are smaller than a patch at the last scale.
@@ -66,7 +64,7 @@ def patch_distance(
 
 
 def _laplacian_pyramid(image: Tensor, scales: int) -> list[Tensor]:
-    """Return, in grey levels, what each of scales - 1 halvings takes away, and what is left in the end."""
+    """Details that each of scales - 1 halvings removes, in grey levels, then the smallest image."""
     image = PEAK * image.detach().to("cpu", torch.float32)
     details = []
     for _ in range(scales - 1):
@@ -78,7 +76,7 @@ def _laplacian_pyramid(image: Tensor, scales: int) -> list[Tensor]:
 
 
 def _sample_patches(image: Tensor, patch: int, jitter: Tensor) -> Tensor:
-    """Return patches of `image` (C, H, W) as columns: (C * patch * patch, at most len(jitter)).
+    """Patches of `image` (C, H, W) as columns: (C * patch * patch, at most len(jitter)).
 
     The places, in reading order, are cut into equal runs, and `jitter` in [0, 1) picks one place of each run.
     """
@@ -92,7 +90,7 @@ def _sample_patches(image: Tensor, patch: int, jitter: Tensor) -> Tensor:
 
 
 def _wasserstein(a: Tensor, b: Tensor) -> Tensor:
-    """Return the Wasserstein-1 distance between the rows of `a` (P, m) and those of `b` (P, n): (P,).
+    """Wasserstein-1 distance between the rows of `a` (P, m) and those of `b` (P, n): (P,).
 
     Sample i of n, sorted, is the quantile (i + 1/2) / n; the shorter row is interpolated at the longer one's.
     """

@@ -1,4 +1,4 @@
-"""SIFID: how far apart the features of two images are, as a network of the user's own has them.
+"""SIFID: distance between the features of two images in a network that the user provides.
 
 The distance of Shaham 2019, section 4: that of Heusel 2017 (FID) between the features at all places of one image and
 those of another, taken early in Inception-v3, where they still are about texture. The weights do not come with
@@ -33,8 +33,6 @@ STEM = (
     ("Conv2d_4a_3x3", (192, 80, 3, 3), 1, 0),
 )
 
-BEFORE_FIRST_POOL = 3  # convolutions, then pixels are pooled
-EPSILON = 1e-3  # of the normalisation, in torchvision's Inception-v3
 
 CONVERT = (
     "import sys, torch, safetensors.torch as s; "
@@ -65,10 +63,10 @@ class InceptionStem:
 
     @torch.no_grad()
     def features(self, image: Tensor, layer: str = DEFAULT_LAYER) -> Tensor:
-        """Return the features of a layer, (N, 192 or 64, h, w).
+        """Features of a layer, (N, 192 or 64, h, w).
 
         Args:
-            image: (N, 1 or 3, H, W) in [0, 1]; grey stands for three equal bands. It is not resized.
+            image: (N, 1 or 3, H, W) in [0, 1]; grey counts as three equal channels. It is not resized.
             layer: one of LAYERS.
         """
         count, _ = LAYERS[layer]
@@ -76,14 +74,14 @@ class InceptionStem:
         for number, ((weight, bias), (_, _, stride, padding)) in enumerate(zip(self.layers, STEM, strict=True)):
             if number == count:
                 break
-            if number == BEFORE_FIRST_POOL:
+            if number == 3:  # where the network pools first
                 x = F.max_pool2d(x, 3, stride=2)
             x = F.relu_(F.conv2d(x, weight, bias, stride=stride, padding=padding))
         return x
 
 
 def sifid(fake: Tensor, real: Tensor, weights: InceptionStem, layer: str = DEFAULT_LAYER) -> float:
-    """Return the single-image Frechet inception distance (Shaham 2019, sec. 4), 0 for equal features; the mean over N.
+    """Single-image Frechet inception distance (Shaham 2019, sec. 4), 0 for equal features; the mean over N.
 
     |m - m'|^2 + Tr(C + C' - 2 (C C')^(1/2)) with means and covariances over all places of each feature map. An image of
     fewer than 71x71 pixels has fewer places than the default layer has features; its distances are rough.
@@ -115,13 +113,13 @@ def sifid(fake: Tensor, real: Tensor, weights: InceptionStem, layer: str = DEFAU
 
 
 def gaussian_of(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean, (C,), and the covariance, (C, C), of features (C, h, w) over their places, in float64."""
+    """Mean, (C,), and covariance, (C, C), of features (C, h, w) over their positions, in float64."""
     places = features.double().flatten(1)
     return places.mean(dim=1), torch.cov(places)
 
 
 def frechet_distance(mean_a: Tensor, covariance_a: Tensor, mean_b: Tensor, covariance_b: Tensor) -> float:
-    """Return the squared Wasserstein-2 distance of two Gaussians (Dowson and Landau 1982), in float64.
+    """Squared Wasserstein-2 distance of two Gaussians (Dowson and Landau 1982), in float64.
 
     Args:
         mean_a, mean_b: (C,).
@@ -135,9 +133,9 @@ def frechet_distance(mean_a: Tensor, covariance_a: Tensor, mean_b: Tensor, covar
 
 
 def load_stem(path: str | Path) -> InceptionStem:
-    """Return the first layers of an Inception-v3 from a .safetensors file with torchvision's names.
+    """Load the first layers of an Inception-v3 from a .safetensors file with torchvision's names.
 
-    Other tensors in the file, such as those of the layers above, are left alone.
+    Other tensors in the file are ignored.
 
     Raises:
         CheckpointError: no such file, another format, or tensors that are missing, of another shape or not finite.
@@ -160,10 +158,10 @@ def load_stem(path: str | Path) -> InceptionStem:
 
 
 def stem_of(tensors: Mapping[str, Tensor], source: str) -> InceptionStem:
-    """Return the stem that these tensors make, by torchvision's names.
+    """Build the stem from tensors by torchvision's names.
 
     Args:
-        tensors: all of the stem's; others are left alone.
+        tensors: all of the stem's; others are ignored.
         source: file that they are from.
 
     Raises:
@@ -202,23 +200,23 @@ def _check(image: Tensor, least: int, layer: str) -> None:
 
 
 def _root(covariance: Tensor) -> Tensor:
-    """Return the symmetric square root of a symmetric matrix, eigenvalues below 0 taken as 0."""
+    """Symmetric square root of a symmetric matrix; negative eigenvalues count as 0."""
     values, vectors = torch.linalg.eigh(covariance)
     return (vectors * values.clamp(min=0).sqrt()) @ vectors.mT
 
 
 def _folded(tensors: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
-    """Return a convolution's weight and bias with the normalisation that follows it."""
+    """Weight and bias of a convolution with the normalisation that follows it folded in."""
     gain, shift, mean, variance = (
         tensors[f"{name}.bn.{part}"].double() for part in ("weight", "bias", "running_mean", "running_var")
     )
-    gain = gain / (variance + EPSILON).sqrt()
+    gain = gain / (variance + 1e-3).sqrt()  # epsilon of torchvision's Inception-v3
     weight = tensors[f"{name}.conv.weight"].double() * gain[:, None, None, None]
     return weight.float(), (shift - mean * gain).float()
 
 
 def _shapes() -> dict[str, tuple[int, ...]]:
-    """Return the shapes of all tensors of the stem, by torchvision's names."""
+    """Shapes of all tensors of the stem, by torchvision's names."""
     shapes: dict[str, tuple[int, ...]] = {}
     for name, shape, *_ in STEM:
         shapes[f"{name}.conv.weight"] = shape
