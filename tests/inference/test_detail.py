@@ -1,9 +1,12 @@
-"""From a network to an upscaled image: tiles, wrapping, turned views."""
+"""Super-resolution with a DetailStack: tiles, memory, wrapping, transformed views."""
 
+import weakref
 from dataclasses import replace
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from innersr.inference import detail, tiling
 from innersr.inference.detail import super_resolve
@@ -85,7 +88,7 @@ def test_tiles_of_a_network_of_the_usual_size_agree_to_a_millionth(factors):
 
 
 @pytest.mark.parametrize("wrap", ["", "xy"])
-def test_tiles_change_nothing_where_views_are_moved_far(wrap):
+def test_tiles_change_nothing_when_views_are_shifted_far(wrap):
     """A kernel of FKP's convention, taken for a centred one at x4, moves the turned views by 6 pixels."""
     kernel = in_convention(gaussian(1.0, size=7), "fkp", 4.0)
     degradation = Degradation(scale=4, kernel=kernel, anchor="centre", wrap=wrap)
@@ -118,7 +121,7 @@ def test_the_result_is_the_interpolation_plus_the_detail(scale_and_kind):
     assert (super_resolve(net, lr, degradation, RUN, ensemble=False) - expected).abs().max() < 5 * SINGLE
 
 
-def test_a_batch_is_rendered_image_by_image():
+def test_a_batch_is_super_resolved_image_by_image():
     net, lr = network((2, 2)), torch.cat([image(20, 24), image(20, 24, seed=3)])
     both = super_resolve(net, lr, Degradation(scale=2), replace(RUN, tile=16), ensemble=True)
     for n in range(2):
@@ -126,30 +129,50 @@ def test_a_batch_is_rendered_image_by_image():
         assert (both[n : n + 1] - alone).abs().max() < 5 * SINGLE
 
 
-def test_little_memory_makes_small_tiles_and_the_same_result(monkeypatch):
-    passes = []
-    net, lr = network((2, 2)), image(*HIGHER)
-    whole = super_resolve(net, lr, Degradation(scale=2), RUN, ensemble=False)
-    net.convolutions[0].register_forward_hook(lambda *given: passes.append(tuple(given[-1].shape[-2:])))
-    pixel_bytes = detail.FLOAT * (detail.BUFFERS * net.width + detail.SORTED * net.channels * 4)
-    free = 4 * pixel_bytes * 20**2  # a quarter of it is for tiles of 20x20 pixels
+class LiveMemory(TorchDispatchMode):
+    """Counts the bytes of the tensors that operations make and that are still alive, and their peak."""
+
+    def __init__(self):
+        super().__init__()
+        self.live = self.peak = 0
+        self.known = weakref.WeakSet()
+
+    def __torch_dispatch__(self, function, _types, given=(), settings=None):
+        result = function(*given, **(settings or {}))
+        for tensor in tree_leaves(result):
+            storage = tensor.untyped_storage() if isinstance(tensor, torch.Tensor) else None
+            if storage is not None and storage not in self.known:
+                self.known.add(storage)
+                weakref.finalize(storage, self.forget, storage.nbytes())
+                self.live += storage.nbytes()
+                self.peak = max(self.peak, self.live)
+        return result
+
+    def forget(self, count):
+        self.live -= count
+
+
+@pytest.mark.parametrize("factors", [(1, 1), (2, 2)])
+@pytest.mark.parametrize("ensemble", [False, True])
+@pytest.mark.parametrize("width", [6, 64])
+def test_tiles_keep_the_peak_within_the_free_memory(monkeypatch, factors, ensemble, width):
+    """They are chosen for a quarter of it; halos and interpolation add to that."""
+    net = DetailStack(3, factors=factors, width=width, depth=3, generator=generator(2)).requires_grad_(False)
+    lr, free = image(150, 170, channels=3), 8 << 20
+    whole = super_resolve(net, lr, Degradation(scale=2), RUN, ensemble=ensemble)
     monkeypatch.setattr(tiling, "free_memory", lambda _: free)
-    tiled = super_resolve(net, lr, Degradation(scale=2), replace(RUN, tile=None), ensemble=False)
-    # 34 rows are 20 and 14, 41 columns are 20, 20 and 1; a halo of 3 as far as there are pixels.
-    assert passes == [(23, 23), (23, 24), (23, 4), (17, 23), (17, 24), (17, 4)]
+    with LiveMemory() as memory:
+        tiled = super_resolve(net, lr, Degradation(scale=2), replace(RUN, tile=None), ensemble=ensemble)
+    assert free / 8 < memory.peak - tiled.nbytes < free / 2
     assert (tiled - whole).abs().max() < 5 * SINGLE
 
 
-def test_memory_is_asked_for_features_and_for_all_views_of_the_result(monkeypatch):
-    asked = []
-    monkeypatch.setattr(detail, "tile_side", lambda *_, pixel_bytes: asked.append(pixel_bytes / detail.FLOAT) or 16)
-    lr = image(16, 16)
-    features, bands = detail.BUFFERS * network().width, detail.SORTED * network().channels
-    super_resolve(network((2, 2)), lr, Degradation(scale=2), RUN, ensemble=False)
-    super_resolve(network((2, 2)), lr, Degradation(scale=2), RUN, ensemble=True)
-    super_resolve(network(), lr, Degradation(scale=2), RUN, ensemble=False)
-    super_resolve(network(), lr.expand(3, -1, -1, -1), Degradation(scale=(2, 3)), RUN, ensemble=False)
-    assert asked == [features + 4 * bands, features + 32 * bands, 4 * (features + bands), 18 * (features + bands)]
+def test_a_batch_stays_within_the_free_memory_too(monkeypatch):
+    net, batch, free = network((2, 2)), image(120, 120).expand(6, -1, -1, -1), 8 << 20
+    monkeypatch.setattr(tiling, "free_memory", lambda _: free)
+    with LiveMemory() as memory:
+        tiled = super_resolve(net, batch, Degradation(scale=2), replace(RUN, tile=None), ensemble=True)
+    assert free / 8 < memory.peak - tiled.nbytes < free / 2
 
 
 def test_a_pass_that_runs_out_of_memory_is_repeated_in_smaller_tiles():

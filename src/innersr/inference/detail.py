@@ -1,4 +1,4 @@
-"""From a trained network to an upscaler: interpolation plus the detail that the network sees in it, tile by tile."""
+"""Super-resolution with a DetailStack: interpolation plus the detail that the network predicts, tile by tile."""
 
 from __future__ import annotations
 
@@ -7,29 +7,27 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from innersr.inference.self_ensemble import SORTED, self_ensemble
-from innersr.inference.tiling import FLOAT, apply_tiled, grown, hr_part, tile_side
+from innersr.inference.self_ensemble import MEDIAN_COPIES, self_ensemble
+from innersr.inference.tiling import apply_tiled, hr_part, tile_side, with_halo
 from innersr.networks.detail_stack import DetailStack
 from innersr.physics.degradation import Degradation
 from innersr.physics.resize import Window, cut
 from innersr.run import Run
-
-BUFFERS = 4  # feature maps that a convolution holds at a time: what it reads, writes and rearranges
 
 
 @torch.no_grad()
 def super_resolve(
     network: DetailStack, lr: Tensor, degradation: Degradation, run: Run, *, ensemble: bool, stage: str = "upscale"
 ) -> Tensor:
-    """Return the interpolated image with the detail of a network, not clipped.
+    """Interpolate an image and add the detail that a network predicts; not clipped.
 
     Args:
-        network: that has learnt this degradation; its factors are (1, 1) or the scale.
+        network: trained for this degradation; its factors are (1, 1) or the scale.
         lr: (N, C, h, w).
-        degradation: what made `lr`.
-        run: where; how large a tile; told the progress.
+        degradation: of `lr`.
+        run: device, tile size, progress.
         ensemble: whether to take the median over the symmetries that the degradation allows.
-        stage: name of this work in the reports.
+        stage: name of this work in progress reports.
 
     Returns:
         (N, C, H, W), `degradation.hr_size` of lr's.
@@ -47,24 +45,25 @@ def super_resolve(
         window = hr_part(tile, lr_size, size)
         base = degradation.upsample(lr, size, window)
         place, whole = (tile, lr_size) if network.sees_lr else (window, size)
-        seen = grown(place, network.radius + farthest, whole, degradation.wraps)
+        seen = with_halo(place, network.radius + farthest, whole, degradation.wraps)
         source = cut(lr, seen, degradation.wraps) if network.sees_lr else degradation.upsample(lr, size, seen)
         detail = self_ensemble(detail_of, source, tuple(views))
         top, left = ((a - b) * f for a, b, f in zip(place, seen, network.factors, strict=False))
         return base + detail[..., top : top + base.shape[-2], left : left + base.shape[-1]]
 
     enlarged = degradation.scales[0] * degradation.scales[1]
-    features = BUFFERS * network.width * (1 if network.sees_lr else enlarged)
-    results = SORTED * lr.shape[1] * enlarged * len(views)
-    side = tile_side(lr_size, run, pixel_bytes=FLOAT * lr.shape[0] * (features + results))
+    buffers = 4  # feature maps that a convolution holds at a time: what it reads, writes and rearranges
+    features = buffers * network.width * (1 if network.sees_lr else enlarged)
+    results = MEDIAN_COPIES * lr.shape[1] * enlarged * len(views)
+    side = tile_side(lr_size, run, pixel_floats=lr.shape[0] * (features + results))
     return apply_tiled(part, lr_size, result, side=side, run=run, stage=stage)
 
 
 def _views(network: DetailStack, degradation: Degradation) -> Mapping[int, tuple[int, int]]:
-    """Return the symmetries of the degradation, and how far each moves the detail that the network gives.
+    """Map the symmetries of the degradation to the shifts of the detail that the network predicts.
 
-    A turned image may have its LR pixels elsewhere on the HR grid, whole pixels away. The interpolated image
-    tells a network where they are; the LR image itself does not, and the network takes them for unmoved.
+    In a transformed image the LR pixels may lie elsewhere on the HR grid, whole pixels away. A network that sees the
+    interpolated image sees where they are; one that sees the LR image takes them for unmoved.
     """
     if not network.sees_lr:
         return dict.fromkeys(degradation.symmetries(), (0, 0))
@@ -76,7 +75,7 @@ def _views(network: DetailStack, degradation: Degradation) -> Mapping[int, tuple
 
 
 def _moved(x: Tensor, by: tuple[int, int]) -> Tensor:
-    """Return x moved by whole pixels; what comes in over the border repeats it."""
+    """Shift x by whole pixels, with replicated borders."""
     for axis, shift in zip((-2, -1), by, strict=True):
         if shift:
             places = (torch.arange(x.shape[axis], device=x.device) - shift).clamp(0, x.shape[axis] - 1)

@@ -1,4 +1,4 @@
-"""A tailored network at work on one degradation: what it sees, what it gives, tile by tile."""
+"""Super-resolution with a TailoredStack, conditioned on the degradation, tile by tile."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from innersr.inference.tiling import FLOAT, apply_tiled, grown, tile_side
+from innersr.inference.tiling import apply_tiled, tile_side, with_halo
 from innersr.networks.tailored_stack import Layers, TailoredStack, conditioning_vector, forward_folded
 from innersr.physics.degradation import Degradation
 from innersr.physics.pseudoinverse import RADIUS, apply_filters, correction_filters, inverse_filters, taps_of
@@ -18,23 +18,19 @@ from innersr.physics.resize import Window, cut
 from innersr.physics.symmetries import SYMMETRIES, apply_symmetry, undo_symmetry
 from innersr.run import Run
 
-BUFFERS = 5  # feature maps that a convolution holds at a time, and spectra of the solution
-SUMMED = 2  # results held at a time: the sum of the views, and the next of them
-NEAR = 3  # LR pixels around a pixel that have to be equal for it to lie in a flat place
-
 
 class Conditioning(NamedTuple):
-    """What a network needs for one degradation in one orientation."""
+    """What conditions a network on one degradation in one orientation."""
 
     vector: Tensor
     """(1, CONDITIONING_SIZE)"""
     filters: Tensor
-    """(1, s * s, 2 * RADIUS + 1, 2 * RADIUS + 1)"""
+    """(1, s * s, 2 * RADIUS + 1, 2 * RADIUS + 1), of the regularised pseudo-inverse"""
     scale: int
 
 
 def condition_on(degradation: Degradation, device: torch.device) -> Conditioning:
-    """Return what the network has to know of a degradation of one whole scale for both axes."""
+    """Compute the conditioning on a degradation of one whole scale for both axes."""
     scale = round(degradation.scales[0])
     taps = taps_of(degradation)[None].to(device)
     noise = torch.tensor([degradation.noise], device=device)
@@ -42,13 +38,13 @@ def condition_on(degradation: Degradation, device: torch.device) -> Conditioning
 
 
 def super_resolve_padded(layers: Layers, conditioning: Conditioning, around: Tensor, run: Run | None = None) -> Tensor:
-    """Return the HR image, not clipped.
+    """Compute the HR image: the pseudo-inverse plus what the network predicts that it lacks; not clipped.
 
     Args:
         layers: folded from a network for this conditioning.
-        conditioning: to the degradation.
-        around: (N, C, h + 2 * RADIUS, w + 2 * RADIUS), the LR image with its surroundings.
-        run: at whose precision the network is passed; fp32 when None.
+        conditioning: on the degradation.
+        around: (N, C, h + 2 * RADIUS, w + 2 * RADIUS), the LR image with its surroundings, see `pad_for_filters`.
+        run: precision of the network; fp32 when None.
 
     Returns:
         (N, C, s * h, s * w).
@@ -62,14 +58,13 @@ def super_resolve_padded(layers: Layers, conditioning: Conditioning, around: Ten
 
 
 def texture_mask(around: Tensor) -> Tensor:
-    """Return, (N, 1, h, w), 0 where an LR image is flat around a pixel, 1 where it varies by an 8-bit level.
+    """Compute (N, 1, h, w): 0 in flat places of an LR image, 1 where 7x7 pixels vary by an 8-bit level or more.
 
-    In flat places nothing is lacking, and black stays black, which a network with biases does not know exactly.
+    Flat places lack nothing, and black stays black, which a network with biases does not know exactly.
     """
-    inner = slice(RADIUS - NEAR, NEAR - RADIUS)
+    inner = slice(RADIUS - 3, 3 - RADIUS)
     near = around.detach()[..., inner, inner]
-    sides = 2 * NEAR + 1
-    spread = F.max_pool2d(near, sides, stride=1) + F.max_pool2d(-near, sides, stride=1)
+    spread = F.max_pool2d(near, 7, stride=1) + F.max_pool2d(-near, 7, stride=1)
     return (255 * spread.amax(1, keepdim=True)).clamp(max=1)
 
 
@@ -83,15 +78,15 @@ def super_resolve_tailored(
     symmetries: Sequence[int] = SYMMETRIES,
     stage: str = "upscale",
 ) -> Tensor:
-    """Return what a network makes of an image, not clipped.
+    """Super-resolve an image with a network conditioned on its degradation; not clipped.
 
     Args:
-        network: that knows the scale.
-        lr: (N, C, h, w). Where its bands are not the network's colours, each is taken for a grey image.
-        degradation: what made it, of one whole scale that the network knows.
-        run: where; how large a tile; told the progress.
-        symmetries: whose mean to take, of the image turned by each; its kernel is turned, too.
-        stage: name of this work in the reports.
+        network: trained for the scale.
+        lr: (N, C, h, w). Channels of another number than the network's are super-resolved as grey images.
+        degradation: of `lr`, of one whole scale for both axes.
+        run: device, tile size, progress.
+        symmetries: over which the mean is taken; the kernel is transformed with the image.
+        stage: name of this work in progress reports.
 
     Returns:
         (N, C, s * h, s * w).
@@ -107,7 +102,7 @@ def super_resolve_tailored(
         return undo_symmetry(turned, symmetry)
 
     def part(tile: Window) -> Tensor:
-        seen = grown(tile, network.depth, lr_size, degradation.wraps)
+        seen = with_halo(tile, network.depth, lr_size, degradation.wraps)
         around = Window(seen.top - RADIUS, seen.left - RADIUS, seen.bottom + RADIUS, seen.right + RADIUS)
         pixels = cut(images, around, degradation.wraps)
         whole = view(pixels, symmetries[0])
@@ -118,25 +113,26 @@ def super_resolve_tailored(
         rows, columns = scale * (tile.bottom - tile.top), scale * (tile.right - tile.left)
         return whole[..., top : top + rows, left : left + columns]
 
-    results = (BUFFERS + SUMMED) * images.shape[1] * scale**2
-    side = tile_side(lr_size, run, pixel_bytes=FLOAT * images.shape[0] * (BUFFERS * network.width + results))
+    buffers = 5  # feature maps that a convolution holds at a time, and spectra of the solution
+    results = (buffers + 2) * images.shape[1] * scale**2  # 2: the sum of the views, and the next of them
+    side = tile_side(lr_size, run, pixel_floats=images.shape[0] * (buffers * network.width + results))
     apply_tiled(part, lr_size, result, side=side, run=run, stage=stage)
     return result.reshape(*lr.shape[:2], *result.shape[-2:])
 
 
 @torch.no_grad()
 def project_to_consistency(sr: Tensor, lr: Tensor, degradation: Degradation, *, rounds: int, run: Run) -> Tensor:
-    """Make `sr`, in place, shrink to `lr`, and keep it within [0, 1]: alternating projections.
+    """Project `sr`, in place, alternately onto the images that shrink to `lr` and onto [0, 1].
 
-    Each round adds what the operator's regularised inverse makes of the residual, and clips. One is as good as many
-    steps of back-projection. An image with noise is left alone: it would come back.
+    Each round adds the regularised pseudo-inverse of the residual, and clips. One is as good as many steps of
+    back-projection. Of a noisy image `sr` is only clipped, because the noise would come back.
 
     Args:
         sr: (N, C, s * h, s * w), written to.
         lr: (N, C, h, w).
         degradation: of one whole scale for both axes.
         rounds: of projections.
-        run: told the progress; may cancel.
+        run: progress, cancelling.
 
     Returns:
         `sr`, now in [0, 1].
@@ -156,10 +152,10 @@ def project_to_consistency(sr: Tensor, lr: Tensor, degradation: Degradation, *, 
 
 
 def pad_for_filters(x: Tensor, wraps: tuple[bool, bool] = (False, False)) -> Tensor:
-    """Return (N, C, h, w) with what filters see around it, RADIUS pixels of its extension on each side."""
+    """Pad (N, C, h, w) with RADIUS pixels of its extension on each side, as the filters need."""
     return cut(x, Window(-RADIUS, -RADIUS, x.shape[-2] + RADIUS, x.shape[-1] + RADIUS), wraps)
 
 
 def to_network_channels(x: Tensor, network: TailoredStack) -> Tensor:
-    """Return (N, C, H, W) as a network sees it: as it is, or as N * C grey images."""
+    """Reshape (N, C, H, W) for a network: N * C grey images, if C is not its number of channels."""
     return x if x.shape[1] == network.channels else x.flatten(0, 1)[:, None]

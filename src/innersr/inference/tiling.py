@@ -1,4 +1,4 @@
-"""Tile by tile within free memory."""
+"""Work on an image tile by tile, within the free memory. Knows no network."""
 
 from __future__ import annotations
 
@@ -12,27 +12,25 @@ from innersr.physics.resize import Window
 from innersr.run import Run
 
 LARGEST_TILE = 256  # LR pixels; a network pass over more is not faster
-FLOAT = 4  # bytes
 SMALLEST_TILE = 16  # LR pixels; halving goes no further
-MEMORY_SHARE = 4  # tiles are chosen to need at most a quarter of the free memory
 
 
-def tile_side(lr_size: tuple[int, int], run: Run, *, pixel_bytes: float) -> int:
-    """Return the side of the tiles in LR pixels: what the run asks for, else what the free memory allows.
+def tile_side(lr_size: tuple[int, int], run: Run, *, pixel_floats: float) -> int:
+    """Choose the side of the tiles in LR pixels: as the run asks, else for a quarter of the free memory.
 
     Args:
-        lr_size: (h, w); a whole image is one tile where the run asks for 0.
-        run: with the tile size and the device.
-        pixel_bytes: that a network pass needs for every LR pixel.
+        lr_size: (h, w); the whole image is one tile if the run asks for 0.
+        run: tile size, device.
+        pixel_floats: float32 values that a network pass holds per LR pixel.
     """
     if run.tile is not None:
         return run.tile or max(lr_size)
-    affordable = math.isqrt(int(free_memory(run.torch_device) / MEMORY_SHARE / pixel_bytes))
+    affordable = math.isqrt(int(free_memory(run.torch_device) / 4 / (4 * pixel_floats)))  # 4 bytes each
     return min(LARGEST_TILE, max(SMALLEST_TILE, affordable))
 
 
 def apply_tiled(
-    render: Callable[[Window], Tensor],
+    compute: Callable[[Window], Tensor],
     lr_size: tuple[int, int],
     result: Tensor,
     *,
@@ -40,19 +38,19 @@ def apply_tiled(
     run: Run,
     stage: str = "upscale",
 ) -> Tensor:
-    """Fill `result` tile by tile. Where memory runs out, the tiles are halved and the work goes on.
+    """Fill `result` tile by tile. If memory runs out, the remaining tiles are halved.
 
     Args:
-        render: computes the part of the result that a tile of the LR image covers. If it looks as far beyond
-            the tile as its network does, the tiles leave no seam.
+        compute: the part of the result that a tile of the LR image covers. If it takes in as much around the tile as
+            the receptive field of its network, there are no seams.
         lr_size: (h, w) of the LR image.
         result: (N, C, H, W), written to.
         side: of a tile in LR pixels.
-        run: told the progress; may cancel.
-        stage: name of this work in the reports.
+        run: progress, cancelling.
+        stage: name of this work in progress reports.
 
     Raises:
-        MemoryError, torch.OutOfMemoryError, RuntimeError: tiles of 16 pixels are too large, too.
+        MemoryError, torch.OutOfMemoryError, RuntimeError: memory runs out even with tiles of 16 pixels.
     """
     tiles = [*_split(Window(0, 0, *lr_size), side)]
     while tiles:
@@ -60,13 +58,13 @@ def apply_tiled(
         try:
             for index in run.steps(stage, len(tiles), limited=False):
                 part = hr_part(tiles[index], lr_size, (result.shape[-2], result.shape[-1]))
-                result[..., part.top : part.bottom, part.left : part.right] = render(tiles[index])
+                result[..., part.top : part.bottom, part.left : part.right] = compute(tiles[index])
                 done = index + 1
             return result
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error) or side <= SMALLEST_TILE:
                 raise
-        # Outside the handler, where the failed pass no longer keeps its memory.
+        # Outside the handler, which would keep the memory of the failed pass.
         release_cached_memory(result.device)
         side = max(SMALLEST_TILE, side // 2)
         tiles = [part for tile in tiles[done:] for part in _split(tile, side)]
@@ -74,7 +72,7 @@ def apply_tiled(
 
 
 def hr_part(tile: Window, lr_size: tuple[int, int], hr_size: tuple[int, int]) -> Window:
-    """Return the part of the HR image that a tile of the LR image covers; tiles cover it all, once."""
+    """The part of the HR image that a tile of the LR image covers; tiles cover all of it, once."""
     rows, columns = hr_size[0] / lr_size[0], hr_size[1] / lr_size[1]
     return Window(
         math.floor(tile.top * rows + 0.5),
@@ -84,8 +82,8 @@ def hr_part(tile: Window, lr_size: tuple[int, int], hr_size: tuple[int, int]) ->
     )
 
 
-def grown(part: Window, halo: int, size: tuple[int, int], wraps: tuple[bool, bool]) -> Window:
-    """Return a part with its halo, within the image unless that continues on its other side."""
+def with_halo(part: Window, halo: int, size: tuple[int, int], wraps: tuple[bool, bool]) -> Window:
+    """Enlarge a part by its halo, up to the borders of the image unless it wraps around."""
     top, left, bottom, right = part.top - halo, part.left - halo, part.bottom + halo, part.right + halo
     if not wraps[0]:
         top, bottom = max(0, top), min(size[0], bottom)
