@@ -20,7 +20,7 @@ _partial_files: set[Path] = set()  # of this process; mirrors what lies in the f
 
 @contextlib.contextmanager
 def whole_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Give an empty partial file beside `path`, which gets that name when the block ends without an exception.
+    """Create a partial file beside `path`, which is renamed to it when the block ends without an exception.
 
     The partial file has an unpredictable name, is on the disk before it is renamed, and is removed when anything
     goes wrong. Threads and processes that write the same path do not disturb each other: one of them comes last.

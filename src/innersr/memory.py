@@ -1,4 +1,4 @@
-"""The memory of a device: how much of it is free, whether it ran out."""
+"""Free and peak memory of a device; errors that mean that it ran out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 
 def _reset_peak_memory(device: torch.device) -> bool:
-    """Let the peak begin anew; return whether this system can."""
+    """Reset the peak; return whether this system can."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return True
@@ -20,7 +20,7 @@ def _reset_peak_memory(device: torch.device) -> bool:
 
 
 def _peak_memory(device: torch.device) -> int | None:
-    """Return the peak of device memory, else of this process's resident memory (which begins with Python and torch)."""
+    """Peak of device memory, or of this process's resident memory, which includes Python and torch."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     status = Path("/proc/self/status")
@@ -37,7 +37,7 @@ MEMINFO = Path("/proc/meminfo")
 
 
 def free_memory(device: torch.device) -> int:
-    """Return the bytes that can still be had on a device: of a CPU what the system and its container leave."""
+    """Free bytes of a device: on a CPU what the system and its container leave."""
     if device.type == "cuda":
         cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + cached
@@ -45,14 +45,14 @@ def free_memory(device: torch.device) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error says that memory has run out; but for CUDA torch raises plain RuntimeErrors."""
+    """Whether an error means that memory ran out. Except for CUDA, torch raises plain RuntimeErrors."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in OUT_OF_MEMORY)
 
 
 def release_cached_memory(device: torch.device) -> None:
-    """Give back what torch keeps for later."""
+    """Release the memory that torch caches."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
 
@@ -73,7 +73,7 @@ def _free_in_container() -> int | None:
 
 
 def _reclaimable_in_container() -> int:
-    """Return the bytes of cached files that count as used and are given up when needed."""
+    """Bytes of cached files that count as used but are released when needed."""
     with contextlib.suppress(OSError, ValueError, KeyError):
         lines = (CGROUP / "memory.stat").read_text(encoding="ascii").splitlines()
         return int(dict(line.split(" ", 1) for line in lines)["inactive_file"])

@@ -12,14 +12,14 @@ from PIL import Image as PillowImage
 from typer.testing import CliRunner
 
 from innersr.benchmark import runner as benchmark
-from innersr.benchmark.inputs import measures_of, small_image
+from innersr.benchmark.inputs import estimation_errors, small_image
 from innersr.benchmark.rows import read_rows, table_of
 from innersr.benchmark.runner import Case, Plan, cases_of, compute_row, run_plan
 from innersr.blind.estimate import Estimate
 from innersr.cli.app import app
 from innersr.commands import bench as bench_command
 from innersr.errors import ImageFileError, InputError
-from innersr.images.folders import Entry, load_sharp
+from innersr.images.folders import FolderImage, load_sharp
 from innersr.methods.baselines import Bicubic
 from innersr.methods.registry import settings_of
 from innersr.metrics.fidelity import consistency_psnr, psnr, psnr_y, ssim, ssim_y
@@ -61,7 +61,7 @@ def plan(*folders, methods=("bicubic",), degradations=("bicubic",), scales=(2.0,
 
 
 def case(path, scale=2.0, degradation="bicubic", settings=None, **others):
-    entry, settings = Entry(folder="set2", path=path), settings or Bicubic()
+    entry, settings = FolderImage(folder="set2", path=path), settings or Bicubic()
     return Case(entry=entry, scale=scale, degradation=degradation, method="bicubic", settings=settings, **others)
 
 
@@ -214,8 +214,8 @@ def test_a_limit_holds_for_each_folder(folder, tmp_path):
         ({"degradations": ("bicubic+noise1+noise2",)}, r"ends in one \+noise at most"),
         ({"degradations": ("bicubic+jpeg0",)}, r"\+jpeg takes a quality from 1 to 100, got 'bicubic\+jpeg0'"),
         ({"degradations": ("bicubic+jpeg70.5",)}, "quality from 1 to 100"),
-        ({"told": ("true", "guess")}, "guess: kernels are read from"),
-        ({"told": ("gaussian:0",)}, "positive variances"),
+        ({"given": ("true", "guess")}, "guess: kernels are read from"),
+        ({"given": ("gaussian:0",)}, "positive variances"),
     ],
 )
 def test_unknown_names_are_errors_before_anything_is_computed(folder, computed, wrong, message):
@@ -271,7 +271,7 @@ def test_another_circumstance_extends_the_file(folder, tmp_path, computed, chang
         {"degradations": ("g0.2d",)},
         {"degradations": ("bicubic+noise2",)},
         {"scales": (3.0,)},
-        {"told": ("gaussian:2.0",)},
+        {"given": ("gaussian:2.0",)},
     ],
     ids=str,
 )
@@ -387,7 +387,7 @@ def test_the_command_says_rows_when_verbose_and_nothing_when_quiet(folder):
         (["--scales", "2,,4"], "scale must be a number"),
         (["--methods", "bicubic,"], "unknown method ''"),
         (["--degradations", "gauss"], "unknown degradation 'gauss'"),
-        (["--told", "true,guess"], "guess: kernels are read from"),
+        (["--given", "true,guess"], "guess: kernels are read from"),
         (["--out", "nowhere/rows.jsonl"], "does not exist"),
         (["--seed", "-1"], "seed must be"),
         (["--tile", "some"], "tile must be auto, 0 for the whole image at once, or a number of pixels, got 'some'"),
@@ -415,7 +415,7 @@ def test_a_kernel_file_is_a_degradation(folder, tmp_path):
     assert math.isclose(row["psnr_y"], named["psnr_y"], abs_tol=1e-3)
 
 
-# What the methods are told
+# The degradation that methods are given
 
 
 LONG = gaussian(4.0, 1.0, math.radians(30))
@@ -435,19 +435,19 @@ def examined(monkeypatch):
     return calls
 
 
-def test_methods_are_told_the_truth_what_is_found_out_or_a_kernel(folder, examined):
-    told = {}
+def test_methods_are_given_the_truth_an_estimate_or_a_kernel(folder, examined):
+    given = {}
     for text in ("true", "auto", "gaussian:2.0", "bicubic"):
-        row = compute_row(case(folder / "a.png", 2.0, "ganid+noise5", Spy(seen=(seen := [])), told=text), RUN)
-        told[text] = seen
-        assert row["told"] == text and ("estimate" in row) == (text == "auto")
-    assert told["true"][1].noise == pytest.approx(5 / 255) and told["true"][1].anchor == (10, 10)
-    assert told["auto"][1].noise == pytest.approx(0.02 + 1.5 / 255)
-    assert torch.equal(told["gaussian:2.0"][1].kernel, Degradation(scale=2, kernel=gaussian(2.0)).kernel)
-    assert (told["bicubic"][1].kernel, told["gaussian:2.0"][1].noise) == (None, 0)
-    assert all(torch.equal(seen[0], told["true"][0]) for seen in told.values())
+        row = compute_row(case(folder / "a.png", 2.0, "ganid+noise5", Spy(seen=(seen := [])), given=text), RUN)
+        given[text] = seen
+        assert row["given"] == text and ("estimate" in row) == (text == "auto")
+    assert given["true"][1].noise == pytest.approx(5 / 255) and given["true"][1].anchor == (10, 10)
+    assert given["auto"][1].noise == pytest.approx(0.02 + 1.5 / 255)
+    assert torch.equal(given["gaussian:2.0"][1].kernel, Degradation(scale=2, kernel=gaussian(2.0)).kernel)
+    assert (given["bicubic"][1].kernel, given["gaussian:2.0"][1].noise) == (None, 0)
+    assert all(torch.equal(seen[0], given["true"][0]) for seen in given.values())
     ((lr, scale),) = examined
-    assert torch.equal(lr, told["true"][0]) and scale == 2
+    assert torch.equal(lr, given["true"][0]) and scale == 2
 
 
 def test_estimating_is_part_of_the_time(folder, monkeypatch):
@@ -459,13 +459,13 @@ def test_estimating_is_part_of_the_time(folder, monkeypatch):
         return Estimate(degradation=Degradation(scale=scale), confidence="high")
 
     monkeypatch.setattr("innersr.benchmark.inputs.examine", examine)
-    assert compute_row(case(folder / "a.png", told="auto"), RUN)["wall_seconds"] == 10
+    assert compute_row(case(folder / "a.png", given="auto"), RUN)["wall_seconds"] == 10
 
 
 @pytest.mark.usefixtures("examined")
 def test_a_row_holds_how_far_what_was_found_out_is_from_the_truth(folder, tmp_path):
     np.save(tmp_path / "k.npy", LONG.numpy())
-    row = compute_row(case(folder / "a.png", degradation=f"{tmp_path / 'k.npy'}+noise10", told="auto"), RUN)
+    row = compute_row(case(folder / "a.png", degradation=f"{tmp_path / 'k.npy'}+noise10", given="auto"), RUN)
     found = row["estimate"]
     assert found["true_covariance"] == pytest.approx([3.25, 1.299, 1.75], abs=2e-3)
     assert found["covariance"] == pytest.approx([1 + 2 * math.cos(math.radians(75)) ** 2, 0.5, 2.866], abs=2e-3)
@@ -478,54 +478,69 @@ def test_a_row_holds_how_far_what_was_found_out_is_from_the_truth(folder, tmp_pa
 
 def test_the_truth_is_the_effective_kernel_and_a_round_one_has_no_angle():
     estimate = Estimate(degradation=Degradation(scale=2, kernel=LONG), confidence="high")
-    bicubic = measures_of(estimate, Degradation(scale=2))
+    bicubic = estimation_errors(estimate, Degradation(scale=2))
     assert bicubic["true_covariance"] == pytest.approx([0, 0, 0], abs=1e-3)  # of Keys' cubic
     assert (bicubic["angle_error_degrees"], bicubic["true_variance_ratio"]) == (None, 1)
-    folded = measures_of(estimate, Degradation(scale=2, kernel=LONG, subsampling="bicubic"))
+    folded = estimation_errors(estimate, Degradation(scale=2, kernel=LONG, subsampling="bicubic"))
     assert folded["true_covariance"] == pytest.approx([3.25, 1.299, 1.75], abs=5e-3)
     assert folded["angle_error_degrees"] == pytest.approx(0, abs=0.1)
-    broken = measures_of(estimate, Degradation(scale=1.5, kernel=LONG))
+    broken = estimation_errors(estimate, Degradation(scale=1.5, kernel=LONG))
     assert (broken["true_covariance"], broken["angle_error_degrees"], broken["true_variance_ratio"]) == (None,) * 3
 
 
-def test_rows_from_before_there_was_anything_to_tell_hold_the_truth(folder, tmp_path, computed):
+def test_rows_of_version_0_1_name_the_given_degradation_otherwise(folder, tmp_path, computed):
     rows_file = tmp_path / "rows.jsonl"
     rows = list(run_plan(plan(folder), RUN, rows_file))
-    assert [row.pop("told") for row in rows] == ["true"] * 2
+    rows_file.write_text(rows_file.read_text().replace('"given"', '"told"'))
+    assert list(run_plan(plan(folder), RUN, rows_file)) == rows
+    assert len(computed) == 2
+
+
+def test_the_earlier_name_of_the_option_is_understood(folder, tmp_path):
+    rows_file = tmp_path / "rows.jsonl"
+    assert bench(folder, "--methods", "bicubic", "--told", "bicubic", "--out", rows_file).exit_code == 0
+    assert [row["given"] for row in read_rows(rows_file)] == ["bicubic"] * 2
+    assert "--told" not in bench("--help").stdout
+
+
+def test_rows_without_a_given_degradation_hold_the_truth(folder, tmp_path, computed):
+    rows_file = tmp_path / "rows.jsonl"
+    rows = list(run_plan(plan(folder), RUN, rows_file))
+    assert [row.pop("given") for row in rows] == ["true"] * 2
     rows_file.write_text("".join(json.dumps(row, sort_keys=True) + "\n" for row in rows))
     assert list(run_plan(plan(folder), RUN, rows_file)) == rows
     assert len(computed) == 2
-    both = list(run_plan(plan(folder, told=("gaussian:2.0", "true")), RUN, rows_file))
+    both = list(run_plan(plan(folder, given=("gaussian:2.0", "true")), RUN, rows_file))
     assert len(computed) == 4 and both[2:] == rows
     assert table_of(rows).splitlines()[0].startswith("| images | scale | degradation | method | n |")
 
 
 @pytest.mark.usefixtures("examined")
-def test_the_table_has_a_column_for_what_was_told_where_that_varies(folder):
-    rows = list(run_plan(plan(folder, told=("true", "auto")), RUN))
+def test_the_table_has_a_column_for_the_given_degradation_if_it_varies(folder):
+    rows = list(run_plan(plan(folder, given=("true", "auto")), RUN))
     heading, rule, first, second = table_of(rows).splitlines()
-    assert heading.startswith("| images | scale | degradation | told | method | n |")
+    assert heading.startswith("| images | scale | degradation | given | method | n |")
     assert rule.count("---") == heading.count("|") - 1 == first.count("|") - 1
     assert " | bicubic | true | bicubic | 2 |" in first and " | bicubic | auto | bicubic | 2 |" in second
-    assert " told " not in table_of(rows[2:])
+    assert " given " not in table_of(rows[2:])
 
 
 @pytest.mark.usefixtures("examined")
 def test_the_command_takes_what_to_tell(folder, tmp_path):
-    arguments = ["--methods", "bicubic", "--limit", "1", "--told", "true, auto,gaussian:2.0", "-v"]
+    arguments = ["--methods", "bicubic", "--limit", "1", "--given", "true, auto,gaussian:2.0", "-v"]
     result = bench(folder, *arguments, "--out", tmp_path / "rows.jsonl", "--pictures", tmp_path / "pictures")
     assert result.exit_code == 0
-    assert [row["told"] for row in read_rows(tmp_path / "rows.jsonl")] == ["true", "auto", "gaussian:2.0"]
-    assert "bicubic bicubic told auto: " in result.stderr and "told true" not in result.stderr
+    assert [row["given"] for row in read_rows(tmp_path / "rows.jsonl")] == ["true", "auto", "gaussian:2.0"]
+    assert "bicubic bicubic given auto: " in result.stderr and "given true" not in result.stderr
     names = sorted(file.name for file in (tmp_path / "pictures").iterdir())
     start = f"{tmp_path.name}_set2-a-x2-bicubic-bicubic"
-    assert names == [f"{start}-told auto.png", f"{start}-told gaussian_2.0.png", f"{start}.png"]
+    assert names == [f"{start}-given auto.png", f"{start}-given gaussian_2.0.png", f"{start}.png"]
 
 
 # Noise and JPEG
 
 
-def test_noise_is_added_and_told_and_changes_no_kernel(folder):
+def test_noise_is_added_and_given_and_changes_no_kernel(folder):
     hr = load_sharp(folder / "a.png", 2)
     clean, plain = small_image(hr, "random:3", 2, "a.png", RUN.generator())
     noisy, degradation = small_image(hr, "random:3+noise10", 2, "a.png", RUN.generator())

@@ -1,4 +1,4 @@
-"""What the benchmark gives a method: the small image, and what it is told of it."""
+"""Inputs of a benchmark row: the LR image and the degradation that the method is given."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TRUE, AUTO = "true", "auto"
 def small_image(
     hr: Tensor, name: str, scale: Scale, image_name: str, generator: torch.Generator
 ) -> tuple[Tensor, Degradation]:
-    """Return the 8-bit LR image that a degradation of this name makes, and that degradation.
+    """Make the 8-bit LR image of a degradation named like this; return it and the degradation.
 
     Args:
         hr: (1, C, H, W) in [0, 1].
@@ -41,8 +41,8 @@ def small_image(
     return lr if quality is None else compressed(lr, quality), degradation
 
 
-def check_told(text: str, scale: Scale) -> None:
-    """Refuse what no method can be told.
+def check_given(text: str, scale: Scale) -> None:
+    """Refuse a degradation that no method can be given.
 
     Raises:
         InputError: neither "true" nor "auto" nor a kernel.
@@ -51,8 +51,8 @@ def check_told(text: str, scale: Scale) -> None:
         parse_kernel(text, scale)
 
 
-def told_of(text: str, lr: Tensor, truth: Degradation, run: Run) -> tuple[Degradation, Estimate | None]:
-    """Return the degradation that a method is told, and the estimate if it is one.
+def given_degradation(text: str, lr: Tensor, truth: Degradation, run: Run) -> tuple[Degradation, Estimate | None]:
+    """The degradation that a method is given, and the estimate if it is one.
 
     Args:
         text: "true", "auto" (what `examine` finds), or a kernel as in `parse_kernel`, aligned and without noise.
@@ -68,8 +68,8 @@ def told_of(text: str, lr: Tensor, truth: Degradation, run: Run) -> tuple[Degrad
     return parse_kernel(text, truth.scale), None
 
 
-def measures_of(estimate: Estimate, truth: Degradation) -> dict[str, Any]:
-    """Return how far an estimate is from the truth, as the columns of a row.
+def estimation_errors(estimate: Estimate, truth: Degradation) -> dict[str, Any]:
+    """Errors of an estimate against the truth, as columns of a row.
 
     Covariances are [xx, xy, yy] in HR pixels^2, of the kernels with that of bicubic shrinking folded in; None at a
     scale that is not whole, where there is no such kernel. The angle is between the long axes, in degrees; None

@@ -1,4 +1,4 @@
-"""Result rows: JSON lines, Markdown table."""
+"""Rows of a benchmark: their file and their table."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from innersr.json_lines import read_records
 from innersr.physics.resize import Scale
 
 KEY = ("folder", "image", "method", "settings", "degradation", "scale", "seed", "device", "precision")
-ADDED_KEY = {"time_limit": None, "told": TRUE}  # what the rows of older files lack, with what held for them
+ADDED_KEY = {"time_limit": None, "given": TRUE}  # columns that rows of older files lack, with their values there
 MEANS = ("psnr_y", "ssim_y", "consistency_psnr", "cpu_seconds", "wall_seconds")
 Row = dict[str, Any]
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Return the rows of a file, none if there is no file; what a crash left of a last line does not count.
+    """Read the rows of a file, none if there is no file; a last line cut short by a crash does not count.
 
     Raises:
         InputError: a line that is not a row.
@@ -33,6 +33,8 @@ def read_rows(path: Path) -> list[Row]:
     try:
         rows = read_records(path)
         for number, row in enumerate(rows, 1):
+            if "told" in row:  # its name up to version 0.1
+                row["given"] = row.pop("told")
             if not set(KEY) <= set(row):
                 raise ValueError(number)
         if path.read_bytes().split(b"\n")[-1][:2] not in (b"", b"{", b'{"'):
@@ -43,12 +45,12 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def table_of(rows: Iterable[Row]) -> str:
-    """Return a Markdown table of the means over the images of each folder."""
+    """Markdown table of the means over the images of each folder."""
     groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
     for row in rows:
-        groups[row["folder"], scale_name(row["scale"]), row["degradation"], told_in(row), row["method"]].append(row)
-    columns = ["images", "scale", "degradation", "told", "method"]
-    is_named = [name != "told" or len({group[3] for group in groups}) > 1 for name in columns]
+        groups[row["folder"], scale_name(row["scale"]), row["degradation"], given_in(row), row["method"]].append(row)
+    columns = ["images", "scale", "degradation", "given", "method"]
+    is_named = [name != "given" or len({group[3] for group in groups}) > 1 for name in columns]
     headings = [*compress(columns, is_named), "n", "PSNR-Y", "SSIM-Y", "consistency", "CPU s", "wall s"]
     lines = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
     for group, members in groups.items():
@@ -65,19 +67,19 @@ def table_of(rows: Iterable[Row]) -> str:
     return "\n".join(lines)
 
 
-def told_in(row: Mapping[str, Any]) -> str:
-    """Return what the method of a row was told."""
-    return row.get("told", ADDED_KEY["told"])
+def given_in(row: Mapping[str, Any]) -> str:
+    """The degradation that the method of a row was given: "true", "auto" or a kernel."""
+    return row.get("given", ADDED_KEY["given"])
 
 
 def scale_name(scale: Scale | list[float]) -> str:
-    """Return a scale, of a case or of a row, as x2, x1.5 or x2x3."""
+    """A scale, of a case or of a row, as x2, x1.5 or x2x3."""
     scales = scale if isinstance(scale, tuple | list) else (scale,)
     return "".join(f"x{s:g}" for s in dict.fromkeys(scales))
 
 
 def decibels(figure: float | None) -> float:
-    """Return a figure of a row, infinity where the row holds None."""
+    """A figure of a row in dB, infinity where the row holds None."""
     return math.inf if figure is None else figure
 
 

@@ -1,4 +1,4 @@
-"""Methods x images x degradations -> rows of figures, one JSON object each."""
+"""Methods x images x degradations -> rows of figures."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from innersr.benchmark.inputs import TRUE, check_told, measures_of, small_image, told_of
+from innersr.benchmark.inputs import TRUE, check_given, estimation_errors, given_degradation, small_image
 from innersr.benchmark.rows import Row, _check_appendable, _finite, _identity, read_rows, scale_name
 from innersr.errors import ImageFileError, InputError
-from innersr.images.folders import Entry, find_images, load_sharp
+from innersr.images.folders import FolderImage, find_images, load_sharp
 from innersr.images.image import Image
 from innersr.images.io import save
 from innersr.json_lines import append_record
@@ -32,14 +32,14 @@ from innersr.run import Run
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to compute: every method on every image under every degradation at every scale, told what it is."""
+    """A benchmark: every method on every image under every degradation at every scale."""
 
     folders: tuple[Path, ...]
     methods: tuple[str, ...]
     degradations: tuple[str, ...]
     scales: tuple[Scale, ...]
-    told: tuple[str, ...] = (TRUE,)
-    """What the methods are told of the image, see `told_of`."""
+    given: tuple[str, ...] = (TRUE,)
+    """The degradations that methods are given, see `given_degradation`."""
     limit: int | None = None
     """At most so many images of each folder."""
     pictures: Path | None = None
@@ -50,22 +50,22 @@ class Plan:
 class Case:
     """One row to compute."""
 
-    entry: Entry
+    entry: FolderImage
     scale: Scale
     degradation: str
     method: str
     settings: Method
-    told: str = TRUE
+    given: str = TRUE
 
     def key(self, run: Run) -> Row:
-        """Return the columns that identify the row."""
+        """The columns that identify the row."""
         scales = as_pair(self.scale)
         return {
             "folder": self.entry.folder,
             "image": self.entry.path.name,
             "method": self.method,
             "degradation": self.degradation,
-            "told": self.told,
+            "given": self.given,
             "scale": scales[0] if scales[0] == scales[1] else list(scales),
             "seed": run.seed,
             "settings": settings_of(self.settings),
@@ -76,7 +76,7 @@ class Case:
 
 
 def cases_of(plan: Plan) -> list[Case]:
-    """Return the rows of a plan in order.
+    """The cases of a plan in order.
 
     Raises:
         InputError: an unknown name, or a folder without images. Nothing was computed yet.
@@ -90,25 +90,25 @@ def cases_of(plan: Plan) -> list[Case]:
     # All the steps, whatever is given: rows of estimated degradations show what the estimate costs, and nothing else.
     methods = {name: resolve(parse_method(name), is_estimated=False) for name in plan.methods}
     scales, degradations = dict.fromkeys(plan.scales), dict.fromkeys(plan.degradations)
-    told = dict.fromkeys(plan.told)
+    given = dict.fromkeys(plan.given)
     for scale in scales:
         for name in degradations:
             parse_degradation(name, scale)
             parse_jpeg_quality(name)
-        for text in told:
-            check_told(text, scale)
+        for text in given:
+            check_given(text, scale)
     return [
-        Case(entry=entry, scale=scale, degradation=degradation, method=name, settings=settings, told=text)
+        Case(entry=entry, scale=scale, degradation=degradation, method=name, settings=settings, given=text)
         for scale in scales
         for degradation in degradations
-        for text in told
+        for text in given
         for name, settings in methods.items()
         for entry in entries
     ]
 
 
 def run_plan(plan: Plan, run: Run, rows_file: Path | None = None) -> Iterator[Row]:
-    """Yield every row of a plan; those that the file holds already are read, the others computed and appended.
+    """Yield every row of a plan; rows that the file already holds are read, others are computed and appended.
 
     Raises:
         InputError: the plan or the file is wrong. Nothing was computed yet.
@@ -132,7 +132,7 @@ def run_plan(plan: Plan, run: Run, rows_file: Path | None = None) -> Iterator[Ro
 
 
 def compute_row(case: Case, run: Run, pictures: Path | None = None) -> Row:
-    """Shrink one image, quantize it to 8 bit, upscale it again, and measure. Estimating takes part of the time.
+    """Shrink one image, quantise it to 8 bits, upscale it again, and measure. The time includes the estimate.
 
     An infinite PSNR, of two equal images, is None in the row: JSON has no infinity.
     """
@@ -142,8 +142,8 @@ def compute_row(case: Case, run: Run, pictures: Path | None = None) -> Row:
     wall, cpu = time.perf_counter(), time.process_time()
     device_lr = lr.to(run.torch_device)
     with run.exact():
-        told, estimate = told_of(case.told, device_lr, degradation, run)
-        sr = case.settings.adapt(device_lr, told, run)(device_lr).cpu()
+        given, estimate = given_degradation(case.given, device_lr, degradation, run)
+        sr = case.settings.adapt(device_lr, given, run)(device_lr).cpu()
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     peak_memory = _peak_memory(run.torch_device) if is_own_peak else None
     sr = sr[..., : hr.shape[-2], : hr.shape[-1]]
@@ -159,7 +159,7 @@ def compute_row(case: Case, run: Run, pictures: Path | None = None) -> Row:
         "wall_seconds": round(wall, 2),
         "peak_memory_bytes": peak_memory,
         "lr_size": [lr.shape[-2], lr.shape[-1]],
-        **({} if estimate is None else {"estimate": measures_of(estimate, degradation)}),
+        **({} if estimate is None else {"estimate": estimation_errors(estimate, degradation)}),
         "threads": torch.get_num_threads(),
         "versions": {
             "innersr": version("innersr"),
@@ -172,6 +172,6 @@ def compute_row(case: Case, run: Run, pictures: Path | None = None) -> Row:
 def _save_picture(sr: Tensor, case: Case, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     words = [case.entry.folder, case.entry.path.stem, scale_name(case.scale), case.degradation, case.method]
-    words += [] if case.told == TRUE else [f"told {case.told}"]
+    words += [] if case.given == TRUE else [f"given {case.given}"]
     name = "-".join(word.replace("/", "_").replace(":", "_").replace(";", "_") for word in words)
     save(Image(colour=sr.contiguous()), folder / f"{name}.png", overwrite=True)

@@ -29,7 +29,7 @@ bench_app = typer.Typer()  # of one command, which cli.app adds
     epilog=examples(
         "innersr bench set5 --methods bicubic,tailor,zssr:preset=best --out rows.jsonl",
         "innersr bench set5 set14 --degradations g2.0d,bicubic --scales 2,4",
-        "innersr bench set14 --degradations random:0,bicubic+noise10+jpeg60 --told true,auto,gaussian:2.0",
+        "innersr bench set14 --degradations random:0,bicubic+noise10+jpeg60 --given true,auto,gaussian:2.0",
     ),
 )
 def bench(  # noqa: PLR0913 (a command's options are its parameters)
@@ -44,13 +44,14 @@ def bench(  # noqa: PLR0913 (a command's options are its parameters)
             "in +noise10 (standard deviation in 8-bit levels), +jpeg60 (quality), or both."
         ),
     ] = "bicubic",
-    told: Annotated[
+    given: Annotated[
         str,
         typer.Option(
-            help="What methods are told of an image: true (its degradation, but not that it was a JPEG), auto (what "
-            "can be found out from it), bicubic, gaussian:VAR or kernel files, separated by commas."
+            help="Degradation that methods are given: true (the image's own, but without its JPEG), auto (estimated "
+            "from the image), bicubic, gaussian:VAR or kernel files, separated by commas."
         ),
     ] = "true",
+    told: Annotated[str | None, typer.Option(hidden=True)] = None,  # the name of --given up to version 0.1
     scales: Annotated[str, typer.Option(help="Separated by commas.")] = "2",
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many images of each folder.")] = None,
     out: Annotated[
@@ -75,7 +76,7 @@ def bench(  # noqa: PLR0913 (a command's options are its parameters)
             folders=tuple(folders),
             methods=_listed(methods),
             degradations=_listed(degradations),
-            told=_listed(told),
+            given=_listed(told or given),
             scales=tuple(parse_scale(text) for text in _listed(scales)),
             limit=limit,
             pictures=pictures,

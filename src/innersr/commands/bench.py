@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from innersr.benchmark.rows import decibels, scale_name, table_of, told_in
+from innersr.benchmark.rows import decibels, given_in, scale_name, table_of
 from innersr.benchmark.runner import Plan, run_plan
 from innersr.commands.console import Voice
 from innersr.run import Run
@@ -17,7 +17,7 @@ def bench(plan: Plan, run: Run, rows_file: Path | None, voice: Voice) -> None:
     with voice.progress("bench") as report:
         for row in run_plan(plan, replace(run, report=report), rows_file):
             rows.append(row)
-            how = row["method"] if told_in(row) == "true" else f"{row['method']} told {told_in(row)}"
+            how = row["method"] if given_in(row) == "true" else f"{row['method']} given {given_in(row)}"
             voice.detail(
                 f"{row['folder']}/{row['image']} {scale_name(row['scale'])} {row['degradation']} {how}: "
                 f"{decibels(row['psnr_y']):.2f} dB, SSIM {row['ssim_y']:.4f}, {row['cpu_seconds']:.1f} CPU s"

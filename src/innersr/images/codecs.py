@@ -1,4 +1,4 @@
-"""Stored samples from and into an open file, through libvips and, for BMP, Pillow.
+"""Decoding and encoding of open image files by libvips and, for BMP, Pillow.
 
 Knows formats, colour spaces and untrusted bytes; nothing about tensors or file names.
 """
@@ -53,7 +53,7 @@ OPAQUE_IN_VIPS = {"scrgb": 1.0, "grey16": 65535.0, "rgb16": 65535.0}
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Decoded:
-    """Samples (H, W, bands) as they lie in a file.
+    """Samples (H, W, bands) as stored in a file, but upright.
 
     `white` is the stored value that means 1.0, or 0 for samples that are values already.
     """
@@ -115,7 +115,7 @@ def decode(stream: io.FileIO, name: str, found: Format, pixel_limit: int) -> Dec
 
 
 def reason_of(error: BaseException) -> str:
-    """Return the last words of an error on one printable line."""
+    """The last words of an error, on one printable line."""
     if isinstance(error, pyvips.Error):
         text = error.detail.strip() or error.message
     else:
@@ -171,7 +171,7 @@ def encode(
 
 
 def _pending_errors() -> str:
-    """Return the messages that libvips has gathered, and forget them.
+    """The messages in the error buffer of libvips, which is cleared.
 
     pyvips does that only when it raises, and not when a message is no UTF-8: then every later error fails too.
     """

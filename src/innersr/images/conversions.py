@@ -1,4 +1,4 @@
-"""Images that are already in memory, to and from `Image`: arrays, PIL images, tensors."""
+"""Conversions between `Image` and arrays, PIL images and tensors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Restore = Callable[[Image], Any]
 
 
 def image_from(x: object) -> tuple[Image, Restore]:
-    """Return `x` as an image, and the function that gives a result back in x's own type.
+    """Convert `x` to an image; the function returned converts results back to x's type.
 
     Args:
         x: a PIL image; a (H, W) or (H, W, C) array of uint8, uint16 or floats; or a floating (C, H, W) or

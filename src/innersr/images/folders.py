@@ -14,23 +14,23 @@ from innersr.physics.resize import Scale, as_pair
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class FolderImage:
     """One image of a folder: the folder's name, and the file."""
 
     folder: str
     path: Path
 
 
-def find_images(folders: Sequence[Path]) -> list[Entry]:
-    """Return the sharp images of folders, sorted within each.
+def find_images(folders: Sequence[Path]) -> list[FolderImage]:
+    """Find the sharp images of folders, sorted within each.
 
     Where a folder has files whose stem ends in "HR" (SelfExSR's img_001_SRF_2_HR.png), those are the images and
     the rest are not; else every image file is one. Subfolders are not entered.
 
     Raises:
-        InputError: a folder is missing or has no images, or two folders cannot be told apart.
+        InputError: a folder is missing or has no images, or two folders have the same name.
     """
-    entries: list[Entry] = []
+    entries: list[FolderImage] = []
     for resolved, folder in {folder.resolve(): folder for folder in folders}.items():
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder; give folders of sharp images")
@@ -41,12 +41,12 @@ def find_images(folders: Sequence[Path]) -> list[Entry]:
         name = "/".join(resolved.parts[-2:])
         if any(entry.folder == name for entry in entries):
             raise InputError(f"two folders are called {name}, as their rows would be; measure them apart")
-        entries += [Entry(folder=name, path=file) for file in sharp]
+        entries += [FolderImage(folder=name, path=file) for file in sharp]
     return entries
 
 
 def load_sharp(path: Path, scale: Scale) -> Tensor:
-    """Return an image's colours, (1, C, H, W), cut at the right and bottom to multiples of a whole scale.
+    """Read an image's colours, (1, C, H, W), cropped at the right and bottom to multiples of a whole scale.
 
     Raises:
         ImageFileError: the file cannot be read, or the image is smaller than the scale.

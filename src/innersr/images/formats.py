@@ -35,7 +35,7 @@ JPEG_SEGMENT = 65_000  # bytes of EXIF, XMP or IPTC that fit into one JPEG segme
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """One row: what files of this format hold when we write them.
+    """An image file format, and what its files can hold when written.
 
     Args:
         suffixes: the file name endings, the usual one first.
@@ -115,7 +115,7 @@ BY_NAME = {row.name: row for row in FORMATS}
 
 
 def sniff(head: bytes) -> Format | None:
-    """Return the format that the first 32 bytes of a file belong to, whatever its name; None if not ours."""
+    """The format of a file by its first 32 bytes, whatever its name; None if it is not supported."""
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return BY_NAME["PNG"]
     if head.startswith(b"\xff\xd8\xff"):
@@ -132,7 +132,7 @@ def sniff(head: bytes) -> Format | None:
 
 
 def format_of_name(path: Path) -> Format:
-    """Return the format that a file name asks for.
+    """The format of a file name.
 
     Raises:
         ImageFileError: no format we write has this suffix.
@@ -146,7 +146,7 @@ def format_of_name(path: Path) -> Format:
 
 
 def refusal(target: Format, *, depth: str, bands: int, has_alpha: bool, size: tuple[int, int] | None) -> str | None:
-    """Return why a format cannot hold an image and what to do, None if it can."""
+    """The reason why a format cannot hold an image, with a remedy; None if it can."""
     if depth not in target.depths:
         remedy = DEPTH_OPTION[target.depths[-1]]
         precise = "write .tif" if depth == "float32" else PRECISE
@@ -162,7 +162,7 @@ def refusal(target: Format, *, depth: str, bands: int, has_alpha: bool, size: tu
 
 
 def encoder_options(target: Format, *, quality: int, depth: str, byte_count: int) -> dict[str, Any]:
-    """Return the libvips options a format is written with.
+    """The libvips options that a format is written with.
 
     Chroma is never subsampled: the colour of thin lines is part of the result. Quality 100 means lossless
     where the format can.
@@ -195,7 +195,7 @@ def encoder_options(target: Format, *, quality: int, depth: str, byte_count: int
 
 
 def kept(target: Format, metadata: Metadata, *, choice: str, bands: int) -> tuple[Metadata, tuple[str, ...]]:
-    """Return the metadata that goes into a file, and notes about what cannot.
+    """The metadata that a format can hold, and notes about the rest.
 
     `choice` is one of `METADATA_CHOICES`; what it excludes is dropped without a note.
     """

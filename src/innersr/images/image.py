@@ -1,4 +1,4 @@
-"""The value Image."""
+"""An image in memory, with its metadata."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ ROWS = 1024  # that are converted at a time
 
 
 def read(path: str | Path, *, pixel_limit: int = PIXEL_LIMIT) -> Image:
-    """Return the image in a file, upright; of an animation or a multi-page file the first picture.
+    """Read an image file, upright; of an animation or a multi-page file the first picture.
 
     The format follows the content, not the name.
 
@@ -49,7 +49,7 @@ def read(path: str | Path, *, pixel_limit: int = PIXEL_LIMIT) -> Image:
 def save(
     image: Image, path: str | Path, *, overwrite: bool = False, quality: int = 95, metadata: str = "keep"
 ) -> tuple[str, ...]:
-    """Write an image in the format its file name asks for; return notes about what that format did not keep.
+    """Write an image in the format of the file name; return notes about what that format did not keep.
 
     The file appears under its name when it is complete, or not at all.
 
@@ -83,7 +83,7 @@ def save(
 
 @contextlib.contextmanager
 def written_whole(path: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Give the partial file of `whole_file`, and raise what goes wrong with it as ImageFileError."""
+    """`whole_file` whose errors are ImageFileError."""
     try:
         with whole_file(path, overwrite=overwrite) as partial:
             yield partial
@@ -105,7 +105,7 @@ def check_writable(
     overwrite: bool,
     size: tuple[int, int] | None = None,
 ) -> None:
-    """Make sure, before minutes of work, that `save` will be able to write such an image there.
+    """Check, before minutes of work, that `save` will be able to write such an image there.
 
     Args:
         path: the file to be.
@@ -128,7 +128,7 @@ def check_writable(
 
 
 def check_place(path: Path, *, overwrite: bool) -> None:
-    """Make sure that a file may be written there.
+    """Check that a file may be written there.
 
     Raises:
         ImageFileError: the file exists, is a folder, or its folder is missing or not writable.
@@ -149,12 +149,12 @@ def check_place(path: Path, *, overwrite: bool) -> None:
 
 
 def readable_suffixes() -> tuple[str, ...]:
-    """Return the file name endings of the formats, which all are read and written: lower case, with their dot."""
+    """The suffixes of all formats that are read and written: lower case, with their dot."""
     return tuple(image_formats.BY_SUFFIX)
 
 
 def codecs() -> dict[str, bool]:
-    """Return "png read", "png write" and so on, each tried with a small image: libvips builds differ."""
+    """Whether "png read", "png write" and so on work, each tried with a small image: libvips builds differ."""
     report = {}
     image = Image(colour=torch.linspace(0, 1, 3 * 8 * 8).reshape(1, 3, 8, 8))
     with tempfile.TemporaryDirectory() as folder:

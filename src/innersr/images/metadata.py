@@ -1,4 +1,4 @@
-"""What image files say besides their pixels: EXIF, XMP, IPTC, PNG chunks, AVIF boxes.
+"""Metadata of image files: EXIF, XMP, IPTC, PNG chunks, AVIF boxes.
 
 Reads untrusted bytes: the only exception that leaves is `DamagedBytesError`. Knows nothing about pixels.
 """
@@ -20,7 +20,7 @@ PHOTOSHOP_PREFIX = b"Photoshop 3.0\0"
 
 @dataclass(frozen=True, kw_only=True)
 class Metadata:
-    """What a file says besides its pixels, as bytes; None where it says nothing.
+    """Metadata of an image file, as bytes; None where there is none.
 
     Args:
         icc: the colour profile of the pixels.
@@ -64,12 +64,12 @@ def exif_resolution(exif: bytes) -> tuple[float, float] | None:
 
 
 def upright_xmp(xmp: bytes) -> bytes:
-    """Return an XMP packet of the same length whose tiff:Orientation is 1."""
+    """An XMP packet of the same length whose tiff:Orientation is 1."""
     return re.sub(rb"(tiff:Orientation\s*(?:=\s*[\"']|>)\s*)[2-8](?=\s*[\"'<])", rb"\g<1>1", xmp)
 
 
 def iptc_of_photoshop(block: bytes) -> bytes | None:
-    """Return the IPTC records of a Photoshop resource block, the form they have in JPEG; None if it has none."""
+    """The IPTC records of a Photoshop resource block, their form in JPEG; None if it has none."""
     at = len(PHOTOSHOP_PREFIX)
     while block[at : at + 4] == b"8BIM" and len(block) >= at + 12:
         kind, name_length = struct.unpack_from(">HB", block, at + 4)
@@ -84,7 +84,7 @@ def iptc_of_photoshop(block: bytes) -> bytes | None:
 
 
 def photoshop_of_iptc(iptc: bytes) -> bytes:
-    """Return the Photoshop resource block that holds IPTC records in a JPEG file."""
+    """The Photoshop resource block that holds IPTC records in a JPEG file."""
     header = b"8BIM\x04\x04\0\0" + struct.pack(">I", len(iptc))
     return PHOTOSHOP_PREFIX + header + iptc + bytes(len(iptc) % 2)
 
@@ -106,7 +106,7 @@ def png_facts(stream: BinaryIO) -> tuple[int, bool]:
 
 
 def avif_sides(stream: BinaryIO) -> list[int]:
-    """Return every side, in pixels, that the size boxes near the start of an AVIF file declare."""
+    """All sides, in pixels, that the size boxes near the start of an AVIF file declare."""
     stream.seek(0)
     head = stream.read(1 << 16)
     boxes = [head[match.end() + 4 : match.end() + 12] for match in re.finditer(b"ispe", head)]
@@ -114,6 +114,6 @@ def avif_sides(stream: BinaryIO) -> list[int]:
 
 
 def sane_resolution(horizontal: float, vertical: float) -> tuple[float, float] | None:
-    """Return the resolution if a printer could mean it (0.01 to 10000 pixels per millimetre), else None."""
+    """The resolution if it is plausible (0.01 to 10000 pixels per millimetre), else None."""
     fine = all(math.isfinite(value) and 0.01 <= value <= 1e4 for value in (horizontal, vertical))
     return (horizontal, vertical) if fine else None

@@ -1,4 +1,4 @@
-"""What a TIFF file says of its samples, and which TIFF files are refused.
+"""TIFF tags that libvips does not pass on, and the TIFF files that are refused.
 
 Reads untrusted bytes: the only exception that leaves is `DamagedBytesError`. Knows nothing about pixels.
 """
@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from tifffile import COMPRESSION, EXTRASAMPLE, FILETYPE, PHOTOMETRIC, PLANARCONFIG, SAMPLEFORMAT, TiffFile, TiffPage
 
-logging.getLogger("tifffile").addHandler(logging.NullHandler())  # else damaged tags are told to standard error
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # else it writes about damaged tags to standard error
 
 
 class DamagedBytesError(ValueError):
@@ -24,7 +24,7 @@ class DamagedBytesError(ValueError):
 
 @contextlib.contextmanager
 def first_page(stream: BinaryIO) -> Iterator[TiffPage]:
-    """Give the first page of a TIFF or BigTIFF stream. An EXIF block without its prefix is one."""
+    """Open the first page of a TIFF or BigTIFF stream. An EXIF block without its prefix is one."""
     try:
         stream.seek(0)
         # What makers of microscopes add is not looked for: reading that may take long.
@@ -55,7 +55,7 @@ def rational(page: TiffPage, name: str) -> float | None:
 
 @dataclass(frozen=True, kw_only=True)
 class TiffFacts:
-    """What a TIFF file says of its samples, beyond what libvips passes on."""
+    """Facts about the samples of a TIFF file that libvips does not pass on."""
 
     samples: int  # per pixel
     half: bool  # 16-bit floating point, which libvips widens to 32
@@ -95,7 +95,7 @@ def tiff_facts(stream: BinaryIO) -> TiffFacts:
 
 
 def relabelled(stream: BinaryIO) -> bytes:
-    """Return a TIFF file with its colour kind overwritten by RGB, for which libvips reads planes correctly."""
+    """A TIFF file relabelled as RGB, for which libvips reads separate planes correctly."""
     stream.seek(0)
     data = io.BytesIO(stream.read())
     with first_page(data) as page:
@@ -131,7 +131,7 @@ def _one(page: TiffPage, name: str, default: int) -> int:
 
 
 def _refusal(page: TiffPage, separate: bool, half: bool) -> str | None:
-    """Say why a file of this kind is not read, and what to do; None if it is."""
+    """The reason why a file of this kind is not read, with a remedy; None if it is."""
     bits, photometric = _one(page, "BitsPerSample", 1), _one(page, "PhotometricInterpretation", PHOTOMETRIC.MINISBLACK)
     if "DNGVersion" in page.tags or _one(page, "NewSubfileType", 0) & FILETYPE.REDUCEDIMAGE:
         return "it is a camera raw file, or begins with a small preview; develop it to a TIFF first"
@@ -152,7 +152,7 @@ def _refusal(page: TiffPage, separate: bool, half: bool) -> str | None:
 
 
 def _damage(page: TiffPage, stream: BinaryIO) -> str | None:
-    """Say why a header cannot be true. libvips believes it, and takes minutes and gigabytes to find out."""
+    """The reason why a header cannot be true. libvips would take minutes and gigabytes to find out."""
     one = functools.partial(_one, page)
     width, height = one("ImageWidth", 0), one("ImageLength", 0)
     promised = width * height * one("SamplesPerPixel", 1) * one("BitsPerSample", 1) // 8

@@ -1,4 +1,4 @@
-"""Moving pictures into files: GIF, animated WebP, MP4.
+"""Writing of films: GIF, animated WebP, MP4.
 
 What a format cannot hold is converted and said in notes, never silently.
 """
@@ -49,7 +49,7 @@ def save_movie(
     overwrite: bool = False,
     quality: int = 95,
 ) -> tuple[str, ...]:
-    """Write frames as a film in the format its file name asks for; return notes about what that did not keep.
+    """Write frames as a film in the format of the file name; return notes about what was not kept.
 
     GIF and WebP repeat for ever; MP4 leaves that to the player. Frames are taken one by one: an MP4 of any length
     needs the memory of a few, the other formats keep them all, at 8 bits. The file appears under its name when it
@@ -231,13 +231,13 @@ def _pyav() -> Any:  # noqa: ANN401 (a module that may be missing)
 
 
 def _delays(count: int, fps: float, *, per_second: int) -> list[int]:
-    """Return how long each frame is shown, in parts of a second."""
+    """Durations of the frames, in fractions of a second."""
     ends = [round(number * per_second / fps) for number in range(count + 1)]
     return [end - start for start, end in zip(ends, ends[1:], strict=False)]
 
 
 def _in_colour(levels: Levels) -> Levels:
-    """Return a grey frame as one of three bands, with its alpha if it has any; others as they are."""
+    """A grey frame as three equal bands, with its alpha if it has one; other frames unchanged."""
     if levels.shape[-1] > 2:
         return levels
     return np.concatenate([np.repeat(levels[..., :1], 3, -1), levels[..., 1:]], -1)
