@@ -50,7 +50,7 @@ def measures_of(kernel: Tensor) -> list[str]:
     long, short = shape.deviations
     xx, xy, yy = second_moments(kernel)
     return [
-        f"{kernel.shape[0]}x{kernel.shape[1]}, deviations {long:.2f} x {short:.2f} px "
+        f"{kernel.shape[0]}x{kernel.shape[1]}, standard deviations {long:.2f} x {short:.2f} px "
         f"at {math.degrees(shape.angle):.0f} deg",
         f"covariance xx {xx:z.2f}, xy {xy:z.2f}, yy {yy:z.2f} px^2",
     ]
@@ -110,5 +110,8 @@ def _numbered(length: int) -> range:
 
 
 def _drawn(lines: list[str], content: Cell) -> Pixels:
-    legend = ["blue above 0, red below: the square root of the weight", "ellipse: one standard deviation"]
+    legend = [
+        "blue: positive, red: negative; colours show the square root of the weight",
+        "ellipse: one standard deviation",
+    ]
     return draw_sheet([*lines, *legend], content)

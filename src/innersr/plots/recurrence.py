@@ -52,7 +52,7 @@ def _heated(pixels: Pixels, found: Recurrence) -> Cell:
 
 
 def _plot_heat(axes: Axes, level: Pixels, place: tuple[float, float, float, float]) -> None:
-    """Plot values in [0, 1] as colours that let the more of what is below through, the lower they are."""
+    """Plot values in [0, 1] as heat, the more transparent the lower they are."""
     axes.imshow(
         level,
         "inferno",
@@ -81,16 +81,16 @@ def _plot_pair(axes: Axes, pair: Pair, colour: str) -> None:
 
 
 def _legend(has_pairs: bool) -> Cell:
-    """Return the bar of colours with the meaning of its ends, and that of the frames."""
+    """Return the colour bar with its meaning, and that of the frames."""
 
     def plot(axes: Axes) -> None:
         _plot_heat(axes, np.linspace(0, 1, 300)[None], (0, 1, 0, 1))
         axes.set(facecolor="#505050", xticks=[], yticks=[])
 
-    cells = [text_cell("no detail, or found nowhere else"), plot_cell(300, 14, plot), text_cell("comes again, larger")]
+    cells = [text_cell("no detail, or does not recur"), plot_cell(300, 14, plot), text_cell("recurs, larger")]
     rows = [[grid([cells])]]
     if has_pairs:
-        rows.append([text_cell("frames: a patch, and an arrow to the larger place that it looks like")])
+        rows.append([text_cell("arrows: from a patch to the larger place that looks like it")])
     return grid(rows)
 
 
@@ -107,5 +107,5 @@ def _enlarged(pixels: Pixels, pair: Pair, colour: str) -> Cell:
 
         return plot_cell(108, 108, plot)
 
-    caption = f"{1 / pair.scale:.3g}x as large, {100 * pair.explained:.0f} % alike"
+    caption = f"{1 / pair.scale:.3g}x as large, {100 * pair.explained:.0f} % explained"
     return grid([[grid([[crop(pair.patch), crop(pair.source)]], gap=6)], [text_cell(caption, TEXT - 1, FAINT)]], gap=4)

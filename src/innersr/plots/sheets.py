@@ -114,7 +114,7 @@ def grid(rows: Sequence[Sequence[Cell | None]], *, gap: int = GAP, across: str =
 
 
 def text_cell(text: str, size: int = TEXT, colour: str = INK) -> Cell:
-    """Return lines of text, aligned to the left; `size` is that of the font in pixels."""
+    """Return lines of text, aligned to the left, in a font of `size` pixels."""
     from matplotlib.backends.backend_agg import RendererAgg
     from matplotlib.font_manager import FontProperties
 
@@ -162,11 +162,11 @@ def plot_cell(
 
 
 def shown(picture: Tensor, *, least: int, most: tuple[int, int]) -> Pixels:
-    """Return a picture at the size that it is looked at.
+    """Scale a picture to the size at which it is shown.
 
     Args:
         picture: (1, C, H, W) in [0, 1].
-        least: of the long side in pixels; smaller pictures are enlarged by a whole factor, and their pixels show.
+        least: pixels of the long side; smaller pictures are enlarged by a whole factor, without smoothing.
         most: (height, width); larger pictures are shrunk into it.
     """
     height, width = picture.shape[-2:]
@@ -177,7 +177,7 @@ def shown(picture: Tensor, *, least: int, most: tuple[int, int]) -> Pixels:
 
 
 def fitted(picture: Tensor, side: int) -> Pixels:
-    """Return a picture as large as fits into a square; if it is enlarged, its pixels show."""
+    """Scale a picture to fit into a square; enlarged pixels stay sharp squares."""
     height, width = picture.shape[-2:]
     factor = side / max(height, width)
     size = max(1, round(factor * height)), max(1, round(factor * width))
@@ -185,12 +185,12 @@ def fitted(picture: Tensor, side: int) -> Pixels:
 
 
 def enlarged(pixels: Pixels, zoom: int) -> Pixels:
-    """Return pixels that are squares of `zoom` pixels."""
+    """Repeat each pixel `zoom` times in both directions."""
     return pixels.repeat(zoom, axis=0).repeat(zoom, axis=1)
 
 
 def to_pixels(picture: Tensor) -> Pixels:
-    """Return (1, C, H, W) in [0, 1] as 8-bit colours."""
+    """Convert (1, C, H, W) in [0, 1] to 8-bit colours."""
     planes = picture[0, :3] if picture.shape[1] >= 3 else picture[0, :1].expand(3, -1, -1)
     levels = (planes.detach().cpu().float().clamp(0, 1) * 255).round().byte()
     return np.ascontiguousarray(levels.permute(1, 2, 0).numpy())

@@ -1,4 +1,4 @@
-"""One sheet on what SinGAN learnt: a column for each scale, with its pictures, samples, curves."""
+"""The report on a SinGAN model: a column for each scale, with its pictures, samples and curves."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ Points = Sequence[tuple[float, float]]
 
 
 def report_sheet(name: str, saved: SavedModel, log: Sequence[Mapping[str, Any]], run: Run) -> Pixels:
-    """Draw what a folder holds, as far as it is trained.
+    """Draw a model, trained or not yet: pictures, reconstructions, samples, curves.
 
     Args:
         name: of the model, for the title.
-        saved: see `files.load_folder`.
-        log: see `journal.read_lines`.
-        run: whose seed the samples are of, and who is told the progress.
+        saved: the model with its record and its pictures.
+        log: the lines of its training log.
+        run: gives the seed of the samples, and reports the progress.
     """
     model, source = saved.model, saved.record.source
     sizes, trained = model.sizes[0], len(model.scales)
@@ -89,10 +89,10 @@ def _curves(log: Sequence[Mapping[str, Any]], count: int, iterations: int, width
 
 
 def curve_cells(curves: Sequence[Points], last: int, width: int, *, is_logarithmic: bool = False) -> list[Cell]:
-    """Return a plot for each curve, all on one axis, which the first has the values of.
+    """Return a plot for each curve; all have one vertical axis, with its values in the first plot.
 
     Args:
-        curves: (x, y) in the order of x; an empty one leaves its plot empty. The last value is written above it.
+        curves: (x, y) in the order of x; an empty one leaves its plot empty. The last value stands above the curve.
         last: x at the right border; at the left one it is 0.
         width: of each plot in pixels.
         is_logarithmic: equal factors are equal distances; otherwise 0 is on the axis.
@@ -134,15 +134,15 @@ def _facts(saved: SavedModel, log: Sequence[Mapping[str, Any]]) -> list[str]:
     model, record = saved.model, saved.record
     given = ", ".join(_pixels(picture.size) for picture in record.pictures)
     state = "" if model.is_complete else f"{len(model.scales)} of {len(model.sizes[0])} scales trained, "
-    seconds = f"{log[-1]['seconds']:.0f} s of learning on {record.device} in {record.precision}, " if log else ""
+    seconds = f"{log[-1]['seconds']:.0f} s of training on {record.device} in {record.precision}, " if log else ""
     return [
-        f"{state}learnt at {_pixels(model.size)} pixels of {given}, {seconds}seed {record.seed}",
+        f"{state}trained at {_pixels(model.size)} pixels (picture: {given}), {seconds}seed {record.seed}",
         f"settings: {described(record.settings)}",
     ]
 
 
 def _figures(saved: SavedModel, run: Run) -> str:
-    """Return a line of scores, of those that cost little."""
+    """Describe the scores that are cheap to compute."""
     model = saved.model
     drawn = model.sample(SAMPLES, run=dataclasses.replace(run, report=None))
     samples, reconstruction, real = (
