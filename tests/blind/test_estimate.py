@@ -1,4 +1,4 @@
-"""What can be told of an image: its blur, also after other treatment; and what cannot."""
+"""Blind estimation: blur, noise and compression of an image, and images that show too little."""
 
 import math
 
@@ -53,7 +53,7 @@ def test_a_blur_is_found_with_its_orientation(name):
         assert angle_between(estimate.degradation.kernel, truth.kernel) < 15
 
 
-def test_an_image_that_was_only_shrunk_is_taken_for_that():
+def test_a_bicubic_image_is_recognised():
     lr, _ = degraded("bicubic")
     estimate = examine(lr, 2, RUN)
     kernel = estimate.degradation.kernel
@@ -79,7 +79,7 @@ def test_noise_is_found():
     assert 255 * (estimate.given.noise - estimate.degradation.noise) == pytest.approx(1.5)
 
 
-def test_a_jpeg_is_known_by_its_blocks():
+def test_jpeg_compression_is_recognised():
     lr, _ = degraded("bicubic")
     estimate = examine(compressed(lr, 50), 2, RUN)
     assert estimate.jpeg_quality == pytest.approx(50, abs=20)
@@ -112,7 +112,7 @@ def test_the_estimate_is_for_the_scale_that_is_asked_for(scale):
     ],
     ids=["flat", "slope", "narrow", "pixel"],
 )
-def test_where_nothing_can_be_told_the_safe_default_is_taken(lr):
+def test_a_featureless_image_gets_the_bicubic_default(lr):
     estimate = examine(lr, 2, RUN)
     assert estimate.confidence == "none"
     assert estimate.degradation.kernel is None
@@ -121,7 +121,7 @@ def test_where_nothing_can_be_told_the_safe_default_is_taken(lr):
 
 
 @pytest.mark.parametrize("bands", [1, 2, 3, 5])
-def test_any_number_of_bands_is_looked_at(bands):
+def test_any_number_of_channels_is_examined(bands):
     lr, _ = degraded("g2.0d", hr=scene(128)[:, [0, 1, 2, 0, 1][:bands]])
     assert examine(lr, 2, RUN).confidence in CONFIDENCES[1:]
 
@@ -133,7 +133,7 @@ def test_the_same_image_gives_the_same_estimate():
     assert first.summary == again.summary
 
 
-def test_of_a_large_image_the_detailed_parts_are_looked_at():
+def test_the_detailed_parts_of_a_large_image_are_examined():
     grey = torch.zeros(1, 1, 600, 1100)
     grey[..., 300:, 700:] = edges(600)[..., :300, :400]
     parts = _detailed_parts(grey)

@@ -1,4 +1,4 @@
-"""A tailored network on a whole image: tiles, wrapping, turned views, grey bands."""
+"""Super-resolution with a TailoredStack: tiles, wrapping, transformed views, grey channels."""
 
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ def image(*size, channels=3, seed=9):
     return torch.rand(1, channels, *size, generator=generator(seed))
 
 
-def test_an_image_becomes_its_solution_and_what_the_network_says_it_lacks(model):
+def test_the_whole_image_is_the_padded_image_super_resolved(model):
     stack, lr = network(), image(19, 23)
     conditioning = condition_on(model, lr.device)
     around = cut(lr, Window(-RADIUS, -RADIUS, 19 + RADIUS, 23 + RADIUS))
@@ -72,7 +72,7 @@ def test_turned_images_give_the_turned_result(model):
 
 
 @pytest.mark.parametrize("channels", [1, 2, 5])
-def test_other_bands_are_upscaled_each_as_a_grey_image(model, channels):
+def test_other_numbers_of_channels_are_super_resolved_as_grey_images(model, channels):
     stack, lr = network(), image(17, 21, channels=channels)
     result = super_resolve_tailored(stack, lr, model, RUN, symmetries=(0,))
     assert result.shape[:2] == (1, channels)

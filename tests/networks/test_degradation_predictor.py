@@ -1,4 +1,4 @@
-"""The network that tells blur and noise: its language of blurs, what it sees, what does not matter to it."""
+"""The network of blind estimation: the algebra of blurs, its input, its invariances."""
 
 import math
 
@@ -84,7 +84,7 @@ def test_a_covariance_in_lr_pixels_is_that_of_the_kernel_by_the_squared_scale():
         )
 
 
-def test_brightness_does_not_matter():
+def test_the_input_is_invariant_to_brightness():
     grey = 0.5 * image(1, (24, 24))
     guess = first_guess(grey)
     assert torch.allclose(
@@ -92,14 +92,14 @@ def test_brightness_does_not_matter():
     )  # 1e-5 of values up to 20
 
 
-def test_it_sees_what_a_wider_guess_sharpens_more():
+def test_a_wider_guess_sharpens_the_input_more():
     around = pad_for_filters(image(1, (32, 32)))
     narrow, wide = (GaussianBlur(torch.tensor([[size, 0.0, 0.0]]), torch.tensor([False])) for size in (-2.5, 0.0))
     added = [float(predictor_input(around, guess)[:, 1:].square().mean()) for guess in (narrow, wide)]
     assert added[1] > 2 * added[0]
 
 
-def test_images_of_a_batch_do_not_matter_to_each_other():
+def test_images_of_a_batch_are_independent():
     greys = torch.cat([image(1, (24, 24), seed) for seed in (1, 2)])
     guess = first_guess(greys)
     together = network()(predictor_input(pad_for_filters(greys), guess), guess)
@@ -119,7 +119,7 @@ def test_an_untrained_network_keeps_to_the_guess():
     assert net.answer.out_features == 14
 
 
-def test_blocks_of_jpeg_are_seen_in_the_finest_structure():
+def test_jpeg_blocks_show_in_the_fine_statistics():
     smooth = 0.01 * image(1, (64, 64))
     seams = torch.zeros(64)
     seams[8::16] = 1

@@ -1,4 +1,4 @@
-"""The network of Tailor: what it is told, how it folds."""
+"""The network of Tailor: its conditioning, how it folds."""
 
 import pytest
 import torch
@@ -30,17 +30,17 @@ def scale(request):
     return request.param
 
 
-def test_conditions_hold_the_transform_of_the_kernel():
+def test_the_conditioning_vector_holds_the_transform_of_the_kernel():
     """A Gaussian's is known: exp(-2 pi^2 v f^2), f in cycles per HR pixel."""
-    told = conditions(2.0)[0]
+    vector = conditions(2.0)[0]
     frequencies = torch.arange(9) / 8 / 2
     expected = torch.exp(-2 * torch.pi**2 * 2.0 * frequencies**2)
-    row = told[: 16 * 9].reshape(16, 9)[8]
+    row = vector[: 16 * 9].reshape(16, 9)[8]
     torch.testing.assert_close(row, expected, rtol=0, atol=1e-3)
-    assert float(told[16 * 9 : 2 * 16 * 9].abs().max()) < 1e-5  # symmetric around the sampled pixel: no phase
+    assert float(vector[16 * 9 : 2 * 16 * 9].abs().max()) < 1e-5  # symmetric around the sampled pixel: no phase
 
 
-def test_conditions_tell_where_the_pixels_lie_which_scale_and_how_much_noise():
+def test_the_conditioning_vector_holds_pixel_positions_scale_and_noise():
     centred, moved = (
         conditioning_vector(
             taps_of(Degradation(scale=2, kernel=gaussian(1.0, size=15), anchor=a))[None], 2, torch.zeros(1)
@@ -54,30 +54,30 @@ def test_conditions_tell_where_the_pixels_lie_which_scale_and_how_much_noise():
 
 
 def test_folding_changes_nothing(scale):
-    stack, told = network(), conditions(0.5, scale=scale)
+    stack, vector = network(), conditions(0.5, scale=scale)
     seen = torch.rand(2, 3 + 3 * scale**2, 9, 11, generator=generator(7))
-    expected = stack(seen, scale, told.expand(2, -1))
+    expected = stack(seen, scale, vector.expand(2, -1))
     assert expected.shape == (2, 3 * scale**2, 9, 11)
     assert float(expected.abs().mean()) > 0.1
-    torch.testing.assert_close(forward_folded(stack.folded(scale, told), seen), expected, rtol=CLOSE, atol=CLOSE)
+    torch.testing.assert_close(forward_folded(stack.folded(scale, vector), seen), expected, rtol=CLOSE, atol=CLOSE)
 
 
 def test_every_image_of_a_batch_has_its_own_conditions():
-    stack, told = network(), conditions(0.3, 2.0)
+    stack, vector = network(), conditions(0.3, 2.0)
     seen = torch.rand(1, 15, 8, 8, generator=generator(7)).expand(2, -1, -1, -1)
-    both = stack(seen, 2, told)
+    both = stack(seen, 2, vector)
     assert float((both[0] - both[1]).abs().max()) > 1e-3
     for i in range(2):
-        torch.testing.assert_close(stack(seen[:1], 2, told[i : i + 1])[0], both[i], rtol=CLOSE, atol=CLOSE)
+        torch.testing.assert_close(stack(seen[:1], 2, vector[i : i + 1])[0], both[i], rtol=CLOSE, atol=CLOSE)
 
 
 def test_the_grey_network_gives_the_mean_of_what_grey_colours_give(scale):
-    stack, told = network(), conditions(0.5, scale=scale)
+    stack, vector = network(), conditions(0.5, scale=scale)
     cells = scale**2
     grey = torch.rand(1, 1 + cells, 8, 9, generator=generator(3))
     lr, solution = grey[:, :1].expand(-1, 3, -1, -1), grey[:, 1:].repeat(1, 3, 1, 1)
-    expected = forward_folded(stack.folded(scale, told), torch.cat([lr, solution], dim=1))
-    alone = forward_folded(stack.folded(scale, told, 1), grey)
+    expected = forward_folded(stack.folded(scale, vector), torch.cat([lr, solution], dim=1))
+    alone = forward_folded(stack.folded(scale, vector, 1), grey)
     torch.testing.assert_close(alone, expected.unflatten(1, (3, cells)).mean(1), rtol=CLOSE, atol=CLOSE)
 
 
@@ -92,19 +92,19 @@ def test_gradients_reach_the_weights_through_the_folded_layers():
     torch.testing.assert_close(weight.grad, direct, rtol=1e-4, atol=1e-4 * float(direct.abs().max()))
 
 
-def test_an_untrained_network_gives_the_solution_nearly():
+def test_an_untrained_network_nearly_gives_the_pseudo_inverse():
     stack = TailoredStack(width=16, generator=generator()).requires_grad_(False)
     seen = torch.rand(1, 15, 16, 16, generator=generator(7))
     assert float(stack(seen, 2, conditions(1.0)).abs().mean()) < 0.1
 
 
 @pytest.mark.parametrize("depth", [4, 5, 7])
-def test_a_deepened_network_does_nearly_the_same(depth, scale):
+def test_identity_layers_hardly_change_the_result(depth, scale):
     shallow = network()
     deep = insert_identity_layers(shallow, depth, generator(3))
     assert (deep.depth, len(deep.body)) == (depth, depth - 2)
-    told = conditions(1.0, scale=scale)
+    vector = conditions(1.0, scale=scale)
     seen = torch.rand(1, 3 + 3 * scale**2, 12, 12, generator=generator(2))
-    before, after = shallow(seen, scale, told), deep(seen, scale, told)
+    before, after = shallow(seen, scale, vector), deep(seen, scale, vector)
     error = ((after - before).square().mean() / before.square().mean()).detach()
     assert float(error) == 0 if depth == 4 else float(error) < 0.02  # what is below 0, and the noise

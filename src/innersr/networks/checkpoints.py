@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -155,7 +155,8 @@ def parse_object(text: str | bytes) -> dict[str, Any]:
     level: list[object] = [value]
     deepest = 16  # objects and lists inside one another
     for _ in range(deepest):
-        level = [value for outer in level for value in _contents(outer)]
+        containers = [v.values() if isinstance(v, dict) else v for v in level if isinstance(v, (dict, list))]
+        level = [value for container in containers for value in container]
     if level:
         raise ValueError(f"it is nested more than {deepest} deep")
     return value
@@ -229,12 +230,6 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{text} is no number of JSON")
     return value
-
-
-def _contents(value: object) -> Iterable[object]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
 
 
 def _types_for(expected: Tensor) -> tuple[torch.dtype, ...]:

@@ -9,13 +9,22 @@ from torch import Tensor, nn
 
 
 def seeded_convolution(  # noqa: PLR0913 (what a convolution is)
-    inputs: int, outputs: int, variance: float, generator: torch.Generator, *, side: int = 3, stride: int = 1
+    inputs: int,
+    outputs: int,
+    variance: float,
+    generator: torch.Generator,
+    *,
+    side: int = 3,
+    stride: int = 1,
+    bias: bool = True,
 ) -> nn.Conv2d:
-    """Convolution with weights N(0, variance / (side^2 * inputs)), channels last, and biases of 0."""
-    layer = nn.utils.skip_init(nn.Conv2d, inputs, outputs, side, stride=stride, padding=side // 2)
+    """Convolution with weights N(0, variance / (side^2 * inputs)), channels last, and biases of 0, if any."""
+    # skip_init, because torch's own initial weights would be drawn from the caller's global generator.
+    layer = nn.utils.skip_init(nn.Conv2d, inputs, outputs, side, stride=stride, padding=side // 2, bias=bias)
     weight = math.sqrt(variance / (side**2 * inputs)) * torch.randn(layer.weight.shape, generator=generator)
-    layer.weight.data = weight.contiguous(memory_format=torch.channels_last)
-    nn.init.zeros_(layer.bias)
+    layer.weight.data = weight.contiguous(memory_format=torch.channels_last)  # twice as fast on CPUs
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
     return layer
 
 
