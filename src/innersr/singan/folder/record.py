@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from itertools import chain
-from typing import cast, get_args, get_origin, get_type_hints
+from typing import Any
 
+import msgspec
 from torch import Tensor
 
 from innersr.errors import CheckpointError, InputError
@@ -26,8 +26,6 @@ from innersr.singan.settings import SinGAN
 FORMAT = 1
 MAX_SCALES = 256
 MAX_CHANNELS = 1024
-LONGEST_TEXT = 200  # characters; messages repeat them
-SHOWN = 12  # digits of a SHA-256 in a message
 REMEDY = "get the folder again, or train the model anew with --overwrite"
 
 
@@ -88,14 +86,14 @@ class Record:
         areas = [math.prod(size) for sizes in self.sizes for size in sizes]
         if min(map(min, chain(*self.sizes))) < 1 or max(areas) > PIXEL_LIMIT or not 0 <= self.seed < 2**63:
             raise InputError(f"scales have 1 to {PIXEL_LIMIT} pixels, seeds are from 0 to 2^63 - 1")
+        texts = [self.precision, self.device, *(p.sha256 for p in self.pictures), *chain(*self.versions.items())]
+        if not all(text.isprintable() and len(text) <= 200 for text in texts):  # as messages repeat them
+            raise InputError("texts must be printable, of 200 characters at most")
         replace(self.settings, crop=self.crop_asked)  # raises unless it is a crop
 
     def as_text(self) -> str:
-        """Return it as JSON, each setting on a line of its own, the colour profile in base64."""
-        values = asdict(self)
-        profile = values["source"]["icc"]
-        values["source"]["icc"] = None if profile is None else base64.b64encode(profile).decode()
-        return _indented({"format": FORMAT, **values}) + "\n"
+        """The record as JSON, the colour profile in base64."""
+        return _indented({"format": FORMAT, **msgspec.to_builtins(self)}) + "\n"
 
 
 def record_of(
@@ -174,45 +172,28 @@ def parse_record(data: bytes, source: str) -> tuple[Record, str]:
             raise CheckpointError(f"{source}: made by a newer innersr (format {written}); update innersr")
         if type(written) is not int or written < 1:
             raise ValueError("it has no format")
-        return cast(Record, _built(Record, given, "it")), digest
-    # InputError, of values out of their range, is a ValueError.
-    except (ValueError, OverflowError, RecursionError) as error:
+        record = msgspec.convert(given, Record)
+        _check_known(given, msgspec.to_builtins(record))
+        return record, digest
+    except (ValueError, RecursionError, msgspec.ValidationError) as error:
         raise CheckpointError(f"{source}: is damaged ({reason_of(error)}); {REMEDY}") from error
 
 
-def _built(kind: object, value: object, name: str) -> object:
-    """Return plain JSON as a value of a type, a dataclass or tuple[int, ...], say; raise InputError unless it fits."""
-    parts = get_args(kind)
-    if isinstance(kind, type) and is_dataclass(kind) and isinstance(value, dict):
-        hints = get_type_hints(kind)
-        needed = [f.name for f in fields(kind) if f.default is MISSING]
-        wrong = [key for key in value if key not in hints] + [key for key in needed if key not in value]
-        if wrong:
-            raise InputError(f"{name} lacks, or does not know, {wrong[0]!r}")
-        return kind(**{key: _built(hints[key], item, key) for key, item in value.items()})
-    if get_origin(kind) is tuple and isinstance(value, list):
-        kinds = parts[:1] * len(value) if parts[-1] is Ellipsis else parts
-        if len(kinds) == len(value):
-            return tuple(_built(part, item, name) for part, item in zip(kinds, value, strict=True))
-    if get_origin(kind) is dict and isinstance(value, dict):
-        return {_built(parts[0], key, name): _built(parts[1], item, name) for key, item in value.items()}
-    if kind is str and isinstance(value, str) and value.isprintable() and len(value) <= LONGEST_TEXT:
-        return value
-    if kind in (bool, int, float) and type(value) is kind:  # True is an int, but no number of anything
-        return value
-    if kind is float and type(value) is int:
-        return float(value)
-    if kind == bytes | None and isinstance(value, str | None):
-        return None if value is None else base64.b64decode(value, validate=True)
-    raise InputError(f"{name} must be of type {getattr(kind, '__name__', kind)}, got {value!r:.40}")
+def _check_known(given: dict[str, Any], known: dict[str, Any]) -> None:
+    """Raise ValueError if objects in JSON have keys that a record does not."""
+    for key, value in given.items():
+        if key not in known:
+            raise ValueError(f"unknown field {key!r:.40}")
+        if isinstance(value, dict):
+            _check_known(value, known[key])
 
 
 def _described(record: Record) -> str:
-    return ", ".join(f"{s.size[1]}x{s.size[0]} of SHA-256 {s.sha256[:SHOWN]}" for s in record.pictures)
+    return ", ".join(f"{s.size[1]}x{s.size[0]} of SHA-256 {s.sha256[:12]}" for s in record.pictures)
 
 
 def _indented(value: object, margin: str = "") -> str:
-    """Return JSON with a line for each entry of its objects, but none for those of its lists."""
+    """JSON with a line for each entry of its objects, but none for those of its lists."""
     if not isinstance(value, dict) or not value:
         return json.dumps(value, allow_nan=False)
     inner = margin + "  "
