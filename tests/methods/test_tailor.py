@@ -8,8 +8,9 @@ import torch
 from helpers.methods import RUN, edges, image, seamless
 from helpers.priors import networks, write_prior
 from innersr.errors import InputError
-from innersr.methods import tailor
+from innersr.methods import holdout, tailor
 from innersr.methods.fathers import detailed_part, rounding_like
+from innersr.methods.holdout import HoldoutRule
 from innersr.methods.tailor import Tailor, _affordable_views, _leaves_aliases, _prior_for
 from innersr.metrics.fidelity import psnr
 from innersr.networks.tailored_stack import TailoredStack
@@ -45,14 +46,14 @@ def test_learning_from_the_image_helps_where_the_same_edges_are_everywhere(metho
     assert adapted > asis + 0.3
 
 
-def test_fathers_are_shrunk_less_at_larger_scales_unless_told():
+def test_fathers_are_shrunk_less_at_larger_scales_unless_given():
     """Sons of x4 would be too small."""
     result = image(3, (120, 160))
     for scale, widths in ((2, [80, 100, 120]), (3, [96, 117, 135]), (4, [112, 128, 144])):
         fathers = Tailor()._fathers(result, Degradation(scale=scale))
-        assert [father.image.shape[-1] for father in fathers] == widths
-    told = Tailor(smallest_father=0.75, largest_father=0.75)._fathers(result, Degradation(scale=4))
-    assert {father.image.shape[-1] for father in told} == {120}
+        assert [father.shape[-1] for father in fathers] == widths
+    given = Tailor(smallest_father=0.75, largest_father=0.75)._fathers(result, Degradation(scale=4))
+    assert {father.shape[-1] for father in given} == {120}
 
 
 def test_without_steps_nothing_depends_on_the_seed(method):
@@ -60,35 +61,35 @@ def test_without_steps_nothing_depends_on_the_seed(method):
     assert torch.equal(upscaled(asis, image(3)), upscaled(asis, image(3), run=replace(RUN, seed=5)))
 
 
-def test_what_makes_the_held_out_part_worse_is_forgotten(method):
+def test_adaptation_is_reverted_if_the_held_out_error_rises(method):
     """Such a rate ruins any network."""
     ruined = replace(method, steps=12, learning_rate=0.5, refresh=0)
     lr = DIRECT(edges(96))
     torch.testing.assert_close(upscaled(ruined, lr), upscaled(replace(method, steps=0), lr), rtol=0, atol=1e-6)
 
 
-def kept_shares(monkeypatch, method, degradation):
-    """Return which shares of what was learnt were tried, and in the end kept."""
-    shares, original = [], tailor._keep
+def step_sizes_of(monkeypatch, method, degradation):
+    """Return the step sizes that the line search tried, and the one that was kept."""
+    sizes, original = [], holdout.interpolate_weights
 
-    def noted(weights, share, learnt=()):
-        shares.append(share)
-        original(weights, share, learnt)
+    def noted(weights, before, after, step_size):
+        sizes.append(step_size)
+        original(weights, before, after, step_size)
 
-    monkeypatch.setattr(tailor, "_keep", noted)
+    monkeypatch.setattr(holdout, "interpolate_weights", noted)
     upscaled(method, degradation(edges(96)), degradation)
-    return set(shares[:-1]), shares[-1]
+    return set(sizes[:-1]), sizes[-1]
 
 
-def test_a_little_is_kept_of_what_the_held_out_part_does_not_judge(method, monkeypatch):
-    tried, kept = kept_shares(monkeypatch, replace(method, steps=1, learning_rate=1e-9, refresh=0), DIRECT)
+def test_a_partial_update_is_kept_if_the_holdout_does_not_tell(method, monkeypatch):
+    tried, kept = step_sizes_of(monkeypatch, replace(method, steps=1, learning_rate=1e-9, refresh=0), DIRECT)
     assert tried == {0.0, 0.25, 0.5, 0.75}
     assert kept > 0
 
 
-def test_where_the_image_has_aliases_a_little_is_the_most_that_is_kept(method, monkeypatch):
+def test_a_quarter_is_the_largest_step_where_the_image_has_aliases(method, monkeypatch):
     sharp = Degradation(scale=2, kernel=gaussian(0.2, size=7), anchor="centre")
-    tried, kept = kept_shares(monkeypatch, replace(method, steps=4), sharp)
+    tried, kept = step_sizes_of(monkeypatch, replace(method, steps=4), sharp)
     assert tried == {0.0, 0.25}
     assert kept in tried
 
@@ -99,17 +100,17 @@ def test_a_kernel_leaves_aliases_where_it_hardly_blurs(variance, leaves):
     assert not _leaves_aliases(Degradation(scale=2))
 
 
-def test_what_changes_the_image_more_than_there_was_to_mend_is_forgotten(method, monkeypatch):
+def test_adaptation_is_reverted_if_it_changes_the_image_too_much(method, monkeypatch):
     """As when stripes that cannot be seen in the LR image are drawn in another direction."""
     keen = replace(method, steps=80, crop=24, learning_rate=2e-3, refresh=20)
     lr = DIRECT(edges(96))
-    monkeypatch.setattr(tailor, "LARGEST_CHANGE", 1e-3)
+    monkeypatch.setattr(tailor, "HOLDOUT_RULE", HoldoutRule(largest_change=1e-3))
     torch.testing.assert_close(upscaled(keen, lr), upscaled(replace(method, steps=0), lr), rtol=0, atol=1e-6)
 
 
 def test_the_less_an_image_recurs_the_fewer_steps_are_taken(method, monkeypatch):
     taken = []
-    monkeypatch.setattr(Tailor, "_learn", lambda self, *_: taken.append(self.steps))
+    monkeypatch.setattr(Tailor, "_adapt_weights", lambda self, *_: taken.append(self.steps))
     paced = replace(method, steps=100, by_recurrence=True)
     noise = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(1))
     for lr in (DIRECT(edges(128)), noise, torch.full((1, 1, 64, 64), 0.5)):

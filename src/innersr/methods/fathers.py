@@ -1,13 +1,14 @@
-"""Fathers as sharp per pixel as the picture that is wanted: a first result, shrunk a little.
+"""Fathers: the images that internal learning degrades to sons and trains a network to restore.
 
-The LR image itself, the father of published internal learning, is blurrier per pixel than that picture, and teaches
-blur.
+The LR image itself, the father of published internal learning, is blurrier per pixel than the HR image, and teaches
+blur. A first result, shrunk a little, is as sharp per pixel as the HR image.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,34 +19,39 @@ from innersr.physics.resize import resize
 from innersr.physics.symmetries import random_crop
 from innersr.run import Run
 
-RESULT_SIDE = 256  # LR pixels: of large images a part is learnt from
-CANDIDATES = 8  # parts, of which the most detailed is taken
-LEVEL_SLACK = 1e-3  # 8-bit levels that float32 values may be beside them
+RESULT_SIDE = 256  # LR pixels: of larger images only a part is super-resolved to fathers
+
+
+class Father(NamedTuple):
+    """An image to learn from, (1, C, H, W), and the axes along which it is periodic."""
+
+    image: Tensor
+    wraps: tuple[bool, bool]
 
 
 def detailed_part(lr: Tensor, degradation: Degradation, generator: torch.Generator) -> tuple[Tensor, Degradation]:
-    """Return what is learnt from, of a large image the most detailed of some random parts, and what made that."""
+    """The image and its degradation; of a large image, the part with the steepest gradients of 8 random parts."""
     if max(lr.shape[-2:]) <= RESULT_SIDE:
         return lr, degradation
-    parts = [random_crop(lr, RESULT_SIDE, generator, degradation.wraps) for _ in range(CANDIDATES)]
+    parts = [random_crop(lr, RESULT_SIDE, generator, degradation.wraps) for _ in range(8)]
     part = max(parts, key=lambda part: float(part.diff(dim=-1).abs().mean() + part.diff(dim=-2).abs().mean()))
-    return part, replace(degradation, wrap="")  # a part does not continue on its other side
+    return part, replace(degradation, wrap="")  # a part is not periodic
 
 
 def as_one_tile(run: Run) -> Run:
-    """Return how a first result is made: in silence, and whatever memory is free in one tile.
+    """A run for first results: no reports, and one tile whatever the free memory.
 
-    What tiles change by rounding, learning would magnify.
+    Tiles change results by rounding, which learning would magnify.
     """
     return replace(run, report=None, tile=RESULT_SIDE)
 
 
 def shrunk_copies(result: Tensor, factors: Iterable[float], degradation: Degradation) -> list[Tensor]:
-    """Return smaller copies of a result, of whole cells of HR pixels, none smaller than the kernel.
+    """Smaller copies of a result, whose sides are multiples of the scale, none smaller than the kernel.
 
     Args:
         result: (N, C, H, W) in [0, 1].
-        factors: that it is shrunk by, one for each copy.
+        factors: to shrink by, one for each copy.
         degradation: that will make sons of the copies.
     """
     cells = [max(1, round(scale)) for scale in degradation.scales]
@@ -58,8 +64,22 @@ def shrunk_copies(result: Tensor, factors: Iterable[float], degradation: Degrada
     return copies
 
 
+def shrunk(image: Tensor, factor: float, wraps: tuple[bool, bool]) -> Father:
+    """A smaller copy in [0, 1] as a father, a whole number of pixels long along periodic axes."""
+    if factor == 1:
+        return Father(image, wraps)
+    sides = (image.shape[-2], image.shape[-1])
+    scales = [round(factor * side) / side if wrap else factor for side, wrap in zip(sides, wraps, strict=True)]
+    return Father(resize(image, (scales[0], scales[1]), wrap=wraps).clamp_(0, 1), wraps)
+
+
+def least_side(lr: Tensor, degradation: Degradation) -> int:
+    """Least side of a father: the kernel's, and 32 pixels of patches unless the image has fewer."""
+    return max(degradation.reach, min(32, *lr.shape[-2:]))
+
+
 def rounding_like(lr: Tensor) -> Callable[[Tensor], Tensor]:
-    """Return what rounds sons to 8 bits if the image is: what is finer in them, the network must not learn to use."""
+    """A function that quantises sons to 8 bits if the LR image is 8-bit, so that no network uses finer levels."""
     levels = 255 * lr
-    has_8_bits = torch.allclose(levels, levels.round(), rtol=0, atol=LEVEL_SLACK)
+    has_8_bits = torch.allclose(levels, levels.round(), rtol=0, atol=1e-3)  # float32 values beside a level
     return quantized if has_8_bits else lambda sons: sons

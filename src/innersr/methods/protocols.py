@@ -1,4 +1,4 @@
-"""What a method promises: protocols, not base classes."""
+"""Protocols of super-resolution methods."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Protocol, TypeAlias
 from torch import Tensor
 
 from innersr.physics.degradation import Degradation
-from innersr.physics.resize import Scale
 from innersr.run import Run
 
 Upscaler: TypeAlias = Callable[[Tensor], Tensor]
@@ -16,22 +15,11 @@ Upscaler: TypeAlias = Callable[[Tensor], Tensor]
 
 
 class Method(Protocol):
-    """Learns an upscaler for one image. Keeps nothing.
+    """Learns an upscaler for one image. Keeps no state.
 
-    A method is a frozen dataclass of its hyperparameters; it knows no image and no device.
+    A method is a frozen dataclass of its hyperparameters, without image or device.
     """
 
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:
-        """Learn from `lr`, (1, C, H, W) in [0, 1] on run's device, how to undo `degradation`."""
-        ...
-
-
-class DegradationEstimator(Protocol):
-    """Tells from one image how it was made small. Keeps nothing.
-
-    An estimator is a frozen dataclass of its hyperparameters; it knows no image and no device.
-    """
-
-    def estimate(self, lr: Tensor, scale: Scale, run: Run) -> Degradation:
-        """Return the degradation of `scale` that has probably made `lr`, (1, C, H, W) in [0, 1] on run's device."""
+        """Learn to undo `degradation` from `lr`, (1, C, H, W) in [0, 1] on run's device."""
         ...

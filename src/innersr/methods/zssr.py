@@ -1,7 +1,7 @@
-"""ZSSR: learn to upscale an image from smaller copies of itself (Shocher, Cohen, Irani, CVPR 2018).
+"""ZSSR: learn super-resolution of an image from smaller copies of itself (Shocher, Cohen, Irani, CVPR 2018).
 
-The image is the father; degraded once more it becomes the son. A small network that learns to turn sons into
-fathers has learnt how this image's details look at two scales, and turns the image itself into what it was.
+The image is the father; degraded once more it becomes the son. A small network is trained to restore fathers from
+sons, and then restores the HR image from the image.
 """
 
 from __future__ import annotations
@@ -17,27 +17,19 @@ from torch import Tensor
 
 from innersr.errors import InputError, KernelError
 from innersr.inference.detail import super_resolve
+from innersr.methods.fathers import RESULT_SIDE, Father, as_one_tile, least_side, shrunk
 from innersr.methods.protocols import Upscaler
 from innersr.methods.schedules import PlateauRule, cosine
 from innersr.networks.detail_stack import DetailStack
 from innersr.physics.back_projection import back_project
 from innersr.physics.convolution import is_whole
 from innersr.physics.degradation import LOUDEST, Degradation
-from innersr.physics.resize import resize
 from innersr.physics.symmetries import SYMMETRIES, apply_symmetry, random_crop
 from innersr.run import Run
 
 SMALLEST_SIDE = 16  # pixels: a smaller image holds too few patches to learn from
-SMALLEST_FATHER = 32  # pixels, unless the image itself is smaller
-SCHEDULES = ("cosine", "plateau")
 NETWORKS = ("auto", "subpixel", "interpolated")
-RESULT_SCALES = (0.5, 0.85)  # between which the copies of the result so far are that is learnt from
-RESULT_COPIES = 3
-RESULT_SIDE = 256  # LR pixels: of large images a part is upscaled to learn from, each time another
-MOST_CROPS = 64  # in one step: of tiny images more would be the same ones
-WARM_UP = 50  # steps over which the cosine schedule's rate rises from 0
 TEST_INTERVAL = 50  # steps between two tests of the plateau rule
-TEST_SIDE = 256  # pixels: large images are tested on their middle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,8 +79,8 @@ class ZSSR:
     back_projection: int = 10
 
     def __post_init__(self) -> None:
-        if self.schedule not in SCHEDULES:
-            raise InputError(f"schedule must be one of {', '.join(SCHEDULES)}, got {self.schedule!r}")
+        if self.schedule not in ("cosine", "plateau"):
+            raise InputError(f"schedule must be one of cosine, plateau, got {self.schedule!r}")
         if self.network not in NETWORKS:
             raise InputError(f"network must be one of {', '.join(NETWORKS)}, got {self.network!r}")
         if min(self.pixels, self.crop, self.fathers, self.gradual, self.width) < 1 or self.depth < 2:
@@ -134,7 +126,7 @@ class ZSSR:
         return upscale
 
     def _stages(self, degradation: Degradation, lr_size: tuple[int, int]) -> list[Stage]:
-        """Return what to learn: scales that grow by equal factors to the one asked for, the time shared equally."""
+        """Scales that grow by equal factors to the one asked for, and their equal shares of the time."""
         stages = []
         for number in range(1, self.gradual + 1):
             # Differs from the paper: its code lets the two axes grow in turns.
@@ -148,9 +140,9 @@ class ZSSR:
     def _train(
         self, network: DetailStack, sources: list[Tensor], stage: Stage, run: Run, generator: torch.Generator
     ) -> None:
-        """Learn one stage from its sources, of which the last is the image."""
+        """Train one stage on its sources, of which the last is the image."""
         degradation, lr = stage.degradation, sources[-1]
-        # Crops do not continue on their other side.
+        # Crops are not periodic.
         noise = min(math.hypot(degradation.noise, self.son_noise), LOUDEST)
         plain = replace(degradation, wrap="", noise=noise)
         fathers = self._fathers(sources, degradation)
@@ -163,7 +155,7 @@ class ZSSR:
                 break
             if self.schedule == "cosine":
                 # Differs from the paper: no test decides when the rate falls; it reaches more in as many steps.
-                rate = cosine(progress, self.learning_rate) * min(1, (step + 1) / WARM_UP)
+                rate = cosine(progress, self.learning_rate) * min(1, (step + 1) / 50)  # warm-up
             else:
                 if step % TEST_INTERVAL == TEST_INTERVAL - 1:
                     rule.observe(_reconstruction_error(network, lr, plain))
@@ -171,8 +163,8 @@ class ZSSR:
                     break
                 rate = rule.learning_rate
             if self.refresh and step >= 2 * self.refresh and step % self.refresh == 0:
-                # Differs from the paper: an LR father is blurrier, pixel by pixel, than what is to be made, and
-                # teaches blur. The result so far, shrunk less than all the way back, is sharper.
+                # Differs from the paper: an LR father is blurrier per pixel than the HR image, and teaches blur.
+                # The present result, shrunk by less than the scale, is sharper.
                 fathers = self._result_fathers(network, lr, degradation, run, generator) or fathers
             targets = self._targets(fathers, network, degradation, generator)
             sons = plain(targets, generator)
@@ -185,49 +177,45 @@ class ZSSR:
             steps.note(loss.detach())
 
     def _fathers(self, sources: list[Tensor], degradation: Degradation) -> list[Father]:
-        """Return the images and their smaller copies, largest first, none smaller than the kernel."""
+        """The images and their smaller copies, largest first, none smaller than the kernel."""
         gaps = max(1, self.fathers - 1)
         scales = [1 - (1 - self.smallest_father) * i / gaps for i in range(self.fathers)]
-        least = _least_side(sources[-1], degradation)
-        images = [
-            _shrunk(source, scale, degradation.wraps)
+        least = least_side(sources[-1], degradation)
+        fathers = [
+            shrunk(source, scale, degradation.wraps)
             for source in sources
             for scale in scales
             if scale == 1 or scale * min(source.shape[-2:]) >= least
         ]
-        return [Father(image, degradation.wraps) for image in sorted(images, key=lambda image: -image.numel())]
+        return sorted(fathers, key=lambda father: -father.image.numel())
 
     def _result_fathers(
         self, network: DetailStack, lr: Tensor, degradation: Degradation, run: Run, generator: torch.Generator
     ) -> list[Father]:
-        """Return smaller copies of the result so far, of a large image's those of a part of it."""
+        """Three smaller copies of the present result, of a part of it for large images."""
         part = random_crop(lr, RESULT_SIDE, generator, degradation.wraps)
         seen = degradation if part.shape == lr.shape else replace(degradation, wrap="")
-        # One view is enough to learn from: the ensemble gained nothing here. One tile, whatever memory is free:
-        # what tiles change by rounding, learning would magnify.
-        quiet = replace(run, report=None, tile=RESULT_SIDE)
-        result = replace(self, self_ensemble=False)._upscaled(network, part, seen, quiet)
-        least = _least_side(lr, degradation)
-        smallest, largest = RESULT_SCALES
-        places = (torch.arange(RESULT_COPIES) + torch.rand(RESULT_COPIES, generator=generator)) / RESULT_COPIES
-        scales = (largest - (largest - smallest) * places).tolist()
-        copies = [_shrunk(result, scale, seen.wraps) for scale in scales]
-        return [Father(copy, seen.wraps) for copy in copies if min(copy.shape[-2:]) >= least]
+        # A self-ensemble gained nothing here.
+        result = replace(self, self_ensemble=False)._upscaled(network, part, seen, as_one_tile(run))
+        places = (torch.arange(3) + torch.rand(3, generator=generator)) / 3
+        scales = (0.85 - (0.85 - 0.5) * places).tolist()
+        copies = [shrunk(result, scale, seen.wraps) for scale in scales]
+        return [copy for copy in copies if min(copy.image.shape[-2:]) >= least_side(lr, degradation)]
 
     def _targets(
         self, fathers: list[Father], network: DetailStack, degradation: Degradation, generator: torch.Generator
     ) -> Tensor:
-        """Draw the father crops of one step, as large as fathers and kernel allow, each turned some way.
+        """Draw the father crops of one step, as large as fathers and kernel allow, each under a random symmetry.
 
-        They are turned first and degraded then: the kernel keeps its own direction, as it does at test time.
+        They are degraded after that, so that the kernel keeps its orientation, as at test time.
         """
         # Differs from the paper: several crops where one sees few pixels; turned ones for a given kernel, too.
         side = min(max(self.crop, degradation.reach), *(n for father in fathers for n in father.image.shape[-2:]))
         seen = side**2 / (network.factors[0] * network.factors[1])
         crops = []
-        for _ in range(min(MOST_CROPS, max(1, round(self.pixels / seen)))):
-            # Squared, the draw prefers the first fathers, whose sharpness is nearest to the goal's (Shocher 2018,
-            # sec. 3.2, prefers large ones).
+        for _ in range(min(64, max(1, round(self.pixels / seen)))):
+            # Squared, the draw prefers the first fathers, which are nearest in sharpness to the HR image (Shocher
+            # 2018, sec. 3.2, prefers large ones).
             place = float(torch.rand((), generator=generator)) ** 2
             symmetry = SYMMETRIES[int(torch.randint(len(SYMMETRIES), (), generator=generator))]
             father = fathers[int(place * len(fathers))]
@@ -271,11 +259,6 @@ class ZSSR:
             raise InputError(f"a sub-pixel network needs whole scales, got {degradation.scale}; use network=auto")
 
 
-def _least_side(lr: Tensor, degradation: Degradation) -> int:
-    """Return the side that a father has at least: the kernel's, and one that holds some patches if the image does."""
-    return max(degradation.reach, min(SMALLEST_FATHER, *lr.shape[-2:]))
-
-
 class Stage(NamedTuple):
     """A scale on the way to the one asked for, and its share of the time limit."""
 
@@ -285,22 +268,6 @@ class Stage(NamedTuple):
     lasts: float
 
 
-class Father(NamedTuple):
-    """An image to learn from, (1, C, H, W), and along which axes it continues on its other side."""
-
-    image: Tensor
-    wraps: tuple[bool, bool]
-
-
-def _shrunk(image: Tensor, scale: float, wraps: tuple[bool, bool]) -> Tensor:
-    """Return a smaller copy in [0, 1]; along axes that wrap it is a whole number of pixels long."""
-    if scale == 1:
-        return image
-    sides = (image.shape[-2], image.shape[-1])
-    scales = [round(scale * side) / side if wrap else scale for side, wrap in zip(sides, wraps, strict=True)]
-    return resize(image, (scales[0], scales[1]), wrap=wraps).clamp_(0, 1)
-
-
 def _enlarged(
     network: DetailStack,
     sons: Tensor,
@@ -308,7 +275,7 @@ def _enlarged(
     like: Tensor,
     autocast: AbstractContextManager[object],
 ) -> Tensor:
-    """Return what the network makes of sons, as large as `like`; only the network's pass is cast."""
+    """Result of the network for sons, as large as `like`; autocast applies to the network alone."""
     height, width = like.shape[-2:]
     interpolated = degradation.upsample(sons, (height, width))
     with autocast:
@@ -318,11 +285,12 @@ def _enlarged(
 
 @torch.no_grad()
 def _reconstruction_error(network: DetailStack, image: Tensor, degradation: Degradation) -> float:
-    """Return what the plateau rule watches: the mean squared error of the image made again from its son.
+    """Mean squared error of the image restored from its son, which the plateau rule watches.
 
-    Of a large image the middle stands for all of it.
+    Large images are represented by their central part.
     """
-    top, left = (max(0, (n - TEST_SIDE) // 2) for n in image.shape[-2:])
-    father = image[..., top : top + TEST_SIDE, left : left + TEST_SIDE]
+    side = 256
+    top, left = (max(0, (n - side) // 2) for n in image.shape[-2:])
+    father = image[..., top : top + side, left : left + side]
     enlarged = _enlarged(network, degradation(father), degradation, father, contextlib.nullcontext())
     return float((enlarged - father).square().mean())
