@@ -20,7 +20,7 @@ from innersr.commands import doctor as doctor_command
 from innersr.commands import inspect as inspect_commands
 from innersr.commands import kernel as kernel_commands
 from innersr.commands import upscale as upscale_command
-from innersr.methods.presets import PRESETS
+from innersr.methods.presets import METHOD_PRESETS
 from innersr.methods.registry import METHODS
 from innersr.physics import kernels
 from innersr.physics.kernel_files import load_kernel, save_kernel
@@ -89,7 +89,7 @@ def test_the_help_groups_the_options():
 
 def test_the_help_names_every_method_and_preset():
     page = innersr("upscale", "--help").stdout
-    for name in [*METHODS, *(preset for presets in PRESETS.values() for preset in presets)]:
+    for name in [*METHODS, *(preset for presets in METHOD_PRESETS.values() for preset in presets)]:
         assert re.search(rf"\b{name}\b", page), name
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from innersr.commands.geometry import check_size, parse_scale, parse_size, parse_tile
 from innersr.errors import InputError, KernelError
 from innersr.methods.baselines import BackProjection, Bicubic
-from innersr.methods.presets import PRESETS
+from innersr.methods.presets import METHOD_PRESETS
 from innersr.methods.registry import METHODS, make_method, parse_method
 from innersr.methods.zssr import ZSSR
 from innersr.physics import kernels
@@ -275,7 +275,7 @@ def test_a_method_is_a_name_with_settings(text, method):
     [
         ("", "unknown method ''"),
         ("zsr", f"unknown method 'zsr'; there are {', '.join(METHODS)}"),
-        ("zssr:preset=slow", f"unknown preset 'slow' of zssr; there are {', '.join(PRESETS['zssr'])}"),
+        ("zssr:preset=slow", f"unknown preset 'slow' of zssr; there are {', '.join(METHOD_PRESETS['zssr'])}"),
         ("zssr:step=5", "zssr has no setting 'step'; it has steps"),
         ("zssr:steps=many", "setting steps takes int, got 'many'"),
         ("zssr:steps", "a setting is written name=value, got 'steps'"),

@@ -11,7 +11,7 @@ from helpers.methods import RUN, SIDES, SINGLE, SMALL, edges, has, image, made, 
 from innersr.errors import Cancelled, InputError
 from innersr.methods.baselines import BackProjection, Bicubic
 from innersr.methods.mzsr import MZSR
-from innersr.methods.presets import PRESETS
+from innersr.methods.presets import METHOD_PRESETS
 from innersr.methods.registry import METHODS, make_method, resolve, settings_of
 from innersr.methods.tailor import Tailor
 from innersr.methods.zssr import ZSSR
@@ -302,9 +302,11 @@ def test_a_method_that_cannot_be_made_says_what_there_is(arguments, text):
         make_method(*arguments)
 
 
-@pytest.mark.parametrize(("name", "preset"), [(name, preset) for name in PRESETS for preset in PRESETS[name]])
+@pytest.mark.parametrize(
+    ("name", "preset"), [(name, preset) for name in METHOD_PRESETS for preset in METHOD_PRESETS[name]]
+)
 def test_a_preset_is_the_method_with_its_settings(name, preset):
-    assert make_method(name, preset) == METHODS[name](**PRESETS[name][preset])
+    assert make_method(name, preset) == METHODS[name](**METHOD_PRESETS[name][preset])
 
 
 @pytest.mark.parametrize(
@@ -334,7 +336,7 @@ def test_a_setting_may_be_several_numbers(text, rates):
 
 
 def test_mzsr_is_corrected_unless_the_paper_is_asked_for():
-    made = {preset: make_method("mzsr", preset) for preset in PRESETS["mzsr"]}
+    made = {preset: make_method("mzsr", preset) for preset in METHOD_PRESETS["mzsr"]}
     assert made["paper"] == MZSR() and MZSR().back_projection == 0
     assert {preset: (m.steps, m.father, m.back_projection, m.self_ensemble) for preset, m in made.items()} == {
         "draft": (1, "image", 20, False),
@@ -344,8 +346,8 @@ def test_mzsr_is_corrected_unless_the_paper_is_asked_for():
 
 
 def test_the_draft_of_tailor_takes_the_prior_as_it_is():
-    draft, balanced, best = (make_method("tailor", preset) for preset in PRESETS["tailor"])
-    assert [*PRESETS["tailor"]] == ["draft", "balanced", "best"]
+    draft, balanced, best = (make_method("tailor", preset) for preset in METHOD_PRESETS["tailor"])
+    assert [*METHOD_PRESETS["tailor"]] == ["draft", "balanced", "best"]
     assert draft.steps == 0 < balanced.steps < best.steps
     assert make_method("tailor") == Tailor()
     assert balanced == Tailor(steps=120)

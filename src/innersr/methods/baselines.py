@@ -1,4 +1,4 @@
-"""Methods that learn nothing: what every learnt result has to be compared with."""
+"""Baselines without learning, for comparison with every learnt result."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from innersr.physics.back_projection import back_project
 from innersr.physics.degradation import Degradation
 from innersr.physics.resize import resize
 from innersr.run import Run
-
-PHASES = ("repository", "aligned")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +27,11 @@ class Bicubic:
     phase: str = "repository"
 
     def __post_init__(self) -> None:
-        if self.phase not in PHASES:
-            raise InputError(f"phase must be one of {', '.join(PHASES)}, got {self.phase!r}")
+        if self.phase not in ("repository", "aligned"):
+            raise InputError(f"phase must be one of repository, aligned, got {self.phase!r}")
 
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:  # noqa: ARG002 (nothing to learn)
-        """Return the interpolation."""
+        """The interpolation as an upscaler."""
 
         def upscale(x: Tensor) -> Tensor:
             if self.phase == "aligned":
@@ -48,10 +46,10 @@ class Bicubic:
 class BackProjection:
     """The least-squares solution for a known kernel, by conjugate gradients from the aligned interpolation.
 
-    The honest no-learning solver: it knows the degradation exactly and no picture at all. Noise ends it early.
+    It knows the degradation exactly and nothing about images. Noise stops it early.
 
     Args:
-        steps: of conjugate gradients. Fewer smooth more, but for what clipping asks for, see `back_project`.
+        steps: of conjugate gradients. Fewer steps smooth more; see `back_project` for clipping.
     """
 
     steps: int = 20
@@ -61,7 +59,7 @@ class BackProjection:
             raise InputError(f"steps must not be negative, got {self.steps}")
 
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:  # noqa: ARG002 (nothing to learn)
-        """Return the solver."""
+        """The solver as an upscaler."""
 
         def upscale(x: Tensor) -> Tensor:
             start = x.new_empty(*x.shape[:2], *degradation.hr_size((x.shape[-2], x.shape[-1])))

@@ -1,7 +1,7 @@
 """One step of stochastic gradient descent as a function: weights in, weights out.
 
-The inner loop of meta-training (MAML, Finn 2017) and the update at test time (MZSR, Soh 2020, sec. 3.3) are this
-same function. A network's own weights are never changed.
+Used by the inner loop of meta-training (MAML, Finn 2017) and by the update at test time (MZSR, Soh 2020, sec. 3.3).
+A network's own weights are never changed.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ Weights: TypeAlias = Mapping[str, Tensor]
 
 
 class Pairs(NamedTuple):
-    """Sons and the fathers that a network shall make of them."""
+    """Training pairs of sons and fathers."""
 
     seen: Tensor
-    """(N, C, h, w) or (N, C, H, W): the sons, or the interpolated ones, whichever the network sees"""
+    """(N, C, h, w) or (N, C, H, W): input of the network, the sons or the interpolated sons"""
     base: Tensor
-    """(N, C, H, W): the interpolated sons, which the network's detail is added to"""
+    """(N, C, H, W): interpolated sons, to which the network's detail is added"""
     fathers: Tensor
     """(N, C, H, W)"""
 
 
 def pairs_of(network: DetailStack, sons: Tensor, fathers: Tensor, degradation: Degradation) -> Pairs:
-    """Return what the network sees of the sons, (N, C, h, w), that `degradation` made of fathers, (N, C, H, W)."""
+    """Training pairs of sons, (N, C, h, w), that `degradation` made of fathers, (N, C, H, W)."""
     # Differs from the reference code: it interpolates on MATLAB's grid, half a pixel off for "direct" at x2.
     base = degradation.upsample(sons, (fathers.shape[-2], fathers.shape[-1]))
     return Pairs(sons if network.sees_lr else base, base, fathers)
 
 
 def weights_of(network: DetailStack) -> Weights:
-    """Return the weights as the network has them, gradients included."""
+    """Present weights of the network, differentiable."""
     return dict(network.named_parameters())
 
 
 def with_weights(network: DetailStack, weights: Weights) -> DetailStack:
-    """Return a copy of the network with these weights, on their device."""
+    """A copy of the network with these weights, on their device."""
     device = next(iter(weights.values())).device
     adapted = copy.deepcopy(network).to(device).requires_grad_(False)
     adapted.load_state_dict({name: weight.detach() for name, weight in weights.items()})
@@ -54,9 +54,9 @@ def with_weights(network: DetailStack, weights: Weights) -> DetailStack:
 
 
 def loss_of(network: DetailStack, weights: Weights, pairs: Pairs, autocast: AbstractContextManager[object]) -> Tensor:
-    """Return the mean absolute error of the fathers that the network makes with these weights; differentiable.
+    """Mean absolute error of the fathers restored with these weights; differentiable.
 
-    Only the network's pass is cast.
+    Autocast applies to the network alone.
     """
     with autocast:
         detail = functional_call(network, dict(weights), (pairs.seen,))
@@ -74,7 +74,7 @@ def sgd_step(
     *,
     second_order: bool = False,
 ) -> tuple[Weights, Tensor]:
-    """Return the weights after one step of plain gradient descent, and the loss before it.
+    """The weights after one step of plain gradient descent, and the loss before it.
 
     Args:
         network: whose layers are used, not its weights.
@@ -82,8 +82,8 @@ def sgd_step(
         pairs: to learn from.
         learning_rate: of the step.
         autocast: context of the network's pass.
-        second_order: whether the new weights are a differentiable function of the old ones. If not, they know
-            nothing of where they come from, and no memory is kept.
+        second_order: whether the new weights are a differentiable function of the old ones. If not, no graph is
+            kept.
     """
     if not second_order:
         weights = {name: weight.detach().requires_grad_() for name, weight in weights.items()}

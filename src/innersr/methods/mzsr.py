@@ -1,8 +1,8 @@
-"""MZSR: a prior that a few steps of gradient descent on the image adapt to it (Soh, Cho, Cho, CVPR 2020).
+"""MZSR: a meta-trained prior, adapted to the image by a few steps of gradient descent (Soh, Cho, Cho, CVPR 2020).
 
-As in ZSSR, the image is the father; degraded once more it becomes the son, and a network learns to turn sons into
-fathers. ZSSR's network begins with random weights and needs thousands of steps. This one begins with weights that
-were meta-trained, over many kernels, to be a few steps away from good ones (`pretraining.mzsr`).
+As in ZSSR, the image is the father; degraded once more it becomes the son, and a network learns to restore fathers
+from sons. ZSSR's network starts from random weights and needs thousands of steps. This one starts from weights that
+were meta-trained, over many kernels, to be a few steps away from good ones (`training.objectives.mzsr`).
 """
 
 from __future__ import annotations
@@ -32,50 +32,44 @@ from innersr.physics.degradation import Degradation
 from innersr.physics.symmetries import random_crop
 from innersr.run import Run
 
-NETWORKS = ("auto", "paper", "subpixel")
-FATHERS = ("image", "sharpened")
-LARGEST_FATHER = 256  # LR pixels: of larger images a part is learnt from, in every step another
-
-# The published learning rates by step; the last holds for all further ones (the paper's code, test.py).
-DIRECT_X2 = (2e-2, 1e-2, 1e-2, 1e-2, 5e-3)
-BICUBIC_X2 = (1e-2, 1e-2, 1e-2, 1e-3)
-DIRECT_X4 = (1e-2, 5e-3, 5e-3, 5e-3, 5e-3, 1e-3)
-MULTI_SCALE = (1e-2, 1e-2, 1e-2, 5e-3)
-
-# For sharpened fathers, chosen on Kodak 24.
-FATHER_SIZES = (0.7, 0.8, 0.9)  # that the result is shrunk by
-LARGEST_CROP = 160  # pixels, of each father in each step
-RATE, WARM_UP, BETAS = 7e-4, 4, (0.9, 0.99)  # of Adam; steps over which the rate rises
+LARGEST_FATHER = 256  # LR pixels: of larger images a part is learnt from, another in every step
+LARGEST_CROP = 160  # pixels, of each sharpened father in each step; chosen on Kodak 24
 
 
 class Packaged(NamedTuple):
-    """A prior that may be packaged, and what it was made for."""
+    """A prior that may be packaged, and the images it was trained for."""
 
     name: str
     network: str
     """ "paper" or "subpixel"."""
     model: str
-    """Where the LR pixels lie: "direct", on HR pixels, or "bicubic", in the middle of s x s of them."""
+    """Where the LR pixels lie: "direct", on HR pixels, or "bicubic", in the centre of s x s of them."""
     scales: tuple[float, float]
     """Least and greatest."""
-    learning_rates: tuple[float, ...]
 
+    @property
+    def learning_rates(self) -> tuple[float, ...]:
+        """Published rates by step; the last holds for all further steps (the paper's code, test.py)."""
+        if self.scales == (2, 4):
+            return 1e-2, 1e-2, 1e-2, 5e-3
+        if self.scales == (4, 4):
+            return 1e-2, 5e-3, 5e-3, 5e-3, 5e-3, 1e-3
+        return (2e-2, 1e-2, 1e-2, 1e-2, 5e-3) if self.model == "direct" else (1e-2, 1e-2, 1e-2, 1e-3)
 
-LEAST_VARIANCE = 1.0  # HR px^2, of the long axis: sharper kernels were not in meta-training (Soh 2020, sec. 4.1)
 
 # The first one that fits the degradation and is packaged is taken.
 PRIORS = (
-    Packaged("mzsr-direct-x2", "paper", "direct", (2, 2), DIRECT_X2),
-    Packaged("mzsr-bicubic-x2", "paper", "bicubic", (2, 2), BICUBIC_X2),
-    Packaged("mzsr-direct-x4", "paper", "direct", (4, 4), DIRECT_X4),
-    Packaged("mzsr-direct-x2-lr", "subpixel", "direct", (2, 2), DIRECT_X2),
-    Packaged("mzsr-bicubic-x2-lr", "subpixel", "bicubic", (2, 2), BICUBIC_X2),
-    Packaged("mzsr-direct-x4-lr", "subpixel", "direct", (4, 4), DIRECT_X4),
-    Packaged("mzsr-bicubic-x4-lr", "subpixel", "bicubic", (4, 4), DIRECT_X4),  # beyond the paper
-    Packaged("mzsr-multi", "paper", "direct", (2, 4), MULTI_SCALE),
+    Packaged("mzsr-direct-x2", "paper", "direct", (2, 2)),
+    Packaged("mzsr-bicubic-x2", "paper", "bicubic", (2, 2)),
+    Packaged("mzsr-direct-x4", "paper", "direct", (4, 4)),
+    Packaged("mzsr-direct-x2-lr", "subpixel", "direct", (2, 2)),
+    Packaged("mzsr-bicubic-x2-lr", "subpixel", "bicubic", (2, 2)),
+    Packaged("mzsr-direct-x4-lr", "subpixel", "direct", (4, 4)),
+    Packaged("mzsr-bicubic-x4-lr", "subpixel", "bicubic", (4, 4)),  # beyond the paper
+    Packaged("mzsr-multi", "paper", "direct", (2, 4)),
 )
 
-LARGE_SCALE = Packaged("supervised-x2", "paper", "bicubic", (2, 2), BICUBIC_X2)
+LARGE_SCALE = Packaged("supervised-x2", "paper", "bicubic", (2, 2))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +102,7 @@ class MZSR:
     back_projection: int = 0
 
     def __post_init__(self) -> None:
-        for name, choices in (("network", NETWORKS), ("father", FATHERS)):
+        for name, choices in (("network", ("auto", "paper", "subpixel")), ("father", ("image", "sharpened"))):
             if getattr(self, name) not in choices:
                 raise InputError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
         if min(self.steps, self.back_projection) < 0:
@@ -159,14 +153,14 @@ class MZSR:
     def _learn_result(  # noqa: PLR0913 (those of adapt_network)
         self, network: DetailStack, lr: Tensor, degradation: Degradation, rates: Sequence[float], run: Run, stage: str
     ) -> DetailStack:
-        """Return a copy of the network that has learnt from its own result of an image, of one band or three."""
+        """A copy of the network, trained on its own result of an image of one channel or three."""
         learner, generator, rounded = copy.deepcopy(network).to(lr.device), run.generator(), rounding_like(lr)
-        plain = replace(degradation, wrap="")  # crops do not continue on their other side
+        plain = replace(degradation, wrap="")  # crops are not periodic
         fathers = self._sharpened(learner, lr, degradation, run, generator) if rates else []
         if not fathers:
             return learner  # they would all be smaller than the kernel
         side = max(LARGEST_CROP, degradation.reach)
-        optimizer = torch.optim.Adam(learner.requires_grad_(True).parameters(), betas=BETAS)
+        optimizer = torch.optim.Adam(learner.requires_grad_(True).parameters(), betas=(0.9, 0.99))
         steps = run.steps(stage, len(rates))
         for step in steps:
             optimizer.param_groups[0]["lr"] = rates[step]
@@ -185,12 +179,12 @@ class MZSR:
     def _sharpened(
         self, network: DetailStack, lr: Tensor, degradation: Degradation, run: Run, generator: torch.Generator
     ) -> list[Tensor]:
-        """Return fathers: what the network makes of an image so far, back-projected and shrunk."""
+        """Fathers: the present result for an image, back-projected and shrunk."""
         part, seen = detailed_part(lr, degradation, generator)
         quiet = as_one_tile(run)
         result = super_resolve_channels([network], part, seen, quiet, ensemble=False)
         back_project(result, part, seen, steps=self.back_projection, run=quiet)
-        return shrunk_copies(result, FATHER_SIZES, seen)
+        return shrunk_copies(result, (0.7, 0.8, 0.9), seen)  # chosen on Kodak 24
 
     def _check(self, lr: Tensor, degradation: Degradation) -> None:
         if self.network == "subpixel" and not all(is_whole(s) for s in degradation.scales):
@@ -205,7 +199,7 @@ class MZSR:
 def adapt_network(
     network: DetailStack, lr: Tensor, degradation: Degradation, rates: Sequence[float], run: Run, stage: str = "learn"
 ) -> DetailStack:
-    """Return a copy of the network that has learnt to make an image of its son.
+    """A copy of the network, trained to restore an image from its son.
 
     Args:
         network: meta-trained; not changed.
@@ -215,7 +209,7 @@ def adapt_network(
         run: where and how long.
         stage: name of this work in the reports.
     """
-    plain = replace(degradation, wrap="")  # a father's son does not continue on its other side
+    plain = replace(degradation, wrap="")  # crops are not periodic
     side = max(LARGEST_FATHER, degradation.reach)
     generator, pairs = run.generator(), None
     weights: Weights = {name: weight.to(lr.device) for name, weight in weights_of(network).items()}
@@ -231,7 +225,7 @@ def adapt_network(
 
 
 def packaged_prior(degradation: Degradation, network: str = "auto") -> str:
-    """Return the name of the packaged prior that is taken for a degradation, see `MZSR`.
+    """Name of the packaged prior for a degradation, see `MZSR`.
 
     Raises:
         InputError: none fits.
@@ -248,31 +242,32 @@ def packaged_prior(degradation: Degradation, network: str = "auto") -> str:
 
 
 def published_rates(prior: str, degradation: Degradation) -> tuple[float, ...]:
-    """Return the published learning rates of a packaged prior, of a file those of what would fit the degradation."""
+    """Published learning rates of a packaged prior; for a file, those of the prior that fits the degradation."""
     by_name = {packaged.name: packaged.learning_rates for packaged in PRIORS}
     fitting = [packaged.learning_rates for packaged in _fitting(degradation, "auto")]
-    return by_name.get(prior, fitting[0] if fitting else MULTI_SCALE)
+    return by_name.get(prior, fitting[0] if fitting else PRIORS[-1].learning_rates)
 
 
 def sharpened_rates(steps: int) -> tuple[float, ...]:
-    """Return the rates of so many steps of Adam on sharpened fathers: they rise, then fall along a cosine."""
-    return tuple(cosine(step / steps, RATE) * min(1, (step + 1) / WARM_UP) for step in range(steps))
+    """Rates of Adam on sharpened fathers, chosen on Kodak 24: four steps of warm-up, then a cosine."""
+    return tuple(cosine(step / steps, 7e-4) * min(1, (step + 1) / 4) for step in range(steps))
 
 
 def rates_by_step(rates: Sequence[float], steps: int) -> list[float]:
-    """Return one learning rate for each step, the last one again where there are more steps."""
+    """One learning rate for each step; the last is repeated."""
     return [rates[min(step, len(rates) - 1)] for step in range(steps)]
 
 
 def _fitting(degradation: Degradation, network: str) -> list[Packaged]:
-    """Return the priors for these scales: first those made for such LR pixels, then those that can adapt to them.
+    """The priors for these scales: first those for such LR pixels, then those that can adapt to them.
 
-    Where the image is sharper than meta-training knows, the weights of large-scale training come before all: the
-    others would sharpen it once more.
+    For images sharper than those of meta-training, the weights of large-scale training come first: the others would
+    sharpen twice.
     """
     model = _model_of(degradation)
     kernel = degradation.kernel
-    is_sharp = kernel is None or kernels.shape_of(kernel).long_variance < LEAST_VARIANCE
+    # Meta-training has kernels of at least 1 HR px^2 along the long axis (Soh 2020, sec. 4.1).
+    is_sharp = kernel is None or kernels.shape_of(kernel).long_variance < 1.0
     large_scale = [LARGE_SCALE] if is_sharp and network != "subpixel" and degradation.scales == (2, 2) else []
     fitting = [prior for prior in PRIORS if network in ("auto", prior.network) and _spans(prior, degradation.scales)]
     others = [prior for prior in fitting if prior.model != model and prior.network == "paper"]
@@ -285,7 +280,7 @@ def _spans(prior: Packaged, scales: tuple[float, float]) -> bool:
 
 
 def _model_of(degradation: Degradation) -> str:
-    """Return which published model's LR pixels lie nearer to where those of this degradation lie.
+    """The published model whose LR pixels lie nearer to those of this degradation.
 
     Differs from the paper, whose kernels are all centred: with an aligned kernel, LR pixels of direct subsampling lie
     where those of bicubic subsampling do.

@@ -1,4 +1,4 @@
-"""Presets of the methods."""
+"""Presets of the methods: settings by method and name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PAPER_ZSSR = {
     "initial_variance": 0.1,
 }
 
-PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+METHOD_PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "tailor": {
         "draft": {"steps": 0, "views": 1},
         "balanced": {"steps": 120},

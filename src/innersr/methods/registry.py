@@ -9,7 +9,7 @@ from typing import Any
 from innersr.errors import InputError
 from innersr.methods.baselines import BackProjection, Bicubic
 from innersr.methods.mzsr import MZSR
-from innersr.methods.presets import PRESETS
+from innersr.methods.presets import METHOD_PRESETS
 from innersr.methods.protocols import Method
 from innersr.methods.singan import SinGANUpscaling
 from innersr.methods.supervised import Supervised
@@ -33,8 +33,8 @@ def make_method(name: str, preset: str | None = None, settings: Mapping[str, Any
 
     Args:
         name: a key of METHODS.
-        preset: a key of PRESETS[name], where the method has presets; None for "balanced", except that Tailor then
-            chooses the number of its steps.
+        preset: a key of METHOD_PRESETS[name], where the method has presets; None for "balanced", except that Tailor
+            then chooses the number of its steps.
         settings: field names and values, as they are or as text, e.g. {"steps": "500"}.
 
     Raises:
@@ -42,7 +42,7 @@ def make_method(name: str, preset: str | None = None, settings: Mapping[str, Any
     """
     if name not in METHODS:
         raise InputError(f"unknown method {name!r}; there are {', '.join(METHODS)}")
-    presets = PRESETS.get(name, {})
+    presets = METHOD_PRESETS.get(name, {})
     if preset is not None and preset not in presets:
         there = f"there are {', '.join(presets)}" if presets else "it has none"
         raise InputError(f"unknown preset {preset!r} of {name}; {there}")
@@ -58,12 +58,12 @@ def resolve(method: Method, *, is_estimated: bool) -> Method:
 
 
 def settings_of(method: Method) -> dict[str, Any]:
-    """Return a method's hyperparameters, for records."""
+    """A method's hyperparameters, for records."""
     return dataclasses.asdict(method) if dataclasses.is_dataclass(method) and not isinstance(method, type) else {}
 
 
 def parse_method(text: str) -> Method:
-    """Return the method that "zssr" or "zssr:preset=best;steps=500" names.
+    """The method that "zssr" or "zssr:preset=best;steps=500" names.
 
     Raises:
         InputError: unknown names or values.

@@ -1,4 +1,4 @@
-"""Shared pieces of a learning loop: when the learning rate falls, when it ends."""
+"""Learning-rate schedules: cosine decay, and ZSSR's plateau rule."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class PlateauRule:
 
     @property
     def is_over(self) -> bool:
-        """Tell whether the rate has fallen below the smallest."""
+        """Whether the rate has fallen below the smallest."""
         return self.learning_rate < self._smallest
 
     def observe(self, error: float) -> None:
@@ -41,13 +41,13 @@ class PlateauRule:
 
 
 def cosine(progress: float, learning_rate: float, *, floor: float = 0.01) -> float:
-    """Return the rate at `progress` in [0, 1] of a half cosine from `learning_rate` to `floor` times it."""
+    """Rate at `progress` in [0, 1] of a half cosine from `learning_rate` to `floor` times it."""
     fraction = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
     return learning_rate * (floor + (1 - floor) * fraction)
 
 
 def fit_line(values: list[float]) -> tuple[float, float]:
-    """Return the slope of the least-squares line through (0, v0), (1, v1), ... and its standard deviation."""
+    """Slope of the least-squares line through (0, v0), (1, v1), ..., and its standard deviation."""
     n = len(values)
     places = [i - (n - 1) / 2 for i in range(n)]
     spread = sum(p * p for p in places)

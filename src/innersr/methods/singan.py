@@ -1,4 +1,4 @@
-"""Super-resolution by SinGAN: the last generator of the image's own pyramid, applied again and again."""
+"""Super-resolution by SinGAN: the last generator of the image's pyramid, applied repeatedly."""
 
 from __future__ import annotations
 
@@ -24,24 +24,22 @@ from innersr.singan.pyramid import for_upscaling, passes_for, pictures_of
 from innersr.singan.settings import SINGAN_PRESETS, SinGAN
 from innersr.singan.training.scale import ScaleLearner
 
-PASSES = 30  # place in `generator_of`
-
 
 @dataclass(frozen=True, kw_only=True)
 class SinGANUpscaling:
     """A pyramid whose scales differ by the k-th root of the factor; its last generator is applied k times.
 
-    The result has the grain of the image, not its most likely details: lower PSNR, more natural to look at
-    (Shaham 2019, sec. 4, "Super-Resolution"). Where the image is flat within 3 pixels nothing is added.
+    The result has the texture of the image, not its most likely details: lower PSNR, more natural to look at
+    (Shaham 2019, sec. 4, "Super-Resolution"). Nothing is added where the image is flat within 3 pixels.
 
     Args:
         steps: iterations of each scale.
         learning_rate: of Adam.
         width: features of the generators and critics.
-        crop: side of the crops to learn from at the finer scales, in pixels; 0 for the whole image.
-        noise: share of the learnt amplitude of the noise; 0 for a result without chance.
-        average: results whose mean is taken, each of other noise.
-        back_projection: steps of conjugate gradients that make the result shrink to the image; 0 for none.
+        crop: side of the training crops at the finer scales, in pixels; 0 for the whole image.
+        noise: factor on the learnt amplitude of the noise; 0 for a deterministic result.
+        average: number of results averaged, each of other noise.
+        back_projection: conjugate-gradient steps that make the result agree with the image; 0 for none.
     """
 
     steps: int = 500
@@ -98,7 +96,7 @@ class SinGANUpscaling:
 
 
 def _learnt(picture: Tensor, settings: SinGAN, run: Run) -> PictureModel:
-    """Learn a picture as `fitting.fit` does, but within the time limit, and in one loop."""
+    """Train a picture model as `singan.fit.fit` does, but within the time limit, and in one loop."""
     model = untrained_model([picture], settings, run.seed)
     pyramid = pictures_of(picture, model.sizes[0])
     ends = _ends([height * width for height, width in model.sizes[0]])
@@ -118,7 +116,7 @@ def _learnt(picture: Tensor, settings: SinGAN, run: Run) -> PictureModel:
 
 
 def _ends(costs: Sequence[int]) -> list[float]:
-    """Return the share of the time after which each of several works is to end, in the order of their costs."""
+    """Fractions of the time limit at which tasks of these costs end, one after the other."""
     return [sum(costs[: index + 1]) / sum(costs) for index in range(len(costs))]
 
 
@@ -126,12 +124,12 @@ def _ends(costs: Sequence[int]) -> list[float]:
 def _enlarged(
     x: Tensor, last: Scale, size: tuple[int, int], passes: int, degradation: Degradation, place: tuple[int, int]
 ) -> Tensor:
-    """Return (N, C, H, W) in [0, 1] after all passes, aligned with `x` as MATLAB aligns."""
+    """Result of all passes, (N, C, H, W) in [0, 1], on MATLAB's grid."""
     sr, lr_size, seed, number = x * 2 - 1, x.shape[-2:], *place
     for index in range(1, passes + 1):
         height, width = (round(n * (full / n) ** (index / passes)) for n, full in zip(lr_size, size, strict=True))
         sr = resize(sr, size=(height, width), wrap=degradation.wraps).clamp(-1, 1)
-        generator = generator_of(seed, PASSES, number, index)
+        generator = generator_of(seed, 30, number, index)  # 30: draws of no other part
         # The first pass's noise is grey in the reference code, as at scale 0; the generator has learnt with colours.
         noise = torch.randn(1, sr.shape[1], height, width, generator=generator).to(sr).expand_as(sr)
         # Differs from the reference code: no grey border, which would leave a frame.
@@ -140,6 +138,6 @@ def _enlarged(
 
 
 def _on_grid(sr: Tensor, degradation: Degradation) -> Tensor:
-    """Return a picture that is aligned as MATLAB aligns on the grid of a degradation."""
+    """Move an image from MATLAB's grid to that of a degradation."""
     phase = tuple((s - 1) / 2 - o for s, o in zip(degradation.scales, degradation.offsets, strict=True))
     return resize(sr, 1.0, phase=(phase[0], phase[1]), wrap=degradation.wraps) if any(phase) else sr

@@ -1,4 +1,4 @@
-"""A network trained on many images, taken as it is: what learning from the one image has to be compared with."""
+"""Supervised baseline: a network trained on many images, not adapted to the image."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from innersr.physics.convolution import WHOLE
 from innersr.physics.degradation import Degradation
 from innersr.run import Run
 
-PREFIX = "supervised-x"  # of the names of packaged priors; the scale follows
+PREFIX = "supervised-x"  # of packaged priors; the scale follows
 
 
 @dataclass(frozen=True, kw_only=True)
 class Supervised:
     """An externally trained network, not adapted.
 
-    It has learnt to undo bicubic shrinking and knows nothing else. Of the degradation it takes the scale and where
-    the LR pixels lie, but not the kernel.
+    It was trained to undo bicubic downsampling. Of the degradation it uses the scale and the positions of the LR
+    pixels, but not the kernel.
 
     Args:
-        prior: name of a packaged one, or path of a file; the packaged one of the scale when empty.
+        prior: name of a packaged prior, or path of a file; if empty, the packaged prior of the scale.
         self_ensemble: take the median over the symmetries that the degradation allows.
     """
 
@@ -34,7 +34,7 @@ class Supervised:
     self_ensemble: bool = False
 
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:
-        """Return the network as an upscaler; nothing is learnt.
+        """The network as an upscaler.
 
         Args:
             lr: (1, C, H, W), whose device is used.
@@ -55,7 +55,7 @@ class Supervised:
 
 
 def load_stack(prior: str, degradation: Degradation) -> DetailStack:
-    """Return the network of a prior, checked to be one of three bands that enlarges as `degradation` asks.
+    """The network of a prior, checked to have three channels and the scale of `degradation`.
 
     Raises:
         InputError: it is another kind of network, or one for another scale.
@@ -74,7 +74,7 @@ def load_stack(prior: str, degradation: Degradation) -> DetailStack:
 
 
 def _packaged(degradation: Degradation) -> str:
-    """Return the name of the packaged prior for this scale."""
+    """Name of the packaged prior for this scale."""
     scales = [name.removeprefix(PREFIX) for name in prior_names() if name.startswith(PREFIX)]
     for scale in scales:
         if scale.isdecimal() and all(abs(s - int(scale)) < WHOLE for s in degradation.scales):
