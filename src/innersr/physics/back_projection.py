@@ -1,4 +1,4 @@
-"""Better output without more training: tiles, self-ensemble, back-projection, the image's own grain."""
+"""Back-projection: corrects an HR image until its degraded copy is the LR image. Knows no network."""
 
 from __future__ import annotations
 
@@ -12,14 +12,7 @@ from innersr.physics.degradation import Degradation
 from innersr.physics.resize import image_size
 from innersr.run import Run
 
-STEPS_WITHIN_RANGE = 50
-
-# Five steps have to take a fifth off the squared residual. Where they do not, no picture may shrink to the image, and
-# more steps would draw rings of black and white beads.
-PATIENCE, STALLED = 5, 0.8
 CONSISTENT = 1e-6  # mean squared residual: 60 dB, below what rounding to 8 bits does
-POWER_STEPS, POWER_MARGIN = 20, 1.05  # the iteration comes from below, to within a few per cent
-CONVERGED = 1e-10  # of the first squared residual: what float32 cannot improve on
 
 
 @torch.no_grad()
@@ -37,7 +30,7 @@ def back_project(
         lr: (N, C, h, w).
         degradation: K. With noise, the correction ends where the residual is as large as the noise.
         steps: of conjugate gradients, at most; 0 only clips.
-        run: told the progress; may cancel.
+        run: gets the progress; may cancel.
         stage: name of this work in the reports.
 
     Returns:
@@ -72,7 +65,7 @@ def _solve(x: Tensor, lr: Tensor, degradation: Degradation, steps: Iterable[int]
     image = normal(residual)
     direction, direction_image = residual, image
     power = (residual * image).sum()  # |Kt residual|^2
-    noise, goal = degradation.noise**2, CONVERGED * power
+    noise, goal = degradation.noise**2, 1e-10 * power  # float32 cannot improve on that
     for _ in steps:
         if power <= goal or residual.square().mean() <= noise:
             break
@@ -94,15 +87,17 @@ def _solve_within_range(x: Tensor, lr: Tensor, degradation: Degradation, step: f
     size, lr_size = image_size(x), image_size(lr)
     latest = ahead = x
     momentum, before = 1.0, math.inf
-    for number in range(STEPS_WITHIN_RANGE):
+    for number in range(50):
         run.check_cancelled()
         residual = lr - degradation.forward(ahead, lr_size)
         error = float(residual.square().mean())
         if error <= CONSISTENT:
             latest = ahead.clamp_(0, 1)
             break
-        if number % PATIENCE == 0:
-            if error > STALLED * before:
+        # Five steps have to take a fifth off the squared residual. Where they do not, no image within the range may
+        # shrink to lr, and more steps would draw rings of black and white dots.
+        if number % 5 == 0:
+            if error > 0.8 * before:
                 break
             before = error
         if number == 0:
@@ -122,12 +117,12 @@ def _is_consistent(x: Tensor, lr: Tensor, degradation: Degradation) -> bool:
 
 
 def _squared_norm(x: Tensor, lr: Tensor, degradation: Degradation, run: Run) -> float:
-    """Return a bound of the largest eigenvalue of K Kt for planes of this size, by power iteration."""
+    """Upper bound of the largest eigenvalue of K Kt for planes of this size, by power iteration."""
     size, lr_size = image_size(x), image_size(lr)
     vector = torch.rand(lr.shape, generator=torch.Generator().manual_seed(0)).to(lr)
     norm = vector.norm()
-    for _ in range(POWER_STEPS):
+    for _ in range(20):
         run.check_cancelled()
         vector = degradation.forward(degradation.adjoint(vector / norm, size), lr_size)
         norm = vector.norm()
-    return POWER_MARGIN * float(norm)
+    return 1.05 * float(norm)  # the iteration comes from below, to within a few per cent

@@ -23,7 +23,7 @@ class Blur(NamedTuple):
 
 
 def blur_from(kernel: Tensor, anchor: tuple[float, float], *, fold: bool) -> Blur:
-    """Return the blur of a kernel whose anchor may be a fraction or lie outside it.
+    """The blur of a kernel whose anchor may be fractional or outside it.
 
     With `fold`, the fraction of the anchor moves into the kernel; else it is dropped, for the caller to sample
     between the pixels.
@@ -50,7 +50,7 @@ def apply_blur(
 
     Args:
         x: floating dtype.
-        blur: the kernel and where it is held.
+        blur: the kernel and its anchor.
         size: (rows, columns) of the result.
         strides: between the pixels kept, from pixel (-margin, -margin) on.
         margin: pixels in front of the image that the result begins with.
@@ -80,23 +80,23 @@ def apply_blur_adjoint(
 
 
 def is_whole(value: float) -> bool:
-    """Tell whether a position is that of a pixel."""
+    """Whether a position is that of a pixel."""
     return abs(value - round(value)) < WHOLE
 
 
 def whole_part(value: float) -> int:
-    """Return the pixel at or before a position."""
+    """The pixel at or before a position."""
     return round(value) if is_whole(value) else math.floor(value)
 
 
 def _extended(x: Tensor, axis: int, before: int, length: int, wrap: bool) -> Tensor:
-    """Return `length` samples of the extension of `axis`, from `before` in front of its first."""
+    """`length` samples of the extension of `axis`, from `before` in front of its first."""
     taps = torch.arange(-before, length - before, device=x.device)
     return x.index_select(axis, extend(taps, x.shape[axis], wrap))
 
 
 def _strided_transpose(y: Tensor, kernel: Tensor, strides: tuple[int, int]) -> Tensor:
-    """Return conv_transpose2d of every plane with the kernel, six times as fast on CPUs.
+    """conv_transpose2d of every plane with the kernel, six times as fast on CPUs.
 
     Pixels that lie at the same place within their stride see every stride-th tap: one small correlation for each
     such place, interleaved.

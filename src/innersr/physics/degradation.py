@@ -1,9 +1,9 @@
-"""What happened to the image: the forward model from a sharp image to the small one.
+"""The forward model from a sharp HR image to the LR image.
 
     LR = sample(blur(HR, kernel)) + noise
 
-This one definition makes ZSSR's training pairs, the benchmark's test images, and what back-projection inverts,
-so that all agree on where an LR pixel lies. The blur is a correlation, B[j] = sum_k kernel[k] * HR[j + k - anchor],
+ZSSR's training pairs, the benchmark's test images and back-projection share this one definition, so that all agree
+on where an LR pixel lies. The blur is a correlation, B[j] = sum_k kernel[k] * HR[j + k - anchor],
 over the symmetric extension of HR, or the periodic one along an axis that wraps. Subsampling is "direct",
 LR[i] = B(s * i), or "bicubic", MATLAB's antialiased imresize.
 """
@@ -28,18 +28,19 @@ from innersr.physics.resize import (
     output_size,
     resize,
     resize_adjoint,
+    whole_scale,
 )
 from innersr.physics.symmetries import SYMMETRIES, apply_symmetry, flipped_axes
 
 ANCHORS = ("aligned", "centre")
 SUBSAMPLINGS = ("direct", "bicubic")
-LOUDEST = 0.99  # what noise that was computed is held to, as it must be below 1
+LOUDEST = 0.99  # upper bound of noise that was estimated, as noise must be below 1
 TRANSPOSED_WRAPS = {"": "", "x": "y", "y": "x", "xy": "xy"}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Degradation:
-    """How a sharp image became the small one.
+    """How an HR image became the LR image.
 
     Args:
         scale: HR pixels per LR pixel, above 1; one number or (vertical, horizontal). Any real number.
@@ -47,8 +48,8 @@ class Degradation:
         anchor: the kernel coordinate that lies on the sampled HR pixel. "aligned" takes the one that puts the
             two images edge to edge, as image tools do, whatever the kernel's centre of mass. "centre" takes the
             middle of the array: MZSR's "direct" for a centred kernel, whose LR pixel i lies at HR pixel s * i,
-            ZSSR's and KernelGAN's for one that kernel_shift has moved. Or (row, column), as which it is kept: whoever
-            replaces the kernel has to name the anchor, too.
+            ZSSR's and KernelGAN's for one that kernel_shift has moved. Or (row, column). A name is resolved to (row,
+            column) at once: whoever replaces the kernel has to give the anchor, too.
         subsampling: "direct" or "bicubic"; bicubic when None and there is no kernel, else direct.
         noise: standard deviation of Gaussian noise on the LR image, in [0, 1].
         wrap: "x" for an image that continues from its right edge at its left, "y" from its bottom at its top,
@@ -75,7 +76,7 @@ class Degradation:
         if not 0 <= self.noise < 1:
             raise InputError(f"noise is a standard deviation in [0, 1), got {self.noise}; divide 8-bit levels by 255")
         if self.wrap not in TRANSPOSED_WRAPS:
-            known = ", ".join(repr(name) for name in TRANSPOSED_WRAPS)
+            known = ", ".join(map(repr, TRANSPOSED_WRAPS))
             raise InputError(f"wrap must be one of {known}, got {self.wrap!r}; x joins the right edge to the left")
         default = "bicubic" if self.kernel is None else "direct"
         object.__setattr__(self, "subsampling", self.subsampling or default)
@@ -98,7 +99,7 @@ class Degradation:
 
     @property
     def offsets(self) -> tuple[float, float]:
-        """HR (row, column) that the centre of mass of LR pixel (0, 0) looks at."""
+        """HR (row, column) of the centre of mass of LR pixel (0, 0)."""
         mass, start = kernels.centre_of_mass(self._kernel), self._grid_start
         return mass[0] - self._anchor[0] + start[0], mass[1] - self._anchor[1] + start[1]
 
@@ -109,24 +110,24 @@ class Degradation:
 
     @property
     def reach(self) -> int:
-        """Longer side of the kernel: the least side of an image that this can degrade."""
+        """Longer side of the kernel: the least side of an image that can be degraded."""
         return max(self._kernel.shape)
 
     def hr_size(self, lr_size: tuple[int, int]) -> tuple[int, int]:
-        """Return the largest HR (H, W) that shrinks to an LR image: scale * length, rounded down."""
+        """Largest HR (H, W) that shrinks to an LR image: scale * length, rounded down."""
         vertical, horizontal = self.scales
         return math.floor(lr_size[0] * vertical + ROUNDING_SLACK), math.floor(lr_size[1] * horizontal + ROUNDING_SLACK)
 
     def lr_size(self, hr_size: tuple[int, int]) -> tuple[int, int]:
-        """Return the LR (h, w) that an HR image shrinks to: length / scale, rounded up."""
+        """LR (h, w) that an HR image shrinks to: length / scale, rounded up."""
         return output_size(hr_size, (1 / self.scales[0], 1 / self.scales[1]))
 
     def fitted(self, lr_size: tuple[int, int]) -> Degradation:
-        """Return this degradation at the nearest scale that makes a wrapped LR image a whole number of HR pixels.
+        """This degradation at the nearest scale that makes a wrapped LR image a whole number of HR pixels.
 
-        Its anchor is the same, or "aligned" again where it was.
+        Its anchor is the same, or "aligned" again if it was.
         """
-        wholes = [_whole_scale(s, n) for s, n in zip(self.scales, lr_size, strict=True)]
+        wholes = [whole_scale(s, n) for s, n in zip(self.scales, lr_size, strict=True)]
         vertical, horizontal = (w if wraps else s for w, wraps, s in zip(wholes, self.wraps, self.scales, strict=True))
         if (vertical, horizontal) == self.scales:
             return self
@@ -134,17 +135,13 @@ class Degradation:
         return replace(self, scale=(vertical, horizontal), anchor="aligned" if is_aligned else self.anchor)
 
     def rescaled(self, scale: Scale) -> Degradation:
-        """Return how an image of another scale would have become the same LR image.
-
-        In LR pixels the blur is as wide as before and lies at the same place; so a kernel shrinks with the scale.
-        """
+        """The degradation at another scale: in LR pixels its blur is as wide and at the same place as before."""
         scales = as_pair(scale)
         if scales == self.scales:
             return self
         ratios = (scales[0] / self.scales[0], scales[1] / self.scales[1])
-        kernel, bicubic = self._kernel, self.subsampling == "bicubic"
-        if self.kernel is not None:
-            kernel = kernels.resampled(kernel, ratios)
+        bicubic = self.subsampling == "bicubic"
+        kernel = self._kernel if self.kernel is None else kernels.resampled(self.kernel, ratios)
         mass = kernels.centre_of_mass(kernel)
         starts = [(s - 1) / 2 if bicubic else 0.0 for s in scales]
         # Pixel edges, not centres, scale with the image.
@@ -153,7 +150,7 @@ class Degradation:
         return replace(self, scale=scales, kernel=None if self.kernel is None else kernel, anchor=anchor)
 
     def __call__(self, hr: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return the LR image of `hr`: blurred, subsampled, with noise, clipped to [0, 1].
+        """Degrade an image: blur, subsample, add noise, clip to [0, 1].
 
         Args:
             hr: (N, C, H, W) in [0, 1].
@@ -229,10 +226,10 @@ class Degradation:
         return resize(lr, self.scales, size=size, phase=phase, wrap=self.wraps, window=window)
 
     def transformed(self, symmetry: int) -> Degradation:
-        """Return the degradation of the transformed image.
+        """The degradation of the transformed image.
 
-        apply_symmetry(degradation(hr)) equals degradation.transformed(symmetry)(apply_symmetry(hr)) where both
-        sides of hr are multiples of the scale.
+        apply_symmetry(degradation(hr)) equals degradation.transformed(symmetry)(apply_symmetry(hr)) if both sides of
+        hr are multiples of the scale.
         """
         swap = bool(symmetry & 4)
         scales = self.scales[::-1] if swap else self.scales
@@ -247,16 +244,11 @@ class Degradation:
         return replace(self, scale=scales, kernel=kept, anchor=(anchor[0], anchor[1]), wrap=wrap)
 
     def symmetries(self) -> tuple[int, ...]:
-        """Return the symmetries that leave this degradation as it is, up to a shift by whole HR pixels.
-
-        What was learnt for one orientation of the image holds for these.
-        """
+        """The symmetries that leave this degradation unchanged, up to a shift by whole HR pixels."""
         return tuple(k for k in SYMMETRIES if self._sees_like(self.transformed(k)))
 
     def effective_kernel(self) -> Degradation:
-        """Return the same degradation as one kernel with direct subsampling.
-
-        The kernel of "bicubic" subsampling is folded in.
+        """The same degradation with direct subsampling, that of "bicubic" folded into the kernel.
 
         Raises:
             KernelError: a scale that is not whole has a different kernel at each pixel.
@@ -332,14 +324,11 @@ class Degradation:
         return mass[0] + start[0] - (self.scales[0] - 1) / 2, mass[1] + start[1] - (self.scales[1] - 1) / 2
 
     def _sees_like(self, other: Degradation) -> bool:
-        # Centred, because arrays that differ by a shift are the same kernel: its place is in the offsets.
-        a, b = (kernels.in_convention(d._kernel, "centred", 1.0) for d in (self, other))
         moves = [p - q for p, q in zip(self.offsets, other.offsets, strict=True)]
         return (
             (self.scales, self.wrap) == (other.scales, other.wrap)
             and all(is_whole(m) for m in moves)
-            and a.shape == b.shape
-            and torch.allclose(a, b, rtol=0, atol=1e-4 * float(a.max()))
+            and kernels.is_shifted_copy(self._kernel, other._kernel)
         )
 
     def _check_periods(self, hr_size: tuple[int, int], lr_size: tuple[int, int]) -> None:
@@ -359,11 +348,3 @@ class Degradation:
                 f"the kernel ({rows}x{columns}) is larger than the image it blurs ({hr_size[0]}x{hr_size[1]}); "
                 "use a smaller kernel or a larger image"
             )
-
-
-def _whole_scale(scale: float, length: int) -> float:
-    """Return the scale nearest to this one that makes `length` whole, above 1 if this one is."""
-    product = scale * length
-    if abs(product - round(product)) <= ROUNDING_SLACK:
-        return scale
-    return max(round(product), length + 1) / length

@@ -1,4 +1,4 @@
-"""What JPEG does to an image."""
+"""JPEG compression of image tensors."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from innersr.errors import InputError
 
 
 def compressed(image: Tensor, quality: int) -> Tensor:
-    """Return an image, (1, C, H, W) in [0, 1], rounded to 8 bit, as it comes back from a JPEG file.
+    """Compress an image, (1, C, H, W) in [0, 1], as an 8-bit JPEG file, and decode it again.
 
     Args:
-        image: of one or three bands.
+        image: of one or three channels.
         quality: 1 to 100.
 
     Raises:
-        InputError: other bands.
+        InputError: other channels.
     """
     if image.shape[1] not in (1, 3):
         raise InputError(f"a JPEG has one or three bands, got {image.shape[1]}; leave +jpeg out")

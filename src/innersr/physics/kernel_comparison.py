@@ -1,4 +1,4 @@
-"""How two blur kernels differ. Knows nothing about images."""
+"""Differences between blur kernels. Knows nothing about images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from innersr.physics.kernels import NOTHING, extent, in_convention, shape_of
 
 
 class Difference(NamedTuple):
-    """How far a kernel is from another, wherever their centres of mass lie."""
+    """Difference between two kernels, wherever their centres of mass lie."""
 
     angle: float | None
     """Between the long axes, in degrees from 0 to 90; None where one of the kernels is round."""
@@ -24,7 +24,7 @@ class Difference(NamedTuple):
 
 
 def second_moments(kernel: Tensor) -> tuple[float, float, float]:
-    """Return the (xx, xy, yy) of the kernel's covariance in pixels^2: x to the right, y down."""
+    """Covariance (xx, xy, yy) of a kernel in pixels^2: x to the right, y down."""
     shape = shape_of(kernel)
     mean, spread = (shape.long_variance + shape.short_variance) / 2, (shape.long_variance - shape.short_variance) / 2
     turn = 2 * shape.angle
@@ -32,9 +32,9 @@ def second_moments(kernel: Tensor) -> tuple[float, float, float]:
 
 
 def variance_ratio(kernel: Tensor) -> float:
-    """Return the ratio of the variances along the long and the short axis, 1 for a kernel of hardly any width.
+    """Ratio of the variances along the long and the short axis; infinite for a straight line.
 
-    The kernel of bicubic shrinking is such a one; that of a straight line has an infinite ratio.
+    It is 1 for a kernel of hardly any width, as that of bicubic shrinking.
     """
     shape = shape_of(kernel)
     least = 1e-3  # pixels^2, below which rounding decides
@@ -44,7 +44,7 @@ def variance_ratio(kernel: Tensor) -> float:
 
 
 def angle_between(first: Tensor, second: Tensor) -> float | None:
-    """Return the degrees between the long axes of two kernels, from 0 to 90; None where one of them is round."""
+    """Angle between the long axes of two kernels in degrees from 0 to 90; None where one of them is round."""
     if min(variance_ratio(first), variance_ratio(second)) <= 1.001:  # round, but for rounding
         return None
     turn = abs(shape_of(first).angle - shape_of(second).angle)
@@ -52,7 +52,7 @@ def angle_between(first: Tensor, second: Tensor) -> float | None:
 
 
 def centred_alike(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    """Return both kernels with their centres of mass in the middle of arrays of one size.
+    """Move both kernels' centres of mass to the middle of arrays of one size.
 
     Returns:
         (side, side) each; side is the least odd one that holds every tap above 1e-4 of its kernel's largest.
@@ -64,7 +64,7 @@ def centred_alike(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def difference(kernel: Tensor, reference: Tensor) -> Difference:
-    """Return how far a kernel is from a reference, both centred as in `centred_alike`.
+    """Difference between a kernel and a reference, both centred as in `centred_alike`.
 
     The PSNR is that of the papers: its peak is the reference's largest tap, its mean over the whole square.
     """
@@ -76,7 +76,7 @@ def difference(kernel: Tensor, reference: Tensor) -> Difference:
 
 
 def _radius(centred: Tensor) -> int:
-    """Return how far from the middle the taps reach that count."""
+    """Distance from the middle to the farthest tap that counts."""
     top, bottom, left, right = extent(centred, NOTHING)
     middle = centred.shape[0] // 2
     return max(middle - top, bottom - 1 - middle, middle - left, right - 1 - middle)

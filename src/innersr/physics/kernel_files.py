@@ -56,7 +56,8 @@ def load_kernel(path: str | Path) -> Tensor:
         return _usable(_pick(_read_variables(file), number))
     except KernelError as error:
         raise KernelError(f"{path}: {error}") from error
-    except _DAMAGE as error:
+    except (OSError, ValueError, OverflowError, MemoryError, struct.error, zlib.error, pyvips.Error) as error:
+        # What the decoders raise on bytes that are not theirs.
         reason = " ".join(str(error).split()) or type(error).__name__
         raise KernelError(f"{path}: cannot be read as a blur kernel ({reason}); save it again") from error
 
@@ -261,14 +262,3 @@ _ENCODERS: dict[str, Callable[[NDArray[Any]], bytes]] = {
     ".txt": _encode_text,
     ".png": _encode_png,
 }
-
-# What the decoders raise on bytes that are not theirs.
-_DAMAGE = (
-    OSError,
-    ValueError,
-    OverflowError,
-    MemoryError,
-    struct.error,
-    zlib.error,
-    pyvips.Error,
-)

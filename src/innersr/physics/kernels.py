@@ -17,9 +17,7 @@ from torch import Tensor
 from innersr.errors import KernelError
 from innersr.physics.resize import cubic, resize
 
-TAIL = 5.0  # standard deviations that a Gaussian is cut at when no size is asked for: 4e-6 of its peak
-MASS_SLACK = 1e-6  # pixels that float32 taps leave a centre of mass uncertain by, at most
-NOTHING = 1e-4  # of the largest tap
+NOTHING = 1e-4  # of the largest tap: what is smaller does not count
 CONVENTIONS = ("centred", "kernelgan", "fkp")
 
 
@@ -37,12 +35,12 @@ class Shape(NamedTuple):
 
 
 def delta() -> Tensor:
-    """Return the kernel that changes nothing."""
+    """The kernel that changes nothing."""
     return torch.ones(1, 1)
 
 
 def box(width: int) -> Tensor:
-    """Return the mean over width x width pixels."""
+    """The kernel of the mean over width x width pixels."""
     if width < 1:
         raise KernelError(f"a box kernel needs a width of at least 1, got {width}")
     return torch.full((width, width), 1 / width**2)
@@ -51,7 +49,7 @@ def box(width: int) -> Tensor:
 def gaussian(
     variance: float, short_variance: float | None = None, angle: float = 0.0, *, size: int | None = None
 ) -> Tensor:
-    """Return a Gaussian sampled at pixel centres.
+    """A Gaussian sampled at pixel centres.
 
     Args:
         variance: along the axis at `angle`, above 0.
@@ -65,7 +63,7 @@ def gaussian(
     across = variance if short_variance is None else short_variance
     if not (0 < variance < math.inf and 0 < across < math.inf):
         raise KernelError(f"a Gaussian kernel needs positive variances, got {variance:g} and {across:g}")
-    side = 2 * math.ceil(TAIL * math.sqrt(max(variance, across))) + 1 if size is None else size
+    side = 2 * math.ceil(5 * math.sqrt(max(variance, across))) + 1 if size is None else size
     if side < 1:
         raise KernelError(f"a Gaussian kernel needs a size of at least 1, got {side}")
     return normalised(_gaussian(side, variance, across, angle))
@@ -100,7 +98,7 @@ def random_div2krk(generator: torch.Generator, *, size: int = 11) -> Tensor:
 
 
 def normalised(kernel: Tensor) -> Tensor:
-    """Return the kernel as float32 with sum 1.
+    """The kernel as float32 of sum 1.
 
     Raises:
         KernelError: not two axes, not finite, or a sum that is not positive.
@@ -117,7 +115,7 @@ def normalised(kernel: Tensor) -> Tensor:
 
 
 def centre_of_mass(kernel: Tensor) -> tuple[float, float]:
-    """Return the (row, column) of the kernel's centre of mass."""
+    """(row, column) of the kernel's centre of mass."""
     exact = kernel.double()
     rows = torch.arange(kernel.shape[0], dtype=torch.float64)
     columns = torch.arange(kernel.shape[1], dtype=torch.float64)
@@ -126,7 +124,7 @@ def centre_of_mass(kernel: Tensor) -> tuple[float, float]:
 
 
 def shape_of(kernel: Tensor) -> Shape:
-    """Return the variances and the angle of the ellipse that has the kernel's covariance."""
+    """Variances and angle of the ellipse that has the kernel's covariance."""
     row, column = centre_of_mass(kernel)
     weights = kernel.double() / kernel.double().sum()
     y = torch.arange(kernel.shape[0], dtype=torch.float64)[:, None] - row
@@ -137,10 +135,10 @@ def shape_of(kernel: Tensor) -> Shape:
 
 
 def shifted(kernel: Tensor, rows: float, columns: float) -> Tensor:
-    """Move a kernel's content by a fraction of a pixel, with room for what spreads.
+    """Shift a kernel by at most one pixel, by cubic interpolation on a larger array.
 
-    Whole shifts are the caller's affair (they only move the anchor): |shift| must be at most 1. Interpolates
-    with the cubic kernel, whose first moment is exact, so the centre of mass moves by just that much.
+    The cubic kernel's first moment is exact, so the centre of mass moves by just that much. Whole pixels are better
+    shifted by the anchor.
 
     Returns:
         (rows + 4, columns + 4): the old [0, 0] tap is at [2, 2] for a zero shift.
@@ -155,7 +153,7 @@ def shifted(kernel: Tensor, rows: float, columns: float) -> Tensor:
 
 
 def resampled(kernel: Tensor, ratios: tuple[float, float]) -> Tensor:
-    """Return a kernel stretched by (vertical, horizontal) ratios, without the rows and columns that hold nothing."""
+    """Stretch a kernel by (vertical, horizontal) ratios, and crop rows and columns that hold nothing."""
     rim = [math.ceil(2 / min(1.0, ratio)) for ratio in ratios]  # which the stretched kernel may reach
     stretched = resize(F.pad(kernel, (rim[1], rim[1], rim[0], rim[0])), ratios)
     if bool((kernel >= 0).all()):
@@ -164,14 +162,20 @@ def resampled(kernel: Tensor, ratios: tuple[float, float]) -> Tensor:
     return normalised(stretched[top:bottom, left:right])
 
 
+def is_shifted_copy(first: Tensor, second: Tensor) -> bool:
+    """Whether two kernels are equal once their centres of mass lie at one place."""
+    a, b = (in_convention(kernel, "centred", 1.0) for kernel in (first, second))
+    return a.shape == b.shape and torch.allclose(a, b, rtol=0, atol=NOTHING * float(a.max()))
+
+
 def extent(kernel: Tensor, least: float) -> tuple[int, int, int, int]:
-    """Return top, bottom, left and right of the taps that are larger than `least` times the largest."""
+    """Top, bottom, left and right of the taps that are larger than `least` times the largest."""
     rows, columns = (kernel.abs() > least * kernel.abs().max()).nonzero().unbind(1)
     return int(rows.min()), int(rows.max()) + 1, int(columns.min()), int(columns.max()) + 1
 
 
 def in_convention(kernel: Tensor, convention: str, scale: float) -> Tensor:
-    """Return the kernel moved to where other software expects its centre of mass.
+    """Move a kernel's centre of mass to where other software expects it.
 
     Args:
         kernel: (rows, columns), of any alignment.
@@ -188,7 +192,8 @@ def in_convention(kernel: Tensor, convention: str, scale: float) -> Tensor:
     offset = {"centred": 0.0, "kernelgan": (scale - 1) / 2, "fkp": (1 - scale) / 2}[convention]
     mass = centre_of_mass(kernel)
     reach = max(max(m, n - 1 - m) for m, n in zip(mass, kernel.shape, strict=True))
-    side = 2 * math.ceil(reach + abs(offset) + 2.5 - MASS_SLACK) + 1
+    rounding = 1e-6  # pixels by which float32 taps leave a centre of mass uncertain, at most
+    side = 2 * math.ceil(reach + abs(offset) + 2.5 - rounding) + 1
     moves = [side // 2 + offset - m for m in mass]
     whole = [math.floor(m) for m in moves]
     fine = shifted(kernel, moves[0] - whole[0], moves[1] - whole[1])

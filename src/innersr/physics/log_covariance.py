@@ -12,14 +12,13 @@ from innersr.physics.kernels import gaussian_field
 from innersr.physics.pseudoinverse import REACH
 from innersr.physics.resize import cubic
 
-SCALE = 2  # that the guessed blur is undone at, whatever the image's own
+SCALE = 2  # of the pseudo-inverse that the predictor sees, whatever the image's own
 FLOOR = 0.03  # LR px^2, added to covariances before their logarithm
-NARROWEST_VARIANCE = 0.05  # HR px^2, of a guess: no narrower than what can be held between two pixels
-LOBES = 0.004  # share of the largest tap that is negative in a cubic kernel
+NARROWEST_VARIANCE = 0.05  # HR px^2; a narrower Gaussian would fall between two pixels
 
 
 class GaussianBlur(NamedTuple):
-    """Blurs by the logarithm of their covariance in LR px^2, and whether cubic shrinking came after them."""
+    """Gaussian blurs as the logarithm of their covariance in LR px^2, with or without cubic shrinking after them."""
 
     log: Tensor
     """(N, 3): size l and shape a, b of log(C + FLOOR) = [[l + a, b], [b, l - a]], columns before rows."""
@@ -28,7 +27,7 @@ class GaussianBlur(NamedTuple):
 
 
 def taps_of_blur(blur: GaussianBlur, scale: int = SCALE, places: Tensor | None = None) -> Tensor:
-    """Return effective kernels, (N, T, T), see `inverse.taps_of`.
+    """Effective kernels of blurs, (N, T, T), see `pseudoinverse.taps_of`.
 
     Args:
         blur: in LR pixels.
@@ -38,7 +37,7 @@ def taps_of_blur(blur: GaussianBlur, scale: int = SCALE, places: Tensor | None =
     radius, aligned = scale * REACH, (scale - 1) / 2
     axis = torch.arange(-radius, radius + 1, device=blur.log.device).to(blur.log)
     middle = blur.log.new_full((len(blur.log), 2), aligned) if places is None else places
-    # Cubic shrinking looks at the middle of the cell by itself.
+    # Cubic shrinking is centred on the cell by itself.
     middle = middle - aligned * blur.is_bicubic[:, None]
     y, x = (axis - middle[:, :1])[:, :, None], (axis - middle[:, 1:])[:, None]
     covariance = scale**2 * covariance_from_log(blur.log) + NARROWEST_VARIANCE * torch.eye(2).to(blur.log)
@@ -52,7 +51,7 @@ def taps_of_blur(blur: GaussianBlur, scale: int = SCALE, places: Tensor | None =
 
 
 def covariance_from_log(log: Tensor) -> Tensor:
-    """Return (..., 2, 2) in LR px^2, [[xx, xy], [xy, yy]], of (..., 3); see `GaussianBlur.log`."""
+    """Covariances (..., 2, 2) in LR px^2, [[xx, xy], [xy, yy]], of logarithms (..., 3); see `GaussianBlur.log`."""
     size, a, b = log.unbind(-1)
     radius = torch.hypot(a, b)
     mean, spread = size.exp() * radius.cosh(), size.exp() * torch.where(radius > 1e-6, radius.sinh() / radius, 1.0)
@@ -63,7 +62,7 @@ def covariance_from_log(log: Tensor) -> Tensor:
 
 
 def log_from_covariance(covariance: Tensor) -> Tensor:
-    """Return (..., 3), see `GaussianBlur.log`, of covariances (..., 2, 2) in LR px^2; negative variances count as 0."""
+    """Logarithms (..., 3), see `GaussianBlur.log`, of (..., 2, 2) in LR px^2; negative variances count as 0."""
     values, vectors = torch.linalg.eigh(covariance)
     log = vectors @ torch.diag_embed((values.clamp(min=0) + FLOOR).log()) @ vectors.mT
     return torch.stack(
@@ -72,7 +71,7 @@ def log_from_covariance(covariance: Tensor) -> Tensor:
 
 
 def blur_of_taps(taps: Tensor, scale: int = SCALE) -> tuple[GaussianBlur, Tensor]:
-    """Return the blur of effective kernels by their moments, and their centres of mass; see `taps_of_blur`.
+    """Fit blurs to effective kernels by their moments; also returns the centres of mass; see `taps_of_blur`.
 
     The moments of the cubic kernel itself are 0.
     """
@@ -82,5 +81,6 @@ def blur_of_taps(taps: Tensor, scale: int = SCALE) -> tuple[GaussianBlur, Tensor
     xx = taps.sum(-2) @ axis.square() - columns.square()
     xy = torch.einsum("nij,i,j->n", taps, axis, axis) - rows * columns
     covariance = torch.stack([torch.stack([xx, xy], -1), torch.stack([xy, yy], -1)], -2) / scale**2
-    is_bicubic = taps.amin((-2, -1)) < -LOBES * taps.amax((-2, -1))
+    # The lobes of a cubic kernel are negative by more than this share of the largest tap.
+    is_bicubic = taps.amin((-2, -1)) < -0.004 * taps.amax((-2, -1))
     return GaussianBlur(log_from_covariance(covariance), is_bicubic), torch.stack([rows, columns], 1)

@@ -10,6 +10,7 @@ import math
 import struct
 import zlib
 from collections.abc import Iterator
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,12 @@ from numpy.typing import NDArray
 
 from innersr.errors import KernelError
 
-MATRIX, COMPRESSED = 14, 15  # types of elements
+
+class ElementType(IntEnum):
+    """Types of elements that hold others."""
+
+    MATRIX = 14
+    COMPRESSED = 15
 
 
 def read_matrices(data: bytes, room: int) -> list[tuple[str, list[NDArray[Any]]]]:
@@ -39,11 +45,11 @@ def read_matrices(data: bytes, room: int) -> list[tuple[str, list[NDArray[Any]]]
     order = orders[data[126:128]]
     variables = []
     for kind, content in _elements(memoryview(data)[128:], order):
-        if kind == COMPRESSED:
+        if kind == ElementType.COMPRESSED:
             expanded = _expanded(content, room)
             room -= len(expanded)
             [(kind, content)] = _elements(expanded, order)
-        if kind == MATRIX:
+        if kind == ElementType.MATRIX:
             variables.append(_matrix(content, order, nesting=0))
     return variables
 
@@ -61,7 +67,7 @@ def matrix_file(name: str, weights: NDArray[Any]) -> bytes:
         element(1, name.encode()),
         element(9, weights.astype("<f8").tobytes(order="F")),
     ]
-    return header + element(MATRIX, b"".join(parts))
+    return header + element(ElementType.MATRIX, b"".join(parts))
 
 
 def _expanded(content: memoryview, room: int) -> memoryview:
@@ -83,7 +89,7 @@ def _elements(data: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
         if start + size > len(data) or (start == position + 4 and size > 4):
             raise ValueError("an element is cut short")
         yield kind, data[start : start + size]
-        position = start + size + (0 if kind == COMPRESSED else -(start + size) % 8)
+        position = start + size + (0 if kind == ElementType.COMPRESSED else -(start + size) % 8)
 
 
 def _matrix(data: memoryview, order: str, nesting: int) -> tuple[str, list[NDArray[Any]]]:
@@ -95,7 +101,7 @@ def _matrix(data: memoryview, order: str, nesting: int) -> tuple[str, list[NDArr
     name = bytes(name_bytes).decode("latin-1")
     class_number = flags & 0xFF
     if class_number == 1:  # a cell array
-        cells = [_matrix(part, order, nesting + 1)[1] for kind, part in parts if kind == MATRIX and part]
+        cells = [_matrix(part, order, nesting + 1)[1] for kind, part in parts if kind == ElementType.MATRIX and part]
         return name, [stack for cell in cells for stack in cell]
     if not 6 <= class_number <= 15:  # double to uint64
         return name, []

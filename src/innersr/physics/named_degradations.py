@@ -17,17 +17,13 @@ from innersr.physics.kernel_files import load_kernel
 from innersr.physics.resize import Scale
 
 BENCHMARK_KERNEL = 21  # side of the test kernels in the MZSR paper
-WIDEST_VARIANCE = 150.0  # pixels^2; the kernel files end at 127 taps too
-HARM = re.compile(r"\+(noise|jpeg)(\d{1,3}(?:\.\d{1,6})?)$", re.ASCII)
-NAMED_GAUSSIAN = re.compile(r"g(\d+(?:\.\d+)?)([db])")
-
 DEGRADATIONS = (
     "bicubic, gVARd, gVARb (e.g. g2.0d), ganid, random:SEED, or a kernel file; with +noise10, +jpeg60 or both behind it"
 )
 
 
 def parse_kernel(text: str, scale: Scale, *, anchor: str = "aligned", noise: float = 0.0) -> Degradation:
-    """Return the degradation that `--kernel` names.
+    """Parse the degradation that `--kernel` names.
 
     Args:
         text: "bicubic"; "gaussian:VAR" or "gaussian:V1,V2,THETA" in variances (HR px^2) and radians, or
@@ -46,7 +42,7 @@ def parse_kernel(text: str, scale: Scale, *, anchor: str = "aligned", noise: flo
 
 
 def parse_gaussian(text: str) -> Tensor:
-    """Return the kernel that "gaussian:VAR" or "gaussian:V1,V2,THETA" names.
+    """Parse the kernel that "gaussian:VAR" or "gaussian:V1,V2,THETA" names.
 
     Raises:
         KernelError: not such a name, or a variance that is not above 0 and at most 150.
@@ -63,13 +59,13 @@ def parse_gaussian(text: str) -> Tensor:
             f"a Gaussian kernel is gaussian:VAR or gaussian:V1,V2,THETA (variances in pixels^2, THETA in radians "
             f"or with deg), got {text!r}"
         ) from None
-    if max(variances) > WIDEST_VARIANCE:
-        raise KernelError(f"a Gaussian kernel has variances up to {WIDEST_VARIANCE:g} pixels^2, got {text!r}")
+    if max(variances) > 150:  # cut at five standard deviations, it has about as many taps as a kernel file may have
+        raise KernelError(f"a Gaussian kernel has variances up to 150 pixels^2, got {text!r}")
     return kernels.gaussian(*variances, turn)
 
 
 def parse_degradation(text: str, scale: Scale, image_name: str = "") -> Degradation:
-    """Return the benchmark degradation of a name.
+    """Parse the name of a benchmark degradation.
 
     "g2.0d" and "g1.3b" are MZSR's Gaussians of that variance with direct and bicubic subsampling, "ganid" its
     anisotropic one (Soh 2020, sec. 5.2), all with its top-left grid. "random:SEED" draws a DIV2KRK kernel for
@@ -86,7 +82,7 @@ def parse_degradation(text: str, scale: Scale, image_name: str = "") -> Degradat
 
 
 def parse_jpeg_quality(text: str) -> int | None:
-    """Return the quality that the small image of this degradation is compressed with, None without "+jpeg60".
+    """Parse the JPEG quality at the end of a degradation's name; None without "+jpeg60".
 
     Raises:
         InputError: not a whole number from 1 to 100.
@@ -100,10 +96,11 @@ def parse_jpeg_quality(text: str) -> int | None:
 
 
 def _parted(text: str) -> tuple[str, dict[str, float]]:
-    """Return a degradation's name without its endings, and these."""
+    """Split a degradation's name from its endings."""
     harms: dict[str, float] = {}
     rest = text
-    while (match := HARM.search(rest)) is not None:
+    ending = re.compile(r"\+(noise|jpeg)(\d{1,3}(?:\.\d{1,6})?)$", re.ASCII)
+    while (match := ending.search(rest)) is not None:
         if match[1] in harms:
             raise InputError(f"a degradation ends in one +{match[1]} at most, got {text!r}")
         rest, harms[match[1]] = rest[: match.start()], float(match[2])
@@ -111,7 +108,7 @@ def _parted(text: str) -> tuple[str, dict[str, float]]:
 
 
 def _parse_clean(text: str, scale: Scale, image_name: str) -> Degradation:
-    named = NAMED_GAUSSIAN.fullmatch(text)
+    named = re.fullmatch(r"g(\d+(?:\.\d+)?)([db])", text)
     if text == "bicubic":
         return Degradation(scale=scale)
     if text == "ganid":

@@ -1,4 +1,4 @@
-"""The known operator's own solution, as small filters on the LR grid. Knows no network.
+"""Regularised pseudo-inverse of a degradation as small filters on the LR grid. Knows no network.
 
 Where subsampling is direct and the scale s whole, an LR image is a sum of correlations, y = sum_p A_p x_p, with
 x_p the HR pixels at place p of every s x s cell ("polyphase"). Interpolation on the degradation's own grid is
@@ -18,18 +18,15 @@ from torch import Tensor
 
 from innersr.physics.degradation import Degradation
 from innersr.physics.kernels import normalised
-from innersr.physics.resize import cubic
+from innersr.physics.resize import cubic, image_size
 
-REACH = 6  # LR pixels from an LR pixel to the farthest HR pixel that its taps hold
+REACH = 6  # LR pixels from an LR pixel to the farthest HR pixel of its taps
 RADIUS = 12  # LR pixels that the filters of the solution reach
-TAPER = 4  # of them, the outermost, over which the filters fall to 0
 GRID = 64  # LR pixels: period of the Fourier transforms that make the filters
-LEAST_REGULARISATION = 2e-3
-DETAIL = 0.03  # standard deviation of what interpolation lacks, in usual photographs
 
 
 def taps_of(degradation: Degradation, reach: int = REACH) -> Tensor:
-    """Return the effective kernel around the HR pixel s * i of LR pixel i.
+    """Effective kernel around the HR pixel s * i of LR pixel i.
 
     Args:
         degradation: of one whole scale s for both axes.
@@ -52,7 +49,7 @@ def taps_of(degradation: Degradation, reach: int = REACH) -> Tensor:
 
 
 def inverse_filters(taps: Tensor, scale: int, noise: Tensor) -> Tensor:
-    """Return the filters that solve for the HR image.
+    """Filters of the pseudo-inverse: they turn the LR image into the HR image.
 
     Args:
         taps: (N, T, T) effective kernels, see `taps_of`; T odd.
@@ -72,7 +69,7 @@ def inverse_filters(taps: Tensor, scale: int, noise: Tensor) -> Tensor:
 
 
 def correction_filters(taps: Tensor, scale: int, noise: Tensor) -> Tensor:
-    """Return the filters that turn what an HR image lacks of explaining the LR image into what to add to it.
+    """Filters that turn the residual, LR image minus degraded HR image, into the correction of the HR image.
 
     Arguments and result are those of `inverse_filters`.
     """
@@ -80,7 +77,7 @@ def correction_filters(taps: Tensor, scale: int, noise: Tensor) -> Tensor:
 
 
 def apply_filters(lr: Tensor, filters: Tensor) -> Tensor:
-    """Convolve every band with every filter.
+    """Convolve every channel with every filter.
 
     Args:
         lr: (N, C, h + 2 * RADIUS, w + 2 * RADIUS), with its surroundings.
@@ -89,7 +86,7 @@ def apply_filters(lr: Tensor, filters: Tensor) -> Tensor:
     Returns:
         (N, C * F, h, w); with the filters of `inverse_filters` the HR solution after `pixel_unshuffle`.
     """
-    height, width = lr.shape[-2], lr.shape[-1]
+    height, width = image_size(lr)
     size = [_fast_length(n) for n in (height, width)]
     spectrum = torch.fft.rfft2(lr, s=size)[:, :, None] * torch.fft.rfft2(filters, s=size)[:, None]
     result = torch.fft.irfft2(spectrum, s=size)
@@ -97,29 +94,30 @@ def apply_filters(lr: Tensor, filters: Tensor) -> Tensor:
 
 
 def _displacement(scale: int, device: torch.device) -> Tensor:
-    """Return, (s, GRID), how far every HR pixel of the period lies from the sampled one, by place in the cell."""
+    """Distance of every HR pixel of the period from the sampled one, by place in the cell: (s, GRID)."""
     places = torch.arange(GRID, device=device)
     places = torch.where(places < GRID // 2, places, places - GRID)
     return torch.arange(scale, device=device)[:, None] + scale * places[None]
 
 
 def _spectra(taps: Tensor, displacement: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the transforms of the operator, A_p, and of its regularised inverse, by place in the cell."""
+    """Transforms of the operator, A_p, and of its regularised inverse, by place in the cell."""
     operator = torch.fft.rfft2(_cells(taps, displacement)).conj()
     gram = operator.abs().square().sum(1, keepdim=True)
-    regularisation = LEAST_REGULARISATION + (noise / DETAIL).square()[:, None, None, None]
+    detail = 0.03  # standard deviation of what interpolation lacks, in usual photographs
+    regularisation = 2e-3 + (noise / detail).square()[:, None, None, None]
     return operator, operator.conj() / (gram + regularisation)
 
 
 def _filters(spectra: Tensor) -> Tensor:
-    """Return the filters of these transforms, their origin in the middle, their ends tapered."""
+    """Filters of these transforms, their origin in the middle, their ends tapered."""
     filters = torch.fft.irfft2(spectra, s=(GRID, GRID)).roll((RADIUS, RADIUS), (-2, -1))
     window, side = _taper(filters), 2 * RADIUS + 1
     return filters[..., :side, :side] * window[:, None] * window[None]
 
 
 def _cells(taps: Tensor, displacement: Tensor) -> Tensor:
-    """Return (N, s * s, GRID, GRID): the taps by place in the cell and by cell, around the period's origin."""
+    """(N, s * s, GRID, GRID): the taps by place in the cell and by cell, around the period's origin."""
     radius = taps.shape[-1] // 2
     index = (displacement + radius).flatten()
     inside = (index >= 0) & (index < taps.shape[-1])
@@ -130,18 +128,19 @@ def _cells(taps: Tensor, displacement: Tensor) -> Tensor:
 
 
 def _centre_of_mass(taps: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the row and the column, (N,) each, of the centre of mass, from the sampled pixel."""
+    """Row and column, (N,) each, of the centre of mass, from the sampled pixel."""
     axis = torch.arange(taps.shape[-1], device=taps.device) - taps.shape[-1] // 2
     return (taps.sum(-1) * axis).sum(-1), (taps.sum(-2) * axis).sum(-1)
 
 
 def _taper(like: Tensor) -> Tensor:
-    """Return 1 over the middle of the filters, falling to 0 beyond its ends."""
+    """A window that is 1 over the middle of the filters and falls to 0 at their ends."""
     distance = (torch.arange(2 * RADIUS + 1, device=like.device) - RADIUS).abs()
-    fall = ((distance - (RADIUS - TAPER)) / (TAPER + 1)).clamp(0, 1)
+    taper = 4  # the outermost pixels, over which the filters fall to 0
+    fall = ((distance - (RADIUS - taper)) / (taper + 1)).clamp(0, 1)
     return 0.5 * (1 + torch.cos(math.pi * fall)).to(like)
 
 
 def _fast_length(length: int) -> int:
-    """Return the next length whose Fourier transform is fast: a multiple of 16 is, a large prime is not."""
+    """The next multiple of 16, whose Fourier transform is fast where a large prime's is not."""
     return -(-length // 16) * 16

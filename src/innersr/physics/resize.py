@@ -125,7 +125,7 @@ def resize_adjoint(
 
 
 def cut(x: Tensor, window: Window, wrap: tuple[bool, bool] = (False, False)) -> Tensor:
-    """Return a window of (..., H, W) that may reach beyond the image, which goes on there as `resize` sees it.
+    """Crop a window of (..., H, W) that may reach beyond the image, which continues there as in `resize`.
 
     Args:
         x: (..., H, W).
@@ -149,13 +149,21 @@ def image_size(x: Tensor) -> tuple[int, int]:
 
 
 def output_size(size: tuple[int, int], scale: Scale) -> tuple[int, int]:
-    """Return MATLAB's output size, ceil(scale * length) for each axis."""
+    """MATLAB's output size: ceil(scale * length) for each axis."""
     vertical, horizontal = as_pair(scale)
     return math.ceil(size[0] * vertical - ROUNDING_SLACK), math.ceil(size[1] * horizontal - ROUNDING_SLACK)
 
 
+def whole_scale(scale: float, length: int) -> float:
+    """The scale nearest to this one that makes `length` whole, above 1 if this one is."""
+    product = scale * length
+    if abs(product - round(product)) <= ROUNDING_SLACK:
+        return scale
+    return max(round(product), length + 1) / length
+
+
 def as_pair(value: float | tuple[float, float]) -> tuple[float, float]:
-    """Return a number as the pair (vertical, horizontal), and a pair as it is."""
+    """A number as the pair (vertical, horizontal); a pair as it is."""
     return (float(value[0]), float(value[1])) if isinstance(value, tuple | list) else (float(value), float(value))
 
 
@@ -168,7 +176,7 @@ def grids(
     antialias: bool,
     wrap: tuple[bool, bool] = (False, False),
 ) -> tuple[Grid, Grid]:
-    """Return the vertical and the horizontal grid of a resampling."""
+    """The vertical and the horizontal grid of a resampling."""
     if scale is None:
         if size is None:
             raise InputError("resize needs a scale or a size")
@@ -189,7 +197,7 @@ def grids(
 
 
 def cubic(x: Tensor) -> Tensor:
-    """Return the cubic interpolation kernel with a = -0.5 at the distances `x` (Keys 1981, eq. 15)."""
+    """Cubic interpolation kernel with a = -0.5 at the distances `x` (Keys 1981, eq. 15)."""
     d = x.abs()
     near = (1.5 * d - 2.5) * d * d + 1
     far = ((-0.5 * d + 2.5) * d - 4) * d + 2
@@ -203,7 +211,7 @@ def _size_of(x: Tensor) -> tuple[int, int]:
 
 
 def _through_window(x: Tensor, rows: Grid, columns: Grid, window: Window) -> tuple[Tensor, Grid, Grid]:
-    """Return the part of the image that a window of the output reads, and the grids on that part."""
+    """The part of the image that a window of the output reads, and the grids on that part."""
     for grid, start, stop in zip((rows, columns), window[:2], window[2:], strict=True):
         if start >= stop or (not grid.wrap and (start < 0 or stop > grid.length_out)):
             raise InputError(
@@ -217,7 +225,7 @@ def _through_window(x: Tensor, rows: Grid, columns: Grid, window: Window) -> tup
 
 
 def _grid_between(grid: Grid, start: int, stop: int) -> tuple[int, Grid]:
-    """Return the first input that outputs [start, stop) read, and the grid of the inputs from it on."""
+    """The first input that outputs [start, stop) read, and the grid of the inputs from it on."""
     reach = 2 / _shrink(grid)
     place = start / grid.scale + grid.phase
     # Rounded here and below, so that windows of one size share their matrices wherever they lie.
@@ -272,10 +280,7 @@ def _blocks(grid: Grid) -> tuple[Block, ...]:
 
 
 def _taps(grid: Grid) -> tuple[Tensor, Tensor]:
-    """Return, for each output sample, the input indices it reads and their weights: (out, taps) each.
-
-    The indices may lie outside the image.
-    """
+    """Input indices, some outside the image, and their weights for each output sample: (out, taps) each."""
     shrink = _shrink(grid)
     width = 4 / shrink
     centres = torch.arange(grid.length_out, dtype=torch.float64) / grid.scale + grid.phase
@@ -305,5 +310,5 @@ def reflect(index: Tensor, length: int) -> Tensor:
 
 
 def extend(index: Tensor, length: int, wrap: bool) -> Tensor:
-    """Return where samples outside [0, length) of an extended axis come from: wrapped or reflected."""
+    """Sources of samples outside [0, length) of an extended axis: wrapped or reflected."""
     return index.remainder(length) if wrap else reflect(index, length)

@@ -1,4 +1,4 @@
-"""The eight symmetries of the square, crops. Knows nothing about learning.
+"""The eight symmetries of the square; random crops. Knows nothing about learning.
 
 Symmetry number k is a transposition (bit 4), then a flip of the rows (bit 2), then of the columns (bit 1), so
 0 is the identity and 3 turns by 180 degrees.
@@ -15,24 +15,24 @@ SYMMETRIES = tuple(range(8))
 
 
 def apply_symmetry(x: Tensor, symmetry: int) -> Tensor:
-    """Return (..., H, W) turned by a symmetry; transpositions swap H and W."""
+    """Apply a symmetry to (..., H, W); transpositions swap H and W."""
     turned = x.mT if symmetry & 4 else x
     return turned.flip(flipped_axes(symmetry))
 
 
 def undo_symmetry(x: Tensor, symmetry: int) -> Tensor:
-    """Return what `apply_symmetry` was given."""
+    """Invert `apply_symmetry`."""
     turned = x.flip(flipped_axes(symmetry))
     return turned.mT if symmetry & 4 else turned
 
 
 def flipped_axes(symmetry: int) -> tuple[int, ...]:
-    """Return which of the axes (-2, -1) the symmetry reverses, after any transposition."""
+    """The axes of (-2, -1) that the symmetry reverses, after any transposition."""
     return (-2,) * bool(symmetry & 2) + (-1,) * bool(symmetry & 1)
 
 
 def random_crop(x: Tensor, size: int, generator: torch.Generator, wrap: tuple[bool, bool] = (False, False)) -> Tensor:
-    """Return at most size x size pixels of (..., H, W) at a uniformly drawn place, a view unless it crosses a seam.
+    """Crop at most size x size pixels of (..., H, W) at a random place; a view unless it crosses a seam.
 
     Along an axis that wraps, (vertical, horizontal), a crop begins anywhere and goes on at the opposite side; one
     as long as the image begins with it.
