@@ -1,6 +1,5 @@
 """Checkpoint files: what is written comes back, atomically; what is damaged or foreign is refused and runs nothing."""
 
-import inspect
 import io
 import json
 import os
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 
 from helpers.priors import header_of, networks, write_prior
 from innersr.errors import CheckpointError, InputError
-from innersr.networks.blueprints import BLUEPRINTS, network_record
 from innersr.networks.checkpoints import (
     FORMAT,
     Checkpoint,
@@ -139,26 +137,7 @@ def test_building_leaves_the_global_generator_alone(tmp_path):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@pytest.mark.parametrize("network", networks(), ids=lambda network: type(network).__name__)
-def test_a_record_names_every_argument_that_shapes_the_network(network):
-    record = network_record(network)
-    assert json.loads(json.dumps(record)) == record
-    assert set(record["arguments"]) == set(BLUEPRINTS[record["name"]].arguments)
-    assert set(record["arguments"]) <= set(inspect.signature(type(network)).parameters)
-
-
 # What is refused when it is written
-
-
-def test_only_networks_of_the_table_are_recorded():
-    with pytest.raises(InputError, match="DetailStack, TailoredStack, DegradationPredictor, got a ReLU"):
-        network_record(torch.nn.ReLU())
-
-
-def test_a_network_larger_than_the_limits_is_not_recorded():
-    network = DetailStack(1, width=4, depth=66, generator=Run().generator())
-    with pytest.raises(InputError, match="depth of its network is a whole number from 2 to 64, got 66"):
-        network_record(network)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), Path("x"), torch.zeros(1)], ids=repr)
@@ -366,20 +345,6 @@ def test_a_network_that_is_not_in_the_table_is_never_made(name):
 @pytest.mark.parametrize("network", [None, [], "DetailStack", {}, {"name": "DetailStack", "arguments": [1]}])
 def test_a_header_without_a_network_builds_none(network):
     assert "describes no network" in unbuildable({}, {"network": network})
-
-
-def test_the_largest_network_that_a_header_may_ask_for_fits_in_a_gigabyte():
-    most = 0
-    for blueprint in BLUEPRINTS.values():
-        limit = {name: allowed[-1] for name, allowed in blueprint.arguments.items() if isinstance(allowed, range)}
-        if "depth" not in limit:  # the predictor's, whose five layers end twice as wide
-            most = max(most, 4 * 9 * 10 * limit["width"] ** 2)
-            continue
-        hidden = 9 * limit["width"] ** 2 * (limit["depth"] - 2)
-        ends = 9 * limit["width"] * limit["channels"] * (1 + 2 * 64)
-        film = 2 * limit["width"] * limit["depth"] * limit.get("hidden", 0)
-        most = max(most, 4 * (hidden + ends + film))
-    assert most < 1e9
 
 
 # Any damage
