@@ -16,13 +16,14 @@ from innersr.images.image import Image
 from innersr.images.io import read, save
 from innersr.images.metadata import Metadata
 from innersr.methods.baselines import BackProjection, Bicubic
+from innersr.methods.options import UpscaleOptions
 from innersr.methods.registry import METHODS, make_method
 from innersr.methods.tailor import Tailor
 from innersr.metrics.fidelity import consistency_psnr
 from innersr.physics.degradation import Degradation
 from innersr.physics.kernels import gaussian
 from innersr.physics.resize import resize
-from innersr.pipeline import Result, default_output, upscale, upscale_image
+from innersr.pipeline import Result, default_output, upscale, upscale_file, upscale_image
 from innersr.run import Run
 
 RUN = Run(device="cpu", precision="fp32")
@@ -337,7 +338,7 @@ def test_a_result_is_named_after_its_scale(scale, name):
 
 
 def test_defaults_are_tailor_at_twice_the_size(monkeypatch):
-    monkeypatch.setattr("innersr.pipeline.make_method", lambda _: TAILOR)
+    monkeypatch.setattr("innersr.methods.options.make_method", lambda *_: TAILOR)
     x = levels(*SIDES)
     assert np.array_equal(upscale(x), upscale(x, 2, method=TAILOR, degradation=DOUBLE, run=Run()))
 
@@ -655,3 +656,54 @@ def test_upscale_takes_a_method_by_name():
     assert np.array_equal(upscale(small, method="bicubic"), upscale(small, method=Bicubic()))
     with pytest.raises(InputError, match=f"unknown method 'nearest'; there are {', '.join(METHODS)}"):
         upscale(small, method="nearest")
+
+
+# What the command line can do, too
+
+
+def test_a_size_a_kernel_and_noise_may_be_given_as_on_the_command_line():
+    x = levels(*SIDES)
+    method = BackProjection(steps=3)
+    blurred = Degradation(scale=2, kernel=gaussian(1.5), noise=5 / 255)
+    expected = upscale(x, method=method, degradation=blurred, run=RUN)
+    for kernel in ("gaussian:1.5", gaussian(1.5)):
+        result = upscale(x, size="48x", method="backprojection", settings={"steps": 3}, kernel=kernel, noise=5, run=RUN)
+        assert np.array_equal(result, expected)
+
+
+def test_a_file_may_get_another_depth_and_replace_another_file(tmp_path):
+    source, target = tmp_path / "photo.png", tmp_path / "large.png"
+    PILImage.fromarray(levels(*SIDES, 3)).save(source)
+    target.write_bytes(b"mine")
+    with pytest.raises(ImageFileError, match="exists; choose another name, or pass overwrite=True"):
+        upscale(source, method=BICUBIC, output=target, run=RUN)
+    assert upscale(source, method=BICUBIC, output=target, depth=16, overwrite=True, run=RUN) == target
+    assert read(target).depth == "uint16"
+    result = upscale_file(source, target, UpscaleOptions(method=BICUBIC, overwrite=True), RUN)
+    assert (result.path, result.notes, read(target).depth) == (target, (), "uint8")
+
+
+def test_a_kernel_file_is_read_once_for_all_images(tmp_path):
+    file = tmp_path / "kernel.npy"
+    np.save(file, gaussian(2.0).numpy())
+    options = UpscaleOptions(kernel=file, method="bicubic")
+    file.unlink()
+    for name in ("a.png", "b.png"):
+        PILImage.fromarray(levels(*SIDES, 3)).save(tmp_path / name)
+        assert upscale_file(tmp_path / name, None, options, RUN).degradation.kernel is not None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"degradation": DOUBLE, "kernel": "bicubic"}, "leave these and size out"),
+        ({"degradation": DOUBLE, "size": "48x"}, "leave these and size out"),
+        ({"method": BICUBIC, "preset": "best"}, "preset and settings are for a method by name"),
+        ({"depth": 16}, "depth is for paths"),
+        ({"preset": "slow"}, "unknown preset 'slow' of tailor"),
+        ({"noise": 255}, "noise is a standard deviation in 8-bit levels"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        upscale(levels(*SIDES), run=RUN, **options)

@@ -1,33 +1,29 @@
-"""The whole journey of one image, from file to file."""
+"""One image upscaled, from file to file or in memory: examine, adapt, upscale, save."""
 
 from __future__ import annotations
 
-import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from innersr.blind.estimate import Estimate, examine
 from innersr.errors import InputError
 from innersr.images.conversions import image_from
 from innersr.images.image import Image
-from innersr.images.io import check_writable, read, save
-from innersr.methods.protocols import Method, Upscaler
-from innersr.methods.registry import make_method, resolve
+from innersr.images.io import PIXEL_LIMIT, check_writable, read, save
+from innersr.inference.normalisation import NormalisedImage, normalise, with_grain
+from innersr.methods.options import UpscaleOptions
+from innersr.methods.protocols import Method
+from innersr.methods.registry import resolve
 from innersr.metrics.fidelity import consistency_psnr
-from innersr.physics.degradation import LOUDEST, Degradation
-from innersr.physics.resize import Scale, Window, cut
+from innersr.physics.degradation import Degradation
+from innersr.physics.resize import Scale, image_size
 from innersr.run import Run
-
-ALPHA_CHOICES = ("auto", "same", "drop")
-VISIBLE = 0.5 / 255  # a pixel of less alpha shows no colour
-RINGING = 4  # LR pixels from an edge to where its overshoots are below half an 8-bit level
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,7 +39,83 @@ class Result:
     method: Method
     """As it was applied, with the number of steps that Tailor took at most."""
     estimate: Estimate | None = None
-    """What was found out about the image; None where its degradation was given. See `examine_image`."""
+    """Of the image's degradation; None where that was given. See `examine_image`."""
+    path: Path | None = None
+    """The file that was written, by `upscale_file`."""
+    notes: tuple[str, ...] = ()
+    """What the format of that file did not keep."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ImageTask:
+    """An image in memory and how it is to be upscaled."""
+
+    image: Image
+    options: UpscaleOptions
+
+    @property
+    def lr_size(self) -> tuple[int, int]:
+        """(height, width) of the image."""
+        return image_size(self.image.colour)
+
+    @cached_property
+    def planned(self) -> Degradation:
+        """The degradation on this image's grid."""
+        return self.options.planned(self.options.scale_for(self.lr_size)).fitted(self.lr_size)
+
+    @property
+    def hr_size(self) -> tuple[int, int]:
+        """(height, width) of the result."""
+        return self.planned.hr_size(self.lr_size)
+
+    def estimate(self, run: Run) -> Estimate | None:
+        """Estimate the degradation; None where it was given."""
+        if not self.options.is_blind:
+            return None
+        return examine_image(self.image, self.options.scale_for(self.lr_size), run, alpha=self.options.alpha)
+
+    def upscale(self, run: Run, estimate: Estimate | None = None) -> Result:
+        """Upscale the image; `estimate` is that of `estimate`, which is made when None."""
+        run, options = run.start(), self.options
+        estimate = estimate or self.estimate(run)
+        given = options.degradation or self.planned if estimate is None else options.amended(estimate)
+        method = options.chosen_method
+        result = upscale_image(self.image, given, method, run, alpha=options.alpha, keep_grain=options.keep_grain)
+        return result if estimate is None else replace(result, estimate=estimate)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FileTask(ImageTask):
+    """An image file that was read, and the place of its result, which was checked. See `open_file`."""
+
+    source: Path
+    target: Path
+
+    def check(self) -> None:
+        """Make sure, before minutes of work, that the result can be saved."""
+        (rows, columns), options = self.hr_size, self.options
+        if rows * columns > options.pixel_limit:
+            raise InputError(
+                f"{self.source}: the result would have {rows * columns} pixels; raise pixel_limit (--pixel-limit) to "
+                "allow it"
+            )
+        check_writable(
+            self.target,
+            depth=options.depth_of(self.image),
+            bands=self.image.colour.shape[1],
+            has_alpha=self.image.alpha is not None and options.alpha != "drop",
+            overwrite=options.overwrite,
+            size=(columns, rows),
+        )
+
+    def save(self, result: Result) -> Result:
+        """Write the result; return it with its path and with notes about what the format did not keep."""
+        options = self.options
+        image = replace(result.image, depth=options.depth_of(self.image))
+        notes = save(
+            image, self.target, overwrite=options.overwrite, quality=options.quality, metadata=options.metadata
+        )
+        return replace(result, image=image, path=self.target, notes=notes)
 
 
 def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
@@ -56,6 +128,18 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
     alpha: str = "auto",
     keep_grain: bool = False,
     output: str | Path | None = None,
+    size: str | None = None,
+    preset: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    kernel: str | Path | Tensor = "auto",
+    anchor: str = "aligned",
+    noise: float | None = None,
+    wrap: str = "",
+    depth: str | int = "keep",
+    metadata: str = "keep",
+    quality: int = 95,
+    pixel_limit: int = PIXEL_LIMIT,
+    overwrite: bool = False,
 ) -> Any:  # noqa: ANN401
     """Upscale one image by what can be learnt from itself; return the type that was given.
 
@@ -63,36 +147,78 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
         x: a path (the result is written beside it, or to `output`, and its path returned), a PIL image, a
             uint8, uint16 or floating array of (H, W) or (H, W, C), or a (C, H, W) or (1, C, H, W) tensor.
         scale: above 1, any real number, or (vertical, horizontal).
-        method: how: `Tailor(steps=200)`, or the name of a method with its default settings.
-        degradation: what made the image small, and its scale replaces `scale`; what can be found out from the image
-            when None. `Degradation(scale=2)` is MATLAB's bicubic without noise.
+        method: `Tailor(steps=200)`, or the name of a method.
+        degradation: of the image, in place of `kernel`, `anchor`, `noise` and `wrap`; its scale replaces `scale`.
+            `Degradation(scale=2)` is MATLAB's bicubic without noise.
         run: device, precision, seed, time limit, progress; `Run()` when None.
         alpha: of files and PIL images; see `upscale_image`.
         keep_grain: put the image's own grain, which is removed with its noise, back into the result.
-        output: for a path only: the file to write. It must not exist.
+        output: for a path only: the file to write.
+        size: in place of `scale`: an ImageMagick geometry such as "1920x", "x1080" or "150%".
+        preset: of a method by name: "draft", "balanced", "best".
+        settings: of a method by name, such as {"steps": 500}.
+        kernel: "auto" estimates blur and noise from the image; "bicubic", "gaussian:1.5", a kernel file or a tensor.
+        anchor: position of a given kernel: "aligned" or "centre".
+        noise: standard deviation in 8-bit levels; None for the estimate, and for 0 with a given kernel.
+        wrap: "x", "y" or "xy" for a seamless texture.
+        depth: of the file: "keep", 8, 16 or "float".
+        metadata: of the file: "keep", "icc" or "none".
+        quality: of JPEG, WebP and AVIF files, 1 to 100.
+        pixel_limit: files, and their results, of more pixels are refused.
+        overwrite: whether an existing file is replaced.
 
     Raises:
         InputError: an argument is wrong, or the image is too small to learn from.
         ImageFileError: a file cannot be read or written.
     """
-    planned = degradation.degradation if isinstance(degradation, Estimate) else degradation or Degradation(scale=scale)
-    run = run or Run()
-    if isinstance(method, str):
-        method = make_method(method)
+    options = UpscaleOptions(
+        scale=scale,
+        size=size,
+        method=method,
+        preset=preset,
+        settings=settings or {},
+        kernel=kernel,
+        anchor=anchor,
+        noise=noise,
+        degradation=degradation,
+        keep_grain=keep_grain,
+        wrap=wrap,
+        alpha=alpha,
+        depth=depth,
+        metadata=metadata,
+        quality=quality,
+        pixel_limit=pixel_limit,
+        overwrite=overwrite,
+    )
     if isinstance(x, str | Path):
-        source = Path(x)
-        image = read(source)
-        planned = planned.fitted((image.colour.shape[-2], image.colour.shape[-1]))
-        target = Path(output) if output is not None else default_output(source, planned)
-        _check_target(target, image, planned, alpha)
-        result = upscale_image(image, degradation, method, run, scale=scale, alpha=alpha, keep_grain=keep_grain)
-        save(result.image, target)
-        return type(x)(target)
+        return type(x)(upscale_file(x, output, options, run).path)  # type: ignore[arg-type]
     if output is not None:
         raise InputError("output is for paths; the result of an image in memory is returned")
+    if str(depth) != "keep":
+        raise InputError("depth is for paths; the result of an image in memory has the type that was given")
     image, restore = image_from(x)
-    result = upscale_image(image, degradation, method, run, scale=scale, alpha=alpha, keep_grain=keep_grain)
-    return restore(result.image)
+    return restore(ImageTask(image=image, options=options).upscale(run or Run()).image)
+
+
+def upscale_file(
+    path: str | Path, output: str | Path | None = None, options: UpscaleOptions | None = None, run: Run | None = None
+) -> Result:
+    """Upscale one image file, and write the result beside it or to `output`.
+
+    Raises:
+        InputError: the options do not suit the image, or it is too small to learn from.
+        ImageFileError: a file cannot be read or written.
+    """
+    task = open_file(Path(path), None if output is None else Path(output), options or UpscaleOptions())
+    task.check()
+    return task.save(task.upscale(run or Run()))
+
+
+def open_file(source: Path, output: Path | None, options: UpscaleOptions) -> FileTask:
+    """Read an image file, and name its result where `output` does not."""
+    image = read(source, pixel_limit=options.pixel_limit)
+    planned = ImageTask(image=image, options=options).planned
+    return FileTask(image=image, options=options, source=source, target=output or default_output(source, planned))
 
 
 def upscale_image(
@@ -108,14 +234,14 @@ def upscale_image(
     """Upscale an image with everything it carries.
 
     Args:
-        image: of any depth and number of bands.
-        degradation: what made it small, the noise in the image's own values; or an estimate, see `examine_image`,
+        image: of any depth and number of channels.
+        degradation: of the image, the noise in the image's own values; or an estimate, see `examine_image`,
             which is made when None. Along axes that wrap its scale becomes the nearest that gives whole pixels.
         method: how to undo that.
-        run: circumstances.
+        run: device, seed, time limit.
         scale: to estimate the degradation at; nothing else.
         alpha: "auto" premultiplies the colours, upscales alpha on its own, and divides again, so that hidden
-            colours do not bleed in; "same" treats alpha as one more band of data; "drop" leaves it out.
+            colours do not bleed in; "same" treats alpha as one more channel of data; "drop" leaves it out.
         keep_grain: where the degradation has noise, put the image's own grain back into the result, as it is.
 
     Raises:
@@ -123,17 +249,20 @@ def upscale_image(
     """
     started, run = time.monotonic(), run.start()
     with run.exact():
-        sight = _sight_of(image, run, alpha)
-        cause = _examined(sight, scale, run) if degradation is None else degradation
-        if isinstance(cause, Estimate):
-            fitted = seen = cause.given.fitted(sight.size)
-        else:
-            fitted = cause.fitted(sight.size)
-            seen = _stretched(fitted, sight.spread)
-        method = resolve(method, is_estimated=isinstance(cause, Estimate))
-        upscaled, agreement = _upscaled(sight, seen, method, run, keep_grain)
+        seen = normalise(image, run, alpha)
+        cause = _examined(seen, scale, run) if degradation is None else degradation
+        is_estimated = isinstance(cause, Estimate)
+        fitted = (cause.given if isinstance(cause, Estimate) else cause).fitted(seen.size)
+        degraded = fitted if is_estimated else seen.seen(fitted)
+        method = resolve(method, is_estimated=is_estimated)
+        upscaler = method.adapt(seen.channels, degraded, run)
+        sr = upscaler(seen.channels)
+        if keep_grain and degraded.noise > 0:
+            sr = with_grain(sr, seen.channels, degraded)
+        agreement = consistency_psnr(sr, seen.channels, partial(degraded.forward, size=seen.size))
+        colour, opacity = seen.restored(sr, upscaler, degraded.wraps)
     return Result(
-        image=replace(image, colour=upscaled.colour, alpha=upscaled.alpha),
+        image=replace(image, colour=colour, alpha=opacity),
         degradation=fitted,
         seconds=time.monotonic() - started,
         consistency_psnr=agreement,
@@ -143,184 +272,37 @@ def upscale_image(
 
 
 def examine_image(image: Image, scale: Scale, run: Run, *, alpha: str = "auto") -> Estimate:
-    """Estimate what made an image small, from just what methods would see of it.
+    """Estimate the degradation of an image from the channels that methods see.
 
     Args:
-        image: of any depth and number of bands.
+        image: of any depth and number of channels.
         scale: of the degradation.
-        run: circumstances.
+        run: device.
         alpha: see `upscale_image`.
 
     Returns:
-        An estimate whose noise is a part of the range of values that methods see: all of it for 8 bits and for
-        floats within [0, 1], else what the image uses.
+        An estimate whose noise is relative to the range of values that methods see: all of it for 8 bits and for
+        floats within [0, 1], else the range that the image uses.
 
     Raises:
         InputError: an unknown `alpha`, a scale below 1, NaN or infinite values.
     """
     with run.exact():
-        return _examined(_sight_of(image, run, alpha), scale, run)
+        return _examined(normalise(image, run, alpha), scale, run)
 
 
-def bands_of(image: Image, run: Run, *, alpha: str = "auto") -> Tensor:
-    """Return what methods see of an image, (1, C, H, W) in [0, 1] on the run's device; see `upscale_image`."""
-    return _sight_of(image, run, alpha).bands
+def channels_of(image: Image, run: Run, *, alpha: str = "auto") -> Tensor:
+    """What methods see of an image: (1, C, H, W) in [0, 1] on the run's device; see `upscale_image`."""
+    return normalise(image, run, alpha).channels
 
 
 def default_output(source: Path, degradation: Degradation) -> Path:
-    """Return the name beside the source that a result gets when none is asked for: photo_x2.png."""
+    """Name of a result beside its source: photo_x2.png."""
     vertical, horizontal = (f"{s:.4g}" for s in degradation.scales)
     scale = vertical if vertical == horizontal else f"{vertical}x{horizontal}"
     return source.with_name(f"{source.stem}_x{scale}{source.suffix}")
 
 
-class _Sight(NamedTuple):
-    """What methods see of an image, and what it takes to undo that."""
-
-    bands: Tensor
-    """(1, C, H, W) in [0, 1] on the run's device: the colours, stretched, and premultiplied where there is alpha."""
-    straight: Tensor
-    """The stretched colours alone."""
-    opacity: Tensor | None
-    """Alpha; None where there is none or it is dropped."""
-    is_alpha_a_band: bool
-    low: float
-    spread: float
-    """The colours' values are low + spread * what methods see."""
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self.bands.shape[-2], self.bands.shape[-1]
-
-
-class _Planes(NamedTuple):
-    colour: Tensor
-    alpha: Tensor | None
-
-
-def _sight_of(image: Image, run: Run, alpha: str) -> _Sight:
-    if alpha not in ALPHA_CHOICES:
-        raise InputError(f"alpha must be one of {', '.join(ALPHA_CHOICES)}, got {alpha!r}")
-    low, high = _value_range(image)
-    is_stretched = (low, high) != (0.0, 1.0)
-    straight = ((image.colour - low) / (high - low) if is_stretched else image.colour).to(run.torch_device)
-    opacity = None if image.alpha is None or alpha == "drop" else image.alpha.to(run.torch_device)
-    bands = straight
-    if opacity is not None:
-        bands = torch.cat([straight, opacity], dim=1) if alpha == "same" else straight * opacity
-    return _Sight(bands, straight, opacity, alpha == "same", low, high - low)
-
-
-def _examined(sight: _Sight, scale: Scale, run: Run) -> Estimate:
+def _examined(seen: NormalisedImage, scale: Scale, run: Run) -> Estimate:
     Degradation(scale=scale)  # refuses what is no scale
-    return examine(sight.bands, scale, run)
-
-
-def _upscaled(sight: _Sight, seen: Degradation, method: Method, run: Run, keep_grain: bool) -> tuple[_Planes, float]:
-    """Return the upscaled planes in the image's own values, and the consistency."""
-    bands, opacity = sight.bands, sight.opacity
-    upscaler = method.adapt(bands, seen, run)
-    sr = upscaler(bands)
-    if keep_grain and seen.noise > 0:
-        sr = with_grain(sr, bands, seen)
-    agreement = consistency_psnr(sr, bands, partial(seen.forward, size=sight.size))
-    sr_alpha = None
-    if opacity is not None and sight.is_alpha_a_band:
-        sr, sr_alpha = sr[:, :-1], sr[:, -1:]
-    elif opacity is not None:
-        sr_alpha = _upscaled_alpha(opacity, upscaler, sr, seen.wraps)
-        sr = _undo_premultiplication(sr, sr_alpha, sight.straight, opacity, seen.wraps)
-    is_stretched = (sight.low, sight.spread) != (0.0, 1.0)
-    colour = (sr.mul_(sight.spread).add_(sight.low) if is_stretched else sr).cpu()
-    return _Planes(colour, None if sr_alpha is None else sr_alpha.cpu()), agreement
-
-
-def _value_range(image: Image) -> tuple[float, float]:
-    """Return the values that methods shall see as 0 and 1.
-
-    8-bit images keep theirs, and so do floats within [0, 1]. Others rarely use their whole range (a 12-bit
-    camera in a 16-bit file, metres of height in floats), and a network sees nothing in a hundredth of it.
-    """
-    low, high = (float(v) for v in torch.aminmax(image.colour))
-    if not math.isfinite(low + high):
-        raise InputError("the image holds NaN or infinite values; they have no colour, fill them first")
-    if image.depth == "uint8" or (image.depth == "float32" and low >= 0 and high <= 1):
-        return 0.0, 1.0
-    return (low, high) if high > low else (low, low + 1.0)
-
-
-def _stretched(degradation: Degradation, spread: float) -> Degradation:
-    """Return the degradation of the image whose values were divided by `spread`."""
-    if degradation.noise == 0 or spread == 1:
-        return degradation
-    return replace(degradation, noise=min(degradation.noise / spread, LOUDEST))
-
-
-def _upscaled_alpha(opacity: Tensor, upscaler: Upscaler, sr: Tensor, wraps: tuple[bool, bool]) -> Tensor:
-    """Upscale alpha by what was learnt from the colours, so that both have the same edges.
-
-    Where a pixel and its neighbours are equal, opaque or not, their value stays.
-    """
-    if bool((opacity == 1).all()):
-        return torch.ones_like(sr[:, :1])
-    alpha = upscaler(opacity.expand(1, sr.shape[1], *opacity.shape[2:])).mean(dim=1, keepdim=True)
-    low, high = _range_around(opacity, opacity, alpha, wraps, reach=1)
-    return torch.where(low == high, low, alpha)
-
-
-def _undo_premultiplication(
-    sr: Tensor, alpha: Tensor, straight: Tensor, opacity: Tensor, wraps: tuple[bool, bool]
-) -> Tensor:
-    """Divide by alpha. Near transparency no colour leaves the range of the visible ones around it.
-
-    Both overshoot at their common edge, but alpha is clipped at 1, and the quotient would have a bright seam.
-    """
-    visible = opacity > 0
-    low, high = _range_around(
-        straight.where(visible, math.inf), straight.where(visible, -math.inf), alpha, wraps, reach=RINGING
-    )
-    least, _ = _range_around(opacity, opacity, alpha, wraps, reach=RINGING)
-    colour = sr / alpha.clamp(min=VISIBLE)
-    limited = torch.where(least == 1, colour, colour.clamp(low, high))
-    return torch.where(alpha > VISIBLE, limited, torch.zeros_like(sr))
-
-
-def _range_around(
-    lows: Tensor, highs: Tensor, sr: Tensor, wraps: tuple[bool, bool], *, reach: int
-) -> tuple[Tensor, Tensor]:
-    """Return, at every pixel of `sr`, the least and the greatest LR value within `reach` LR pixels."""
-    window = Window(-reach, -reach, lows.shape[-2] + reach, lows.shape[-1] + reach)
-    low = -F.max_pool2d(cut(-lows, window, wraps), 2 * reach + 1, stride=1)
-    high = F.max_pool2d(cut(highs, window, wraps), 2 * reach + 1, stride=1)
-    size = [*sr.shape[-2:]]
-    return F.interpolate(low, size, mode="nearest-exact"), F.interpolate(high, size, mode="nearest-exact")
-
-
-def _check_target(target: Path, image: Image, degradation: Degradation, alpha: str) -> None:
-    """Make sure, before minutes of work, that the result can be saved."""
-    lr_size = (image.colour.shape[-2], image.colour.shape[-1])
-    rows, columns = degradation.hr_size(lr_size)
-    check_writable(
-        target,
-        depth=image.depth,
-        bands=image.colour.shape[1],
-        has_alpha=image.alpha is not None and alpha != "drop",
-        overwrite=False,
-        size=(columns, rows),
-    )
-
-
-@torch.no_grad()
-def with_grain(sr: Tensor, lr: Tensor, degradation: Degradation) -> Tensor:
-    """Return `sr` with the grain of `lr`, which is all that `sr` does not explain, enlarged but not sharpened.
-
-    Args:
-        sr: (N, C, H, W) in [0, 1], free of noise.
-        lr: (N, C, h, w) in [0, 1].
-        degradation: from the one to the other; its noise does not matter.
-
-    Returns:
-        sr + upsample(lr - K sr), clipped to [0, 1], with the cubic kernel on the degradation's grid.
-    """
-    grain = lr - degradation.forward(sr, (lr.shape[-2], lr.shape[-1]))
-    return (sr + degradation.upsample(grain, (sr.shape[-2], sr.shape[-1]))).clamp_(0, 1)
+    return examine(seen.channels, scale, run)

@@ -15,7 +15,7 @@ from PIL import Image as PillowImage
 
 from helpers.cli import BICUBIC, GIVEN, failed, names, upscale
 from helpers.priors import prior_for
-from innersr.commands import upscale as commands
+from innersr import pipeline
 from innersr.commands.console import Voice
 from innersr.images.io import read
 from innersr.methods.registry import make_method
@@ -246,13 +246,13 @@ def test_noise_is_told_in_8_bit_levels_and_ends_the_agreement():
 @pytest.fixture
 def given(monkeypatch):
     """What the pipeline is given by the command: (image, degradation, method, run)."""
-    calls, upscale_image = [], commands.upscale_image
+    calls, upscale_image = [], pipeline.upscale_image
 
     def record(*arguments, **options):
         calls.append(arguments)
         return upscale_image(*arguments, **options)
 
-    monkeypatch.setattr(commands, "upscale_image", record)
+    monkeypatch.setattr(pipeline, "upscale_image", record)
     return calls
 
 
@@ -372,12 +372,12 @@ def test_json_is_one_object_a_file_and_nothing_else(folder):
 
 def test_perfect_consistency_is_null_in_json(monkeypatch):
     draw("photo.png")
-    upscale_image = commands.upscale_image
+    upscale_image = pipeline.upscale_image
 
     def perfect(*given, **options):
         return replace(upscale_image(*given, **options), consistency_psnr=math.inf)
 
-    monkeypatch.setattr(commands, "upscale_image", perfect)
+    monkeypatch.setattr(pipeline, "upscale_image", perfect)
     assert record("photo.png", *BICUBIC)["consistency_psnr"] is None
 
 

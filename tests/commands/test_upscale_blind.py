@@ -15,11 +15,12 @@ from innersr.blind.estimate import Estimate
 from innersr.commands import upscale as commands
 from innersr.errors import InputError
 from innersr.images.image import Image
+from innersr.methods import options
 from innersr.methods.baselines import BackProjection, Bicubic
 from innersr.physics.degradation import Degradation
 from innersr.physics.kernels import gaussian
 from innersr.physics.resize import resize
-from innersr.pipeline import bands_of, examine_image, upscale, upscale_image
+from innersr.pipeline import channels_of, examine_image, upscale, upscale_image
 from innersr.run import Run
 
 RUN = Run(device="cpu", precision="fp32")
@@ -70,7 +71,7 @@ def unexaminable(monkeypatch):
 def told(monkeypatch):
     """Let the command take a method that notes the degradations which it is told."""
     degradations = []
-    monkeypatch.setattr(commands, "make_method", lambda *_: Spy(told=degradations))
+    monkeypatch.setattr(options, "make_method", lambda *_: Spy(told=degradations))
     monkeypatch.setattr(commands, "settings_of", lambda _: {})
     return degradations
 
@@ -253,7 +254,7 @@ def test_the_estimate_is_made_of_what_methods_see_of_a_narrow_range(examined):
     upscale_image(image, None, Spy(told=seen), RUN)
     lr, _ = examined[0]
     assert (float(lr.min()), float(lr.max())) == (0, 1)
-    assert torch.equal(lr, bands_of(image, RUN))
+    assert torch.equal(lr, channels_of(image, RUN))
     assert seen[0].noise == pytest.approx(NOISE + 1.5 / 255), "found out in what methods see, it is not stretched again"
     upscale_image(image, Degradation(scale=2, noise=NOISE), Spy(told=seen), RUN)
     assert seen[1].noise > 15 * NOISE

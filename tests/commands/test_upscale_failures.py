@@ -7,8 +7,8 @@ import pytest
 from PIL import Image as PillowImage
 
 from helpers.cli import BICUBIC, GIVEN, failed, names, upscale
+from innersr import pipeline
 from innersr.commands import console as voice
-from innersr.commands import upscale as commands
 from innersr.images import codecs as image_codecs
 
 SAMPLES = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
@@ -49,8 +49,11 @@ def folder(tmp_path, monkeypatch):
         (["--time-limit", "0"], "time limit must be a positive number of seconds, got 0"),
         (["--time-limit", "-3"], "time limit must be a positive number of seconds, got -3"),
         (["--time-limit", "nan"], "time limit must be a positive number of seconds, got nan"),
-        (["--keep-grain", "--kernel", "bicubic"], "without noise --keep-grain has nothing to keep; give --noise"),
-        (["--keep-grain", "--noise", "0"], "without noise --keep-grain has nothing to keep"),
+        (
+            ["--keep-grain", "--kernel", "bicubic"],
+            "keep_grain (--keep-grain) has nothing to keep; give noise (--noise)",
+        ),
+        (["--keep-grain", "--noise", "0"], "without noise keep_grain (--keep-grain) has nothing to keep"),
         (["--noise", "-1"], "noise is a standard deviation in 8-bit levels, from 0 to below 255, got -1"),
         (["--noise", "255"], "got 255"),
         (["--noise", "nan"], "got nan"),
@@ -71,7 +74,7 @@ def folder(tmp_path, monkeypatch):
     ],
 )
 def test_wrong_usage_is_exit_code_2_before_any_file_is_read(monkeypatch, arguments, message):
-    monkeypatch.setattr(commands, "read", lambda *_, **__: pytest.fail("a file was read"))
+    monkeypatch.setattr(pipeline, "read", lambda *_, **__: pytest.fail("a file was read"))
     assert message in failed("photo.png", *arguments, code=2)
 
 
@@ -124,13 +127,13 @@ def test_a_kernel_larger_than_the_image_is_its_failure():
         (["-o", "nowhere/large.png"], "the folder nowhere does not exist; create it first"),
         (["-o", "photo.png"], "photo.png: exists; choose another name"),
         (["-o", "."], "photo.png: exists; choose another name"),
-        (["-s", "900"], "the result would have 622080000 pixels; raise --pixel-limit to allow it"),
+        (["-s", "900"], "the result would have 622080000 pixels; raise pixel_limit (--pixel-limit) to allow it"),
         (["--pixel-limit", "3000"], "the result would have 3072 pixels"),
         (["--pixel-limit", "700"], "above the limit of 700"),
     ],
 )
 def test_a_result_that_cannot_be_written_is_found_out_before_the_work(monkeypatch, arguments, message):
-    monkeypatch.setattr(commands, "upscale_image", lambda *_, **__: pytest.fail("the work was begun"))
+    monkeypatch.setattr(pipeline, "upscale_image", lambda *_, **__: pytest.fail("the work was begun"))
     said = failed("photo.png", *arguments)
     assert said.startswith("error: photo.png: ") and message in said
 
@@ -152,7 +155,7 @@ def test_running_out_of_memory_is_the_failure_of_one_file(monkeypatch, error):
     def too_much(*_given, **_options):
         raise error
 
-    monkeypatch.setattr(commands, "upscale_image", too_much)
+    monkeypatch.setattr(pipeline, "upscale_image", too_much)
     expected = "error: photo.png: out of memory; use a smaller scale, a smaller --tile, or a machine with more\n"
     assert failed("photo.png", *GIVEN) == expected
 
@@ -171,7 +174,7 @@ def test_a_failure_while_learning_leaves_nothing(monkeypatch):
     def interrupted(*_given, **_options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(commands, "upscale_image", interrupted)
+    monkeypatch.setattr(pipeline, "upscale_image", interrupted)
     result = upscale("photo.png", *GIVEN)
     assert (result.exit_code, result.stderr) == (130, "interrupted; nothing half-written was left\n")
     assert names() == ["photo.png"]

@@ -70,7 +70,7 @@ def bench(  # noqa: PLR0913 (a command's options are its parameters)
     with reporting(as_json=False, quiet=quiet, verbose=verbose) as voice:
         from innersr.benchmark.runner import Plan
         from innersr.commands import bench as bench_command
-        from innersr.commands.geometry import parse_scale
+        from innersr.physics.geometry import parse_scale
 
         plan = Plan(
             folders=tuple(folders),

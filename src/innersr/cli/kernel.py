@@ -81,7 +81,7 @@ def kernel_estimate(  # noqa: PLR0913 (a command's options are its parameters)
     """Estimate the kernel that has blurred an image, from the image alone."""
     with reporting(as_json=as_json, quiet=quiet) as voice:
         from innersr.commands import kernel as kernel_commands
-        from innersr.commands.geometry import parse_scale
+        from innersr.physics.geometry import parse_scale
         from innersr.run import Run
 
         request = kernel_commands.EstimateRequest(

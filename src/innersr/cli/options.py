@@ -108,7 +108,7 @@ Tile = Annotated[
 
 def run_with_tiles(device: str, precision: str, seed: int, time_limit: float | None, tile: str) -> Run:
     """Return the circumstances that the options name, the tiles' side among them."""
-    from innersr.commands.geometry import parse_tile
+    from innersr.physics.geometry import parse_tile
     from innersr.run import Run
 
     return Run(device=device, precision=precision, seed=seed, time_limit=time_limit, tile=parse_tile(tile))

@@ -156,16 +156,20 @@ def upscale(  # noqa: PLR0913 (a command's options are its parameters)
 ) -> None:
     """Upscale image files by what can be learnt from each of them."""
     with reporting(as_json=as_json, quiet=quiet, verbose=verbose) as voice:
-        from innersr.commands.upscale import UpscaleRequest, upscale_files
+        from innersr.commands.upscale import upscale_files
+        from innersr.errors import InputError
+        from innersr.methods.options import UpscaleOptions
+        from innersr.physics.geometry import parse_scale
+        from innersr.settings import parse_settings
 
-        request = UpscaleRequest(
-            inputs=tuple(inputs),
-            output=output,
-            scale=scale,
+        if scale is not None and size is not None:
+            raise InputError("give --scale or --size, not both")
+        options = UpscaleOptions(
+            scale=parse_scale(scale or "2"),
             size=size,
             method=method,
             preset=preset,
-            settings=tuple(settings or ()),
+            settings=parse_settings(settings or ()),
             kernel=kernel,
             anchor=anchor,
             noise=noise,
@@ -176,8 +180,7 @@ def upscale(  # noqa: PLR0913 (a command's options are its parameters)
             metadata=metadata,
             quality=quality,
             pixel_limit=pixel_limit,
-            compare=compare,
             overwrite=overwrite,
-            run=run_with_tiles(device, precision, seed, time_limit, tile),
         )
-        raise typer.Exit(upscale_files(request, voice))
+        run = run_with_tiles(device, precision, seed, time_limit, tile)
+        raise typer.Exit(upscale_files(inputs, output, options, run, voice, compare=compare))

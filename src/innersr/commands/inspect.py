@@ -14,7 +14,7 @@ from innersr.images.conversions import image_from
 from innersr.images.io import check_writable, read, save
 from innersr.methods.registry import make_method, resolve, settings_of
 from innersr.metrics.recurrence import SETTINGS, Pair, Recurrence, recurrence_of, steps_for
-from innersr.pipeline import bands_of, examine_image
+from innersr.pipeline import channels_of, examine_image
 from innersr.plots.recurrence import recurrence_sheet
 from innersr.run import Run
 
@@ -51,7 +51,7 @@ def inspect_file(request: InspectRequest, voice: Voice) -> None:
     image = read(request.source)
     for note in image.notes:
         voice.note(f"{request.source}: {note}")
-    bands = bands_of(image, request.run)
+    bands = channels_of(image, request.run)
     estimate = examine_image(image, SCALE, request.run)
     found = recurrence_of(bands, estimate.degradation.noise)
     height, width = bands.shape[-2:]

@@ -22,7 +22,7 @@ from innersr.physics.kernel_comparison import Difference, centred_alike, differe
 from innersr.physics.kernel_files import check_kernel_writable, load_kernel, save_kernel
 from innersr.physics.named_degradations import parse_gaussian, parse_kernel
 from innersr.physics.resize import Scale
-from innersr.pipeline import bands_of, examine_image
+from innersr.pipeline import channels_of, examine_image
 from innersr.plots.kernels import kernel_pair_sheet, kernel_sheet, measures_of_difference
 from innersr.plots.sheets import Pixels
 from innersr.run import Run
@@ -141,7 +141,7 @@ def _found_fast(image: Image, request: EstimateRequest, run: Run) -> _Found:
 
 
 def _found_by_kernelgan(image: Image, request: EstimateRequest, run: Run) -> _Found:
-    degradation = KernelGAN().estimate(bands_of(image, run), request.scale, run)
+    degradation = KernelGAN().estimate(channels_of(image, run), request.scale, run)
     shape = kernels.shape_of(_as_kernel(degradation, request.source))
     long, short = shape.deviations
     words = f"blur: {long:.1f}x{short:.1f} px at {math.degrees(shape.angle):.0f} deg, as KernelGAN sees it"

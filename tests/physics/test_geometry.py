@@ -8,13 +8,13 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from innersr.commands.geometry import check_size, parse_scale, parse_size, parse_tile
 from innersr.errors import InputError, KernelError
 from innersr.methods.baselines import BackProjection, Bicubic
 from innersr.methods.presets import METHOD_PRESETS
 from innersr.methods.registry import METHODS, make_method, parse_method
 from innersr.methods.zssr import ZSSR
 from innersr.physics import kernels
+from innersr.physics.geometry import check_size, parse_scale, parse_size, parse_tile
 from innersr.physics.kernel_files import save_kernel
 from innersr.physics.named_degradations import parse_degradation, parse_gaussian, parse_kernel
 from innersr.settings import parse_settings

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
+from innersr.inference.normalisation import with_grain
 from innersr.physics.back_projection import back_project
 from innersr.physics.degradation import Degradation
 from innersr.physics.kernels import gaussian
 from innersr.physics.resize import resize
-from innersr.pipeline import with_grain
 from innersr.run import Run
 
 RUN = Run(device="cpu", precision="fp32")

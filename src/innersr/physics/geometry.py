@@ -1,4 +1,4 @@
-"""Scales, sizes, kernels, degradations and methods by name: what people type, as values."""
+"""Scales, sizes and tiles as people write them: 1.5, 1920x, auto."""
 
 from __future__ import annotations
 

@@ -1,0 +1,128 @@
+"""The options of upscaling, checked together. Knows no image and writes no file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from innersr.blind.estimate import Estimate
+from innersr.errors import InputError
+from innersr.images.formats import METADATA_CHOICES
+from innersr.images.image import Image
+from innersr.images.io import PIXEL_LIMIT
+from innersr.inference.normalisation import ALPHA_CHOICES
+from innersr.methods.protocols import Method
+from innersr.methods.registry import make_method, resolve
+from innersr.physics.degradation import Degradation
+from innersr.physics.geometry import check_size, parse_size
+from innersr.physics.named_degradations import parse_kernel
+from innersr.physics.resize import Scale
+
+DEPTHS = {"keep": None, "8": "uint8", "16": "uint16", "float": "float32"}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class UpscaleOptions:
+    """How an image is upscaled: the options of `innersr.upscale` and of the command, which share their meaning.
+
+    They are checked before any image is read, and a kernel file is read once for all images. See `upscale`.
+    """
+
+    scale: Scale = 2
+    size: str | None = None
+    method: Method | str = "tailor"
+    preset: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    kernel: str | Path | Tensor = "auto"
+    anchor: str = "aligned"
+    noise: float | None = None
+    degradation: Degradation | Estimate | None = None
+    keep_grain: bool = False
+    wrap: str = ""
+    alpha: str = "auto"
+    depth: str | int = "keep"
+    metadata: str = "keep"
+    quality: int = 95
+    pixel_limit: int = PIXEL_LIMIT
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        for name, choices in (("depth", DEPTHS), ("alpha", ALPHA_CHOICES), ("metadata", METADATA_CHOICES)):
+            if str(getattr(self, name)) not in choices:
+                raise InputError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
+        self._check_degradation()
+        if self.size is not None:
+            check_size(self.size)
+        if not isinstance(self.method, str) and (self.preset is not None or self.settings):
+            raise InputError("preset and settings are for a method by name; set the fields of the method itself")
+        self.planned(self.scale)
+        _ = self.chosen_method
+
+    def _check_degradation(self) -> None:
+        noise = self.noise or 0.0
+        if not 0 <= noise < 255:
+            raise InputError(f"noise is a standard deviation in 8-bit levels, from 0 to below 255, got {noise:g}")
+        if self.degradation is not None:
+            if not self._is_auto or self.noise is not None or self.wrap or self.size or self.anchor != "aligned":
+                raise InputError(
+                    "a degradation brings its kernel, anchor, noise, wrap and scale; leave these and size out"
+                )
+        elif self.keep_grain and noise == 0 and (not self._is_auto or self.noise is not None):
+            raise InputError(
+                "without noise keep_grain (--keep-grain) has nothing to keep; give noise (--noise), or neither kernel "
+                "nor noise"
+            )
+
+    @property
+    def _is_auto(self) -> bool:
+        return isinstance(self.kernel, str) and self.kernel == "auto"
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether the degradation is to be estimated from the image."""
+        return self.degradation is None and self._is_auto
+
+    @cached_property
+    def chosen_method(self) -> Method:
+        """The method with its settings; Tailor takes as many steps as an image is worth where they are not given."""
+        method = self.method
+        if isinstance(method, str):
+            method = make_method(method, self.preset, self.settings)
+        return resolve(method, is_estimated=self.is_blind or isinstance(self.degradation, Estimate))
+
+    @cached_property
+    def _given_kernel(self) -> Tensor | None:
+        if isinstance(self.kernel, Tensor):
+            return self.kernel
+        return None if self._is_auto else parse_kernel(str(self.kernel), 2).kernel
+
+    def depth_of(self, image: Image) -> str:
+        """Depth of the file that an image is upscaled to."""
+        return DEPTHS[str(self.depth)] or image.depth
+
+    def scale_for(self, lr_size: tuple[int, int]) -> Scale:
+        """The scale that `size` makes of an image of (height, width); else `scale`."""
+        if self.size is None:
+            return self.scale
+        rows, columns = parse_size(self.size, lr_size)
+        return rows / lr_size[0], columns / lr_size[1]
+
+    def planned(self, scale: Scale) -> Degradation:
+        """The degradation that was given; where it is to be estimated, one on the same grid."""
+        if isinstance(self.degradation, Estimate):
+            return self.degradation.degradation
+        noise = (self.noise or 0.0) / 255
+        return self.degradation or Degradation(
+            scale=scale, kernel=self._given_kernel, anchor=self.anchor, noise=noise, wrap=self.wrap
+        )
+
+    def amended(self, estimate: Estimate) -> Degradation | Estimate:
+        """The estimate, with the noise and the wrapped axes that were given."""
+        if self.noise is None:
+            return replace(estimate, degradation=replace(estimate.degradation, wrap=self.wrap))
+        return replace(estimate.given, wrap=self.wrap, noise=self.noise / 255)
