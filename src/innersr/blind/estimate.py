@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from innersr.errors import InputError
-from innersr.networks.degradation_predictor import CELL, LOUDNESS, DegradationPredictor, Prediction, predict_iteratively
+from innersr.networks.degradation_predictor import CELL, LOUDNESS, DegradationPredictor, predict_iteratively
 from innersr.networks.priors import load_prior
 from innersr.physics import kernels
 from innersr.physics.degradation import LOUDEST, Degradation
@@ -150,11 +150,8 @@ def examine(lr: Tensor, scale: Scale, run: Run | None = None) -> Estimate:
 
 @torch.no_grad()
 def _find(parts: Tensor) -> Finding:
-    return _fused(predict_iteratively(_network().to(parts.device), parts, SETTINGS.guesses))
-
-
-def _fused(prediction: Prediction) -> Finding:
     """Combine the predictions for all parts, weighted by their certainty."""
+    prediction = predict_iteratively(_network().to(parts.device), parts, SETTINGS.guesses)
     is_bicubic = bool(prediction.bicubic.mean() > 0)
     logs, deviations = prediction.logs[:, int(is_bicubic)], prediction.deviations[:, int(is_bicubic)]
     weights = deviations.square().reciprocal()

@@ -74,34 +74,34 @@ class TailoredStack(nn.Module):
         )
         self.film = seeded_linear(hidden, 2 * width * (depth - 1), 0.0, generator)
 
-    def forward(self, seen: Tensor, scale: int, conditions: Tensor) -> Tensor:
+    def forward(self, seen: Tensor, scale: int, vector: Tensor) -> Tensor:
         """Predict what the solution lacks.
 
         Args:
             seen: (N, C + C * s * s, h, w): the LR image and the solution's cells.
             scale: one of SCALES.
-            conditions: (N, CONDITIONING_SIZE), see `conditioning_vector`.
+            vector: (N, CONDITIONING_SIZE), see `conditioning_vector`.
 
         Returns:
             (N, C * s * s, h, w), cells too.
         """
         features = seen.contiguous(memory_format=torch.channels_last)
         layers = [self.heads[str(scale)], *self.body]
-        for layer, (gain, shift) in zip(layers, self._modulation(conditions), strict=True):
+        for layer, (gain, shift) in zip(layers, self._modulation(vector), strict=True):
             features = _activated(layer(features) * gain[..., None, None] + shift[..., None, None])
         return self.tails[str(scale)](features)
 
-    def folded(self, scale: int, conditions: Tensor, channels: int | None = None) -> Layers:
+    def folded(self, scale: int, vector: Tensor, channels: int | None = None) -> Layers:
         """Fold FiLM into the weights, for one degradation.
 
         Args:
             scale: one of SCALES.
-            conditions: (1, CONDITIONING_SIZE), see `conditioning_vector`.
+            vector: (1, CONDITIONING_SIZE), see `conditioning_vector`.
             channels: 1 to fold the channels too: the layers see a grey image once, and give the mean of the network's
                 outputs for it; the network's own when None.
         """
         layers: list[Any] = [self.heads[str(scale)], *self.body]
-        modulated = zip(layers, self._modulation(conditions), strict=True)
+        modulated = zip(layers, self._modulation(vector), strict=True)
         folded = [
             (layer.weight * gain[0, :, None, None, None], layer.bias * gain[0] + shift[0])
             for layer, (gain, shift) in modulated
@@ -115,9 +115,9 @@ class TailoredStack(nn.Module):
         outputs = fold_outputs(last.weight, self.channels), fold_outputs(last.bias, self.channels)
         return [(grey, bias), *folded[1:], outputs]
 
-    def _modulation(self, conditions: Tensor) -> list[tuple[Tensor, Tensor]]:
+    def _modulation(self, vector: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Compute gain and shift, (N, width) each, of every hidden layer."""
-        film = self.film(torch.relu(self.told(conditions))).reshape(len(conditions), self.depth - 1, 2, self.width)
+        film = self.film(torch.relu(self.told(vector))).reshape(len(vector), self.depth - 1, 2, self.width)
         return [(1 + f[:, 0], f[:, 1]) for f in film.unbind(1)]
 
 
