@@ -255,3 +255,9 @@ def test_sampling_can_be_cancelled_within_a_sample():
 def test_what_cannot_be_done_is_refused(call, message):
     with pytest.raises(InputError, match=message):
         call(model())
+
+
+@pytest.mark.parametrize("change", [{"momentum": 1.0}, {"last_rate": 0.0}, {"least_coverage": 1.5}])
+def test_rates_out_of_their_range_are_refused(change):
+    with pytest.raises(InputError, match="last_rate and least_coverage above 0"):
+        PatchMatching(**change)

@@ -17,12 +17,10 @@ from torch import Tensor
 from innersr.errors import InputError
 from innersr.physics.resize import resize
 from innersr.run import Run, generator_of
+from innersr.singan.draws import Draws
 from innersr.singan.model import PictureModel, white_noise, wraps_of
 from innersr.singan.pyramid import Size
 
-WALKS = 2  # place in `generator_of`
-STRAYING = 9  # of alpha = 1 / (1 + STRAYING strength), 0.1 at strength 1
-FIRST = 0.05  # share of chance in the first noise of a walk that does not close
 Push = Callable[[int], Tensor]
 """From a frame, -1 for the one before the first, to its random push u, (1, C, H, W) of variance 1."""
 
@@ -54,7 +52,8 @@ class _Walk:
             push: gives the same for a frame whenever it is asked.
         """
         # Both are kept as deviations from the centre, which the recurrence is linear in.
-        now, before = self._closing(centre, push) if self.loop else (FIRST * (push(-1) - centre), 0 * centre)
+        # A walk that does not close begins near the picture: 5 % of its first noise is random.
+        now, before = self._closing(centre, push) if self.loop else (0.05 * (push(-1) - centre), 0 * centre)
         for frame in range(self.frames):
             yield centre + now
             now, before = self._next(now, before, push(frame)), now
@@ -116,7 +115,7 @@ def animate(  # noqa: PLR0913 (how the noise moves, and what of the picture move
     """
     if not 0 <= strength < math.inf:
         raise InputError(f"strength must be 0, where nothing moves, or more, got {strength}; 1 is as published")
-    walk = _Walk(frames=frames, pull=1 / (1 + STRAYING * strength), smoothness=smoothness, loop=loop)
+    walk = _Walk(frames=frames, pull=1 / (1 + 9 * strength), smoothness=smoothness, loop=loop)
     model.check_start(start)
     return _frames(model, walk, start, model.sizes_for(size), wraps_of(wrap), run or Run())
 
@@ -146,6 +145,6 @@ def _centre(model: PictureModel, scale: int, size: Size) -> Tensor:
 def _push(model: PictureModel, scale: int, size: Size, run: Run) -> Push:
     def push(frame: int) -> Tensor:
         run.check_cancelled()
-        return white_noise(generator_of(run.seed, WALKS, scale, frame), scale, model.channels, size)
+        return white_noise(generator_of(run.seed, Draws.WALKS, scale, frame), scale, model.channels, size)
 
     return push

@@ -27,9 +27,6 @@ from innersr.singan.training.fine_tuning import check_picture, check_scale, fit_
 
 PAINT_SHARE, EDIT_SHARE, HARMONIZE_SHARE = 0.0, 0.4, 0.6  # of the way to the finest scale, where pictures are put in
 
-# Of masks, in pixels of a picture whose long side has 250, as the official code's pictures have.
-LONG_SIDE = 250
-EDIT_RADIUS, HARMONIZE_RADIUS, FEATHER = 20, 7, 5
 Made = TypeVar("Made")
 
 
@@ -126,7 +123,7 @@ def edit(
             that marks everything or nothing, or no results asked.
     """
     scale = scale_along(model, EDIT_SHARE) if scale is None else scale
-    soft = _soft_mask(model, edited, mask, picture, EDIT_RADIUS)
+    soft = _soft_mask(model, edited, mask, picture, radius=20)
     return _blend(_injected(model, edited, scale, run, count, name="edited picture"), picture, soft)
 
 
@@ -149,7 +146,7 @@ def harmonize(
         InputError: as `edit`.
     """
     scale = scale_along(model, HARMONIZE_SHARE) if scale is None else scale
-    soft = _soft_mask(model, composite, mask, picture, HARMONIZE_RADIUS)
+    soft = _soft_mask(model, composite, mask, picture, radius=7)
     return _blend(_injected(model, composite, scale, run, count, name="composite"), picture, soft)
 
 
@@ -208,8 +205,8 @@ def _soft_mask(model: PictureModel, changed: Tensor, mask: Tensor, picture: Tens
             "resize one of them"
         )
     size = (changed.shape[-2], changed.shape[-1])
-    unit = max(size) / LONG_SIDE
-    return soft_mask(mask, size, radius=round(radius * unit), sigma=FEATHER * unit)
+    unit = max(size) / 250  # radius and sigma are those of the official code, whose pictures have 250 pixels
+    return soft_mask(mask, size, radius=round(radius * unit), sigma=5 * unit)
 
 
 def _blend(plain: Tensor, picture: Tensor, mask: Tensor) -> Blend:

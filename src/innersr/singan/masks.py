@@ -13,8 +13,6 @@ from innersr.physics.kernels import gaussian_window
 from innersr.physics.resize import resize
 from innersr.singan.pyramid import Size
 
-TAIL = 4  # standard deviations that feathering reaches
-
 
 def soft_mask(
     image: Tensor, size: Size | None = None, *, radius: int = 0, sigma: float = 0.0, threshold: float = 0.5
@@ -80,7 +78,7 @@ def _distance_along_rows(marked: Tensor) -> Tensor:
 
 
 def _feathered(mask: Tensor, sigma: float) -> Tensor:
-    reach = round(TAIL * sigma)
+    reach = round(4 * sigma)
     if reach == 0:
         return mask
     profile = gaussian_window(sigma, reach, dtype=mask.dtype)

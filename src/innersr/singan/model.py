@@ -13,16 +13,14 @@ from torch import Tensor
 from innersr.errors import InputError
 from innersr.physics.resize import resize
 from innersr.run import Run, generator_of
+from innersr.singan.draws import Draws
 from innersr.singan.networks import FoldedLayers, padded, run_layers
 from innersr.singan.patch_matching import PatchMatching, match_patches
 from innersr.singan.pyramid import Size, low_passed_at, pictures_of
 from innersr.singan.settings import FIELD, PAD, SinGAN
 
 STRIP = 2**20  # pixels that a generator sees at a time; feature maps of more need gigabytes
-CODE = 0  # place in `generator_of` of what is drawn once for a model
-SAMPLES, MATCHES = 1, 3  # and of what is drawn for samples, and for matching them
 MATCHED = 2  # the finest scale at whose size patches are matched; that of finer ones would show its traces
-MATCHING = PatchMatching()
 DrawNoise = Callable[[int, Size], Tensor]
 """From a scale and a size to its noise, (N, C, H, W), of variance 1."""
 
@@ -80,7 +78,7 @@ class PictureModel:
         # Differs from the reference code: that draws it anew at every iteration, against the paper's eq. 7.
         """
         size = self.sizes[picture][0]
-        return white_noise(generator_of(self.seed, CODE, picture), 0, self.channels, size)
+        return white_noise(generator_of(self.seed, Draws.CODE, picture), 0, self.channels, size)
 
     def sizes_for(self, size: Size | None) -> tuple[Size, ...]:
         """Return the sizes of all scales of a result of a size, the picture's own if None.
@@ -119,7 +117,7 @@ class PictureModel:
         results = []
         for index in run.steps("sample", count, limited=False):
             noise = self.random_noise(run.seed, index)
-            matching = partial(self.matched, wraps=wraps, generator=generator_of(run.seed, MATCHES, index))
+            matching = partial(self.matched, wraps=wraps, generator=generator_of(run.seed, Draws.MATCHES, index))
             results.append(self.generate(noise, sizes, coarse=coarse, start=start, wraps=wraps, change=matching))
         return torch.cat(results)
 
@@ -161,7 +159,7 @@ class PictureModel:
         """Return the noise of one sample."""
 
         def draw(scale: int, size: Size) -> Tensor:
-            generator = generator_of(seed, SAMPLES, index, scale)
+            generator = generator_of(seed, Draws.SAMPLES, index, scale)
             return white_noise(generator, scale, self.channels, size).to(self.device)
 
         return draw
@@ -205,10 +203,10 @@ class PictureModel:
         return picture
 
     def matched(self, scale: int, picture: Tensor, wraps: tuple[bool, bool], generator: torch.Generator) -> Tensor:
-        """Return what a scale made of chance, moved to the patches that the subject has.
+        """A scale's sample, moved until its patches are distributed as the subject's.
 
-        How much of a sample is sky and how much is ground is decided by the coarse scales; what finer ones make drifts
-        from it again. That is shrunk to the size of scale MATCHED, and what the shrunk picture lacks is added.
+        Coarse scales fix the layout; finer scales drift from its patch distribution. The patches are matched at
+        scale MATCHED, and the correction is added at full size.
         """
         if not self.settings.matching or not self.pictures:
             return picture
@@ -224,7 +222,7 @@ class PictureModel:
             for n, coarse, own in zip(size, self.sizes[0][level], self.sizes[0][scale], strict=True)
         )
         small = picture if level == scale else resize(picture, size=(height, width), wrap=wraps)
-        better = match_patches(small, reals, MATCHING, steps=steps, wraps=wraps, generator=generator, run=run)
+        better = match_patches(small, reals, PatchMatching(), steps=steps, wraps=wraps, generator=generator, run=run)
         return better if level == scale else picture + resize(better - small, size=size, wrap=wraps)
 
     def check_start(self, start: int) -> None:

@@ -8,7 +8,6 @@ from torch import Tensor
 from innersr.errors import InputError
 
 SAMPLED = 20_000  # pixels at most that a palette is learnt from
-ROUNDS = 100  # of Lloyd's algorithm at most; it has mostly settled after some ten
 
 
 def palette_of(picture: Tensor, colours: int, generator: torch.Generator) -> Tensor:
@@ -38,7 +37,7 @@ def palette_of(picture: Tensor, colours: int, generator: torch.Generator) -> Ten
         pixels = pixels[torch.randperm(len(pixels), generator=generator)[:SAMPLED]]
     palette = _seeded(pixels, colours, generator)
     nearest = _nearest(pixels, palette)
-    for _ in range(ROUNDS):
+    for _ in range(100):  # it has mostly settled after some ten
         palette = _means(pixels, nearest, palette)
         previous, nearest = nearest, _nearest(pixels, palette)
         if torch.equal(nearest, previous):

@@ -15,8 +15,6 @@ from innersr.errors import InputError
 from innersr.run import Run
 from innersr.singan.pyramid import Size
 
-CONTRAST_SIDES = (3, 5)  # pixels of the squares that local contrasts are taken in
-
 
 def random_projections(count: int, side: int, axes: Tensor, generator: torch.Generator) -> Tensor:
     """Random directions of unit length in the space of patches, (count, C, side, side).
@@ -26,7 +24,7 @@ def random_projections(count: int, side: int, axes: Tensor, generator: torch.Gen
     """
     channels = len(axes)
     drawn = torch.randn(count, channels, side, side, generator=generator)
-    sides = [n for n in CONTRAST_SIDES if n <= side]
+    sides = [n for n in (3, 5) if n <= side]
     contrasts = count // 2 if sides else 0
     lengths = torch.tensor(sides or [1])[torch.randint(max(1, len(sides)), (contrasts, 1), generator=generator)]
     first = (torch.rand(2, contrasts, 1, generator=generator) * (side - lengths + 1)).long()
@@ -46,9 +44,6 @@ def colour_axes(reals: Sequence[Tensor]) -> Tensor:
     return torch.linalg.eigh(covariance.cpu())[1].mT.contiguous()
 
 
-MOMENTUM = 0.5
-LAST_RATE = 0.1  # of the first, which is 1: a whole step to where the patches belong
-LEAST_SHARE = 0.2  # of the most that a pixel is told: those of the border lie in few patches, and would leap
 PatchProjector = Callable[[Tensor, Tensor], Tensor]
 """From a picture, (1, C, H, W), and directions, (P, C, side, side), to the projected patches, (1, P, h, w)."""
 
@@ -67,6 +62,10 @@ class PatchMatching:
             things were.
         noise: standard deviation of what is added, in units of the picture's.
         grain: pixels of the scale that a sample begins at from one value of the noise to the next.
+        momentum: share of the last step in the next one.
+        last_rate: of the last step; that of the first is 1, a whole step to where the patches belong.
+        least_coverage: share of the widest coverage that each pixel counts with at least: those of the border lie in
+            few patches, and would leap.
 
     Raises:
         InputError: a setting out of its range.
@@ -80,6 +79,9 @@ class PatchMatching:
     layout: float = 0.3
     noise: float = 0.6
     grain: int = 4
+    momentum: float = 0.5
+    last_rate: float = 0.1
+    least_coverage: float = 0.2
 
     def __post_init__(self) -> None:
         counts = (self.patch, self.projections, self.first_steps, self.steps, self.patches, self.grain)
@@ -87,6 +89,10 @@ class PatchMatching:
             raise InputError("patch, projections, first_steps, steps, patches and grain must be 1 at least")
         if not (0 <= self.layout < math.inf and 0 <= self.noise < math.inf):
             raise InputError("layout and noise must be 0 or positive, and finite")
+        if not (0 <= self.momentum < 1 and 0 < self.last_rate <= 1 and 0 < self.least_coverage <= 1):
+            raise InputError(
+                "momentum must be 0 or more and below 1, last_rate and least_coverage above 0 and at most 1"
+            )
 
 
 def match_patches(
@@ -118,6 +124,7 @@ def match_patches(
         generator, run: of the directions; that may cancel.
     """
     side = min(matching.patch, *_size(picture), *(min(_size(real)) for real in reals))
+    momentum, last_rate = matching.momentum, matching.last_rate
     axes = colour_axes(reals)
     change = torch.zeros_like(picture)
     for step in range(steps):
@@ -130,10 +137,9 @@ def match_patches(
         correction = adjoint(_to_quantiles(maps[0].flatten(1), torch.cat(goals, dim=1)).view_as(maps))
         maps, adjoint = _with_adjoint(projector, picture, kernels.square().sum(dim=0, keepdim=True))
         coverage = adjoint(torch.ones_like(maps))
-        rate = LAST_RATE + (1 - LAST_RATE) * (1 + math.cos(math.pi * step / steps)) / 2
-        change = MOMENTUM * change + (1 - MOMENTUM) * correction / coverage.clamp(
-            min=LEAST_SHARE * float(coverage.max())
-        )
+        rate = last_rate + (1 - last_rate) * (1 + math.cos(math.pi * step / steps)) / 2
+        coverage = coverage.clamp(min=matching.least_coverage * float(coverage.max()))
+        change = momentum * change + (1 - momentum) * correction / coverage
         picture = (picture + rate * change).clamp(-1, 1)
     return picture
 

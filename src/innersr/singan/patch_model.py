@@ -15,13 +15,11 @@ from torch import Tensor
 from innersr.errors import InputError
 from innersr.physics.resize import resize
 from innersr.run import Run, generator_of
+from innersr.singan.draws import Draws
 from innersr.singan.model import PictureModel, wraps_of
 from innersr.singan.patch_matching import PatchMatching, match_patches
 from innersr.singan.pyramid import Size, low_passed_at, pictures_of, scale_count, sizes_of
 from innersr.singan.settings import SinGAN
-
-FAINT = 0.05  # noise on what is put in, in units of the picture's deviation: it tells places of one colour apart
-NOISE, STEPS = 20, 21  # places in `generator_of`
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -93,7 +91,9 @@ class PatchModel:
         kept = mean + layout * _fading(sizes[start], wraps).to(coarse) * (coarse - mean)
         results = []
         for index in run.steps("sample", count, limited=False):
-            noise = _grainy_noise(generator_of(run.seed, NOISE, index), sizes[start], self.matching.grain, wraps)
+            noise = _grainy_noise(
+                generator_of(run.seed, Draws.PATCH_NOISE, index), sizes[start], self.matching.grain, wraps
+            )
             mixed = kept + self.matching.noise * deviation * noise.to(coarse)
             results.append(self._matched(mixed.clamp(-1, 1), sizes, start, wraps, run, index))
         return torch.cat(results)
@@ -112,8 +112,9 @@ class PatchModel:
         self.check_start(scale)
         sizes, wraps = self.sizes_for(_size(picture)), wraps_of(wrap)
         coarse = low_passed_at(picture.to(self.device), sizes, scale, wraps)
-        noise = torch.randn(coarse.shape, generator=generator_of(run.seed, NOISE, index)).to(coarse)
-        mixed = coarse + FAINT * self.pyramids[0][scale].std() * noise
+        noise = torch.randn(coarse.shape, generator=generator_of(run.seed, Draws.PATCH_NOISE, index)).to(coarse)
+        # A little noise, in units of the picture's deviation, tells places of one colour apart.
+        mixed = coarse + 0.05 * self.pyramids[0][scale].std() * noise
         return self._matched(mixed.clamp(-1, 1), sizes, scale, wraps, run, index)
 
     def reconstruct(self, *, picture: int = 0, scales: int | None = None) -> Tensor:
@@ -142,7 +143,7 @@ class PatchModel:
                 picture = resize(picture, size=sizes[scale], wrap=wraps).clamp(-1, 1)
             steps = self.matching.first_steps if scale == start else self.matching.steps
             reals = [pyramid[scale] for pyramid in self.pyramids]
-            drawn = generator_of(run.seed, STEPS, index, scale)
+            drawn = generator_of(run.seed, Draws.PATCH_STEPS, index, scale)
             picture = match_patches(picture, reals, self.matching, steps=steps, wraps=wraps, generator=drawn, run=run)
         return picture
 

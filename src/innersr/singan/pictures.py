@@ -15,7 +15,6 @@ from innersr.images.image import Image
 from innersr.images.metadata import Metadata
 
 ALPHAS = ("none", "opaque", "learnt")
-FINEST = 65535  # levels of alpha that are told apart where samples are no integers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +139,7 @@ def from_picture(pictures: Tensor, like: Image | PictureSource) -> list[Image]:
     alpha = None
     if source.alpha == "learnt":
         colour, alpha = colour[:, :-1], colour[:, -1:]
-        visible = 0.5 / MAXIMUM.get(source.depth, FINEST)  # below it, the stored alpha is 0
+        visible = 0.5 / MAXIMUM.get(source.depth, 65535)  # below it alpha is stored as 0; floats count as 16 bits
         straight = (colour / alpha.clamp(min=visible)).clamp(max=1)
         colour = torch.where(alpha >= visible, straight, torch.zeros_like(straight))
     elif source.alpha == "opaque":

@@ -15,9 +15,6 @@ from innersr.singan.settings import SinGAN
 Size = tuple[int, int]
 """(height, width) in pixels."""
 
-UPSCALING_MIN_SIZE = 18  # of a pyramid that is to enlarge, from the official code
-UPSCALING_RECONSTRUCTION = 100.0
-
 
 def scale_count(size: Size, settings: SinGAN) -> int:
     """Return how many scales a picture of a size has by the published rule."""
@@ -89,9 +86,9 @@ def for_upscaling(settings: SinGAN, scale: float) -> SinGAN:
     return replace(
         settings,
         ratio=scale ** (-1 / passes_for(scale)),
-        min_size=min(UPSCALING_MIN_SIZE, settings.min_size),
+        min_size=min(18, settings.min_size),
         max_size=2**31,
-        reconstruction=UPSCALING_RECONSTRUCTION,
+        reconstruction=100.0,  # as the coarsest size, from the official code
     )
 
 

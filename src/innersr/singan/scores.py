@@ -19,8 +19,6 @@ from innersr.metrics.sifid import DEFAULT_LAYER, InceptionStem, sifid
 from innersr.run import Run
 
 PATCH, SCALES, PROJECTIONS, SEED = 7, 3, 64, 0  # of the patch distance: always the same, so that scores compare
-SLACK = 1e-3  # beyond [0, 1], for rounding
-PAIRING = "each sample with the picture, mean"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +99,7 @@ def scores_of(
         reconstruction_rmse=None if reconstruction is None else rmse(reconstruction, real),
         sifid=None if weights is None else sifid(samples, real, weights, layer),
         sifid_layer=None if weights is None else layer,
-        sifid_pairing=None if weights is None else PAIRING,
+        sifid_pairing=None if weights is None else "each sample with the picture, mean",
         sifid_weights=None if weights is None else weights.name,
     )
 
@@ -133,7 +131,8 @@ def rmse(a: Tensor, b: Tensor) -> float:
 def _check(name: str, picture: Tensor, real: Tensor) -> None:
     check_image(picture)
     low, high = (float(value) for value in torch.aminmax(picture))
-    if low < -SLACK or high > 1 + SLACK:
+    slack = 1e-3  # for rounding
+    if low < -slack or high > 1 + slack:
         raise InputError(
             f"scores need values in [0, 1], {name} has them from {low:.3g} to {high:.3g}; "
             "give (x + 1) / 2 of what a model makes"

@@ -14,7 +14,6 @@ DEPTH = 5  # convolutions of 3x3 in a generator or a critic
 PAD = DEPTH  # pixels of the border that they eat
 FIELD = 2 * PAD + 1  # pixels that a pixel of the result depends on, along each axis
 RESCALINGS = ("geometric", "consingan")
-WIDEST = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,8 +110,9 @@ class SinGAN:
             raise InputError(f"rescaling must be one of {', '.join(RESCALINGS)}, got {self.rescaling!r}")
         if self.block_widths and len(self.block_widths) != DEPTH:
             raise InputError(f"block_widths must be {DEPTH} numbers, one for each convolution, or none at all")
-        if not all(1 <= width <= WIDEST for width in (self.width, self.widest, *self.block_widths)):
-            raise InputError(f"widths must be from 1 to {WIDEST}")
+        widest = 1024
+        if not all(1 <= width <= widest for width in (self.width, self.widest, *self.block_widths)):
+            raise InputError(f"widths must be from 1 to {widest}")
 
     def widths_at(self, scale: int) -> tuple[int, ...]:
         """Return the features of the hidden layers at a scale, 0 the coarsest: four, or five block widths."""

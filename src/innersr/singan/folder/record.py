@@ -24,7 +24,6 @@ from innersr.singan.pyramid import Size
 from innersr.singan.settings import SinGAN
 
 FORMAT = 1
-MAX_SCALES = 256
 MAX_CHANNELS = 1024
 REMEDY = "get the folder again, or train the model anew with --overwrite"
 
@@ -81,8 +80,9 @@ class Record:
         if not self.pictures or len(self.sizes) != len(self.pictures):
             raise InputError(f"there must be sizes for each picture, got {len(self.sizes)} of {len(self.pictures)}")
         counts = {len(sizes) for sizes in self.sizes}
-        if len(counts) > 1 or not 1 <= counts.pop() <= MAX_SCALES:
-            raise InputError(f"all pictures of a model have as many scales, from 1 to {MAX_SCALES}")
+        most = 256
+        if len(counts) > 1 or not 1 <= counts.pop() <= most:
+            raise InputError(f"all pictures of a model have as many scales, from 1 to {most}")
         areas = [math.prod(size) for sizes in self.sizes for size in sizes]
         if min(map(min, chain(*self.sizes))) < 1 or max(areas) > PIXEL_LIMIT or not 0 <= self.seed < 2**63:
             raise InputError(f"scales have 1 to {PIXEL_LIMIT} pixels, seeds are from 0 to 2^63 - 1")

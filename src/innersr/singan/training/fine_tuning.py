@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from innersr.errors import InputError
 from innersr.run import Run, generator_of
+from innersr.singan.draws import Draws
 from innersr.singan.model import PictureModel, Scale, white_noise
 from innersr.singan.networks import ConvStack, FoldedLayers
 from innersr.singan.palette import palette_of, to_palette
@@ -17,10 +18,22 @@ from innersr.singan.pyramid import Size, low_passed_at, pictures_of
 from innersr.singan.training.coarse_inputs import CoarseInputs, TrainedScales
 from innersr.singan.training.scale import ScaleLearner
 
-PALETTE, UNFOLDING = 20, 21  # places in `generator_of`
 
-# How far random colours go, in units of [-1, 1] or as a share.
-BRIGHTNESS, CONTRAST, CHANNEL_SCALE, CHANNEL_SHIFT, MIXING = 0.3, 0.4, 0.3, 0.2, 0.6
+@dataclass(frozen=True, kw_only=True)
+class Recolouring:
+    """Widest random changes of a composite's colours while scales are fine-tuned (the colour jitter of Hinz 2021).
+
+    Args:
+        brightness, channel_shift: in units of [-1, 1], of all channels and of each.
+        contrast, channel_scale: as shares.
+        mixing: share of the permuted channels.
+    """
+
+    brightness: float = 0.3
+    channel_shift: float = 0.2
+    contrast: float = 0.4
+    channel_scale: float = 0.3
+    mixing: float = 0.6
 
 
 def fit_to_palette(
@@ -54,7 +67,7 @@ def fit_to_palette(
     check_scale(model, scale)
     model = _moved(model, run.torch_device)
     reals = _reals(model, pictures, scale)
-    palette = palette_of(reals[0], colours, generator_of(run.seed, PALETTE, scale)).to(run.torch_device)
+    palette = palette_of(reals[0], colours, generator_of(run.seed, Draws.PALETTE, scale)).to(run.torch_device)
     trunk = replace(model, scales=model.scales[:scale])
     inputs = PaletteInputs(TrainedScales(trunk, run.torch_device), palette)
     learner = ScaleLearner(trunk, reals, run, initial=initial, inputs=inputs)
@@ -160,15 +173,15 @@ def recoloured(picture: Tensor, generator: torch.Generator) -> Tensor:
     Contrast, brightness, each channel's scale and shift are drawn anew, then the channels are mixed with their
     permutation, which turns hues; how much of all this is drawn, too, so that some pictures hardly change.
     """
-    channels = picture.shape[1]
+    widest, channels = Recolouring(), picture.shape[1]
     strength = float(torch.rand((), generator=generator))
     contrast, brightness = (strength * (2 * torch.rand(2, generator=generator) - 1)).tolist()
     scales, shifts = strength * (2 * torch.rand(2, channels, generator=generator) - 1).to(picture)[..., None, None]
-    mixing = strength * MIXING * float(torch.rand((), generator=generator))
+    mixing = strength * widest.mixing * float(torch.rand((), generator=generator))
     order = torch.randperm(channels, generator=generator).to(picture.device)
     mean = picture.mean()
-    changed = (picture - mean) * (1 + CONTRAST * contrast) * (1 + CHANNEL_SCALE * scales) + mean
-    changed = changed + BRIGHTNESS * brightness + CHANNEL_SHIFT * shifts
+    changed = (picture - mean) * (1 + widest.contrast * contrast) * (1 + widest.channel_scale * scales) + mean
+    changed = changed + widest.brightness * brightness + widest.channel_shift * shifts
     return changed.lerp(changed[:, order], mixing).clamp(-1, 1)
 
 
@@ -176,7 +189,7 @@ def trainable_stack(layers: FoldedLayers) -> ConvStack:
     """Return a stack without norms that has these layers, and may learn."""
     weights = [weight for weight, _ in layers]
     widths = [weight.shape[0] for weight in weights[:-1]]
-    unused = generator_of(0, UNFOLDING)
+    unused = torch.Generator()  # for weights that are replaced
     stack = ConvStack(weights[0].shape[1], weights[-1].shape[0], widths, norm=False, generator=unused)
     for convolution, (weight, bias) in zip(stack.convolutions, layers, strict=True):
         assert convolution.bias is not None

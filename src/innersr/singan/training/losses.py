@@ -10,8 +10,6 @@ from torch import Tensor
 from innersr.singan.networks import ConvStack
 from innersr.singan.training.critic_gradient import input_gradient
 
-PATCHES = 4096  # of a picture, about, that statistics are taken of
-
 
 def gradient_penalty(critic: ConvStack, real: Tensor, fake: Tensor, share: Tensor) -> Tensor:
     """Return how far the critic's slope is from 1 between real and fake (Gulrajani 2017, eq. 3).
@@ -41,5 +39,6 @@ def statistics_distance(fake: Tensor, real: Tensor, projections: Tensor) -> Tens
 
 def _projected(picture: Tensor, projections: Tensor) -> Tensor:
     """Return the projections of a picture's patches, (P, n); of a large picture those of every other row and so on."""
-    stride = max(1, round(math.sqrt(picture.shape[-2] * picture.shape[-1] / PATCHES)))
+    patches = 4096  # about; more hardly change the distance
+    stride = max(1, round(math.sqrt(picture.shape[-2] * picture.shape[-1] / patches)))
     return F.conv2d(picture, projections, stride=stride).flatten(2)[0]

@@ -13,6 +13,7 @@ from torch import Tensor
 from innersr.errors import CheckpointError
 from innersr.physics.resize import Window
 from innersr.run import Run, generator_of
+from innersr.singan.draws import Draws
 from innersr.singan.model import PictureModel, Scale, white_noise
 from innersr.singan.networks import ConvStack, add_residual, padded
 from innersr.singan.patch_matching import colour_axes, random_projections
@@ -20,11 +21,7 @@ from innersr.singan.settings import PAD, SinGAN
 from innersr.singan.training.coarse_inputs import CoarseInputs, TrainedScales
 from innersr.singan.training.losses import gradient_penalty, statistics_distance
 
-BETAS = (0.5, 0.999)  # of Adam
-FALL = 0.1  # of the learning rate at the milestone
-PATCH, DIRECTIONS = 7, 32  # of the patches' statistics: side in pixels, directions in a step
 CALIBRATIONS = 24  # fakes that the norms' statistics are taken from
-WEIGHTS, STEPS, POOL, CALIBRATION, STATISTICS = 10, 11, 12, 13, 14  # places in `generator_of`
 
 
 class Losses(NamedTuple):
@@ -87,7 +84,7 @@ class ScaleLearner:
         ]
         self.amplitude = self._amplitude()
         channels, widths = model.channels, model.settings.widths_at(self.index)
-        drawn = generator_of(run.seed, WEIGHTS, self.index)
+        drawn = generator_of(run.seed, Draws.WEIGHTS, self.index)
         self.generator = generator or ConvStack(channels, channels, widths, norm=True, generator=drawn)
         self.critic = ConvStack(channels, 1, widths, norm=self.settings.critic_norm, generator=drawn)
         if initial is not None:
@@ -96,7 +93,8 @@ class ScaleLearner:
         for network in networks:
             network.to(device).train().requires_grad_(True)
         self._optimizers = [
-            torch.optim.Adam(network.parameters(), lr=self.settings.learning_rate, betas=BETAS) for network in networks
+            torch.optim.Adam(network.parameters(), lr=self.settings.learning_rate, betas=(0.5, 0.999))
+            for network in networks
         ]
         self._axes = colour_axes(self._reals)
         self._pool: dict[int, tuple[int, int, Tensor]] = {}
@@ -124,7 +122,7 @@ class ScaleLearner:
             norm.reset_running_stats()
             norm.momentum = None  # the plain mean
         for number in range(CALIBRATIONS if self.generator.norms else 0):
-            generator = generator_of(self._run.seed, CALIBRATION, self.index, number)
+            generator = generator_of(self._run.seed, Draws.CALIBRATION, self.index, number)
             picture = number // 2 % len(self._reals)
             if number % 2:
                 coarse, noise = self._reconstructions[picture], self._codes[picture]
@@ -206,9 +204,10 @@ class ScaleLearner:
             return add_residual(self.generator, _cut(x, draw.fake, PAD), _cut(coarse, draw.fake))
 
     def _statistics(self, real: Tensor, fake: Tensor) -> Tensor:
-        generator = generator_of(self._run.seed, STATISTICS, self.index, self.iteration)
-        side = min(PATCH, *_size(real))
-        return statistics_distance(fake, real, random_projections(DIRECTIONS, side, self._axes, generator))
+        generator = generator_of(self._run.seed, Draws.STATISTICS, self.index, self.iteration)
+        side = min(7, *_size(real))  # of a patch, as in `PatchMatching`
+        # Half as many projections as there: a training makes far more steps.
+        return statistics_distance(fake, real, random_projections(32, side, self._axes, generator))
 
     def _reconstruction(self, draw: _Draw) -> Tensor:
         coarse = self._reconstructions[draw.picture]
@@ -226,7 +225,7 @@ class ScaleLearner:
 
     def _draw(self, turn: int) -> _Draw:
         """Draw what the steps of one turn are made of; it depends on the seed, the scale, the iteration, the turn."""
-        generator = generator_of(self._run.seed, STEPS, self.index, self.iteration, turn)
+        generator = generator_of(self._run.seed, Draws.STEPS, self.index, self.iteration, turn)
         if self.settings.pool:
             picture, coarse = self._from_pool(generator)
         else:
@@ -245,7 +244,7 @@ class ScaleLearner:
         generation = (renewals - slot - 1) // count + 1 if renewals > slot else 0
         kept = self._pool.get(slot)
         if kept is None or kept[0] != generation:
-            own = generator_of(self._run.seed, POOL, self.index, slot, generation)
+            own = generator_of(self._run.seed, Draws.POOL, self.index, slot, generation)
             picture = int(torch.randint(len(self._reals), (), generator=own))
             kept = self._pool[slot] = (generation, picture, self._inputs.fake(picture, own))
         return kept[1], kept[2]
@@ -259,7 +258,7 @@ class ScaleLearner:
     def _set_rate(self) -> None:
         falls = self.iteration >= self.settings.milestone * self.settings.iterations
         for optimizer in self._optimizers:
-            optimizer.param_groups[0]["lr"] = self.settings.learning_rate * (FALL if falls else 1)
+            optimizer.param_groups[0]["lr"] = self.settings.learning_rate * (0.1 if falls else 1)
 
     def _load(self, tensors: Mapping[str, Tensor]) -> None:
         for name, network in (("generator", self.generator), ("critic", self.critic)):
