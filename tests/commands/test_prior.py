@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from helpers.priors import package, write_prior
 from innersr.cli.prior import prior_app
-from innersr.commands.console import Voice
+from innersr.commands.console import Reporter
 from innersr.commands.prior import say_prior, say_priors
 from innersr.networks.checkpoints import load_checkpoint
 from innersr.networks.priors import Description, describe_prior, packaged_priors
@@ -25,8 +25,8 @@ def prior(*arguments):
     return result
 
 
-def voice(*, as_json=False):
-    return Voice(quiet=False, verbose=False, as_json=as_json)
+def reporter(*, as_json=False):
+    return Reporter(quiet=False, verbose=False, as_json=as_json)
 
 
 @pytest.fixture
@@ -39,19 +39,19 @@ def file(tmp_path):
 
 def test_the_list_has_a_line_for_each_prior(tmp_path, capsys):
     index = packaged_priors(package(tmp_path))
-    say_priors({**index, "longer": index["tiny"]._replace(bytes=887_182)}, voice())
+    say_priors({**index, "longer": index["tiny"]._replace(bytes=887_182)}, reporter())
     assert capsys.readouterr().out == "tiny        2 kB  for tests\nlonger    887 kB  for tests\n"
 
 
 def test_the_list_as_json_has_an_object_for_each_prior(tmp_path, capsys):
     index = packaged_priors(package(tmp_path))
-    say_priors(index, voice(as_json=True))
+    say_priors(index, reporter(as_json=True))
     record = json.loads(capsys.readouterr().out)
     assert record == {"name": "tiny", "bytes": index["tiny"].bytes, "about": "for tests"}
 
 
 def test_an_empty_list_is_a_note_not_a_result(capsys):
-    say_priors({}, voice())
+    say_priors({}, reporter())
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err == "note: no priors come with this installation; `innersr train` makes one\n"
@@ -96,7 +96,7 @@ def test_a_prior_is_shown_readably(file):
 
 
 def test_a_packaged_prior_is_shown_with_its_card(tmp_path, capsys):
-    say_prior("tiny", describe_prior("tiny", package(tmp_path)), voice())
+    say_prior("tiny", describe_prior("tiny", package(tmp_path)), reporter())
     said = capsys.readouterr().out
     assert said.startswith("tiny: 668 weights\n")
     assert said.endswith("  format: 1\n\n# Tiny\n\nMade by a test.\n")
@@ -108,7 +108,7 @@ def test_as_json_a_prior_is_its_header(file):
 
 def test_nothing_in_a_file_steers_the_terminal(capsys):
     header = {"licence\x1b[2J": "\x1b]0;title\x07", "lines": ["a\nb", {"c": "\x9b31m"}]}
-    say_prior("x", Description(header, 1, "card\x1b[31m\r\n\tred\u202e"), voice())
+    say_prior("x", Description(header, 1, "card\x1b[31m\r\n\tred\u202e"), reporter())
     said = capsys.readouterr().out
     assert all(character.isprintable() or character in "\n\t" for character in said)
     assert said.endswith("\ncard[31m\n\tred\n")

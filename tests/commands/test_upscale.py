@@ -16,7 +16,7 @@ from PIL import Image as PillowImage
 from helpers.cli import BICUBIC, GIVEN, failed, names, upscale
 from helpers.priors import prior_for
 from innersr import pipeline
-from innersr.commands.console import Voice
+from innersr.commands.console import Reporter
 from innersr.images.io import read
 from innersr.methods.registry import make_method
 from innersr.methods.tailor import Tailor
@@ -449,8 +449,8 @@ def test_bars_with_loss_and_time_left_are_drawn_on_a_terminal_only(monkeypatch):
 
     def drawn(stream, **choices):
         monkeypatch.setattr(sys, "stderr", stream)
-        voice = Voice(verbose=False, as_json=False, **choices)
-        with voice.progress("photo[/b].png") as report:
+        reporter = Reporter(verbose=False, as_json=False, **choices)
+        with reporter.progress("photo[/b].png") as report:
             if report is not None:
                 report(Progress(stage="learn", done=3, total=10, seconds=1.0, loss=0.12345))
         return stream.getvalue()

@@ -8,7 +8,7 @@ from PIL import Image as PillowImage
 
 from helpers.cli import BICUBIC, GIVEN, failed, names, upscale
 from innersr import pipeline
-from innersr.commands import console as voice
+from innersr.commands import console as reporter
 from innersr.images import codecs as image_codecs
 
 SAMPLES = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
@@ -184,6 +184,6 @@ def test_a_reader_that_has_seen_enough_ends_the_work_quietly(monkeypatch):
     def closed(*_given):
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
-    monkeypatch.setattr(voice, "_write", closed)
+    monkeypatch.setattr(reporter, "_write", closed)
     result = upscale("photo.png", "missing.png", *BICUBIC)
     assert (result.exit_code, result.output) == (1, "")

@@ -61,9 +61,9 @@ def common(
 @app.command(epilog=examples("innersr doctor"))
 def doctor() -> None:
     """Say the versions, devices and image formats of this installation."""
-    with reporting() as voice:
+    with reporting() as reporter:
         from importlib.metadata import version as version_of
 
         from innersr.commands import doctor as doctor_command
 
-        doctor_command.doctor(voice, version_of("innersr"))
+        doctor_command.doctor(reporter, version_of("innersr"))

@@ -67,7 +67,7 @@ def bench(  # noqa: PLR0913 (a command's options are its parameters)
     verbose: Verbose = False,
 ) -> None:
     """Measure methods on images that are shrunk and upscaled again."""
-    with reporting(as_json=False, quiet=quiet, verbose=verbose) as voice:
+    with reporting(as_json=False, quiet=quiet, verbose=verbose) as reporter:
         from innersr.benchmark.runner import Plan
         from innersr.commands import bench as bench_command
         from innersr.physics.geometry import parse_scale
@@ -81,7 +81,7 @@ def bench(  # noqa: PLR0913 (a command's options are its parameters)
             limit=limit,
             pictures=pictures,
         )
-        bench_command.bench(plan, run_with_tiles(device, precision, seed, time_limit, tile), out, voice)
+        bench_command.bench(plan, run_with_tiles(device, precision, seed, time_limit, tile), out, reporter)
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -34,9 +34,9 @@ def inspect(
     quiet: Quiet = False,
 ) -> None:
     """Say whether learning from an image helps, and what blurred it."""
-    with reporting(as_json=as_json, quiet=quiet) as voice:
+    with reporting(as_json=as_json, quiet=quiet) as reporter:
         from innersr.commands.inspect import InspectRequest, inspect_file
         from innersr.run import Run
 
         request = InspectRequest(source=source, output=output, overwrite=overwrite, run=Run(device="cpu"))
-        inspect_file(request, voice)
+        inspect_file(request, reporter)

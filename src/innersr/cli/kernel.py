@@ -34,13 +34,13 @@ def kernel_show(
     as_json: Json = False,
 ) -> None:
     """Say a kernel's size, variances, angle and centre, and sketch it; of two, how they differ."""
-    with reporting(as_json=as_json) as voice:
+    with reporting(as_json=as_json) as reporter:
         from innersr.commands import kernel as kernel_commands
 
         if other is None:
-            kernel_commands.show_kernel(kernel, plot, overwrite, voice)
+            kernel_commands.show_kernel(kernel, plot, overwrite, reporter)
         else:
-            kernel_commands.compare_kernels((kernel, other), plot, overwrite, voice)
+            kernel_commands.compare_kernels((kernel, other), plot, overwrite, reporter)
 
 
 @kernel_app.command(
@@ -79,7 +79,7 @@ def kernel_estimate(  # noqa: PLR0913 (a command's options are its parameters)
     quiet: Quiet = False,
 ) -> None:
     """Estimate the kernel that has blurred an image, from the image alone."""
-    with reporting(as_json=as_json, quiet=quiet) as voice:
+    with reporting(as_json=as_json, quiet=quiet) as reporter:
         from innersr.commands import kernel as kernel_commands
         from innersr.physics.geometry import parse_scale
         from innersr.run import Run
@@ -93,7 +93,7 @@ def kernel_estimate(  # noqa: PLR0913 (a command's options are its parameters)
             overwrite=overwrite,
             run=Run(device=device, seed=seed, time_limit=time_limit),
         )
-        kernel_commands.estimate_kernel(request, voice)
+        kernel_commands.estimate_kernel(request, reporter)
 
 
 @kernel_app.command("convert", epilog=examples("innersr kernel convert k.mat k.npy --convention fkp --scale 4"))

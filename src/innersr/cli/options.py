@@ -15,7 +15,7 @@ from innersr.commands.interrupts import EXIT_CODE, MESSAGE, prompt_interrupts
 from innersr.errors import InnersrError, InputError
 
 if TYPE_CHECKING:
-    from innersr.commands.console import Voice
+    from innersr.commands.console import Reporter
     from innersr.run import Run
 
 
@@ -62,13 +62,13 @@ def examples(*lines: str) -> str:
 
 
 @contextlib.contextmanager
-def reporting(*, as_json: bool = False, quiet: bool = False, verbose: bool = False) -> Iterator[Voice]:
+def reporting(*, as_json: bool = False, quiet: bool = False, verbose: bool = False) -> Iterator[Reporter]:
     """Turn errors and Ctrl-C into one line on stderr and an exit code."""
     try:
         with prompt_interrupts():
-            from innersr.commands.console import Voice  # takes a second, and may swallow a KeyboardInterrupt
+            from innersr.commands.console import Reporter  # takes a second, and may swallow a KeyboardInterrupt
 
-            yield Voice(quiet=quiet, verbose=verbose, as_json=as_json)
+            yield Reporter(quiet=quiet, verbose=verbose, as_json=as_json)
     except BrokenPipeError:
         raise  # whoever read the results has seen enough; Typer ends quietly
     except (InnersrError, OSError) as error:

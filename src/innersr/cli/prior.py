@@ -20,10 +20,10 @@ prior_app = typer.Typer(
 @prior_app.command("list", epilog=examples("innersr prior list"))
 def prior_list(as_json: Json = False) -> None:
     """Say which priors come with this installation."""
-    with reporting(as_json=as_json) as voice:
+    with reporting(as_json=as_json) as reporter:
         from innersr.networks.priors import packaged_priors
 
-        say_priors(packaged_priors(), voice)
+        say_priors(packaged_priors(), reporter)
 
 
 @prior_app.command("show", epilog=examples("innersr prior show mine.safetensors"))
@@ -32,7 +32,7 @@ def prior_show(
     as_json: Json = False,
 ) -> None:
     """Say a prior's network, training and validation, and its model card."""
-    with reporting(as_json=as_json) as voice:
+    with reporting(as_json=as_json) as reporter:
         from innersr.networks.priors import describe_prior
 
-        say_prior(prior, describe_prior(prior), voice)
+        say_prior(prior, describe_prior(prior), reporter)

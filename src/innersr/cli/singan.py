@@ -134,7 +134,7 @@ def train(  # noqa: PLR0913 (a command's options are its parameters)
     verbose: Verbose = False,
 ) -> None:
     """Learn the patches of a picture at every scale."""
-    with reporting(as_json=as_json, quiet=quiet, verbose=verbose) as voice:
+    with reporting(as_json=as_json, quiet=quiet, verbose=verbose) as reporter:
         from innersr.commands.singan.train import TrainRequest, train_picture
         from innersr.settings import parse_settings
 
@@ -151,7 +151,7 @@ def train(  # noqa: PLR0913 (a command's options are its parameters)
             threads=threads,
             run=run_of(device, seed, precision),
         )
-        raise typer.Exit(train_picture(request, voice))
+        raise typer.Exit(train_picture(request, reporter))
 
 
 @singan_app.command(
@@ -199,7 +199,7 @@ def sample(  # noqa: PLR0913 (a command's options are its parameters)
     quiet: Quiet = False,
 ) -> None:
     """Draw random pictures of the subject, of any size."""
-    with reporting(as_json=as_json, quiet=quiet) as voice:
+    with reporting(as_json=as_json, quiet=quiet) as reporter:
         from innersr.commands.singan.generate import SampleRequest, sample_pictures
 
         request = SampleRequest(
@@ -215,7 +215,7 @@ def sample(  # noqa: PLR0913 (a command's options are its parameters)
             overwrite=overwrite,
             run=run_of(device, seed),
         )
-        sample_pictures(request, voice)
+        sample_pictures(request, reporter)
 
 
 @singan_app.command(
@@ -257,7 +257,7 @@ def animate(  # noqa: PLR0913 (a command's options are its parameters)
     quiet: Quiet = False,
 ) -> None:
     """Make a film of the picture."""
-    with reporting(as_json=as_json, quiet=quiet) as voice:
+    with reporting(as_json=as_json, quiet=quiet) as reporter:
         from innersr.commands.singan.generate import AnimateRequest, animate_picture
 
         request = AnimateRequest(
@@ -274,7 +274,7 @@ def animate(  # noqa: PLR0913 (a command's options are its parameters)
             overwrite=overwrite,
             run=run_of(device, seed),
         )
-        animate_picture(request, voice)
+        animate_picture(request, reporter)
 
 
 @singan_app.command(
@@ -318,7 +318,7 @@ def score(  # noqa: PLR0913 (a command's options are its parameters)
     quiet: Quiet = False,
 ) -> None:
     """Measure how good samples are."""
-    with reporting(as_json=as_json, quiet=quiet) as voice:
+    with reporting(as_json=as_json, quiet=quiet) as reporter:
         from innersr.commands.singan.generate import ScoreRequest, score_samples
 
         request = ScoreRequest(
@@ -330,7 +330,7 @@ def score(  # noqa: PLR0913 (a command's options are its parameters)
             layer=layer,
             run=run_of(device, seed),
         )
-        score_samples(request, voice)
+        score_samples(request, reporter)
 
 
 @singan_app.command(cls=GroupedCommand, epilog=examples("innersr singan report balloons -o report.png"))
@@ -344,7 +344,7 @@ def report(
     quiet: Quiet = False,
 ) -> None:
     """Draw a sheet on what was learnt."""
-    with reporting(as_json=as_json, quiet=quiet) as voice:
+    with reporting(as_json=as_json, quiet=quiet) as reporter:
         from innersr.commands.singan.generate import report_model
 
-        report_model(model, output, overwrite, run_of(device, seed), voice)
+        report_model(model, output, overwrite, run_of(device, seed), reporter)

@@ -81,7 +81,7 @@ def paint(  # noqa: PLR0913 (a command's options are its parameters)
     quiet: Quiet = False,
 ) -> None:
     """Turn a painting into a picture of the subject."""
-    with reporting(as_json=as_json, quiet=quiet) as voice:
+    with reporting(as_json=as_json, quiet=quiet) as reporter:
         from innersr.commands.singan.manipulate import RefineRequest, refine_picture
 
         request = RefineRequest(
@@ -96,7 +96,7 @@ def paint(  # noqa: PLR0913 (a command's options are its parameters)
             overwrite=overwrite,
             run=run_of(device, seed, precision),
         )
-        refine_picture(request, voice)
+        refine_picture(request, reporter)
 
 
 @refine_app.command(
@@ -124,7 +124,7 @@ def edit(  # noqa: PLR0913 (a command's options are its parameters)
     quiet: Quiet = False,
 ) -> None:
     """Blend in copied or moved parts of the picture."""
-    with reporting(as_json=as_json, quiet=quiet) as voice:
+    with reporting(as_json=as_json, quiet=quiet) as reporter:
         from innersr.commands.singan.manipulate import RefineRequest, refine_picture
 
         request = RefineRequest(
@@ -139,7 +139,7 @@ def edit(  # noqa: PLR0913 (a command's options are its parameters)
             overwrite=overwrite,
             run=run_of(device, seed),
         )
-        refine_picture(request, voice)
+        refine_picture(request, reporter)
 
 
 @refine_app.command(
@@ -176,7 +176,7 @@ def harmonize(  # noqa: PLR0913 (a command's options are its parameters)
     quiet: Quiet = False,
 ) -> None:
     """Give a pasted object the picture's texture."""
-    with reporting(as_json=as_json, quiet=quiet) as voice:
+    with reporting(as_json=as_json, quiet=quiet) as reporter:
         from innersr.commands.singan.manipulate import RefineRequest, refine_picture
 
         request = RefineRequest(
@@ -192,4 +192,4 @@ def harmonize(  # noqa: PLR0913 (a command's options are its parameters)
             overwrite=overwrite,
             run=run_of(device, seed, precision),
         )
-        refine_picture(request, voice)
+        refine_picture(request, reporter)

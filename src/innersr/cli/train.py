@@ -150,7 +150,7 @@ def _add_command(objective: str) -> None:
         quiet: Quiet = False,
         verbose: Verbose = False,
     ) -> None:
-        with reporting(as_json=as_json, quiet=quiet, verbose=verbose) as voice:
+        with reporting(as_json=as_json, quiet=quiet, verbose=verbose) as reporter:
             from innersr.commands.train import TrainRequest, train_prior
             from innersr.run import Run
             from innersr.settings import parse_settings
@@ -172,7 +172,7 @@ def _add_command(objective: str) -> None:
                 overwrite=overwrite,
                 run=Run(device=device, precision=precision, seed=seed),
             )
-            raise typer.Exit(train_prior(request, voice))
+            raise typer.Exit(train_prior(request, reporter))
 
 
 for _objective in COMMANDS:

@@ -155,7 +155,7 @@ def upscale(  # noqa: PLR0913 (a command's options are its parameters)
     verbose: Verbose = False,
 ) -> None:
     """Upscale image files by what can be learnt from each of them."""
-    with reporting(as_json=as_json, quiet=quiet, verbose=verbose) as voice:
+    with reporting(as_json=as_json, quiet=quiet, verbose=verbose) as reporter:
         from innersr.commands.upscale import upscale_files
         from innersr.errors import InputError
         from innersr.methods.options import UpscaleOptions
@@ -183,4 +183,4 @@ def upscale(  # noqa: PLR0913 (a command's options are its parameters)
             overwrite=overwrite,
         )
         run = run_with_tiles(device, precision, seed, time_limit, tile)
-        raise typer.Exit(upscale_files(inputs, output, options, run, voice, compare=compare))
+        raise typer.Exit(upscale_files(inputs, output, options, run, reporter, compare=compare))

@@ -1,4 +1,4 @@
-"""What a command says: results on stdout, notes and progress bars on stderr."""
+"""Output of the commands: results on stdout, notes and progress bars on stderr."""
 
 from __future__ import annotations
 
@@ -7,20 +7,23 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bars
 
+from innersr.errors import InnersrError
+from innersr.memory import is_out_of_memory
 from innersr.run import Progress
 
 
-class Voice:
-    """Says things: results on stdout, notes and bars on stderr.
+class Reporter:
+    """Writes results to stdout, notes and bars to stderr.
 
     Args:
-        quiet: errors only; but results that were asked for as JSON all the same.
+        quiet: errors only; results as JSON are written all the same.
         verbose: settings too.
         as_json: results are JSON, one object a line.
     """
@@ -29,39 +32,39 @@ class Voice:
         self._quiet, self._verbose, self._as_json = quiet, verbose, as_json
 
     def result(self, text: str, record: dict[str, Any]) -> None:
-        """Say what came out."""
+        """Write a result."""
         if self._as_json:
             _write(sys.stdout, json.dumps(record, default=str, allow_nan=False))
         else:
             self.text(text)
 
     def text(self, text: str) -> None:
-        """Say what was asked for, as it is."""
+        """Write a line of text to stdout."""
         if not self._quiet:
             _write(sys.stdout, text)
 
-    def remark(self, text: str) -> None:
-        """Say at once what the result will hold, too, where results are JSON."""
+    def info(self, text: str) -> None:
+        """Write a line in advance of the result; nothing where results are JSON, which hold it too."""
         if not self._as_json:
             self.text(text)
 
     def note(self, text: str) -> None:
-        """Say what the user should know."""
+        """Write a note to stderr."""
         if not self._quiet:
             _write(sys.stderr, f"note: {text}")
 
-    def detail(self, text: str) -> None:
-        """Say what only the curious want to know."""
+    def verbose(self, text: str) -> None:
+        """Write a detail to stderr, if details were asked for."""
         if self._verbose:
             _write(sys.stderr, text)
 
     def error(self, text: str) -> None:
-        """Say what went wrong."""
+        """Write an error to stderr."""
         _write(sys.stderr, f"error: {text}")
 
     @contextmanager
     def progress(self, title: str) -> Iterator[Callable[[Progress], None] | None]:
-        """Give a function that draws reports as bars, on a terminal only."""
+        """Yield a function that draws progress reports as bars; None without a terminal."""
         # Rich would take FORCE_COLOR, which build servers set, for a terminal.
         if self._quiet or not sys.stderr.isatty():
             yield None
@@ -84,6 +87,23 @@ class Voice:
                 bars.update(task, description=description, completed=report.done, total=report.total, figures=figures)
 
             yield draw
+
+
+@contextmanager
+def memory_advice(path: Path | None, advice: str) -> Iterator[None]:
+    """Raise InnersrError, one line with the advice, where memory runs out.
+
+    Args:
+        path: the file or folder that is worked on, if there is one.
+        advice: what needs less memory.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        place = "" if path is None else f"{path}: "
+        raise InnersrError(f"{place}out of memory; {advice}") from error
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -9,12 +9,12 @@ import PIL
 import pyvips
 import torch
 
-from innersr.commands.console import Voice
+from innersr.commands.console import Reporter
 from innersr.images import io as image_files
 from innersr.run import Run
 
 
-def doctor(voice: Voice, package_version: str) -> None:
+def doctor(reporter: Reporter, package_version: str) -> None:
     """Say what this installation consists of and can do."""
     vips = ".".join(str(pyvips.version(part)) for part in range(3))
     lines = [
@@ -31,7 +31,7 @@ def doctor(voice: Voice, package_version: str) -> None:
     for name in names:
         states = [f"{verb} {'yes' if works[f'{name} {verb}'] else 'NO'}" for verb in ("read", "write")]
         lines.append(f"{name:<8} {', '.join(states)}")
-    voice.text("\n".join(lines))
+    reporter.text("\n".join(lines))
 
 
 def _devices() -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from innersr.commands.console import Voice
+from innersr.commands.console import Reporter
 from innersr.commands.interrupts import prompt_interrupts
 from innersr.errors import InputError
 from innersr.images.conversions import image_from
@@ -39,7 +39,7 @@ class InspectRequest:
     run: Run
 
 
-def inspect_file(request: InspectRequest, voice: Voice) -> None:
+def inspect_file(request: InspectRequest, reporter: Reporter) -> None:
     """Say what can be learnt from an image, what happened to it, and draw where its patches come again.
 
     Raises:
@@ -50,7 +50,7 @@ def inspect_file(request: InspectRequest, voice: Voice) -> None:
     started = time.monotonic()
     image = read(request.source)
     for note in image.notes:
-        voice.note(f"{request.source}: {note}")
+        reporter.note(f"{request.source}: {note}")
     bands = channels_of(image, request.run)
     estimate = examine_image(image, SCALE, request.run)
     found = recurrence_of(bands, estimate.degradation.noise)
@@ -80,7 +80,7 @@ def inspect_file(request: InspectRequest, voice: Voice) -> None:
         "seconds": round(time.monotonic() - started, 2),
         "notes": list(image.notes),
     }
-    voice.result("\n".join([f"{request.source}  {width}x{height}", *(f"  {line}" for line in lines)]), record)
+    reporter.result("\n".join([f"{request.source}  {width}x{height}", *(f"  {line}" for line in lines)]), record)
 
 
 def verdict(found: Recurrence) -> str:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from innersr.blind.kernelgan.estimator import KernelGAN
-from innersr.commands.console import Voice
+from innersr.commands.console import Reporter
 from innersr.errors import InputError, KernelError
 from innersr.images.conversions import image_from
 from innersr.images.image import Image
@@ -44,15 +44,15 @@ class EstimateRequest:
     run: Run
 
 
-def show_kernel(source: str, plot: Path | None, overwrite: bool, voice: Voice) -> None:
+def show_kernel(source: str, plot: Path | None, overwrite: bool, reporter: Reporter) -> None:
     """Say what a kernel is, and draw it."""
     kernel = _named_kernel(source)
     if plot is not None:
         _save_drawing(kernel_sheet(kernel, source), plot, overwrite)
-    voice.result("\n".join([*_measures(kernel, source), *_sketch(kernel)]), _record(kernel, source))
+    reporter.result("\n".join([*_measures(kernel, source), *_sketch(kernel)]), _record(kernel, source))
 
 
-def compare_kernels(sources: tuple[str, str], plot: Path | None, overwrite: bool, voice: Voice) -> None:
+def compare_kernels(sources: tuple[str, str], plot: Path | None, overwrite: bool, reporter: Reporter) -> None:
     """Say what two kernels are and how they differ, and draw them side by side."""
     first, second = (_named_kernel(source) for source in sources)
     gap = difference(first, second)
@@ -64,7 +64,7 @@ def compare_kernels(sources: tuple[str, str], plot: Path | None, overwrite: bool
         lines += [*_measures(kernel, source), f"covariance xx {xx:z.3f}, xy {xy:z.3f}, yy {yy:z.3f} px^2"]
     sketches = [_sketch(kernel) for kernel in centred_alike(first, second)]
     lines += [*measures_of_difference(gap), *(" | ".join(pair) for pair in zip(*sketches, strict=True))]
-    voice.result("\n".join(lines), _record_of_two((first, second), sources, gap))
+    reporter.result("\n".join(lines), _record_of_two((first, second), sources, gap))
 
 
 def convert_kernel(source: str, target: Path, convention: str | None, scale: float, overwrite: bool) -> None:
@@ -75,7 +75,7 @@ def convert_kernel(source: str, target: Path, convention: str | None, scale: flo
     save_kernel(kernel, target, overwrite=overwrite)
 
 
-def estimate_kernel(request: EstimateRequest, voice: Voice) -> None:
+def estimate_kernel(request: EstimateRequest, reporter: Reporter) -> None:
     """Estimate the kernel that blurred an image, say and write it.
 
     Raises:
@@ -85,8 +85,8 @@ def estimate_kernel(request: EstimateRequest, voice: Voice) -> None:
     started = time.monotonic()
     image = read(request.source)
     for note in image.notes:
-        voice.note(f"{request.source}: {note}")
-    with voice.progress(request.source.name) as report:
+        reporter.note(f"{request.source}: {note}")
+    with reporter.progress(request.source.name) as report:
         run = replace(request.run, report=report).start()
         find = _found_fast if request.method == "fast" else _found_by_kernelgan
         try:
@@ -107,7 +107,7 @@ def estimate_kernel(request: EstimateRequest, voice: Voice) -> None:
         "output": None if request.output is None else str(request.output),
         "seconds": round(time.monotonic() - started, 2),
     }
-    voice.result("\n".join([f"{request.source}: {found.summary}", *_sketch(kernel)]), record)
+    reporter.result("\n".join([f"{request.source}: {found.summary}", *_sketch(kernel)]), record)
 
 
 def _check(request: EstimateRequest) -> None:

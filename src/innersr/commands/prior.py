@@ -7,26 +7,26 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from innersr.commands.console import Voice
+    from innersr.commands.console import Reporter
     from innersr.networks.priors import Description, PackagedPrior
 
 
-def say_priors(index: dict[str, PackagedPrior], voice: Voice) -> None:
+def say_priors(index: dict[str, PackagedPrior], reporter: Reporter) -> None:
     """Say one line, or one JSON object, for each prior."""
     if not index:
-        voice.note("no priors come with this installation; `innersr train` makes one")
+        reporter.note("no priors come with this installation; `innersr train` makes one")
     width = max((len(name) for name in index), default=0)
     for name, entry in index.items():
         record = {"name": name, "bytes": entry.bytes, "about": entry.about}
-        voice.result(f"{name:<{width}}  {entry.bytes / 1000:5.0f} kB  {entry.about}", record)
+        reporter.result(f"{name:<{width}}  {entry.bytes / 1000:5.0f} kB  {entry.about}", record)
 
 
-def say_prior(name: str, description: Description, voice: Voice) -> None:
+def say_prior(name: str, description: Description, reporter: Reporter) -> None:
     """Say the header, indented, and the model card below it; as JSON the header alone."""
     lines = [f"{name}: {description.weights} weights", *_outline(description.header)]
     if description.card is not None:
         lines += ["", _printable(description.card.rstrip())]
-    voice.result("\n".join(lines), description.header)
+    reporter.result("\n".join(lines), description.header)
 
 
 def _outline(record: dict[str, Any], indent: str = "  ") -> Iterator[str]:

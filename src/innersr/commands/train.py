@@ -10,10 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from innersr.commands.console import Voice
+from innersr.commands.console import Reporter, memory_advice
 from innersr.commands.interrupts import EXIT_CODE, deferred_interrupts
-from innersr.errors import InnersrError, InputError
-from innersr.memory import is_out_of_memory
+from innersr.errors import InputError
 from innersr.networks.priors import load_prior
 from innersr.networks.tailored_stack import TailoredStack, insert_identity_layers
 from innersr.run import Run
@@ -46,7 +45,7 @@ class TrainRequest:
     run: Run
 
 
-def train_prior(request: TrainRequest, voice: Voice) -> int:
+def train_prior(request: TrainRequest, reporter: Reporter) -> int:
     """Train a prior; return the exit code, that of an interrupt if there is more to learn.
 
     Raises:
@@ -60,22 +59,18 @@ def train_prior(request: TrainRequest, voice: Voice) -> int:
     if group.leads:
         _check_outputs(request)
     else:
-        voice = Voice(quiet=True, verbose=False, as_json=False)
+        reporter = Reporter(quiet=True, verbose=False, as_json=False)
     if request.threads is not None:
         torch.set_num_threads(request.threads)
-    try:
-        with voice.progress("train") as report:
-            run = replace(request.run, device=device_of_environment(request.run.device), report=report)
-            session = _session(request, objective, schedule, run, group)
-            _say_material(session, voice)
-            with deferred_interrupts() as should_stop:
-                outcome = session.learn(resume=request.resume, should_stop=should_stop)
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise InnersrError("out of memory; use a smaller --batch, smaller crops, or a machine with more") from error
+    advice = "use a smaller --batch, smaller crops, or a machine with more"
+    with memory_advice(None, advice), reporter.progress("train") as report:
+        run = replace(request.run, device=device_of_environment(request.run.device), report=report)
+        session = _session(request, objective, schedule, run, group)
+        _say_material(session, reporter)
+        with deferred_interrupts() as should_stop:
+            outcome = session.learn(resume=request.resume, should_stop=should_stop)
     if not outcome.is_finished:
-        voice.note(
+        reporter.note(
             f"stopped after step {outcome.step} of {schedule.steps}; the same command with --resume goes on from there"
         )
         return EXIT_CODE
@@ -84,7 +79,7 @@ def train_prior(request: TrainRequest, voice: Voice) -> int:
             f"{name} {value:.2f} {objective.unit}".rstrip() for name, value in outcome.validation.items()
         )
         record = {"output": str(request.outputs.prior), "steps": outcome.step, "validation": outcome.validation}
-        voice.result(f"{request.outputs.prior}  {outcome.step} steps  {figures}".rstrip(), record)
+        reporter.result(f"{request.outputs.prior}  {outcome.step} steps  {figures}".rstrip(), record)
     return 0
 
 
@@ -131,11 +126,11 @@ def _initial_weights(prior: str, objective: Objective[Any]) -> Mapping[str, Tens
     return network.state_dict()
 
 
-def _say_material(session: Session, voice: Voice) -> None:
+def _say_material(session: Session, reporter: Reporter) -> None:
     pool, side = session.pool, session.objective.side
     files = sum(source.files for source in pool.sources)
     if pool.too_small:
-        voice.note(f"{pool.too_small} of {files} images are too small for crops of {side} pixels and left out")
+        reporter.note(f"{pool.too_small} of {files} images are too small for crops of {side} pixels and left out")
     versions = len(pool.images) + len(pool.extra)
-    voice.detail(f"{files - pool.too_small} images, {versions} with their smaller versions")
-    voice.detail(f"{session.settings} on {session.run.torch_device}")
+    reporter.verbose(f"{files - pool.too_small} images, {versions} with their smaller versions")
+    reporter.verbose(f"{session.settings} on {session.run.torch_device}")

@@ -13,13 +13,12 @@ from typing import Any
 import torch
 
 from innersr.blind.estimate import Estimate
-from innersr.commands.console import Voice
+from innersr.commands.console import Reporter, memory_advice
 from innersr.commands.interrupts import prompt_interrupts
 from innersr.errors import InnersrError, InputError
 from innersr.images.conversions import image_from
 from innersr.images.image import Image
 from innersr.images.io import check_writable, save
-from innersr.memory import is_out_of_memory
 from innersr.methods.options import UpscaleOptions
 from innersr.methods.registry import settings_of
 from innersr.physics.kernel_comparison import second_moments
@@ -34,7 +33,7 @@ def upscale_files(  # noqa: PLR0913 (what only the command line knows, beside th
     output: str | None,
     options: UpscaleOptions,
     run: Run,
-    voice: Voice,
+    reporter: Reporter,
     *,
     compare: Path | None = None,
 ) -> int:
@@ -47,7 +46,7 @@ def upscale_files(  # noqa: PLR0913 (what only the command line knows, beside th
         output: a file, or a folder, which is made where it ends in a slash; beside the inputs when None.
         options: of `upscale_file`.
         run: device, seed, time limit of each image.
-        voice: where results and errors go.
+        reporter: where results and errors go.
         compare: file for bicubic and the result side by side.
 
     Raises:
@@ -57,22 +56,18 @@ def upscale_files(  # noqa: PLR0913 (what only the command line knows, beside th
     _check(sources, output, compare)
     if output is not None and _names_folder(output):
         Path(output).mkdir(exist_ok=True)
-    voice.detail(f"{options.method} {settings_of(options.chosen_method)} on {run.torch_device}, {run.dtype}")
+    reporter.verbose(f"{options.method} {settings_of(options.chosen_method)} on {run.torch_device}, {run.dtype}")
     failures = 0
     with prompt_interrupts():
         for source in sources:
             try:
-                _upscale_file(source, _target(source, output), options, run, voice, compare)
+                with memory_advice(source, "use a smaller scale, a smaller --tile, or a machine with more"):
+                    _upscale_file(source, _target(source, output), options, run, reporter, compare)
             except BrokenPipeError:
                 raise
             except (InnersrError, OSError) as error:
                 failures += 1
-                voice.error(str(error) if str(error).startswith(f"{source}: ") else f"{source}: {error}")
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                failures += 1
-                voice.error(f"{source}: out of memory; use a smaller scale, a smaller --tile, or a machine with more")
+                reporter.error(str(error) if str(error).startswith(f"{source}: ") else f"{source}: {error}")
     return 1 if failures else 0
 
 
@@ -97,12 +92,12 @@ def _check(sources: Sequence[Path], output: str | None, compare: Path | None) ->
 
 
 def _upscale_file(  # noqa: PLR0913 (as above)
-    source: Path, target: Path | None, options: UpscaleOptions, run: Run, voice: Voice, compare: Path | None
+    source: Path, target: Path | None, options: UpscaleOptions, run: Run, reporter: Reporter, compare: Path | None
 ) -> None:
     started = time.monotonic()
     task = open_file(source, target, options)
     for note in task.image.notes:
-        voice.note(f"{source}: {note}")
+        reporter.note(f"{source}: {note}")
     task.check()
     if compare is not None:
         if compare.resolve() in (source.resolve(), task.target.resolve()):
@@ -111,17 +106,17 @@ def _upscale_file(  # noqa: PLR0913 (as above)
     run = run.start()
     estimate = task.estimate(run)
     if estimate is not None:
-        voice.remark(f"{source}: {estimate.summary}")
-    with voice.progress(source.name) as report:
+        reporter.info(f"{source}: {estimate.summary}")
+    with reporter.progress(source.name) as report:
         result = task.upscale(replace(run, report=report), estimate)
     result = task.save(result)
     for note in result.notes:
-        voice.note(f"{task.target}: {note}")
+        reporter.note(f"{task.target}: {note}")
     if compare is not None:
         _save_comparison(task, result, compare)
     record = _record_of(task, result, run, time.monotonic() - started)
     (width, height), (columns, rows) = record["input_size"], record["output_size"]
-    voice.result(
+    reporter.result(
         f"{source} -> {task.target}  {width}x{height} -> {columns}x{rows}  {record['seconds']:.1f} s  "
         f"consistency {result.consistency_psnr:.1f} dB",
         record,

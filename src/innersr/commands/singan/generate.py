@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from innersr.commands.console import Voice
+from innersr.commands.console import Reporter
 from innersr.commands.interrupts import prompt_interrupts
 from innersr.commands.singan.shared import (
     blaming,
@@ -95,13 +95,13 @@ class ScoreRequest:
     run: Run
 
 
-def sample_pictures(request: SampleRequest, voice: Voice) -> None:
+def sample_pictures(request: SampleRequest, reporter: Reporter) -> None:
     """Write random pictures of what was learnt.
 
     Raises:
         InnersrError: the request is wrong, nothing is written; or a file cannot be.
     """
-    model, source = _sampled_model(request, voice)
+    model, source = _sampled_model(request, reporter)
     size = wanted_size(request.size, request.scale, model.size)
     with blaming(request.model):
         model.check_start(request.start)
@@ -112,19 +112,19 @@ def sample_pictures(request: SampleRequest, voice: Voice) -> None:
     if request.sheet is not None:
         check_sheet(request.sheet, [*targets, *given], overwrite=request.overwrite)
     started = time.monotonic()
-    with working(voice, request.model, request.run, "ask for fewer or smaller samples") as run:
+    with working(reporter, request.model, request.run, "ask for fewer or smaller samples") as run:
         pictures = model.sample(request.count, size=size, start=request.start, wrap=request.wrap, run=run)
     seconds = time.monotonic() - started
     facts: dict[str, Any] = {"model": str(request.model), "start_scale": request.start, "wrap": request.wrap}
     facts |= {"seed": request.run.seed, "seconds": round(seconds / request.count, 2)}
-    save_all(pictures, targets, source, request.overwrite, voice, f"from scale {request.start}", facts)
+    save_all(pictures, targets, source, request.overwrite, reporter, f"from scale {request.start}", facts)
     if request.sheet is not None:
         panels = [Panel(target.stem, visible(pictures[i : i + 1], source)) for i, target in enumerate(targets)]
         save_sheet(panels, f"{request.model.name}, from scale {request.start}", request.sheet, request.overwrite)
-        voice.result(f"{request.sheet}  contact sheet", {"output": str(request.sheet), "model": str(request.model)})
+        reporter.result(f"{request.sheet}  contact sheet", {"output": str(request.sheet), "model": str(request.model)})
 
 
-def animate_picture(request: AnimateRequest, voice: Voice) -> None:
+def animate_picture(request: AnimateRequest, reporter: Reporter) -> None:
     """Write a film of the picture that was learnt.
 
     Raises:
@@ -133,11 +133,11 @@ def animate_picture(request: AnimateRequest, voice: Voice) -> None:
     saved = load_complete(request.model, request.run)
     source, size = saved.record.source, wanted_size(request.size, None, saved.model.size)
     if source.ranges:
-        voice.note(f"{request.output}: a film has 8 bits; they reach from the lowest to the highest value")
+        reporter.note(f"{request.output}: a film has 8 bits; they reach from the lowest to the highest value")
         source = replace(source, depth="uint8", ranges=())
     started = time.monotonic()
     advice = "ask for fewer or smaller frames"
-    with prompt_interrupts(), working(voice, request.model, request.run, advice) as run:
+    with prompt_interrupts(), working(reporter, request.model, request.run, advice) as run:
         frames = animate(
             saved.model,
             frames=request.frames,
@@ -152,30 +152,30 @@ def animate_picture(request: AnimateRequest, voice: Voice) -> None:
         images = (from_picture(frame, source)[0] for frame in frames)
         notes = save_movie(images, request.output, fps=request.fps, overwrite=request.overwrite)
     for note in notes:
-        voice.note(f"{request.output}: {note}")
+        reporter.note(f"{request.output}: {note}")
     height, width = size or saved.model.size
     record: dict[str, Any] = {"output": str(request.output), "model": str(request.model), "size": [width, height]}
     record |= {name: getattr(request, name) for name in ("frames", "fps", "strength", "smoothness", "loop", "wrap")}
     record |= {"start_scale": request.start, "seed": request.run.seed, "notes": list(notes)}
-    voice.result(
+    reporter.result(
         f"{request.output}  {request.frames} frames of {width}x{height}, {request.frames / request.fps:.1f} s at "
         f"{request.fps:g} fps, from scale {request.start}, {'a loop' if request.loop else 'no loop'}",
         record | {"seconds": round(time.monotonic() - started, 2)},
     )
 
 
-def score_samples(request: ScoreRequest, voice: Voice) -> None:
+def score_samples(request: ScoreRequest, reporter: Reporter) -> None:
     """Say how good samples are, drawn from a model or read from files.
 
     Raises:
         InnersrError: the request is wrong, or a file cannot be read.
     """
     weights = None if request.inception is None else load_stem(request.inception)
-    goal = _goal(request, voice)
+    goal = _goal(request, reporter)
     reconstruction = None
-    with working(voice, goal.path, request.run, "score smaller or fewer pictures") as run:
+    with working(reporter, goal.path, request.run, "score smaller or fewer pictures") as run:
         if goal.model is None or goal.files:
-            samples, origin = _read_samples(goal.files, goal.source, voice), "read"
+            samples, origin = _read_samples(goal.files, goal.source, reporter), "read"
         else:
             samples = goal.model.sample(request.count, start=request.start, run=run)
             reconstruction, origin = _from_zero(goal.model.reconstruct()), f"drawn from scale {request.start}"
@@ -191,10 +191,10 @@ def score_samples(request: ScoreRequest, voice: Voice) -> None:
     record |= {"real": str(goal.path), "files": [str(file) for file in goal.files]}
     if not goal.files:
         record |= {"start_scale": request.start, "seed": request.run.seed}
-    voice.result("\n".join(_score_lines(goal.path, scores, origin)), record)
+    reporter.result("\n".join(_score_lines(goal.path, scores, origin)), record)
 
 
-def report_model(model: Path, output: Path, overwrite: bool, run: Run, voice: Voice) -> None:
+def report_model(model: Path, output: Path, overwrite: bool, run: Run, reporter: Reporter) -> None:
     """Draw one sheet on what a folder holds, complete or not.
 
     Raises:
@@ -202,32 +202,32 @@ def report_model(model: Path, output: Path, overwrite: bool, run: Run, voice: Vo
     """
     check_sheet(output, [], overwrite=overwrite)
     saved = load_folder(model_folder(model), run.torch_device)
-    with working(voice, model, run, "report on a machine with more") as reporting_run:
+    with working(reporter, model, run, "report on a machine with more") as reporting_run:
         sheet = report_sheet(model.resolve().name, saved, read_lines(model / LOG), reporting_run)
     save(image_from(sheet)[0], output, overwrite=overwrite)
     record = {"output": str(output), "model": str(model), "scales": len(saved.model.scales)}
-    voice.result(f"{output}  {len(saved.model.scales)} of {len(saved.model.sizes[0])} scales", record)
+    reporter.result(f"{output}  {len(saved.model.scales)} of {len(saved.model.sizes[0])} scales", record)
 
 
-def _sampled_model(request: SampleRequest, voice: Voice) -> tuple[PictureModel | PatchModel, PictureSource]:
+def _sampled_model(request: SampleRequest, reporter: Reporter) -> tuple[PictureModel | PatchModel, PictureSource]:
     if not request.model.is_file():
         if request.max_size is not None:
             raise InputError("--max-size is for image files; a model has the size that it was learnt with, see --size")
         saved = load_complete(request.model, request.run)
         return saved.model, saved.record.source
-    image = read_image(request.model, voice)
+    image = read_image(request.model, reporter)
     own = {} if request.max_size is None else {"max_size": str(request.max_size)}
     settings = make_settings(settings=own)
     with blaming(request.model):
         source = source_of([image])
         model = patch_model([to_picture(image, source)], settings, run=request.run)
-    voice.note(
+    reporter.note(
         f"{request.model}: is an image, so these samples are made by its patch statistics, and nothing is learnt; "
         "innersr singan train learns it"
     )
     size = (image.colour.shape[-2], image.colour.shape[-1])
     if model.size != size:
-        voice.note(size_note(request.model, size, model.size))
+        reporter.note(size_note(request.model, size, model.size))
     return model, source
 
 
@@ -241,23 +241,23 @@ class _Goal(NamedTuple):
     files: tuple[Path, ...]
 
 
-def _goal(request: ScoreRequest, voice: Voice) -> _Goal:
+def _goal(request: ScoreRequest, reporter: Reporter) -> _Goal:
     if request.real is not None:
-        image = read_image(request.real, voice)
+        image = read_image(request.real, reporter)
         with blaming(request.real):
             source = source_of([image])
             return _Goal(request.real, to_picture(image, source), source, None, request.names)
     folder, *files = request.names
     saved = load_complete(folder, request.run)
     if len(saved.pictures) > 1:
-        voice.note(f"{folder}: of {len(saved.pictures)} pictures, the first is what samples are compared with")
+        reporter.note(f"{folder}: of {len(saved.pictures)} pictures, the first is what samples are compared with")
     return _Goal(folder, saved.pictures[0], saved.record.source, saved.model, tuple(files))
 
 
-def _read_samples(files: Sequence[Path], source: PictureSource, voice: Voice) -> Tensor:
+def _read_samples(files: Sequence[Path], source: PictureSource, reporter: Reporter) -> Tensor:
     pictures: list[Tensor] = []
     for file in files:
-        image = read_image(file, voice)
+        image = read_image(file, reporter)
         with blaming(file):
             pictures.append(to_picture(image, source))
         if pictures[-1].shape != pictures[0].shape:

@@ -12,7 +12,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
-from innersr.commands.console import Voice
+from innersr.commands.console import Reporter
 from innersr.commands.singan.shared import (
     blaming,
     check_sheet,
@@ -74,7 +74,7 @@ class RefineRequest:
     run: Run
 
 
-def refine_picture(request: RefineRequest, voice: Voice) -> None:
+def refine_picture(request: RefineRequest, reporter: Reporter) -> None:
     """Write what a model makes of a picture: at one scale, or a contact sheet of all.
 
     Raises:
@@ -86,16 +86,16 @@ def refine_picture(request: RefineRequest, voice: Voice) -> None:
     scale = scale_along(saved.model, SHARES[request.command]) if request.start is None else request.start
     with blaming(request.model):
         check_scale(saved.model, scale)
-    picture = _read_picture(request, saved, voice)
-    make = _maker(request, saved, picture, voice)
+    picture = _read_picture(request, saved, reporter)
+    make = _maker(request, saved, picture, reporter)
     if request.all_scales:
-        _write_sheet(request, saved, picture, make, voice)
+        _write_sheet(request, saved, picture, make, reporter)
         return
     source, size = saved.record.source, (picture.shape[-2], picture.shape[-1])
     targets = targets_of(request.output, request.count, source, RESULTS[request.command])
     check_targets(targets, source, size, _given(request), overwrite=request.overwrite)
     started = time.monotonic()
-    with working(voice, request.picture, request.run, "ask for fewer results") as run:
+    with working(reporter, request.picture, request.run, "ask for fewer results") as run:
         pictures = make(scale, run)
     facts: dict[str, Any] = {"model": str(request.model), "input": str(request.picture), "start_scale": scale}
     facts |= {"colours": request.colours, "fine_tune": request.fine_tune, "seed": request.run.seed}
@@ -104,13 +104,13 @@ def refine_picture(request: RefineRequest, voice: Voice) -> None:
     how = f"put in at scale {scale} of 1 to {last}"
     if request.start is None:
         how += ", the default; --all-scales shows all of them"
-    save_all(pictures, targets, source, request.overwrite, voice, how, facts)
+    save_all(pictures, targets, source, request.overwrite, reporter, how, facts)
 
 
-def _write_sheet(request: RefineRequest, saved: SavedModel, picture: Tensor, make: Make, voice: Voice) -> None:
+def _write_sheet(request: RefineRequest, saved: SavedModel, picture: Tensor, make: Make, reporter: Reporter) -> None:
     target, source = Path(request.output), saved.record.source
     check_sheet(target, _given(request), overwrite=request.overwrite)
-    with working(voice, request.picture, request.run, "use a machine with more") as run:
+    with working(reporter, request.picture, request.run, "use a machine with more") as run:
         quiet = replace(run, report=None)
         tried = contact_sheet_scales(saved.model, lambda scale: make(scale, quiet), run)
     panels = [Panel("as it is put in", visible(picture, source))]
@@ -119,15 +119,15 @@ def _write_sheet(request: RefineRequest, saved: SavedModel, picture: Tensor, mak
     save_sheet(panels, title, target, request.overwrite)
     scales = [scale for scale, _ in tried]
     record = {"output": str(target), "model": str(request.model), "input": str(request.picture), "scales": scales}
-    voice.result(
+    reporter.result(
         f"{target}  contact sheet, scales {scales[0]} to {scales[-1]}; make the one you like with --start-scale",
         record | {"seed": request.run.seed},
     )
 
 
-def _read_picture(request: RefineRequest, saved: SavedModel, voice: Voice) -> Tensor:
+def _read_picture(request: RefineRequest, saved: SavedModel, reporter: Reporter) -> Tensor:
     """Return the picture that was given, of the size to work at."""
-    image = read_image(request.picture, voice)
+    image = read_image(request.picture, reporter)
     with blaming(request.picture):
         picture = to_picture(image, saved.record.source)
     own, learnt = (picture.shape[-2], picture.shape[-1]), saved.model.size
@@ -139,7 +139,7 @@ def _read_picture(request: RefineRequest, saved: SavedModel, voice: Voice) -> Te
         )
     if size == own:
         return picture
-    voice.note(f"{request.picture}: {own[1]}x{own[0]} is made {size[1]}x{size[0]}, the size that the model works at")
+    reporter.note(f"{request.picture}: {own[1]}x{own[0]} is made {size[1]}x{size[0]}, the size that the model works at")
     return resize(picture, size=size).clamp(-1, 1)
 
 
@@ -151,7 +151,7 @@ def _working_size(own: Size, learnt: Size) -> Size:
     return max(1, round(factor * own[0])), max(1, round(factor * own[1]))
 
 
-def _maker(request: RefineRequest, saved: SavedModel, picture: Tensor, voice: Voice) -> Make:
+def _maker(request: RefineRequest, saved: SavedModel, picture: Tensor, reporter: Reporter) -> Make:
     """Return what makes the results, once the mask is found to be one."""
     model, pictures, count = saved.model, saved.pictures, request.count
     if request.mask is None:
@@ -159,7 +159,7 @@ def _maker(request: RefineRequest, saved: SavedModel, picture: Tensor, voice: Vo
             return lambda scale, run: paint(model, picture, scale, run, count=count)
         colours = request.colours
         return lambda scale, run: quantized_paint(model, picture, scale, run, pictures, colours=colours, count=count)
-    mask = _read_mask(request.mask, voice)
+    mask = _read_mask(request.mask, reporter)
     with blaming(request.mask):
         soft_mask(mask, (picture.shape[-2], picture.shape[-1]))  # refused before the work
     before = _nearest(picture, pictures)
@@ -174,9 +174,9 @@ def _maker(request: RefineRequest, saved: SavedModel, picture: Tensor, voice: Vo
     return harmonized
 
 
-def _read_mask(path: Path, voice: Voice) -> Tensor:
+def _read_mask(path: Path, reporter: Reporter) -> Tensor:
     """Return (1, C, H, W), bright where it marks; what is transparent marks nothing."""
-    image = read_image(path, voice)
+    image = read_image(path, reporter)
     return image.colour if image.alpha is None else image.colour * image.alpha
 
 

@@ -11,14 +11,13 @@ from typing import Any
 
 from torch import Tensor
 
-from innersr.commands.console import Voice
+from innersr.commands.console import Reporter, memory_advice
 from innersr.commands.interrupts import prompt_interrupts
-from innersr.errors import InnersrError, InputError
+from innersr.errors import InputError
 from innersr.images.conversions import image_from
 from innersr.images.formats import BY_NAME, BY_SUFFIX, refusal
 from innersr.images.image import Image
 from innersr.images.io import PIXEL_LIMIT, check_writable, read, save
-from innersr.memory import is_out_of_memory
 from innersr.plots.sheets import Panel, contact_sheet
 from innersr.run import Run
 from innersr.singan.folder.files import SavedModel, load_folder
@@ -43,11 +42,11 @@ def load_complete(path: Path, run: Run) -> SavedModel:
     return saved
 
 
-def read_image(path: Path, voice: Voice) -> Image:
+def read_image(path: Path, reporter: Reporter) -> Image:
     """Return the image in a file, and say what had to be converted."""
     image = read(path)
     for note in image.notes:
-        voice.note(f"{path}: {note}")
+        reporter.note(f"{path}: {note}")
     return image
 
 
@@ -99,7 +98,7 @@ def save_all(
     targets: Sequence[Path],
     source: PictureSource,
     overwrite: bool,
-    voice: Voice,
+    reporter: Reporter,
     how: str,
     facts: dict[str, Any],
 ) -> None:
@@ -108,10 +107,10 @@ def save_all(
         for index, (image, target) in enumerate(zip(from_picture(pictures, source), targets, strict=True)):
             notes = save(image, target, overwrite=overwrite)
             for note in notes:
-                voice.note(f"{target}: {note}")
+                reporter.note(f"{target}: {note}")
             height, width = image.colour.shape[-2:]
             record = {"output": str(target), "size": [width, height], "index": index, **facts, "notes": list(notes)}
-            voice.result(f"{target}  {width}x{height}  {how}", record)
+            reporter.result(f"{target}  {width}x{height}  {how}", record)
 
 
 def save_sheet(panels: Sequence[Panel], title: str, path: Path, overwrite: bool) -> None:
@@ -121,15 +120,10 @@ def save_sheet(panels: Sequence[Panel], title: str, path: Path, overwrite: bool)
 
 
 @contextlib.contextmanager
-def working(voice: Voice, path: Path, run: Run, advice: str) -> Iterator[Run]:
+def working(reporter: Reporter, path: Path, run: Run, advice: str) -> Iterator[Run]:
     """Give a run that reports its progress; where memory runs out, give the advice."""
-    try:
-        with voice.progress(path.name) as report, run.exact():
-            yield replace(run, report=report).start()
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise InnersrError(f"{path}: out of memory; {advice}") from error
+    with memory_advice(path, advice), reporter.progress(path.name) as report, run.exact():
+        yield replace(run, report=report).start()
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from innersr.commands.console import Voice
+from innersr.commands.console import Reporter
 from innersr.commands.interrupts import EXIT_CODE, deferred_interrupts
 from innersr.commands.singan.shared import blaming, check_sheet, read_image, size_note, working
 from innersr.errors import InputError
@@ -45,7 +45,7 @@ class TrainRequest:
     run: Run
 
 
-def train_picture(request: TrainRequest, voice: Voice) -> int:
+def train_picture(request: TrainRequest, reporter: Reporter) -> int:
     """Learn pictures of one subject; return the exit code, that of an interrupt if there is more to learn.
 
     Raises:
@@ -55,7 +55,7 @@ def train_picture(request: TrainRequest, voice: Voice) -> int:
     if request.resume and request.overwrite:
         raise InputError("give --resume or --overwrite, not both")
     settings = make_settings(request.preset, request.settings)
-    images = [read_image(path, voice) for path in request.inputs]
+    images = [read_image(path, reporter) for path in request.inputs]
     with blaming(*request.inputs):
         source = source_of(images)
         pictures = [to_picture(image, source) for image in images]
@@ -63,29 +63,29 @@ def train_picture(request: TrainRequest, voice: Voice) -> int:
     _check_outputs(request, len(planned.sizes[0]))
     for path, picture, sizes in zip(request.inputs, pictures, planned.sizes, strict=True):
         if sizes[-1] != tuple(picture.shape[-2:]):
-            voice.note(size_note(path, (picture.shape[-2], picture.shape[-1]), sizes[-1]))
-    voice.detail(f"{described(settings)}: {settings} on {request.run.torch_device}, {request.run.dtype}")
+            reporter.note(size_note(path, (picture.shape[-2], picture.shape[-1]), sizes[-1]))
+    reporter.verbose(f"{described(settings)}: {settings} on {request.run.torch_device}, {request.run.dtype}")
     if request.threads is not None:
         torch.set_num_threads(request.threads)
     place = _Place()
     advice = "use a smaller --max-size, smaller crops (--set crop=64), or a machine with more"
-    with working(voice, request.output, request.run, advice) as run, deferred_interrupts() as should_stop:
+    with working(reporter, request.output, request.run, advice) as run, deferred_interrupts() as should_stop:
         model = fit(
             pictures,
             settings,
             run,
             folder=ModelFolder(path=request.output, source=source, overwrite=request.overwrite),
             resume=request.resume,
-            callbacks=Callbacks(iteration=place.note, scale=_on_scale(request, source, voice), note=voice.note),
+            callbacks=Callbacks(iteration=place.note, scale=_on_scale(request, source, reporter), note=reporter.note),
             should_stop=should_stop,
         )
     if not model.is_complete:
-        voice.note(
+        reporter.note(
             f"stopped after iteration {place.iteration} of scale {place.scale} of 0 to {len(model.sizes[0]) - 1}; "
             "the same command with --resume goes on from there"
         )
         return EXIT_CODE
-    _say_result(request, voice)
+    _say_result(request, reporter)
     return 0
 
 
@@ -120,13 +120,13 @@ def _previews(folder: Path, scale: int, scales: int) -> Sequence[Path]:
     return [folder / f"{name}-sample.png", folder / f"{name}-reconstruction.png"]
 
 
-def _on_scale(request: TrainRequest, source: PictureSource, voice: Voice) -> Callable[[PictureModel], None]:
+def _on_scale(request: TrainRequest, source: PictureSource, reporter: Reporter) -> Callable[[PictureModel], None]:
     """Return what is done with a model each time that it has learnt another scale."""
 
     def show(model: PictureModel) -> None:
         scale, sizes = len(model.scales) - 1, model.sizes[0]
         height, width = sizes[scale]
-        voice.detail(f"scale {scale} of 0 to {len(sizes) - 1} is learnt, {width}x{height}")
+        reporter.verbose(f"scale {scale} of 0 to {len(sizes) - 1} is learnt, {width}x{height}")
         if request.preview is not None:
             with torch.no_grad():
                 sample = model.generate(model.random_noise(request.run.seed, 0), sizes)
@@ -137,10 +137,10 @@ def _on_scale(request: TrainRequest, source: PictureSource, voice: Voice) -> Cal
     return show
 
 
-def _say_result(request: TrainRequest, voice: Voice) -> None:
+def _say_result(request: TrainRequest, reporter: Reporter) -> None:
     saved, log = load_folder(request.output, request.run.torch_device), read_lines(request.output / LOG)
     if request.report is not None:
-        with working(voice, request.output, request.run, "report on a machine with more") as run:
+        with working(reporter, request.output, request.run, "report on a machine with more") as run:
             sheet = report_sheet(request.output.resolve().name, saved, log, run)
         save(image_from(sheet)[0], request.report, overwrite=request.overwrite or request.resume)
     error = rmse((saved.model.reconstruct().cpu() + 1) / 2, (saved.pictures[0] + 1) / 2)
@@ -159,7 +159,7 @@ def _say_result(request: TrainRequest, voice: Voice) -> None:
         "reconstruction_rmse": round(error, 4),
         "report": None if request.report is None else str(request.report),
     }
-    voice.result(
+    reporter.result(
         f"{request.output}  {scales} scales to {width}x{height}  {seconds:.1f} s  "
         f"reconstruction {error:.2f} levels RMS",
         record,
