@@ -92,7 +92,7 @@ def test_tiles_change_nothing_when_views_are_shifted_far(wrap):
     """A kernel of FKP's convention, taken for a centred one at x4, moves the turned views by 6 pixels."""
     kernel = in_convention(gaussian(1.0, size=7), "fkp", 4.0)
     degradation = Degradation(scale=4, kernel=kernel, anchor="centre", wrap=wrap)
-    assert max(max(move) for move in detail._views(network((4, 4)), degradation).values()) == 6
+    assert max(max(move) for move in detail.view_shifts(network((4, 4)), degradation).values()) == 6
     lr = image(*SIZE)
     whole, tiled = (
         super_resolve(network((4, 4)), lr, degradation, replace(RUN, tile=tile), ensemble=True) for tile in (0, 16)
@@ -239,15 +239,17 @@ def test_a_wrapped_image_is_corrected_wherever_it_begins(scale, settings):
 @pytest.mark.parametrize("scale", [2, 3, (2, 3)])
 def test_the_views_of_an_aligned_image_are_not_moved(scale):
     degradation = Degradation(scale=scale)
-    moves = detail._views(network(factors_of(degradation, "subpixel")), degradation)
+    moves = detail.view_shifts(network(factors_of(degradation, "subpixel")), degradation)
     assert moves == dict.fromkeys(degradation.symmetries(), (0, 0))
 
 
 def test_the_views_of_a_centred_kernel_are_moved_by_what_turning_moves_the_lr_pixels():
     """At x3 LR pixel i lies at HR pixel 3 i, and at 3 i + 2 counted from the other end."""
     degradation = Degradation(scale=(2, 3), **CENTRED)
-    assert detail._views(network((2, 3)), degradation) == {0: (0, 0), 1: (0, 2), 2: (1, 0), 3: (1, 2)}
-    assert set(detail._views(network(), degradation).values()) == {(0, 0)}, "the interpolation shows where they are"
+    assert detail.view_shifts(network((2, 3)), degradation) == {0: (0, 0), 1: (0, 2), 2: (1, 0), 3: (1, 2)}
+    assert set(detail.view_shifts(network(), degradation).values()) == {(0, 0)}, (
+        "the interpolation shows where they are"
+    )
 
 
 def turned(x, symmetry):
@@ -278,7 +280,7 @@ def test_the_ensemble_turns_with_the_image(scale, settings, wrap):
 
 def test_the_ensemble_would_not_turn_with_the_image_if_views_were_not_moved(monkeypatch):
     degradation = Degradation(scale=2, **CENTRED)
-    monkeypatch.setattr(detail, "_views", lambda *_: dict.fromkeys(SYMMETRIES, (0, 0)))
+    monkeypatch.setattr(detail, "view_shifts", lambda *_: dict.fromkeys(SYMMETRIES, (0, 0)))
     net, lr = network((2, 2)), image(18, 22)
     seen = rolled(super_resolve(net, turned(lr, 3), degradation, RUN, ensemble=True), 1, 1)
     expected = turned(super_resolve(net, lr, degradation, RUN, ensemble=True), 3)

@@ -35,7 +35,7 @@ def super_resolve(
     lr_size = (lr.shape[-2], lr.shape[-1])
     size = degradation.hr_size(lr_size)
     result = lr.new_empty(*lr.shape[:2], *size)
-    views = _views(network, degradation) if ensemble else {0: (0, 0)}
+    views = view_shifts(network, degradation) if ensemble else {0: (0, 0)}
     farthest = max(-(-abs(m) // f) for moves in views.values() for m, f in zip(moves, network.factors, strict=True))
 
     def detail_of(turned: Tensor, symmetry: int) -> Tensor:
@@ -59,7 +59,7 @@ def super_resolve(
     return apply_tiled(part, lr_size, result, side=side, run=run, stage=stage)
 
 
-def _views(network: DetailStack, degradation: Degradation) -> Mapping[int, tuple[int, int]]:
+def view_shifts(network: DetailStack, degradation: Degradation) -> Mapping[int, tuple[int, int]]:
     """Map the symmetries of the degradation to the shifts of the detail that the network predicts.
 
     In a transformed image the LR pixels may lie elsewhere on the HR grid, whole pixels away. A network that sees the
