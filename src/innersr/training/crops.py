@@ -24,11 +24,9 @@ from innersr.physics.symmetries import apply_symmetry
 from innersr.run import Run
 
 LONGEST_SIDES = (480, 640, 800)  # pixels that each image is shrunk to: sharp, and the same things at several sizes
-EXTRA_SHARE, GREY_SHARE = 0.06, 0.06
-CANDIDATES = 3  # places that are looked at for one crop; most of a photograph is smooth
-DRAWS = 5 + 2 * CANDIDATES
+EXTRA_SHARE = 0.06
+PLACES = 3  # compared for one crop; most of a photograph is smooth
 AHEAD = 2  # steps
-READERS = 8  # threads at most
 
 
 class Crops(NamedTuple):
@@ -66,13 +64,15 @@ class CropPool(NamedTuple):
         return Crops(step, torch.stack([self._crop(side, generator) for generator in generators]), list(generators))
 
     def _crop(self, side: int, generator: torch.Generator) -> Tensor:
-        chance, which, turn, grey, *places = torch.rand(DRAWS, generator=generator, dtype=torch.float64).tolist()
+        chance, which, turn, grey, *places = torch.rand(
+            5 + 2 * PLACES, generator=generator, dtype=torch.float64
+        ).tolist()
         images = self.extra if chance < EXTRA_SHARE and self.extra else self.images
         image = images[int(which * len(images))]
         rows, columns = (n - side + 1 for n in image.shape[-2:])
-        starts = ((int(places[2 * i] * rows), int(places[2 * i + 1] * columns)) for i in range(CANDIDATES))
+        starts = ((int(places[2 * i] * rows), int(places[2 * i + 1] * columns)) for i in range(PLACES))
         crop = max((image[:, top : top + side, left : left + side] for top, left in starts), key=_structure)
-        if grey < GREY_SHARE:
+        if grey < 0.06:
             crop = crop.float().mean(0, keepdim=True).round().byte().expand(3, -1, -1)
         return apply_symmetry(crop, int(turn * 8))
 
@@ -91,7 +91,7 @@ def read_pool(folders: Sequence[Path], extra: Sequence[Path], side: int, run: Ru
         ImageFileError: a file cannot be read; nothing is left out silently.
     """
     entries = find_images([*folders, *extra])
-    with ThreadPoolExecutor(min(READERS, os.cpu_count() or 1)) as readers:
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as readers:
         found = readers.map(lambda entry: _versions(entry.path, side), entries)
         try:
             files = [file for _, file in zip(run.steps("read", len(entries), limited=False), found, strict=False)]

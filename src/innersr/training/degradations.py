@@ -1,12 +1,14 @@
-"""Random degradations for training priors: kernels of many families, noise, crops made small by them.
+"""Random degradations for training priors: kernels of many families, noise, JPEG.
 
-A task depends on the seed, the step and its index in the batch, never on how the batch is shared out.
+A task depends on the seed, the step and its index in the batch, never on how the batch is divided.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 from typing import NamedTuple
 
 import torch
@@ -22,21 +24,63 @@ from innersr.physics.log_covariance import GaussianBlur, blur_of_taps, taps_of_b
 from innersr.physics.pseudoinverse import REACH
 from innersr.physics.resize import cubic
 
-LEAST_VARIANCE, WIDEST = 0.05, 1.5  # HR px^2; and that times the squared scale
-LOUDEST_NOISE = 15 / 255
-SHARES = {"bicubic": 0.22, "blurred bicubic": 0.15, "motion": 0.07, "disk": 0.03}  # the rest: Gaussian, direct
-MISTAKE = 0.3  # largest standard deviation of what estimates miss, of the logarithms of covariances
-WORST_JPEG, BEST_JPEG = 15, 95
-WIDEST_GRAIN, GRAIN_REACH = 1.1, 4  # LR pixels
-PATH = 12  # points on the path of a motion kernel
 SUBSAMPLINGS = ("direct", "bicubic")
 ANCHORS = ("centre", "aligned", "either")
 KERNEL_SIDE = 15  # pixels, of MZSR's kernels
-SCALE_STEP = 0.2  # from one scale of a multi-scale network to the next
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixture:
+    """Distribution of the random degradations that Tailor and the degradation predictor are trained on.
+
+    Shares are probabilities. The values were chosen in docs/experiments.md, "Tailor: training the prior" and "Blind:
+    telling blur and noise".
+
+    Args:
+        bicubic, blurred_bicubic, motion, disk: shares of these kernels; the rest are Gaussians with direct subsampling.
+        least_variance, largest_variance: of Gaussians, in HR px^2, and in the same times the squared scale.
+        least_even_variance: least one of those drawn evenly, HR px^2.
+        log_variance: share of Gaussians whose variances are even in their logarithm.
+        isotropic: share of Gaussians.
+        disturbed: share of Gaussians whose taps are multiplied by 0.75 to 1.25, as DIV2KRK's are.
+        centred, cornered: shares of kernels in the centre of an LR pixel, and on an HR pixel at its corner.
+        first_corner: share of the corners that are the first pixel's, along each axis, as in MZSR's "direct".
+        noisy: share of images with white noise.
+        largest_noise: largest standard deviation of the noise.
+        eight_bits: share of LR images that are quantised.
+        covariance_error: largest standard deviation of the log-covariances that stand for estimates.
+        worst_jpeg, best_jpeg: quality.
+        least_width, width_range: standard deviation of the correlation of coloured noise, in LR pixels.
+    """
+
+    bicubic: float = 0.22
+    blurred_bicubic: float = 0.15
+    motion: float = 0.07
+    disk: float = 0.03
+    least_variance: float = 0.05
+    largest_variance: float = 1.5
+    least_even_variance: float = 0.2
+    log_variance: float = 0.5
+    isotropic: float = 0.4
+    disturbed: float = 0.15
+    centred: float = 0.45
+    cornered: float = 0.45
+    first_corner: float = 0.75
+    noisy: float = 0.25
+    largest_noise: float = 15 / 255
+    eight_bits: float = 0.8
+    covariance_error: float = 0.3
+    worst_jpeg: int = 15
+    best_jpeg: int = 95
+    least_width: float = 0.1
+    width_range: float = 1.1
+
+
+MIXTURE = Mixture()
 
 
 class Task(NamedTuple):
-    """What a network is to learn from, one batch of it."""
+    """A batch of training pairs at one scale, and their degradations."""
 
     lr: Tensor
     """(N, C, h, w) in [0, 1]"""
@@ -50,13 +94,13 @@ class Task(NamedTuple):
 
 
 def hr_side(lr_side: int, scale: int) -> int:
-    """Return how large an HR crop has to be, the kernel's reach around it included."""
+    """Side of an HR crop, including the reach of the kernel around it."""
     return scale * (lr_side + 2 * REACH)
 
 
 def scales_from(least: float, count: int) -> list[float]:
-    """Return so many scales, SCALE_STEP apart."""
-    return [round(least + SCALE_STEP * i, 6) for i in range(count)]
+    """Scales of a multi-scale network, 0.2 apart."""
+    return [round(least + 0.2 * i, 6) for i in range(count)]
 
 
 def random_blur(generator: torch.Generator, scale: float, *, subsampling: str, anchor: str) -> Degradation:
@@ -90,12 +134,12 @@ def random_task(
         crops: (N, C, S, S) in [0, 1], S of `hr_side`.
         scale: HR pixels per LR pixel.
         generators: N of them, see `run.generator_of`.
-        kernel_error: share of the tasks whose taps are not the true ones but an estimate of them.
-        coloured_noise: share of the tasks with noise that is not white, or the same in all colours.
-        jpeg: share of the tasks whose LR image was compressed.
+        kernel_error: share of images whose taps are a simulated estimate instead of the true ones.
+        coloured_noise: share of images with noise that is correlated between pixels or channels.
+        jpeg: share of LR images that are compressed.
 
     Returns:
-        The task; its noise holds whatever the taps do not explain.
+        The task; its noise includes all that the taps do not explain.
     """
     taps = torch.stack([random_taps(scale, generator) for generator in generators]).to(crops)
     noise = torch.tensor([_random_noise(generator) for generator in generators]).to(crops)
@@ -106,7 +150,9 @@ def random_task(
         added = torch.stack([_random_coloured_noise(lr.shape[1:], coloured_noise, g) for g in generators])
         lr = lr + added.to(lr)
         noise = torch.hypot(noise, _deviation(added.to(lr)))
-    rounds = torch.tensor([float(torch.rand((), generator=g)) < 0.8 for g in generators], device=crops.device)
+    rounds = torch.tensor(
+        [float(torch.rand((), generator=g)) < MIXTURE.eight_bits for g in generators], device=crops.device
+    )
     lr = lr.clamp(0, 1)
     lr = torch.where(rounds[:, None, None, None], quantized(lr), lr)
     if kernel_error > 0:
@@ -122,18 +168,18 @@ def random_task(
 
 
 def randomly_compressed(lr: Tensor, share: float, generators: Sequence[torch.Generator]) -> tuple[Tensor, Tensor]:
-    """Return images, some of which went through a JPEG file, and its quality, 0 for the others."""
+    """Images, a share of them JPEG-compressed, and the quality, 0 for the others."""
     images, qualities = [], []
     for image, generator in zip(lr[:, None], generators, strict=True):
         chance, fraction = _uniform(generator), _uniform(generator)
-        quality = round(WORST_JPEG + (BEST_JPEG - WORST_JPEG) * fraction)
+        quality = round(MIXTURE.worst_jpeg + (MIXTURE.best_jpeg - MIXTURE.worst_jpeg) * fraction)
         images.append(compressed(image, quality) if chance < share else image)
         qualities.append(float(quality) if chance < share else 0.0)
     return torch.cat(images), torch.tensor(qualities, device=lr.device)
 
 
 def degrade(hr: Tensor, taps: Tensor, scale: int) -> Tensor:
-    """Return the part of the LR images, (N, C, h, w), that sees nothing beyond the HR images."""
+    """The part of the LR images, (N, C, h, w), that depends on no pixel outside the HR images."""
     count, channels, side = hr.shape[0], hr.shape[1], taps.shape[-1]
     used = (taps.abs() > 1e-6).any(0).nonzero() - side // 2
     reach = min(side // 2, int(used.abs().max()))
@@ -151,7 +197,7 @@ def random_taps(scale: int, generator: torch.Generator) -> Tensor:
     radius = scale * REACH
     axis = torch.arange(-radius, radius + 1, dtype=torch.float32)
     family = _uniform(generator)
-    bounds = [sum(list(SHARES.values())[: i + 1]) for i in range(len(SHARES))]
+    bounds = [*accumulate((MIXTURE.bicubic, MIXTURE.blurred_bicubic, MIXTURE.motion, MIXTURE.disk))]
     aligned = (scale - 1) / 2
     bicubic = cubic((axis - aligned).double() / scale).float()
     if family < bounds[0]:
@@ -164,23 +210,24 @@ def random_taps(scale: int, generator: torch.Generator) -> Tensor:
     if family < bounds[2]:
         return _random_motion(axis, place, scale, generator)
     if family < bounds[3]:
-        size = scale * (0.3 + 0.9 * _uniform(generator))
+        size = scale * (0.3 + 0.9 * _uniform(generator))  # radius in HR pixels
         distance = torch.hypot(axis[:, None] - place[0], axis[None] - place[1])
         return _normalised(torch.sigmoid(4 * (size - distance)))
     taps = _random_gaussian(axis, place, scale, generator)
-    if _uniform(generator) < 0.15:  # as DIV2KRK's kernels are
+    if _uniform(generator) < MIXTURE.disturbed:
         taps = _normalised(taps * (0.75 + 0.5 * torch.rand(taps.shape, generator=generator)))
     return taps
 
 
 def _random_gaussian(axis: Tensor, place: tuple[float, float], scale: int, generator: torch.Generator) -> Tensor:
-    widest = WIDEST * scale**2
+    mixture, widest = MIXTURE, MIXTURE.largest_variance * scale**2
     variances = []
-    is_logarithmic, is_round = _uniform(generator) < 0.5, _uniform(generator) < 0.4
+    is_logarithmic, is_round = _uniform(generator) < mixture.log_variance, _uniform(generator) < mixture.isotropic
     for _ in range(2):
         fraction = _uniform(generator)
-        logarithmic = LEAST_VARIANCE * (widest / LEAST_VARIANCE) ** fraction
-        variances.append(logarithmic if is_logarithmic else 0.2 + (widest - 0.2) * fraction)
+        logarithmic = mixture.least_variance * (widest / mixture.least_variance) ** fraction
+        even = mixture.least_even_variance + (widest - mixture.least_even_variance) * fraction
+        variances.append(logarithmic if is_logarithmic else even)
     if is_round:
         variances[1] = variances[0]
     angle = math.pi * _uniform(generator)
@@ -192,40 +239,42 @@ def _random_gaussian(axis: Tensor, place: tuple[float, float], scale: int, gener
 
 def _random_motion(axis: Tensor, place: tuple[float, float], scale: int, generator: torch.Generator) -> Tensor:
     """Draw the blur of a path that bends at random, at most 4 LR pixels long."""
+    points = 12
     length = scale * (0.5 + 3.5 * _uniform(generator))
-    bends = 0.8 * (torch.rand(PATH, generator=generator) - 0.5)
+    bends = 0.8 * (torch.rand(points, generator=generator) - 0.5)  # radians from one point to the next
     angles = 2 * math.pi * _uniform(generator) + bends.cumsum(0)
-    y, x = (torch.cumsum(f(angles) * length / PATH, 0) for f in (torch.sin, torch.cos))
+    y, x = (torch.cumsum(f(angles) * length / points, 0) for f in (torch.sin, torch.cos))
     rows = torch.exp(-((axis[None] - place[0] - (y - y.mean())[:, None]) ** 2) / 0.7)
     columns = torch.exp(-((axis[None] - place[1] - (x - x.mean())[:, None]) ** 2) / 0.7)
     return _normalised(torch.einsum("pi,pj->ij", rows, columns))
 
 
 def _random_place(generator: torch.Generator, scale: int) -> tuple[float, float]:
-    """Draw where an LR pixel lies: in the middle of its cell, on a pixel at its corner, or anywhere in it.
+    """Draw where an LR pixel lies: in the centre of its cell, on a pixel at its corner, or anywhere in it.
 
     Mostly on the first pixel, as in MZSR's "direct"; a flipped image has it on the last.
     """
     choice, last = _uniform(generator), scale - 1.0
-    if choice < 0.45:
+    if choice < MIXTURE.centred:
         return last / 2, last / 2
     rows, columns = _uniform(generator), _uniform(generator)
-    if choice < 0.9:
-        return last * (rows < 0.25), last * (columns < 0.25)
+    if choice < MIXTURE.centred + MIXTURE.cornered:
+        is_last = 1 - MIXTURE.first_corner
+        return last * (rows < is_last), last * (columns < is_last)
     return last * rows, last * columns
 
 
 def _random_noise(generator: torch.Generator) -> float:
-    is_noisy, fraction = _uniform(generator) < 0.25, _uniform(generator)
-    return LOUDEST_NOISE * fraction**1.5 if is_noisy else 0.0
+    is_noisy, fraction = _uniform(generator) < MIXTURE.noisy, _uniform(generator)
+    return MIXTURE.largest_noise * fraction**1.5 if is_noisy else 0.0
 
 
 def _with_kernel_error(taps: Tensor, scale: int, share: float, generators: Sequence[torch.Generator]) -> Tensor:
-    """Return taps, some of them replaced by those of a blur of about the same covariance, as estimates have it."""
+    """Taps, a share of them replaced by those of a blur with a covariance that is slightly wrong, as estimates are."""
     blur, places = blur_of_taps(taps, scale)
     moves = torch.stack([torch.randn(3, generator=generator) for generator in generators]).to(taps)
     draws = torch.tensor([[_uniform(generator), _uniform(generator)] for generator in generators]).to(taps)
-    guess = GaussianBlur(blur.log + MISTAKE * draws[:, 1:] * moves, blur.is_bicubic)
+    guess = GaussianBlur(blur.log + MIXTURE.covariance_error * draws[:, 1:] * moves, blur.is_bicubic)
     return torch.where((draws[:, 0] < share)[:, None, None], taps_of_blur(guess, scale, places), taps)
 
 
@@ -234,17 +283,17 @@ def _deviation(change: Tensor) -> Tensor:
 
 
 def _random_coloured_noise(size: torch.Size, share: float, generator: torch.Generator) -> Tensor:
-    """Draw coloured_noise, (C, h, w): noise as wide as a pixel or two, more or less alike in all colours; or none."""
-    is_grainy, loudness, width, likeness = (_uniform(generator) for _ in range(4))
+    """Draw coloured noise, (C, h, w), correlated over a pixel or two and between channels; or none."""
+    is_noisy, loudness, width, likeness = (_uniform(generator) for _ in range(4))
     noise = torch.randn(size, generator=generator)
-    if is_grainy >= share:
+    if is_noisy >= share:
         return torch.zeros(size)
     noise = math.sqrt(likeness) * noise[:1] + math.sqrt(1 - likeness) * noise
-    deviation = 0.1 + WIDEST_GRAIN * width
-    taps = gaussian_window(deviation, GRAIN_REACH, dtype=torch.float32)
+    deviation = MIXTURE.least_width + MIXTURE.width_range * width
+    taps = gaussian_window(deviation, 4, dtype=torch.float32)
     taps = (taps / taps.norm())[None, None, :, None]
     noise = F.conv2d(F.conv2d(noise[:, None], taps, padding="same"), taps.mT, padding="same")[:, 0]
-    return LOUDEST_NOISE * loudness**1.5 * noise / noise.std().clamp(min=1e-6)
+    return MIXTURE.largest_noise * loudness**1.5 * noise / noise.std().clamp(min=1e-6)
 
 
 def _normalised(taps: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Optimizers that torch lacks."""
+"""Muon for convolutions; torch.optim.Muon accepts matrices only."""
 
 from __future__ import annotations
 
@@ -7,10 +7,6 @@ from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
-
-NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # pushes singular values to about 1 in few steps
-NEWTON_SCHULZ_STEPS = 5
-LEAST_NORM = 1e-7
 
 
 class Muon(torch.optim.Optimizer):
@@ -61,12 +57,12 @@ def orthogonalised(x: Tensor, dtype: torch.dtype) -> Tensor:
 
     The largest singular value must not be above 1 for the iteration to converge; the Frobenius norm sees to it.
     """
-    a, b, c = NEWTON_SCHULZ
+    a, b, c = 3.4445, -4.7750, 2.0315  # Newton-Schulz: brings singular values to about 1 in 5 steps
     matrix = x.flatten(1).to(dtype)
     is_tall = matrix.shape[0] > matrix.shape[1]
     matrix = matrix.mT if is_tall else matrix  # the smaller Gram matrix
-    matrix = matrix / (matrix.norm() + LEAST_NORM)
-    for _ in range(NEWTON_SCHULZ_STEPS):
+    matrix = matrix / (matrix.norm() + 1e-7)
+    for _ in range(5):
         gram = matrix @ matrix.mT
         matrix = a * matrix + (b * gram + c * gram @ gram) @ matrix
     return (matrix.mT if is_tall else matrix).float().reshape(x.shape)

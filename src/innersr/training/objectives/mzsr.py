@@ -32,11 +32,6 @@ from innersr.training.degradations import ANCHORS, KERNEL_SIDE, SUBSAMPLINGS, ra
 from innersr.training.objective import Loss, ParameterGroup
 from innersr.training.validation import measure
 
-PAIRS = ("external", "recursive")
-EVEN_STEPS = 10_000 / 3  # meta-steps over which a weight of the even ones would fall to 0
-LEAST_WEIGHT = 0.03  # of an even one, that it falls to
-VALIDATED_STEPS = (0, 1, 10)
-
 CASES = {  # that a network is validated on, by (subsampling, anchor)
     ("direct", "centre"): ("g2.0d",),
     ("direct", "aligned"): ("random:0",),
@@ -102,7 +97,7 @@ class MZSRObjective:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, choices in (("subsampling", SUBSAMPLINGS), ("anchor", ANCHORS), ("pairs", PAIRS)):
+        for name, choices in (("subsampling", SUBSAMPLINGS), ("anchor", ANCHORS), ("pairs", ("external", "recursive"))):
             if getattr(self, name) not in choices:
                 raise InputError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
         if not 1 < self.scale < math.inf or not 0 < self.inner_rate < math.inf:
@@ -170,7 +165,7 @@ class MZSRObjective:
 
         return {
             f"{case}, {steps} steps": decibels
-            for steps in VALIDATED_STEPS
+            for steps in (0, 1, 10)
             for case, decibels in measure(partial(upscale, steps), large, cases).items()
         }
 
@@ -213,7 +208,7 @@ def loss_weights(step: int, inner_steps: int) -> tuple[float, ...]:
     They are even at first. All but the last fall, step by step of the meta-training, to 3 % of that.
     """
     # Differs from the reference code: it never tells this rule the step, and the weights stay even.
-    even = max(1 - step / EVEN_STEPS, LEAST_WEIGHT) / inner_steps
+    even = max(1 - 3 * step / 10_000, 0.03) / inner_steps
     return (even,) * (inner_steps - 1) + (1 - (inner_steps - 1) * even,)
 
 

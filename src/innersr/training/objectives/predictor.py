@@ -28,17 +28,36 @@ from innersr.training.crops import CropPool, Crops
 from innersr.training.degradations import degrade, hr_side, random_task, randomly_compressed
 from innersr.training.objective import OPTIMIZERS, Loss, ParameterGroup
 
-GRAIN_SHARE, JPEG_SHARE = 0.2, 0.3
-UNGUESSED = 0.35  # of the tasks see the first guess, the others one near the truth
-WRONGEST = 0.8  # largest standard deviation of the guesses, in logarithms
-NOISE_WEIGHT, JPEG_WEIGHT = 0.5, 0.2
-LEAST_DEVIATION = 0.05
-GUESSES = 3  # that are corrected to validate
-RATIO = 2.0  # of variances, from which on an orientation is measured
+
+@dataclass(frozen=True, kw_only=True)
+class PredictorTraining:
+    """How guesses are drawn and errors weighted; see docs/experiments.md, "Blind: telling blur and noise".
+
+    Args:
+        coloured_noise, jpeg: shares of the images that have it.
+        first_guess: share of the tasks that see the first guess, the others one near the truth.
+        guess_error: largest standard deviation of guesses, in logarithms.
+        wrong_family: share of the guesses of the wrong family, times the error.
+        noise_weight, jpeg_weight, quality_weight: of the losses; the quality's is within JPEG's.
+        least_deviation: added to predicted standard deviations.
+    """
+
+    coloured_noise: float = 0.2
+    jpeg: float = 0.3
+    first_guess: float = 0.35
+    guess_error: float = 0.8
+    wrong_family: float = 0.3
+    noise_weight: float = 0.5
+    jpeg_weight: float = 0.2
+    quality_weight: float = 4.0
+    least_deviation: float = 0.05
+
+
+TRAINING = PredictorTraining()
 
 
 class Truth(NamedTuple):
-    """What a prediction is compared with."""
+    """The true degradations of a batch."""
 
     blur: GaussianBlur
     noise: Tensor
@@ -123,7 +142,7 @@ class PredictorObjective:
                 side = min(self.side, *image.shape[-2:]) // SCALE * SCALE
                 generators = [generator_of(self.seed + 1, index, repeat)]
                 grey, truth = example_of(image[..., :side, :side].to(run.torch_device), generators)
-                prediction = predict_iteratively(network, pad_for_filters(grey), GUESSES)
+                prediction = predict_iteratively(network, pad_for_filters(grey), 3)
                 found = prediction.logs[0, int(truth.blur.is_bicubic)]
                 error = (found - truth.blur.log[0]).tolist()
                 sums["size"].append(abs(error[0]))
@@ -131,30 +150,30 @@ class PredictorObjective:
                 sums["family"].append(float(prediction.blur.is_bicubic[0] != truth.blur.is_bicubic[0]))
                 sums["noise"].append(abs(float(prediction.noise[0] - truth.noise[0])))
                 values = torch.linalg.eigvalsh(covariance_from_log(truth.blur.log[0]))
-                if values[1] > RATIO * values[0] and values[0] > 0:
+                if values[1] > 2 * values[0] and values[0] > 0:
                     turn = math.atan2(found[2], found[1]) - math.atan2(truth.blur.log[0, 2], truth.blur.log[0, 1])
                     sums["degrees"].append(math.degrees(abs(math.remainder(turn, 2 * math.pi))) / 2)
         return {name: round(sum(errors) / max(1, len(errors)), 3) for name, errors in sums.items()}
 
 
 def example_of(sharp: Tensor, generators: Sequence[torch.Generator]) -> tuple[Tensor, Truth]:
-    """Degrade sharp crops, (N, 3, S, S); return the greys of the LR images, (N, 1, h, w), and what was done."""
-    task = random_task(sharp, SCALE, generators, coloured_noise=GRAIN_SHARE)
-    lr, quality = randomly_compressed(task.lr, JPEG_SHARE, generators)
+    """Degrade sharp crops, (N, 3, S, S); return the grey LR images, (N, 1, h, w), and the truth."""
+    task = random_task(sharp, SCALE, generators, coloured_noise=TRAINING.coloured_noise)
+    lr, quality = randomly_compressed(task.lr, TRAINING.jpeg, generators)
     deviation = (lr - degrade(sharp, task.taps, SCALE)).mean(1).square().mean((1, 2)).sqrt()
     blur, _ = blur_of_taps(task.taps)
     return lr.mean(1, keepdim=True), Truth(blur, (255 * deviation + LOUDNESS).log(), quality / 100)
 
 
 def _guesses(truth: GaussianBlur, generators: Sequence[torch.Generator]) -> GaussianBlur:
-    """Draw a guess for each image: the first one, or one near the truth, perhaps of the wrong family."""
+    """Draw a guess for each image: the first guess, or one near the truth, perhaps of the wrong family."""
     first, draws = first_guess(truth.log), [torch.rand(3, generator=g).tolist() for g in generators]
     moves = torch.stack([torch.randn(3, generator=g) for g in generators]).to(truth.log)
-    starts = torch.tensor([d[0] < UNGUESSED for d in draws], device=truth.log.device)
-    wrong = torch.tensor([WRONGEST * d[1] for d in draws], device=truth.log.device)
-    other = torch.tensor([d[2] < 0.3 * d[1] for d in draws], device=truth.log.device)
+    starts = torch.tensor([d[0] < TRAINING.first_guess for d in draws], device=truth.log.device)
+    wrong = torch.tensor([TRAINING.guess_error * d[1] for d in draws], device=truth.log.device)
+    other = torch.tensor([d[2] < TRAINING.wrong_family * d[1] for d in draws], device=truth.log.device)
     near = truth.log + wrong[:, None] * moves
-    near[:, 0].clamp_(-4, 1)
+    near[:, 0].clamp_(-4, 1)  # from nearly no blur to more than any kernel has
     return GaussianBlur(
         torch.where(starts[:, None], first.log, near), torch.where(starts, first.is_bicubic, truth.is_bicubic ^ other)
     )
@@ -165,7 +184,7 @@ def _negative_log_likelihood(prediction: Prediction, truth: Truth) -> Tensor:
     own = truth.blur.is_bicubic.long()
     index = torch.arange(len(own), device=own.device)
     logs = prediction.logs[index, own]
-    size, shape = (prediction.deviations[index, own] + LEAST_DEVIATION).unbind(1)
+    size, shape = (prediction.deviations[index, own] + TRAINING.least_deviation).unbind(1)
     error = logs - truth.blur.log
     blur = 0.5 * (error[:, 0] / size).square() + size.log()
     blur = blur + 0.5 * (error[:, 1:] / shape[:, None]).square().sum(1) + 2 * shape.log()
@@ -173,5 +192,5 @@ def _negative_log_likelihood(prediction: Prediction, truth: Truth) -> Tensor:
     noise = F.smooth_l1_loss(prediction.noise, truth.noise, beta=0.2, reduction="none")
     was_compressed = (truth.quality > 0).float()
     jpeg = F.binary_cross_entropy_with_logits(prediction.jpeg, was_compressed, reduction="none")
-    jpeg = jpeg + 4 * was_compressed * (prediction.quality - truth.quality).abs()
-    return (blur + family + NOISE_WEIGHT * noise + JPEG_WEIGHT * jpeg).mean()
+    jpeg = jpeg + TRAINING.quality_weight * was_compressed * (prediction.quality - truth.quality).abs()
+    return (blur + family + TRAINING.noise_weight * noise + TRAINING.jpeg_weight * jpeg).mean()
