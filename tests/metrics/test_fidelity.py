@@ -1,51 +1,21 @@
+"""PSNR, SSIM and consistency, against scikit-image and SciPy."""
+
 import inspect
 import math
-from importlib import resources
-from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
-from safetensors import safe_open
 from scipy.signal import fftconvolve
-from scipy.stats import wasserstein_distance
 from skimage import color, data
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from helpers.measured import GENERATOR_SEED, as_image, random_image
 from innersr.errors import InputError
 from innersr.metrics.fidelity import METRICS, consistency_psnr, local_mean, psnr, psnr_y, ssim, ssim_y
-from innersr.metrics.grey_levels import luma
-from innersr.metrics.niqe import niqe
-from innersr.metrics.patch_distance import PATCHES, _sample_patches, _wasserstein, patch_distance
 from innersr.physics.resize import resize
 
 EXACT = 1e-9  # float64 throughout; sums of some 1e5 terms in another order differ by less
-GENERATOR_SEED = 7
-
-# calculate_niqe(image, crop_border=0, convert_to="y") of BasicSR 8d56e3a. It gives 5.72957 for its own
-# baboon.png, as do MATLAB R2021a and this project.
-BASICSR_NIQE = {"astronaut": 3.064948, "coffee": 4.115242, "chelsea": 2.625524}
-# Single precision in BasicSR's filters and resampling; flat areas (astronaut) amplify it to 6e-4.
-NIQE_TOLERANCE = 2e-3
-
-
-def photograph(name="astronaut"):
-    """A photograph that ships inside scikit-image's wheel, (1, 3, H, W)."""
-    return as_image(getattr(data, name)())
-
-
-def as_image(levels):
-    """uint8 (H, W) or (H, W, C) to a float image (1, C, H, W)."""
-    levels = np.atleast_3d(levels)
-    return torch.from_numpy(np.ascontiguousarray(levels.transpose(2, 0, 1))[None]).float() / 255
-
-
-def noise_like(x, seed=GENERATOR_SEED):
-    return torch.randn(x.shape, generator=torch.Generator().manual_seed(seed))
-
-
-def random_image(*shape, seed=GENERATOR_SEED):
-    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
 
 
 def degraded_pair():
@@ -78,31 +48,6 @@ def scipy_ssim(a, b):
     c1, c2 = 2.55**2, 7.65**2
     numerator = (2 * mean(a) * mean(b) + c1) * (2 * covariance + c2)
     return (numerator / ((mean(a) ** 2 + mean(b) ** 2 + c1) * (variance_a + variance_b + c2))).mean()
-
-
-def test_luma_is_the_rounded_y_of_rgb2ycbcr():
-    levels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    assert np.array_equal(luma(as_image(levels))[0, 0].numpy(), skimage_luma(levels))
-
-
-def test_luma_spans_the_studio_range():
-    black_and_white = torch.tensor([0.0, 1.0]).expand(1, 3, 1, 2)
-    assert luma(black_and_white).flatten().tolist() == [16, 235]
-
-
-def test_luma_of_a_grey_image_is_its_grey_levels():
-    levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    assert np.array_equal(luma(as_image(levels))[0, 0].numpy(), levels)
-
-
-def test_luma_rounds_halves_up_and_clips_before_weighting():
-    x = torch.tensor([0.5, 1.5, 2.5, -40, 300], dtype=torch.float64).view(1, 1, 1, 5) / 255
-    assert luma(x).flatten().tolist() == [1, 2, 3, 0, 255]
-
-
-def test_luma_of_two_bands_is_refused():
-    with pytest.raises(InputError, match="1 or 3 bands, got 2"):
-        luma(torch.zeros(1, 2, 4, 4))
 
 
 def test_psnr_y_agrees_with_skimage():
@@ -247,148 +192,3 @@ def test_an_input_of_other_bands_or_images_is_refused(shape):
     text = f"the result has the shape 1x3x16x16, the input {'x'.join(map(str, shape))}; give images of the same bands"
     with pytest.raises(InputError, match=text):
         consistency_psnr(torch.zeros(1, 3, 16, 16), torch.zeros(shape), lambda x: resize(x, 0.5))
-
-
-def test_equal_images_have_no_patch_distance():
-    x = photograph()[..., :128, :100]
-    assert patch_distance(x, x.clone()) == 0
-
-
-def test_patch_distance_is_symmetric():
-    a, b = photograph()[..., :128, :100], photograph("coffee")[..., :90, :140]
-    assert patch_distance(a, b) == patch_distance(b, a)
-
-
-def test_patch_distance_repeats_exactly_and_depends_little_on_the_seed():
-    a, b = photograph()[..., :100, :100], photograph("coffee")[..., :100, :100]
-    assert patch_distance(a, b, seed=3) == patch_distance(a, b, seed=3)
-    # 64 directions a scale: the mean of 64 half-normal lengths varies by 0.75 / 8, three deviations are 28%.
-    assert patch_distance(a, b, seed=3) == pytest.approx(patch_distance(a, b, seed=4), rel=0.28)
-
-
-def test_patch_distance_grows_with_noise():
-    clean = photograph()[..., 100:200, 100:200]
-    noise = noise_like(clean)
-    distances = [patch_distance(clean, clean + level / 255 * noise) for level in (0, 2, 4, 8, 16)]
-    assert all(less < more for less, more in pairwise(distances))
-
-
-def test_patch_distance_cares_for_sharpness_more_than_for_place():
-    whole = photograph()
-    crop, moved = whole[..., 100:300, 100:300], whole[..., 108:308, 92:292]
-    blurred = resize(resize(crop, 0.5), 2.0)
-    assert patch_distance(crop, moved) < patch_distance(crop, blurred)
-
-
-def test_patches_of_rearranged_tiles_are_nearly_the_same():
-    tile = random_image(1, 1, 64, 64)
-    rolled = tile.roll((20, 30), dims=(2, 3))
-    other = random_image(1, 1, 64, 64) ** 2
-    assert patch_distance(tile, rolled) < patch_distance(tile, other) / 5
-
-
-def test_brightness_counts_at_the_last_scale_only():
-    x = random_image(1, 1, 48, 48)
-    at_one_scale = patch_distance(x, x + 5 / 255, scales=1, projections=1000)
-    at_three_scales = patch_distance(x, x + 5 / 255, scales=3, projections=1000)
-    # The sum of a direction's entries is nearly standard normal: its mean length over 1000 directions is
-    # known to 2.4%, here within three deviations.
-    assert at_one_scale == pytest.approx(5 * math.sqrt(2 / math.pi), rel=0.072)
-    assert at_three_scales == pytest.approx(at_one_scale / 3, rel=0.1)
-
-
-def test_patch_distance_of_a_batch_is_the_mean_of_its_pairs():
-    a, b = random_image(2, 3, 40, 40, seed=1), random_image(2, 3, 50, 44, seed=2) ** 2
-    each = [patch_distance(a[i : i + 1], b[i : i + 1]) for i in range(2)]
-    assert patch_distance(a, b) == pytest.approx(sum(each) / 2, rel=1e-5)  # float32
-
-
-def test_line_distance_is_that_of_scipy():
-    a, b = random_image(3, 500, seed=1), 2 * random_image(3, 500, seed=2) - 0.3
-    expected = [wasserstein_distance(p, q) for p, q in zip(a.numpy(), b.numpy(), strict=True)]
-    assert _wasserstein(a, b).tolist() == pytest.approx(expected, rel=1e-5)  # float32
-
-
-def test_line_distance_of_different_counts_interpolates_quantiles():
-    a, b = random_image(1, 400, seed=1), random_image(1, 700, seed=2).square()
-    # Interpolation moves a sample by less than the gap to the next one, which is about 1/400 here.
-    assert float(_wasserstein(a, b)) == pytest.approx(wasserstein_distance(a[0], b[0]), abs=1 / 400)
-
-
-def test_all_patches_are_taken_while_they_are_few():
-    image = torch.arange(30.0).view(1, 5, 6)
-    patches = _sample_patches(image, 2, random_image(PATCHES))
-    assert patches.shape == (4, 4 * 5)
-    assert patches[:, 7].tolist() == [8, 9, 14, 15]
-
-
-def test_many_patches_are_thinned_evenly():
-    image = torch.arange(100.0 * 100).view(1, 100, 100)
-    places = _sample_patches(image, 1, random_image(50))[0]
-    # One of each run of 200 places.
-    assert (places // 200).tolist() == list(range(50))
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "settings", "message"),
-    [
-        (torch.zeros(1, 3, 40, 40), torch.zeros(1, 1, 40, 40), {}, "as many images and bands"),
-        (torch.zeros(1, 3, 40, 24), torch.zeros(1, 3, 40, 40), {}, "side of 24 pixels.*fewer scales"),
-        (torch.zeros(1, 3, 40, 40), torch.zeros(1, 3, 40, 40), {"projections": 0}, "at least 1"),
-    ],
-)
-def test_images_without_common_patches_are_refused(a, b, settings, message):
-    with pytest.raises(InputError, match=message):
-        patch_distance(a, b, **settings)
-
-
-@pytest.mark.parametrize("name", BASICSR_NIQE)
-def test_niqe_is_that_of_basicsr(name):
-    assert niqe(photograph(name)) == pytest.approx(BASICSR_NIQE[name], rel=NIQE_TOLERANCE)
-
-
-def test_niqe_of_a_synthetic_grey_image_is_that_of_basicsr():
-    steps = np.random.default_rng(0).standard_normal((300, 400))
-    surface = steps.cumsum(axis=0).cumsum(axis=1)
-    levels = np.round(255 * (surface - surface.min()) / np.ptp(surface)).astype(np.uint8)
-    assert niqe(as_image(levels)) == pytest.approx(7.578693, rel=NIQE_TOLERANCE)
-
-
-def test_niqe_passes_over_flat_blocks_as_basicsr_does():
-    levels = data.coffee().copy()
-    levels[:, :200] = 200
-    assert niqe(as_image(levels)) == pytest.approx(7.690262, rel=NIQE_TOLERANCE)
-
-
-def test_niqe_finds_noise_and_blur_unnatural():
-    x = photograph("chelsea")
-    assert niqe(x + 0.1 * noise_like(x)) > niqe(x) + 1
-    assert niqe(resize(resize(x, 0.25), 4.0, size=(300, 451))) > niqe(x) + 1
-
-
-def test_niqe_of_a_batch_is_the_mean_of_its_images():
-    x = photograph("coffee")
-    pair = torch.cat([x[..., :192, :192], x[..., 200:392, 200:392]])
-    assert niqe(pair) == pytest.approx((niqe(pair[:1]) + niqe(pair[1:])) / 2, abs=EXACT)
-
-
-def test_niqe_of_less_than_two_blocks_is_refused():
-    with pytest.raises(InputError, match="two blocks of 96x96 pixels, the image has 191x191; use a larger"):
-        niqe(random_image(1, 3, 191, 191))
-
-
-def test_niqe_of_a_flat_image_is_refused():
-    with pytest.raises(InputError, match="nearly flat"):
-        niqe(torch.full((1, 3, 192, 192), 0.3))
-
-
-def test_the_niqe_model_says_where_it_comes_from():
-    path = resources.files("innersr.metrics") / "niqe.safetensors"
-    with safe_open(str(path), framework="pt") as model:
-        assert "Apache-2.0" in model.metadata()["licence"]
-        assert model.metadata()["source"].startswith("https://github.com/XPixelGroup/BasicSR")
-        covariance = model.get_tensor("covariance")
-    assert covariance.shape == (36, 36)
-    # A covariance: symmetric to the last bits, with positive eigenvalues.
-    assert torch.allclose(covariance, covariance.mT, rtol=1e-12)
-    assert float(torch.linalg.eigvalsh(covariance).min()) > 0
