@@ -576,5 +576,5 @@ def test_endings_may_stand_in_any_order_and_noise_comes_before_the_jpeg(folder):
 
 
 def test_a_jpeg_of_two_bands_is_refused():
-    with pytest.raises(InputError, match=r"a JPEG has one or three bands, got 2; leave \+jpeg out"):
+    with pytest.raises(InputError, match=r"a JPEG has one or three channels, got 2; leave \+jpeg out"):
         compressed(torch.rand(1, 2, 8, 8), 60)

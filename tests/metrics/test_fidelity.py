@@ -63,7 +63,7 @@ def test_ssim_y_agrees_with_independent_implementations(reference):
     assert ssim_y(as_image(sr), as_image(hr), 3) == pytest.approx(expected, abs=EXACT)
 
 
-def test_psnr_and_ssim_of_all_bands_agree_with_skimage():
+def test_psnr_and_ssim_of_all_channels_agree_with_skimage():
     sr, hr = degraded_pair()
     expected_ssim = np.mean([skimage_ssim(sr[..., c].astype(float), hr[..., c].astype(float)) for c in range(3)])
     assert psnr(as_image(sr), as_image(hr)) == pytest.approx(peak_signal_noise_ratio(hr, sr), abs=EXACT)
@@ -188,7 +188,9 @@ def test_consistency_shrinks_one_band_at_a_time_and_measures_all_together():
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 8, 8), (2, 3, 8, 8)])
-def test_an_input_of_other_bands_or_images_is_refused(shape):
-    text = f"the result has the shape 1x3x16x16, the input {'x'.join(map(str, shape))}; give images of the same bands"
+def test_an_input_of_other_channels_or_images_is_refused(shape):
+    text = (
+        f"the result has the shape 1x3x16x16, the input {'x'.join(map(str, shape))}; give images of the same channels"
+    )
     with pytest.raises(InputError, match=text):
         consistency_psnr(torch.zeros(1, 3, 16, 16), torch.zeros(shape), lambda x: resize(x, 0.5))

@@ -35,6 +35,6 @@ def test_luma_rounds_halves_up_and_clips_before_weighting():
     assert luma(x).flatten().tolist() == [1, 2, 3, 0, 255]
 
 
-def test_luma_of_two_bands_is_refused():
-    with pytest.raises(InputError, match="1 or 3 bands, got 2"):
+def test_luma_of_two_channels_is_refused():
+    with pytest.raises(InputError, match="1 or 3 channels, got 2"):
         luma(torch.zeros(1, 2, 4, 4))

@@ -98,7 +98,7 @@ def test_many_patches_are_thinned_evenly():
 @pytest.mark.parametrize(
     ("a", "b", "settings", "message"),
     [
-        (torch.zeros(1, 3, 40, 40), torch.zeros(1, 1, 40, 40), {}, "as many images and bands"),
+        (torch.zeros(1, 3, 40, 40), torch.zeros(1, 1, 40, 40), {}, "as many images and channels"),
         (torch.zeros(1, 3, 40, 24), torch.zeros(1, 3, 40, 40), {}, "side of 24 pixels.*fewer scales"),
         (torch.zeros(1, 3, 40, 40), torch.zeros(1, 3, 40, 40), {"projections": 0}, "at least 1"),
     ],

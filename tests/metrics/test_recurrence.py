@@ -102,7 +102,7 @@ def test_what_does_not_stand_out_from_the_noise_is_no_detail():
 
 
 @pytest.mark.parametrize("bands", [2, 3, 5])
-def test_bands_that_agree_are_as_one(bands):
+def test_equal_channels_count_as_one(bands):
     grey = facade(96)
     alike = recurrence_of(grey.expand(1, bands, -1, -1))
     assert alike.score == pytest.approx(recurrence_of(grey).score, abs=0.01)  # the sums of the bands are rounded
@@ -154,6 +154,6 @@ def test_the_higher_the_score_the_more_steps():
         (torch.zeros(1, 3, 20, 20), float("nan"), "0 or more, got nan"),
     ],
 )
-def test_what_is_no_image_or_no_noise_is_refused(image, noise, text):
+def test_invalid_images_and_noise_are_refused(image, noise, text):
     with pytest.raises(InputError, match=text):
         recurrence_of(image, noise)

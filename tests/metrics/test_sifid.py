@@ -136,7 +136,7 @@ def test_gaussian_of_features_is_numpys():
     assert np.allclose(covariance, np.cov(x.double().flatten(1).numpy()), atol=1e-12)
 
 
-def test_grey_is_three_equal_bands():
+def test_grey_is_three_equal_channels():
     grey, other = image(2, channels=1), image(3)
     assert sifid(grey, other, stem()) == sifid(grey.expand(-1, 3, -1, -1), other, stem())
 
@@ -156,8 +156,8 @@ def test_one_real_image_is_compared_with_every_fake():
 @pytest.mark.parametrize(
     ("fake", "real", "layer", "message"),
     [
-        (image(1, channels=4), image(2), "before-first-pool", "1 or 3 bands, got 4"),
-        (image(1), image(2, channels=2), "before-first-pool", "1 or 3 bands, got 2"),
+        (image(1, channels=4), image(2), "before-first-pool", "1 or 3 channels, got 4"),
+        (image(1), image(2, channels=2), "before-first-pool", "1 or 3 channels, got 2"),
         (image(1), image(2), "pool3", "one of before-second-pool, before-first-pool, got 'pool3'"),
         (image(1, sides=(22, 40)), image(2), "before-second-pool", "23x23 pixels at least, got 40x22"),
         (image(1, sides=(9, 8)), image(2), "before-first-pool", "9x9 pixels at least, got 8x9"),

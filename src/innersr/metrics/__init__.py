@@ -1,1 +1,1 @@
-"""How good a result is: one measure per file."""
+"""Measures of quality, one per file."""

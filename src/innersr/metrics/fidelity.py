@@ -93,7 +93,7 @@ def consistency_psnr(sr: Tensor, lr: Tensor, degrade: Callable[[Tensor], Tensor]
     """
     if sr.shape[:-2] != lr.shape[:-2]:
         raise InputError(
-            f"the result has the shape {_shape(sr)}, the input {_shape(lr)}; give images of the same bands"
+            f"the result has the shape {_shape(sr)}, the input {_shape(lr)}; give images of the same channels"
         )
     squares = torch.zeros(len(sr), dtype=torch.float64)
     for large, small in zip(sr.split(1, dim=1), lr.split(1, dim=1), strict=True):

@@ -11,20 +11,20 @@ PEAK = 255.0  # of 8-bit grey levels
 
 
 def luma(x: Tensor) -> Tensor:
-    """Return the brightness that the field compares: (N, 1, H, W), whole grey levels 0..255 in float64.
+    """Luma as the field compares it: (N, 1, H, W), whole grey levels 0..255 in float64.
 
     Colour: Y of ITU-R BT.601 in studio range, as MATLAB's rgb2ycbcr makes it of uint8. The image is rounded
     to 8 bits, Y = 16 + (65.481 R + 128.553 G + 24.966 B) / 255 is between 16 and 235, and rounded too.
     Grey: the grey values themselves, 0..255, as the field has it.
 
     Raises:
-        InputError: x has neither 1 nor 3 bands.
+        InputError: x has neither 1 nor 3 channels.
     """
     levels = to_grey_levels(x)
     if levels.shape[1] == 1:
         return levels
     if levels.shape[1] != 3:
-        raise InputError(f"luma needs 1 or 3 bands, got {levels.shape[1]}; choose bands with x[:, [i, j, k]]")
+        raise InputError(f"luma needs 1 or 3 channels, got {levels.shape[1]}; choose channels with x[:, [i, j, k]]")
     weights = torch.tensor([65481, 128553, 24966], dtype=levels.dtype).view(1, 3, 1, 1)
     # Whole numbers until the division: halves come out exact and round up on every machine.
     return ((levels * weights).sum(dim=1, keepdim=True) / 255_000 + 16.5).floor()
@@ -36,12 +36,12 @@ def linear_luma(x: Tensor) -> Tensor:
 
 
 def quantized(x: Tensor) -> Tensor:
-    """Return an image as an 8-bit file would hold it, in float32."""
+    """Round an image to 8 bits, in float32."""
     return ((x * 255).round() / 255).float()
 
 
 def to_grey_levels(x: Tensor) -> Tensor:
-    """Return `x` rounded to whole grey levels 0..255, halves up as MATLAB does, in float64 on the CPU."""
+    """Round `x` to whole grey levels 0..255, halves up as MATLAB does, in float64 on the CPU."""
     check_image(x)
     return (_for_measuring(x) * PEAK + 0.5).floor().clamp(0, PEAK)
 

@@ -42,7 +42,7 @@ def patch_distance(
     check_image(b)
     if a.shape[:2] != b.shape[:2]:
         raise InputError(
-            f"patch distance needs as many images and bands on both sides, got {_shape(a)} and {_shape(b)}"
+            f"patch distance needs as many images and channels on both sides, got {_shape(a)} and {_shape(b)}"
         )
     if min(patch, scales, projections) < 1:
         raise InputError(f"patch, scales and projections must be at least 1, got {patch}, {scales} and {projections}")

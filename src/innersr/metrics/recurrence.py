@@ -96,7 +96,7 @@ class Pair:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Recurrence:
-    """How much of an image recurs in its own smaller copies."""
+    """Recurrence of an image in its own smaller copies."""
 
     map: Tensor
     """(H, W) in [0, 1]: how well the detail around each pixel is explained, from 0 (no better than by chance, or no

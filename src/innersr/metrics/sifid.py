@@ -96,7 +96,7 @@ def sifid(fake: Tensor, real: Tensor, weights: InceptionStem, layer: str = DEFAU
         layer: "before-second-pool", 192 features, or "before-first-pool", 64: what the official code computes.
 
     Raises:
-        InputError: an unknown layer, other than 1 or 3 bands, too small an image, or images that do not pair up.
+        InputError: an unknown layer, other than 1 or 3 channels, too small an image, or images that do not pair up.
     """
     if layer not in LAYERS:
         raise InputError(f"the layer of a SIFID is one of {', '.join(LAYERS)}, got {layer!r}")
@@ -191,7 +191,7 @@ def _remedy(path: Path) -> str:
 def _check(image: Tensor, least: int, layer: str) -> None:
     check_image(image)
     if image.shape[1] not in (1, 3):
-        raise InputError(f"SIFID needs 1 or 3 bands, got {image.shape[1]}; choose bands with x[:, [i, j, k]]")
+        raise InputError(f"SIFID needs 1 or 3 channels, got {image.shape[1]}; choose channels with x[:, [i, j, k]]")
     if min(image.shape[-2:]) < least:
         height, width = image.shape[-2:]
         raise InputError(

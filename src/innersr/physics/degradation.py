@@ -40,7 +40,7 @@ TRANSPOSED_WRAPS = {"": "", "x": "y", "y": "x", "xy": "xy"}
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Degradation:
-    """How an HR image became the LR image.
+    """Degradation of an HR image to an LR image: blur, subsampling, noise.
 
     Args:
         scale: HR pixels per LR pixel, above 1; one number or (vertical, horizontal). Any real number.

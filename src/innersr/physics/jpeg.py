@@ -23,7 +23,7 @@ def compressed(image: Tensor, quality: int) -> Tensor:
         InputError: other channels.
     """
     if image.shape[1] not in (1, 3):
-        raise InputError(f"a JPEG has one or three bands, got {image.shape[1]}; leave +jpeg out")
+        raise InputError(f"a JPEG has one or three channels, got {image.shape[1]}; leave +jpeg out")
     levels = (image[0] * 255).round().byte().permute(1, 2, 0).cpu().contiguous().numpy()
     file = pyvips.Image.new_from_array(levels).jpegsave_buffer(Q=quality)
     pixels: np.ndarray[Any, Any] = pyvips.Image.new_from_buffer(file, "").numpy()
