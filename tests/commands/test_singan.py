@@ -314,8 +314,8 @@ def test_the_same_seed_gives_the_same_samples():
         (["--scale", "1x2", "--start-scale", "2"], (2 * WIDTH, HEIGHT)),
     ],
 )
-def test_samples_have_the_size_that_is_asked_for(correction, size):
-    (record,) = records("sample", "model", "-o", "a.png", *correction)
+def test_samples_have_the_size_that_is_asked_for(asked, size):
+    (record,) = records("sample", "model", "-o", "a.png", *asked)
     assert size_of("a.png") == tuple(record["size"]) == size
 
 

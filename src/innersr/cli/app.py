@@ -58,12 +58,12 @@ def common(
         raise typer.Exit
 
 
-@app.command(epilog=examples("innersr doctor"))
-def doctor() -> None:
+@app.command("doctor", epilog=examples("innersr doctor"))
+def doctor_command() -> None:
     """Say the versions, devices and image formats of this installation."""
     with reporting() as reporter:
         from importlib.metadata import version as version_of
 
-        from innersr.commands import doctor as doctor_command
+        from innersr.commands.doctor import doctor
 
-        doctor_command.doctor(reporter, version_of("innersr"))
+        doctor(reporter, version_of("innersr"))

@@ -25,6 +25,7 @@ bench_app = typer.Typer()  # of one command, which cli.app adds
 
 
 @bench_app.command(
+    "bench",
     cls=GroupedCommand,
     epilog=examples(
         "innersr bench set5 --methods bicubic,tailor,zssr:preset=best --out rows.jsonl",
@@ -32,7 +33,7 @@ bench_app = typer.Typer()  # of one command, which cli.app adds
         "innersr bench set14 --degradations random:0,bicubic+noise10+jpeg60 --given true,auto,gaussian:2.0",
     ),
 )
-def bench(  # noqa: PLR0913 (a command's options are its parameters)
+def bench_command(  # noqa: PLR0913 (a command's options are its parameters)
     folders: Annotated[list[Path], typer.Argument(metavar="DIR", help="Folders of sharp images.", show_default=False)],
     methods: Annotated[
         str, typer.Option(help="name or name:field=value;field=value, separated by commas.")
@@ -69,7 +70,7 @@ def bench(  # noqa: PLR0913 (a command's options are its parameters)
     """Measure methods on images that are shrunk and upscaled again."""
     with reporting(as_json=False, quiet=quiet, verbose=verbose) as reporter:
         from innersr.benchmark.runner import Plan
-        from innersr.commands import bench as bench_command
+        from innersr.commands.bench import bench
         from innersr.physics.geometry import parse_scale
 
         plan = Plan(
@@ -81,7 +82,7 @@ def bench(  # noqa: PLR0913 (a command's options are its parameters)
             limit=limit,
             pictures=pictures,
         )
-        bench_command.bench(plan, run_with_tiles(device, precision, seed, time_limit, tile), out, reporter)
+        bench(plan, run_with_tiles(device, precision, seed, time_limit, tile), out, reporter)
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ inspect_app = typer.Typer()  # of one command, so that `cli` takes it for a comm
     cls=GroupedCommand,
     epilog=examples("innersr inspect photo.jpg", "innersr inspect photo.jpg -o recurrence.png"),
 )
-def inspect(
+def inspect_command(
     source: Annotated[Path, typer.Argument(metavar="IN", help="An image file.", show_default=False)],
     output: Annotated[
         Path | None,

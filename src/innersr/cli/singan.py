@@ -75,6 +75,7 @@ Wrap = Annotated[
 
 
 @singan_app.command(
+    "train",
     cls=GroupedCommand,
     epilog=examples(
         "innersr singan train balloons.png -o balloons",
@@ -82,7 +83,7 @@ Wrap = Annotated[
         "innersr singan train balloons.png -o paper --preset paper --set iterations=500 --resume",
     ),
 )
-def train(  # noqa: PLR0913 (a command's options are its parameters)
+def train_command(  # noqa: PLR0913 (a command's options are its parameters)
     inputs: Annotated[
         list[Path], typer.Argument(metavar="IN", help="Image file; several are one subject.", show_default=False)
     ],
@@ -155,6 +156,7 @@ def train(  # noqa: PLR0913 (a command's options are its parameters)
 
 
 @singan_app.command(
+    "sample",
     cls=GroupedCommand,
     epilog=examples(
         "innersr singan sample balloons -o samples/ -n 20 --sheet samples.png",
@@ -163,7 +165,7 @@ def train(  # noqa: PLR0913 (a command's options are its parameters)
         "innersr singan sample photo.jpg -o quick.png",
     ),
 )
-def sample(  # noqa: PLR0913 (a command's options are its parameters)
+def sample_command(  # noqa: PLR0913 (a command's options are its parameters)
     model: Annotated[
         Path,
         typer.Argument(
@@ -219,13 +221,14 @@ def sample(  # noqa: PLR0913 (a command's options are its parameters)
 
 
 @singan_app.command(
+    "animate",
     cls=GroupedCommand,
     epilog=examples(
         "innersr singan animate lightning -o lightning.gif",
         "innersr singan animate balloons -o wide.mp4 --size 400x188 --start-scale 1 --frames 200 --fps 25",
     ),
 )
-def animate(  # noqa: PLR0913 (a command's options are its parameters)
+def animate_command(  # noqa: PLR0913 (a command's options are its parameters)
     model: Model,
     output: Annotated[
         Path,
@@ -278,6 +281,7 @@ def animate(  # noqa: PLR0913 (a command's options are its parameters)
 
 
 @singan_app.command(
+    "score",
     cls=GroupedCommand,
     epilog=examples(
         "innersr singan score balloons -n 20",
@@ -285,7 +289,7 @@ def animate(  # noqa: PLR0913 (a command's options are its parameters)
         "innersr singan score --real balloons.png other.png --inception inception.safetensors",
     ),
 )
-def score(  # noqa: PLR0913 (a command's options are its parameters)
+def score_command(  # noqa: PLR0913 (a command's options are its parameters)
     names: Annotated[
         list[Path],
         typer.Argument(
@@ -333,8 +337,8 @@ def score(  # noqa: PLR0913 (a command's options are its parameters)
         score_samples(request, reporter)
 
 
-@singan_app.command(cls=GroupedCommand, epilog=examples("innersr singan report balloons -o report.png"))
-def report(
+@singan_app.command("report", cls=GroupedCommand, epilog=examples("innersr singan report balloons -o report.png"))
+def report_command(
     model: Model,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Image file.", rich_help_panel=INPUT)],
     overwrite: Overwrite = False,

@@ -48,6 +48,7 @@ Mask = Annotated[Path, typer.Argument(metavar="MASK", help="White where it was c
 
 
 @refine_app.command(
+    "paint",
     cls=GroupedCommand,
     epilog=examples(
         "innersr singan paint cows blots.png -o sheet.png --all-scales",
@@ -55,7 +56,7 @@ Mask = Annotated[Path, typer.Argument(metavar="MASK", help="White where it was c
         "innersr singan paint cows blots.png -o cows/ -n 4 --colours 5",
     ),
 )
-def paint(  # noqa: PLR0913 (a command's options are its parameters)
+def paint_command(  # noqa: PLR0913 (a command's options are its parameters)
     model: Model,
     painting: Annotated[
         Path, typer.Argument(metavar="PAINTING", help="Blots in the picture's colours.", show_default=False)
@@ -100,13 +101,14 @@ def paint(  # noqa: PLR0913 (a command's options are its parameters)
 
 
 @refine_app.command(
+    "edit",
     cls=GroupedCommand,
     epilog=examples(
         "innersr singan edit stone edited.png mask.png -o sheet.png --all-scales",
         "innersr singan edit stone edited.png mask.png -o stone.png --start-scale 4",
     ),
 )
-def edit(  # noqa: PLR0913 (a command's options are its parameters)
+def edit_command(  # noqa: PLR0913 (a command's options are its parameters)
     model: Model,
     edited: Annotated[
         Path,
@@ -143,13 +145,14 @@ def edit(  # noqa: PLR0913 (a command's options are its parameters)
 
 
 @refine_app.command(
+    "harmonize",
     cls=GroupedCommand,
     epilog=examples(
         "innersr singan harmonize scream composite.png mask.png -o sheet.png --all-scales",
         "innersr singan harmonize scream composite.png mask.png -o scream.png --start-scale 5 --fine-tune 300",
     ),
 )
-def harmonize(  # noqa: PLR0913 (a command's options are its parameters)
+def harmonize_command(  # noqa: PLR0913 (a command's options are its parameters)
     model: Model,
     composite: Annotated[
         Path, typer.Argument(metavar="COMPOSITE", help="The picture, with an object on it.", show_default=False)

@@ -29,6 +29,7 @@ upscale_app = typer.Typer()  # of one command, which cli.app adds
 
 
 @upscale_app.command(
+    "upscale",
     cls=GroupedCommand,
     epilog=examples(
         "innersr upscale photo.jpg -o large.png -s 3",
@@ -38,7 +39,7 @@ upscale_app = typer.Typer()  # of one command, which cli.app adds
         "innersr upscale a.png --size 1920x --kernel gaussian:2.0 --compare look.png",
     ),
 )
-def upscale(  # noqa: PLR0913 (a command's options are its parameters)
+def upscale_command(  # noqa: PLR0913 (a command's options are its parameters)
     inputs: Annotated[list[Path], typer.Argument(metavar="IN", help="Image files.", show_default=False)],
     output: Annotated[
         str | None,
