@@ -98,16 +98,16 @@ class PredictorObjective:
 
     @property
     def unit(self) -> str:
-        """Of what `validate` returns."""
+        """Unit of the figures of `validate`."""
         return ""
 
     @property
     def side(self) -> int:
-        """Side in pixels of the crops that it asks for."""
+        """Side in pixels of the crops it needs."""
         return hr_side(self.crop, SCALE)
 
     def network(self) -> DegradationPredictor:
-        """Return the network with its initial weights."""
+        """A new network, its weights drawn from the seed."""
         generator = torch.Generator().manual_seed(self.seed)
         return DegradationPredictor(width=self.width, hidden=self.hidden, generator=generator)
 

@@ -24,9 +24,6 @@ from innersr.training.degradations import ANCHORS, KERNEL_SIDE, SUBSAMPLINGS, ra
 from innersr.training.objective import ERRORS, OPTIMIZERS, Loss, ParameterGroup, reconstruction_loss
 from innersr.training.validation import measure
 
-DEGRADATIONS = ("bicubic", "g2.0d")  # that it is validated on; it learns the first
-BLURS = {"direct": ("g2.0d", "ganid"), "bicubic": ("bicubic", "g1.3b")}  # and with `blur`, by subsampling
-
 
 @dataclass(frozen=True, kw_only=True)
 class SupervisedObjective:
@@ -94,22 +91,22 @@ class SupervisedObjective:
 
     @property
     def unit(self) -> str:
-        """Of what `validate` returns."""
+        """Unit of the figures of `validate`."""
         return "dB"
 
     @property
     def side(self) -> int:
-        """Side in pixels of the largest crop that it asks for."""
+        """Side in pixels of the largest crop it needs."""
         return self.crop
 
     def network(self) -> DetailStack:
-        """Return the network with its initial weights."""
+        """A new network, its weights drawn from the seed."""
         factors = (round(self.scale), round(self.scale)) if self.subpixel else (1, 1)
         generator = torch.Generator().manual_seed(self.seed)
         return DetailStack(3, factors=factors, width=self.width, depth=self.depth, bias=True, generator=generator)
 
     def parameter_groups(self, network: DetailStack) -> list[ParameterGroup]:
-        """Return the weights between hidden layers, and the rest."""
+        """The weights between hidden layers, and the rest."""
         hidden_names = {f"convolutions.{i}.weight" for i in range(1, self.depth - 1)}
         hidden = [parameter for name, parameter in network.named_parameters() if name in hidden_names]
         rest = [parameter for name, parameter in network.named_parameters() if name not in hidden_names]
@@ -133,13 +130,15 @@ class SupervisedObjective:
         return Loss(loss * (len(hr) / self.batch))
 
     def validate(self, network: DetailStack, images: Sequence[Tensor], run: Run) -> dict[str, float]:
-        """Return PSNR-Y in dB by degradation and scale."""
+        """PSNR-Y in dB by degradation and scale."""
         quiet = replace(run, report=None)
 
         def upscale(lr: Tensor, degradation: Degradation) -> Tensor:
             return super_resolve(network, lr.to(run.torch_device), degradation, quiet, ensemble=False)
 
-        names = BLURS[self.subsampling] if self.blur else DEGRADATIONS
+        names = ["bicubic", "g2.0d"]  # the second was not trained for
+        if self.blur:
+            names = ["g2.0d", "ganid"] if self.subsampling == "direct" else ["bicubic", "g1.3b"]
         return measure(upscale, images, [(name, round(s)) for s in self._scales if is_whole(s) for name in names])
 
     def _pairs(self, hr: Tensor, generators: Sequence[torch.Generator]) -> tuple[Tensor, Tensor]:

@@ -21,7 +21,6 @@ from innersr.training.degradations import Task, hr_side, random_task
 from innersr.training.objective import ERRORS, OPTIMIZERS, Loss, ParameterGroup, reconstruction_loss
 from innersr.training.validation import Case, measure
 
-BORDER = 2  # HR pixels that the loss leaves out: the network sees zeros beyond the edge
 FILM_SHARE = 0.03  # of the learning rate; at the full rate FiLM runs away before the layers have learnt anything
 LEAST_CROP = RADIUS + 1  # LR pixels; reflection does not reach farther
 
@@ -41,9 +40,9 @@ class TailorObjective:
         crop: side of a crop at x2, in LR pixels.
         small_crop: the same at x3 and x4, whose HR crops are larger.
         x2, x3, x4: how often each scale comes, in proportion.
-        kernel_error: share of the tasks that are told an estimate of the kernel, and as noise how far it is off.
-        coloured_noise: share of the tasks with noise that is not white, or the same in all colours.
-        jpeg: share of the tasks whose LR image was compressed, the error of which is told as noise.
+        kernel_error: share of the crops whose given kernel is an estimate, its error given as noise.
+        coloured_noise: share of the crops with noise that is correlated between pixels or channels.
+        jpeg: share of the LR crops that are compressed, the error given as noise.
         optimizer: of the weights between the hidden layers, "muon" or "adam".
         error: what is made small, of the colours and of the luma, see `reconstruction_loss`.
         seed: of the initial weights and of every draw.
@@ -85,22 +84,22 @@ class TailorObjective:
 
     @property
     def unit(self) -> str:
-        """Of what `validate` returns."""
+        """Unit of the figures of `validate`."""
         return "dB"
 
     @property
     def side(self) -> int:
-        """Side in pixels of the largest crop that it asks for."""
+        """Side in pixels of the largest crop it needs."""
         used = [scale for scale, share in zip(SCALES, self._shares, strict=True) if share > 0]
         return max(hr_side(self._lr_side(scale), scale) for scale in used)
 
     def network(self) -> TailoredStack:
-        """Return the network with its initial weights."""
+        """A new network, its weights drawn from the seed."""
         generator = torch.Generator().manual_seed(self.seed)
         return TailoredStack(width=self.width, depth=self.depth, hidden=self.hidden, generator=generator)
 
     def parameter_groups(self, network: TailoredStack) -> list[ParameterGroup]:
-        """Return what learns by Muon, what slowly, and the rest."""
+        """The weights for Muon, the conditioning layers at a low rate, and the rest."""
         groups: dict[str, list[nn.Parameter]] = {"hidden": [], "film": [], "rest": []}
         for name, parameter in network.named_parameters():
             is_film = name.startswith(("told.", "film."))
@@ -129,12 +128,12 @@ class TailorObjective:
         with run.autocast():
             lacking = network(seen, task.scale, conditions)
         error = F.pixel_shuffle(seen[:, network.channels :] + lacking.float(), task.scale) - task.hr
-        error = error[..., BORDER:-BORDER, BORDER:-BORDER]
+        error = error[..., 2:-2, 2:-2]  # the network sees zeros beyond the edge
         loss = reconstruction_loss(error, self.error) + reconstruction_loss(linear_luma(error), self.error)
         return Loss(loss * (len(sharp) / self.batch))
 
     def validate(self, network: TailoredStack, images: Sequence[Tensor], run: Run) -> dict[str, float]:
-        """Return PSNR-Y in dB by degradation and scale, of those scales that it learns."""
+        """PSNR-Y in dB by degradation and scale, for the scales that are trained."""
         quiet = replace(run, report=None)
         cases = [(name, scale) for name, scale in CASES if dict(zip(SCALES, self._shares, strict=True))[scale] > 0]
 
@@ -144,7 +143,7 @@ class TailorObjective:
         return measure(upscale, images, cases)
 
     def scale(self, step: int) -> int:
-        """Return the scale of all tasks of a step."""
+        """Scale of all tasks of a step."""
         place = float(torch.rand((), generator=generator_of(self.seed, step, -1))) * sum(self._shares)
         for scale, share in zip(SCALES, self._shares, strict=True):
             if place < share:
@@ -161,7 +160,7 @@ class TailorObjective:
 
 
 def _seen(task: Task) -> Tensor:
-    """Return the LR images beside their operators' own solutions, (N, C + C * s * s, h, w)."""
+    """LR images beside their regularised pseudo-inverse solutions, (N, C + C * s * s, h, w)."""
     around = F.pad(task.lr, (RADIUS,) * 4, mode="reflect")
     filters = inverse_filters(task.taps, task.scale, task.noise)
     return torch.cat([task.lr, apply_filters(around, filters)], dim=1)
