@@ -26,7 +26,7 @@ from innersr.commands.singan import train as singan_train_commands
 from innersr.images.io import read
 from innersr.metrics.sifid import STEM
 from innersr.networks.checkpoints import load_checkpoint
-from innersr.singan.folder.files import load_folder
+from innersr.singan.folder.reading import load_folder
 from innersr.singan.learn import make_settings
 from innersr.singan.settings import SINGAN_PRESETS, SinGAN, described
 from innersr.singan.training.scale import ScaleLearner

@@ -11,11 +11,13 @@ import torch
 
 from helpers.singan import RUN, picture, tiny
 from innersr.errors import Cancelled, InnersrError, InputError
+from innersr.networks.checkpoints import load_checkpoint, save_checkpoint
 from innersr.singan import fit as fitting
 from innersr.singan.fit import Callbacks, fit
-from innersr.singan.folder import files
-from innersr.singan.folder.files import ModelFolder, load_folder, load_model
+from innersr.singan.folder import reading
 from innersr.singan.folder.log import read_lines
+from innersr.singan.folder.reading import load_folder, load_model
+from innersr.singan.folder.writing import ModelFolder
 from innersr.singan.settings import FIELD
 from innersr.singan.training import crop_size as crops
 from innersr.singan.training import scale as learning
@@ -74,12 +76,14 @@ def kill_after(count):
 
 def logged(path):
     """Return the log without the times."""
-    return [{name: value for name, value in line.items() if name != "seconds"} for line in read_lines(path / files.LOG)]
+    return [
+        {name: value for name, value in line.items() if name != "seconds"} for line in read_lines(path / reading.LOG)
+    ]
 
 
 def assert_same_bytes(path, straight):
     assert sorted(file.name for file in path.iterdir()) == ["model.safetensors", "settings.json", "training.jsonl"]
-    for name in (files.MODEL, files.SETTINGS):
+    for name in (reading.MODEL, reading.SETTINGS):
         assert (path / name).read_bytes() == (straight / name).read_bytes()
 
 
@@ -207,7 +211,7 @@ def test_losses_that_are_no_numbers_end_the_training(tmp_path):
 
     with pytest.raises(InnersrError, match="no longer numbers at iteration 2 of scale 0; train anew with a smaller"):
         learn(tmp_path / "model", callbacks=Callbacks(iteration=spoil))
-    assert files.load_state(tmp_path / "model", load_folder(tmp_path / "model")).iteration == 0
+    assert reading.load_state(tmp_path / "model", load_folder(tmp_path / "model")).iteration == 0
 
 
 # Who is told what
@@ -217,7 +221,7 @@ def test_the_log_has_the_mean_losses_of_every_scale(tmp_path):
     seen = []
     callbacks = Callbacks(iteration=lambda _, losses: seen.append([float(loss) for loss in losses]))
     learn(tmp_path / "model", callbacks=callbacks)
-    lines = read_lines(tmp_path / "model" / files.LOG)
+    lines = read_lines(tmp_path / "model" / reading.LOG)
     assert [(line["scale"], line["iteration"]) for line in lines] == [(s, it) for s in range(3) for it in (2, 4, 5)]
     for line, first, count in zip(lines, [0, 2, 4, 5, 7, 9, 10, 12, 14], [2, 2, 1] * 3, strict=True):
         means = torch.tensor(seen[first : first + count]).mean(dim=0)
@@ -229,7 +233,7 @@ def test_the_log_has_the_mean_losses_of_every_scale(tmp_path):
 def test_lines_of_iterations_that_were_lost_are_dropped(tmp_path):
     path = tmp_path / "model"
     learn(path, should_stop=stop_after(8))
-    with (path / files.LOG).open("a") as file:
+    with (path / reading.LOG).open("a") as file:
         lost = [{"scale": 1, "iteration": 4}, {"scale": 2, "iteration": 1}]
         file.write("".join(json.dumps(line) + "\n" for line in lost) + '{"scale": 1, "iter')
     learn(path, resume=True, should_stop=stop_after(1))
@@ -239,11 +243,11 @@ def test_lines_of_iterations_that_were_lost_are_dropped(tmp_path):
 def test_seconds_go_on_where_a_training_is_resumed(tmp_path):
     path = tmp_path / "model"
     learn(path, QUICK, should_stop=stop_after(4))
-    state = path / files.STATE
-    loaded = files.load_checkpoint(state)
-    files.save_checkpoint(state, loaded.tensors, {**loaded.header, "seconds": 5000.0})
+    state = path / reading.STATE
+    loaded = load_checkpoint(state)
+    save_checkpoint(state, loaded.tensors, {**loaded.header, "seconds": 5000.0})
     learn(path, QUICK, resume=True)
-    assert read_lines(path / files.LOG)[-1]["seconds"] > 5000
+    assert read_lines(path / reading.LOG)[-1]["seconds"] > 5000
 
 
 def test_progress_names_the_scale_and_its_loss(tmp_path):

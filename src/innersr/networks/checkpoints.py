@@ -4,7 +4,7 @@ A checkpoint is one .safetensors file. Its metadata has one key, "innersr", whos
 
     {"format": 1, "kind": "prior", "network": {"name": ..., "arguments": {...}}, "provenance": {...}}
     {"format": 1, "kind": "training", "step": ..., "seconds": ..., "settings": {...}}
-    {"format": 1, "kind": "picture", ...}, see `singan/folder/files.py`
+    {"format": 1, "kind": "picture", ...}, see `singan/folder/reading.py`
 
 Reading runs no code that a file names: networks come from a table, see `blueprints`.
 """

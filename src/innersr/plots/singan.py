@@ -13,7 +13,7 @@ from torch import Tensor
 from innersr.metrics.grey_levels import PEAK
 from innersr.plots.sheets import TEXT, Cell, Pixels, draw_sheet, fitted, grid, picture_cell, plot_cell, text_cell
 from innersr.run import Run
-from innersr.singan.folder.files import SavedModel
+from innersr.singan.folder.reading import SavedModel
 from innersr.singan.model import PictureModel, reconstruction_at
 from innersr.singan.pictures import PictureSource, visible
 from innersr.singan.pyramid import Size, pictures_of

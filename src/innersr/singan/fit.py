@@ -13,10 +13,11 @@ from torch import Tensor
 
 from innersr.errors import InnersrError, InputError
 from innersr.run import Run
-from innersr.singan.folder import files
-from innersr.singan.folder.files import ModelFolder, SavedModel, SavedState
+from innersr.singan.folder import reading, writing
 from innersr.singan.folder.log import add_line
+from innersr.singan.folder.reading import SavedModel, SavedState
 from innersr.singan.folder.record import Record, record_of
+from innersr.singan.folder.writing import ModelFolder
 from innersr.singan.model import PictureModel
 from innersr.singan.pyramid import pictures_of, scale_count, sizes_of
 from innersr.singan.settings import SinGAN
@@ -94,7 +95,7 @@ def fit(
         record = _with_affordable_crops(record, run, callbacks)
         model = replace(model, settings=record.settings)
         if target is not None:
-            digest = files.begin(target, record, model.pictures)
+            digest = writing.begin(target, record, model.pictures)
     recorder = _Recorder(
         None if target is None else target.path, digest, model.pictures, state.seconds if state else 0.0
     )
@@ -166,20 +167,20 @@ class _Recorder:
     def restore(self, learner: ScaleLearner, state: SavedState) -> None:
         """Bring a learner to a state that was saved in the folder."""
         if self._path is not None:
-            files.restore(learner, state, self._path)
+            reading.restore(learner, state, self._path)
 
     def save_state(self, learner: ScaleLearner) -> None:
         """Write all that a training needs to go on from here."""
         self._means(learner)
         if self._path is not None:
-            files.save_state(self._path, self._digest, learner, self._seconds())
+            writing.save_state(self._path, self._digest, learner, self._seconds())
 
     def save_model(self, model: PictureModel) -> None:
         """Write the scales that are finished."""
         if self._path is not None:
-            files.save_model(self._path, self._digest, model, self._finest)
+            writing.save_model(self._path, self._digest, model, self._finest)
             if model.is_complete:
-                files.end(self._path)
+                writing.end(self._path)
 
     def _write_line(self, learner: ScaleLearner) -> None:
         critic, reconstruction = self._means(learner)
@@ -187,7 +188,7 @@ class _Recorder:
         if self._path is not None:
             line = {"scale": learner.index, "iteration": learner.iteration, "critic": critic}
             line |= {"reconstruction": reconstruction, "seconds": round(self._seconds(), 2)}
-            add_line(self._path / files.LOG, line)
+            add_line(self._path / reading.LOG, line)
 
     def _means(self, learner: ScaleLearner) -> list[float]:
         means = [float(total) / self._count for total in self._sums]
@@ -224,7 +225,7 @@ def _resumed(
 ) -> tuple[SavedModel, SavedState | None]:
     if target is None or target.overwrite:
         raise InputError("resuming needs the folder that the training was begun in, and does not overwrite it")
-    saved, state = files.resume(target.path, wanted, run.torch_device)
+    saved, state = writing.resume(target.path, wanted, run.torch_device)
     there = saved.record
     if (there.device, there.versions) != (wanted.device, wanted.versions):
         was, now = (", ".join([r.device, *map(" ".join, r.versions.items())]) for r in (there, wanted))

@@ -13,7 +13,8 @@ from innersr.images.io import read
 from innersr.run import Run
 from innersr.settings import values_of
 from innersr.singan.fit import fit
-from innersr.singan.folder.files import ModelFolder, load_model
+from innersr.singan.folder.reading import load_model
+from innersr.singan.folder.writing import ModelFolder
 from innersr.singan.model import PictureModel
 from innersr.singan.pictures import source_of, to_picture
 from innersr.singan.settings import SINGAN_PRESETS, SinGAN

@@ -17,8 +17,9 @@ from innersr.errors import CheckpointError, InnersrError, InputError
 from innersr.networks.checkpoints import load_checkpoint, save_checkpoint
 from innersr.singan.fit import fit
 from innersr.singan.folder import log as journal
-from innersr.singan.folder.files import LOG, MODEL, SETTINGS, STATE, ModelFolder, load_folder, load_model, resume
+from innersr.singan.folder.reading import LOG, MODEL, SETTINGS, STATE, load_folder, load_model
 from innersr.singan.folder.record import MAX_CHANNELS, Record, parse_record, picture_digest
+from innersr.singan.folder.writing import ModelFolder, resume
 from innersr.singan.pictures import PictureSource
 from innersr.singan.training import scale as learning
 

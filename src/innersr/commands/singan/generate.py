@@ -36,8 +36,8 @@ from innersr.plots.sheets import Panel
 from innersr.plots.singan import report_sheet
 from innersr.run import Run
 from innersr.singan.animation import animate
-from innersr.singan.folder.files import LOG, load_folder
 from innersr.singan.folder.log import read_lines
+from innersr.singan.folder.reading import LOG, load_folder
 from innersr.singan.learn import make_settings
 from innersr.singan.model import PictureModel
 from innersr.singan.patch_model import PatchModel, patch_model

@@ -28,7 +28,7 @@ from innersr.errors import InputError
 from innersr.physics.resize import resize
 from innersr.plots.sheets import Panel
 from innersr.run import Run
-from innersr.singan.folder.files import SavedModel
+from innersr.singan.folder.reading import SavedModel
 from innersr.singan.manipulation import (
     EDIT_SHARE,
     HARMONIZE_SHARE,

@@ -20,7 +20,7 @@ from innersr.images.image import Image
 from innersr.images.io import PIXEL_LIMIT, check_writable, read, save
 from innersr.plots.sheets import Panel, contact_sheet
 from innersr.run import Run
-from innersr.singan.folder.files import SavedModel, load_folder
+from innersr.singan.folder.reading import SavedModel, load_folder
 from innersr.singan.pictures import PictureSource, from_picture
 from innersr.singan.pyramid import Size
 

@@ -18,8 +18,9 @@ from innersr.plots.sheets import to_pixels
 from innersr.plots.singan import report_sheet
 from innersr.run import Run
 from innersr.singan.fit import Callbacks, fit, untrained_model
-from innersr.singan.folder.files import LOG, ModelFolder, load_folder
 from innersr.singan.folder.log import read_lines
+from innersr.singan.folder.reading import LOG, load_folder
+from innersr.singan.folder.writing import ModelFolder
 from innersr.singan.learn import make_settings
 from innersr.singan.model import PictureModel, reconstruction_at
 from innersr.singan.pictures import PictureSource, source_of, to_picture, visible

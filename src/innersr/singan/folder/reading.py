@@ -1,10 +1,10 @@
-"""A model folder on disk: what was learnt of a picture, and while it is learnt what a killed training goes on from.
+"""Reading a model folder: what was learnt of a picture, and the state that an interrupted training goes on from.
 
-    settings.json          what was learnt, and how, see `records.Record`; for people, too
+    settings.json          what was learnt, and how, see `record.Record`; for people, too
     model.safetensors      the scales that are finished, in float32, so that samples of a loaded model have the very
                            same bytes; the pictures at the last scale
     training.safetensors   the scale that is being learnt; gone when the model is complete
-    training.jsonl         the log, see `journal`
+    training.jsonl         the log, see `log`
 
 Every file appears whole or not at all. The two .safetensors name the settings.json that they belong to.
 """
@@ -12,9 +12,7 @@ Every file appears whole or not at all. The two .safetensors name the settings.j
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,41 +20,19 @@ import torch
 from torch import Tensor
 
 from innersr.errors import CheckpointError, InputError
-from innersr.images.codecs import reason_of
 from innersr.networks.checkpoints import (
     Checkpoint,
     check_tensors,
     load_checkpoint,
     read_whole,
-    save_checkpoint,
-    write_whole,
 )
-from innersr.singan.folder.log import cut_lines
-from innersr.singan.folder.record import REMEDY, Record, differences, parse_record
+from innersr.singan.folder.record import REMEDY, Record, parse_record
 from innersr.singan.model import PictureModel, Scale
 from innersr.singan.networks import ConvStack
-from innersr.singan.pictures import PictureSource
 from innersr.singan.training.scale import ScaleLearner
 
 SETTINGS, MODEL, STATE, LOG = "settings.json", "model.safetensors", "training.safetensors", "training.jsonl"
-FILES = (SETTINGS, MODEL, STATE, LOG)  # in the order in which they are removed; where the first is, the model is, too
-REMNANT = re.compile(r"\.(settings|model|training)\.\d+\.(json|jsonl|safetensors)")  # what a kill left half-written
 CPU = torch.device("cpu")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelFolder:
-    """Where a model is to be kept.
-
-    Args:
-        path: of the folder; made if there is none, but not the folders above it.
-        source: how images are made of the pictures, kept for later; see `records.record_of` for None.
-        overwrite: whether a model that is there may be replaced.
-    """
-
-    path: Path
-    source: PictureSource | None = None
-    overwrite: bool = False
 
 
 class SavedModel(NamedTuple):
@@ -135,71 +111,9 @@ def read_record(path: Path) -> tuple[Record, str]:
         CheckpointError: there is none, or it is damaged.
     """
     file = path / SETTINGS
-    if not _is_begun(path):
+    if not is_begun(path):
         raise CheckpointError(f"{path}: holds no model (no {SETTINGS}); give a folder that a SinGAN was trained into")
     return parse_record(read_whole(file), str(file))
-
-
-def begin(folder: ModelFolder, record: Record, pictures: Sequence[Tensor]) -> str:
-    """Make a folder, or make it ready, for a new model; return the digest of its settings.json.
-
-    Args:
-        folder: that it is to be.
-        record: what its settings.json says.
-        pictures: at the last scale, (1, C, H, W) in [-1, 1].
-
-    Raises:
-        InputError: it holds a model that is not to be overwritten, or other files; or it cannot be made.
-        CheckpointError: it cannot be written.
-    """
-    path, data = folder.path, record.as_text().encode()
-    _, digest = parse_record(data, str(path / SETTINGS))
-    if _is_begun(path) and not folder.overwrite:
-        differing = differences(read_record(path)[0], record)
-        if differing:
-            remedy = "give another folder, or replace it with --overwrite"
-            raise InputError(f"{path}: holds a model {', '.join(differing)}; {remedy}")
-        raise InputError(f"{path}: holds this model already; --resume goes on with it, --overwrite begins anew")
-    _make_room(folder)
-    model = PictureModel(settings=record.settings, sizes=record.sizes, channels=record.channels, seed=record.seed)
-    save_model(path, digest, model, pictures)
-    write_whole(path / SETTINGS, data)
-    return digest
-
-
-def save_model(path: Path, digest: str, model: PictureModel, pictures: Sequence[Tensor]) -> None:
-    """Write the scales that are finished.
-
-    Args:
-        path: of the folder.
-        digest: of its settings.json.
-        model: with these scales.
-        pictures: at the last scale, (1, C, H, W) in [-1, 1].
-
-    Raises:
-        CheckpointError: they cannot be written.
-    """
-    tensors = {f"pictures.{k}": picture for k, picture in enumerate(pictures)}
-    for number, scale in enumerate(model.scales):
-        tensors |= _named(number, scale)
-    amplitudes = [scale.amplitude for scale in model.scales]
-    save_checkpoint(path / MODEL, tensors, {"kind": "picture", "record": digest, "amplitudes": amplitudes})
-
-
-def save_state(path: Path, digest: str, learner: ScaleLearner, seconds: float) -> None:
-    """Write all that a training needs to go on in the midst of a scale.
-
-    Raises:
-        CheckpointError: it cannot be written.
-    """
-    header = {
-        "kind": "training",
-        "record": digest,
-        "scale": learner.index,
-        "iteration": learner.iteration,
-        "seconds": seconds,
-    }
-    save_checkpoint(path / STATE, learner.tensors(), header)
 
 
 def load_state(path: Path, saved: SavedModel) -> SavedState | None:
@@ -230,35 +144,6 @@ def load_state(path: Path, saved: SavedModel) -> SavedState | None:
     raise CheckpointError(f"{file}: is damaged (scale {scale}, iteration {iteration}); {REMEDY}")
 
 
-def resume(path: Path, wanted: Record, device: torch.device) -> tuple[SavedModel, SavedState | None]:
-    """Return what a training goes on from: the finished scales, and the state of the next, None to begin it anew.
-
-    Args:
-        path: of the folder, whose log is cut to what is kept.
-        wanted: what is to be learnt.
-        device: where.
-
-    Raises:
-        InputError: the folder holds no training, or one of another picture or with other settings.
-        CheckpointError: it is damaged, or cannot be written.
-    """
-    if not _is_begun(path):
-        raise InputError(f"{path}: there is no training to resume; leave out --resume to begin")
-    differing = differences(read_record(path)[0], wanted)
-    if differing:
-        remedy = "go on with that, or begin anew with --overwrite"
-        raise InputError(f"{path}: holds a model {', '.join(differing)}; {remedy}")
-    saved = load_folder(path, device)
-    _remove_remnants(path)
-    if saved.model.is_complete:
-        end(path)
-        return saved, None
-    state = load_state(path, saved)
-    scale, iteration = (state.scale, state.iteration) if state else (0, 0)
-    cut_lines(path / LOG, scale, iteration)
-    return saved._replace(model=replace(saved.model, scales=saved.model.scales[:scale])), state
-
-
 def restore(learner: ScaleLearner, state: SavedState, path: Path) -> None:
     """Bring a learner of the state's scale to that state.
 
@@ -278,36 +163,11 @@ def restore(learner: ScaleLearner, state: SavedState, path: Path) -> None:
     learner.restore(state.tensors, state.iteration)
 
 
-def end(path: Path) -> None:
-    """Remove what a complete model has no use for."""
-    _remove(path, [STATE])
-
-
-def _is_begun(path: Path) -> bool:
+def is_begun(path: Path) -> bool:
+    """Whether a folder has a settings.json, the sign of a model."""
     with contextlib.suppress(OSError, ValueError):  # no such path can be
         return (path / SETTINGS).exists()
     return False
-
-
-def _make_room(folder: ModelFolder) -> None:
-    """Make the folder if there is none, and remove a model that it holds, but no file that is not a model's."""
-    path = folder.path
-    try:
-        path.mkdir(exist_ok=True)
-        names = {file.name for file in path.iterdir()}
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be a model folder ({reason_of(error)}); check the path") from error
-    foreign = [name for name in sorted(names) if name not in FILES and not REMNANT.fullmatch(name)]
-    if foreign:
-        try:
-            read_record(path)  # whose folder it is, whatever lies in it besides
-        except CheckpointError as error:
-            remedy = "a model needs a folder of its own, give a new one"
-            raise InputError(f"{path}: holds other files ({foreign[0]}) and no model; {remedy}") from error
-    if not names.isdisjoint(FILES) and not folder.overwrite:
-        raise InputError(f"{path}: holds a part of a model; give another folder, or replace it with --overwrite")
-    _remove(path, FILES)
-    _remove_remnants(path)
 
 
 def _check_belongs(loaded: Checkpoint, digest: str, file: Path) -> None:
@@ -334,7 +194,7 @@ def _take_scales(
         own = {name: tensors.pop(name) for name in list(tensors) if name.startswith(f"scales.{number}.")}
         widths = record.settings.widths_at(number)
         stack = ConvStack(record.channels, record.channels, widths, norm=True, generator=torch.Generator())
-        layers = _named(number, Scale(stack.folded(), amplitude))
+        layers = named_tensors(number, Scale(stack.folded(), amplitude))
         check_tensors(own, layers)
         # Copying keeps the memory layout that training gives: another one is rounded differently.
         values = [layer.copy_(own[name]).to(device) for name, layer in layers.items()]
@@ -342,22 +202,10 @@ def _take_scales(
     return tuple(scales)
 
 
-def _named(number: int, scale: Scale) -> dict[str, Tensor]:
-    """Return the tensors of a scale by their names, weight and bias in turn."""
+def named_tensors(number: int, scale: Scale) -> dict[str, Tensor]:
+    """The tensors of a scale by their names, weight and bias in turn."""
     return {
         f"scales.{number}.{layer}.{kind}": tensor
         for layer, pair in enumerate(scale.layers)
         for kind, tensor in zip(("weight", "bias"), pair, strict=True)
     }
-
-
-def _remove_remnants(path: Path) -> None:
-    _remove(path, [file.name for file in path.iterdir() if REMNANT.fullmatch(file.name)])
-
-
-def _remove(path: Path, names: Sequence[str]) -> None:
-    for name in names:
-        try:
-            (path / name).unlink(missing_ok=True)
-        except OSError as error:
-            raise CheckpointError(f"{path / name}: cannot be removed ({error.strerror}); remove it yourself") from error
