@@ -101,6 +101,9 @@ def resize(
     return _resample(x, rows, columns)
 
 
+imresize = resize  # the public name, after MATLAB's function
+
+
 def resize_adjoint(
     y: Tensor,
     size: tuple[int, int],
