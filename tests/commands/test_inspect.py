@@ -52,7 +52,7 @@ def test_it_says_the_score_in_words_the_steps_and_what_happened():
     lines = inspected("facade.png").stdout.splitlines()
     assert lines[0] == "facade.png  96x96"
     assert lines[1].startswith("  recurrence 0.") and lines[1].endswith("learning from it should pay")
-    assert lines[2].endswith("Auto learns 120 of 120 steps")
+    assert lines[2].endswith("`innersr upscale` would take 120 of 120 steps")
     assert lines[3] == "  blur: none beyond shrinking, noise 2.0/255, confidence high"
 
 

@@ -30,6 +30,10 @@ Device = Annotated[
 Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16.", rich_help_panel=PERFORMANCE)]
 Seed = Annotated[int, typer.Option(help="Same seed, same bytes.", rich_help_panel=PERFORMANCE)]
 
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="CPU threads; torch's choice if not given.", rich_help_panel=PERFORMANCE)
+]
+
 TimeLimit = Annotated[
     float | None, typer.Option(help="Seconds of learning for each image.", rich_help_panel=PERFORMANCE)
 ]

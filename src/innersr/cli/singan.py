@@ -10,7 +10,6 @@ import typer
 from innersr.cli.options import (
     INPUT,
     LEARNING,
-    PERFORMANCE,
     RESULT,
     Count,
     Device,
@@ -22,6 +21,7 @@ from innersr.cli.options import (
     Precision,
     Quiet,
     Seed,
+    Threads,
     Verbose,
     examples,
     reporting,
@@ -41,10 +41,6 @@ singan_app = typer.Typer(
 )
 
 singan_app.add_typer(refine_app)
-
-Threads = Annotated[
-    int | None, typer.Option(min=1, help="CPU threads; torch's choice if not given.", rich_help_panel=PERFORMANCE)
-]
 
 ChanceFrom = Annotated[
     int,

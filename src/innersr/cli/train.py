@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from innersr.cli.options import (
-    PERFORMANCE,
     Device,
     GroupedCommand,
     Json,
     Precision,
     Quiet,
+    Threads,
     Verbose,
     examples,
     reporting,
@@ -84,10 +84,6 @@ Initial = Annotated[
 
 Seed = Annotated[int, typer.Option(min=0, help="Same seed, same bytes.", rich_help_panel=LEARNING)]
 
-Threads = Annotated[
-    int | None, typer.Option(min=1, help="CPU threads; torch's choice if not given.", rich_help_panel=PERFORMANCE)
-]
-
 CheckpointEvery = Annotated[
     int, typer.Option(min=1, help="Steps between two saved states; at most five minutes.", rich_help_panel=OUTPUT)
 ]
@@ -105,7 +101,7 @@ COMMANDS = {
     "supervised": "Train on bicubic pairs, as MZSR begins.",
     "mzsr": "Train MZSR: weights that adapt in a few steps.",
     "tailor": "Train Tailor: one network that is told the kernel.",
-    "predictor": "Train what tells the kernel and the noise of an image.",
+    "predictor": "Train the blind estimator of kernel and noise.",
 }
 
 EXAMPLES = {

@@ -59,7 +59,7 @@ def inspect_file(request: InspectRequest, reporter: Reporter) -> None:
     steps = steps_for(found.score, all_steps)
     lines = [
         f"recurrence {found.score:.2f}: {verdict(found)}",
-        f"detail in {100 * found.detail:.0f} % of the image; Auto learns {steps} of {all_steps} steps",
+        f"detail in {100 * found.detail:.0f} % of the image; `innersr upscale` would take {steps} of {all_steps} steps",
         estimate.summary,
     ]
     if request.output is not None:
