@@ -241,7 +241,7 @@ def _with_affordable_crops(record: Record, run: Run, callbacks: Callbacks) -> Re
 
 
 def inherits(settings: SinGAN, index: int) -> bool:
-    """Tell whether a scale begins with the weights of the one below."""
+    """Whether a scale begins with the weights of the next coarser one."""
     return settings.inherit and index > 0 and settings.widths_at(index) == settings.widths_at(index - 1)
 
 

@@ -55,7 +55,7 @@ def paint(
     palette: Tensor | None = None,
     count: int = 1,
 ) -> Tensor:
-    """Return what the model makes of a painting (Shaham 2019, sec. 4, "Paint-to-Image").
+    """Turn a painting into pictures of the subject (Shaham 2019, sec. 4, "Paint-to-Image").
 
     Args:
         model: complete.
@@ -85,7 +85,7 @@ def quantized_paint(
     colours: int = 5,
     count: int = 1,
 ) -> Tensor:
-    """Return what the model makes of a painting once its scale has learnt to refine pictures in few colours.
+    """Turn a painting into pictures by a scale that has learnt to refine pictures in few colours.
 
     To make several paintings of one training, use `fit_to_palette` and `paint`.
 
@@ -151,7 +151,7 @@ def harmonize(
 
 
 def contact_sheet_scales(model: PictureModel, make: Callable[[int], Made], run: Run) -> list[tuple[int, Made]]:
-    """Return what `make` makes at every scale that a picture may be put in at, with the scale, to pick one by eye.
+    """Apply `make` at every scale that a picture may be put in at; return each scale and result, to pick one by eye.
 
     Args:
         model: complete.

@@ -56,7 +56,7 @@ def soft_mask(
 
 
 def dilated(marked: Tensor, radius: int) -> Tensor:
-    """Return which pixels of (..., H, W) truth values have a marked one at most `radius` away (Euclidean, exact)."""
+    """Dilate (..., H, W) truth values by a disk of `radius` pixels (Euclidean, exact)."""
     height = marked.shape[-2]
     distance = _distance_along_rows(marked)
     result = marked.clone()
@@ -68,7 +68,7 @@ def dilated(marked: Tensor, radius: int) -> Tensor:
 
 
 def _distance_along_rows(marked: Tensor) -> Tensor:
-    """Return how far the nearest marked pixel of the same row is, whole numbers; beyond any radius if there is none."""
+    """Distance to the nearest marked pixel of the same row, whole numbers; beyond any radius if there is none."""
     width = marked.shape[-1]
     columns = torch.arange(width, device=marked.device).expand(marked.shape)
     nowhere = 2**31

@@ -123,7 +123,7 @@ class PictureModel:
 
     @torch.no_grad()
     def reconstruct(self, *, picture: int = 0, scales: int | None = None) -> Tensor:
-        """Return what the model makes of a picture's own code, by the first `scales` scales or all of them.
+        """Reconstruct a picture from its own code, by the first `scales` scales or all of them.
 
         What some of them make has the size of the next scale, as that sees it.
         """
@@ -140,7 +140,7 @@ class PictureModel:
 
     @torch.no_grad()
     def inject(self, picture: Tensor, scale: int, *, run: Run | None = None, wrap: str = "", index: int = 0) -> Tensor:
-        """Return what the generators from a scale on make of a picture (Shaham 2019, sec. 4).
+        """Refine a picture with the generators from a scale on (Shaham 2019, sec. 4).
 
         Args:
             picture: (1, C, H, W) in [-1, 1], of any size; the result has that size.
@@ -176,7 +176,7 @@ class PictureModel:
         last_size: Size | None = None,
         change: Change | None = None,
     ) -> Tensor:
-        """Return what scales start to stop - 1 make of noise and the picture from below.
+        """Run scales start to stop - 1 on noise and a coarse picture.
 
         Args:
             noise: of every scale.
@@ -243,7 +243,7 @@ def advance(
     *,
     border: Callable[[Tensor, tuple[bool, bool]], Tensor] = padded,
 ) -> Tensor:
-    """Return what one scale makes of the picture from below, (N, C, H, W), and its noise; strip by strip.
+    """Refine a coarse picture, (N, C, H, W), by one scale and its noise; strip by strip.
 
     Args:
         scale: whose generator is applied.
@@ -267,7 +267,7 @@ def white_noise(generator: torch.Generator, scale: int, channels: int, size: Siz
 
 
 def wraps_of(wrap: str) -> tuple[bool, bool]:
-    """Return which axes wrap, (vertical, horizontal).
+    """The axes that wrap, (vertical, horizontal).
 
     Raises:
         InputError: not "", "x", "y" or "xy".

@@ -74,7 +74,7 @@ class ConvStack(nn.Module):
 
 
 def add_residual(stack: ConvStack, x: Tensor, coarse: Tensor) -> Tensor:
-    """Return what a generator makes of a picture: the picture and what it lacks (Shaham 2019, eq. 5).
+    """Apply a generator: the coarse picture plus the predicted residual (Shaham 2019, eq. 5).
 
     Args:
         stack: the generator.
@@ -85,7 +85,7 @@ def add_residual(stack: ConvStack, x: Tensor, coarse: Tensor) -> Tensor:
 
 
 def run_layers(layers: FoldedLayers, x: Tensor, coarse: Tensor) -> Tensor:
-    """Return what the generator that was folded into these layers makes of a picture, see `add_residual`."""
+    """Apply a folded generator, see `add_residual`."""
     x = x.contiguous(memory_format=torch.channels_last)
     for weight, bias in layers[:-1]:
         x = F.leaky_relu_(F.conv2d(x, weight, bias), SLOPE)

@@ -66,7 +66,7 @@ def _pixels(picture: Tensor) -> Tensor:
 
 
 def _nearest(pixels: Tensor, palette: Tensor) -> Tensor:
-    """Return which colour is nearest to every pixel, the first of equals."""
+    """Index of the nearest colour of every pixel, the first of equals."""
     nearest = torch.zeros(len(pixels), dtype=torch.long, device=pixels.device)
     least = _squared_distance(pixels, palette[0])
     for index, colour in enumerate(palette[1:], start=1):

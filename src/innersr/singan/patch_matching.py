@@ -179,7 +179,7 @@ def _with_adjoint(
 
 
 def _to_quantiles(line: Tensor, goal: Tensor) -> Tensor:
-    """Return what is to be added to each of (P, n) for its rows to have the quantiles of those of (P, m)."""
+    """The correction of (P, n) that gives its rows the quantiles of those of (P, m)."""
     if line.device.type == "cpu":  # where numpy sorts several times as fast
         order = torch.from_numpy(np.argsort(line.numpy(), axis=1))
         ranked = torch.from_numpy(np.sort(goal.numpy(), axis=1))

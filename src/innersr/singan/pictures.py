@@ -58,7 +58,7 @@ class PictureSource:
 
 
 def source_of(images: Sequence[Image]) -> PictureSource:
-    """Return how images of one subject become pictures, the same way for all.
+    """The common conversion of images of one subject into pictures.
 
     Colours of integer images, and of float images between 0 and 1, keep their range; other float images are
     stretched band by band to their lowest and highest visible value.

@@ -17,7 +17,7 @@ Size = tuple[int, int]
 
 
 def scale_count(size: Size, settings: SinGAN) -> int:
-    """Return how many scales a picture of a size has by the published rule."""
+    """Number of scales of a picture by the published rule."""
     if settings.scales:
         return settings.scales
     step = math.log(settings.ratio)
@@ -74,7 +74,7 @@ def low_passed_at(
 
 
 def passes_for(scale: float) -> int:
-    """Return how often the last generator is applied to enlarge by `scale` (Shaham 2019, sec. 4)."""
+    """Number of passes of the last generator that enlarge by `scale` (Shaham 2019, sec. 4)."""
     return max(1, round(3 * math.log2(scale)))
 
 
@@ -93,7 +93,7 @@ def for_upscaling(settings: SinGAN, scale: float) -> SinGAN:
 
 
 def _power(last: int, index: int, rescaling: str) -> float:
-    """Return how many ratios below the finest scale a scale lies."""
+    """Exponent of the ratio that a scale's size has against the finest."""
     if rescaling == "geometric" or index == last or last < 2:
         return last - index
     # Hinz 2021, eq. 5: the scales are denser where they are coarse.

@@ -105,7 +105,7 @@ def scores_of(
 
 
 def diversity(samples: Tensor, real: Tensor) -> float | None:
-    """Return how much samples vary, in units of the picture's own deviation (Shaham 2019, sec. 4).
+    """Standard deviation of samples, in units of the picture's own (Shaham 2019, sec. 4).
 
     The standard deviation of every value over the samples, averaged over pixels and channels, divided by that of all
     values of the picture. Both are of samples of a population (N - 1), so that few samples do not look more alike.

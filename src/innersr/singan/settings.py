@@ -1,4 +1,4 @@
-"""What SinGAN is told: its hyperparameters, and the presets of them."""
+"""Hyperparameters of SinGAN, and their presets."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def load_folder(path: str | Path, device: torch.device = CPU) -> SavedModel:
 
 
 def read_record(path: Path) -> tuple[Record, str]:
-    """Return what the settings.json of a folder says, and its digest, by which the other files refer to it.
+    """Read the settings.json of a folder; return its record and the digest by which the other files refer to it.
 
     Raises:
         CheckpointError: there is none, or it is damaged.
@@ -117,7 +117,7 @@ def read_record(path: Path) -> tuple[Record, str]:
 
 
 def load_state(path: Path, saved: SavedModel) -> SavedState | None:
-    """Return how far the training in a folder had come; None if it had not begun its first scale.
+    """Load the state of the training in a folder; None if its first scale was not begun.
 
     The scale may be one that is finished: then the training was killed while it wrote that down.
 

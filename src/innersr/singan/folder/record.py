@@ -135,7 +135,7 @@ def picture_digest(picture: Tensor) -> str:
 
 
 def differences(there: Record, wanted: Record) -> list[str]:
-    """Return what differs between the record of a folder and the one that is wanted, a phrase each; empty if nothing.
+    """The differences between the record of a folder and the wanted one, a phrase each.
 
     Software and device may differ: they change no more than rounding. The colour profile changes nothing at all.
     """

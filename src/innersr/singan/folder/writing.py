@@ -117,7 +117,7 @@ def save_state(path: Path, digest: str, learner: ScaleLearner, seconds: float) -
 
 
 def resume(path: Path, wanted: Record, device: torch.device) -> tuple[SavedModel, SavedState | None]:
-    """Return what a training goes on from: the finished scales, and the state of the next, None to begin it anew.
+    """Load the finished scales of an interrupted training, and the state of the next one; None to begin that anew.
 
     Args:
         path: of the folder, whose log is cut to what is kept.

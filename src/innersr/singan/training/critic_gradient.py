@@ -1,4 +1,4 @@
-"""How steep a critic is: the gradient of its scores, of operations that are cheap to go back through once more."""
+"""Input gradient of a critic, built of operations whose second derivative is cheap."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ def input_gradient(critic: ConvStack, x: Tensor) -> Tensor:
     """Return the gradient of the sum of a critic's scores with respect to its input, with a graph.
 
     The same as torch.autograd.grad(critic(x).sum(), x, create_graph=True), but that the norms note no statistics.
-    Going back through it takes half the time on a CPU: torch's second derivative of a convolution is one with a
-    kernel as large as the picture, that of a norm goes over all features some thirty times.
+    Plain autograd makes an iteration of the `paper` preset 1.19 times as slow on a CPU, for the norms alone 1.16
+    times: torch's second derivative of a convolution is one with a kernel as large as the picture, that of a norm
+    goes over all features some thirty times.
 
     Args:
         critic: as it is in training.
-        x: (N, C, H, W); the slopes have its shape.
+        x: (N, C, H, W); the gradient has its shape.
     """
     return _input_gradient(critic, 0, x)
 

@@ -1,4 +1,4 @@
-"""What SinGAN's networks are to make small."""
+"""The losses of SinGAN's training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from innersr.singan.training.critic_gradient import input_gradient
 
 
 def gradient_penalty(critic: ConvStack, real: Tensor, fake: Tensor, share: Tensor) -> Tensor:
-    """Return how far the critic's slope is from 1 between real and fake (Gulrajani 2017, eq. 3).
+    """Mean squared distance of the critic's slope from 1 between real and fake (Gulrajani 2017, eq. 3).
 
     The slope is the length of the gradient at every pixel, over its channels, of the sum of the score map: each
     patch is to be judged with slope 1, wherever it lies and however large the picture is.
