@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 # Panels of the help.
 INPUT, LEARNING, RESULT = "Input and output", "Learning", "Result"
 PERFORMANCE, REPORTING = "Performance", "Reporting"
+
+input_option = functools.partial(typer.Option, rich_help_panel=INPUT)
+learning_option = functools.partial(typer.Option, rich_help_panel=LEARNING)
+result_option = functools.partial(typer.Option, rich_help_panel=RESULT)
 
 Device = Annotated[
     str, typer.Option("--device", "-d", help="auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=PERFORMANCE)
@@ -83,7 +89,47 @@ def reporting(*, as_json: bool = False, quiet: bool = False, verbose: bool = Fal
         raise typer.Exit(EXIT_CODE) from None
 
 
-Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a learnt picture.", show_default=False)]
+def command(app: typer.Typer, name: str, does: str, *lines: str, **fixed: Any) -> Callable[[Any], Any]:  # noqa: ANN401
+    """Decorator that makes a command of a function: its parameters are the options, its docstring the help.
+
+    Args:
+        app: that the command belongs to.
+        name: of the command.
+        does: the function of `innersr.commands` that does the work, such as "singan.train.train_picture". It takes a
+            console, a run, the options by name and `fixed`; it may return an exit code.
+        lines: examples for the help.
+        fixed: further arguments of that function.
+    """
+
+    def add(declared: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(declared)
+        def call(**options: Any) -> None:  # noqa: ANN401 (as declared)
+            said = {key: options.pop(key) for key in ("as_json", "quiet", "verbose") if key in options}
+            with reporting(**said) as reporter:
+                module, _, function = does.rpartition(".")
+                work = getattr(import_module(f"innersr.commands.{module}"), function)
+                code = work(reporter, _run_of(options), **options, **fixed)
+            if code:
+                raise typer.Exit(code)
+
+        return app.command(name, cls=GroupedCommand, epilog=examples(*lines))(call)
+
+    return add
+
+
+def _run_of(options: dict[str, Any]) -> Run:
+    """The execution settings among the options, which are taken out of them."""
+    from innersr.run import Run
+
+    return Run(**{key: options.pop(key) for key in ("device", "precision", "seed") if key in options})
+
+
+Settings = Annotated[
+    list[str] | None,
+    learning_option("--set", metavar="NAME=VALUE", help="Any setting, such as iterations=1000; may be repeated."),
+]
+
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a model.", show_default=False)]
 
 Output = Annotated[
     str,
@@ -91,13 +137,6 @@ Output = Annotated[
 ]
 
 Count = Annotated[int, typer.Option("--count", "-n", min=1, help="How many results.", rich_help_panel=RESULT)]
-
-
-def run_of(device: str, seed: int, precision: str = "auto") -> Run:
-    """Return the circumstances that the options name."""
-    from innersr.run import Run
-
-    return Run(device=device, precision=precision, seed=seed)
 
 
 Tile = Annotated[

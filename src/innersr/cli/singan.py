@@ -1,4 +1,4 @@
-"""The commands `innersr singan`: one picture is learnt, then used. Torch is imported once one runs."""
+"""The commands `innersr singan`: one picture is learned, then others are made of it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,8 @@ from typing import Annotated
 import typer
 
 from innersr.cli.options import (
-    INPUT,
-    LEARNING,
-    RESULT,
     Count,
     Device,
-    GroupedCommand,
     Json,
     Model,
     Output,
@@ -21,13 +17,16 @@ from innersr.cli.options import (
     Precision,
     Quiet,
     Seed,
+    Settings,
     Threads,
     Verbose,
+    command,
     examples,
-    reporting,
-    run_of,
+    input_option,
+    learning_option,
+    result_option,
 )
-from innersr.cli.singan_manipulate import refine_app
+from innersr.cli.singan_manipulate import manipulate_app
 
 singan_app = typer.Typer(
     help="Learn one picture, then make others of it (SinGAN).",
@@ -40,88 +39,49 @@ singan_app = typer.Typer(
     rich_markup_mode=None,
 )
 
-singan_app.add_typer(refine_app)
+singan_app.add_typer(manipulate_app)
 
-ChanceFrom = Annotated[
+RandomFrom = Annotated[
     int,
-    typer.Option(
+    result_option(
         "--start-scale",
         min=0,
         metavar="K",
-        help="Scale that chance begins at; 0, the coarsest, varies most, finer ones keep the picture's layout.",
-        rich_help_panel=RESULT,
+        help="Scale at which randomness starts: 0, the coarsest, varies most; later ones keep the layout.",
     ),
 ]
-
 Size = Annotated[
     str | None,
-    typer.Option(
-        metavar="WIDTHxHEIGHT",
-        help="Of the result, in pixels; that of the picture if not given.",
-        rich_help_panel=RESULT,
-    ),
+    result_option(metavar="WIDTHxHEIGHT", help="Of the result, in pixels; that of the picture by default."),
 ]
-
-Wrap = Annotated[
-    str,
-    typer.Option(
-        metavar="AXES", help="x, y or xy: results that continue on their opposite side.", rich_help_panel=RESULT
-    ),
-]
+Wrap = Annotated[str, result_option(metavar="AXES", help="x, y or xy: results that continue on their opposite side.")]
 
 
-@singan_app.command(
+@command(
+    singan_app,
     "train",
-    cls=GroupedCommand,
-    epilog=examples(
-        "innersr singan train balloons.png -o balloons",
-        "innersr singan train rock1.jpg rock2.jpg -o rocks --max-size 400 --preview seen --report rocks.png",
-        "innersr singan train balloons.png -o paper --preset paper --set iterations=500 --resume",
-    ),
+    "singan.train.train_picture",
+    "innersr singan train balloons.png -o balloons",
+    "innersr singan train rock1.jpg rock2.jpg -o rocks --max-size 400 --preview seen --report rocks.png",
+    "innersr singan train balloons.png -o paper --preset paper --set iterations=500 --resume",
 )
 def train_command(  # noqa: PLR0913 (a command's options are its parameters)
     inputs: Annotated[
         list[Path], typer.Argument(metavar="IN", help="Image file; several are one subject.", show_default=False)
     ],
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", metavar="MODEL", help="Folder that the model is kept in.", rich_help_panel=INPUT
-        ),
-    ],
-    preset: Annotated[str, typer.Option(help="fast, or paper: the published one.", rich_help_panel=LEARNING)] = "fast",
+    output: Annotated[Path, input_option("--output", "-o", metavar="MODEL", help="Folder of the model.")],
+    preset: Annotated[str, learning_option(help="fast, or paper: the published one.")] = "fast",
     max_size: Annotated[
         int | None,
-        typer.Option(
-            min=1,
-            help="Pixels of the long side that are learnt; larger pictures are shrunk. 250 if not given.",
-            rich_help_panel=LEARNING,
-        ),
+        learning_option(min=1, help="Long side in pixels, 250 by default; larger pictures are shrunk."),
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="Any setting, such as iterations=1000; may be repeated.",
-            rich_help_panel=LEARNING,
-        ),
-    ] = None,
+    settings: Settings = None,
     preview: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Folder for a sample and the reconstruction of each scale.", rich_help_panel=INPUT
-        ),
+        Path | None, input_option(metavar="DIR", help="Folder for a sample and the reconstruction of each scale.")
     ] = None,
-    report: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw the report sheet at the end.", rich_help_panel=INPUT)
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on where a training was interrupted.", rich_help_panel=INPUT)
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Begin anew over an existing model or file.", rich_help_panel=INPUT)
-    ] = False,
+    report: Annotated[Path | None, input_option(metavar="FILE", help="Draw the report sheet at the end.")] = None,
+    resume: Annotated[bool, input_option("--resume", help="Continue an interrupted training.")] = False,
+    overwrite: Annotated[bool, input_option("--overwrite", help="Start anew over an existing model or file.")] = False,
     seed: Seed = 0,
     threads: Threads = None,
     device: Device = "auto",
@@ -131,42 +91,23 @@ def train_command(  # noqa: PLR0913 (a command's options are its parameters)
     verbose: Verbose = False,
 ) -> None:
     """Learn the patches of a picture at every scale."""
-    with reporting(as_json=as_json, quiet=quiet, verbose=verbose) as reporter:
-        from innersr.commands.singan.train import TrainRequest, train_picture
-        from innersr.settings import parse_settings
-
-        given = {} if max_size is None else {"max_size": str(max_size)}
-        request = TrainRequest(
-            inputs=tuple(inputs),
-            output=output,
-            preset=preset,
-            settings={**given, **parse_settings(settings or ())},
-            preview=preview,
-            report=report,
-            resume=resume,
-            overwrite=overwrite,
-            threads=threads,
-            run=run_of(device, seed, precision),
-        )
-        raise typer.Exit(train_picture(request, reporter))
 
 
-@singan_app.command(
+@command(
+    singan_app,
     "sample",
-    cls=GroupedCommand,
-    epilog=examples(
-        "innersr singan sample balloons -o samples/ -n 20 --sheet samples.png",
-        "innersr singan sample balloons -o wide.png --scale 1x2.5 --start-scale 1",
-        "innersr singan sample bricks -o tile.png --size 512x512 --wrap xy",
-        "innersr singan sample photo.jpg -o quick.png",
-    ),
+    "singan.generate.sample_pictures",
+    "innersr singan sample balloons -o samples/ -n 20 --sheet samples.png",
+    "innersr singan sample balloons -o wide.png --scale 1x2.5 --start-scale 1",
+    "innersr singan sample bricks -o tile.png --size 512x512 --wrap xy",
+    "innersr singan sample photo.jpg -o quick.png",
 )
 def sample_command(  # noqa: PLR0913 (a command's options are its parameters)
     model: Annotated[
         Path,
         typer.Argument(
             metavar="MODEL",
-            help="Folder of a learnt picture; or an image file, sampled by its patch statistics without learning.",
+            help="Folder of a model; or an image file, sampled by its patch statistics without training.",
             show_default=False,
         ),
     ],
@@ -174,21 +115,13 @@ def sample_command(  # noqa: PLR0913 (a command's options are its parameters)
     count: Count = 1,
     size: Size = None,
     scale: Annotated[
-        str | None,
-        typer.Option(
-            help="Instead of a size: a factor, or vertical x horizontal, such as 1x2.5.", rich_help_panel=RESULT
-        ),
+        str | None, result_option(help="Instead of a size: a factor, or vertical x horizontal, such as 1x2.5.")
     ] = None,
-    start: ChanceFrom = 0,
+    start: RandomFrom = 0,
     wrap: Wrap = "",
-    sheet: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw a contact sheet of the samples.", rich_help_panel=INPUT)
-    ] = None,
+    sheet: Annotated[Path | None, input_option(metavar="FILE", help="Draw a contact sheet of the samples.")] = None,
     max_size: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Of an image file: pixels of the long side; 250 if not given.", rich_help_panel=RESULT
-        ),
+        int | None, result_option(min=1, help="Of an image file: long side in pixels, 250 by default.")
     ] = None,
     overwrite: Overwrite = False,
     seed: Seed = 0,
@@ -197,57 +130,29 @@ def sample_command(  # noqa: PLR0913 (a command's options are its parameters)
     quiet: Quiet = False,
 ) -> None:
     """Draw random pictures of the subject, of any size."""
-    with reporting(as_json=as_json, quiet=quiet) as reporter:
-        from innersr.commands.singan.generate import SampleRequest, sample_pictures
-
-        request = SampleRequest(
-            model=model,
-            output=output,
-            count=count,
-            size=size,
-            scale=scale,
-            start=start,
-            wrap=wrap,
-            sheet=sheet,
-            max_size=max_size,
-            overwrite=overwrite,
-            run=run_of(device, seed),
-        )
-        sample_pictures(request, reporter)
 
 
-@singan_app.command(
+@command(
+    singan_app,
     "animate",
-    cls=GroupedCommand,
-    epilog=examples(
-        "innersr singan animate lightning -o lightning.gif",
-        "innersr singan animate balloons -o wide.mp4 --size 400x188 --start-scale 1 --frames 200 --fps 25",
-    ),
+    "singan.generate.animate_picture",
+    "innersr singan animate lightning -o lightning.gif",
+    "innersr singan animate balloons -o wide.mp4 --size 400x188 --start-scale 1 --frames 200 --fps 25",
 )
 def animate_command(  # noqa: PLR0913 (a command's options are its parameters)
     model: Model,
-    output: Annotated[
-        Path,
-        typer.Option("--output", "-o", metavar="FILE", help="A .gif, .webp or .mp4.", rich_help_panel=INPUT),
-    ],
-    frames: Annotated[int, typer.Option(min=1, help="How many.", rich_help_panel=RESULT)] = 100,
-    fps: Annotated[float, typer.Option(help="Frames per second.", rich_help_panel=RESULT)] = 10.0,
-    start: ChanceFrom = 0,
+    output: Annotated[Path, input_option("--output", "-o", metavar="FILE", help="A .gif, .webp or .mp4.")],
+    frames: Annotated[int, result_option(min=1, help="Number of frames.")] = 100,
+    fps: Annotated[float, result_option(help="Frames per second.")] = 10.0,
+    start: RandomFrom = 0,
     strength: Annotated[
-        float,
-        typer.Option(
-            help="How far the picture strays: 0 stands still, 1 is as published, more is wilder.",
-            rich_help_panel=RESULT,
-        ),
+        float, result_option(help="How far the picture strays: 0 stands still, 1 is as published.")
     ] = 1.0,
     smoothness: Annotated[
-        float,
-        typer.Option(help="Share of its motion that a frame keeps, below 1; larger is calmer.", rich_help_panel=RESULT),
+        float, result_option(help="Share of its motion that a frame keeps, below 1; larger is calmer.")
     ] = 0.9,
     size: Size = None,
-    loop: Annotated[
-        bool, typer.Option("--loop/--no-loop", help="Whether the end meets the beginning.", rich_help_panel=RESULT)
-    ] = True,
+    loop: Annotated[bool, result_option("--loop/--no-loop", help="Whether the end meets the beginning.")] = True,
     wrap: Wrap = "",
     overwrite: Overwrite = False,
     seed: Seed = 0,
@@ -256,61 +161,36 @@ def animate_command(  # noqa: PLR0913 (a command's options are its parameters)
     quiet: Quiet = False,
 ) -> None:
     """Make a film of the picture."""
-    with reporting(as_json=as_json, quiet=quiet) as reporter:
-        from innersr.commands.singan.generate import AnimateRequest, animate_picture
-
-        request = AnimateRequest(
-            model=model,
-            output=output,
-            frames=frames,
-            fps=fps,
-            start=start,
-            strength=strength,
-            smoothness=smoothness,
-            size=size,
-            loop=loop,
-            wrap=wrap,
-            overwrite=overwrite,
-            run=run_of(device, seed),
-        )
-        animate_picture(request, reporter)
 
 
-@singan_app.command(
+@command(
+    singan_app,
     "score",
-    cls=GroupedCommand,
-    epilog=examples(
-        "innersr singan score balloons -n 20",
-        "innersr singan score balloons samples/sample-0.png samples/sample-1.png --json",
-        "innersr singan score --real balloons.png other.png --inception inception.safetensors",
-    ),
+    "singan.generate.score_samples",
+    "innersr singan score balloons -n 20",
+    "innersr singan score balloons samples/sample-0.png samples/sample-1.png --json",
+    "innersr singan score --real balloons.png other.png --inception inception.safetensors",
 )
 def score_command(  # noqa: PLR0913 (a command's options are its parameters)
     names: Annotated[
         list[Path],
         typer.Argument(
             metavar="MODEL [SAMPLE]...",
-            help="Folder of a learnt picture, and samples if they are not to be drawn; with --real samples only.",
+            help="Folder of a model, and samples unless they are to be drawn; with --real samples only.",
             show_default=False,
         ),
     ],
     real: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Picture to compare with, in place of a model's.", rich_help_panel=INPUT),
+        Path | None, input_option(metavar="FILE", help="Picture to compare with, instead of a model's.")
     ] = None,
-    count: Annotated[int, typer.Option("--count", "-n", min=1, help="Samples to draw.", rich_help_panel=RESULT)] = 10,
-    start: ChanceFrom = 0,
+    count: Annotated[int, result_option("--count", "-n", min=1, help="Samples to draw.")] = 10,
+    start: RandomFrom = 0,
     inception: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Weights of Inception-v3 (torchvision's names, .safetensors) for the SIFID.",
-            rich_help_panel=INPUT,
-        ),
+        input_option(metavar="FILE", help="Weights of Inception-v3 (torchvision's names, .safetensors) for the SIFID."),
     ] = None,
     layer: Annotated[
-        str,
-        typer.Option(help="Of the SIFID: before-second-pool or before-first-pool.", rich_help_panel=INPUT),
+        str, input_option(help="Of the SIFID: before-second-pool or before-first-pool.")
     ] = "before-second-pool",
     seed: Seed = 0,
     device: Device = "auto",
@@ -318,33 +198,16 @@ def score_command(  # noqa: PLR0913 (a command's options are its parameters)
     quiet: Quiet = False,
 ) -> None:
     """Measure how good samples are."""
-    with reporting(as_json=as_json, quiet=quiet) as reporter:
-        from innersr.commands.singan.generate import ScoreRequest, score_samples
-
-        request = ScoreRequest(
-            names=tuple(names),
-            real=real,
-            count=count,
-            start=start,
-            inception=inception,
-            layer=layer,
-            run=run_of(device, seed),
-        )
-        score_samples(request, reporter)
 
 
-@singan_app.command("report", cls=GroupedCommand, epilog=examples("innersr singan report balloons -o report.png"))
+@command(singan_app, "report", "singan.generate.report_model", "innersr singan report balloons -o report.png")
 def report_command(
     model: Model,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Image file.", rich_help_panel=INPUT)],
+    output: Annotated[Path, input_option("--output", "-o", metavar="FILE", help="Image file.")],
     overwrite: Overwrite = False,
     seed: Seed = 0,
     device: Device = "auto",
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Draw a sheet on what was learnt."""
-    with reporting(as_json=as_json, quiet=quiet) as reporter:
-        from innersr.commands.singan.generate import report_model
-
-        report_model(model, output, overwrite, run_of(device, seed), reporter)
+    """Draw a sheet about a model."""

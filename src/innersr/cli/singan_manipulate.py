@@ -1,4 +1,4 @@
-"""The commands `innersr singan paint`, `edit`, `harmonize`: what they take. Torch is imported once one runs."""
+"""The commands `innersr singan paint`, `edit` and `harmonize`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from typing import Annotated
 import typer
 
 from innersr.cli.options import (
-    RESULT,
     Count,
     Device,
-    GroupedCommand,
     Json,
     Model,
     Output,
@@ -19,46 +17,37 @@ from innersr.cli.options import (
     Precision,
     Quiet,
     Seed,
-    examples,
-    reporting,
-    run_of,
+    command,
+    result_option,
 )
 
-refine_app = typer.Typer(rich_markup_mode=None)
+manipulate_app = typer.Typer(rich_markup_mode=None)
 
+WORK = "singan.manipulate.manipulate_picture"
 Start = Annotated[
     int | None,
-    typer.Option(
-        "--start-scale",
-        min=1,
-        metavar="K",
-        help="Scale that the picture is put in at: 1 changes most, the finest only texture.",
-        rich_help_panel=RESULT,
+    result_option(
+        "--start-scale", min=1, metavar="K", help="Scale at which the picture enters: 1 changes most, the finest least."
     ),
 ]
-
 AllScales = Annotated[
-    bool,
-    typer.Option(
-        "--all-scales", help="Draw a contact sheet, one result for each scale, into PATH.", rich_help_panel=RESULT
-    ),
+    bool, result_option("--all-scales", help="Draw a contact sheet, one result per scale, into PATH.")
 ]
-
 Mask = Annotated[Path, typer.Argument(metavar="MASK", help="White where it was changed.", show_default=False)]
 
 
-@refine_app.command(
+@command(
+    manipulate_app,
     "paint",
-    cls=GroupedCommand,
-    epilog=examples(
-        "innersr singan paint cows blots.png -o sheet.png --all-scales",
-        "innersr singan paint cows blots.png -o cows.png --start-scale 2",
-        "innersr singan paint cows blots.png -o cows/ -n 4 --colours 5",
-    ),
+    WORK,
+    "innersr singan paint cows blots.png -o sheet.png --all-scales",
+    "innersr singan paint cows blots.png -o cows.png --start-scale 2",
+    "innersr singan paint cows blots.png -o cows/ -n 4 --colours 5",
+    kind="paint",
 )
 def paint_command(  # noqa: PLR0913 (a command's options are its parameters)
     model: Model,
-    painting: Annotated[
+    picture: Annotated[
         Path, typer.Argument(metavar="PAINTING", help="Blots in the picture's colours.", show_default=False)
     ],
     output: Output,
@@ -66,12 +55,7 @@ def paint_command(  # noqa: PLR0913 (a command's options are its parameters)
     all_scales: AllScales = False,
     colours: Annotated[
         int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Train the scale once more, on pictures in N colours: for paintings whose colours are off.",
-            rich_help_panel=RESULT,
-        ),
+        result_option(min=1, metavar="N", help="Train the scale again on N colours: for paintings in other colours."),
     ] = None,
     count: Count = 1,
     overwrite: Overwrite = False,
@@ -82,37 +66,20 @@ def paint_command(  # noqa: PLR0913 (a command's options are its parameters)
     quiet: Quiet = False,
 ) -> None:
     """Turn a painting into a picture of the subject."""
-    with reporting(as_json=as_json, quiet=quiet) as reporter:
-        from innersr.commands.singan.manipulate import RefineRequest, refine_picture
-
-        request = RefineRequest(
-            command="paint",
-            model=model,
-            picture=painting,
-            output=output,
-            start=start,
-            all_scales=all_scales,
-            count=count,
-            colours=colours,
-            overwrite=overwrite,
-            run=run_of(device, seed, precision),
-        )
-        refine_picture(request, reporter)
 
 
-@refine_app.command(
+@command(
+    manipulate_app,
     "edit",
-    cls=GroupedCommand,
-    epilog=examples(
-        "innersr singan edit stone edited.png mask.png -o sheet.png --all-scales",
-        "innersr singan edit stone edited.png mask.png -o stone.png --start-scale 4",
-    ),
+    WORK,
+    "innersr singan edit stone edited.png mask.png -o sheet.png --all-scales",
+    "innersr singan edit stone edited.png mask.png -o stone.png --start-scale 4",
+    kind="edit",
 )
 def edit_command(  # noqa: PLR0913 (a command's options are its parameters)
     model: Model,
-    edited: Annotated[
-        Path,
-        typer.Argument(metavar="EDITED", help="The picture, with parts copied or moved.", show_default=False),
+    picture: Annotated[
+        Path, typer.Argument(metavar="EDITED", help="The picture, with parts copied or moved.", show_default=False)
     ],
     mask: Mask,
     output: Output,
@@ -126,35 +93,19 @@ def edit_command(  # noqa: PLR0913 (a command's options are its parameters)
     quiet: Quiet = False,
 ) -> None:
     """Blend in copied or moved parts of the picture."""
-    with reporting(as_json=as_json, quiet=quiet) as reporter:
-        from innersr.commands.singan.manipulate import RefineRequest, refine_picture
-
-        request = RefineRequest(
-            command="edit",
-            model=model,
-            picture=edited,
-            mask=mask,
-            output=output,
-            start=start,
-            all_scales=all_scales,
-            count=count,
-            overwrite=overwrite,
-            run=run_of(device, seed),
-        )
-        refine_picture(request, reporter)
 
 
-@refine_app.command(
+@command(
+    manipulate_app,
     "harmonize",
-    cls=GroupedCommand,
-    epilog=examples(
-        "innersr singan harmonize scream composite.png mask.png -o sheet.png --all-scales",
-        "innersr singan harmonize scream composite.png mask.png -o scream.png --start-scale 5 --fine-tune 300",
-    ),
+    WORK,
+    "innersr singan harmonize scream composite.png mask.png -o sheet.png --all-scales",
+    "innersr singan harmonize scream composite.png mask.png -o scream.png --start-scale 5 --fine-tune 300",
+    kind="harmonize",
 )
 def harmonize_command(  # noqa: PLR0913 (a command's options are its parameters)
     model: Model,
-    composite: Annotated[
+    picture: Annotated[
         Path, typer.Argument(metavar="COMPOSITE", help="The picture, with an object on it.", show_default=False)
     ],
     mask: Mask,
@@ -163,12 +114,7 @@ def harmonize_command(  # noqa: PLR0913 (a command's options are its parameters)
     all_scales: AllScales = False,
     fine_tune: Annotated[
         int | None,
-        typer.Option(
-            min=1,
-            metavar="ITERATIONS",
-            help="Train the scales from there on with the composite before, so that they change it more.",
-            rich_help_panel=RESULT,
-        ),
+        result_option(min=1, metavar="ITERATIONS", help="First train the scales from there on with the composite."),
     ] = None,
     count: Count = 1,
     overwrite: Overwrite = False,
@@ -179,20 +125,3 @@ def harmonize_command(  # noqa: PLR0913 (a command's options are its parameters)
     quiet: Quiet = False,
 ) -> None:
     """Give a pasted object the picture's texture."""
-    with reporting(as_json=as_json, quiet=quiet) as reporter:
-        from innersr.commands.singan.manipulate import RefineRequest, refine_picture
-
-        request = RefineRequest(
-            command="harmonize",
-            model=model,
-            picture=composite,
-            mask=mask,
-            output=output,
-            start=start,
-            all_scales=all_scales,
-            count=count,
-            fine_tune=fine_tune,
-            overwrite=overwrite,
-            run=run_of(device, seed, precision),
-        )
-        refine_picture(request, reporter)

@@ -1,10 +1,10 @@
-"""What the commands make of a learnt picture: samples, films, scores, the report sheet."""
+"""Work of `innersr singan sample`, `animate`, `score` and `report`."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,157 +45,136 @@ from innersr.singan.pictures import PictureSource, from_picture, source_of, to_p
 from innersr.singan.scores import Scores, scores_of
 
 
-@dataclass(frozen=True, kw_only=True)
-class SampleRequest:
-    """Everything that `innersr singan sample` was told."""
-
-    model: Path
-    """A model folder, or an image file."""
-    output: str
-    count: int
-    size: str | None
-    scale: str | None
-    start: int
-    wrap: str
-    sheet: Path | None
-    max_size: int | None
-    overwrite: bool
-    run: Run
-
-
-@dataclass(frozen=True, kw_only=True)
-class AnimateRequest:
-    """Everything that `innersr singan animate` was told."""
-
-    model: Path
-    output: Path
-    frames: int
-    fps: float
-    start: int
-    strength: float
-    smoothness: float
-    size: str | None
-    loop: bool
-    wrap: str
-    overwrite: bool
-    run: Run
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScoreRequest:
-    """Everything that `innersr singan score` was told."""
-
-    names: tuple[Path, ...]
-    """A model folder and samples of it; samples alone where there is a `real`."""
-    real: Path | None
-    count: int
-    start: int
-    inception: Path | None
-    layer: str
-    run: Run
-
-
-def sample_pictures(request: SampleRequest, reporter: Reporter) -> None:
-    """Write random pictures of what was learnt.
+def sample_pictures(  # noqa: PLR0913 (the options of the command)
+    reporter: Reporter,
+    run: Run,
+    *,
+    model: Path,
+    output: str,
+    count: int,
+    size: str | None,
+    scale: str | None,
+    start: int,
+    wrap: str,
+    sheet: Path | None,
+    max_size: int | None,
+    overwrite: bool,
+) -> None:
+    """Write random pictures drawn from a model folder, or from the patch statistics of an image file.
 
     Raises:
-        InnersrError: the request is wrong, nothing is written; or a file cannot be.
+        InnersrError: an option is wrong, and nothing is written; or a file cannot be written.
     """
-    model, source = _sampled_model(request, reporter)
-    size = wanted_size(request.size, request.scale, model.size)
-    with blaming(request.model):
-        model.check_start(request.start)
-        model.sizes_for(size)
-    targets = targets_of(request.output, request.count, source, "sample")
-    given = [request.model] if request.model.is_file() else []
-    check_targets(targets, source, size or model.size, given, overwrite=request.overwrite)
-    if request.sheet is not None:
-        check_sheet(request.sheet, [*targets, *given], overwrite=request.overwrite)
+    sampler, source = _sampled_model(model, max_size, run, reporter)
+    wanted = wanted_size(size, scale, sampler.size)
+    with blaming(model):
+        sampler.check_start(start)
+        sampler.sizes_for(wanted)
+    targets = targets_of(output, count, source, "sample")
+    given = [model] if model.is_file() else []
+    check_targets(targets, source, wanted or sampler.size, given, overwrite=overwrite)
+    if sheet is not None:
+        check_sheet(sheet, [*targets, *given], overwrite=overwrite)
     started = time.monotonic()
-    with working(reporter, request.model, request.run, "ask for fewer or smaller samples") as run:
-        pictures = model.sample(request.count, size=size, start=request.start, wrap=request.wrap, run=run)
-    seconds = time.monotonic() - started
-    facts: dict[str, Any] = {"model": str(request.model), "start_scale": request.start, "wrap": request.wrap}
-    facts |= {"seed": request.run.seed, "seconds": round(seconds / request.count, 2)}
-    save_all(pictures, targets, source, request.overwrite, reporter, f"from scale {request.start}", facts)
-    if request.sheet is not None:
+    with working(reporter, model, run, "ask for fewer or smaller samples") as working_run:
+        pictures = sampler.sample(count, size=wanted, start=start, wrap=wrap, run=working_run)
+    facts: dict[str, Any] = {"model": str(model), "start_scale": start, "wrap": wrap, "seed": run.seed}
+    facts["seconds"] = round((time.monotonic() - started) / count, 2)
+    save_all(pictures, targets, source, overwrite, reporter, f"from scale {start}", facts)
+    if sheet is not None:
         panels = [Panel(target.stem, visible(pictures[i : i + 1], source)) for i, target in enumerate(targets)]
-        save_sheet(panels, f"{request.model.name}, from scale {request.start}", request.sheet, request.overwrite)
-        reporter.result(f"{request.sheet}  contact sheet", {"output": str(request.sheet), "model": str(request.model)})
+        save_sheet(panels, f"{model.name}, from scale {start}", sheet, overwrite)
+        reporter.result(f"{sheet}  contact sheet", {"output": str(sheet), "model": str(model)})
 
 
-def animate_picture(request: AnimateRequest, reporter: Reporter) -> None:
-    """Write a film of the picture that was learnt.
+def animate_picture(
+    reporter: Reporter,
+    run: Run,
+    *,
+    model: Path,
+    output: Path,
+    size: str | None,
+    **options: Any,  # noqa: ANN401 (of several types)
+) -> None:
+    """Write a film of the picture of a model.
+
+    Args:
+        options: frames, fps, start, strength, smoothness, loop, wrap and overwrite, as `animate` and `save_movie`
+            have them.
 
     Raises:
-        InnersrError: the request is wrong, nothing is written; or the file cannot be.
+        InnersrError: an option is wrong, and nothing is written; or the file cannot be written.
     """
-    saved = load_complete(request.model, request.run)
-    source, size = saved.record.source, wanted_size(request.size, None, saved.model.size)
+    fps, overwrite = options.pop("fps"), options.pop("overwrite")
+    saved = load_complete(model, run)
+    source, wanted = saved.record.source, wanted_size(size, None, saved.model.size)
     if source.ranges:
-        reporter.note(f"{request.output}: a film has 8 bits; they reach from the lowest to the highest value")
+        reporter.note(f"{output}: a film has 8 bits; they reach from the lowest to the highest value")
         source = replace(source, depth="uint8", ranges=())
     started = time.monotonic()
     advice = "ask for fewer or smaller frames"
-    with prompt_interrupts(), working(reporter, request.model, request.run, advice) as run:
-        frames = animate(
-            saved.model,
-            frames=request.frames,
-            start=request.start,
-            strength=request.strength,
-            smoothness=request.smoothness,
-            size=size,
-            loop=request.loop,
-            wrap=request.wrap,
-            run=run,
-        )
+    with prompt_interrupts(), working(reporter, model, run, advice) as working_run:
+        frames = animate(saved.model, size=wanted, run=working_run, **options)
         images = (from_picture(frame, source)[0] for frame in frames)
-        notes = save_movie(images, request.output, fps=request.fps, overwrite=request.overwrite)
+        notes = save_movie(images, output, fps=fps, overwrite=overwrite)
     for note in notes:
-        reporter.note(f"{request.output}: {note}")
-    height, width = size or saved.model.size
-    record: dict[str, Any] = {"output": str(request.output), "model": str(request.model), "size": [width, height]}
-    record |= {name: getattr(request, name) for name in ("frames", "fps", "strength", "smoothness", "loop", "wrap")}
-    record |= {"start_scale": request.start, "seed": request.run.seed, "notes": list(notes)}
+        reporter.note(f"{output}: {note}")
+    height, width = wanted or saved.model.size
+    count, start = options["frames"], options.pop("start")
+    record: dict[str, Any] = {"output": str(output), "model": str(model), "size": [width, height], "fps": fps}
+    record |= options | {"start_scale": start, "seed": run.seed, "notes": list(notes)}
     reporter.result(
-        f"{request.output}  {request.frames} frames of {width}x{height}, {request.frames / request.fps:.1f} s at "
-        f"{request.fps:g} fps, from scale {request.start}, {'a loop' if request.loop else 'no loop'}",
+        f"{output}  {count} frames of {width}x{height}, {count / fps:.1f} s at {fps:g} fps, from scale {start}, "
+        f"{'a loop' if options['loop'] else 'no loop'}",
         record | {"seconds": round(time.monotonic() - started, 2)},
     )
 
 
-def score_samples(request: ScoreRequest, reporter: Reporter) -> None:
-    """Say how good samples are, drawn from a model or read from files.
+def score_samples(  # noqa: PLR0913 (the options of the command)
+    reporter: Reporter,
+    run: Run,
+    *,
+    names: Sequence[Path],
+    real: Path | None,
+    count: int,
+    start: int,
+    inception: Path | None,
+    layer: str,
+) -> None:
+    """Measure samples, drawn from a model or read from files.
+
+    Args:
+        names: a model folder and samples of it; samples alone if there is a `real`.
 
     Raises:
-        InnersrError: the request is wrong, or a file cannot be read.
+        InnersrError: an option is wrong, or a file cannot be read.
     """
-    weights = None if request.inception is None else load_stem(request.inception)
-    goal = _goal(request, reporter)
+    weights = None if inception is None else load_stem(inception)
+    goal = _goal(names, real, run, reporter)
     reconstruction = None
-    with working(reporter, goal.path, request.run, "score smaller or fewer pictures") as run:
+    with working(reporter, goal.path, run, "score smaller or fewer pictures") as working_run:
         if goal.model is None or goal.files:
             samples, origin = _read_samples(goal.files, goal.source, reporter), "read"
         else:
-            samples = goal.model.sample(request.count, start=request.start, run=run)
-            reconstruction, origin = _from_zero(goal.model.reconstruct()), f"drawn from scale {request.start}"
+            samples = goal.model.sample(count, start=start, run=working_run)
+            reconstruction, origin = _from_zero(goal.model.reconstruct()), f"drawn from scale {start}"
         scores = scores_of(
             _from_zero(samples),
             _from_zero(goal.picture),
             reconstruction=reconstruction,
             weights=weights,
-            layer=request.layer,
-            run=run,
+            layer=layer,
+            run=working_run,
         )
     record = scores.record() | {"size": list(scores.size[::-1]), "real_size": list(scores.real_size[::-1])}
     record |= {"real": str(goal.path), "files": [str(file) for file in goal.files]}
     if not goal.files:
-        record |= {"start_scale": request.start, "seed": request.run.seed}
+        record |= {"start_scale": start, "seed": run.seed}
     reporter.result("\n".join(_score_lines(goal.path, scores, origin)), record)
 
 
-def report_model(model: Path, output: Path, overwrite: bool, run: Run, reporter: Reporter) -> None:
-    """Draw one sheet on what a folder holds, complete or not.
+def report_model(reporter: Reporter, run: Run, *, model: Path, output: Path, overwrite: bool) -> None:
+    """Draw one sheet about a model, complete or not.
 
     Raises:
         InnersrError: there is no model, or the file cannot be written.
@@ -209,30 +188,31 @@ def report_model(model: Path, output: Path, overwrite: bool, run: Run, reporter:
     reporter.result(f"{output}  {len(saved.model.scales)} of {len(saved.model.sizes[0])} scales", record)
 
 
-def _sampled_model(request: SampleRequest, reporter: Reporter) -> tuple[PictureModel | PatchModel, PictureSource]:
-    if not request.model.is_file():
-        if request.max_size is not None:
+def _sampled_model(
+    path: Path, max_size: int | None, run: Run, reporter: Reporter
+) -> tuple[PictureModel | PatchModel, PictureSource]:
+    if not path.is_file():
+        if max_size is not None:
             raise InputError("--max-size is for image files; a model has the size that it was learnt with, see --size")
-        saved = load_complete(request.model, request.run)
+        saved = load_complete(path, run)
         return saved.model, saved.record.source
-    image = read_image(request.model, reporter)
-    own = {} if request.max_size is None else {"max_size": str(request.max_size)}
-    settings = make_settings(settings=own)
-    with blaming(request.model):
+    image = read_image(path, reporter)
+    settings = make_settings(settings={} if max_size is None else {"max_size": str(max_size)})
+    with blaming(path):
         source = source_of([image])
-        model = patch_model([to_picture(image, source)], settings, run=request.run)
+        model = patch_model([to_picture(image, source)], settings, run=run)
     reporter.note(
-        f"{request.model}: is an image, so these samples are made by its patch statistics, and nothing is learnt; "
+        f"{path}: is an image, so these samples are made by its patch statistics, and nothing is learnt; "
         "innersr singan train learns it"
     )
     size = (image.colour.shape[-2], image.colour.shape[-1])
     if model.size != size:
-        reporter.note(size_note(request.model, size, model.size))
+        reporter.note(size_note(path, size, model.size))
     return model, source
 
 
 class _Goal(NamedTuple):
-    """What samples are compared with, and where they are if they are not to be drawn from a model."""
+    """The picture that samples are compared with, and their files unless they are drawn from a model."""
 
     path: Path
     picture: Tensor
@@ -241,14 +221,14 @@ class _Goal(NamedTuple):
     files: tuple[Path, ...]
 
 
-def _goal(request: ScoreRequest, reporter: Reporter) -> _Goal:
-    if request.real is not None:
-        image = read_image(request.real, reporter)
-        with blaming(request.real):
+def _goal(names: Sequence[Path], real: Path | None, run: Run, reporter: Reporter) -> _Goal:
+    if real is not None:
+        image = read_image(real, reporter)
+        with blaming(real):
             source = source_of([image])
-            return _Goal(request.real, to_picture(image, source), source, None, request.names)
-    folder, *files = request.names
-    saved = load_complete(folder, request.run)
+            return _Goal(real, to_picture(image, source), source, None, tuple(names))
+    folder, *files = names
+    saved = load_complete(folder, run)
     if len(saved.pictures) > 1:
         reporter.note(f"{folder}: of {len(saved.pictures)} pictures, the first is what samples are compared with")
     return _Goal(folder, saved.pictures[0], saved.record.source, saved.model, tuple(files))
@@ -266,7 +246,7 @@ def _read_samples(files: Sequence[Path], source: PictureSource, reporter: Report
 
 
 def _from_zero(pictures: Tensor) -> Tensor:
-    """Return pictures in [-1, 1] as measures see them, in [0, 1]."""
+    """Pictures in [-1, 1] as images in [0, 1]."""
     return ((pictures.cpu() + 1) / 2).clamp(0, 1)
 
 

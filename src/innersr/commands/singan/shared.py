@@ -121,7 +121,7 @@ def save_sheet(panels: Sequence[Panel], title: str, path: Path, overwrite: bool)
 
 @contextlib.contextmanager
 def working(reporter: Reporter, path: Path, run: Run, advice: str) -> Iterator[Run]:
-    """Give a run that reports its progress; where memory runs out, give the advice."""
+    """Give a run that reports its progress; errors of memory come with the advice."""
     with memory_advice(path, advice), reporter.progress(path.name) as report, run.exact():
         yield replace(run, report=report).start()
 

@@ -1,9 +1,9 @@
-"""What `innersr singan train` does, once its arguments are read."""
+"""Work of `innersr singan train`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -17,6 +17,7 @@ from innersr.images.io import save
 from innersr.plots.sheets import to_pixels
 from innersr.plots.singan import report_sheet
 from innersr.run import Run
+from innersr.settings import parse_settings
 from innersr.singan.fit import Callbacks, fit, untrained_model
 from innersr.singan.folder.log import read_lines
 from innersr.singan.folder.reading import LOG, load_folder
@@ -29,55 +30,59 @@ from innersr.singan.settings import described
 from innersr.singan.training.scale import Losses, ScaleLearner
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainRequest:
-    """Everything that `innersr singan train` was told."""
-
-    inputs: tuple[Path, ...]
-    output: Path
-    preset: str
-    settings: Mapping[str, str]
-    """As text."""
-    preview: Path | None
-    report: Path | None
-    resume: bool
-    overwrite: bool
-    threads: int | None
-    run: Run
-
-
-def train_picture(request: TrainRequest, reporter: Reporter) -> int:
+def train_picture(  # noqa: PLR0913 (the options of the command)
+    reporter: Reporter,
+    run: Run,
+    *,
+    inputs: Sequence[Path],
+    output: Path,
+    preset: str,
+    max_size: int | None,
+    settings: Sequence[str] | None,
+    preview: Path | None,
+    report: Path | None,
+    resume: bool,
+    overwrite: bool,
+    threads: int | None,
+) -> int:
     """Learn pictures of one subject; return the exit code, that of an interrupt if there is more to learn.
 
     Raises:
-        InputError: the request is wrong, and nothing was started.
+        InputError: an option is wrong, and nothing was started.
         InnersrError: a file cannot be read or written, memory has run out, or the losses are no longer numbers.
     """
-    if request.resume and request.overwrite:
+    if resume and overwrite:
         raise InputError("give --resume or --overwrite, not both")
-    settings = make_settings(request.preset, request.settings)
-    images = [read_image(path, reporter) for path in request.inputs]
-    with blaming(*request.inputs):
+    own = {} if max_size is None else {"max_size": str(max_size)}
+    singan = make_settings(preset, own | parse_settings(settings or ()))
+    images = [read_image(path, reporter) for path in inputs]
+    with blaming(*inputs):
         source = source_of(images)
         pictures = [to_picture(image, source) for image in images]
-        planned = untrained_model(pictures, settings, request.run.seed)
-    _check_outputs(request, len(planned.sizes[0]))
-    for path, picture, sizes in zip(request.inputs, pictures, planned.sizes, strict=True):
+        planned = untrained_model(pictures, singan, run.seed)
+    may_replace = overwrite or resume
+    if report is not None:
+        check_sheet(report, inputs, overwrite=may_replace)
+    if preview is not None:
+        _check_previews(preview, output, inputs, len(planned.sizes[0]), may_replace)
+    for path, picture, sizes in zip(inputs, pictures, planned.sizes, strict=True):
         if sizes[-1] != tuple(picture.shape[-2:]):
             reporter.note(size_note(path, (picture.shape[-2], picture.shape[-1]), sizes[-1]))
-    reporter.verbose(f"{described(settings)}: {settings} on {request.run.torch_device}, {request.run.dtype}")
-    if request.threads is not None:
-        torch.set_num_threads(request.threads)
+    reporter.verbose(f"{described(singan)}: {singan} on {run.torch_device}, {run.dtype}")
+    if threads is not None:
+        torch.set_num_threads(threads)
     place = _Place()
     advice = "use a smaller --max-size, smaller crops (--set crop=64), or a machine with more"
-    with working(reporter, request.output, request.run, advice) as run, deferred_interrupts() as should_stop:
+    with working(reporter, output, run, advice) as working_run, deferred_interrupts() as should_stop:
         model = fit(
             pictures,
-            settings,
-            run,
-            folder=ModelFolder(path=request.output, source=source, overwrite=request.overwrite),
-            resume=request.resume,
-            callbacks=Callbacks(iteration=place.note, scale=_on_scale(request, source, reporter), note=reporter.note),
+            singan,
+            working_run,
+            folder=ModelFolder(path=output, source=source, overwrite=overwrite),
+            resume=resume,
+            callbacks=Callbacks(
+                iteration=place.note, scale=_on_scale(preview, source, run.seed, reporter), note=reporter.note
+            ),
             should_stop=should_stop,
         )
     if not model.is_complete:
@@ -86,7 +91,7 @@ def train_picture(request: TrainRequest, reporter: Reporter) -> int:
             "the same command with --resume goes on from there"
         )
         return EXIT_CODE
-    _say_result(request, reporter)
+    _report_result(output, inputs, report, may_replace, run, reporter)
     return 0
 
 
@@ -100,20 +105,16 @@ class _Place:
         self.scale, self.iteration = learner.index, learner.iteration
 
 
-def _check_outputs(request: TrainRequest, scales: int) -> None:
-    if request.report is not None:
-        check_sheet(request.report, request.inputs, overwrite=request.overwrite or request.resume)
-    if request.preview is None:
-        return
-    if request.preview.resolve() == request.output.resolve():
-        raise InputError(f"{request.preview}: is the model's folder; give previews another one")
+def _check_previews(folder: Path, model: Path, inputs: Sequence[Path], scales: int, may_replace: bool) -> None:
+    if folder.resolve() == model.resolve():
+        raise InputError(f"{folder}: is the model's folder; give previews another one")
     try:
-        request.preview.mkdir(exist_ok=True)
+        folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise InputError(f"{request.preview}: cannot be a folder ({error.strerror}); check the path") from error
+        raise InputError(f"{folder}: cannot be a folder ({error.strerror}); check the path") from error
     for scale in range(scales):
-        for file in _previews(request.preview, scale, scales):
-            check_sheet(file, request.inputs, overwrite=request.overwrite or request.resume)
+        for file in _previews(folder, scale, scales):
+            check_sheet(file, inputs, overwrite=may_replace)
 
 
 def _previews(folder: Path, scale: int, scales: int) -> Sequence[Path]:
@@ -121,36 +122,40 @@ def _previews(folder: Path, scale: int, scales: int) -> Sequence[Path]:
     return [folder / f"{name}-sample.png", folder / f"{name}-reconstruction.png"]
 
 
-def _on_scale(request: TrainRequest, source: PictureSource, reporter: Reporter) -> Callable[[PictureModel], None]:
-    """Return what is done with a model each time that it has learnt another scale."""
+def _on_scale(
+    preview: Path | None, source: PictureSource, seed: int, reporter: Reporter
+) -> Callable[[PictureModel], None]:
+    """Callback that writes the previews of a scale once it is trained."""
 
     def show(model: PictureModel) -> None:
         scale, sizes = len(model.scales) - 1, model.sizes[0]
         height, width = sizes[scale]
-        reporter.verbose(f"scale {scale} of 0 to {len(sizes) - 1} is learnt, {width}x{height}")
-        if request.preview is not None:
+        reporter.verbose(f"scale {scale} of 0 to {len(sizes) - 1} is trained, {width}x{height}")
+        if preview is not None:
             with torch.no_grad():
-                sample = model.generate(model.random_noise(request.run.seed, 0), sizes)
+                sample = model.generate(model.random_noise(seed, 0), sizes)
             pictures = sample, reconstruction_at(model, 0, scale)
-            for picture, file in zip(pictures, _previews(request.preview, scale, len(sizes)), strict=True):
+            for picture, file in zip(pictures, _previews(preview, scale, len(sizes)), strict=True):
                 save(image_from(to_pixels(visible(picture, source)))[0], file, overwrite=True)
 
     return show
 
 
-def _say_result(request: TrainRequest, reporter: Reporter) -> None:
-    saved, log = load_folder(request.output, request.run.torch_device), read_lines(request.output / LOG)
-    if request.report is not None:
-        with working(reporter, request.output, request.run, "report on a machine with more") as run:
-            sheet = report_sheet(request.output.resolve().name, saved, log, run)
-        save(image_from(sheet)[0], request.report, overwrite=request.overwrite or request.resume)
+def _report_result(  # noqa: PLR0913 (the options that it depends on)
+    output: Path, inputs: Sequence[Path], report: Path | None, may_replace: bool, run: Run, reporter: Reporter
+) -> None:
+    saved, log = load_folder(output, run.torch_device), read_lines(output / LOG)
+    if report is not None:
+        with working(reporter, output, run, "report on a machine with more") as working_run:
+            sheet = report_sheet(output.resolve().name, saved, log, working_run)
+        save(image_from(sheet)[0], report, overwrite=may_replace)
     error = rmse((saved.model.reconstruct().cpu() + 1) / 2, (saved.pictures[0] + 1) / 2)
     seconds = log[-1]["seconds"] if log else 0.0
     height, width = saved.model.size
     scales = len(saved.model.scales)
     record = {
-        "output": str(request.output),
-        "inputs": [str(path) for path in request.inputs],
+        "output": str(output),
+        "inputs": [str(path) for path in inputs],
         "size": [width, height],
         "scales": scales,
         "settings": asdict(saved.record.settings),
@@ -158,10 +163,9 @@ def _say_result(request: TrainRequest, reporter: Reporter) -> None:
         "device": saved.record.device,
         "seconds": seconds,
         "reconstruction_rmse": round(error, 4),
-        "report": None if request.report is None else str(request.report),
+        "report": None if report is None else str(report),
     }
     reporter.result(
-        f"{request.output}  {scales} scales to {width}x{height}  {seconds:.1f} s  "
-        f"reconstruction {error:.2f} levels RMS",
+        f"{output}  {scales} scales to {width}x{height}  {seconds:.1f} s  reconstruction {error:.2f} levels RMS",
         record,
     )
