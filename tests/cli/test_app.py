@@ -73,7 +73,7 @@ def test_every_help_ends_with_an_example_of_its_own_on_one_line(command):
 def test_the_examples_of_the_help_can_be_run(example, monkeypatch):
     started = []
     faces = {upscale_command: ("upscale_files",), bench_command: ("bench",), doctor_command: ("doctor",)}
-    faces |= {kernel_commands: ("show_kernel", "compare_kernels", "convert_kernel", "estimate_kernel")}
+    faces |= {kernel_commands: ("show_kernel", "convert_kernel", "estimate_kernel")}
     faces |= {inspect_commands: ("inspect_file",)}
     for module, names in faces.items():
         for name in names:
@@ -162,7 +162,7 @@ def test_interrupting_any_command_is_exit_code_130(monkeypatch):
 
 
 def test_a_full_disk_is_exit_code_1(monkeypatch):
-    def full(*_given):
+    def full(*_given, **_options):
         raise OSError(28, "No space left on device", "rows.jsonl")
 
     monkeypatch.setattr(bench_command, "bench", full)

@@ -10,8 +10,9 @@ from typer.testing import CliRunner
 
 from helpers.priors import package, write_prior
 from innersr.cli.prior import prior_app
+from innersr.commands import prior as prior_commands
 from innersr.commands.console import Reporter
-from innersr.commands.prior import say_prior, say_priors
+from innersr.commands.prior import list_priors, show_prior
 from innersr.networks.checkpoints import load_checkpoint
 from innersr.networks.priors import Description, describe_prior, packaged_priors
 
@@ -37,21 +38,25 @@ def file(tmp_path):
 # list
 
 
-def test_the_list_has_a_line_for_each_prior(tmp_path, capsys):
+def test_the_list_has_a_line_for_each_prior(tmp_path, capsys, monkeypatch):
     index = packaged_priors(package(tmp_path))
-    say_priors({**index, "longer": index["tiny"]._replace(bytes=887_182)}, reporter())
+    index |= {"longer": index["tiny"]._replace(bytes=887_182)}
+    monkeypatch.setattr(prior_commands, "packaged_priors", lambda: index)
+    list_priors(reporter())
     assert capsys.readouterr().out == "tiny        2 kB  for tests\nlonger    887 kB  for tests\n"
 
 
-def test_the_list_as_json_has_an_object_for_each_prior(tmp_path, capsys):
+def test_the_list_as_json_has_an_object_for_each_prior(tmp_path, capsys, monkeypatch):
     index = packaged_priors(package(tmp_path))
-    say_priors(index, reporter(as_json=True))
+    monkeypatch.setattr(prior_commands, "packaged_priors", lambda: index)
+    list_priors(reporter(as_json=True))
     record = json.loads(capsys.readouterr().out)
     assert record == {"name": "tiny", "bytes": index["tiny"].bytes, "about": "for tests"}
 
 
-def test_an_empty_list_is_a_note_not_a_result(capsys):
-    say_priors({}, reporter())
+def test_an_empty_list_is_a_note_not_a_result(capsys, monkeypatch):
+    monkeypatch.setattr(prior_commands, "packaged_priors", dict)
+    list_priors(reporter())
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err == "note: no priors come with this installation; `innersr train` makes one\n"
@@ -95,8 +100,10 @@ def test_a_prior_is_shown_readably(file):
     ]
 
 
-def test_a_packaged_prior_is_shown_with_its_card(tmp_path, capsys):
-    say_prior("tiny", describe_prior("tiny", package(tmp_path)), reporter())
+def test_a_packaged_prior_is_shown_with_its_card(tmp_path, capsys, monkeypatch):
+    described = describe_prior("tiny", package(tmp_path))
+    monkeypatch.setattr(prior_commands, "describe_prior", {"tiny": described}.__getitem__)
+    show_prior(reporter(), prior="tiny")
     said = capsys.readouterr().out
     assert said.startswith("tiny: 668 weights\n")
     assert said.endswith("  format: 1\n\n# Tiny\n\nMade by a test.\n")
@@ -106,9 +113,11 @@ def test_as_json_a_prior_is_its_header(file):
     assert json.loads(prior("show", file, "--json").stdout) == load_checkpoint(file).header
 
 
-def test_nothing_in_a_file_steers_the_terminal(capsys):
+def test_nothing_in_a_file_steers_the_terminal(capsys, monkeypatch):
     header = {"licence\x1b[2J": "\x1b]0;title\x07", "lines": ["a\nb", {"c": "\x9b31m"}]}
-    say_prior("x", Description(header, 1, "card\x1b[31m\r\n\tred\u202e"), reporter())
+    described = Description(header, 1, "card\x1b[31m\r\n\tred\u202e")
+    monkeypatch.setattr(prior_commands, "describe_prior", lambda _: described)
+    show_prior(reporter(), prior="x")
     said = capsys.readouterr().out
     assert all(character.isprintable() or character in "\n\t" for character in said)
     assert said.endswith("\ncard[31m\n\tred\n")

@@ -9,7 +9,7 @@ import typer
 from innersr.cli.bench import bench_app
 from innersr.cli.inspect import inspect_app
 from innersr.cli.kernel import kernel_app
-from innersr.cli.options import examples, reporting
+from innersr.cli.options import command, examples
 from innersr.cli.prior import prior_app
 from innersr.cli.singan import singan_app
 from innersr.cli.train import train_app
@@ -48,7 +48,7 @@ def main() -> None:
 
 @app.callback(invoke_without_command=True)
 def common(
-    version: Annotated[bool, typer.Option("--version", help="Say the version and exit.", is_eager=True)] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
 ) -> None:
     """Super-resolve one image from the image itself."""
     if version:
@@ -58,12 +58,6 @@ def common(
         raise typer.Exit
 
 
-@app.command("doctor", epilog=examples("innersr doctor"))
+@command(app, "doctor", "doctor.doctor", "innersr doctor")
 def doctor_command() -> None:
-    """Say the versions, devices and image formats of this installation."""
-    with reporting() as reporter:
-        from importlib.metadata import version as version_of
-
-        from innersr.commands.doctor import doctor
-
-        doctor(reporter, version_of("innersr"))
+    """Print the installed versions, devices and image formats."""

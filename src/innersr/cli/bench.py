@@ -1,4 +1,4 @@
-"""The command `innersr bench`. Torch is imported only once it runs."""
+"""The command `innersr bench`."""
 
 from __future__ import annotations
 
@@ -9,32 +9,29 @@ import typer
 
 from innersr.cli.options import (
     Device,
-    GroupedCommand,
     Precision,
     Quiet,
     Seed,
     Tile,
     TimeLimit,
     Verbose,
-    examples,
-    reporting,
-    run_with_tiles,
+    argument,
+    command,
 )
 
 bench_app = typer.Typer()  # of one command, which cli.app adds
 
 
-@bench_app.command(
+@command(
+    bench_app,
     "bench",
-    cls=GroupedCommand,
-    epilog=examples(
-        "innersr bench set5 --methods bicubic,tailor,zssr:preset=best --out rows.jsonl",
-        "innersr bench set5 set14 --degradations g2.0d,bicubic --scales 2,4",
-        "innersr bench set14 --degradations random:0,bicubic+noise10+jpeg60 --given true,auto,gaussian:2.0",
-    ),
+    "bench.bench",
+    "innersr bench set5 --methods bicubic,tailor,zssr:preset=best --out rows.jsonl",
+    "innersr bench set5 set14 --degradations g2.0d,bicubic --scales 2,4",
+    "innersr bench set14 --degradations random:0,bicubic+noise10+jpeg60 --given true,auto,gaussian:2.0",
 )
 def bench_command(  # noqa: PLR0913 (a command's options are its parameters)
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR", help="Folders of sharp images.", show_default=False)],
+    folders: Annotated[list[Path], argument(metavar="DIR", help="Folders of sharp images.")],
     methods: Annotated[
         str, typer.Option(help="name or name:field=value;field=value, separated by commas.")
     ] = "bicubic,tailor",
@@ -54,7 +51,7 @@ def bench_command(  # noqa: PLR0913 (a command's options are its parameters)
     ] = "true",
     told: Annotated[str | None, typer.Option(hidden=True)] = None,  # the name of --given up to version 0.1
     scales: Annotated[str, typer.Option(help="Separated by commas.")] = "2",
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many images of each folder.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Images of each folder at most.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="File of rows (JSON lines); rows it already has are not computed again.")
     ] = None,
@@ -68,22 +65,3 @@ def bench_command(  # noqa: PLR0913 (a command's options are its parameters)
     verbose: Verbose = False,
 ) -> None:
     """Measure methods on images that are shrunk and upscaled again."""
-    with reporting(as_json=False, quiet=quiet, verbose=verbose) as reporter:
-        from innersr.benchmark.runner import Plan
-        from innersr.commands.bench import bench
-        from innersr.physics.geometry import parse_scale
-
-        plan = Plan(
-            folders=tuple(folders),
-            methods=_listed(methods),
-            degradations=_listed(degradations),
-            given=_listed(told or given),
-            scales=tuple(parse_scale(text) for text in _listed(scales)),
-            limit=limit,
-            pictures=pictures,
-        )
-        bench(plan, run_with_tiles(device, precision, seed, time_limit, tile), out, reporter)
-
-
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(","))

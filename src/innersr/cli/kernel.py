@@ -1,4 +1,4 @@
-"""The commands `innersr kernel`: blur kernels, shown, compared, estimated, converted. Torch comes once one runs."""
+"""The commands `innersr kernel`: show, compare, estimate and convert blur kernels."""
 
 from __future__ import annotations
 
@@ -7,67 +7,66 @@ from typing import Annotated
 
 import typer
 
-from innersr.cli.options import Device, GroupedCommand, Json, Overwrite, Quiet, Seed, TimeLimit, examples, reporting
-
-kernel_app = typer.Typer(
-    help="Look at blur kernels, estimate them, convert them.",
-    epilog=examples("innersr kernel show gaussian:2.0"),
-    no_args_is_help=True,
-    rich_markup_mode=None,
+from innersr.cli.options import (
+    Device,
+    Json,
+    Overwrite,
+    Quiet,
+    Seed,
+    Source,
+    TimeLimit,
+    argument,
+    command,
+    group,
+    input_option,
+    output_option,
 )
 
-KERNEL = "A kernel file, FILE#3 for the third in it, bicubic, or gaussian:VAR."
+kernel_app = group("Look at blur kernels, estimate them, convert them.", "innersr kernel show gaussian:2.0")
+
+Kernel = Annotated[str, argument(help="A kernel file, FILE#3 for the third in it, bicubic, or gaussian:VAR.")]
 
 
-@kernel_app.command(
+@command(
+    kernel_app,
     "show",
-    epilog=examples(
-        "innersr kernel show kernel.mat --plot kernel.png",
-        "innersr kernel show estimate.npy truth.npy --plot both.png",
-    ),
+    "kernel.show_kernel",
+    "innersr kernel show kernel.mat --plot kernel.png",
+    "innersr kernel show estimate.npy truth.npy --plot both.png",
 )
-def kernel_show(
-    kernel: Annotated[str, typer.Argument(help=KERNEL, show_default=False)],
-    other: Annotated[str | None, typer.Argument(help="Another one that it is compared with.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw it into this image file; two side by side.")] = None,
+def show_command(
+    kernel: Kernel,
+    other: Annotated[str | None, typer.Argument(help="A second kernel to compare with.")] = None,
+    plot: Annotated[
+        Path | None, input_option(metavar="FILE", help="Draw it into this image file; two side by side.")
+    ] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Say a kernel's size, variances, angle and centre, and sketch it; of two, how they differ."""
-    with reporting(as_json=as_json) as reporter:
-        from innersr.commands import kernel as kernel_commands
-
-        if other is None:
-            kernel_commands.show_kernel(kernel, plot, overwrite, reporter)
-        else:
-            kernel_commands.compare_kernels((kernel, other), plot, overwrite, reporter)
+    """Print and sketch a kernel, or compare two: size, variances, angle and centre."""
 
 
-@kernel_app.command(
+@command(
+    kernel_app,
     "estimate",
-    cls=GroupedCommand,
-    epilog=examples(
-        "innersr kernel estimate photo.jpg",
-        "innersr kernel estimate photo.jpg -o kernel.npy --plot kernel.png",
-        "innersr kernel estimate photo.jpg -s 4 --method kernelgan --time-limit 120",
-    ),
+    "kernel.estimate_kernel",
+    "innersr kernel estimate photo.jpg",
+    "innersr kernel estimate photo.jpg -o kernel.npy --plot kernel.png",
+    "innersr kernel estimate photo.jpg -s 4 --method kernelgan --time-limit 120",
 )
-def kernel_estimate(  # noqa: PLR0913 (a command's options are its parameters)
-    source: Annotated[Path, typer.Argument(metavar="IN", help="An image file.", show_default=False)],
+def estimate_command(  # noqa: PLR0913 (a command's options are its parameters)
+    source: Source,
     output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="The kernel, as .npy, .mat, .png or .txt."),
+        Path | None, output_option(metavar="FILE", help="The kernel, as .npy, .mat, .png or .txt.")
     ] = None,
-    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it into this image file.")] = None,
-    scale: Annotated[
-        str, typer.Option("--scale", "-s", help="That the image is to be upscaled by: its kernel is as wide.")
-    ] = "2",
+    plot: Annotated[Path | None, input_option(metavar="FILE", help="Draw it into this image file.")] = None,
+    scale: Annotated[str, typer.Option("--scale", "-s", help="Scale that the image is to be upscaled by.")] = "2",
     method: Annotated[
         str,
         typer.Option(
             "--method",
             "-m",
-            help="fast (as `innersr upscale` does, within a second) or kernelgan (learns for half a minute, finds "
+            help="fast (as `innersr upscale` does, within a second) or kernelgan (trains for half a minute, finds "
             "a kernel of any form).",
         ),
     ] = "fast",
@@ -79,36 +78,22 @@ def kernel_estimate(  # noqa: PLR0913 (a command's options are its parameters)
     quiet: Quiet = False,
 ) -> None:
     """Estimate the kernel that has blurred an image, from the image alone."""
-    with reporting(as_json=as_json, quiet=quiet) as reporter:
-        from innersr.commands import kernel as kernel_commands
-        from innersr.physics.geometry import parse_scale
-        from innersr.run import Run
-
-        request = kernel_commands.EstimateRequest(
-            source=source,
-            output=output,
-            plot=plot,
-            scale=parse_scale(scale),
-            method=method,
-            overwrite=overwrite,
-            run=Run(device=device, seed=seed, time_limit=time_limit),
-        )
-        kernel_commands.estimate_kernel(request, reporter)
 
 
-@kernel_app.command("convert", epilog=examples("innersr kernel convert k.mat k.npy --convention fkp --scale 4"))
-def kernel_convert(
-    source: Annotated[str, typer.Argument(help=KERNEL, show_default=False)],
-    target: Annotated[Path, typer.Argument(help=".npy, .mat, .png or .txt.", show_default=False)],
+@command(
+    kernel_app,
+    "convert",
+    "kernel.convert_kernel",
+    "innersr kernel convert k.mat k.npy --convention fkp --scale 4",
+)
+def convert_command(
+    source: Kernel,
+    target: Annotated[Path, argument(help=".npy, .mat, .png or .txt.")],
     convention: Annotated[
         str | None,
         typer.Option(help="Move the centre of mass: centred, kernelgan (kernel_shift) or fkp; unchanged if not given."),
     ] = None,
-    scale: Annotated[float, typer.Option("--scale", "-s", min=1, max=100, help="That the convention is for.")] = 2.0,
+    scale: Annotated[float, typer.Option("--scale", "-s", min=1, max=100, help="Scale of the convention.")] = 2.0,
     overwrite: Overwrite = False,
 ) -> None:
     """Write a kernel in another format or convention."""
-    with reporting():
-        from innersr.commands import kernel as kernel_commands
-
-        kernel_commands.convert_kernel(source, target, convention, scale, overwrite)

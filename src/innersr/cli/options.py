@@ -1,11 +1,11 @@
-"""What the commands of every face share: examples in the help, options of reporting, errors as exit codes."""
+"""What the commands share: panels and options of the help, examples, errors as exit codes."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import partial, wraps
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,34 +20,39 @@ if TYPE_CHECKING:
     from innersr.commands.console import Reporter
     from innersr.run import Run
 
+argument = partial(typer.Argument, show_default=False)
+input_option = partial(typer.Option, rich_help_panel="Input and output")
+output_option = partial(input_option, "--output", "-o")
+quality_option = partial(typer.Option, rich_help_panel="Quality")
+learning_option = partial(typer.Option, rich_help_panel="Learning")
+result_option = partial(typer.Option, rich_help_panel="Result")
+performance_option = partial(typer.Option, rich_help_panel="Performance")
+reporting_option = partial(typer.Option, rich_help_panel="Reporting")
 
-# Panels of the help.
-INPUT, LEARNING, RESULT = "Input and output", "Learning", "Result"
-PERFORMANCE, REPORTING = "Performance", "Reporting"
-
-input_option = functools.partial(typer.Option, rich_help_panel=INPUT)
-learning_option = functools.partial(typer.Option, rich_help_panel=LEARNING)
-result_option = functools.partial(typer.Option, rich_help_panel=RESULT)
-
-Device = Annotated[
-    str, typer.Option("--device", "-d", help="auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=PERFORMANCE)
+Source = Annotated[Path, argument(metavar="IN", help="An image file.")]
+Model = Annotated[Path, argument(metavar="MODEL", help="Folder of a model.")]
+Output = Annotated[str, output_option(metavar="PATH", help="File, or folder (out/ is created).")]
+Overwrite = Annotated[bool, input_option("--overwrite", help="Replace existing files.")]
+Settings = Annotated[
+    list[str] | None,
+    learning_option("--set", metavar="NAME=VALUE", help="Any setting, such as iterations=1000; may be repeated."),
 ]
-
-Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16.", rich_help_panel=PERFORMANCE)]
-Seed = Annotated[int, typer.Option(help="Same seed, same bytes.", rich_help_panel=PERFORMANCE)]
-
-Threads = Annotated[
-    int | None, typer.Option(min=1, help="CPU threads; torch's choice if not given.", rich_help_panel=PERFORMANCE)
+Count = Annotated[int, result_option("--count", "-n", min=1, help="How many results.")]
+Device = Annotated[str, performance_option("--device", "-d", help="auto, cpu, cuda, cuda:1 or mps.")]
+Precision = Annotated[str, performance_option(help="auto, fp32 or bf16.")]
+Seed = Annotated[int, performance_option(help="Same seed, same bytes.")]
+Threads = Annotated[int | None, performance_option(min=1, help="CPU threads; torch's choice if not given.")]
+TimeLimit = Annotated[float | None, performance_option(help="Seconds of learning for each image.")]
+Tile = Annotated[
+    str,
+    performance_option(
+        help="Side of the tiles that the network works on, in pixels of the input: auto (what memory allows), 0 for "
+        "the whole image at once. It leaves no seams."
+    ),
 ]
-
-TimeLimit = Annotated[
-    float | None, typer.Option(help="Seconds of learning for each image.", rich_help_panel=PERFORMANCE)
-]
-
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.", rich_help_panel=INPUT)]
-Json = Annotated[bool, typer.Option("--json", help="Results as JSON, one object a line.", rich_help_panel=REPORTING)]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say errors only.", rich_help_panel=REPORTING)]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say settings too.", rich_help_panel=REPORTING)]
+Json = Annotated[bool, reporting_option("--json", help="Results as JSON, one object a line.")]
+Quiet = Annotated[bool, reporting_option("--quiet", "-q", help="Print errors only.")]
+Verbose = Annotated[bool, reporting_option("--verbose", "-v", help="Print settings too.")]
 
 
 class GroupedCommand(TyperCommand):
@@ -66,13 +71,49 @@ class GroupedCommand(TyperCommand):
                 formatter.write_dl(records)
 
 
+def group(about: str, *lines: str) -> typer.Typer:
+    """A group of commands, with examples for its help."""
+    return typer.Typer(help=about, epilog=examples(*lines), no_args_is_help=True, rich_markup_mode=None)
+
+
 def examples(*lines: str) -> str:
-    """Return an epilog of lines that Click does not wrap."""
+    """An epilog of lines that Click does not wrap."""
     return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
 
 
+def command(app: typer.Typer, name: str, does: str, *lines: str, **fixed: Any) -> Callable[[Any], Any]:  # noqa: ANN401
+    """Decorator that makes a command of a function: its parameters are the options, its docstring the help.
+
+    Args:
+        app: that the command belongs to.
+        name: of the command.
+        does: the function of `innersr.commands` that does the work, such as "singan.train.train_picture". It takes a
+            reporter, a run if one of its settings is an option, and the other options and `fixed` by name; it may
+            return an exit code.
+        lines: examples for the help.
+        fixed: options that are not on the command line.
+    """
+
+    def add(declared: Callable[..., None]) -> Callable[..., None]:
+        @wraps(declared)
+        def call(**options: Any) -> None:  # noqa: ANN401 (as declared)
+            options |= fixed
+            with _reporting(**_taken(options, "as_json", "quiet", "verbose")) as reporter:
+                module, _, function = does.rpartition(".")
+                work = getattr(import_module(f"innersr.commands.{module}"), function)
+                circumstances = _taken(options, "device", "precision", "seed", "time_limit", "tile")
+                runs = [_run(**circumstances)] if circumstances else []
+                code = work(reporter, *runs, **options)
+            if code:
+                raise typer.Exit(code)
+
+        return app.command(name, cls=GroupedCommand, epilog=examples(*lines))(call)
+
+    return add
+
+
 @contextlib.contextmanager
-def reporting(*, as_json: bool = False, quiet: bool = False, verbose: bool = False) -> Iterator[Reporter]:
+def _reporting(*, as_json: bool = False, quiet: bool = False, verbose: bool = False) -> Iterator[Reporter]:
     """Turn errors and Ctrl-C into one line on stderr and an exit code."""
     try:
         with prompt_interrupts():
@@ -89,69 +130,13 @@ def reporting(*, as_json: bool = False, quiet: bool = False, verbose: bool = Fal
         raise typer.Exit(EXIT_CODE) from None
 
 
-def command(app: typer.Typer, name: str, does: str, *lines: str, **fixed: Any) -> Callable[[Any], Any]:  # noqa: ANN401
-    """Decorator that makes a command of a function: its parameters are the options, its docstring the help.
-
-    Args:
-        app: that the command belongs to.
-        name: of the command.
-        does: the function of `innersr.commands` that does the work, such as "singan.train.train_picture". It takes a
-            console, a run, the options by name and `fixed`; it may return an exit code.
-        lines: examples for the help.
-        fixed: further arguments of that function.
-    """
-
-    def add(declared: Callable[..., None]) -> Callable[..., None]:
-        @functools.wraps(declared)
-        def call(**options: Any) -> None:  # noqa: ANN401 (as declared)
-            said = {key: options.pop(key) for key in ("as_json", "quiet", "verbose") if key in options}
-            with reporting(**said) as reporter:
-                module, _, function = does.rpartition(".")
-                work = getattr(import_module(f"innersr.commands.{module}"), function)
-                code = work(reporter, _run_of(options), **options, **fixed)
-            if code:
-                raise typer.Exit(code)
-
-        return app.command(name, cls=GroupedCommand, epilog=examples(*lines))(call)
-
-    return add
+def _taken(options: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Take options of these names out of all."""
+    return {name: options.pop(name) for name in names if name in options}
 
 
-def _run_of(options: dict[str, Any]) -> Run:
-    """The execution settings among the options, which are taken out of them."""
-    from innersr.run import Run
-
-    return Run(**{key: options.pop(key) for key in ("device", "precision", "seed") if key in options})
-
-
-Settings = Annotated[
-    list[str] | None,
-    learning_option("--set", metavar="NAME=VALUE", help="Any setting, such as iterations=1000; may be repeated."),
-]
-
-Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a model.", show_default=False)]
-
-Output = Annotated[
-    str,
-    typer.Option("--output", "-o", metavar="PATH", help="File, or folder (out/ is created).", rich_help_panel=INPUT),
-]
-
-Count = Annotated[int, typer.Option("--count", "-n", min=1, help="How many results.", rich_help_panel=RESULT)]
-
-
-Tile = Annotated[
-    str,
-    typer.Option(
-        help="Side of the tiles that the network works on, in pixels of the input: auto (what memory allows), 0 for "
-        "the whole image at once. It leaves no seams.",
-        rich_help_panel=PERFORMANCE,
-    ),
-]
-
-
-def run_with_tiles(device: str, precision: str, seed: int, time_limit: float | None, tile: str) -> Run:
-    """Return the circumstances that the options name, the tiles' side among them."""
+def _run(tile: str = "auto", **circumstances: Any) -> Run:  # noqa: ANN401 (the fields of a run)
     from innersr.physics.geometry import parse_tile
     from innersr.run import Run
 
-    return Run(device=device, precision=precision, seed=seed, time_limit=time_limit, tile=parse_tile(tile))
+    return Run(tile=parse_tile(tile), **circumstances)

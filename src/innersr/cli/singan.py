@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from innersr.cli.options import (
     Count,
     Device,
@@ -20,23 +18,21 @@ from innersr.cli.options import (
     Settings,
     Threads,
     Verbose,
+    argument,
     command,
-    examples,
+    group,
     input_option,
     learning_option,
+    output_option,
     result_option,
 )
 from innersr.cli.singan_manipulate import manipulate_app
 
-singan_app = typer.Typer(
-    help="Learn one picture, then make others of it (SinGAN).",
-    epilog=examples(
-        "innersr singan train balloons.png -o balloons",
-        "innersr singan sample balloons -o samples/ -n 10",
-        "innersr singan animate balloons -o balloons.webp",
-    ),
-    no_args_is_help=True,
-    rich_markup_mode=None,
+singan_app = group(
+    "Learn one picture, then make others of it (SinGAN).",
+    "innersr singan train balloons.png -o balloons",
+    "innersr singan sample balloons -o samples/ -n 10",
+    "innersr singan animate balloons -o balloons.webp",
 )
 
 singan_app.add_typer(manipulate_app)
@@ -66,10 +62,8 @@ Wrap = Annotated[str, result_option(metavar="AXES", help="x, y or xy: results th
     "innersr singan train balloons.png -o paper --preset paper --set iterations=500 --resume",
 )
 def train_command(  # noqa: PLR0913 (a command's options are its parameters)
-    inputs: Annotated[
-        list[Path], typer.Argument(metavar="IN", help="Image file; several are one subject.", show_default=False)
-    ],
-    output: Annotated[Path, input_option("--output", "-o", metavar="MODEL", help="Folder of the model.")],
+    inputs: Annotated[list[Path], argument(metavar="IN", help="Image file; several are one subject.")],
+    output: Annotated[Path, output_option(metavar="MODEL", help="Folder of the model.")],
     preset: Annotated[str, learning_option(help="fast, or paper: the published one.")] = "fast",
     max_size: Annotated[
         int | None,
@@ -105,10 +99,9 @@ def train_command(  # noqa: PLR0913 (a command's options are its parameters)
 def sample_command(  # noqa: PLR0913 (a command's options are its parameters)
     model: Annotated[
         Path,
-        typer.Argument(
+        argument(
             metavar="MODEL",
             help="Folder of a model; or an image file, sampled by its patch statistics without training.",
-            show_default=False,
         ),
     ],
     output: Output,
@@ -141,7 +134,7 @@ def sample_command(  # noqa: PLR0913 (a command's options are its parameters)
 )
 def animate_command(  # noqa: PLR0913 (a command's options are its parameters)
     model: Model,
-    output: Annotated[Path, input_option("--output", "-o", metavar="FILE", help="A .gif, .webp or .mp4.")],
+    output: Annotated[Path, output_option(metavar="FILE", help="A .gif, .webp or .mp4.")],
     frames: Annotated[int, result_option(min=1, help="Number of frames.")] = 100,
     fps: Annotated[float, result_option(help="Frames per second.")] = 10.0,
     start: RandomFrom = 0,
@@ -174,10 +167,9 @@ def animate_command(  # noqa: PLR0913 (a command's options are its parameters)
 def score_command(  # noqa: PLR0913 (a command's options are its parameters)
     names: Annotated[
         list[Path],
-        typer.Argument(
+        argument(
             metavar="MODEL [SAMPLE]...",
             help="Folder of a model, and samples unless they are to be drawn; with --real samples only.",
-            show_default=False,
         ),
     ],
     real: Annotated[
@@ -203,7 +195,7 @@ def score_command(  # noqa: PLR0913 (a command's options are its parameters)
 @command(singan_app, "report", "singan.generate.report_model", "innersr singan report balloons -o report.png")
 def report_command(
     model: Model,
-    output: Annotated[Path, input_option("--output", "-o", metavar="FILE", help="Image file.")],
+    output: Annotated[Path, output_option(metavar="FILE", help="Image file.")],
     overwrite: Overwrite = False,
     seed: Seed = 0,
     device: Device = "auto",

@@ -17,6 +17,7 @@ from innersr.cli.options import (
     Precision,
     Quiet,
     Seed,
+    argument,
     command,
     result_option,
 )
@@ -33,7 +34,7 @@ Start = Annotated[
 AllScales = Annotated[
     bool, result_option("--all-scales", help="Draw a contact sheet, one result per scale, into PATH.")
 ]
-Mask = Annotated[Path, typer.Argument(metavar="MASK", help="White where it was changed.", show_default=False)]
+Mask = Annotated[Path, argument(metavar="MASK", help="White where it was changed.")]
 
 
 @command(
@@ -47,9 +48,7 @@ Mask = Annotated[Path, typer.Argument(metavar="MASK", help="White where it was c
 )
 def paint_command(  # noqa: PLR0913 (a command's options are its parameters)
     model: Model,
-    picture: Annotated[
-        Path, typer.Argument(metavar="PAINTING", help="Blots in the picture's colours.", show_default=False)
-    ],
+    picture: Annotated[Path, argument(metavar="PAINTING", help="Blots in the picture's colours.")],
     output: Output,
     start: Start = None,
     all_scales: AllScales = False,
@@ -78,9 +77,7 @@ def paint_command(  # noqa: PLR0913 (a command's options are its parameters)
 )
 def edit_command(  # noqa: PLR0913 (a command's options are its parameters)
     model: Model,
-    picture: Annotated[
-        Path, typer.Argument(metavar="EDITED", help="The picture, with parts copied or moved.", show_default=False)
-    ],
+    picture: Annotated[Path, argument(metavar="EDITED", help="The picture, with parts copied or moved.")],
     mask: Mask,
     output: Output,
     start: Start = None,
@@ -105,9 +102,7 @@ def edit_command(  # noqa: PLR0913 (a command's options are its parameters)
 )
 def harmonize_command(  # noqa: PLR0913 (a command's options are its parameters)
     model: Model,
-    picture: Annotated[
-        Path, typer.Argument(metavar="COMPOSITE", help="The picture, with an object on it.", show_default=False)
-    ],
+    picture: Annotated[Path, argument(metavar="COMPOSITE", help="The picture, with an object on it.")],
     mask: Mask,
     output: Output,
     start: Start = None,

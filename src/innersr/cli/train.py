@@ -17,18 +17,16 @@ from innersr.cli.options import (
     Threads,
     Verbose,
     command,
-    examples,
+    group,
     learning_option,
 )
 
-train_app = typer.Typer(
-    help="Train priors on folders of images.",
-    epilog=examples("innersr train tailor --data photos --out mine.safetensors"),
-    no_args_is_help=True,
-    rich_markup_mode=None,
+train_app = group(
+    "Train priors on folders of images.",
+    "innersr train tailor --data photos --out mine.safetensors",
 )
 data_option = partial(typer.Option, rich_help_panel="Data")
-output_option = partial(typer.Option, rich_help_panel="Output")
+saving_option = partial(typer.Option, rich_help_panel="Output")
 
 COMMANDS = {
     "supervised": "Train on bicubic pairs, MZSR's starting point.",
@@ -56,7 +54,7 @@ def _add_command(objective: str) -> None:
         data: Annotated[list[Path], data_option(metavar="DIR", help="Folder of sharp images; may be repeated.")],
         out: Annotated[
             Path,
-            output_option(metavar="FILE", help="The prior, .safetensors; state and log are written beside it."),
+            saving_option(metavar="FILE", help="The prior, .safetensors; state and log are written beside it."),
         ],
         extra: Annotated[
             list[Path] | None,
@@ -75,12 +73,12 @@ def _add_command(objective: str) -> None:
         ] = None,
         seed: Annotated[int, learning_option(min=0, help="Same seed, same bytes.")] = 0,
         checkpoint_every: Annotated[
-            int, output_option(min=1, help="Steps between two saved states; at most five minutes.")
+            int, saving_option(min=1, help="Steps between two saved states; at most five minutes.")
         ] = 1000,
-        validate_every: Annotated[int, output_option(min=1, help="Steps between two validations.")] = 1000,
-        licence: Annotated[str | None, output_option(help="Of the weights; recorded in the prior.")] = None,
-        resume: Annotated[bool, output_option("--resume", help="Continue an interrupted training.")] = False,
-        overwrite: Annotated[bool, output_option("--overwrite", help="Start anew over existing files.")] = False,
+        validate_every: Annotated[int, saving_option(min=1, help="Steps between two validations.")] = 1000,
+        licence: Annotated[str | None, saving_option(help="Of the weights; recorded in the prior.")] = None,
+        resume: Annotated[bool, saving_option("--resume", help="Continue an interrupted training.")] = False,
+        overwrite: Annotated[bool, saving_option("--overwrite", help="Start anew over existing files.")] = False,
         threads: Threads = None,
         device: Device = "auto",
         precision: Precision = "auto",

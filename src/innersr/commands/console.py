@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -52,6 +52,11 @@ class Reporter:
         """Write a note to stderr."""
         if not self._quiet:
             _write(sys.stderr, f"note: {text}")
+
+    def notes(self, path: Path, texts: Iterable[str]) -> None:
+        """Write notes about a file to stderr."""
+        for text in texts:
+            self.note(f"{path}: {text}")
 
     def verbose(self, text: str) -> None:
         """Write a detail to stderr, if details were asked for."""

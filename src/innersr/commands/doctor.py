@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
+from importlib.metadata import version
 
 import PIL
 import pyvips
@@ -14,11 +15,11 @@ from innersr.images import io as image_files
 from innersr.run import Run
 
 
-def doctor(reporter: Reporter, package_version: str) -> None:
-    """Say what this installation consists of and can do."""
+def doctor(reporter: Reporter) -> None:
+    """Print what this installation consists of and can do."""
     vips = ".".join(str(pyvips.version(part)) for part in range(3))
     lines = [
-        f"innersr  {package_version}",
+        f"innersr  {version('innersr')}",
         f"python   {platform.python_version()} ({sys.executable})",
         f"system   {platform.platform()}",
         f"torch    {torch.__version__}",

@@ -1,9 +1,8 @@
-"""What `innersr inspect` does, once its arguments are read."""
+"""Work of `innersr inspect`."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,95 +13,74 @@ from innersr.images.conversions import image_from
 from innersr.images.io import check_writable, read, save
 from innersr.methods.registry import make_method, resolve, settings_of
 from innersr.metrics.recurrence import SETTINGS, Pair, Recurrence, recurrence_of, steps_for
+from innersr.physics.resize import image_size
 from innersr.pipeline import channels_of, examine_image
 from innersr.plots.recurrence import recurrence_sheet
 from innersr.run import Run
 
-SCALE = 2.0  # that the estimate is for
-METHOD = "tailor"  # whose steps are told
-
 VERDICTS = (  # from which score on, and what to expect
-    (0.4, "much of the image is detail that comes again, larger: learning from it should pay"),
-    (0.2, "some of the image is detail that comes again, larger: learning from it should help a little"),
-    (0.0, "little of the image is detail that comes again, larger: there is not much to learn from it"),
+    (0.4, "much of the image is detail that recurs at a larger size: learning from it should pay"),
+    (0.2, "some of the image is detail that recurs at a larger size: learning from it should help a little"),
+    (0.0, "little of the image is detail that recurs at a larger size: there is not much to learn from it"),
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class InspectRequest:
-    """Everything that `innersr inspect` was told."""
-
-    source: Path
-    output: Path | None
-    """Of the drawing; None draws nothing."""
-    overwrite: bool
-    run: Run
-
-
-def inspect_file(request: InspectRequest, reporter: Reporter) -> None:
-    """Say what can be learnt from an image, what happened to it, and draw where its patches come again.
+def inspect_file(reporter: Reporter, run: Run, *, source: Path, output: Path | None, overwrite: bool) -> None:
+    """Report how much can be learned from an image and how it was degraded; draw where its patches recur.
 
     Raises:
         InputError: the drawing would replace the image.
         ImageFileError: the image cannot be read, or the drawing cannot be written.
     """
-    _check(request)
+    if output is not None:
+        if output.resolve() == source.resolve():
+            raise InputError(f"{output}: is the image itself; give the drawing another name")
+        check_writable(output, depth="uint8", bands=3, has_alpha=False, overwrite=overwrite)
     started = time.monotonic()
-    image = read(request.source)
-    for note in image.notes:
-        reporter.note(f"{request.source}: {note}")
-    bands = channels_of(image, request.run)
-    estimate = examine_image(image, SCALE, request.run)
-    found = recurrence_of(bands, estimate.degradation.noise)
-    height, width = bands.shape[-2:]
-    all_steps = int(settings_of(resolve(make_method(METHOD), is_estimated=True))["steps"])
+    image = read(source)
+    reporter.notes(source, image.notes)
+    channels = channels_of(image, run)
+    estimate = examine_image(image, 2, run)
+    found = recurrence_of(channels, estimate.degradation.noise)
+    height, width = image_size(channels)
+    all_steps = int(settings_of(resolve(make_method("tailor"), is_estimated=True))["steps"])
     steps = steps_for(found.score, all_steps)
     lines = [
-        f"recurrence {found.score:.2f}: {verdict(found)}",
+        f"recurrence {found.score:.2f}: {_verdict(found)}",
         f"detail in {100 * found.detail:.0f} % of the image; `innersr upscale` would take {steps} of {all_steps} steps",
         estimate.summary,
     ]
-    if request.output is not None:
-        drawing, _ = image_from(recurrence_sheet(bands, found, [f"{request.source.name}, {width}x{height}", *lines]))
+    if output is not None:
+        drawing, _ = image_from(recurrence_sheet(channels, found, [f"{source.name}, {width}x{height}", *lines]))
         with prompt_interrupts():
-            save(drawing, request.output, overwrite=request.overwrite)
+            save(drawing, output, overwrite=overwrite)
     record = {
-        "input": str(request.source),
+        "input": str(source),
         "size": [width, height],
         "recurrence": round(found.score, 4),
         "detail": round(found.detail, 4),
         "steps": steps,
-        "verdict": verdict(found),
+        "verdict": _verdict(found),
         "estimate": estimate.summary,
         "confidence": estimate.confidence,
         "pairs": [_pair_record(pair) for pair in found.pairs],
-        "output": None if request.output is None else str(request.output),
+        "output": None if output is None else str(output),
         "seconds": round(time.monotonic() - started, 2),
         "notes": list(image.notes),
     }
-    reporter.result("\n".join([f"{request.source}  {width}x{height}", *(f"  {line}" for line in lines)]), record)
+    reporter.result("\n".join([f"{source}  {width}x{height}", *(f"  {line}" for line in lines)]), record)
 
 
-def verdict(found: Recurrence) -> str:
-    """Return what a measurement means, in words."""
+def _verdict(found: Recurrence) -> str:
     if min(found.map.shape) < 2 * SETTINGS.patch:
         return "too small to tell"
     if found.detail == 0:
-        return "no detail that could be learnt from"
+        return "no detail to learn from"
     return next(words for least, words in VERDICTS if found.score >= least)
 
 
-def _check(request: InspectRequest) -> None:
-    """Refuse, before the image is read, what cannot be written."""
-    if request.output is None:
-        return
-    if request.output.resolve() == request.source.resolve():
-        raise InputError(f"{request.output}: is the image itself; give the drawing another name")
-    check_writable(request.output, depth="uint8", bands=3, has_alpha=False, overwrite=request.overwrite)
-
-
 def _pair_record(pair: Pair) -> dict[str, Any]:
-    """Return the two squares as [left, top, side] in pixels."""
+    """The two squares as [left, top, side] in pixels."""
     squares = {
         name: [round(value, 1) for value in (box.left, box.top, box.side)]
         for name, box in (("patch", pair.patch), ("source", pair.source))

@@ -1,12 +1,12 @@
-"""What the kernel commands do, once their arguments are read."""
+"""Work of `innersr kernel show`, `estimate` and `convert`."""
 
 from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from torch import Tensor
 
@@ -14,60 +14,39 @@ from innersr.blind.kernelgan.estimator import KernelGAN
 from innersr.commands.console import Reporter
 from innersr.errors import InputError, KernelError
 from innersr.images.conversions import image_from
-from innersr.images.image import Image
 from innersr.images.io import check_writable, read, save
 from innersr.physics import kernels
 from innersr.physics.degradation import Degradation
-from innersr.physics.kernel_comparison import Difference, centred_alike, difference, second_moments
+from innersr.physics.geometry import parse_scale
+from innersr.physics.kernel_comparison import centred_alike, difference, second_moments
 from innersr.physics.kernel_files import check_kernel_writable, load_kernel, save_kernel
 from innersr.physics.named_degradations import parse_gaussian, parse_kernel
-from innersr.physics.resize import Scale
 from innersr.pipeline import channels_of, examine_image
 from innersr.plots.kernels import kernel_pair_sheet, kernel_sheet, measures_of_difference
 from innersr.plots.sheets import Pixels
 from innersr.run import Run
 
-METHODS = ("fast", "kernelgan")
-SHADES = " .:-=+*#%@"
 
-
-@dataclass(frozen=True, kw_only=True)
-class EstimateRequest:
-    """Everything that `innersr kernel estimate` was told."""
-
-    source: Path
-    output: Path | None
-    plot: Path | None
-    scale: Scale
-    method: str
-    overwrite: bool
-    run: Run
-
-
-def show_kernel(source: str, plot: Path | None, overwrite: bool, reporter: Reporter) -> None:
-    """Say what a kernel is, and draw it."""
-    kernel = _named_kernel(source)
+def show_kernel(reporter: Reporter, *, kernel: str, other: str | None, plot: Path | None, overwrite: bool) -> None:
+    """Print the measures of a kernel and draw it; with another, compare the two."""
+    if other is not None:
+        _compare_kernels((kernel, other), plot, overwrite, reporter)
+        return
+    taps = _named_kernel(kernel)
     if plot is not None:
-        _save_drawing(kernel_sheet(kernel, source), plot, overwrite)
-    reporter.result("\n".join([*_measures(kernel, source), *_sketch(kernel)]), _record(kernel, source))
+        _save_drawing(kernel_sheet(taps, kernel), plot, overwrite)
+    reporter.result("\n".join([*_measures(taps, kernel), *_sketch(taps)]), _record(taps, kernel))
 
 
-def compare_kernels(sources: tuple[str, str], plot: Path | None, overwrite: bool, reporter: Reporter) -> None:
-    """Say what two kernels are and how they differ, and draw them side by side."""
-    first, second = (_named_kernel(source) for source in sources)
-    gap = difference(first, second)
-    if plot is not None:
-        _save_drawing(kernel_pair_sheet((first, second), sources, gap), plot, overwrite)
-    lines = []
-    for kernel, source in zip((first, second), sources, strict=True):
-        xx, xy, yy = second_moments(kernel)
-        lines += [*_measures(kernel, source), f"covariance xx {xx:z.3f}, xy {xy:z.3f}, yy {yy:z.3f} px^2"]
-    sketches = [_sketch(kernel) for kernel in centred_alike(first, second)]
-    lines += [*measures_of_difference(gap), *(" | ".join(pair) for pair in zip(*sketches, strict=True))]
-    reporter.result("\n".join(lines), _record_of_two((first, second), sources, gap))
-
-
-def convert_kernel(source: str, target: Path, convention: str | None, scale: float, overwrite: bool) -> None:
+def convert_kernel(
+    reporter: Reporter,  # noqa: ARG001 (as of every command)
+    *,
+    source: str,
+    target: Path,
+    convention: str | None,
+    scale: float,
+    overwrite: bool,
+) -> None:
     """Write a kernel in another format, moved to another convention if one is named."""
     kernel = _named_kernel(source)
     if convention is not None:
@@ -75,81 +54,97 @@ def convert_kernel(source: str, target: Path, convention: str | None, scale: flo
     save_kernel(kernel, target, overwrite=overwrite)
 
 
-def estimate_kernel(request: EstimateRequest, reporter: Reporter) -> None:
-    """Estimate the kernel that blurred an image, say and write it.
+def estimate_kernel(  # noqa: PLR0913 (the options of the command)
+    reporter: Reporter,
+    run: Run,
+    *,
+    source: Path,
+    output: Path | None,
+    plot: Path | None,
+    scale: str,
+    method: str,
+    overwrite: bool,
+) -> None:
+    """Estimate the kernel that blurred an image; print, write and draw it.
 
     Raises:
-        InputError: the request is wrong, and nothing was started; or the image is too small.
+        InputError: an option is wrong, and nothing was started; or the image is too small.
     """
-    _check(request)
+    scales = parse_scale(scale)
+    if method not in ("fast", "kernelgan"):
+        raise InputError(f"method must be one of fast, kernelgan, got {method!r}")
+    _check_targets(output, plot, overwrite)
     started = time.monotonic()
-    image = read(request.source)
-    for note in image.notes:
-        reporter.note(f"{request.source}: {note}")
-    with reporter.progress(request.source.name) as report:
-        run = replace(request.run, report=report).start()
-        find = _found_fast if request.method == "fast" else _found_by_kernelgan
+    image = read(source)
+    reporter.notes(source, image.notes)
+    facts: dict[str, Any] = {}
+    with reporter.progress(source.name) as report:
+        run = replace(run, report=report).start()
         try:
-            found = find(image, request, run)
-        except InputError as error:  # says what, not of which file
-            raise InputError(f"{request.source}: {error}") from error
-    kernel = _as_kernel(found.degradation, request.source)
-    if request.output is not None:
-        save_kernel(kernel, request.output, overwrite=request.overwrite)
-    if request.plot is not None:
-        _save_drawing(kernel_sheet(kernel, f"{request.source.name}: {found.summary}"), request.plot, request.overwrite)
+            if method == "fast":
+                estimate = examine_image(image, scales, run)
+                degradation, summary = estimate.degradation, estimate.summary
+                facts["noise"] = round(255 * degradation.noise, 2)
+                facts |= {"jpeg_quality": estimate.jpeg_quality, "confidence": estimate.confidence}
+            else:
+                degradation = KernelGAN().estimate(channels_of(image, run), scales, run)
+                shape = kernels.shape_of(_as_kernel(degradation, source))
+                long, short = shape.deviations
+                angle = math.degrees(shape.angle)
+                summary = f"blur: {long:.1f}x{short:.1f} px at {angle:.0f} deg, as KernelGAN sees it"
+        except InputError as error:  # does not name the file
+            raise InputError(f"{source}: {error}") from error
+    kernel = _as_kernel(degradation, source)
+    if output is not None:
+        save_kernel(kernel, output, overwrite=overwrite)
+    if plot is not None:
+        _save_drawing(kernel_sheet(kernel, f"{source.name}: {summary}"), plot, overwrite)
     record = {
-        **_record(kernel, str(request.source)),
-        "method": request.method,
-        "scale": list(found.degradation.scales),
-        "summary": found.summary,
-        **found.facts,
-        "output": None if request.output is None else str(request.output),
+        **_record(kernel, str(source)),
+        "method": method,
+        "scale": list(degradation.scales),
+        "summary": summary,
+        **facts,
+        "output": None if output is None else str(output),
         "seconds": round(time.monotonic() - started, 2),
     }
-    reporter.result("\n".join([f"{request.source}: {found.summary}", *_sketch(kernel)]), record)
+    reporter.result("\n".join([f"{source}: {summary}", *_sketch(kernel)]), record)
 
 
-def _check(request: EstimateRequest) -> None:
-    """Refuse, before the image is read, what cannot work."""
-    if request.method not in METHODS:
-        raise InputError(f"method must be one of {', '.join(METHODS)}, got {request.method!r}")
-    if request.output is not None:
-        check_kernel_writable(request.output, overwrite=request.overwrite)
-    if request.plot is not None:
-        if request.output is not None and request.plot.resolve() == request.output.resolve():
-            raise InputError(f"{request.plot}: the kernel and its picture need a file each; name two")
-        check_writable(request.plot, depth="uint8", bands=3, has_alpha=False, overwrite=request.overwrite)
-
-
-class _Found(NamedTuple):
-    """What a method of estimation has found, and its part of the record."""
-
-    degradation: Degradation
-    summary: str
-    facts: dict[str, Any]
-
-
-def _found_fast(image: Image, request: EstimateRequest, run: Run) -> _Found:
-    estimate = examine_image(image, request.scale, run)
-    facts = {
-        "noise": round(255 * estimate.degradation.noise, 2),
-        "jpeg_quality": estimate.jpeg_quality,
-        "confidence": estimate.confidence,
+def _compare_kernels(sources: tuple[str, str], plot: Path | None, overwrite: bool, reporter: Reporter) -> None:
+    """Print the measures of two kernels and their differences, and draw them side by side."""
+    first, second = (_named_kernel(source) for source in sources)
+    gap = difference(first, second)
+    if plot is not None:
+        _save_drawing(kernel_pair_sheet((first, second), sources, gap), plot, overwrite)
+    lines, records = [], []
+    for kernel, source in zip((first, second), sources, strict=True):
+        xx, xy, yy = second_moments(kernel)
+        lines += [*_measures(kernel, source), f"covariance xx {xx:z.3f}, xy {xy:z.3f}, yy {yy:z.3f} px^2"]
+        records.append(_record(kernel, source))
+    sketches = [_sketch(kernel) for kernel in centred_alike(first, second)]
+    lines += [*measures_of_difference(gap), *(" | ".join(pair) for pair in zip(*sketches, strict=True))]
+    record = {
+        "kernels": records,
+        "angle_difference_degrees": gap.angle,
+        "psnr": gap.psnr if math.isfinite(gap.psnr) else None,
+        "correlation": gap.correlation,
     }
-    return _Found(estimate.degradation, estimate.summary, facts)
+    reporter.result("\n".join(lines), record)
 
 
-def _found_by_kernelgan(image: Image, request: EstimateRequest, run: Run) -> _Found:
-    degradation = KernelGAN().estimate(channels_of(image, run), request.scale, run)
-    shape = kernels.shape_of(_as_kernel(degradation, request.source))
-    long, short = shape.deviations
-    words = f"blur: {long:.1f}x{short:.1f} px at {math.degrees(shape.angle):.0f} deg, as KernelGAN sees it"
-    return _Found(degradation, words, {})
+def _check_targets(output: Path | None, plot: Path | None, overwrite: bool) -> None:
+    """Refuse, before the image is read, files that cannot be written."""
+    if output is not None:
+        check_kernel_writable(output, overwrite=overwrite)
+    if plot is not None:
+        if output is not None and plot.resolve() == output.resolve():
+            raise InputError(f"{plot}: the kernel and its picture need a file each; name two")
+        check_writable(plot, depth="uint8", bands=3, has_alpha=False, overwrite=overwrite)
 
 
 def _as_kernel(degradation: Degradation, source: Path) -> Tensor:
-    """Return the one kernel that stands for a degradation, that of bicubic shrinking folded in."""
+    """The one kernel that stands for a degradation, that of bicubic shrinking folded in."""
     if degradation.kernel is not None and degradation.subsampling == "direct":
         return degradation.kernel
     try:
@@ -188,20 +183,12 @@ def _record(kernel: Tensor, source: str) -> dict[str, Any]:
     }
 
 
-def _record_of_two(pair: tuple[Tensor, Tensor], sources: tuple[str, str], gap: Difference) -> dict[str, Any]:
-    return {
-        "kernels": [_record(kernel, source) for kernel, source in zip(pair, sources, strict=True)],
-        "angle_difference_degrees": gap.angle,
-        "psnr": gap.psnr if math.isfinite(gap.psnr) else None,
-        "correlation": gap.correlation,
-    }
-
-
 def _save_drawing(drawing: Pixels, path: Path, overwrite: bool) -> None:
     picture, _ = image_from(drawing)
     save(picture, path, overwrite=overwrite)
 
 
 def _sketch(kernel: Tensor) -> list[str]:
+    shades = " .:-=+*#%@"
     levels = (kernel / kernel.max()).clamp(0, 1).sqrt()  # the square root shows the tails
-    return ["".join(2 * SHADES[min(int(v * len(SHADES)), len(SHADES) - 1)] for v in row) for row in levels.tolist()]
+    return ["".join(2 * shades[min(int(10 * v), 9)] for v in row) for row in levels.tolist()]

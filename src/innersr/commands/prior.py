@@ -1,18 +1,18 @@
-"""What `innersr prior` does."""
+"""Work of `innersr prior`."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from innersr.commands.console import Reporter
-    from innersr.networks.priors import Description, PackagedPrior
+from innersr.commands.console import Reporter
+from innersr.networks.priors import describe_prior, packaged_priors
 
 
-def say_priors(index: dict[str, PackagedPrior], reporter: Reporter) -> None:
-    """Say one line, or one JSON object, for each prior."""
+def list_priors(reporter: Reporter) -> None:
+    """Print one line, or one JSON object, for each packaged prior."""
+    index = packaged_priors()
     if not index:
         reporter.note("no priors come with this installation; `innersr train` makes one")
     width = max((len(name) for name in index), default=0)
@@ -21,9 +21,10 @@ def say_priors(index: dict[str, PackagedPrior], reporter: Reporter) -> None:
         reporter.result(f"{name:<{width}}  {entry.bytes / 1000:5.0f} kB  {entry.about}", record)
 
 
-def say_prior(name: str, description: Description, reporter: Reporter) -> None:
-    """Say the header, indented, and the model card below it; as JSON the header alone."""
-    lines = [f"{name}: {description.weights} weights", *_outline(description.header)]
+def show_prior(reporter: Reporter, *, prior: str) -> None:
+    """Print the header, indented, and the model card below it; as JSON the header alone."""
+    description = describe_prior(prior)
+    lines = [f"{prior}: {description.weights} weights", *_outline(description.header)]
     if description.card is not None:
         lines += ["", _printable(description.card.rstrip())]
     reporter.result("\n".join(lines), description.header)
@@ -40,7 +41,7 @@ def _outline(record: dict[str, Any], indent: str = "  ") -> Iterator[str]:
 
 
 def _plain(value: object) -> str:
-    """Return a value of the header for people, a list of plain values without its brackets."""
+    """A value of the header for people: strings bare, lists of plain values without brackets."""
     if isinstance(value, str) and value.isprintable():
         return value
     if isinstance(value, list) and not any(isinstance(each, (dict, list)) for each in value):
@@ -49,5 +50,5 @@ def _plain(value: object) -> str:
 
 
 def _printable(text: str) -> str:
-    """Return text without what could steer a terminal."""
+    """Text without the characters that could steer a terminal."""
     return "".join(character for character in text if character.isprintable() or character in "\n\t")

@@ -1,4 +1,4 @@
-"""What the commands do, once their arguments are read."""
+"""Work of `innersr upscale`."""
 
 from __future__ import annotations
 
@@ -21,21 +21,26 @@ from innersr.images.image import Image
 from innersr.images.io import check_writable, save
 from innersr.methods.options import UpscaleOptions
 from innersr.methods.registry import settings_of
+from innersr.physics.geometry import parse_scale
 from innersr.physics.kernel_comparison import second_moments
-from innersr.physics.resize import resize
+from innersr.physics.resize import image_size, resize
 from innersr.pipeline import FileTask, Result, open_file
 from innersr.plots.before_after import before_after_sheet
 from innersr.run import Run
+from innersr.settings import parse_settings
 
 
-def upscale_files(  # noqa: PLR0913 (what only the command line knows, beside the options)
+def upscale_files(  # noqa: PLR0913 (the options of the command)
+    reporter: Reporter,
+    run: Run,
+    *,
     inputs: Sequence[Path],
     output: str | None,
-    options: UpscaleOptions,
-    run: Run,
-    reporter: Reporter,
-    *,
-    compare: Path | None = None,
+    compare: Path | None,
+    scale: str | None,
+    size: str | None,
+    settings: Sequence[str] | None,
+    **others: Any,  # noqa: ANN401 (of several types)
 ) -> int:
     """Upscale files one after the other; return the exit code, 1 if any of them failed.
 
@@ -44,14 +49,17 @@ def upscale_files(  # noqa: PLR0913 (what only the command line knows, beside th
     Args:
         inputs: files, or patterns that the shell has left alone.
         output: a file, or a folder, which is made where it ends in a slash; beside the inputs when None.
-        options: of `upscale_file`.
-        run: device, seed, time limit of each image.
-        reporter: where results and errors go.
         compare: file for bicubic and the result side by side.
+        others: further fields of `UpscaleOptions`.
 
     Raises:
         InputError: the arguments do not go together, and nothing was started.
     """
+    if scale is not None and size is not None:
+        raise InputError("give --scale or --size, not both")
+    options = UpscaleOptions(
+        scale=parse_scale(scale or "2"), size=size, settings=parse_settings(settings or ()), **others
+    )
     sources = list(_expanded(inputs))
     _check(sources, output, compare)
     if output is not None and _names_folder(output):
@@ -96,8 +104,7 @@ def _upscale_file(  # noqa: PLR0913 (as above)
 ) -> None:
     started = time.monotonic()
     task = open_file(source, target, options)
-    for note in task.image.notes:
-        reporter.note(f"{source}: {note}")
+    reporter.notes(source, task.image.notes)
     task.check()
     if compare is not None:
         if compare.resolve() in (source.resolve(), task.target.resolve()):
@@ -110,8 +117,7 @@ def _upscale_file(  # noqa: PLR0913 (as above)
     with reporter.progress(source.name) as report:
         result = task.upscale(replace(run, report=report), estimate)
     result = task.save(result)
-    for note in result.notes:
-        reporter.note(f"{task.target}: {note}")
+    reporter.notes(task.target, result.notes)
     if compare is not None:
         _save_comparison(task, result, compare)
     record = _record_of(task, result, run, time.monotonic() - started)
@@ -175,14 +181,14 @@ def _save_comparison(task: FileTask, result: Result, path: Path) -> None:
         before, after = _on_white(image, white), _on_white(result.image, white)
     low, high = (0.0, 1.0) if image.depth == "uint8" else (float(after.min()), float(after.max()))
     spread = (high - low) or 1.0
-    before = resize(before, size=(after.shape[-2], after.shape[-1]))
+    before = resize(before, size=image_size(after))
     picture = before_after_sheet((before - low) / spread, (after - low) / spread, ("bicubic", str(options.method)))
     drawn, _ = image_from(picture)
     save(drawn, path, overwrite=options.overwrite)
 
 
 def _on_white(image: Image, white: float) -> torch.Tensor:
-    """Return the colours as they are seen; what colour a transparent pixel has does not show."""
+    """The colours as they are seen: those of transparent pixels do not show."""
     if image.alpha is None:
         return image.colour
     return image.colour * image.alpha + white * (1 - image.alpha)
