@@ -161,11 +161,7 @@ def compute_row(case: Case, run: Run, pictures: Path | None = None) -> Row:
         "lr_size": [lr.shape[-2], lr.shape[-1]],
         **({} if estimate is None else {"estimate": estimation_errors(estimate, degradation)}),
         "threads": torch.get_num_threads(),
-        "versions": {
-            "innersr": version("innersr"),
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-        },
+        "versions": {"innersr": version("innersr"), "torch": torch.__version__, "python": platform.python_version()},
     }
 
 

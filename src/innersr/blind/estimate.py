@@ -142,9 +142,7 @@ def examine(lr: Tensor, scale: Scale, run: Run | None = None) -> Estimate:
     noise = finding.noise * _channel_noise_ratio(x, grey)
     finding = finding._replace(noise=min(noise, LOUDEST) if 255 * noise >= SETTINGS.least_noise else 0.0)
     return Estimate(
-        degradation=_degradation(finding, scale),
-        confidence=_confidence(finding),
-        jpeg_quality=finding.jpeg_quality,
+        degradation=_degradation(finding, scale), confidence=_confidence(finding), jpeg_quality=finding.jpeg_quality
     )
 
 

@@ -16,7 +16,7 @@ from PIL import Image as PillowImage
 from PIL.BmpImagePlugin import BmpImageFile
 
 from innersr.errors import ImageFileError
-from innersr.images.formats import MAXIMUM, Format
+from innersr.images.formats import DEPTHS, Format
 from innersr.images.metadata import (
     PHOTOSHOP_PREFIX,
     Metadata,
@@ -32,23 +32,7 @@ from innersr.images.metadata import (
 from innersr.images.tiff_tags import DamagedBytesError, TiffFacts, declare_extra_samples, relabelled, tiff_facts
 
 Samples = np.ndarray[Any, np.dtype[Any]]
-NEUTRAL_RESOLUTION = 72 / 25.4  # pixels per millimetre: what readers assume; libvips always writes one
-AV1_LONGEST_SIDE = 65_536
 BLOBS = {"icc": "icc-profile-data", "exif": "exif-data", "xmp": "xmp-data", "iptc": "iptc-data"}
-IN_EXIF = ("JPEG", "WebP", "AVIF")  # libvips writes their resolution into an EXIF block, or nowhere
-
-# Spaces whose samples are taken as they are; every other one is converted to sRGB.
-PLAIN = ("b-w", "grey16", "srgb", "rgb16", "rgb", "scrgb", "multiband", "histogram", "matrix")
-DTYPES = {"uchar": "uint8", "char": "int8", "ushort": "uint16", "short": "int16"}
-
-
-DTYPES |= {"uint": "uint32", "int": "int32", "float": "float32", "double": "float64"}
-
-
-VIPS_FORMATS = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}
-
-# What vips_unpremultiply takes for opaque, also in float files, whose own white is 1.
-OPAQUE_IN_VIPS = {"scrgb": 1.0, "grey16": 65535.0, "rgb16": 65535.0}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,16 +54,16 @@ def decode(stream: io.FileIO, name: str, found: Format, pixel_limit: int) -> Dec
 
     Raises:
         ImageFileError: the file is too large, or of a kind that is not read.
-        Exception: whatever pyvips and Pillow raise on damaged bytes.
+        Exception: any that pyvips and Pillow raise on damaged bytes.
     """
     if found.vips is None:
         return _decode_bmp(stream, name, pixel_limit)
     facts = tiff_facts(stream) if found.name == "TIFF" else None
     if facts and facts.refusal:
         raise ImageFileError(f"{name}: {facts.refusal}")
-    if found.name == "AVIF" and max(avif_sides(stream), default=1) > AV1_LONGEST_SIDE:
+    if found.name == "AVIF" and max(avif_sides(stream), default=1) > 65_536:
         # GLib would complain on standard error about sizes that libvips cannot hold.
-        raise ImageFileError(f"{name}: AVIF sides end at {AV1_LONGEST_SIDE} pixels; it may be damaged, get it again")
+        raise ImageFileError(f"{name}: AVIF sides end at 65536 pixels; it may be damaged, get it again")
     _pending_errors()
     image = _open(stream, found, facts)
     _check_size(name, image.width, image.height, pixel_limit)
@@ -101,14 +85,14 @@ def decode(stream: io.FileIO, name: str, found: Format, pixel_limit: int) -> Dec
         notes += said
     image, metadata, said = _in_srgb(image, metadata)
     notes += said
-    samples = np.frombuffer(image.write_to_memory(), DTYPES[image.format])
+    samples = image.numpy()
     if facts and (missed := _pending_errors()):
         # libvips paints a tile black that it cannot read, and calls that success.
         raise DamagedBytesError(missed)
     return Decoded(
         samples=samples.reshape(image.height, image.width, image.bands),
-        has_alpha=has_alpha and image.format in VIPS_FORMATS.values(),
-        white=_white(image, found),
+        has_alpha=has_alpha and samples.dtype.name in DEPTHS,
+        white=_white(image, found, samples.dtype.name),
         metadata=metadata,
         notes=tuple(notes),
     )
@@ -126,26 +110,21 @@ def reason_of(error: BaseException) -> str:
 
 
 def encode(
-    samples: Samples,
-    stream: io.FileIO,
-    target: Format,
-    *,
-    has_alpha: bool,
-    metadata: Metadata,
-    options: dict[str, Any],
+    samples: Samples, stream: io.FileIO, target: Format, *, has_alpha: bool, metadata: Metadata, options: dict[str, Any]
 ) -> None:
-    """Write samples (H, W, bands) into an open file.
+    """Write samples into an open file.
 
     Args:
-        samples: uint8, uint16 or float32.
-        has_alpha: whether the last band is alpha.
+        samples: (H, W, bands), uint8, uint16 or float32.
         stream: unbuffered, open for reading too: libvips writes TIFF in two passes.
-        target: one of `FORMATS`.
-        metadata: what this format keeps, see `image_formats.kept`.
-        options: see `image_formats.encoder_options`.
+        target: the file's format.
+        has_alpha: whether the last band is alpha.
+        metadata: see `formats.kept`.
+        options: see `formats.encoder_options`.
     """
-    across, down = metadata.pixels_per_mm or (NEUTRAL_RESOLUTION, NEUTRAL_RESOLUTION)
-    height, width, bands = samples.shape
+    neutral = 72 / 25.4  # pixels per millimetre: what readers assume; libvips always writes one
+    across, down = metadata.pixels_per_mm or (neutral, neutral)
+    bands = samples.shape[-1]
     if target.vips is None:
         picture = PillowImage.fromarray(samples[..., 0] if bands == 1 else samples)
         whole = io.BytesIO()  # Pillow does not notice when a disk takes only a part of what it writes
@@ -154,15 +133,15 @@ def encode(
         writer.write(whole.getbuffer())
         writer.detach()
         return
-    image = pyvips.Image.new_from_memory(samples, width, height, bands, VIPS_FORMATS[samples.dtype.name])
     coloured, wide = bands - has_alpha in (3, 4), samples.dtype == np.uint16
     space = ("rgb16" if wide else "srgb") if coloured else ("grey16" if wide else "b-w")
-    image = image.copy(interpretation=space, xres=across, yres=down)
+    image = pyvips.Image.new_from_array(samples).copy(interpretation=space, xres=across, yres=down)
     image.set_type(pyvips.GValue.gstr_type, "resolution-unit", "in")
     flags = [kind for kind in BLOBS if getattr(metadata, kind) is not None]
     for kind in flags:
         image.set_type(pyvips.GValue.blob_type, BLOBS[kind], _as_stored(kind, getattr(metadata, kind), target))
-    if metadata.pixels_per_mm and target.name in IN_EXIF and "exif" not in flags:
+    # libvips writes the resolution of these formats into an EXIF block, or nowhere.
+    if metadata.pixels_per_mm and target.name in ("JPEG", "WebP", "AVIF") and "exif" not in flags:
         flags.append("exif")
     vips_target = pyvips.Target.new_to_descriptor(stream.fileno())
     getattr(image, f"{target.vips}save_target")(vips_target, keep="|".join(flags) or "none", **options)
@@ -236,7 +215,8 @@ def _with_tiff_alpha(image: pyvips.Image, facts: TiffFacts) -> tuple[pyvips.Imag
         return image[0:3], False, notes
     if has_alpha and facts.premultiplied:
         notes.append("premultiplied alpha was made straight")
-        opaque = OPAQUE_IN_VIPS.get(image.interpretation, 255.0)
+        # What vips_unpremultiply takes for opaque, also in float files, whose own white is 1.
+        opaque = {"scrgb": 1.0, "grey16": 65535.0, "rgb16": 65535.0}.get(image.interpretation, 255.0)
         if image.format == "float" and opaque != 1.0:
             colours = image.bands - 1
             image = image.linear([1 / opaque] * colours + [1.0], [0.0] * image.bands)
@@ -244,18 +224,15 @@ def _with_tiff_alpha(image: pyvips.Image, facts: TiffFacts) -> tuple[pyvips.Imag
 
 
 def _in_srgb(image: pyvips.Image, metadata: Metadata) -> tuple[pyvips.Image, Metadata, list[str]]:
+    """Convert an image whose samples are not taken as they are."""
     space = image.interpretation
-    if space in PLAIN:
+    if space in ("b-w", "grey16", "srgb", "rgb16", "rgb", "scrgb", "multiband", "histogram", "matrix"):
         return image, metadata, []
     wide = image.format != "uchar"
     if space == "cmyk":
         profile = "its embedded profile" if metadata.icc else "a built-in CMYK profile (it has none)"
         image = image.icc_transform(
-            "srgb",
-            embedded=True,
-            input_profile="cmyk",
-            depth=16 if wide else 8,
-            black_point_compensation=True,
+            "srgb", embedded=True, input_profile="cmyk", depth=16 if wide else 8, black_point_compensation=True
         )
         icc = bytes(image.get(BLOBS["icc"]))
         return image, replace(metadata, icc=icc), [f"converted from CMYK to sRGB through {profile}"]
@@ -263,12 +240,12 @@ def _in_srgb(image: pyvips.Image, metadata: Metadata) -> tuple[pyvips.Image, Met
     return image, replace(metadata, icc=None), [f"converted from {space} to sRGB"]
 
 
-def _white(image: pyvips.Image, found: Format) -> float:
+def _white(image: pyvips.Image, found: Format, stored: str) -> float:
     if found.vips == "heif" and image.format == "ushort":
         # 10- and 12-bit samples lie in the high bits; their white is 65472 or 65520.
         bits = min(max(image.get("bits-per-sample"), 1), 16)
         return float(((1 << bits) - 1) << (16 - bits))
-    return float(MAXIMUM.get(DTYPES[image.format], 0))
+    return float(DEPTHS[stored].white) if stored in DEPTHS else 0.0
 
 
 def _as_stored(kind: str, blob: bytes, target: Format) -> bytes:

@@ -11,13 +11,13 @@ from PIL import Image as PILImage
 from torch import Tensor
 
 from innersr.errors import InputError
+from innersr.images.formats import DEPTHS
 from innersr.images.image import Image
 
 # The PIL modes that are upscaled in another one, which the result has, too.
 MODES = {"1": "L", "P": "RGB", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "HSV": "RGB", "LAB": "RGB"}
 MODES_WITH_KEY = {"1": "LA", "L": "LA", "P": "RGBA", "RGB": "RGBA"}  # one colour, or palette entry, is transparent
 OPAQUE_MODES = {"LA": "L", "RGBA": "RGB"}
-WHITE = {"uint8": 255, "uint16": 65535}
 Restore = Callable[[Image], Any]
 
 
@@ -43,11 +43,11 @@ def image_from(x: object) -> tuple[Image, Restore]:
 def _from_array(x: np.ndarray[Any, Any]) -> tuple[Image, Restore]:
     if x.ndim not in (2, 3) or 0 in x.shape:
         raise InputError(f"an image array is (H, W) or (H, W, C), got shape {x.shape}")
-    if x.dtype.name not in WHITE and x.dtype.kind != "f":
+    depth = "float32" if x.dtype.kind == "f" else x.dtype.name
+    if depth not in DEPTHS:
         raise InputError(f"an image array is uint8, uint16 or floating, got {x.dtype}; convert it with x.astype(...)")
-    white = WHITE.get(x.dtype.name, 1)
+    white = DEPTHS[depth].white or 1
     planes = np.ascontiguousarray(np.atleast_3d(x).transpose(2, 0, 1), dtype=np.float32) / np.float32(white)
-    depth = x.dtype.name if x.dtype.name in WHITE else "float32"
 
     def restore(result: Image) -> np.ndarray[Any, Any]:
         values = result.colour[0].permute(1, 2, 0).numpy()

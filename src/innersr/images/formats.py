@@ -1,26 +1,32 @@
-"""What each image file format can hold, and how it is written.
-
-A table with one row per format, and the questions asked of it. Opens no file.
-"""
+"""Image file formats: what each can hold, and how it is written. Opens no file."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from innersr.errors import ImageFileError
 from innersr.images.metadata import Metadata
 
-MAXIMUM = {"uint8": 255, "uint16": 65535}  # the stored integer that means 1.0
-DEPTHS = ("uint8", "uint16", "float32")
-BITS = {"uint8": "8 bits", "uint16": "16 bits", "float32": "32-bit float"}
-DEPTH_OPTION = {"uint8": "8", "uint16": "16", "float32": "float"}
-PRECISE = "write .png or .tif"
-OPTIMIZED_JPEG = 2**26  # bytes of samples
+
+class Depth(NamedTuple):
+    """How a file stores samples."""
+
+    words: str
+    option: str
+    """The value of --depth."""
+    white: int
+    """The stored value that means 1.0; 0 where the samples are values already."""
+
+
+DEPTHS = {
+    "uint8": Depth("8 bits", "8", 255),
+    "uint16": Depth("16 bits", "16", 65535),
+    "float32": Depth("32-bit float", "float", 0),
+}
 BIG_TIFF = 3_900_000_000  # bytes; classic TIFF ends at 4 GiB, headers included
 METADATA_CHOICES = ("keep", "icc", "none")
-
 WORDS = {  # the fields of Metadata, in the words of a note
     "icc": "the colour profile",
     "exif": "EXIF",
@@ -28,9 +34,6 @@ WORDS = {  # the fields of Metadata, in the words of a note
     "iptc": "IPTC",
     "pixels_per_mm": "the resolution (DPI)",
 }
-
-PROFILE_SPACES = {1: b"GRAY", 3: b"RGB "}  # bytes 16 to 20 of an ICC profile, by number of colour bands
-JPEG_SEGMENT = 65_000  # bytes of EXIF, XMP or IPTC that fit into one JPEG segment, headers deducted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +82,7 @@ FORMATS = (
         name="TIFF",
         suffixes=(".tif", ".tiff"),
         vips="tiff",
-        depths=DEPTHS,
+        depths=tuple(DEPTHS),
         bands=None,
         keeps=frozenset({"icc", "xmp", "iptc", "pixels_per_mm"}),
     ),
@@ -101,12 +104,7 @@ FORMATS = (
     ),
     Format(name="GIF", suffixes=(".gif",), vips="gif", grey=False, longest_side=65_535),
     Format(
-        name="BMP",
-        suffixes=(".bmp",),
-        vips=None,
-        alpha=False,
-        keeps=frozenset({"pixels_per_mm"}),
-        longest_side=65_535,
+        name="BMP", suffixes=(".bmp",), vips=None, alpha=False, keeps=frozenset({"pixels_per_mm"}), longest_side=65_535
     ),
 )
 
@@ -132,32 +130,27 @@ def sniff(head: bytes) -> Format | None:
 
 
 def format_of_name(path: Path) -> Format:
-    """The format of a file name.
-
-    Raises:
-        ImageFileError: no format we write has this suffix.
-    """
+    """The format of a file name; ImageFileError if none that is written has its suffix."""
     found = BY_SUFFIX.get(path.suffix.lower())
     if found is None:
         ending = f"{path.suffix!r} is not a suffix" if path.suffix else "the name has no suffix"
-        known = ", ".join(BY_SUFFIX)
-        raise ImageFileError(f"{path}: {ending} of an image format that is written; use one of {known}")
+        raise ImageFileError(f"{path}: {ending} of an image format that is written; use one of {', '.join(BY_SUFFIX)}")
     return found
 
 
 def refusal(target: Format, *, depth: str, bands: int, has_alpha: bool, size: tuple[int, int] | None) -> str | None:
     """The reason why a format cannot hold an image, with a remedy; None if it can."""
+    precise = "write .tif" if depth == "float32" else "write .png or .tif"
     if depth not in target.depths:
-        remedy = DEPTH_OPTION[target.depths[-1]]
-        precise = "write .tif" if depth == "float32" else PRECISE
-        holds = " or ".join(BITS[one] for one in target.depths)
-        return f"{target.name} holds {holds}, not {BITS[depth]}; {precise}, or pass --depth {remedy}"
+        held = [DEPTHS[name] for name in target.depths]
+        holds = " or ".join(one.words for one in held)
+        return f"{target.name} holds {holds}, not {DEPTHS[depth].words}; {precise}, or pass --depth {held[-1].option}"
     if target.bands is not None and bands not in target.bands:
         return f"{target.name} holds 1 or 3 bands, not {bands}; write .tif"
     if has_alpha and not target.alpha:
-        return f"{target.name} holds no alpha; {PRECISE}, or pass --alpha drop"
+        return f"{target.name} holds no alpha; {precise}, or pass --alpha drop"
     if size is not None and max(size) > target.longest_side:
-        return f"{target.name} sides end at {target.longest_side} pixels, not {max(size)}; {PRECISE}"
+        return f"{target.name} sides end at {target.longest_side} pixels, not {max(size)}; {precise}"
     return None
 
 
@@ -172,17 +165,11 @@ def encoder_options(target: Format, *, quality: int, depth: str, byte_count: int
         return {"compression": 6, "filter": "all"}
     if target.name == "JPEG":
         # Optimal codes save a few per cent, but libjpeg then holds four times the samples in memory.
-        return {"Q": quality, "subsample_mode": "off", "optimize_coding": byte_count <= OPTIMIZED_JPEG}
+        return {"Q": quality, "subsample_mode": "off", "optimize_coding": byte_count <= 2**26}
     if target.name == "TIFF":
         big = byte_count > BIG_TIFF
         predictor = "float" if depth == "float32" else "horizontal"
-        return {
-            "compression": "deflate",
-            "predictor": predictor,
-            "bigtiff": big,
-            "tile": big,
-            "resunit": "inch",
-        }
+        return {"compression": "deflate", "predictor": predictor, "bigtiff": big, "tile": big, "resunit": "inch"}
     if target.name == "WebP":
         # exact: the colour under transparent pixels is kept, alpha may be data.
         lossy = {"Q": quality, "smart_subsample": True, "alpha_q": 100, "exact": True}
@@ -195,10 +182,9 @@ def encoder_options(target: Format, *, quality: int, depth: str, byte_count: int
 
 
 def kept(target: Format, metadata: Metadata, *, choice: str, bands: int) -> tuple[Metadata, tuple[str, ...]]:
-    """The metadata that a format can hold, and notes about the rest.
-
-    `choice` is one of `METADATA_CHOICES`; what it excludes is dropped without a note.
-    """
+    """The metadata that a format can hold, and notes about the rest, without those that the choice excludes."""
+    profile_space = {1: b"GRAY", 3: b"RGB "}.get(bands if target.grey else 3)  # bytes 16 to 20 of an ICC profile
+    jpeg_segment = 65_000  # bytes of EXIF, XMP or IPTC that fit into one JPEG segment, headers deducted
     chosen = {"keep": tuple(WORDS), "icc": ("icc", "pixels_per_mm"), "none": ()}[choice]
     metadata = Metadata(**{name: getattr(metadata, name) for name in chosen})
     notes = [f"{target.name} holds 256 colours and on-off alpha: the image was quantized"] * (target.name == "GIF")
@@ -209,10 +195,10 @@ def kept(target: Format, metadata: Metadata, *, choice: str, bands: int) -> tupl
             continue
         if name not in target.keeps:
             reason = f"{target.name} files are written without it"
-        elif name == "icc" and value[16:20] != PROFILE_SPACES.get(bands if target.grey else 3):
+        elif name == "icc" and value[16:20] != profile_space:
             reason = "it is for images of another kind"
-        elif target.name == "JPEG" and name in ("exif", "xmp", "iptc") and len(value) > JPEG_SEGMENT:
-            reason = f"JPEG holds {JPEG_SEGMENT} bytes of it"
+        elif target.name == "JPEG" and name in ("exif", "xmp", "iptc") and len(value) > jpeg_segment:
+            reason = f"JPEG holds {jpeg_segment} bytes of it"
         if reason:
             metadata = replace(metadata, **{name: None})
             notes.append(f"{WORDS[name]} is not kept: {reason}")

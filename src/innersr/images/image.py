@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from innersr.errors import InputError
-from innersr.images import formats as image_formats
+from innersr.images.formats import DEPTHS
 from innersr.images.metadata import Metadata
 
 
@@ -40,5 +40,5 @@ class Image:
             raise InputError(f"colour must be (1, C, H, W) float32, got {shape} {self.colour.dtype}")
         if self.alpha is not None and tuple(self.alpha.shape) != (1, 1, *shape[2:]):
             raise InputError(f"alpha must be (1, 1, {shape[2]}, {shape[3]}), got {tuple(self.alpha.shape)}")
-        if self.depth not in image_formats.DEPTHS:
-            raise InputError(f"depth must be one of {', '.join(image_formats.DEPTHS)}, got {self.depth!r}")
+        if self.depth not in DEPTHS:
+            raise InputError(f"depth must be one of {', '.join(DEPTHS)}, got {self.depth!r}")

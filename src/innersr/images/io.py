@@ -24,7 +24,7 @@ from innersr.errors import ImageFileError, InnersrError, InputError
 from innersr.images import codecs as image_codecs
 from innersr.images import formats as image_formats
 from innersr.images.codecs import Decoded, Samples, reason_of
-from innersr.images.formats import MAXIMUM, METADATA_CHOICES, Format
+from innersr.images.formats import DEPTHS, METADATA_CHOICES, Format
 from innersr.images.image import Image
 
 PIXEL_LIMIT = 300_000_000  # pixels; above this reading is refused (decompression bombs)
@@ -97,13 +97,7 @@ def written_whole(path: Path, *, overwrite: bool) -> Iterator[Path]:
 
 
 def check_writable(
-    path: str | Path,
-    *,
-    depth: str,
-    bands: int,
-    has_alpha: bool,
-    overwrite: bool,
-    size: tuple[int, int] | None = None,
+    path: str | Path, *, depth: str, bands: int, has_alpha: bool, overwrite: bool, size: tuple[int, int] | None = None
 ) -> None:
     """Check, before minutes of work, that `save` will be able to write such an image there.
 
@@ -217,7 +211,7 @@ def _image_of(decoded: Decoded, path: Path, found: Format) -> Image:
     if path.suffix.lower() not in found.suffixes:
         notes.insert(0, f"holds {found.name} data, in spite of its name")
     stored = decoded.samples.dtype.name
-    depth = stored if stored in image_formats.DEPTHS else "float32"
+    depth = stored if stored in DEPTHS else "float32"
     if depth != stored:
         notes.append(f"{stored} samples are kept as float32 values (exact up to 16777216)")
     planes = _planes_of(decoded.samples, decoded.white)
@@ -262,8 +256,7 @@ def _samples_of(image: Image) -> Samples:
             raise InputError(f"band {index} holds NaN or infinite values; they have no colour, fill them first")
         for start in range(0, len(band), ROWS):  # in strips, because a whole converted band is large
             strip = band[start : start + ROWS]
-            if image.depth in MAXIMUM:
-                top = MAXIMUM[image.depth]
+            if top := DEPTHS[image.depth].white:
                 strip = (strip * top).add_(0.5).clamp_(0, top)  # the conversion to integers cuts, so this rounds
             samples[start : start + ROWS, :, index] = strip.numpy()
     return samples

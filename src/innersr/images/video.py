@@ -42,12 +42,7 @@ FORMATS = {
 
 
 def save_movie(
-    frames: Iterable[Image | Levels],
-    path: str | Path,
-    *,
-    fps: float = 10.0,
-    overwrite: bool = False,
-    quality: int = 95,
+    frames: Iterable[Image | Levels], path: str | Path, *, fps: float = 10.0, overwrite: bool = False, quality: int = 95
 ) -> tuple[str, ...]:
     """Write frames as a film in the format of the file name; return notes about what was not kept.
 

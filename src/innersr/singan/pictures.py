@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from innersr.errors import InputError
-from innersr.images.formats import DEPTHS, MAXIMUM
+from innersr.images.formats import DEPTHS
 from innersr.images.image import Image
 from innersr.images.metadata import Metadata
 
@@ -76,7 +76,7 @@ def source_of(images: Sequence[Image]) -> PictureSource:
         raise InputError("the images have different colour profiles; convert them to one")
     extremes = torch.stack([_extremes(image) for image in images])
     low, high = extremes[:, 0].amin(dim=0), extremes[:, 1].amax(dim=0)
-    depth = max((image.depth for image in images), key=DEPTHS.index)
+    depth = max((image.depth for image in images), key=[*DEPTHS].index)
     is_stretched = depth == "float32" and not (low.min() >= 0 and high.max() <= 1)
     return PictureSource(
         bands=bands.pop(),
@@ -139,7 +139,7 @@ def from_picture(pictures: Tensor, like: Image | PictureSource) -> list[Image]:
     alpha = None
     if source.alpha == "learnt":
         colour, alpha = colour[:, :-1], colour[:, -1:]
-        visible = 0.5 / MAXIMUM.get(source.depth, 65535)  # below it alpha is stored as 0; floats count as 16 bits
+        visible = 0.5 / (DEPTHS[source.depth].white or 65535)  # below it alpha is stored as 0; floats count as 16 bits
         straight = (colour / alpha.clamp(min=visible)).clamp(max=1)
         colour = torch.where(alpha >= visible, straight, torch.zeros_like(straight))
     elif source.alpha == "opaque":
