@@ -13,7 +13,8 @@ from PIL import ImageCms
 
 from innersr.images.image import Image
 from innersr.images.io import read, save
-from innersr.images.metadata import Metadata, iptc_of_photoshop, photoshop_of_iptc, upright_exif, upright_xmp
+from innersr.images.metadata import Metadata, iptc_of_photoshop, photoshop_of_iptc, upright_xmp
+from innersr.images.tiff_tags import upright_exif
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6" dc:title="t"/></x:xmpmeta>'

@@ -1,4 +1,4 @@
-"""Metadata of image files: EXIF, XMP, IPTC, PNG chunks, AVIF boxes.
+"""Metadata of image files: XMP, IPTC, PNG chunks, AVIF boxes; for EXIF see `tiff_tags`.
 
 Reads untrusted bytes: the only exception that leaves is `DamagedBytesError`. Knows nothing about pixels.
 """
@@ -12,10 +12,11 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from innersr.images.tiff_tags import DamagedBytesError, first_page, integers, rational
-
-EXIF_PREFIX = b"Exif\0\0"
 PHOTOSHOP_PREFIX = b"Photoshop 3.0\0"
+
+
+class DamagedBytesError(ValueError):
+    """A structure ends early or points outside itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,32 +36,6 @@ class Metadata:
     xmp: bytes | None = None
     iptc: bytes | None = None
     pixels_per_mm: tuple[float, float] | None = None
-
-
-def upright_exif(exif: bytes) -> bytes:
-    """An EXIF block that says upright and links to no thumbnail, which would show the old picture."""
-    stream = io.BytesIO(exif.removeprefix(EXIF_PREFIX))
-    with first_page(stream) as page:
-        tag = page.tags.get("Orientation")
-        if tag is not None and tag.count == 1 and integers(page, "Orientation"):
-            tag.overwrite(1)
-        order, start = page.parent.byteorder, page.offset
-    data = bytearray(stream.getvalue())
-    (count,) = struct.unpack_from(f"{order}H", data, start)
-    link = start + 2 + 12 * count  # to the second directory, the thumbnail's
-    if len(data) >= link + 4:
-        data[link : link + 4] = bytes(4)
-    return EXIF_PREFIX + bytes(data)
-
-
-def exif_resolution(exif: bytes) -> tuple[float, float] | None:
-    """The pixels per millimetre (horizontal, vertical) of an EXIF block, None if it has none."""
-    with first_page(io.BytesIO(exif.removeprefix(EXIF_PREFIX))) as page:
-        unit = {2: 25.4, 3: 10.0}.get(integers(page, "ResolutionUnit", (2,))[0])  # millimetres of an inch, a centimetre
-        horizontal, vertical = rational(page, "XResolution"), rational(page, "YResolution")
-    if not unit or not horizontal or not vertical:
-        return None
-    return sane_resolution(horizontal / unit, vertical / unit)
 
 
 def upright_xmp(xmp: bytes) -> bytes:
