@@ -187,7 +187,7 @@ def test_a_training_leaves_a_model_and_says_what_it_is():
 def test_a_shrunk_picture_is_said():
     draw("large.png", levels(140, 170))
     result = innersr("train", "large.png", "-o", "new", *SETTINGS, "--set", "iterations=1")
-    assert result.stderr == "note: large.png: learns 34x28 of 170x140 pixels; --max-size 68 for more\n"
+    assert result.stderr == "note: large.png: works at 34x28 of 170x140 pixels; --max-size 68 for more\n"
 
 
 def test_max_size_is_a_setting():
@@ -283,7 +283,7 @@ def test_a_training_that_is_told_to_end_goes_on_as_if_it_had_not_been():
         process.kill()
     assert (process.returncode, out) == (130, "")
     assert re.fullmatch(
-        r"note: stopped after iteration \d+ of scale \d of 0 to 3; the same command with --resume goes on from there\n",
+        r"note: stopped after iteration \d+ of scale \d of 0 to 3; the same command with --resume continues it\n",
         err,
     )
     assert "scales are trained; finish the training first (--resume)" in refused("sample", "new", "-o", "a.png")
@@ -335,8 +335,8 @@ def test_a_sheet_shows_the_samples():
 def test_an_image_is_sampled_without_learning():
     result = innersr("sample", "photo.png", "-o", "a.png", "--max-size", 30)
     assert result.exit_code == 0
-    assert "photo.png: is an image, so these samples are made by its patch statistics" in result.stderr
-    assert "photo.png: learns 30x25 of 34x28 pixels; --max-size 34 for more" in result.stderr
+    assert "photo.png: is an image, so these samples are made from its patch statistics" in result.stderr
+    assert "photo.png: works at 30x25 of 34x28 pixels; --max-size 34 for more" in result.stderr
     assert size_of("a.png") == (30, 25)
 
 
@@ -406,7 +406,7 @@ def test_a_painting_is_put_in_at_a_scale_that_is_named():
 def test_a_painting_of_another_shape_keeps_it():
     draw("painting.png", levels(100, 50, seed=4))
     result = innersr("paint", "model", "painting.png", "-o", "a.png")
-    assert result.stderr == "note: painting.png: 50x100 is made 22x44, the size that the model works at\n"
+    assert result.stderr == "note: painting.png: 50x100 is resized to 22x44, the size of the model\n"
     assert size_of("a.png") == (22, 44)
 
 
@@ -471,7 +471,7 @@ def test_an_edit_belongs_to_the_picture_that_is_nearest():
 
 def test_wrong_pictures_are_refused(changed):
     draw("tall.png", levels(60, 30))
-    assert "tall.png: has 30x60 pixels, the picture that was learnt 34x28" in refused(
+    assert "tall.png: has 30x60 pixels, the trained picture 34x28" in refused(
         "edit", "model", "tall.png", "mask.png", "-o", "a.png"
     )
     draw("grey.png", levels(bands=1))

@@ -101,7 +101,7 @@ def test_the_examples_name_settings_that_there_are(objective, line):
 
 def test_a_second_training_does_not_replace_the_first():
     assert train("tailor").exit_code == 0
-    assert "prior.safetensors: exists; --resume goes on with it, --overwrite begins anew" in refused("tailor")
+    assert "prior.safetensors: exists; --resume continues it, --overwrite starts anew" in refused("tailor")
     assert "--resume or --overwrite, not both" in refused("tailor", "--resume", "--overwrite")
     assert train("tailor", "--overwrite").exit_code == 0
 
@@ -190,7 +190,7 @@ def test_a_training_that_is_told_to_end_goes_on_as_if_it_had_not_been(folder):
     finally:
         process.kill()
     step = load_checkpoint("prior.state.safetensors", "training").header["step"]
-    said = f"note: stopped after step {step} of 60; the same command with --resume goes on from there\n"
+    said = f"note: stopped after step {step} of 60; the same command with --resume continues it\n"
     assert (process.returncode, out, err) == (130, "", said)
     assert 2 <= step < 60
     assert names(folder) == ["photos", "prior.jsonl", "prior.state.safetensors"]

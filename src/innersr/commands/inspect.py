@@ -26,12 +26,7 @@ VERDICTS = (  # from which score on, and what to expect
 
 
 def inspect_file(reporter: Reporter, run: Run, *, source: Path, output: Path | None, overwrite: bool) -> None:
-    """Report how much can be learned from an image and how it was degraded; draw where its patches recur.
-
-    Raises:
-        InputError: the drawing would replace the image.
-        ImageFileError: the image cannot be read, or the drawing cannot be written.
-    """
+    """Report how much can be learned from an image and how it was degraded; draw where its patches recur."""
     if output is not None:
         if output.resolve() == source.resolve():
             raise InputError(f"{output}: is the image itself; give the drawing another name")

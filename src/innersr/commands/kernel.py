@@ -65,11 +65,7 @@ def estimate_kernel(  # noqa: PLR0913 (the options of the command)
     method: str,
     overwrite: bool,
 ) -> None:
-    """Estimate the kernel that blurred an image; print, write and draw it.
-
-    Raises:
-        InputError: an option is wrong, and nothing was started; or the image is too small.
-    """
+    """Estimate the kernel that blurred an image; print, write and draw it."""
     scales = parse_scale(scale)
     if method not in ("fast", "kernelgan"):
         raise InputError(f"method must be one of fast, kernelgan, got {method!r}")

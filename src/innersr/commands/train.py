@@ -45,19 +45,13 @@ def train_prior(  # noqa: PLR0913 (the options of the command)
     overwrite: bool,
     **counts: int | None,
 ) -> int:
-    """Train a prior; return the exit code, that of an interrupt if there is more to learn.
+    """Train a prior; return the exit code, that of an interrupt if steps are left.
 
     Args:
         counts: steps and batch, None for their defaults.
-
-    Raises:
-        InputError: an option is wrong, and nothing was started.
-        ImageFileError: an image cannot be read.
-        CheckpointError: a file of weights cannot be read or written.
-        InnersrError: memory has run out, or the loss is no longer a number.
     """
     given = {name: str(value) for name, value in (counts | {"seed": run.seed}).items() if value is not None}
-    lesson, schedule = make_objective(objective, given | parse_settings(settings or ()))
+    chosen, schedule = make_objective(objective, given | parse_settings(settings or ()))
     outputs = Outputs(prior=out, save_every=checkpoint_every, validate_every=validate_every)
     group = process_group_of_environment()
     if group.leads:
@@ -70,15 +64,15 @@ def train_prior(  # noqa: PLR0913 (the options of the command)
     with memory_advice(None, advice), reporter.progress("train") as report:
         run = replace(run, device=device_of_environment(run.device), report=report)
         session = Session(
-            objective=lesson,
+            objective=chosen,
             schedule=schedule,
-            pool=read_pool(tuple(data), tuple(extra or ()), lesson.side, run),
+            pool=read_pool(tuple(data), tuple(extra or ()), chosen.side, run),
             outputs=outputs,
             run=run,
             group=group,
             validation=() if validate is None else read_validation(validate),
-            initial=None if initial is None else _initial_weights(initial, lesson),
-            # The name alone, as of folders: a prior that is passed on tells nothing of this machine.
+            initial=None if initial is None else _initial_weights(initial, chosen),
+            # The name alone: a prior that is passed on reveals no folder of this machine.
             provenance={"licence": licence, "initial": initial and Path(initial).name},
         )
         _report_material(session, reporter)
@@ -86,11 +80,11 @@ def train_prior(  # noqa: PLR0913 (the options of the command)
             outcome = session.learn(resume=resume, should_stop=should_stop)
     if not outcome.is_finished:
         reporter.note(
-            f"stopped after step {outcome.step} of {schedule.steps}; the same command with --resume goes on from there"
+            f"stopped after step {outcome.step} of {schedule.steps}; the same command with --resume continues it"
         )
         return EXIT_CODE
     if group.leads:
-        figures = ", ".join(f"{name} {value:.2f} {lesson.unit}".rstrip() for name, value in outcome.validation.items())
+        figures = ", ".join(f"{name} {value:.2f} {chosen.unit}".rstrip() for name, value in outcome.validation.items())
         record = {"output": str(out), "steps": outcome.step, "validation": outcome.validation}
         reporter.result(f"{out}  {outcome.step} steps  {figures}".rstrip(), record)
     return 0
@@ -101,7 +95,7 @@ def _check_outputs(outputs: Outputs, *, resume: bool, overwrite: bool) -> None:
         raise InputError("give --resume or --overwrite, not both")
     there = [path for path in (outputs.prior, outputs.state) if path.exists()]
     if there and not (resume or overwrite):
-        raise InputError(f"{there[0]}: exists; --resume goes on with it, --overwrite begins anew")
+        raise InputError(f"{there[0]}: exists; --resume continues it, --overwrite starts anew")
     if overwrite:
         outputs.state.unlink(missing_ok=True)  # or a training that ends early would be resumed from another one's
 

@@ -51,9 +51,6 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
         output: a file, or a folder, which is made where it ends in a slash; beside the inputs when None.
         compare: file for bicubic and the result side by side.
         others: further fields of `UpscaleOptions`.
-
-    Raises:
-        InputError: the arguments do not go together, and nothing was started.
     """
     if scale is not None and size is not None:
         raise InputError("give --scale or --size, not both")

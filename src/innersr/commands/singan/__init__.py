@@ -1,1 +1,1 @@
-"""What each `innersr singan` command does."""
+"""Work of the `innersr singan` commands."""

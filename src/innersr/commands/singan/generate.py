@@ -32,6 +32,7 @@ from innersr.images.conversions import image_from
 from innersr.images.io import save
 from innersr.images.video import save_movie
 from innersr.metrics.sifid import load_stem
+from innersr.physics.resize import image_size
 from innersr.plots.sheets import Panel
 from innersr.plots.singan import report_sheet
 from innersr.run import Run
@@ -60,11 +61,7 @@ def sample_pictures(  # noqa: PLR0913 (the options of the command)
     max_size: int | None,
     overwrite: bool,
 ) -> None:
-    """Write random pictures drawn from a model folder, or from the patch statistics of an image file.
-
-    Raises:
-        InnersrError: an option is wrong, and nothing is written; or a file cannot be written.
-    """
+    """Write random pictures drawn from a model folder, or from the patch statistics of an image file."""
     sampler, source = _sampled_model(model, max_size, run, reporter)
     wanted = wanted_size(size, scale, sampler.size)
     with blaming(model):
@@ -101,9 +98,6 @@ def animate_picture(
     Args:
         options: frames, fps, start, strength, smoothness, loop, wrap and overwrite, as `animate` and `save_movie`
             have them.
-
-    Raises:
-        InnersrError: an option is wrong, and nothing is written; or the file cannot be written.
     """
     fps, overwrite = options.pop("fps"), options.pop("overwrite")
     saved = load_complete(model, run)
@@ -117,8 +111,7 @@ def animate_picture(
         frames = animate(saved.model, size=wanted, run=working_run, **options)
         images = (from_picture(frame, source)[0] for frame in frames)
         notes = save_movie(images, output, fps=fps, overwrite=overwrite)
-    for note in notes:
-        reporter.note(f"{output}: {note}")
+    reporter.notes(output, notes)
     height, width = wanted or saved.model.size
     count, start = options["frames"], options.pop("start")
     record: dict[str, Any] = {"output": str(output), "model": str(model), "size": [width, height], "fps": fps}
@@ -145,9 +138,6 @@ def score_samples(  # noqa: PLR0913 (the options of the command)
 
     Args:
         names: a model folder and samples of it; samples alone if there is a `real`.
-
-    Raises:
-        InnersrError: an option is wrong, or a file cannot be read.
     """
     weights = None if inception is None else load_stem(inception)
     goal = _goal(names, real, run, reporter)
@@ -174,11 +164,7 @@ def score_samples(  # noqa: PLR0913 (the options of the command)
 
 
 def report_model(reporter: Reporter, run: Run, *, model: Path, output: Path, overwrite: bool) -> None:
-    """Draw one sheet about a model, complete or not.
-
-    Raises:
-        InnersrError: there is no model, or the file cannot be written.
-    """
+    """Draw one sheet about a model, complete or not."""
     check_sheet(output, [], overwrite=overwrite)
     saved = load_folder(model_folder(model), run.torch_device)
     with working(reporter, model, run, "report on a machine with more") as reporting_run:
@@ -193,7 +179,7 @@ def _sampled_model(
 ) -> tuple[PictureModel | PatchModel, PictureSource]:
     if not path.is_file():
         if max_size is not None:
-            raise InputError("--max-size is for image files; a model has the size that it was learnt with, see --size")
+            raise InputError("--max-size is for image files; a model has the size that it was trained at, see --size")
         saved = load_complete(path, run)
         return saved.model, saved.record.source
     image = read_image(path, reporter)
@@ -202,10 +188,10 @@ def _sampled_model(
         source = source_of([image])
         model = patch_model([to_picture(image, source)], settings, run=run)
     reporter.note(
-        f"{path}: is an image, so these samples are made by its patch statistics, and nothing is learnt; "
-        "innersr singan train learns it"
+        f"{path}: is an image, so these samples are made from its patch statistics, without training; "
+        "innersr singan train trains a model"
     )
-    size = (image.colour.shape[-2], image.colour.shape[-1])
+    size = image_size(image.colour)
     if model.size != size:
         reporter.note(size_note(path, size, model.size))
     return model, source

@@ -75,9 +75,6 @@ def manipulate_picture(  # noqa: PLR0913 (the options of the commands)
         mask: of the picture; None for a painting.
         colours: of the palette that the scale is trained on again; None for no such training.
         fine_tune: iterations of each scale; None leaves the model as it is.
-
-    Raises:
-        InnersrError: an option is wrong, and nothing is written; or a file cannot be written.
     """
     if all_scales and (start is not None or count > 1):
         raise InputError("--all-scales draws one result of each scale; leave out --start-scale and --count")
@@ -125,24 +122,24 @@ def _read_picture(path: Path, is_masked: bool, saved: SavedModel, reporter: Repo
     image = read_image(path, reporter)
     with blaming(path):
         picture = to_picture(image, saved.record.source)
-    own, learnt = image_size(picture), saved.model.size
-    size = _working_size(own, learnt)
-    if is_masked and size != learnt:
+    own, trained = image_size(picture), saved.model.size
+    size = _working_size(own, trained)
+    if is_masked and size != trained:
         raise InputError(
-            f"{path}: has {own[1]}x{own[0]} pixels, the picture that was learnt {learnt[1]}x{learnt[0]}; "
+            f"{path}: has {own[1]}x{own[0]} pixels, the trained picture {trained[1]}x{trained[0]}; "
             "give a changed version of that picture, of the same shape"
         )
     if size == own:
         return picture
-    reporter.note(f"{path}: {own[1]}x{own[0]} is made {size[1]}x{size[0]}, the size that the model works at")
+    reporter.note(f"{path}: {own[1]}x{own[0]} is resized to {size[1]}x{size[0]}, the size of the model")
     return resize(picture, size=size).clamp(-1, 1)
 
 
-def _working_size(own: Size, learnt: Size) -> Size:
+def _working_size(own: Size, trained: Size) -> Size:
     """Size of the model's picture if it has the same shape; else a size of as many pixels."""
-    if abs(own[0] * learnt[1] / (own[1] * learnt[0]) - 1) <= ASPECT:
-        return learnt
-    factor = math.sqrt(learnt[0] * learnt[1] / (own[0] * own[1]))
+    if abs(own[0] * trained[1] / (own[1] * trained[0]) - 1) <= ASPECT:
+        return trained
+    factor = math.sqrt(trained[0] * trained[1] / (own[0] * own[1]))
     return max(1, round(factor * own[0])), max(1, round(factor * own[1]))
 
 

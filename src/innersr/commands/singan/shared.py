@@ -18,6 +18,7 @@ from innersr.images.conversions import image_from
 from innersr.images.formats import BY_NAME, BY_SUFFIX, refusal
 from innersr.images.image import Image
 from innersr.images.io import PIXEL_LIMIT, check_writable, read, save
+from innersr.physics.resize import image_size
 from innersr.plots.sheets import Panel, contact_sheet
 from innersr.run import Run
 from innersr.singan.folder.reading import SavedModel, load_folder
@@ -28,14 +29,14 @@ FACTOR = r"(\d{1,4}(?:\.\d{1,6})?)"
 
 
 def model_folder(path: Path) -> Path:
-    """Return a path that may be a model's; raise InputError where it is a file."""
+    """The path itself, unless it is a file."""
     if path.is_file():
         raise InputError(f"{path}: is a file, not a model folder; innersr singan train {path} -o MODEL makes one")
     return path
 
 
 def load_complete(path: Path, run: Run) -> SavedModel:
-    """Return what a folder holds, on the run's device; raise InputError unless its training is finished."""
+    """Load a model whose training is finished, on the run's device."""
     saved = load_folder(model_folder(path), run.torch_device)
     with blaming(path):
         saved.model.check_start(0)
@@ -43,19 +44,14 @@ def load_complete(path: Path, run: Run) -> SavedModel:
 
 
 def read_image(path: Path, reporter: Reporter) -> Image:
-    """Return the image in a file, and say what had to be converted."""
+    """Read an image, with notes about what had to be converted."""
     image = read(path)
-    for note in image.notes:
-        reporter.note(f"{path}: {note}")
+    reporter.notes(path, image.notes)
     return image
 
 
 def targets_of(output: str, count: int, source: PictureSource, stem: str) -> list[Path]:
-    """Return the files to write: one that is named, or several of a stem in a folder, which is made if need be.
-
-    Raises:
-        InputError: several files are asked for, and a file is named; or the folder cannot be made.
-    """
+    """Files to write: the one that is named, or several of a stem in a folder, which is made if need be."""
     path = Path(output)
     if count == 1 and not (output.endswith("/") or path.is_dir()):
         return [path]
@@ -102,13 +98,12 @@ def save_all(
     how: str,
     facts: dict[str, Any],
 ) -> None:
-    """Write pictures, (N, C, H, W) in [-1, 1], and say of each how it was made."""
+    """Write pictures, (N, C, H, W) in [-1, 1], and report how each was made."""
     with prompt_interrupts():
         for index, (image, target) in enumerate(zip(from_picture(pictures, source), targets, strict=True)):
             notes = save(image, target, overwrite=overwrite)
-            for note in notes:
-                reporter.note(f"{target}: {note}")
-            height, width = image.colour.shape[-2:]
+            reporter.notes(target, notes)
+            height, width = image_size(image.colour)
             record = {"output": str(target), "size": [width, height], "index": index, **facts, "notes": list(notes)}
             reporter.result(f"{target}  {width}x{height}  {how}", record)
 
@@ -121,7 +116,7 @@ def save_sheet(panels: Sequence[Panel], title: str, path: Path, overwrite: bool)
 
 @contextlib.contextmanager
 def working(reporter: Reporter, path: Path, run: Run, advice: str) -> Iterator[Run]:
-    """Give a run that reports its progress; errors of memory come with the advice."""
+    """Yield a run that reports its progress; errors of memory come with the advice."""
     with memory_advice(path, advice), reporter.progress(path.name) as report, run.exact():
         yield replace(run, report=report).start()
 
@@ -135,14 +130,14 @@ def blaming(*paths: Path) -> Iterator[None]:
         raise InputError(f"{', '.join(str(path) for path in paths)}: {error}") from error
 
 
-def size_note(path: Path, size: Size, learnt: Size) -> str:
-    """Return what is said of a picture that is learnt at another size than it has."""
-    more = min(max(size), 2 * max(learnt))
-    return f"{path}: learns {learnt[1]}x{learnt[0]} of {size[1]}x{size[0]} pixels; --max-size {more} for more"
+def size_note(path: Path, size: Size, trained: Size) -> str:
+    """Note about a picture that is used at a smaller size than it has."""
+    more = min(max(size), 2 * max(trained))
+    return f"{path}: works at {trained[1]}x{trained[0]} of {size[1]}x{size[0]} pixels; --max-size {more} for more"
 
 
 def wanted_size(size: str | None, scale: str | None, own: Size) -> Size | None:
-    """Return the (height, width) that a size or factors name, None for the model's own."""
+    """(height, width) of a size or of factors, None for the model's own."""
     if size is not None and scale is not None:
         raise InputError("give --size or --scale, not both")
     wanted = None

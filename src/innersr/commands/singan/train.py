@@ -14,6 +14,7 @@ from innersr.commands.singan.shared import blaming, check_sheet, read_image, siz
 from innersr.errors import InputError
 from innersr.images.conversions import image_from
 from innersr.images.io import save
+from innersr.physics.resize import image_size
 from innersr.plots.sheets import to_pixels
 from innersr.plots.singan import report_sheet
 from innersr.run import Run
@@ -45,12 +46,7 @@ def train_picture(  # noqa: PLR0913 (the options of the command)
     overwrite: bool,
     threads: int | None,
 ) -> int:
-    """Learn pictures of one subject; return the exit code, that of an interrupt if there is more to learn.
-
-    Raises:
-        InputError: an option is wrong, and nothing was started.
-        InnersrError: a file cannot be read or written, memory has run out, or the losses are no longer numbers.
-    """
+    """Learn pictures of one subject; return the exit code, that of an interrupt if iterations are left."""
     if resume and overwrite:
         raise InputError("give --resume or --overwrite, not both")
     own = {} if max_size is None else {"max_size": str(max_size)}
@@ -66,8 +62,8 @@ def train_picture(  # noqa: PLR0913 (the options of the command)
     if preview is not None:
         _check_previews(preview, output, inputs, len(planned.sizes[0]), may_replace)
     for path, picture, sizes in zip(inputs, pictures, planned.sizes, strict=True):
-        if sizes[-1] != tuple(picture.shape[-2:]):
-            reporter.note(size_note(path, (picture.shape[-2], picture.shape[-1]), sizes[-1]))
+        if sizes[-1] != image_size(picture):
+            reporter.note(size_note(path, image_size(picture), sizes[-1]))
     reporter.verbose(f"{described(singan)}: {singan} on {run.torch_device}, {run.dtype}")
     if threads is not None:
         torch.set_num_threads(threads)
@@ -88,7 +84,7 @@ def train_picture(  # noqa: PLR0913 (the options of the command)
     if not model.is_complete:
         reporter.note(
             f"stopped after iteration {place.iteration} of scale {place.scale} of 0 to {len(model.sizes[0]) - 1}; "
-            "the same command with --resume goes on from there"
+            "the same command with --resume continues from there"
         )
         return EXIT_CODE
     _report_result(output, inputs, report, may_replace, run, reporter)
@@ -96,7 +92,7 @@ def train_picture(  # noqa: PLR0913 (the options of the command)
 
 
 class _Place:
-    """Where the learning is."""
+    """Progress of the training."""
 
     def __init__(self) -> None:
         self.scale, self.iteration = 0, 0
