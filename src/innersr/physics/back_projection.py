@@ -26,15 +26,12 @@ def back_project(
     Where clipping to [0, 1] undoes that, up to 50 accelerated projected gradients correct within the range.
 
     Args:
-        sr: (N, C, H, W), written to.
+        sr: (N, C, H, W), corrected in place, then in [0, 1].
         lr: (N, C, h, w).
         degradation: K. With noise, the correction ends where the residual is as large as the noise.
         steps: of conjugate gradients, at most; 0 only clips.
         run: gets the progress; may cancel.
         stage: name of this work in the reports.
-
-    Returns:
-        `sr`, now in [0, 1].
     """
     if steps == 0:
         return sr.clamp_(0, 1)
@@ -94,8 +91,8 @@ def _solve_within_range(x: Tensor, lr: Tensor, degradation: Degradation, step: f
         if error <= CONSISTENT:
             latest = ahead.clamp_(0, 1)
             break
-        # Five steps have to take a fifth off the squared residual. Where they do not, no image within the range may
-        # shrink to lr, and more steps would draw rings of black and white dots.
+        # Where five steps take less than a fifth off the squared residual, perhaps no image within the range shrinks
+        # to lr, and more steps would draw rings of black and white dots.
         if number % 5 == 0:
             if error > 0.8 * before:
                 break
@@ -120,9 +117,7 @@ def _squared_norm(x: Tensor, lr: Tensor, degradation: Degradation, run: Run) -> 
     """Upper bound of the largest eigenvalue of K Kt for planes of this size, by power iteration."""
     size, lr_size = image_size(x), image_size(lr)
     vector = torch.rand(lr.shape, generator=torch.Generator().manual_seed(0)).to(lr)
-    norm = vector.norm()
     for _ in range(20):
         run.check_cancelled()
-        vector = degradation.forward(degradation.adjoint(vector / norm, size), lr_size)
-        norm = vector.norm()
-    return 1.05 * float(norm)  # the iteration comes from below, to within a few per cent
+        vector = degradation.forward(degradation.adjoint(vector / vector.norm(), size), lr_size)
+    return 1.05 * float(vector.norm())  # the iteration comes from below, to within a few per cent

@@ -25,8 +25,7 @@ class Blur(NamedTuple):
 def blur_from(kernel: Tensor, anchor: tuple[float, float], *, fold: bool) -> Blur:
     """The blur of a kernel whose anchor may be fractional or outside it.
 
-    With `fold`, the fraction of the anchor moves into the kernel; else it is dropped, for the caller to sample
-    between the pixels.
+    With `fold`, the anchor's fraction moves into the kernel; else it is dropped: the caller samples between the pixels.
     """
     whole = [whole_part(a) for a in anchor]
     if fold and not all(is_whole(a) for a in anchor):
@@ -46,15 +45,9 @@ def apply_blur(
     margin: int = 0,
     wrap: tuple[bool, bool] = (False, False),
 ) -> Tensor:
-    """Blur (N, C, H, W) and keep every stride-th pixel.
+    """Blur (N, C, H, W) and keep every stride-th pixel from (-margin, -margin) on: (N, C, *size).
 
-    Args:
-        x: floating dtype.
-        blur: the kernel and its anchor.
-        size: (rows, columns) of the result.
-        strides: between the pixels kept, from pixel (-margin, -margin) on.
-        margin: pixels in front of the image that the result begins with.
-        wrap: (vertical, horizontal), whether the image continues on its opposite side; else it is reflected.
+    Along an axis that wraps, (vertical, horizontal), the image continues on its opposite side; else it is reflected.
     """
     for axis in (-2, -1):
         length = strides[axis] * (size[axis] - 1) + blur.kernel.shape[axis]
@@ -98,8 +91,7 @@ def _extended(x: Tensor, axis: int, before: int, length: int, wrap: bool) -> Ten
 def _strided_transpose(y: Tensor, kernel: Tensor, strides: tuple[int, int]) -> Tensor:
     """conv_transpose2d of every plane with the kernel, six times as fast on CPUs.
 
-    Pixels that lie at the same place within their stride see every stride-th tap: one small correlation for each
-    such place, interleaved.
+    Pixels at the same place within their stride see every stride-th tap: one small correlation per place, interleaved.
     """
     rows, columns = (-(-k // s) for k, s in zip(kernel.shape, strides, strict=True))
     padded = F.pad(kernel, (0, columns * strides[1] - kernel.shape[1], 0, rows * strides[0] - kernel.shape[0]))

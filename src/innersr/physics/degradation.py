@@ -45,16 +45,15 @@ class Degradation:
     Args:
         scale: HR pixels per LR pixel, above 1; one number or (vertical, horizontal). Any real number.
         kernel: (rows, columns) blur at HR resolution; normalised to sum 1. None for no blur.
-        anchor: the kernel coordinate that lies on the sampled HR pixel. "aligned" takes the one that puts the
-            two images edge to edge, as image tools do, whatever the kernel's centre of mass. "centre" takes the
-            middle of the array: MZSR's "direct" for a centred kernel, whose LR pixel i lies at HR pixel s * i,
-            ZSSR's and KernelGAN's for one that kernel_shift has moved. Or (row, column). A name is resolved to (row,
-            column) at once: whoever replaces the kernel has to give the anchor, too.
+        anchor: the kernel coordinate that lies on the sampled HR pixel. "aligned" puts the two images edge to edge,
+            as image tools do. "centre" is the middle of the array: MZSR's "direct" for a centred kernel, whose LR
+            pixel i lies at HR pixel s * i, ZSSR's and KernelGAN's for one that kernel_shift has moved. Or (row,
+            column). A name is resolved to (row, column) at once: replace the kernel and the anchor together.
         subsampling: "direct" or "bicubic"; bicubic when None and there is no kernel, else direct.
         noise: standard deviation of Gaussian noise on the LR image, in [0, 1].
         wrap: "x" for an image that continues from its right edge at its left, "y" from its bottom at its top,
-            "xy" for both; elsewhere it is reflected. Such an axis is a whole number of HR and of LR pixels long:
-            scale times the LR length must be the HR length, which `fitted` sees to.
+            "xy" for both; elsewhere it is reflected. Along such an axis scale times the LR length must be the HR
+            length, which `fitted` sees to.
 
     Raises:
         InputError: a scale below 1, an unknown or infinite anchor, an unknown subsampling or wrap, noise out of
@@ -68,7 +67,8 @@ class Degradation:
     subsampling: str | None = None
     noise: float = 0.0
     wrap: str = ""
-    _blur: Blur = field(init=False, repr=False)
+    blur: Blur = field(init=False, repr=False)
+    """The kernel as it is applied: where subsampling is direct at a whole scale, with a whole anchor."""
 
     def __post_init__(self) -> None:
         if not all(1 <= s < math.inf for s in self.scales) or max(self.scales) <= 1:
@@ -85,7 +85,7 @@ class Degradation:
         if self.kernel is not None:
             object.__setattr__(self, "kernel", kernels.normalised(self.kernel.detach().cpu()))
         object.__setattr__(self, "anchor", self._resolved_anchor())
-        object.__setattr__(self, "_blur", blur_from(self._kernel, self._anchor, fold=self._is_strided))
+        object.__setattr__(self, "blur", blur_from(self._kernel, self._anchor, fold=self._is_strided))
 
     @property
     def scales(self) -> tuple[float, float]:
@@ -104,11 +104,6 @@ class Degradation:
         return mass[0] - self._anchor[0] + start[0], mass[1] - self._anchor[1] + start[1]
 
     @property
-    def blur(self) -> Blur:
-        """The kernel as it is applied: where subsampling is direct at a whole scale, with a whole anchor."""
-        return self._blur
-
-    @property
     def reach(self) -> int:
         """Longer side of the kernel: the least side of an image that can be degraded."""
         return max(self._kernel.shape)
@@ -120,7 +115,7 @@ class Degradation:
 
     def lr_size(self, hr_size: tuple[int, int]) -> tuple[int, int]:
         """LR (h, w) that an HR image shrinks to: length / scale, rounded up."""
-        return output_size(hr_size, (1 / self.scales[0], 1 / self.scales[1]))
+        return output_size(hr_size, self._shrink)
 
     def fitted(self, lr_size: tuple[int, int]) -> Degradation:
         """This degradation at the nearest scale that makes a wrapped LR image a whole number of HR pixels.
@@ -150,14 +145,9 @@ class Degradation:
         return replace(self, scale=scales, kernel=None if self.kernel is None else kernel, anchor=anchor)
 
     def __call__(self, hr: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Degrade an image: blur, subsample, add noise, clip to [0, 1].
+        """Degrade (N, C, H, W) in [0, 1] to (N, C, ceil(H / s), ceil(W / s)): blur, subsample, add noise, clip.
 
-        Args:
-            hr: (N, C, H, W) in [0, 1].
-            generator: CPU generator for the noise; without one the image is free of noise.
-
-        Returns:
-            (N, C, ceil(H / s), ceil(W / s)).
+        The noise needs a CPU generator; without one there is none.
         """
         lr = self.forward(hr)
         if self.noise > 0 and generator is not None:
@@ -165,11 +155,9 @@ class Degradation:
         return lr.clamp(0, 1)
 
     def forward(self, hr: Tensor, size: tuple[int, int] | None = None) -> Tensor:
-        """Apply the linear part alone: no noise, no clipping. Differentiable.
+        """Apply the linear part alone to (N, C, H, W): no noise, no clipping. Differentiable.
 
-        Args:
-            hr: (N, C, H, W), floating dtype.
-            size: of the LR image; `lr_size` of hr's when None.
+        `size` is that of the LR image, `lr_size` of hr's when None.
 
         Raises:
             InputError: along a wrapped axis the HR length is not scale times the LR length.
@@ -179,33 +167,25 @@ class Degradation:
         size = size or self.lr_size(hr_size)
         self._check_fit(hr_size, size)
         if self._is_strided:
-            return apply_blur(hr, self._blur, size, self._strides, wrap=self.wraps)
+            return apply_blur(hr, self.blur, size, self._strides, wrap=self.wraps)
         margin = self._margin
         if self.kernel is not None:
             padded = (hr_size[0] + 2 * margin, hr_size[1] + 2 * margin)
-            hr = apply_blur(hr, self._blur, padded, margin=margin, wrap=self.wraps)
+            hr = apply_blur(hr, self.blur, padded, margin=margin, wrap=self.wraps)
         antialias = self.subsampling == "bicubic"
         return resize(hr, self._shrink, size=size, phase=self._phase, antialias=antialias, wrap=self.wraps)
 
     def adjoint(self, lr: Tensor, size: tuple[int, int] | None = None) -> Tensor:
-        """Apply the exact transpose of `forward`.
-
-        Args:
-            lr: (N, C, h, w), floating dtype.
-            size: of the HR image; `hr_size` of lr's when None.
-
-        Returns:
-            (N, C, H, W).
-        """
+        """Apply the exact transpose of `forward` to (N, C, h, w); `size` is that of the HR image, as in `upsample`."""
         lr_size = image_size(lr)
         size = size or self.hr_size(lr_size)
         self._check_fit(size, lr_size)
         if self._is_strided:
-            return apply_blur_adjoint(lr, self._blur, size, self._strides, wrap=self.wraps)
+            return apply_blur_adjoint(lr, self.blur, size, self._strides, wrap=self.wraps)
         margin, antialias = self._margin, self.subsampling == "bicubic"
         padded = (size[0] + 2 * margin, size[1] + 2 * margin)
         hr = resize_adjoint(lr, padded, self._shrink, phase=self._phase, antialias=antialias, wrap=self.wraps)
-        return hr if self.kernel is None else apply_blur_adjoint(hr, self._blur, size, margin=margin, wrap=self.wraps)
+        return hr if self.kernel is None else apply_blur_adjoint(hr, self.blur, size, margin=margin, wrap=self.wraps)
 
     def upsample(self, lr: Tensor, size: tuple[int, int] | None = None, window: Window | None = None) -> Tensor:
         """Interpolate with the cubic kernel on this degradation's own grid, so that nothing is shifted.
@@ -213,8 +193,7 @@ class Degradation:
         Args:
             lr: (N, C, h, w).
             size: of the whole result; `hr_size` of lr's when None.
-            window: (top, left, bottom, right) of the part to compute, in pixels of the whole result; all of it
-                when None. Along a wrapped axis it may reach beyond the result.
+            window: the part to compute, in pixels of the whole result. Along a wrapped axis it may reach beyond it.
 
         Raises:
             InputError: a window that is empty or outside the result, or no whole periods as for `forward`.
@@ -237,7 +216,7 @@ class Degradation:
         anchor = list(self._anchor[::-1] if swap else self._anchor)
         kernel = apply_symmetry(self._kernel, symmetry)
         for axis in flipped_axes(symmetry):
-            # The sampled pixels' distance from the one edge becomes that from the other.
+            # The distance of the sampled pixels from one edge becomes that from the other.
             anchor[axis] = kernel.shape[axis] - 1 - anchor[axis] - (scales[axis] - 1 - 2 * start[axis])
         kept = None if self.kernel is None else kernel
         wrap = TRANSPOSED_WRAPS[self.wrap] if swap else self.wrap
@@ -258,7 +237,7 @@ class Degradation:
         if self._is_strided:
             return self
         strides = self._strides
-        reach = [4 * s + k for s, k in zip(strides, self._blur.kernel.shape, strict=True)]
+        reach = [4 * s + k for s, k in zip(strides, self.blur.kernel.shape, strict=True)]
         middle = [math.ceil(r / s) for r, s in zip(reach, strides, strict=True)]
         impulse = torch.zeros(1, 1, 2 * middle[0] + 1, 2 * middle[1] + 1, dtype=torch.float64)
         impulse[..., middle[0], middle[1]] = 1

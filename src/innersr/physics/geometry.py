@@ -13,11 +13,7 @@ GEOMETRY = re.compile(r"(\d{1,9})?(?:x(\d{1,9})?)?([!^<>])?|(\d{1,9}(?:\.\d{1,9}
 
 
 def parse_scale(text: str) -> Scale:
-    """Return the scale that "2", "1.5" or "2x3" (vertical x horizontal) names.
-
-    Raises:
-        InputError: not a scale above 1.
-    """
+    """Parse a scale above 1: "2", "1.5" or "2x3" (vertical x horizontal); `InputError` if it is none."""
     try:
         parts = [float(part) for part in text.lower().split("x")]
     except ValueError:
@@ -28,7 +24,7 @@ def parse_scale(text: str) -> Scale:
 
 
 def parse_size(text: str, size: tuple[int, int]) -> tuple[int, int]:
-    """Return the output (height, width) that an ImageMagick geometry names for an image of `size`.
+    """Parse the output (height, width) that an ImageMagick geometry names for an image of `size`.
 
     "1920x" is a width, "x1080" a height, "1920x1080" the largest that fits, "1920x1080^" the smallest that
     covers, "1920x1080!" exactly that, "<" only if the image is smaller, "150%" a percentage, "24000000@" the
@@ -55,11 +51,7 @@ def parse_size(text: str, size: tuple[int, int]) -> tuple[int, int]:
 
 
 def parse_tile(text: str) -> int | None:
-    """Return the side of a tile in pixels, 0 for no tiles; None for "auto".
-
-    Raises:
-        InputError: neither "auto" nor a whole number.
-    """
+    """Parse the side of a tile in pixels, 0 for no tiles, None for "auto"; `InputError` if it is neither."""
     if text.strip().lower() == "auto":
         return None
     if not re.fullmatch(r"\d{1,9}", text.strip(), re.ASCII):
@@ -68,11 +60,7 @@ def parse_tile(text: str) -> int | None:
 
 
 def check_size(text: str) -> re.Match[str]:
-    """Return the parts of a geometry.
-
-    Raises:
-        InputError: it is none, or one that enlarges no image whatever.
-    """
+    """Split a geometry into its parts; `InputError` if it is none, or one that enlarges no image whatever."""
     match = GEOMETRY.fullmatch(text.strip())
     if match is None or not re.search(r"[1-9]", text):
         raise InputError(f"size must be a geometry such as 1920x, x1080, 1920x1080, 150% or 24000000@, got {text!r}")
@@ -82,7 +70,7 @@ def check_size(text: str) -> re.Match[str]:
 
 
 def _fitted(size: tuple[int, int], columns: int | None, rows: int | None, flag: str | None) -> tuple[int, int]:
-    """Return the (height, width) of ImageMagick's WxH, Wx and xH with a flag."""
+    """(height, width) of ImageMagick's WxH, Wx and xH with a flag."""
     height, width = size
     if flag == "!":
         return rows or height, columns or width

@@ -13,14 +13,10 @@ from innersr.errors import InputError
 
 
 def compressed(image: Tensor, quality: int) -> Tensor:
-    """Compress an image, (1, C, H, W) in [0, 1], as an 8-bit JPEG file, and decode it again.
-
-    Args:
-        image: of one or three channels.
-        quality: 1 to 100.
+    """Compress an image, (1, 1 or 3, H, W) in [0, 1], as an 8-bit JPEG file of quality 1 to 100, and decode it.
 
     Raises:
-        InputError: other channels.
+        InputError: another number of channels.
     """
     if image.shape[1] not in (1, 3):
         raise InputError(f"a JPEG has one or three channels, got {image.shape[1]}; leave +jpeg out")

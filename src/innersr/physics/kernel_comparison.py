@@ -52,15 +52,11 @@ def angle_between(first: Tensor, second: Tensor) -> float | None:
 
 
 def centred_alike(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    """Move both kernels' centres of mass to the middle of arrays of one size.
-
-    Returns:
-        (side, side) each; side is the least odd one that holds every tap above 1e-4 of its kernel's largest.
-    """
+    """Move both kernels' centres of mass to the middle of squares of the least side that holds all taps that count."""
     centred = [in_convention(kernel, "centred", 1.0) for kernel in (first, second)]
     radius = max(_radius(kernel) for kernel in centred)
-    moved = [F.pad(kernel, [radius - kernel.shape[0] // 2] * 4) for kernel in centred]
-    return moved[0], moved[1]
+    a, b = (F.pad(kernel, [radius - kernel.shape[0] // 2] * 4) for kernel in centred)
+    return a, b
 
 
 def difference(kernel: Tensor, reference: Tensor) -> Difference:

@@ -41,15 +41,13 @@ def load_kernel(path: str | Path) -> Tensor:
     """Load a blur kernel: (kh, kw) float32 of sum 1, neither flipped nor shifted.
 
     Args:
-        path: a .mat, .npy, .txt, .csv, .png or .tif file, with `#N` appended to take its Nth kernel. A file
-            whose own name ends in `#N` is read as it is. Of a .mat file the variable `kernel` (or `Kernel`)
-            is read where there is one, otherwise every numeric array. The values of an image are taken as
-            weights, without any gamma.
+        path: may end in `#N`, for its Nth kernel; a file whose own name ends so is read as it is. Of a .mat file the
+            variable `kernel` (or `Kernel`) is read where there is one, otherwise every numeric array. The values of
+            an image are weights, without any gamma.
 
     Raises:
-        KernelError: the file is missing, damaged, of another type, or holds several kernels and no number
-            was given; or the kernel is empty, not two-dimensional, not finite, above 127x127, or sums to
-            zero or less.
+        KernelError: the file is missing, damaged, of another type, or holds several kernels and no number was given;
+            or the kernel is empty, not two-dimensional, not finite, above 127x127, or sums to zero or less.
     """
     try:
         file, number = _split_number(path)
@@ -67,19 +65,15 @@ def save_kernel(kernel: Tensor, path: str | Path, *, overwrite: bool = False) ->
 
     .mat (variable `Kernel`), .npy and .txt keep every bit; .png keeps 16 bits of the largest weight.
 
-    Args:
-        kernel: (kh, kw) weights.
-        path: ends in .mat, .npy, .txt or .png. Appears complete or not at all.
-        overwrite: replace an existing file instead of refusing.
+    The file appears complete or not at all.
 
     Raises:
-        KernelError: the kernel is unusable (as in `load_kernel`), a .png is asked for negative weights, or
-            the file exists, has another suffix or cannot be written.
+        KernelError: the kernel is unusable (as in `load_kernel`), a .png is asked for negative weights, or the file
+            exists (unless `overwrite`), has another suffix or cannot be written.
     """
     path = check_kernel_writable(path, overwrite=overwrite)
-    encode = _ENCODERS[path.suffix.lower()]
     try:
-        data = encode(_usable(kernel.detach().to("cpu", torch.float64).numpy()).numpy())
+        data = _ENCODERS[path.suffix.lower()](_usable(kernel.detach().to("cpu", torch.float64).numpy()).numpy())
         with whole_file(path, overwrite=overwrite) as partial:
             partial.write_bytes(data)
     except KernelError as error:
@@ -91,7 +85,7 @@ def save_kernel(kernel: Tensor, path: str | Path, *, overwrite: bool = False) ->
 
 
 def check_kernel_writable(path: str | Path, *, overwrite: bool = False) -> Path:
-    """Check before the work what `save_kernel` would refuse after it, and return the path."""
+    """Check a path before the work, with the errors that `save_kernel` would raise after it, and return it."""
     path = Path(path)
     try:
         _look_up(_ENCODERS, path.suffix, "written as")
@@ -186,8 +180,7 @@ def _decode_npy(data: bytes) -> Variables:
         raise ValueError(str(error)) from error
     if array.ndim < 2:
         raise KernelError(f"a kernel has 2 dimensions, got shape {array.shape}; save one matrix")
-    *count, rows, columns = array.shape
-    stack = array.reshape(math.prod(count), rows, columns)
+    stack = array.reshape(math.prod(array.shape[:-2]), *array.shape[-2:])
     return [("kernel", [np.moveaxis(stack, 0, 2)])]
 
 
@@ -209,10 +202,6 @@ def _decode_text(data: bytes) -> Variables:
 def _encode_text(weights: NDArray[Any]) -> bytes:
     # Nine digits give every float32 back.
     return "".join(" ".join(f"{weight:.9g}" for weight in row) + "\n" for row in weights).encode()
-
-
-def _decode_png(data: bytes) -> Variables:
-    return _grey(pyvips.Image.pngload_buffer(data, fail_on="error"))
 
 
 def _decode_tiff(data: bytes) -> Variables:
@@ -238,8 +227,7 @@ def _encode_png(weights: NDArray[Any]) -> bytes:
     if weights.min() < 0:
         raise KernelError("a .png cannot hold the negative weights of this kernel; save it as .npy")
     levels = np.rint(weights / weights.max() * 65535).astype(np.uint16)
-    image = pyvips.Image.new_from_array(levels, interpretation="grey16")
-    return bytes(image.pngsave_buffer(bitdepth=16, keep="none"))
+    return bytes(pyvips.Image.new_from_array(levels, interpretation="grey16").pngsave_buffer(bitdepth=16, keep="none"))
 
 
 def _taken(path: Path) -> KernelError:
@@ -251,7 +239,7 @@ _DECODERS: dict[str, Callable[[bytes], Variables]] = {
     ".npy": _decode_npy,
     ".txt": _decode_text,
     ".csv": _decode_text,
-    ".png": _decode_png,
+    ".png": lambda data: _grey(pyvips.Image.pngload_buffer(data, fail_on="error")),
     ".tif": _decode_tiff,
     ".tiff": _decode_tiff,
 }

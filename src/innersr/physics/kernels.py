@@ -55,7 +55,7 @@ def gaussian(
         variance: along the axis at `angle`, above 0.
         short_variance: across it; the same when None.
         angle: in radians.
-        size: side length; the smallest odd one that holds five standard deviations each way when None.
+        size: side; the smallest odd one that holds five standard deviations each way when None.
 
     Raises:
         KernelError: a variance that is not positive, or a size below 1.
@@ -88,10 +88,7 @@ def random_mzsr(generator: torch.Generator, scale: float, *, size: int = 15) -> 
 
 
 def random_div2krk(generator: torch.Generator, *, size: int = 11) -> Tensor:
-    """Draw a DIV2KRK x2 kernel (Bell-Kligler 2019, sec. 5).
-
-    Both variances U(0.6, 5), any rotation, each tap multiplied by U(0.75, 1.25).
-    """
+    """Draw a DIV2KRK x2 kernel (Bell-Kligler 2019, sec. 5): variances U(0.6, 5), each tap times U(0.75, 1.25)."""
     first, second = _uniform(generator, 0.6, 5), _uniform(generator, 0.6, 5)
     kernel = _gaussian(size, first, second, _uniform(generator, 0, math.pi))
     return normalised(kernel * (0.75 + 0.5 * torch.rand(size, size, generator=generator, dtype=torch.float64)))
@@ -117,10 +114,8 @@ def normalised(kernel: Tensor) -> Tensor:
 def centre_of_mass(kernel: Tensor) -> tuple[float, float]:
     """(row, column) of the kernel's centre of mass."""
     exact = kernel.double()
-    rows = torch.arange(kernel.shape[0], dtype=torch.float64)
-    columns = torch.arange(kernel.shape[1], dtype=torch.float64)
-    total = exact.sum()
-    return float(exact.sum(1) @ rows / total), float(exact.sum(0) @ columns / total)
+    rows, columns = (torch.arange(n, dtype=torch.float64) for n in kernel.shape)
+    return float(exact.sum(1) @ rows / exact.sum()), float(exact.sum(0) @ columns / exact.sum())
 
 
 def shape_of(kernel: Tensor) -> Shape:
@@ -128,20 +123,16 @@ def shape_of(kernel: Tensor) -> Shape:
     row, column = centre_of_mass(kernel)
     weights = kernel.double() / kernel.double().sum()
     y = torch.arange(kernel.shape[0], dtype=torch.float64)[:, None] - row
-    x = torch.arange(kernel.shape[1], dtype=torch.float64)[None, :] - column
+    x = torch.arange(kernel.shape[1], dtype=torch.float64) - column
     xx, yy, xy = (float((weights * m).sum()) for m in (x * x, y * y, x * y))
     mean, spread = (xx + yy) / 2, math.hypot((xx - yy) / 2, xy)
     return Shape(mean + spread, mean - spread, 0.5 * math.atan2(2 * xy, xx - yy) % math.pi)
 
 
 def shifted(kernel: Tensor, rows: float, columns: float) -> Tensor:
-    """Shift a kernel by at most one pixel, by cubic interpolation on a larger array.
+    """Shift a kernel, and exactly its centre of mass, by at most one pixel with cubic interpolation.
 
-    The cubic kernel's first moment is exact, so the centre of mass moves by just that much. Whole pixels are better
-    shifted by the anchor.
-
-    Returns:
-        (rows + 4, columns + 4): the old [0, 0] tap is at [2, 2] for a zero shift.
+    The result has four rows and columns more: the old [0, 0] tap is at [2, 2] for a zero shift.
 
     Raises:
         KernelError: a shift of more than a pixel.
@@ -175,7 +166,7 @@ def extent(kernel: Tensor, least: float) -> tuple[int, int, int, int]:
 
 
 def in_convention(kernel: Tensor, convention: str, scale: float) -> Tensor:
-    """Move a kernel's centre of mass to where other software expects it.
+    """Move a kernel's centre of mass to where other software expects it, in an array of odd sides.
 
     Args:
         kernel: (rows, columns), of any alignment.
@@ -183,9 +174,6 @@ def in_convention(kernel: Tensor, convention: str, scale: float) -> Tensor:
             and DIV2KRK: (s - 1) / 2 below and right of the middle) or "fkp" (FKP, USRNet: as much above
             and left of it).
         scale: s.
-
-    Returns:
-        An array of odd sides with the centre of mass at the stated place.
     """
     if convention not in CONVENTIONS:
         raise KernelError(f"unknown kernel convention {convention!r}; use one of {', '.join(CONVENTIONS)}")
@@ -202,8 +190,8 @@ def in_convention(kernel: Tensor, convention: str, scale: float) -> Tensor:
 
 
 def _gaussian(side: int, variance: float, across: float, angle: float) -> Tensor:
-    axis = torch.arange(side, dtype=torch.float64) - (side - 1) / 2
-    y, x = axis[:, None], axis[None, :]
+    x = torch.arange(side, dtype=torch.float64) - (side - 1) / 2
+    y = x[:, None]
     along = x * math.cos(angle) + y * math.sin(angle)
     beside = y * math.cos(angle) - x * math.sin(angle)
     return torch.exp(-0.5 * (along**2 / variance + beside**2 / across))

@@ -29,10 +29,7 @@ class GaussianBlur(NamedTuple):
 def taps_of_blur(blur: GaussianBlur, scale: int = SCALE, places: Tensor | None = None) -> Tensor:
     """Effective kernels of blurs, (N, T, T), see `pseudoinverse.taps_of`.
 
-    Args:
-        blur: in LR pixels.
-        scale: HR pixels per LR pixel.
-        places: (N, 2) row and column of their centres of mass, from the sampled HR pixel; aligned when None.
+    Their centres of mass are at `places`, (N, 2) rows and columns from the sampled HR pixel; aligned when None.
     """
     radius, aligned = scale * REACH, (scale - 1) / 2
     axis = torch.arange(-radius, radius + 1, device=blur.log.device).to(blur.log)
@@ -65,9 +62,8 @@ def log_from_covariance(covariance: Tensor) -> Tensor:
     """Logarithms (..., 3), see `GaussianBlur.log`, of (..., 2, 2) in LR px^2; negative variances count as 0."""
     values, vectors = torch.linalg.eigh(covariance)
     log = vectors @ torch.diag_embed((values.clamp(min=0) + FLOOR).log()) @ vectors.mT
-    return torch.stack(
-        [(log[..., 0, 0] + log[..., 1, 1]) / 2, (log[..., 0, 0] - log[..., 1, 1]) / 2, log[..., 0, 1]], -1
-    )
+    xx, yy, xy = log[..., 0, 0], log[..., 1, 1], log[..., 0, 1]
+    return torch.stack([(xx + yy) / 2, (xx - yy) / 2, xy], -1)
 
 
 def blur_of_taps(taps: Tensor, scale: int = SCALE) -> tuple[GaussianBlur, Tensor]:

@@ -29,9 +29,7 @@ class ElementType(IntEnum):
 def read_matrices(data: bytes, room: int) -> list[tuple[str, list[NDArray[Any]]]]:
     """Name and matrices of each variable, (rows, columns, count), cell arrays flattened; none of text or structs.
 
-    Args:
-        data: the whole file.
-        room: bytes that the compressed variables may have together once expanded.
+    Together the compressed variables may have `room` bytes once expanded.
 
     Raises:
         KernelError: another version, or complex numbers.

@@ -28,9 +28,7 @@ def parse_kernel(text: str, scale: Scale, *, anchor: str = "aligned", noise: flo
     Args:
         text: "bicubic"; "gaussian:VAR" or "gaussian:V1,V2,THETA" in variances (HR px^2) and radians, or
             degrees with "deg"; or a kernel file.
-        scale: of the degradation.
-        anchor: see `Degradation`.
-        noise: standard deviation in [0, 1].
+        scale, anchor, noise: see `Degradation`.
 
     Raises:
         KernelError: not such a name, or a file that holds no usable kernel.
@@ -99,8 +97,7 @@ def _parted(text: str) -> tuple[str, dict[str, float]]:
     """Split a degradation's name from its endings."""
     harms: dict[str, float] = {}
     rest = text
-    ending = re.compile(r"\+(noise|jpeg)(\d{1,3}(?:\.\d{1,6})?)$", re.ASCII)
-    while (match := ending.search(rest)) is not None:
+    while match := re.search(r"(?a)\+(noise|jpeg)(\d{1,3}(?:\.\d{1,6})?)$", rest):
         if match[1] in harms:
             raise InputError(f"a degradation ends in one +{match[1]} at most, got {text!r}")
         rest, harms[match[1]] = rest[: match.start()], float(match[2])
@@ -108,16 +105,12 @@ def _parted(text: str) -> tuple[str, dict[str, float]]:
 
 
 def _parse_clean(text: str, scale: Scale, image_name: str) -> Degradation:
-    named = re.fullmatch(r"g(\d+(?:\.\d+)?)([db])", text)
-    if text == "bicubic":
-        return Degradation(scale=scale)
     if text == "ganid":
         return Degradation(scale=scale, kernel=kernels.gaussian(4.0, 1.0, -0.5, size=BENCHMARK_KERNEL), anchor="centre")
-    if named:
+    if named := re.fullmatch(r"g(\d+(?:\.\d+)?)([db])", text):
         kernel = kernels.gaussian(float(named[1]), size=BENCHMARK_KERNEL)
-        return Degradation(
-            scale=scale, kernel=kernel, anchor="centre", subsampling={"d": "direct", "b": "bicubic"}[named[2]]
-        )
+        subsampling = "direct" if named[2] == "d" else "bicubic"
+        return Degradation(scale=scale, kernel=kernel, anchor="centre", subsampling=subsampling)
     if text.startswith("random:"):
         if not text.removeprefix("random:").isdecimal():
             raise InputError(f"random:SEED needs a whole number, got {text!r}")

@@ -26,11 +26,7 @@ GRID = 64  # LR pixels: period of the Fourier transforms that make the filters
 
 
 def taps_of(degradation: Degradation, reach: int = REACH) -> Tensor:
-    """Effective kernel around the HR pixel s * i of LR pixel i.
-
-    Args:
-        degradation: of one whole scale s for both axes.
-        reach: in LR pixels; what lies farther away is cut off.
+    """Effective kernel of a degradation of one whole scale s, cut off at `reach` LR pixels.
 
     Returns:
         (2 * s * reach + 1, 2 * s * reach + 1), sum 1: element [s * reach + a, s * reach + b] weighs HR pixel
@@ -53,7 +49,7 @@ def inverse_filters(taps: Tensor, scale: int, noise: Tensor) -> Tensor:
 
     Args:
         taps: (N, T, T) effective kernels, see `taps_of`; T odd.
-        scale: HR pixels per LR pixel.
+        scale: of both axes.
         noise: (N,) standard deviation of the LR images' noise; more of it makes the solution smoother.
 
     Returns:
@@ -69,10 +65,7 @@ def inverse_filters(taps: Tensor, scale: int, noise: Tensor) -> Tensor:
 
 
 def correction_filters(taps: Tensor, scale: int, noise: Tensor) -> Tensor:
-    """Filters that turn the residual, LR image minus degraded HR image, into the correction of the HR image.
-
-    Arguments and result are those of `inverse_filters`.
-    """
+    """Filters, as `inverse_filters`, from the residual, LR minus degraded HR image, to the HR image's correction."""
     return _filters(_spectra(taps, _displacement(scale, taps.device), noise)[1])
 
 
@@ -87,7 +80,8 @@ def apply_filters(lr: Tensor, filters: Tensor) -> Tensor:
         (N, C * F, h, w); with the filters of `inverse_filters` the HR solution after `pixel_unshuffle`.
     """
     height, width = image_size(lr)
-    size = [_fast_length(n) for n in (height, width)]
+    # The next multiple of 16 has a fast Fourier transform, a large prime a slow one.
+    size = [-(-n // 16) * 16 for n in (height, width)]
     spectrum = torch.fft.rfft2(lr, s=size)[:, :, None] * torch.fft.rfft2(filters, s=size)[:, None]
     result = torch.fft.irfft2(spectrum, s=size)
     return result[..., 2 * RADIUS : height, 2 * RADIUS : width].flatten(1, 2)
@@ -110,10 +104,14 @@ def _spectra(taps: Tensor, displacement: Tensor, noise: Tensor) -> tuple[Tensor,
 
 
 def _filters(spectra: Tensor) -> Tensor:
-    """Filters of these transforms, their origin in the middle, their ends tapered."""
+    """Filters of these transforms, their origin in the middle, their ends tapered to 0."""
     filters = torch.fft.irfft2(spectra, s=(GRID, GRID)).roll((RADIUS, RADIUS), (-2, -1))
-    window, side = _taper(filters), 2 * RADIUS + 1
-    return filters[..., :side, :side] * window[:, None] * window[None]
+    side = 2 * RADIUS + 1
+    distance = (torch.arange(side, device=spectra.device) - RADIUS).abs()
+    taper = 4  # the outermost pixels, over which the filters fall to 0
+    fall = ((distance - (RADIUS - taper)) / (taper + 1)).clamp(0, 1)
+    window = 0.5 * (1 + torch.cos(math.pi * fall)).to(filters)
+    return filters[..., :side, :side] * window[:, None] * window
 
 
 def _cells(taps: Tensor, displacement: Tensor) -> Tensor:
@@ -131,16 +129,3 @@ def _centre_of_mass(taps: Tensor) -> tuple[Tensor, Tensor]:
     """Row and column, (N,) each, of the centre of mass, from the sampled pixel."""
     axis = torch.arange(taps.shape[-1], device=taps.device) - taps.shape[-1] // 2
     return (taps.sum(-1) * axis).sum(-1), (taps.sum(-2) * axis).sum(-1)
-
-
-def _taper(like: Tensor) -> Tensor:
-    """A window that is 1 over the middle of the filters and falls to 0 at their ends."""
-    distance = (torch.arange(2 * RADIUS + 1, device=like.device) - RADIUS).abs()
-    taper = 4  # the outermost pixels, over which the filters fall to 0
-    fall = ((distance - (RADIUS - taper)) / (taper + 1)).clamp(0, 1)
-    return 0.5 * (1 + torch.cos(math.pi * fall)).to(like)
-
-
-def _fast_length(length: int) -> int:
-    """The next multiple of 16, whose Fourier transform is fast where a large prime's is not."""
-    return -(-length // 16) * 16

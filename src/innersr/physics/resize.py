@@ -69,19 +69,15 @@ def resize(
     """Resample the last two axes of `x`.
 
     Args:
-        x: (..., H, W) of any real dtype. Integers of up to 16 bits are computed in float32 and wider ones in
-            float64 (exact below 2^53), then rounded and clipped to their range.
+        x: (..., H, W) of any real dtype, which the result keeps. Integers of up to 16 bits are computed in float32,
+            wider ones in float64 (exact below 2^53), then rounded and clipped to their range.
         scale: output pixels per input pixel, one number or (vertical, horizontal); from `size` when None.
         size: output (H, W); ceil(scale * length) when None. It does not change the grid that `scale` gives.
         phase: input coordinate of output pixel 0; (1 / scale - 1) / 2 when None, which aligns the outer edges
             of the two images as MATLAB and every image tool do.
         antialias: widen the kernel when shrinking. False samples the cubic interpolation at points.
         wrap: (vertical, horizontal), whether the image continues on its opposite side; else it is reflected.
-        window: part of the output to compute, (top, left, bottom, right); all of it when None. Along an axis that
-            wraps it may reach beyond the output.
-
-    Returns:
-        (..., H', W') of the same dtype and device. Differentiable for floating dtypes.
+        window: part of the output to compute. Along an axis that wraps it may reach beyond the output.
 
     Raises:
         InputError: neither scale nor size, a scale that is not positive, a window that is empty or outside the
@@ -113,16 +109,7 @@ def resize_adjoint(
     antialias: bool = True,
     wrap: tuple[bool, bool] = (False, False),
 ) -> Tensor:
-    """Apply the transpose of the `resize` that maps images of `size` to images of y's size.
-
-    Args:
-        y: (..., h, w), floating dtype.
-        size: (H, W) of the image that `resize` was given.
-        scale, phase, antialias, wrap: as `resize` was given them.
-
-    Returns:
-        (..., H, W).
-    """
+    """Apply the transpose of the `resize` with these arguments that maps images of `size` to images of y's size."""
     rows, columns = grids(size, scale, size=_size_of(y), phase=phase, antialias=antialias, wrap=wrap)
     return _transposed_rows(_transposed_rows(y, rows).mT, columns).mT
 
@@ -130,13 +117,7 @@ def resize_adjoint(
 def cut(x: Tensor, window: Window, wrap: tuple[bool, bool] = (False, False)) -> Tensor:
     """Crop a window of (..., H, W) that may reach beyond the image, which continues there as in `resize`.
 
-    Args:
-        x: (..., H, W).
-        window: (top, left, bottom, right) in pixels of x.
-        wrap: as for `resize`.
-
-    Returns:
-        (..., bottom - top, right - left): a view where the window lies inside the image.
+    The result is a view where the window lies inside the image.
     """
     top, left, bottom, right = window
     if top >= 0 and left >= 0 and bottom <= x.shape[-2] and right <= x.shape[-1]:
@@ -179,7 +160,7 @@ def grids(
     antialias: bool,
     wrap: tuple[bool, bool] = (False, False),
 ) -> tuple[Grid, Grid]:
-    """The vertical and the horizontal grid of a resampling."""
+    """The vertical and the horizontal grid of a resampling; see `resize`."""
     if scale is None:
         if size is None:
             raise InputError("resize needs a scale or a size")
@@ -210,7 +191,7 @@ def cubic(x: Tensor) -> Tensor:
 def _size_of(x: Tensor) -> tuple[int, int]:
     if x.ndim < 2 or 0 in x.shape[-2:]:
         raise InputError(f"an image needs two axes and a pixel at least, got shape {tuple(x.shape)}")
-    return x.shape[-2], x.shape[-1]
+    return image_size(x)
 
 
 def _through_window(x: Tensor, rows: Grid, columns: Grid, window: Window) -> tuple[Tensor, Grid, Grid]:
@@ -290,8 +271,7 @@ def _taps(grid: Grid) -> tuple[Tensor, Tensor]:
     left = torch.floor(centres - width / 2)
     taps = left[:, None] + torch.arange(math.ceil(width) + 2, dtype=torch.float64)
     weights = cubic((centres[:, None] - taps) * shrink)
-    weights = weights / weights.sum(dim=1, keepdim=True)
-    return taps.long(), weights
+    return taps.long(), weights / weights.sum(dim=1, keepdim=True)
 
 
 def _shrink(grid: Grid) -> float:
