@@ -19,7 +19,7 @@ from innersr.errors import InputError
 from innersr.metrics.grey_levels import PEAK, _for_measuring, _shape, check_image, luma, to_grey_levels
 from innersr.physics.kernels import gaussian_window
 
-Shave = int | tuple[int, int]
+Shave = int | tuple[int, int]  # border pixels left out on each side: one number or (vertical, horizontal)
 SSIM_WINDOW = 11  # pixels of the side
 
 
@@ -29,18 +29,12 @@ def psnr_y(sr: Tensor, hr: Tensor, shave: Shave) -> float:
     Grey images are compared by their grey values, images of neither 1 nor 3 channels by the mean squared error over
     all channels.
 
-    Args:
-        sr: the result, (N, C, H, W) in [0, 1]; values outside are clipped.
-        hr: the truth, of the same shape.
-        shave: border pixels left out on each side, one number or (vertical, horizontal).
-
-    Returns:
-        10 log10(255^2 / MSE); inf when the two agree in every compared 8-bit value.
+    It is inf when result and truth, both (N, C, H, W) in [0, 1] and clipped to it, agree in every compared 8-bit value.
 
     Raises:
         InputError: not two images of the same shape in floating point, or nothing left to compare.
     """
-    return _psnr(*_compared(sr, hr, shave, _luma_or_bands), peak=PEAK)
+    return _psnr(*_compared(sr, hr, shave, _luma_or_channels))
 
 
 def ssim_y(sr: Tensor, hr: Tensor, shave: Shave) -> float:
@@ -50,12 +44,12 @@ def ssim_y(sr: Tensor, hr: Tensor, shave: Shave) -> float:
     L = 255, mean over the positions where the window fits. Without a luma (see `psnr_y`) it is the mean over
     the channels. Arguments and errors as `psnr_y`; 11x11 pixels must be left.
     """
-    return _ssim(*_compared(sr, hr, shave, _luma_or_bands, least=SSIM_WINDOW))
+    return _ssim(*_compared(sr, hr, shave, _luma_or_channels, least=SSIM_WINDOW))
 
 
 def psnr(sr: Tensor, hr: Tensor, shave: Shave = 0) -> float:
     """PSNR of all channels in dB, from the mean squared error over all of them; see `psnr_y`."""
-    return _psnr(*_compared(sr, hr, shave, to_grey_levels), peak=PEAK)
+    return _psnr(*_compared(sr, hr, shave, to_grey_levels))
 
 
 def ssim(sr: Tensor, hr: Tensor, shave: Shave = 0) -> float:
@@ -69,7 +63,6 @@ METRICS: dict[str, Callable[[Tensor, Tensor, Shave], float]] = {
     "psnr": psnr,
     "ssim": ssim,
 }
-
 """Measures that compare a result with the truth: called as (sr, hr, shave), better when higher."""
 
 
@@ -78,15 +71,12 @@ def consistency_psnr(sr: Tensor, lr: Tensor, degrade: Callable[[Tensor], Tensor]
 
     It needs no truth. A low value proves that the result contradicts the input; a high one proves little, as many
     images shrink to the same input. Peak 1, neither rounded nor clipped, so that it resolves differences far below
-    an 8-bit level. One channel is computed at a time, to save memory.
+    an 8-bit level; inf when the two are equal. One channel is computed at a time, to save memory.
 
     Args:
         sr: the result, (N, C, sH, sW) in [0, 1].
         lr: the input it was made from, (N, C, H, W).
         degrade: shrinks one channel of a large image, (N, 1, sH, sW), as the input was shrunk, without noise.
-
-    Returns:
-        10 log10(1 / MSE); inf when the two are equal.
 
     Raises:
         InputError: the numbers of channels differ, or degrade(sr) does not have the shape of lr.
@@ -111,16 +101,7 @@ def consistency_psnr(sr: Tensor, lr: Tensor, degrade: Callable[[Tensor], Tensor]
 
 
 def local_mean(x: Tensor, size: int, sigma: float) -> Tensor:
-    """Mean under a Gaussian window, wherever the whole window fits.
-
-    Args:
-        x: (N, C, H, W).
-        size: side of the window in pixels, odd.
-        sigma: of the Gaussian, in pixels.
-
-    Returns:
-        (N, C, H - size + 1, W - size + 1).
-    """
+    """Mean of (N, C, H, W) under a Gaussian window of odd size where it fits: (N, C, H - size + 1, W - size + 1)."""
     weights = gaussian_window(sigma, size // 2).tolist()
     return _slide(_slide(x, weights, dim=-2), weights, dim=-1)
 
@@ -148,13 +129,13 @@ def _compared(
     return a[inside], b[inside]
 
 
-def _luma_or_bands(x: Tensor) -> Tensor:
+def _luma_or_channels(x: Tensor) -> Tensor:
     return luma(x) if x.ndim == 4 and x.shape[1] == 3 else to_grey_levels(x)
 
 
-def _psnr(a: Tensor, b: Tensor, *, peak: float) -> float:
+def _psnr(a: Tensor, b: Tensor) -> float:
     mse = (a - b).square().mean(dim=(1, 2, 3))
-    return float((10 * torch.log10(peak**2 / mse)).mean())
+    return float((10 * torch.log10(PEAK**2 / mse)).mean())
 
 
 def _ssim(a: Tensor, b: Tensor) -> float:

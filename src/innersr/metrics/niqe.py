@@ -26,14 +26,9 @@ BLOCK = 96  # pixels; the model was fitted to blocks of this size
 def niqe(x: Tensor) -> float:
     """NIQE score: lower is more natural, good photographs have about 2 to 5.
 
-    Computed as the authors' MATLAB code does, on `luma(x)`, in whole blocks of 96x96 pixels from the top
-    left. It models photographs: drawings, text and microscopy score badly however sharp they are.
-
-    Args:
-        x: (N, C, H, W) in [0, 1], grey or colour.
-
-    Returns:
-        The mean over the batch.
+    Computed as the authors' MATLAB code does, on the luma of (N, 1 or 3, H, W), in whole blocks of 96x96 pixels from
+    the top left; the mean over the batch. It models photographs: drawings, text and microscopy score badly however
+    sharp they are.
 
     Raises:
         InputError: neither 1 nor 3 channels, or fewer than two blocks with texture: one block has no covariance.
@@ -45,16 +40,11 @@ def niqe(x: Tensor) -> float:
             f"NIQE needs two blocks of {BLOCK}x{BLOCK} pixels, the image has {x.shape[-2]}x{x.shape[-1]}; "
             "use a larger image, or a measure that compares with a truth"
         )
-    mean, covariance = _pristine_model()
+    model = safetensors.torch.load((resources.files("innersr.metrics") / "niqe.safetensors").read_bytes())
+    mean, covariance = model["mean"], model["covariance"]  # (36,) and (36, 36), of pristine photographs
     blocks = brightness[..., : rows * BLOCK, : columns * BLOCK]
     scores = [_distance(_features(image), mean, covariance) for image in blocks.split(1)]
     return sum(scores) / len(scores)
-
-
-def _pristine_model() -> tuple[Tensor, Tensor]:
-    """Mean (36,) and covariance (36, 36) of the features of pristine photographs."""
-    model = safetensors.torch.load((resources.files("innersr.metrics") / "niqe.safetensors").read_bytes())
-    return model["mean"], model["covariance"]
 
 
 def _distance(features: Tensor, mean: Tensor, covariance: Tensor) -> float:
@@ -103,14 +93,8 @@ def _normalise(brightness: Tensor) -> Tensor:
 def _fit_asymmetric_gaussian(blocks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Shape, left and right scale of the asymmetric generalised Gaussian of each block (eq. 7).
 
-    Fitted by moments (Lasmar et al. 2009). A side without values has the scale NaN, and its block the least
+    Fitted by moments (Lasmar et al. 2009): (B,) each. A side without values has the scale NaN, and its block the least
     shape, as in MATLAB.
-
-    Args:
-        blocks: (B, height, width).
-
-    Returns:
-        Three times (B,).
     """
     samples = blocks.flatten(1)
     left = _root_mean_square(samples, samples < 0)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from innersr.errors import InputError
 from innersr.metrics.grey_levels import PEAK, _shape, check_image
-from innersr.physics.resize import resize
+from innersr.physics.resize import image_size, resize
 
 PATCHES = 2**14  # patches that represent one image at one scale
 
@@ -23,10 +23,9 @@ def patch_distance(
     random directions of unit length and compared there by the mean absolute difference of equal quantiles, the
     Wasserstein-1 distance on a line. The result is the mean over directions and scales.
 
-    Positions do not count, so the two images may differ in arrangement and size. Each is represented by at most
-    16384 patches per scale, spread evenly at places that depend on its size and the seed alone. Two overlapping crops
-    of a photograph of 512x512 pixels are 0.3 to 0.6 apart, the photograph and its blurred copy (halved, then doubled)
-    1.4, different photographs about 10.
+    Positions do not count, so the images may differ in arrangement and size. Each is represented by at most 16384
+    patches per scale, spread evenly at places that depend on its size and the seed alone. Overlapping crops of a
+    512x512 photograph are 0.3 to 0.6 apart, a photograph and its blurred copy 1.4, different photographs about 10.
 
     Args:
         a, b: (N, C, H, W) in [0, 1], of the same N and C; a[i] is compared with b[i].
@@ -68,9 +67,8 @@ def _laplacian_pyramid(image: Tensor, scales: int) -> list[Tensor]:
     image = PEAK * image.detach().to("cpu", torch.float32)
     details = []
     for _ in range(scales - 1):
-        height, width = image.shape[-2:]
         halved = resize(image, 0.5)
-        details.append(image - resize(halved, 2.0, size=(height, width)))
+        details.append(image - resize(halved, 2.0, size=image_size(image)))
         image = halved
     return [*details, image]
 
@@ -85,8 +83,7 @@ def _sample_patches(image: Tensor, patch: int, jitter: Tensor) -> Tensor:
     count = min(rows * columns, len(jitter))
     runs = torch.arange(count) + jitter[:count].double()
     places = (runs * (rows * columns / count)).long().clamp(max=rows * columns - 1)
-    chosen = windows[:, places // columns, places % columns]
-    return chosen.permute(0, 2, 3, 1).reshape(-1, count)
+    return windows[:, places // columns, places % columns].permute(0, 2, 3, 1).reshape(-1, count)
 
 
 def _wasserstein(a: Tensor, b: Tensor) -> Tensor:

@@ -48,15 +48,13 @@ class RecurrenceSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class ExampleSettings:
-    """Settings of the pairs of patches that are shown."""
+    """Settings of the pairs of patches that are shown; see `RecurrenceSettings`."""
 
     count: int = 4
-    copies: tuple[float, ...] = (1 / 1.5, 1 / 2)
-    """Sizes of the copies, small enough that a patch differs visibly from what explains it."""
+    copies: tuple[float, ...] = (1 / 1.5, 1 / 2)  # small enough that a patch differs visibly from what explains it
     overview: int = 192
     """Long side, in pixels, of the image that examples are searched in, at most."""
     patch: int = 9
-    """Side of a patch there."""
     queries: int = 1500
     entries: int = 16_000
     min_explained: float = 0.67
@@ -113,10 +111,9 @@ class Recurrence:
 def recurrence_of(image: Tensor, noise: float = 0.0) -> Recurrence:
     """Measure how well an image's smaller copies explain its patches.
 
-    5x5 patches of the luma, without their best-fitting plane and normalised in contrast, are searched for in copies of
-    4/5, 2/3 and 1/2 of the size, everywhere but at their own place. Planes are left out because interpolation explains
-    them too. Enlarged copies would have nothing to teach: they have less detail than the image. Of large images a
-    regular grid of patches is searched for, among a random sample of the copies' patches. The same image gives the
+    5x5 patches of the luma, normalised in contrast and without their best-fitting plane, which interpolation explains
+    too, are searched for in copies of 4/5, 2/3 and 1/2 of the size, everywhere but at their own place. Of large images
+    a regular grid of patches is searched for, among a random sample of the copies' patches. The same image gives the
     same bytes.
 
     Args:
@@ -154,12 +151,12 @@ def recurrence_of(image: Tensor, noise: float = 0.0) -> Recurrence:
 
 
 def steps_for(score: float, steps: int) -> int:
-    """Number of a method's steps that an image of this score is worth: all of them from a score of 0.4 on."""
+    """Number of training steps that an image of this score is worth: all of them from a score of 0.4 on."""
     return math.ceil(steps * min(1.0, max(0.0, score) / SETTINGS.full_score))
 
 
 class _Patches(NamedTuple):
-    """Patches as points of the unit sphere, which are the closer the better one explains the other."""
+    """Patches as points of the unit sphere: the closer two are, the better one explains the other."""
 
     points: Tensor
     """(n, side^2) of length 1, without their best-fitting plane."""
@@ -218,14 +215,13 @@ def _entries(light: Tensor, settings: RecurrenceSettings | ExampleSettings, min_
     found = []
     for number, scale in enumerate(settings.copies):
         copy = resize(light, scale)
-        places = (copy.shape[0] - side + 1, copy.shape[1] - side + 1)
-        if min(places) < 1:
+        rows, columns = (n - side + 1 for n in copy.shape)
+        if min(rows, columns) < 1:
             continue
-        count = places[0] * places[1]
-        chosen = torch.arange(count)
-        if count > share:
-            chosen = torch.randint(count, (share,), generator=generator_of(0, side, number))
-        patches = _patches_at(copy, chosen // places[1], chosen % places[1], scale, side)
+        chosen = torch.arange(rows * columns)
+        if len(chosen) > share:
+            chosen = torch.randint(len(chosen), (share,), generator=generator_of(0, side, number))
+        patches = _patches_at(copy, chosen // columns, chosen % columns, scale, side)
         found.append(patches.only(patches.contrast > min_contrast))
     return _Patches(*(torch.cat(fields) for fields in zip(*found, strict=True)))
 
@@ -233,8 +229,8 @@ def _entries(light: Tensor, settings: RecurrenceSettings | ExampleSettings, min_
 def _nearest(queries: _Patches, entries: _Patches, reach: float) -> _Match:
     """Find for each patch the entry that explains it best, from further away than `reach` pixels.
 
-    The squared cosine of two points is the share of the one's variance that the other, times the best factor, explains.
-    That factor has to be positive.
+    The squared cosine of two points is the share of the one's variance that the other, times the best positive factor,
+    explains.
     """
     if len(entries.points) == 0 or len(queries.points) == 0:
         return _Match(torch.zeros(len(queries.points)), torch.zeros(len(queries.points), dtype=torch.long))
@@ -254,9 +250,9 @@ def _examples(light: Tensor, min_contrast: float) -> tuple[Pair, ...]:
     side = EXAMPLES.patch
     if min(small.shape) < 2 * side:
         return ()
-    places = (small.shape[0] - side + 1, small.shape[1] - side + 1)
-    chosen = torch.randint(places[0] * places[1], (EXAMPLES.queries,), generator=generator_of(0, side, -1))
-    patches = _patches_at(small, chosen // places[1], chosen % places[1], 1.0, side)
+    rows, columns = (n - side + 1 for n in small.shape)
+    chosen = torch.randint(rows * columns, (EXAMPLES.queries,), generator=generator_of(0, side, -1))
+    patches = _patches_at(small, chosen // columns, chosen % columns, 1.0, side)
     patches = patches.only(patches.contrast > min_contrast)
     entries = _entries(small, EXAMPLES, min_contrast)
     match = _nearest(patches, entries, reach=EXAMPLES.distance * side)
@@ -275,12 +271,11 @@ def _examples(light: Tensor, min_contrast: float) -> tuple[Pair, ...]:
             continue
         taken = torch.cat([taken, ends])
         scale = float(entries.scales[entry])
-        boxes = [
+        patch, source = (
             Box(float(row - length / 2) / zoom, float(column - length / 2) / zoom, length / zoom)
             for (row, column), length in zip(ends, (side, side / scale), strict=True)
-        ]
-        likeness = float(match.explained[number])
-        pairs.append(Pair(patch=boxes[0], source=boxes[1], scale=scale, explained=likeness))
+        )
+        pairs.append(Pair(patch=patch, source=source, scale=scale, explained=float(match.explained[number])))
     return tuple(pairs)
 
 

@@ -33,7 +33,6 @@ STEM = (
     ("Conv2d_4a_3x3", (192, 80, 3, 3), 1, 0),
 )
 
-
 CONVERT = (
     "import sys, torch, safetensors.torch as s; "
     "s.save_file({k: v.clone() for k, v in torch.load(sys.argv[1], weights_only=True).items()}, sys.argv[2])"
@@ -43,7 +42,6 @@ LAYERS: Mapping[str, tuple[int, int]] = {
     "before-second-pool": (5, 23),
     "before-first-pool": (3, 9),
 }
-
 """Of each layer: how many convolutions come first, and the shortest image side that leaves 2x2 places."""
 
 DEFAULT_LAYER = "before-second-pool"
@@ -51,29 +49,18 @@ DEFAULT_LAYER = "before-second-pool"
 
 @dataclass(frozen=True, eq=False)
 class InceptionStem:
-    """The first convolutions of Inception-v3, their normalisation in the weights.
-
-    Args:
-        layers: of the convolutions in `STEM`, float32 on the CPU.
-        name: of the file, and the first digits of the SHA-256 of the tensors that are used.
-    """
+    """The first convolutions of Inception-v3, their normalisation in the weights, float32 on the CPU."""
 
     layers: Layers
     name: str
+    """Of the file, and the first digits of the SHA-256 of the tensors that are used."""
 
     @torch.no_grad()
     def features(self, image: Tensor, layer: str = DEFAULT_LAYER) -> Tensor:
-        """Features of a layer, (N, 192 or 64, h, w).
-
-        Args:
-            image: (N, 1 or 3, H, W) in [0, 1]; grey counts as three equal channels. It is not resized.
-            layer: one of LAYERS.
-        """
+        """Features (N, 192 or 64, h, w) of an image (N, 1 or 3, H, W) in [0, 1] at one of LAYERS; it is not resized."""
         count, _ = LAYERS[layer]
         x = 2 * image.detach().to("cpu", torch.float32).expand(-1, 3, -1, -1) - 1
-        for number, ((weight, bias), (_, _, stride, padding)) in enumerate(zip(self.layers, STEM, strict=True)):
-            if number == count:
-                break
+        for number, ((weight, bias), (*_, stride, padding)) in enumerate(zip(self.layers[:count], STEM, strict=False)):
             if number == 3:  # where the network pools first
                 x = F.max_pool2d(x, 3, stride=2)
             x = F.relu_(F.conv2d(x, weight, bias, stride=stride, padding=padding))
@@ -104,12 +91,9 @@ def sifid(fake: Tensor, real: Tensor, weights: InceptionStem, layer: str = DEFAU
         _check(image, LAYERS[layer][1], layer)
     if len(real) not in (1, len(fake)):
         raise InputError(f"{len(fake)} images cannot be paired with {len(real)}; give as many, or one for all")
-    goals = [gaussian_of(weights.features(image[None], layer)[0]) for image in real]
-    distances = []
-    for index, image in enumerate(fake):
-        goal = goals[index if len(goals) > 1 else 0]
-        distances.append(frechet_distance(*gaussian_of(weights.features(image[None], layer)[0]), *goal))
-    return sum(distances) / len(distances)
+    goals, found = ([gaussian_of(weights.features(i[None], layer)[0]) for i in images] for images in (real, fake))
+    goals = goals * (len(fake) // len(goals))
+    return sum(frechet_distance(*a, *b) for a, b in zip(found, goals, strict=True)) / len(found)
 
 
 def gaussian_of(features: Tensor) -> tuple[Tensor, Tensor]:
@@ -121,9 +105,7 @@ def gaussian_of(features: Tensor) -> tuple[Tensor, Tensor]:
 def frechet_distance(mean_a: Tensor, covariance_a: Tensor, mean_b: Tensor, covariance_b: Tensor) -> float:
     """Squared Wasserstein-2 distance of two Gaussians (Dowson and Landau 1982), in float64.
 
-    Args:
-        mean_a, mean_b: (C,).
-        covariance_a, covariance_b: (C, C), symmetric; singular ones too.
+    Means are (C,), covariances (C, C), symmetric and possibly singular.
     """
     # Tr (A B)^(1/2) is the sum of the singular values of A^(1/2) B^(1/2): real, and without the root of a tiny
     # negative eigenvalue, which is what fails where there are fewer places than features.
@@ -133,9 +115,7 @@ def frechet_distance(mean_a: Tensor, covariance_a: Tensor, mean_b: Tensor, covar
 
 
 def load_stem(path: str | Path) -> InceptionStem:
-    """Load the first layers of an Inception-v3 from a .safetensors file with torchvision's names.
-
-    Other tensors in the file are ignored.
+    """Load the first layers of an Inception-v3 from a .safetensors file with torchvision's names; others are ignored.
 
     Raises:
         CheckpointError: no such file, another format, or tensors that are missing, of another shape or not finite.
@@ -158,11 +138,7 @@ def load_stem(path: str | Path) -> InceptionStem:
 
 
 def stem_of(tensors: Mapping[str, Tensor], source: str) -> InceptionStem:
-    """Build the stem from tensors by torchvision's names.
-
-    Args:
-        tensors: all of the stem's; others are ignored.
-        source: file that they are from.
+    """Build the stem from the tensors of the file `source` by torchvision's names; others are ignored.
 
     Raises:
         CheckpointError: tensors of another shape, or not finite.
@@ -220,6 +196,5 @@ def _shapes() -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {}
     for name, shape, *_ in STEM:
         shapes[f"{name}.conv.weight"] = shape
-        for part in ("weight", "bias", "running_mean", "running_var"):
-            shapes[f"{name}.bn.{part}"] = shape[:1]
+        shapes |= {f"{name}.bn.{part}": shape[:1] for part in ("weight", "bias", "running_mean", "running_var")}
     return shapes
