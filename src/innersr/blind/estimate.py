@@ -98,9 +98,7 @@ class Estimate:
         else:
             shape = kernels.shape_of(self.degradation.kernel)
             long, short = shape.deviations
-            angle = math.degrees(shape.angle)
-            is_negligible = long < 0.3  # pixels of the result
-            blur = "hardly any" if is_negligible else f"{long:.1f}x{short:.1f} px at {angle:.0f} deg"
+            blur = f"{long:.1f}x{short:.1f} px at {math.degrees(shape.angle):.0f} deg" if long >= 0.3 else "hardly any"
         jpeg = "" if self.jpeg_quality is None else f", JPEG quality about {self.jpeg_quality}"
         return f"blur: {blur}, noise {255 * self.degradation.noise:.1f}/255{jpeg}, confidence {self.confidence}"
 
@@ -119,12 +117,7 @@ class Finding(NamedTuple):
 
 
 def examine(lr: Tensor, scale: Scale, run: Run | None = None) -> Estimate:
-    """Estimate the degradation of an image.
-
-    Args:
-        lr: (1, C, H, W) in [0, 1].
-        scale: of the degradation.
-        run: device; `Run()` when None.
+    """Estimate the degradation of an image, (1, C, H, W) in [0, 1].
 
     Raises:
         InputError: more or fewer than one image.
@@ -157,9 +150,8 @@ def _find(parts: Tensor) -> Finding:
     log = (logs * weights[:, [0, 1, 1]]).sum(0)
     # Errors in parts of one image are correlated, so many parts are hardly more certain than one.
     deviation = (deviations * weights).sum(0)
-    quality = None
-    if float(prediction.jpeg.mean()) > 0:
-        quality = min(100, max(1, round(100 * float(prediction.quality.mean()))))
+    is_jpeg = float(prediction.jpeg.mean()) > 0
+    quality = min(100, max(1, round(100 * float(prediction.quality.mean())))) if is_jpeg else None
     noise = (float(prediction.noise.exp().median()) - LOUDNESS) / 255
     return Finding(log, deviation, is_bicubic, max(0.0, noise), quality)
 

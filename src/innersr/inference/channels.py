@@ -9,6 +9,7 @@ from torch import Tensor
 from innersr.inference.detail import super_resolve
 from innersr.networks.detail_stack import DetailStack
 from innersr.physics.degradation import Degradation
+from innersr.physics.resize import image_size
 from innersr.run import Run
 
 COLOURS = 3
@@ -32,23 +33,13 @@ def stage_name(stage: str, number: int, count: int) -> str:
 def super_resolve_channels(
     networks: Sequence[DetailStack], x: Tensor, degradation: Degradation, run: Run, *, ensemble: bool
 ) -> Tensor:
-    """Interpolate an image and add the detail of networks of three channels, see `super_resolve`; not clipped.
+    """Interpolate (N, C, h, w) and add the detail of networks of three channels, see `super_resolve`; not clipped.
 
-    A channel by itself gets the mean of the three results.
-
-    Args:
-        networks: one for each of `channel_groups(x)`.
-        x: (N, C, h, w).
-        degradation: of x.
-        run: device, tile size, progress.
-        ensemble: whether to take the median over the symmetries that the degradation allows.
-
-    Returns:
-        (N, C, H, W).
+    There is one network for each of `channel_groups(x)`. A channel by itself gets the mean of the three results.
     """
     if x.shape[1] == COLOURS:
         return super_resolve(networks[0], x, degradation, run, ensemble=ensemble)
-    result = x.new_empty(*x.shape[:2], *degradation.hr_size((x.shape[-2], x.shape[-1])))
+    result = x.new_empty(*x.shape[:2], *degradation.hr_size(image_size(x)))
     # One channel after the other, so that only one is in memory twice.
     for number, (network, channel, plane) in enumerate(zip(networks, x.split(1, 1), result.split(1, 1), strict=True)):
         stage = stage_name("upscale", number, x.shape[1])

@@ -11,7 +11,7 @@ from innersr.inference.self_ensemble import MEDIAN_COPIES, self_ensemble
 from innersr.inference.tiling import apply_tiled, hr_part, tile_side, with_halo
 from innersr.networks.detail_stack import DetailStack
 from innersr.physics.degradation import Degradation
-from innersr.physics.resize import Window, cut
+from innersr.physics.resize import Window, cut, image_size
 from innersr.run import Run
 
 
@@ -32,7 +32,7 @@ def super_resolve(
     Returns:
         (N, C, H, W), `degradation.hr_size` of lr's.
     """
-    lr_size = (lr.shape[-2], lr.shape[-1])
+    lr_size = image_size(lr)
     size = degradation.hr_size(lr_size)
     result = lr.new_empty(*lr.shape[:2], *size)
     views = view_shifts(network, degradation) if ensemble else {0: (0, 0)}
@@ -67,11 +67,9 @@ def view_shifts(network: DetailStack, degradation: Degradation) -> Mapping[int, 
     """
     if not network.sees_lr:
         return dict.fromkeys(degradation.symmetries(), (0, 0))
-    views = {}
-    for symmetry in degradation.symmetries():
-        moves = [b - a for a, b in zip(degradation.offsets, degradation.transformed(symmetry).offsets, strict=True)]
-        views[symmetry] = (round(moves[0]), round(moves[1]))
-    return views
+    top, left = degradation.offsets
+    offsets = {symmetry: degradation.transformed(symmetry).offsets for symmetry in degradation.symmetries()}
+    return {symmetry: (round(moved[0] - top), round(moved[1] - left)) for symmetry, moved in offsets.items()}
 
 
 def _moved(x: Tensor, by: tuple[int, int]) -> Tensor:

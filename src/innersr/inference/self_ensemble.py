@@ -20,7 +20,7 @@ def self_ensemble(upscale: Callable[[Tensor, int], Tensor], x: Tensor, symmetrie
     Args:
         upscale: maps a transformed copy, (N, C, h, w), and the number of its symmetry to (N, C, sh, sw).
         x: (N, C, h, w).
-        symmetries: of the degradation that was learnt, `Degradation.symmetries()`.
+        symmetries: of the degradation, `Degradation.symmetries()`.
     """
     return _median(torch.stack([undo_symmetry(upscale(apply_symmetry(x, k), k), k) for k in symmetries]))
 

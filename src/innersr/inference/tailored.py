@@ -14,13 +14,13 @@ from innersr.inference.tiling import apply_tiled, tile_side, with_halo
 from innersr.networks.tailored_stack import Layers, TailoredStack, conditioning_vector, forward_folded
 from innersr.physics.degradation import Degradation
 from innersr.physics.pseudoinverse import RADIUS, apply_filters, correction_filters, inverse_filters, taps_of
-from innersr.physics.resize import Window, cut
+from innersr.physics.resize import Window, cut, image_size
 from innersr.physics.symmetries import SYMMETRIES, apply_symmetry, undo_symmetry
 from innersr.run import Run
 
 
 class Conditioning(NamedTuple):
-    """What conditions a network on one degradation in one orientation."""
+    """Inputs that condition a network on one degradation in one orientation."""
 
     vector: Tensor
     """(1, CONDITIONING_SIZE)"""
@@ -38,16 +38,13 @@ def condition_on(degradation: Degradation, device: torch.device) -> Conditioning
 
 
 def super_resolve_padded(layers: Layers, conditioning: Conditioning, around: Tensor, run: Run | None = None) -> Tensor:
-    """Compute the HR image: the pseudo-inverse plus what the network predicts that it lacks; not clipped.
+    """Compute the HR image, (N, C, s * h, s * w): the pseudo-inverse plus the predicted detail; not clipped.
 
     Args:
         layers: folded from a network for this conditioning.
         conditioning: on the degradation.
         around: (N, C, h + 2 * RADIUS, w + 2 * RADIUS), the LR image with its surroundings, see `pad_for_filters`.
         run: precision of the network; fp32 when None.
-
-    Returns:
-        (N, C, s * h, s * w).
     """
     lr = around[..., RADIUS:-RADIUS, RADIUS:-RADIUS]
     solution = apply_filters(around, conditioning.filters)
@@ -87,14 +84,11 @@ def super_resolve_tailored(
         run: device, tile size, progress.
         symmetries: over which the mean is taken; the kernel is transformed with the image.
         stage: name of this work in progress reports.
-
-    Returns:
-        (N, C, s * h, s * w).
     """
     fits = {k: condition_on(degradation.transformed(k), lr.device) for k in symmetries}
     images = to_network_channels(lr, network)
     layers = {k: network.folded(fit.scale, fit.vector, images.shape[1]) for k, fit in fits.items()}
-    scale, lr_size = round(degradation.scales[0]), (lr.shape[-2], lr.shape[-1])
+    scale, lr_size = round(degradation.scales[0]), image_size(lr)
     result = lr.new_empty(*images.shape[:2], scale * lr_size[0], scale * lr_size[1])
 
     def view(around: Tensor, symmetry: int) -> Tensor:
@@ -133,21 +127,17 @@ def project_to_consistency(sr: Tensor, lr: Tensor, degradation: Degradation, *, 
         degradation: of one whole scale for both axes.
         rounds: of projections.
         run: progress, cancelling.
-
-    Returns:
-        `sr`, now in [0, 1].
     """
     sr.clamp_(0, 1)
     if degradation.noise > 0:
         return sr
-    taps = taps_of(degradation)[None].to(lr.device)
-    filters = correction_filters(taps, round(degradation.scales[0]), lr.new_zeros(1))
-    size = (lr.shape[-2], lr.shape[-1])
+    scale = round(degradation.scales[0])
+    filters = correction_filters(taps_of(degradation)[None].to(lr.device), scale, lr.new_zeros(1))
     planes = [*zip(sr.flatten(0, 1)[:, None, None], lr.flatten(0, 1)[:, None, None], strict=True)]
     for index in run.steps("correct", rounds * len(planes), limited=False):
         plane, seen = planes[index % len(planes)]
-        residual = pad_for_filters(seen - degradation.forward(plane, size), degradation.wraps)
-        plane.add_(F.pixel_shuffle(apply_filters(residual, filters), round(degradation.scales[0]))).clamp_(0, 1)
+        residual = pad_for_filters(seen - degradation.forward(plane, image_size(lr)), degradation.wraps)
+        plane.add_(F.pixel_shuffle(apply_filters(residual, filters), scale)).clamp_(0, 1)
     return sr
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from torch import Tensor
 
 from innersr.memory import free_memory, is_out_of_memory, release_cached_memory
-from innersr.physics.resize import Window
+from innersr.physics.resize import Window, image_size
 from innersr.run import Run
 
 LARGEST_TILE = 256  # LR pixels; a network pass over more is not faster
@@ -16,12 +16,9 @@ SMALLEST_TILE = 16  # LR pixels; halving goes no further
 
 
 def tile_side(lr_size: tuple[int, int], run: Run, *, pixel_floats: float) -> int:
-    """Choose the side of the tiles in LR pixels: as the run asks, else for a quarter of the free memory.
+    """Choose the side of the tiles in LR pixels: as the run asks (0: one tile), else for a quarter of the free memory.
 
-    Args:
-        lr_size: (h, w); the whole image is one tile if the run asks for 0.
-        run: tile size, device.
-        pixel_floats: float32 values that a network pass holds per LR pixel.
+    A network pass holds `pixel_floats` float32 values per LR pixel.
     """
     if run.tile is not None:
         return run.tile or max(lr_size)
@@ -57,7 +54,7 @@ def apply_tiled(
         done = 0
         try:
             for index in run.steps(stage, len(tiles), limited=False):
-                part = hr_part(tiles[index], lr_size, (result.shape[-2], result.shape[-1]))
+                part = hr_part(tiles[index], lr_size, image_size(result))
                 result[..., part.top : part.bottom, part.left : part.right] = compute(tiles[index])
                 done = index + 1
             return result
@@ -74,12 +71,8 @@ def apply_tiled(
 def hr_part(tile: Window, lr_size: tuple[int, int], hr_size: tuple[int, int]) -> Window:
     """The part of the HR image that a tile of the LR image covers; tiles cover all of it, once."""
     rows, columns = hr_size[0] / lr_size[0], hr_size[1] / lr_size[1]
-    return Window(
-        math.floor(tile.top * rows + 0.5),
-        math.floor(tile.left * columns + 0.5),
-        math.floor(tile.bottom * rows + 0.5),
-        math.floor(tile.right * columns + 0.5),
-    )
+    edges = (tile.top * rows, tile.left * columns, tile.bottom * rows, tile.right * columns)
+    return Window(*(math.floor(edge + 0.5) for edge in edges))
 
 
 def with_halo(part: Window, halo: int, size: tuple[int, int], wraps: tuple[bool, bool]) -> Window:

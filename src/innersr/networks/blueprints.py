@@ -45,11 +45,7 @@ BLUEPRINTS = {
 
 
 def network_record(network: nn.Module) -> dict[str, Any]:
-    """Describe a network as a header's "network", from which `construct` makes one like it.
-
-    Raises:
-        InputError: a network that checkpoints do not know, or larger than they allow.
-    """
+    """Describe a network for `construct`; InputError if checkpoints do not know it, or allow only smaller ones."""
     name = type(network).__name__
     if name not in BLUEPRINTS:
         raise InputError(f"checkpoints hold {', '.join(BLUEPRINTS)}, got a {name}; save one of these networks")
@@ -58,16 +54,11 @@ def network_record(network: nn.Module) -> dict[str, Any]:
         arguments = _checked_arguments(BLUEPRINTS[name], given)
     except ValueError as error:
         raise InputError(f"this {name} cannot be kept in a checkpoint: {error}") from error
-    listed = {key: list(value) if isinstance(value, tuple) else value for key, value in arguments.items()}
-    return {"name": name, "arguments": listed}
+    return {"name": name, "arguments": {k: list(v) if isinstance(v, tuple) else v for k, v in arguments.items()}}
 
 
 def construct(record: object) -> nn.Module:
-    """Construct the network that a header describes, with weights that are to be replaced.
-
-    Raises:
-        ValueError: the record is none, or its network or an argument is unknown or out of range.
-    """
+    """Construct the network of a record, with weights that are to be replaced; ValueError if it is not allowed."""
     if not isinstance(record, dict) or not isinstance(record.get("arguments"), dict):
         raise ValueError("its header describes no network")
     name = record.get("name")
@@ -79,8 +70,8 @@ def construct(record: object) -> nn.Module:
 
 def shortened(value: object) -> str:
     """Format a value for an error message: on one line and not long, whatever a file contains."""
-    text, longest = repr(value), 200
-    return text if len(text) <= longest else f"{text[:longest]}..."
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def listed(names: Iterable[str]) -> str:
@@ -92,13 +83,11 @@ def listed(names: Iterable[str]) -> str:
 
 def _checked_arguments(blueprint: Blueprint, given: Mapping[str, Any]) -> dict[str, Any]:
     """Check that each argument is known, of its type and in its range, else raise ValueError; pairs become tuples."""
-    unknown = [name for name in given if name not in blueprint.arguments]
-    if unknown:
+    if unknown := [name for name in given if name not in blueprint.arguments]:
         raise ValueError(f"its network has no {listed(unknown)}, only {', '.join(blueprint.arguments)}")
     parameters = inspect.signature(blueprint.construct).parameters
     needed = [name for name in blueprint.arguments if parameters[name].default is inspect.Parameter.empty]
-    missing = [name for name in needed if name not in given]
-    if missing:
+    if missing := [name for name in needed if name not in given]:
         raise ValueError(f"its network lacks {listed(missing)}")
     return {name: _checked_argument(name, value, blueprint.arguments[name]) for name, value in given.items()}
 

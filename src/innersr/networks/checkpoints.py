@@ -1,4 +1,4 @@
-"""Checkpoint files: the weights of a network, the state of a training, or a learnt picture, with a header.
+"""Checkpoint files: the weights of a network, the state of a training, or a learned picture, with a header.
 
 A checkpoint is one .safetensors file. Its metadata has one key, "innersr", whose text is a JSON object, the header:
 
@@ -40,10 +40,10 @@ class Checkpoint(NamedTuple):
 
 
 def save_checkpoint(path: str | Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
-    """Save a checkpoint: all of it, or nothing; an existing file stays until then.
+    """Save a checkpoint: all of it, or nothing; an existing file is replaced at the end.
 
     Args:
-        path: an existing file is replaced.
+        path: the file.
         tensors: of any device and memory layout. Those of a prior are stored in 8 bits, see `int8`, others unchanged.
         header: plain JSON values, among them "kind", one of KINDS. "format" is added.
 
@@ -61,8 +61,7 @@ def save_checkpoint(path: str | Path, tensors: Mapping[str, Tensor], header: Map
         raise InputError(f"{path}: the header is no plain JSON ({error}); use numbers, texts, lists, dicts") from error
     if kind == "prior":
         tensors = to_int8(tensors)
-        broken = [name.removesuffix(PEAKS) for name, tensor in tensors.items() if not tensor.isfinite().all()]
-        if broken:
+        if broken := [name.removesuffix(PEAKS) for name, tensor in tensors.items() if not tensor.isfinite().all()]:
             raise InputError(f"{path}: weights that float16 cannot hold, in {listed(broken)}; the training diverged")
     # Copies, because safetensors refuses tensors that share memory or are not laid out row by row.
     rows = {name: t.detach().cpu().clone(memory_format=torch.contiguous_format) for name, t in tensors.items()}
@@ -70,15 +69,10 @@ def save_checkpoint(path: str | Path, tensors: Mapping[str, Tensor], header: Map
 
 
 def load_checkpoint(path: str | Path, kind: str | None = None) -> Checkpoint:
-    """Load a checkpoint file.
-
-    Args:
-        path: the file.
-        kind: the required one of KINDS, or None for any.
+    """Load a checkpoint file of one of KINDS, or of any.
 
     Raises:
-        CheckpointError: the file is missing, damaged, not a checkpoint of innersr, of a newer format or of
-            another kind.
+        CheckpointError: the file is missing, damaged, not a checkpoint of innersr, of a newer format or another kind.
     """
     return parse_checkpoint(read_whole(Path(path)), path, kind)
 
@@ -103,17 +97,12 @@ def parse_checkpoint(data: bytes, source: str | Path, kind: str | None = None) -
 def build_network(checkpoint: Checkpoint, source: str | Path = "checkpoint") -> nn.Module:
     """Build the network of a prior: float32, on the CPU, in evaluation mode, without gradients.
 
-    Args:
-        checkpoint: of kind "prior".
-        source: its name in errors.
-
     Raises:
-        CheckpointError: the header names no known network, or the tensors do not fit it.
+        CheckpointError, naming the source: the header names no known network, or the tensors do not fit it.
     """
     try:
         network = construct(checkpoint.header.get("network"))
-        expected = network.state_dict()
-        check_tensors(checkpoint.tensors, expected)
+        check_tensors(checkpoint.tensors, network.state_dict())
     except ValueError as error:
         raise CheckpointError(f"{source}: {error}; get the file again, or update innersr") from error
     # Copying into the weights keeps their memory layout, channels last.
@@ -137,8 +126,7 @@ def check_tensors(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor])
             name for name in shared if tensors[name].dtype in WEIGHT_TYPES and not tensors[name].isfinite().all()
         ],
     }
-    said = [f"{fault} {listed(names)}" for fault, names in faults.items() if names]
-    if said:
+    if said := [f"{fault} {listed(names)}" for fault, names in faults.items() if names]:
         raise ValueError(f"its tensors do not fit its network: it {', '.join(said)}")
 
 
@@ -163,11 +151,7 @@ def parse_object(text: str | bytes) -> dict[str, Any]:
 
 
 def read_whole(path: Path) -> bytes:
-    """Read a whole file.
-
-    Raises:
-        CheckpointError: it is missing, no regular file, too large, or cannot be read.
-    """
+    """Read a whole file; CheckpointError if it is missing, no regular file, too large, or cannot be read."""
     try:
         if not path.exists():
             raise CheckpointError(f"{path}: no such file; check the name and the folder")
@@ -181,11 +165,7 @@ def read_whole(path: Path) -> bytes:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file: all of it, or nothing; an existing one stays until then.
-
-    Raises:
-        CheckpointError: it cannot be written.
-    """
+    """Write a file: all of it, or nothing; CheckpointError if it cannot be written."""
     try:
         with whole_file(path, overwrite=True) as partial, partial.open("wb") as stream:
             stream.write(data)
@@ -196,9 +176,8 @@ def write_whole(path: Path, data: bytes) -> None:
 
 def _header_of(data: bytes, source: str | Path) -> dict[str, Any]:
     """Parse the header, and check what every kind needs."""
-    size = int.from_bytes(data[:8], "little")  # of the JSON that follows
-    largest = 16 << 20  # bytes
-    if len(data) < 8 or size > min(largest, len(data) - 8):
+    size = int.from_bytes(data[:8], "little")  # of the JSON that follows, at most 16 MiB
+    if len(data) < 8 or size > min(16 << 20, len(data) - 8):
         raise CheckpointError(f"{source}: is not a safetensors file, or cut short; get the file again")
     try:
         outer = json.loads(data[8 : 8 + size])

@@ -72,12 +72,7 @@ class DegradationPredictor(nn.Module):
         self.answer = seeded_linear(hidden, outputs, 0.1, generator)
 
     def forward(self, seen: Tensor, guess: GaussianBlur) -> Prediction:
-        """Correct a guess.
-
-        Args:
-            seen: (N, 1 + SCALE * SCALE, h, w), see `predictor_input`.
-            guess: of the blur, from which `seen` was made.
-        """
+        """Correct the guess that `seen`, (N, 1 + SCALE * SCALE, h, w), was made from, see `predictor_input`."""
         features = seen.contiguous(memory_format=torch.channels_last)
         for convolution in self.convolutions:
             features = F.leaky_relu_(convolution(features), 0.1)
@@ -104,18 +99,11 @@ def first_guess(like: Tensor) -> GaussianBlur:
 
 
 def predict_iteratively(network: DegradationPredictor, grey: Tensor, guesses: int) -> Prediction:
-    """Correct the first guess repeatedly; each answer is the next guess.
-
-    Args:
-        network: which corrects them.
-        grey: see `predictor_input`.
-        guesses: number of corrections, at least 1.
-    """
+    """Correct the first guess `guesses` times, at least once; each answer is the next guess."""
     guess = first_guess(grey)
-    prediction = network(predictor_input(grey, guess), guess)
-    for _ in range(guesses - 1):
+    for _ in range(guesses):
+        prediction: Prediction = network(predictor_input(grey, guess), guess)
         guess = prediction.blur
-        prediction = network(predictor_input(grey, guess), guess)
     return prediction
 
 
@@ -137,14 +125,7 @@ def predictor_input(grey: Tensor, guess: GaussianBlur) -> Tensor:
 
 
 def fine_statistics(fine: Tensor) -> Tensor:
-    """Compute statistics of the finest structure: quantiles of its local energy, and seams on JPEG's grid.
-
-    Args:
-        fine: (N, 1, h, w).
-
-    Returns:
-        (N, 8): six quantiles, two axes.
-    """
+    """Statistics of (N, 1, h, w), (N, 8): six quantiles of the local energy, and seams on JPEG's grid per axis."""
     fine = fine.float()
     quantiles = fine.new_tensor((0.02, 0.1, 0.3, 0.6, 0.9, 0.98))
     places = F.avg_pool2d(fine.square(), CELL, ceil_mode=True).flatten(1)

@@ -78,11 +78,8 @@ class DetailStack(nn.Module):
         folded = DetailStack(**arguments, generator=torch.Generator())
         last = f"convolutions.{len(self.convolutions) - 1}."
         state = self.state_dict()
-        for name, parameter in state.items():
-            if name.startswith(last):
-                state[name] = fold_outputs(parameter, self.channels)
-            elif name == "convolutions.0.weight":
-                state[name] = fold_inputs(parameter, self.channels)
+        state["convolutions.0.weight"] = fold_inputs(state["convolutions.0.weight"], self.channels)
+        state |= {k: fold_outputs(v, self.channels) for k, v in state.items() if k.startswith(last)}
         folded.load_state_dict(state)
         return folded.to(state[f"{last}weight"].device).requires_grad_(False)
 
@@ -91,6 +88,6 @@ def _spread(x: Tensor, factors: tuple[int, int]) -> Tensor:
     """Rearrange (N, C * v * h, H, W) into (N, C, v * H, h * W): torch's pixel_shuffle, for two factors."""
     if factors == (1, 1):
         return x
-    count, height, width = x.shape[0], x.shape[-2], x.shape[-1]
+    count, _, height, width = x.shape
     cells = x.reshape(count, -1, *factors, height, width).permute(0, 1, 4, 2, 5, 3)
     return cells.reshape(count, -1, factors[0] * height, factors[1] * width)

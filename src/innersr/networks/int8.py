@@ -34,11 +34,7 @@ def to_int8(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def from_int8(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Undo `to_int8`: those of 8 bits become float32, all others stay as they are.
-
-    Raises:
-        ValueError: peaks that do not fit their tensor.
-    """
+    """Undo `to_int8`: those of 8 bits become float32, all others stay; ValueError if peaks do not fit their tensor."""
     weights = {}
     for name, tensor in tensors.items():
         peaks = tensors.get(name + PEAKS)

@@ -40,11 +40,7 @@ class Description(NamedTuple):
 
 
 def packaged_priors(folder: Traversable = PACKAGED) -> dict[str, PackagedPrior]:
-    """Read the index of the packaged priors, by name.
-
-    Raises:
-        CheckpointError: the package is damaged.
-    """
+    """The index of the packaged priors, by name; CheckpointError if the package is damaged."""
     try:
         index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
         return {name: PackagedPrior(**entry) for name, entry in index.items()}

@@ -1,9 +1,9 @@
 """The network of Tailor: conditioned on the degradation, for one of which it folds into a plain network.
 
 It works on the LR grid (sub-pixel convolution, Shi 2016). It sees the LR image and the regularised pseudo-inverse
-(`physics.pseudoinverse`), and predicts what that solution lacks. The kernel acts through FiLM (Perez 2018): scale and
-shift of every hidden feature, computed from its Fourier transform. For one kernel they are constants, which are folded
-into the convolutions' weights.
+(`physics.pseudoinverse`), and predicts the detail that this solution lacks. The kernel acts through FiLM (Perez 2018):
+scale and shift of every hidden feature, computed from its Fourier transform. For one kernel they are constants, which
+are folded into the convolutions' weights.
 """
 
 from __future__ import annotations
@@ -69,17 +69,15 @@ class TailoredStack(nn.Module):
         )
         self.body = nn.ModuleList(seeded_convolution(width, width, 2.0, generator) for _ in range(depth - 2))
         self.tails = nn.ModuleDict({s: seeded_convolution(width, n, 0.01, generator) for s, n in cells.items()})
-        self.told = seeded_linear(  # its name in checkpoints
-            CONDITIONING_SIZE, hidden, 1.0, generator
-        )
+        self.told = seeded_linear(CONDITIONING_SIZE, hidden, 1.0, generator)  # its name in checkpoints
         self.film = seeded_linear(hidden, 2 * width * (depth - 1), 0.0, generator)
 
     def forward(self, seen: Tensor, scale: int, vector: Tensor) -> Tensor:
-        """Predict what the solution lacks.
+        """Predict the detail that the solution lacks.
 
         Args:
             seen: (N, C + C * s * s, h, w): the LR image and the solution's cells.
-            scale: one of SCALES.
+            scale: s, one of SCALES.
             vector: (N, CONDITIONING_SIZE), see `conditioning_vector`.
 
         Returns:
@@ -92,19 +90,15 @@ class TailoredStack(nn.Module):
         return self.tails[str(scale)](features)
 
     def folded(self, scale: int, vector: Tensor, channels: int | None = None) -> Layers:
-        """Fold FiLM into the weights, for one degradation.
+        """Fold FiLM into the weights, for one conditioning vector, (1, CONDITIONING_SIZE).
 
-        Args:
-            scale: one of SCALES.
-            vector: (1, CONDITIONING_SIZE), see `conditioning_vector`.
-            channels: 1 to fold the channels too: the layers see a grey image once, and give the mean of the network's
-                outputs for it; the network's own when None.
+        With 1 channel the channels are folded too: the layers see a grey image once, and give the mean of the
+        network's outputs for it.
         """
         layers: list[Any] = [self.heads[str(scale)], *self.body]
-        modulated = zip(layers, self._modulation(vector), strict=True)
         folded = [
             (layer.weight * gain[0, :, None, None, None], layer.bias * gain[0] + shift[0])
-            for layer, (gain, shift) in modulated
+            for layer, (gain, shift) in zip(layers, self._modulation(vector), strict=True)
         ]
         last: Any = self.tails[str(scale)]
         if channels in (None, self.channels):
@@ -126,11 +120,7 @@ def insert_identity_layers(network: TailoredStack, depth: int, generator: torch.
     """Deepen a trained network for further training (Net2DeeperNet, Chen 2016).
 
     After each hidden layer come some that are nearly the identity: with faint noise, and less of negative values.
-
-    Args:
-        network: at most as deep; not changed.
-        depth: of the result.
-        generator: of the noise.
+    The network, at most `depth` layers deep, is not changed.
     """
     deep = TailoredStack(**{**network.arguments, "depth": depth}, generator=generator)
     old, count = len(network.body), depth - network.depth

@@ -62,14 +62,10 @@ class KernelGAN:
             raise InputError(f"noise is a standard deviation in [0, 1), got {self.noise}; divide 8-bit levels by 255")
 
     def estimate(self, lr: Tensor, scale: Scale, run: Run) -> Degradation:
-        """Estimate the degradation of an image: its kernel is learnt at scale 2 and converted to `scale`.
+        """Estimate the degradation of an image, (1, C, H, W) in [0, 1] on run's device.
 
-        The position of the LR pixels cannot be learnt from an image; the degradation is "aligned".
-
-        Args:
-            lr: (1, C, H, W) in [0, 1] on run's device, any number of channels.
-            scale: of the degradation, see `degradation_at`.
-            run: device, seed, time limit.
+        Its kernel is learned at scale 2, and converted by `degradation_at`. The position of the LR pixels cannot be
+        learned from an image; the degradation is "aligned".
 
         Raises:
             InputError: not one image, or of fewer than 32 pixels on a side.
@@ -137,7 +133,7 @@ class StepCrops(NamedTuple):
 
 
 def draw_crops(image: Tensor, side: int, count: int, draws: torch.Generator) -> Iterator[StepCrops]:
-    """Draw the crops of all steps, preferably from places with large gradients.
+    """Draw the crops of `count` steps, preferably from places with large gradients.
 
     Args:
         image: (1, C, H, W); never changed.
@@ -163,14 +159,10 @@ def draw_crops(image: Tensor, side: int, count: int, draws: torch.Generator) -> 
 
 
 def crop_weights(image: Tensor, side: int) -> Tensor:
-    """Compute the relative probability of a crop at every place: the mean gradient in its middle.
-
-    Args:
-        image: (1, C, H, W).
-        side: of the crop.
+    """Relative probabilities of crops of (1, C, H, W): the mean gradient in their middle, above 0.
 
     Returns:
-        (H - side + 1, W - side + 1), all above 0.
+        (H - side + 1, W - side + 1).
     """
     rows, columns = torch.gradient(image.mean((0, 1)), dim=(-2, -1))
     size = rows.abs() + columns.abs()
@@ -202,7 +194,7 @@ def gan_loss(probabilities: Tensor, target: float) -> Tensor:
 
 
 def threshold_taps(kernel: Tensor) -> Tensor:
-    """Soft-threshold the taps of a learnt kernel, of which about the 40 strongest are left, and normalise their sum.
+    """Soft-threshold the taps of a learned kernel, of which about the 40 strongest are left, and normalise their sum.
 
     Raises:
         KernelError: the taps add up to less than 0.5; the training aims at 1.
@@ -217,18 +209,13 @@ def threshold_taps(kernel: Tensor) -> Tensor:
 
 
 def degradation_at(scale: Scale, kernel: Tensor) -> Degradation:
-    """Convert a kernel of scale 2 into the degradation at `scale`.
+    """Convert a kernel of scale 2, (rows, columns), into the degradation at `scale`.
 
     An image of half the size would have been made with the same kernel, so at scale 4 the image was shrunk with it
     twice, k4 = k2 * (k2 with a zero between its taps), as the paper says; and at scale 8 three times. Other scales
     take the kernel of the nearest of these, `Degradation.rescaled`.
-
-    Args:
-        scale: of the degradation.
-        kernel: (rows, columns) at scale 2.
     """
-    nearest = round(sum(math.log2(s) for s in as_pair(scale)) / 2)
-    doublings = min(max(nearest, 1), 3)
+    doublings = min(max(round(sum(math.log2(s) for s in as_pair(scale)) / 2), 1), 3)
     composed = kernel[None, None]
     for before in range(1, doublings):
         composed = F.conv_transpose2d(kernel[None, None], composed, stride=2**before)

@@ -19,7 +19,7 @@ INNER_LAYERS = 5  # of the discriminator, between its first and its last convolu
 class DeepLinearGenerator(nn.Module):
     """Six convolutions without biases or activations: together one kernel at stride 2.
 
-    The kernel could be learnt directly, but gradient descent finds it far better in this form.
+    The kernel could be trained directly, but gradient descent finds it far better in this form.
 
     Args:
         width: features of the hidden layers.
@@ -95,8 +95,8 @@ class PatchDiscriminator(nn.Module):
     def forward(self, images: Tensor, weights: DiscriminatorWeights) -> Tensor:
         """Map (N, C, H, W) images to probabilities, (N, 1, H - 6, W - 6)."""
         features = F.conv2d(images, weights.first, self.first_bias)
-        for layer in zip(weights.inner, self.inner_biases, self.slopes, self.shifts, strict=True):
-            weight, bias, slope, shift = layer
+        layers = zip(weights.inner, self.inner_biases, self.slopes, self.shifts, strict=True)
+        for weight, bias, slope, shift in layers:
             features = F.instance_norm(F.conv2d(features, weight, bias), weight=slope, bias=shift).relu_()
         return F.conv2d(features, weights.last, self.last_bias).sigmoid()
 
