@@ -58,6 +58,6 @@ def common(
         raise typer.Exit
 
 
-@command(app, "doctor", "doctor.doctor", "innersr doctor")
+@command(app, "doctor", "doctor.doctor", "innersr doctor", shares="")
 def doctor_command() -> None:
     """Print the installed versions, devices and image formats."""

@@ -7,17 +7,7 @@ from typing import Annotated
 
 import typer
 
-from innersr.cli.options import (
-    Device,
-    Precision,
-    Quiet,
-    Seed,
-    Tile,
-    TimeLimit,
-    Verbose,
-    argument,
-    command,
-)
+from innersr.cli.options import argument, command
 
 bench_app = typer.Typer()  # of one command, which cli.app adds
 
@@ -29,6 +19,7 @@ bench_app = typer.Typer()  # of one command, which cli.app adds
     "innersr bench set5 --methods bicubic,tailor,zssr:preset=best --out rows.jsonl",
     "innersr bench set5 set14 --degradations g2.0d,bicubic --scales 2,4",
     "innersr bench set14 --degradations random:0,bicubic+noise10+jpeg60 --given true,auto,gaussian:2.0",
+    shares="seed device precision tile time_limit quiet verbose",
 )
 def bench_command(  # noqa: PLR0913 (a command's options are its parameters)
     folders: Annotated[list[Path], argument(metavar="DIR", help="Folders of sharp images.")],
@@ -56,12 +47,5 @@ def bench_command(  # noqa: PLR0913 (a command's options are its parameters)
         Path | None, typer.Option(help="File of rows (JSON lines); rows it already has are not computed again.")
     ] = None,
     pictures: Annotated[Path | None, typer.Option(help="Folder for the results as PNG files.")] = None,
-    device: Device = "auto",
-    precision: Precision = "auto",
-    seed: Seed = 0,
-    tile: Tile = "auto",
-    time_limit: TimeLimit = None,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Measure methods on images that are shrunk and upscaled again."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from innersr.cli.options import Json, Overwrite, Quiet, Source, command, output_option
+from innersr.cli.options import Source, command, output_option
 
 inspect_app = typer.Typer()  # of one command, which cli.app adds
 
@@ -19,6 +19,7 @@ inspect_app = typer.Typer()  # of one command, which cli.app adds
     "innersr inspect photo.jpg",
     "innersr inspect photo.jpg -o recurrence.png",
     device="cpu",
+    shares="overwrite as_json quiet",
 )
 def inspect_command(
     source: Source,
@@ -29,8 +30,5 @@ def inspect_command(
             help="Draw into this image file which parts of the image recur at a larger size, with examples.",
         ),
     ] = None,
-    overwrite: Overwrite = False,
-    as_json: Json = False,
-    quiet: Quiet = False,
 ) -> None:
     """Report whether learning from an image helps, and its blur."""

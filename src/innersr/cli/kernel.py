@@ -7,20 +7,7 @@ from typing import Annotated
 
 import typer
 
-from innersr.cli.options import (
-    Device,
-    Json,
-    Overwrite,
-    Quiet,
-    Seed,
-    Source,
-    TimeLimit,
-    argument,
-    command,
-    group,
-    input_option,
-    output_option,
-)
+from innersr.cli.options import Source, argument, command, group, input_option, output_option
 
 kernel_app = group("Look at blur kernels, estimate them, convert them.", "innersr kernel show gaussian:2.0")
 
@@ -33,6 +20,7 @@ Kernel = Annotated[str, argument(help="A kernel file, FILE#3 for the third in it
     "kernel.show_kernel",
     "innersr kernel show kernel.mat --plot kernel.png",
     "innersr kernel show estimate.npy truth.npy --plot both.png",
+    shares="overwrite as_json",
 )
 def show_command(
     kernel: Kernel,
@@ -40,8 +28,6 @@ def show_command(
     plot: Annotated[
         Path | None, input_option(metavar="FILE", help="Draw it into this image file; two side by side.")
     ] = None,
-    overwrite: Overwrite = False,
-    as_json: Json = False,
 ) -> None:
     """Print and sketch a kernel, or compare two: size, variances, angle and centre."""
 
@@ -53,8 +39,9 @@ def show_command(
     "innersr kernel estimate photo.jpg",
     "innersr kernel estimate photo.jpg -o kernel.npy --plot kernel.png",
     "innersr kernel estimate photo.jpg -s 4 --method kernelgan --time-limit 120",
+    shares="overwrite seed device time_limit as_json quiet",
 )
-def estimate_command(  # noqa: PLR0913 (a command's options are its parameters)
+def estimate_command(
     source: Source,
     output: Annotated[
         Path | None, output_option(metavar="FILE", help="The kernel, as .npy, .mat, .png or .txt.")
@@ -70,12 +57,6 @@ def estimate_command(  # noqa: PLR0913 (a command's options are its parameters)
             "a kernel of any form).",
         ),
     ] = "fast",
-    overwrite: Overwrite = False,
-    device: Device = "auto",
-    seed: Seed = 0,
-    time_limit: TimeLimit = None,
-    as_json: Json = False,
-    quiet: Quiet = False,
 ) -> None:
     """Estimate the kernel that has blurred an image, from the image alone."""
 
@@ -85,6 +66,7 @@ def estimate_command(  # noqa: PLR0913 (a command's options are its parameters)
     "convert",
     "kernel.convert_kernel",
     "innersr kernel convert k.mat k.npy --convention fkp --scale 4",
+    shares="overwrite",
 )
 def convert_command(
     source: Kernel,
@@ -94,6 +76,5 @@ def convert_command(
         typer.Option(help="Move the centre of mass: centred, kernelgan (kernel_shift) or fkp; unchanged if not given."),
     ] = None,
     scale: Annotated[float, typer.Option("--scale", "-s", min=1, max=100, help="Scale of the convention.")] = 2.0,
-    overwrite: Overwrite = False,
 ) -> None:
     """Write a kernel in another format or convention."""

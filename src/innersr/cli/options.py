@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import partial, wraps
@@ -32,27 +33,32 @@ reporting_option = partial(typer.Option, rich_help_panel="Reporting")
 Source = Annotated[Path, argument(metavar="IN", help="An image file.")]
 Model = Annotated[Path, argument(metavar="MODEL", help="Folder of a model.")]
 Output = Annotated[str, output_option(metavar="PATH", help="File, or folder (out/ is created).")]
-Overwrite = Annotated[bool, input_option("--overwrite", help="Replace existing files.")]
 Settings = Annotated[
     list[str] | None,
     learning_option("--set", metavar="NAME=VALUE", help="Any setting, such as iterations=1000; may be repeated."),
 ]
 Count = Annotated[int, result_option("--count", "-n", min=1, help="How many results.")]
-Device = Annotated[str, performance_option("--device", "-d", help="auto, cpu, cuda, cuda:1 or mps.")]
-Precision = Annotated[str, performance_option(help="auto, fp32 or bf16.")]
-Seed = Annotated[int, performance_option(help="Same seed, same bytes.")]
-Threads = Annotated[int | None, performance_option(min=1, help="CPU threads; torch's choice if not given.")]
-TimeLimit = Annotated[float | None, performance_option(help="Seconds of learning for each image.")]
-Tile = Annotated[
-    str,
-    performance_option(
-        help="Side of the tiles that the network works on, in pixels of the input: auto (what memory allows), 0 for "
-        "the whole image at once. It leaves no seams."
-    ),
-]
-Json = Annotated[bool, reporting_option("--json", help="Results as JSON, one object a line.")]
-Quiet = Annotated[bool, reporting_option("--quiet", "-q", help="Print errors only.")]
-Verbose = Annotated[bool, reporting_option("--verbose", "-v", help="Print settings too.")]
+
+
+def _shared(  # noqa: PLR0913 (options are parameters)
+    overwrite: Annotated[bool, input_option("--overwrite", help="Replace existing files.")] = False,
+    seed: Annotated[int, performance_option(help="Same seed, same bytes.")] = 0,
+    threads: Annotated[int | None, performance_option(min=1, help="CPU threads; torch's choice if not given.")] = None,
+    device: Annotated[str, performance_option("--device", "-d", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    precision: Annotated[str, performance_option(help="auto, fp32 or bf16.")] = "auto",
+    tile: Annotated[
+        str,
+        performance_option(
+            help="Side of the tiles that the network works on, in pixels of the input: auto (what memory allows), 0 "
+            "for the whole image at once. It leaves no seams."
+        ),
+    ] = "auto",
+    time_limit: Annotated[float | None, performance_option(help="Seconds of learning for each image.")] = None,
+    as_json: Annotated[bool, reporting_option("--json", help="Results as JSON, one object a line.")] = False,
+    quiet: Annotated[bool, reporting_option("--quiet", "-q", help="Print errors only.")] = False,
+    verbose: Annotated[bool, reporting_option("--verbose", "-v", help="Print settings too.")] = False,
+) -> None:
+    """Declare the options that several commands share; `command` picks them by name."""
 
 
 class GroupedCommand(TyperCommand):
@@ -81,7 +87,14 @@ def examples(*lines: str) -> str:
     return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
 
 
-def command(app: typer.Typer, name: str, does: str, *lines: str, **fixed: Any) -> Callable[[Any], Any]:  # noqa: ANN401
+def command(
+    app: typer.Typer,
+    name: str,
+    does: str,
+    *lines: str,
+    shares: str,
+    **fixed: Any,  # noqa: ANN401 (as declared)
+) -> Callable[[Any], Any]:
     """Decorator that makes a command of a function: its parameters are the options, its docstring the help.
 
     Args:
@@ -91,6 +104,7 @@ def command(app: typer.Typer, name: str, does: str, *lines: str, **fixed: Any) -
             reporter, a run if one of its settings is an option, and the other options and `fixed` by name; it may
             return an exit code.
         lines: examples for the help.
+        shares: names of further options, which several commands have, separated by spaces.
         fixed: options that are not on the command line.
     """
 
@@ -107,6 +121,11 @@ def command(app: typer.Typer, name: str, does: str, *lines: str, **fixed: Any) -
             if code:
                 raise typer.Exit(code)
 
+        shared = inspect.signature(_shared, eval_str=True).parameters
+        own = inspect.signature(declared, eval_str=True).parameters.values()
+        signature = inspect.Signature([*own, *(shared[option] for option in shares.split())])
+        call.__signature__ = signature  # type: ignore[attr-defined]
+        call.__annotations__ = {option: each.annotation for option, each in signature.parameters.items()}
         return app.command(name, cls=GroupedCommand, epilog=examples(*lines))(call)
 
     return add

@@ -7,17 +7,9 @@ from typing import Annotated
 
 from innersr.cli.options import (
     Count,
-    Device,
-    Json,
     Model,
     Output,
-    Overwrite,
-    Precision,
-    Quiet,
-    Seed,
     Settings,
-    Threads,
-    Verbose,
     argument,
     command,
     group,
@@ -60,6 +52,7 @@ Wrap = Annotated[str, result_option(metavar="AXES", help="x, y or xy: results th
     "innersr singan train balloons.png -o balloons",
     "innersr singan train rock1.jpg rock2.jpg -o rocks --max-size 400 --preview seen --report rocks.png",
     "innersr singan train balloons.png -o paper --preset paper --set iterations=500 --resume",
+    shares="seed device precision threads as_json quiet verbose",
 )
 def train_command(  # noqa: PLR0913 (a command's options are its parameters)
     inputs: Annotated[list[Path], argument(metavar="IN", help="Image file; several are one subject.")],
@@ -76,13 +69,6 @@ def train_command(  # noqa: PLR0913 (a command's options are its parameters)
     report: Annotated[Path | None, input_option(metavar="FILE", help="Draw the report sheet at the end.")] = None,
     resume: Annotated[bool, input_option("--resume", help="Continue an interrupted training.")] = False,
     overwrite: Annotated[bool, input_option("--overwrite", help="Start anew over an existing model or file.")] = False,
-    seed: Seed = 0,
-    threads: Threads = None,
-    device: Device = "auto",
-    precision: Precision = "auto",
-    as_json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Learn the patches of a picture at every scale."""
 
@@ -95,6 +81,7 @@ def train_command(  # noqa: PLR0913 (a command's options are its parameters)
     "innersr singan sample balloons -o wide.png --scale 1x2.5 --start-scale 1",
     "innersr singan sample bricks -o tile.png --size 512x512 --wrap xy",
     "innersr singan sample photo.jpg -o quick.png",
+    shares="overwrite seed device as_json quiet",
 )
 def sample_command(  # noqa: PLR0913 (a command's options are its parameters)
     model: Annotated[
@@ -116,11 +103,6 @@ def sample_command(  # noqa: PLR0913 (a command's options are its parameters)
     max_size: Annotated[
         int | None, result_option(min=1, help="Of an image file: long side in pixels, 250 by default.")
     ] = None,
-    overwrite: Overwrite = False,
-    seed: Seed = 0,
-    device: Device = "auto",
-    as_json: Json = False,
-    quiet: Quiet = False,
 ) -> None:
     """Draw random pictures of the subject, of any size."""
 
@@ -131,6 +113,7 @@ def sample_command(  # noqa: PLR0913 (a command's options are its parameters)
     "singan.generate.animate_picture",
     "innersr singan animate lightning -o lightning.gif",
     "innersr singan animate balloons -o wide.mp4 --size 400x188 --start-scale 1 --frames 200 --fps 25",
+    shares="overwrite seed device as_json quiet",
 )
 def animate_command(  # noqa: PLR0913 (a command's options are its parameters)
     model: Model,
@@ -147,11 +130,6 @@ def animate_command(  # noqa: PLR0913 (a command's options are its parameters)
     size: Size = None,
     loop: Annotated[bool, result_option("--loop/--no-loop", help="Whether the end meets the beginning.")] = True,
     wrap: Wrap = "",
-    overwrite: Overwrite = False,
-    seed: Seed = 0,
-    device: Device = "auto",
-    as_json: Json = False,
-    quiet: Quiet = False,
 ) -> None:
     """Make a film of the picture."""
 
@@ -163,8 +141,9 @@ def animate_command(  # noqa: PLR0913 (a command's options are its parameters)
     "innersr singan score balloons -n 20",
     "innersr singan score balloons samples/sample-0.png samples/sample-1.png --json",
     "innersr singan score --real balloons.png other.png --inception inception.safetensors",
+    shares="seed device as_json quiet",
 )
-def score_command(  # noqa: PLR0913 (a command's options are its parameters)
+def score_command(
     names: Annotated[
         list[Path],
         argument(
@@ -184,22 +163,19 @@ def score_command(  # noqa: PLR0913 (a command's options are its parameters)
     layer: Annotated[
         str, input_option(help="Of the SIFID: before-second-pool or before-first-pool.")
     ] = "before-second-pool",
-    seed: Seed = 0,
-    device: Device = "auto",
-    as_json: Json = False,
-    quiet: Quiet = False,
 ) -> None:
     """Measure how good samples are."""
 
 
-@command(singan_app, "report", "singan.generate.report_model", "innersr singan report balloons -o report.png")
+@command(
+    singan_app,
+    "report",
+    "singan.generate.report_model",
+    "innersr singan report balloons -o report.png",
+    shares="overwrite seed device as_json quiet",
+)
 def report_command(
     model: Model,
     output: Annotated[Path, output_option(metavar="FILE", help="Image file.")],
-    overwrite: Overwrite = False,
-    seed: Seed = 0,
-    device: Device = "auto",
-    as_json: Json = False,
-    quiet: Quiet = False,
 ) -> None:
     """Draw a sheet about a model."""

@@ -7,20 +7,7 @@ from typing import Annotated
 
 import typer
 
-from innersr.cli.options import (
-    Count,
-    Device,
-    Json,
-    Model,
-    Output,
-    Overwrite,
-    Precision,
-    Quiet,
-    Seed,
-    argument,
-    command,
-    result_option,
-)
+from innersr.cli.options import Count, Model, Output, argument, command, result_option
 
 manipulate_app = typer.Typer(rich_markup_mode=None)
 
@@ -45,8 +32,9 @@ Mask = Annotated[Path, argument(metavar="MASK", help="White where it was changed
     "innersr singan paint cows blots.png -o cows.png --start-scale 2",
     "innersr singan paint cows blots.png -o cows/ -n 4 --colours 5",
     kind="paint",
+    shares="overwrite seed device precision as_json quiet",
 )
-def paint_command(  # noqa: PLR0913 (a command's options are its parameters)
+def paint_command(
     model: Model,
     picture: Annotated[Path, argument(metavar="PAINTING", help="Blots in the picture's colours.")],
     output: Output,
@@ -57,12 +45,6 @@ def paint_command(  # noqa: PLR0913 (a command's options are its parameters)
         result_option(min=1, metavar="N", help="Train the scale again on N colours: for paintings in other colours."),
     ] = None,
     count: Count = 1,
-    overwrite: Overwrite = False,
-    seed: Seed = 0,
-    device: Device = "auto",
-    precision: Precision = "auto",
-    as_json: Json = False,
-    quiet: Quiet = False,
 ) -> None:
     """Turn a painting into a picture of the subject."""
 
@@ -74,8 +56,9 @@ def paint_command(  # noqa: PLR0913 (a command's options are its parameters)
     "innersr singan edit stone edited.png mask.png -o sheet.png --all-scales",
     "innersr singan edit stone edited.png mask.png -o stone.png --start-scale 4",
     kind="edit",
+    shares="overwrite seed device as_json quiet",
 )
-def edit_command(  # noqa: PLR0913 (a command's options are its parameters)
+def edit_command(
     model: Model,
     picture: Annotated[Path, argument(metavar="EDITED", help="The picture, with parts copied or moved.")],
     mask: Mask,
@@ -83,11 +66,6 @@ def edit_command(  # noqa: PLR0913 (a command's options are its parameters)
     start: Start = None,
     all_scales: AllScales = False,
     count: Count = 1,
-    overwrite: Overwrite = False,
-    seed: Seed = 0,
-    device: Device = "auto",
-    as_json: Json = False,
-    quiet: Quiet = False,
 ) -> None:
     """Blend in copied or moved parts of the picture."""
 
@@ -99,6 +77,7 @@ def edit_command(  # noqa: PLR0913 (a command's options are its parameters)
     "innersr singan harmonize scream composite.png mask.png -o sheet.png --all-scales",
     "innersr singan harmonize scream composite.png mask.png -o scream.png --start-scale 5 --fine-tune 300",
     kind="harmonize",
+    shares="overwrite seed device precision as_json quiet",
 )
 def harmonize_command(  # noqa: PLR0913 (a command's options are its parameters)
     model: Model,
@@ -112,11 +91,5 @@ def harmonize_command(  # noqa: PLR0913 (a command's options are its parameters)
         result_option(min=1, metavar="ITERATIONS", help="First train the scales from there on with the composite."),
     ] = None,
     count: Count = 1,
-    overwrite: Overwrite = False,
-    seed: Seed = 0,
-    device: Device = "auto",
-    precision: Precision = "auto",
-    as_json: Json = False,
-    quiet: Quiet = False,
 ) -> None:
     """Give a pasted object the picture's texture."""

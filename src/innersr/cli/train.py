@@ -8,18 +8,7 @@ from typing import Annotated
 
 import typer
 
-from innersr.cli.options import (
-    Device,
-    Json,
-    Precision,
-    Quiet,
-    Settings,
-    Threads,
-    Verbose,
-    command,
-    group,
-    learning_option,
-)
+from innersr.cli.options import Settings, command, group, learning_option
 
 train_app = group(
     "Train priors on folders of images.",
@@ -79,17 +68,12 @@ def _add_command(objective: str) -> None:
         licence: Annotated[str | None, saving_option(help="Of the weights; recorded in the prior.")] = None,
         resume: Annotated[bool, saving_option("--resume", help="Continue an interrupted training.")] = False,
         overwrite: Annotated[bool, saving_option("--overwrite", help="Start anew over existing files.")] = False,
-        threads: Threads = None,
-        device: Device = "auto",
-        precision: Precision = "auto",
-        as_json: Json = False,
-        quiet: Quiet = False,
-        verbose: Verbose = False,
     ) -> None:
         pass
 
+    shares = "threads device precision as_json quiet verbose"
     declared.__doc__ = COMMANDS[objective]
-    command(train_app, objective, "train.train_prior", *lines, objective=objective)(declared)
+    command(train_app, objective, "train.train_prior", *lines, shares=shares, objective=objective)(declared)
 
 
 for _objective in COMMANDS:

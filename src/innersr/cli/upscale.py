@@ -7,22 +7,7 @@ from typing import Annotated
 
 import typer
 
-from innersr.cli.options import (
-    Device,
-    Json,
-    Overwrite,
-    Precision,
-    Quiet,
-    Seed,
-    Tile,
-    TimeLimit,
-    Verbose,
-    argument,
-    command,
-    input_option,
-    output_option,
-    quality_option,
-)
+from innersr.cli.options import argument, command, input_option, output_option, quality_option
 
 upscale_app = typer.Typer()  # of one command, which cli.app adds
 
@@ -36,6 +21,7 @@ upscale_app = typer.Typer()  # of one command, which cli.app adds
     "innersr upscale *.tif -o out/ --preset best",
     "innersr upscale bricks.png --wrap xy",
     "innersr upscale a.png --size 1920x --kernel gaussian:2.0 --compare look.png",
+    shares="overwrite seed device precision tile time_limit as_json quiet verbose",
 )
 def upscale_command(  # noqa: PLR0913 (a command's options are its parameters)
     inputs: Annotated[list[Path], argument(metavar="IN", help="Image files.")],
@@ -117,14 +103,5 @@ def upscale_command(  # noqa: PLR0913 (a command's options are its parameters)
     compare: Annotated[
         Path | None, input_option(help="Draw bicubic and the result side by side into this file.")
     ] = None,
-    overwrite: Overwrite = False,
-    device: Device = "auto",
-    precision: Precision = "auto",
-    seed: Seed = 0,
-    tile: Tile = "auto",
-    time_limit: TimeLimit = None,
-    as_json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Upscale image files by what can be learned from each of them."""
