@@ -7,18 +7,8 @@ import math
 import torch.nn.functional as F
 from torch import Tensor
 
-from innersr.plots.sheets import (
-    GAP,
-    Cell,
-    Pixels,
-    draw_sheet,
-    enlarged,
-    grid,
-    picture_cell,
-    shown,
-    text_cell,
-    to_pixels,
-)
+from innersr.plots import sheets
+from innersr.plots.sheets import GAP, Cell, Pixels, grid, picture_cell, text_cell
 
 CROP = 64  # pixels of the side of a crop
 CROPS = 3
@@ -30,26 +20,24 @@ def before_after_sheet(before: Tensor, after: Tensor, labels: tuple[str, str]) -
 
     Images are shown pixel for pixel unless they are wider than 640 or higher than 1280 pixels.
 
-    Args:
-        before: (1, C, H, W) in [0, 1]; the first channel if there are one or two, otherwise the first three.
-        after: the same shape.
-        labels: one line for each.
+    Both are (1, C, H, W) in [0, 1]; the labels have one line each.
     """
     corners = _busiest_corners(before, after)
     columns = [_column(image, label, corners) for image, label in zip((before, after), labels, strict=True)]
-    return draw_sheet([], grid(list(zip(*columns, strict=True))))
+    return sheets.draw_sheet([], grid(list(zip(*columns, strict=True))))
 
 
 def _column(image: Tensor, label: str, corners: list[tuple[int, int]]) -> list[Cell]:
-    """Return the label, the image with frames around its crops, and the enlarged crops."""
+    """The label, the image with frames around its crops, and the enlarged crops."""
     side = min(CROP, *image.shape[-2:])
-    picture = shown(image, least=320, most=(1280, 640))
+    picture = sheets.shown(image, least=320, most=(1280, 640))
     ratio = picture.shape[1] / image.shape[-1]
     for corner in corners:
         _frame(picture, *(round(ratio * place) for place in (*corner, side)))
     zoom = max(1, (max(320, picture.shape[1]) - GAP * (CROPS - 1)) // CROPS // side)
-    crops = [enlarged(to_pixels(image[..., top : top + side, left : left + side]), zoom) for top, left in corners]
-    return [text_cell(label), picture_cell(picture), grid([[picture_cell(crop) for crop in crops]])]
+    crops = (sheets.to_pixels(image[..., top : top + side, left : left + side]) for top, left in corners)
+    cells = [picture_cell(sheets.enlarged(crop, zoom)) for crop in crops]
+    return [text_cell(label), picture_cell(picture), grid([cells])]
 
 
 def _frame(pixels: Pixels, top: int, left: int, side: int) -> None:

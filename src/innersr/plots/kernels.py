@@ -17,23 +17,12 @@ if TYPE_CHECKING:
 
 
 def kernel_sheet(kernel: Tensor, title: str) -> Pixels:
-    """Draw a kernel enlarged, the ellipse of its covariance over it, its measures above it.
-
-    Args:
-        kernel: (rows, columns).
-        title: above everything.
-    """
+    """Draw a kernel enlarged, the ellipse of its covariance over it, its title and measures above it."""
     return _drawn([title, *measures_of(kernel)], kernel_cell(kernel))
 
 
 def kernel_pair_sheet(kernels: tuple[Tensor, Tensor], names: tuple[str, str], gap: Difference) -> Pixels:
-    """Draw two kernels side by side, centred, and the first minus the second.
-
-    Args:
-        kernels: the second is the reference.
-        names: one line for each.
-        gap: how they differ.
-    """
+    """Draw a kernel and its reference side by side, centred, and the first minus the second."""
     first, second = centred_alike(*kernels)
     rest = first - second
     peak = float(max(first.max(), second.max()))
@@ -66,12 +55,9 @@ def measures_of_difference(gap: Difference) -> list[str]:
 
 
 def kernel_cell(kernel: Tensor, peak: float | None = None, *, has_ellipse: bool = True) -> Cell:
-    """Return an enlarged kernel with numbered rows and columns.
+    """An enlarged kernel with numbered rows and columns, and the ellipse of one standard deviation with its axes.
 
-    Args:
-        kernel: (rows, columns).
-        peak: weight of the darkest colour; the largest one when None.
-        has_ellipse: draw the ellipse of one standard deviation, its axes and its centre.
+    The darkest colour is that of the weight `peak`, the largest one when None.
     """
     rows, columns = kernel.shape
     zoom = min(40, 380 / max(rows, columns))  # pixels of one tap
@@ -79,8 +65,7 @@ def kernel_cell(kernel: Tensor, peak: float | None = None, *, has_ellipse: bool 
 
     def plot(axes: Axes) -> None:
         axes.imshow(np.sign(weights) * np.sqrt(np.abs(weights)), cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
-        axes.set_xticks(_numbered(columns))
-        axes.set_yticks(_numbered(rows))
+        axes.set(xticks=_numbered(columns), yticks=_numbered(rows))
         if zoom >= 8:
             axes.set_xticks(np.arange(0.5, columns - 1), minor=True)
             axes.set_yticks(np.arange(0.5, rows - 1), minor=True)
@@ -93,7 +78,6 @@ def kernel_cell(kernel: Tensor, peak: float | None = None, *, has_ellipse: bool 
 
 
 def _plot_ellipse(axes: Axes, kernel: Tensor) -> None:
-    """Plot the ellipse of one standard deviation around the centre of mass, and its two axes."""
     shape, (row, column) = shape_of(kernel), centre_of_mass(kernel)
     long, short = shape.deviations
     cos, sin = math.cos(shape.angle), math.sin(shape.angle)
@@ -104,7 +88,7 @@ def _plot_ellipse(axes: Axes, kernel: Tensor) -> None:
 
 
 def _numbered(length: int) -> range:
-    """Return about six rows that are numbered; if their count is odd, the middle one is among them."""
+    """About six rows to number; the middle one is among them if there is one."""
     step = max(1, math.ceil(length / 6))
     return range((length // 2) % step, length, step)
 

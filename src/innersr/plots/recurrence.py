@@ -18,13 +18,7 @@ FRAMES = ("#00d6ff", "#7cfc5c", "#ff7ade", "#aa96ff")  # one colour for each pai
 
 
 def recurrence_sheet(picture: Tensor, found: Recurrence, lines: Sequence[str]) -> Pixels:
-    """Draw how well each part of an image is explained by larger parts of it.
-
-    Args:
-        picture: (1, C, H, W) in [0, 1].
-        found: its recurrence.
-        lines: above everything; the first is the title.
-    """
+    """Draw how well larger parts of a picture, (1, C, H, W) in [0, 1], explain each part; below a title and lines."""
     pixels = to_pixels(picture)
     cells = [_heated(pixels, found), _legend(bool(found.pairs))]
     if found.pairs:
@@ -35,7 +29,7 @@ def recurrence_sheet(picture: Tensor, found: Recurrence, lines: Sequence[str]) -
 
 
 def _heated(pixels: Pixels, found: Recurrence) -> Cell:
-    """Return the grey, dimmed image with the heat over it, and the frames of the pairs joined by arrows."""
+    """The grey, dimmed image with the heat over it, and the frames of the pairs joined by arrows."""
     height, width = pixels.shape[:2]
     factor = min(960, max(560, height, width)) / max(height, width)
 
@@ -53,35 +47,26 @@ def _heated(pixels: Pixels, found: Recurrence) -> Cell:
 
 def _plot_heat(axes: Axes, level: Pixels, place: tuple[float, float, float, float]) -> None:
     """Plot values in [0, 1] as heat, the more transparent the lower they are."""
-    axes.imshow(
-        level,
-        "inferno",
-        alpha=0.8 * level**0.7,
-        vmin=-0.1,
-        vmax=1.1,
-        extent=place,
-        aspect="auto",
-        interpolation="bilinear",
-    )
+    heat = axes.imshow(level, "inferno", alpha=0.8 * level**0.7, extent=place, aspect="auto", interpolation="bilinear")
+    heat.set_clim(-0.1, 1.1)
 
 
 def _plot_pair(axes: Axes, pair: Pair, colour: str) -> None:
-    """Plot two frames and an arrow from the patch to what explains it, all with a dark rim."""
+    """Plot two frames and an arrow from the patch to its source, all with a dark rim."""
     from matplotlib.patches import FancyArrowPatch, Rectangle
     from matplotlib.patheffects import withStroke
 
-    frames = [Rectangle((box.left, box.top), box.side, box.side, fill=False) for box in (pair.patch, pair.source)]
-    middles = [(box.left + box.side / 2, box.top + box.side / 2) for box in (pair.patch, pair.source)]
-    arrow = FancyArrowPatch(
-        *middles, patchA=frames[0], patchB=frames[1], arrowstyle="->", mutation_scale=14, shrinkA=0, shrinkB=1
-    )
-    for patch in (*frames, arrow):
+    boxes = pair.patch, pair.source
+    a, b = (Rectangle((box.left, box.top), box.side, box.side, fill=False) for box in boxes)
+    middles = [(box.left + box.side / 2, box.top + box.side / 2) for box in boxes]
+    arrow = FancyArrowPatch(*middles, patchA=a, patchB=b, arrowstyle="->", mutation_scale=14, shrinkA=0, shrinkB=1)
+    for patch in (a, b, arrow):
         patch.set(edgecolor=colour, linewidth=2, path_effects=[withStroke(linewidth=5, foreground="#0f0f19")])
         axes.add_patch(patch)
 
 
 def _legend(has_pairs: bool) -> Cell:
-    """Return the colour bar with its meaning, and that of the frames."""
+    """The colour bar with its meaning, and that of the frames."""
 
     def plot(axes: Axes) -> None:
         _plot_heat(axes, np.linspace(0, 1, 300)[None], (0, 1, 0, 1))
@@ -95,7 +80,7 @@ def _legend(has_pairs: bool) -> Cell:
 
 
 def _enlarged(pixels: Pixels, pair: Pair, colour: str) -> Cell:
-    """Return a patch beside what explains it, both enlarged to one size."""
+    """A patch beside its source, both enlarged to one size."""
 
     def crop(box: Box) -> Cell:
         def plot(axes: Axes) -> None:

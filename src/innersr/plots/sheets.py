@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -74,11 +75,7 @@ def contact_sheet(panels: Sequence[Panel], title: str = "") -> Pixels:
     """Draw pictures in rows, each with its label below it.
 
     Pictures are shown pixel for pixel; those of less than 160 pixels enlarged by a whole factor, those of more than
-    480 shrunk.
-
-    Args:
-        panels: one at least, of any sizes.
-        title: a line above them.
+    480 shrunk. There is one panel at least.
     """
     cells = [
         grid([[picture_cell(shown(panel.picture, least=160, most=(480, 480)))], [text_cell(panel.label)]], gap=4)
@@ -93,10 +90,7 @@ def contact_sheet(panels: Sequence[Panel], title: str = "") -> Pixels:
 
 def grid(rows: Sequence[Sequence[Cell | None]], *, gap: int = GAP, across: str = "centre") -> Cell:
     """Arrange cells in rows and columns, each at the top of its row and `across` ("centre" or "left") its column."""
-    widths = [0] * max(len(row) for row in rows)
-    for row in rows:
-        for column, cell in enumerate(row):
-            widths[column] = max(widths[column], cell.width if cell else 0)
+    widths = [max(cell.width if cell else 0 for cell in column) for column in zip_longest(*rows)]
     heights = [max((cell.height for cell in row if cell), default=0) for row in rows]
     height = sum(heights) + gap * (len(rows) - 1)
 
@@ -114,7 +108,7 @@ def grid(rows: Sequence[Sequence[Cell | None]], *, gap: int = GAP, across: str =
 
 
 def text_cell(text: str, size: int = TEXT, colour: str = INK) -> Cell:
-    """Return lines of text, aligned to the left, in a font of `size` pixels."""
+    """Lines of text, aligned to the left, in a font of `size` pixels."""
     from matplotlib.backends.backend_agg import RendererAgg
     from matplotlib.font_manager import FontProperties
 
@@ -135,7 +129,7 @@ def text_cell(text: str, size: int = TEXT, colour: str = INK) -> Cell:
 
 
 def picture_cell(pixels: Pixels) -> Cell:
-    """Return pixels that are drawn as they are."""
+    """Pixels that are drawn as they are."""
 
     def draw(figure: Figure, left: int, bottom: int) -> None:
         figure.figimage(pixels, left, bottom, origin="upper")
@@ -146,13 +140,11 @@ def picture_cell(pixels: Pixels) -> Cell:
 def plot_cell(
     width: int, height: int, plot: Callable[[Axes], None], *, left: int = 0, right: int = 0, below: int = 0
 ) -> Cell:
-    """Return axes of a size, with room for labels around them, on which `plot` draws."""
+    """Axes of a size, with room for labels around them, on which `plot` draws."""
 
     def draw(figure: Figure, x: int, y: int) -> None:
-        whole = figure.bbox.width, figure.bbox.height
-        axes = figure.add_axes(
-            ((x + left) / whole[0], (y + below) / whole[1], width / whole[0], height / whole[1]), facecolor="white"
-        )
+        w, h = figure.bbox.width, figure.bbox.height
+        axes = figure.add_axes(((x + left) / w, (y + below) / h, width / w, height / h), facecolor="white")
         axes.tick_params(labelsize=TEXT - 3, labelcolor=FAINT, color=FAINT, length=0)
         for spine in axes.spines.values():
             spine.set(color=FAINT, linewidth=1)
@@ -164,10 +156,8 @@ def plot_cell(
 def shown(picture: Tensor, *, least: int, most: tuple[int, int]) -> Pixels:
     """Scale a picture to the size at which it is shown.
 
-    Args:
-        picture: (1, C, H, W) in [0, 1].
-        least: pixels of the long side; smaller pictures are enlarged by a whole factor, without smoothing.
-        most: (height, width); larger pictures are shrunk into it.
+    One with a long side below `least` is enlarged by a whole factor, without smoothing; one above `most`, (height,
+    width), is shrunk into it.
     """
     height, width = picture.shape[-2:]
     factor = min(most[0] / height, most[1] / width, 1.0)

@@ -29,13 +29,9 @@ Points = Sequence[tuple[float, float]]
 
 
 def report_sheet(name: str, saved: SavedModel, log: Sequence[Mapping[str, Any]], run: Run) -> Pixels:
-    """Draw a model, trained or not yet: pictures, reconstructions, samples, curves.
+    """Draw a model, trained or not yet: pictures, reconstructions, samples, and the curves of its training log.
 
-    Args:
-        name: of the model, for the title.
-        saved: the model with its record and its pictures.
-        log: the lines of its training log.
-        run: gives the seed of the samples, and reports the progress.
+    The run gives the seed of the samples, and reports the progress.
     """
     model, source = saved.model, saved.record.source
     sizes, trained = model.sizes[0], len(model.scales)
@@ -66,36 +62,27 @@ def _samples(model: PictureModel, source: PictureSource, side: int, run: Run) ->
     for start in run.steps("report", len(model.scales), limited=False):
         drawn = model.sample(SAMPLES, start=start, run=dataclasses.replace(run, report=None))
         columns.append(_cells(drawn.split(1), source, side))
-    return [
-        [text_cell(f"sample {number + 1},\nrandom from\nthis scale on"), *cells]
-        for number, cells in enumerate(zip(*columns, strict=True))
-    ]
+    heads = (text_cell(f"sample {number},\nrandom from\nthis scale on") for number in range(1, SAMPLES + 1))
+    return [[head, *cells] for head, *cells in zip(heads, *columns, strict=True)]
 
 
 def _curves(log: Sequence[Mapping[str, Any]], count: int, iterations: int, width: int) -> list[Sequence[Cell]]:
-    critic: list[list[tuple[float, float]]] = [[] for _ in range(count)]
-    errors: list[list[tuple[float, float]]] = [[] for _ in range(count)]
-    for line in log:
-        critic[line["scale"]].append((line["iteration"], line["critic"]))
-        # The log has the mean square in [-1, 1]; RMS in levels of 255 is easier to picture.
-        errors[line["scale"]].append((line["iteration"], PEAK / 2 * line["reconstruction"] ** 0.5))
+    scales = [[line for line in log if line["scale"] == scale] for scale in range(count)]
+    critic = [[(line["iteration"], line["critic"]) for line in lines] for lines in scales]
+    # The log has the mean square in [-1, 1]; RMS in levels of 255 is easier to picture.
+    errors = [[(line["iteration"], PEAK / 2 * line["reconstruction"] ** 0.5) for line in lines] for lines in scales]
+    error = text_cell("reconstruction\nerror, RMS, in\nlevels of 255")
     return [
         [text_cell("critic's score,\nreal - fake"), *curve_cells(critic, iterations, width)],
-        [
-            text_cell("reconstruction\nerror, RMS, in\nlevels of 255"),
-            *curve_cells(errors, iterations, width, is_logarithmic=True),
-        ],
+        [error, *curve_cells(errors, iterations, width, is_logarithmic=True)],
     ]
 
 
 def curve_cells(curves: Sequence[Points], last: int, width: int, *, is_logarithmic: bool = False) -> list[Cell]:
-    """Return a plot for each curve; all have one vertical axis, with its values in the first plot.
+    """A plot for each curve, (x, y) in the order of x; all have one vertical axis, with its values in the first plot.
 
-    Args:
-        curves: (x, y) in the order of x; an empty one leaves its plot empty. The last value stands above the curve.
-        last: x at the right border; at the left one it is 0.
-        width: of each plot in pixels.
-        is_logarithmic: equal factors are equal distances; otherwise 0 is on the axis.
+    x goes from 0 to `last`; 0 is on the vertical axis, too, unless it is logarithmic. The last value stands above the
+    curve. An empty curve leaves its plot empty.
     """
     # With room at the top, where the last value stands.
     values = [y for points in curves for _, y in points if y > 0 or not is_logarithmic]
@@ -145,10 +132,8 @@ def _figures(saved: SavedModel, run: Run) -> str:
     """Describe the scores that are cheap to compute."""
     model = saved.model
     drawn = model.sample(SAMPLES, run=dataclasses.replace(run, report=None))
-    samples, reconstruction, real = (
-        (picture.cpu() + 1) / 2
-        for picture in (drawn, reconstruction_at(model, 0, len(model.scales) - 1), saved.pictures[0])
-    )
+    pictures = drawn, reconstruction_at(model, 0, len(model.scales) - 1), saved.pictures[0]
+    samples, reconstruction, real = ((picture.cpu() + 1) / 2 for picture in pictures)
     figures = [f"reconstruction {rmse(reconstruction, real):.2f} levels RMS"]
     varied = diversity(samples, real)
     if varied is not None:
