@@ -7,8 +7,12 @@ from pathlib import Path
 
 import torch
 
+UNKNOWN = 2**30  # bytes, assumed to be free where the system does not say
+CGROUP = Path("/sys/fs/cgroup")
+MEMINFO = Path("/proc/meminfo")
 
-def _reset_peak_memory(device: torch.device) -> bool:
+
+def reset_peak_memory(device: torch.device) -> bool:
     """Reset the peak; return whether this system can."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
@@ -19,21 +23,12 @@ def _reset_peak_memory(device: torch.device) -> bool:
     return False
 
 
-def _peak_memory(device: torch.device) -> int | None:
+def peak_memory(device: torch.device) -> int | None:
     """Peak of device memory, or of this process's resident memory, which includes Python and torch."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     status = Path("/proc/self/status")
-    if status.exists():
-        fields = dict(line.split(":", 1) for line in status.read_text(encoding="ascii").splitlines())
-        return int(fields["VmHWM"].split()[0]) * 1024
-    return None
-
-
-UNKNOWN = 2**30  # bytes: what is assumed to be free where the system does not say
-OUT_OF_MEMORY = ("allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED", "bad_alloc")
-CGROUP = Path("/sys/fs/cgroup")
-MEMINFO = Path("/proc/meminfo")
+    return _kibibytes(status, "VmHWM") if status.exists() else None
 
 
 def free_memory(device: torch.device) -> int:
@@ -48,7 +43,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error means that memory ran out. Except for CUDA, torch raises plain RuntimeErrors."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in OUT_OF_MEMORY)
+    words = ("allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED", "bad_alloc")
+    return isinstance(error, RuntimeError) and any(each in str(error) for each in words)
 
 
 def release_cached_memory(device: torch.device) -> None:
@@ -59,10 +55,14 @@ def release_cached_memory(device: torch.device) -> None:
 
 def _free_in_system() -> int | None:
     with contextlib.suppress(OSError, KeyError, ValueError):  # not Linux
-        lines = MEMINFO.read_text(encoding="ascii").splitlines()
-        fields = dict(line.split(":", 1) for line in lines)
-        return int(fields["MemAvailable"].split()[0]) * 1024
+        return _kibibytes(MEMINFO, "MemAvailable")
     return None
+
+
+def _kibibytes(table: Path, name: str) -> int:
+    """Bytes of a row in a table of /proc, which counts KiB."""
+    rows = dict(line.split(":", 1) for line in table.read_text(encoding="ascii").splitlines())
+    return int(rows[name].split()[0]) * 1024
 
 
 def _free_in_container() -> int | None:

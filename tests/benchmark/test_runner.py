@@ -171,7 +171,7 @@ def test_the_peak_memory_is_that_of_the_row(folder):
 
 
 def test_where_the_peak_cannot_begin_anew_none_is_claimed(folder, monkeypatch):
-    monkeypatch.setattr(benchmark, "_reset_peak_memory", lambda _device: False)
+    monkeypatch.setattr(benchmark, "reset_peak_memory", lambda _device: False)
     assert compute_row(case(folder / "a.png"), RUN)["peak_memory_bytes"] is None
 
 
@@ -353,7 +353,7 @@ def test_the_command_ends_with_the_table_and_nothing_else_on_stdout(folder, tmp_
 
 def test_the_command_compares_the_default_method_with_interpolation(folder, monkeypatch):
     plans = []
-    monkeypatch.setattr(bench_command, "bench", lambda plan, *_: plans.append(plan))
+    monkeypatch.setattr(bench_command, "run_plan", lambda plan, *_: plans.append(plan) or [])
     assert bench(folder).exit_code == 0
     assert [plan.methods for plan in plans] == [("bicubic", "tailor")]
 

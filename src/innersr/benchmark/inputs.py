@@ -23,11 +23,11 @@ TRUE, AUTO = "true", "auto"
 def small_image(
     hr: Tensor, name: str, scale: Scale, image_name: str, generator: torch.Generator
 ) -> tuple[Tensor, Degradation]:
-    """Make the 8-bit LR image of a degradation named like this; return it and the degradation.
+    """Make the 8-bit LR image of a named degradation, see `parse_degradation`; return it and the degradation.
 
     Args:
         hr: (1, C, H, W) in [0, 1].
-        name: see `parse_degradation`.
+        name: of the degradation.
         scale: of the degradation.
         image_name: of the file, which random kernels depend on.
         generator: of the noise.
@@ -42,11 +42,7 @@ def small_image(
 
 
 def check_given(text: str, scale: Scale) -> None:
-    """Refuse a degradation that no method can be given.
-
-    Raises:
-        InputError: neither "true" nor "auto" nor a kernel.
-    """
+    """Raise InputError for a degradation that no method can be given: neither "true" nor "auto" nor a kernel."""
     if text not in (TRUE, AUTO):
         parse_kernel(text, scale)
 
@@ -54,11 +50,8 @@ def check_given(text: str, scale: Scale) -> None:
 def given_degradation(text: str, lr: Tensor, truth: Degradation, run: Run) -> tuple[Degradation, Estimate | None]:
     """The degradation that a method is given, and the estimate if it is one.
 
-    Args:
-        text: "true", "auto" (what `examine` finds), or a kernel as in `parse_kernel`, aligned and without noise.
-        lr: (1, C, H, W) in [0, 1], on the run's device.
-        truth: what made it.
-        run: circumstances.
+    The text is "true", "auto" (the finding of `examine`), or a kernel as in `parse_kernel`, aligned and without noise.
+    The LR image, (1, C, H, W) in [0, 1], is on the run's device.
     """
     if text == TRUE:
         return truth, None
@@ -76,9 +69,8 @@ def estimation_errors(estimate: Estimate, truth: Degradation) -> dict[str, Any]:
     where one of the kernels is round. The variance ratio is infinite, here None, for a kernel without any width.
     """
     found, true = (_folded(degradation) for degradation in (estimate.degradation, truth))
-    angle, ratio = None, math.inf
-    if found is not None and true is not None:
-        angle, ratio = angle_between(found, true), variance_ratio(true)
+    angle = None if found is None or true is None else angle_between(found, true)
+    ratio = math.inf if true is None else variance_ratio(true)
     return {
         "confidence": estimate.confidence,
         "covariance": None if found is None else [round(v, 4) for v in second_moments(found)],

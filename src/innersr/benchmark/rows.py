@@ -18,7 +18,6 @@ from innersr.physics.resize import Scale
 
 KEY = ("folder", "image", "method", "settings", "degradation", "scale", "seed", "device", "precision")
 ADDED_KEY = {"time_limit": None, "given": TRUE}  # columns that rows of older files lack, with their values there
-MEANS = ("psnr_y", "ssim_y", "consistency_psnr", "cpu_seconds", "wall_seconds")
 Row = dict[str, Any]
 
 
@@ -52,18 +51,12 @@ def table_of(rows: Iterable[Row]) -> str:
     columns = ["images", "scale", "degradation", "given", "method"]
     is_named = [name != "given" or len({group[3] for group in groups}) > 1 for name in columns]
     headings = [*compress(columns, is_named), "n", "PSNR-Y", "SSIM-Y", "consistency", "CPU s", "wall s"]
+    decimals = {"psnr_y": 2, "ssim_y": 4, "consistency_psnr": 1, "cpu_seconds": 1, "wall_seconds": 1}
     lines = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
     for group, members in groups.items():
-        names = compress(group, is_named)
-        mean = {key: sum(decibels(row[key]) for row in members) / len(members) for key in MEANS}
-        figures = [
-            f"{mean['psnr_y']:.2f}",
-            f"{mean['ssim_y']:.4f}",
-            f"{mean['consistency_psnr']:.1f}",
-            f"{mean['cpu_seconds']:.1f}",
-            f"{mean['wall_seconds']:.1f}",
-        ]
-        lines.append(f"| {' | '.join([*names, str(len(members)), *figures])} |")
+        means = {key: sum(decibels(row[key]) for row in members) / len(members) for key in decimals}
+        figures = [f"{mean:.{decimals[key]}f}" for key, mean in means.items()]
+        lines.append(f"| {' | '.join([*compress(group, is_named), str(len(members)), *figures])} |")
     return "\n".join(lines)
 
 
@@ -83,11 +76,13 @@ def decibels(figure: float | None) -> float:
     return math.inf if figure is None else figure
 
 
-def _finite(figure: float) -> float | None:
+def finite(figure: float) -> float | None:
+    """A figure for a row: JSON has no infinity."""
     return figure if math.isfinite(figure) else None
 
 
-def _check_appendable(path: Path) -> None:
+def check_appendable(path: Path) -> None:
+    """Raise InputError for a path where no rows can be written."""
     if path.is_dir():
         raise InputError(f"{path}: is a folder; name a file for the rows")
     if not path.parent.is_dir():
@@ -96,6 +91,7 @@ def _check_appendable(path: Path) -> None:
         raise InputError(f"{path}: no permission to write it; name another file")
 
 
-def _identity(row: Mapping[str, Any]) -> str:
+def identity(row: Mapping[str, Any]) -> str:
+    """The columns that identify a row, as one text."""
     added = (row.get(key, value) for key, value in ADDED_KEY.items())
     return json.dumps([*(row[key] for key in KEY), *added], sort_keys=True)

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import platform
+import re
 import time
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
+from itertools import groupby, islice
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from innersr.benchmark.inputs import TRUE, check_given, estimation_errors, given_degradation, small_image
-from innersr.benchmark.rows import Row, _check_appendable, _finite, _identity, read_rows, scale_name
+from innersr.benchmark.rows import Row, check_appendable, finite, identity, read_rows, scale_name
 from innersr.errors import ImageFileError, InputError
 from innersr.images.folders import FolderImage, find_images, load_sharp
 from innersr.images.image import Image
 from innersr.images.io import save
 from innersr.json_lines import append_record
-from innersr.memory import _peak_memory, _reset_peak_memory
+from innersr.memory import peak_memory, reset_peak_memory
 from innersr.methods.protocols import Method
 from innersr.methods.registry import parse_method, resolve, settings_of
 from innersr.metrics.fidelity import METRICS, consistency_psnr
 from innersr.physics.named_degradations import parse_degradation, parse_jpeg_quality
-from innersr.physics.resize import Scale, as_pair
+from innersr.physics.resize import Scale, as_pair, image_size
 from innersr.run import Run
 
 
@@ -81,12 +82,8 @@ def cases_of(plan: Plan) -> list[Case]:
     Raises:
         InputError: an unknown name, or a folder without images. Nothing was computed yet.
     """
-    counts: defaultdict[str, int] = defaultdict(int)
-    entries = []
-    for entry in find_images(plan.folders):
-        counts[entry.folder] += 1
-        if plan.limit is None or counts[entry.folder] <= plan.limit:
-            entries.append(entry)
+    folders = groupby(find_images(plan.folders), key=lambda entry: entry.folder)
+    entries = [entry for _, images in folders for entry in islice(images, plan.limit)]
     # All the steps, whatever is given: rows of estimated degradations show what the estimate costs, and nothing else.
     methods = {name: resolve(parse_method(name), is_estimated=False) for name in plan.methods}
     scales, degradations = dict.fromkeys(plan.scales), dict.fromkeys(plan.degradations)
@@ -116,11 +113,11 @@ def run_plan(plan: Plan, run: Run, rows_file: Path | None = None) -> Iterator[Ro
     """
     cases = cases_of(plan)
     if rows_file:
-        _check_appendable(rows_file)
-    known = {_identity(row): row for row in (read_rows(rows_file) if rows_file else [])}
+        check_appendable(rows_file)
+    known = {identity(row): row for row in (read_rows(rows_file) if rows_file else [])}
     for case in cases:
         key = case.key(run)
-        row = known.get(_identity(key))
+        row = known.get(identity(key))
         if row is None:
             try:
                 row = compute_row(case, run.start(), plan.pictures)
@@ -132,33 +129,30 @@ def run_plan(plan: Plan, run: Run, rows_file: Path | None = None) -> Iterator[Ro
 
 
 def compute_row(case: Case, run: Run, pictures: Path | None = None) -> Row:
-    """Shrink one image, quantise it to 8 bits, upscale it again, and measure. The time includes the estimate.
-
-    An infinite PSNR, of two equal images, is None in the row: JSON has no infinity.
-    """
+    """Shrink one image, quantise it to 8 bits, upscale it again, and measure. The time includes the estimate."""
     hr = load_sharp(case.entry.path, case.scale)
     lr, degradation = small_image(hr, case.degradation, case.scale, case.entry.path.name, run.generator())
-    is_own_peak = _reset_peak_memory(run.torch_device)
+    is_own_peak = reset_peak_memory(run.torch_device)
     wall, cpu = time.perf_counter(), time.process_time()
     device_lr = lr.to(run.torch_device)
     with run.exact():
         given, estimate = given_degradation(case.given, device_lr, degradation, run)
         sr = case.settings.adapt(device_lr, given, run)(device_lr).cpu()
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    peak_memory = _peak_memory(run.torch_device) if is_own_peak else None
+    peak = peak_memory(run.torch_device) if is_own_peak else None
     sr = sr[..., : hr.shape[-2], : hr.shape[-1]]
     shave = (round(degradation.scales[0]), round(degradation.scales[1]))
     if pictures is not None:
         _save_picture(sr, case, pictures)
-    agreement = consistency_psnr(sr, lr, partial(degradation.forward, size=(lr.shape[-2], lr.shape[-1])))
+    agreement = consistency_psnr(sr, lr, partial(degradation.forward, size=image_size(lr)))
     return {
         **case.key(run),
-        **{name: _finite(round(metric(sr, hr, shave), 4)) for name, metric in METRICS.items()},
-        "consistency_psnr": _finite(round(agreement, 2)),
+        **{name: finite(round(metric(sr, hr, shave), 4)) for name, metric in METRICS.items()},
+        "consistency_psnr": finite(round(agreement, 2)),
         "cpu_seconds": round(cpu, 2),
         "wall_seconds": round(wall, 2),
-        "peak_memory_bytes": peak_memory,
-        "lr_size": [lr.shape[-2], lr.shape[-1]],
+        "peak_memory_bytes": peak,
+        "lr_size": [*image_size(lr)],
         **({} if estimate is None else {"estimate": estimation_errors(estimate, degradation)}),
         "threads": torch.get_num_threads(),
         "versions": {"innersr": version("innersr"), "torch": torch.__version__, "python": platform.python_version()},
@@ -169,5 +163,5 @@ def _save_picture(sr: Tensor, case: Case, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     words = [case.entry.folder, case.entry.path.stem, scale_name(case.scale), case.degradation, case.method]
     words += [] if case.given == TRUE else [f"given {case.given}"]
-    name = "-".join(word.replace("/", "_").replace(":", "_").replace(";", "_") for word in words)
+    name = re.sub("[/:;]", "_", "-".join(words))
     save(Image(colour=sr.contiguous()), folder / f"{name}.png", overwrite=True)
