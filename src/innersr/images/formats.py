@@ -38,38 +38,21 @@ WORDS = {  # the fields of Metadata, in the words of a note
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """An image file format, and what its files can hold when written.
-
-    Args:
-        suffixes: the file name endings, the usual one first.
-        vips: the stem of the libvips operations (`<stem>load_source`, `<stem>save_target`), None for Pillow.
-        depths: sample depths it stores.
-        bands: numbers of colour bands (alpha not counted) it stores, None for any.
-        alpha: whether it stores alpha.
-        keeps: the fields of `Metadata` that we write into it.
-        grey: whether one band stays one band.
-        longest_side: in pixels.
-    """
+    """An image file format, and what its files can hold when written."""
 
     name: str
-    suffixes: tuple[str, ...]
-    vips: str | None
+    suffixes: tuple[str, ...]  # the usual one first
+    vips: str | None  # stem of the libvips operations (`<stem>load_source`, `<stem>save_target`); None for Pillow
     depths: tuple[str, ...] = ("uint8",)
-    bands: tuple[int, ...] | None = (1, 3)
+    bands: tuple[int, ...] | None = (1, 3)  # numbers of colour bands, without alpha; None for any
     alpha: bool = True
-    keeps: frozenset[str] = frozenset()
-    grey: bool = True
-    longest_side: int = 2**31 - 1
+    keeps: frozenset[str] = frozenset({"icc", "exif", "xmp", "pixels_per_mm"})  # the fields of `Metadata`
+    grey: bool = True  # whether one band stays one band
+    longest_side: int = 2**31 - 1  # pixels
 
 
 FORMATS = (
-    Format(
-        name="PNG",
-        suffixes=(".png",),
-        vips="png",
-        depths=("uint8", "uint16"),
-        keeps=frozenset({"icc", "exif", "xmp", "pixels_per_mm"}),
-    ),
+    Format(name="PNG", suffixes=(".png",), vips="png", depths=("uint8", "uint16")),
     Format(
         name="JPEG",
         suffixes=(".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -86,23 +69,9 @@ FORMATS = (
         bands=None,
         keeps=frozenset({"icc", "xmp", "iptc", "pixels_per_mm"}),
     ),
-    Format(
-        name="WebP",
-        suffixes=(".webp",),
-        vips="webp",
-        keeps=frozenset({"icc", "exif", "xmp", "pixels_per_mm"}),
-        grey=False,
-        longest_side=16_383,
-    ),
-    Format(
-        name="AVIF",
-        suffixes=(".avif",),
-        vips="heif",
-        keeps=frozenset({"icc", "exif", "xmp", "pixels_per_mm"}),
-        grey=False,
-        longest_side=16_384,
-    ),
-    Format(name="GIF", suffixes=(".gif",), vips="gif", grey=False, longest_side=65_535),
+    Format(name="WebP", suffixes=(".webp",), vips="webp", grey=False, longest_side=16_383),
+    Format(name="AVIF", suffixes=(".avif",), vips="heif", grey=False, longest_side=16_384),
+    Format(name="GIF", suffixes=(".gif",), vips="gif", keeps=frozenset(), grey=False, longest_side=65_535),
     Format(
         name="BMP", suffixes=(".bmp",), vips=None, alpha=False, keeps=frozenset({"pixels_per_mm"}), longest_side=65_535
     ),

@@ -1,7 +1,6 @@
-"""Image files in and out: depth, alpha, bands, colour profile, orientation, metadata.
+"""Reading and writing of image files: depth, alpha, bands, colour profile, orientation, metadata.
 
-What a file holds is kept; what had to be converted or dropped is said in notes, never silently. The formats
-are in `image_formats`, libvips and Pillow in `image_codecs`.
+The contents of a file are kept; whatever had to be converted or dropped is noted, never dropped silently.
 """
 
 from __future__ import annotations
@@ -115,18 +114,13 @@ def check_writable(
     """
     path = Path(path)
     target = image_formats.format_of_name(path)
-    refusal = image_formats.refusal(target, depth=depth, bands=bands, has_alpha=has_alpha, size=size)
-    if refusal:
+    if refusal := image_formats.refusal(target, depth=depth, bands=bands, has_alpha=has_alpha, size=size):
         raise ImageFileError(f"{path}: {refusal}")
     check_place(path, overwrite=overwrite)
 
 
 def check_place(path: Path, *, overwrite: bool) -> None:
-    """Check that a file may be written there.
-
-    Raises:
-        ImageFileError: the file exists, is a folder, or its folder is missing or not writable.
-    """
+    """Raise ImageFileError if the file exists, is a folder, or its folder is missing or not writable."""
     try:
         if path.is_dir():
             raise ImageFileError(f"{path}: is a folder; give a file name")
@@ -149,18 +143,16 @@ def readable_suffixes() -> tuple[str, ...]:
 
 def codecs() -> dict[str, bool]:
     """Whether "png read", "png write" and so on work, each tried with a small image: libvips builds differ."""
-    report = {}
+    report: dict[str, bool] = {}
     image = Image(colour=torch.linspace(0, 1, 3 * 8 * 8).reshape(1, 3, 8, 8))
     with tempfile.TemporaryDirectory() as folder:
         for row in image_formats.FORMATS:
             path = Path(folder) / f"sample{row.suffixes[0]}"
             for verb, attempt in (("write", lambda file: save(image, file)), ("read", read)):
-                try:
+                report[f"{row.name.lower()} {verb}"] = False
+                with contextlib.suppress(ImageFileError):
                     attempt(path)
-                    works = True
-                except ImageFileError:
-                    works = False
-                report[f"{row.name.lower()} {verb}"] = works
+                    report[f"{row.name.lower()} {verb}"] = True
     return report
 
 
@@ -236,10 +228,7 @@ def _planes_of(samples: Samples, white: float) -> Tensor:
     height, width, bands = samples.shape
     planes = np.empty((bands, height, width), np.float32)
     for band, plane in enumerate(planes):
-        if white:
-            np.divide(samples[..., band], np.float32(white), out=plane)
-        else:
-            plane[:] = samples[..., band]
+        np.divide(samples[..., band], np.float32(white or 1), out=plane)
     return torch.from_numpy(planes)[None]
 
 

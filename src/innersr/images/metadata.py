@@ -21,21 +21,13 @@ class DamagedBytesError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Metadata:
-    """Metadata of an image file, as bytes; None where there is none.
+    """Metadata of an image file, as bytes; None where there is none."""
 
-    Args:
-        icc: the colour profile of the pixels.
-        exif: with its 6-byte prefix; upright, without thumbnail.
-        xmp: the packet.
-        iptc: the bare IPTC-IIM records.
-        pixels_per_mm: (horizontal, vertical) resolution of the upright image.
-    """
-
-    icc: bytes | None = None
-    exif: bytes | None = None
-    xmp: bytes | None = None
-    iptc: bytes | None = None
-    pixels_per_mm: tuple[float, float] | None = None
+    icc: bytes | None = None  # the colour profile of the pixels
+    exif: bytes | None = None  # with its 6-byte prefix; upright, without thumbnail
+    xmp: bytes | None = None  # the packet
+    iptc: bytes | None = None  # the bare IPTC-IIM records
+    pixels_per_mm: tuple[float, float] | None = None  # (horizontal, vertical) resolution of the upright image
 
 
 def upright_xmp(xmp: bytes) -> bytes:

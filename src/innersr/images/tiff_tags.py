@@ -96,9 +96,9 @@ class TiffFacts:
 
 
 def tiff_facts(stream: BinaryIO) -> TiffFacts:
-    """Read what the first page of a TIFF file says.
+    """Read the facts of the first page of a TIFF file.
 
-    Alpha is what ExtraSamples declares: exactly one alpha, the last one. libvips itself calls the fourth
+    Alpha is declared by ExtraSamples: exactly one alpha, the last one. libvips itself calls the fourth
     band of every RGB file alpha, so the near-infrared of a satellite image would be.
     """
     with first_page(stream) as page:
@@ -128,8 +128,7 @@ def relabelled(stream: BinaryIO) -> bytes:
     stream.seek(0)
     data = io.BytesIO(stream.read())
     with first_page(data) as page:
-        tag = page.tags.get("PhotometricInterpretation")
-        if tag is not None:
+        if (tag := page.tags.get("PhotometricInterpretation")) is not None:
             tag.overwrite(int(PHOTOMETRIC.RGB))
     return data.getvalue()
 
@@ -140,13 +139,12 @@ def declare_extra_samples(stream: BinaryIO, *, has_alpha: bool) -> None:
     libvips 8.18 declares every band above the first or third to be alpha.
     """
     with first_page(stream) as page:
-        tag = page.tags.get("ExtraSamples")
-        if tag is not None:
+        if (tag := page.tags.get("ExtraSamples")) is not None:
             last = EXTRASAMPLE.UNASSALPHA if has_alpha else EXTRASAMPLE.UNSPECIFIED
             tag.overwrite([0] * (tag.count - 1) + [int(last)])
 
 
-_NOT_KEPT = {  # tags whose loss is said, by the words of the note
+_NOT_KEPT = {  # tags whose loss is noted, by the words of the note
     "georeferencing": "ModelPixelScaleTag ModelTiepointTag ModelTransformationTag GeoKeyDirectoryTag",
     "EXIF": "ExifTag",
     "GPS position": "GPSTag",
@@ -167,16 +165,12 @@ def _refusal(page: TiffPage, separate: bool, half: bool) -> str | None:
     if _one(page, "SampleFormat", 1) in (SAMPLEFORMAT.COMPLEXINT, SAMPLEFORMAT.COMPLEXIEEEFP):
         return "its samples are complex; save their real part or magnitude as a 32-bit float file"
     if bits > 32:
-        return (
-            f"its samples have {bits} bits and at most 32 are read; convert it first, "
-            "for example gdal_translate -ot Float32 in.tif out.tif"
-        )
+        remedy = "convert it first, for example gdal_translate -ot Float32 in.tif out.tif"
+        return f"its samples have {bits} bits and at most 32 are read; {remedy}"
     plain = (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB, PHOTOMETRIC.SEPARATED)
     if separate and ("TileWidth" in page.tags or half or photometric not in plain):
-        return (
-            "its bands are stored as separate planes in a way that is not read; rewrite it "
-            "pixel by pixel, for example gdal_translate -co INTERLEAVE=PIXEL in.tif out.tif"
-        )
+        remedy = "rewrite it pixel by pixel, for example gdal_translate -co INTERLEAVE=PIXEL in.tif out.tif"
+        return f"its bands are stored as separate planes in a way that is not read; {remedy}"
     return None
 
 

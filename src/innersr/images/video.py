@@ -1,7 +1,4 @@
-"""Writing of films: GIF, animated WebP, MP4.
-
-What a format cannot hold is converted and said in notes, never silently.
-"""
+"""Writing of films: GIF, animated WebP, MP4. Whatever a format cannot hold is converted and noted."""
 
 from __future__ import annotations
 
@@ -24,21 +21,13 @@ from innersr.images.io import check_place, written_whole
 Levels = np.ndarray[Any, np.dtype[np.uint8]]
 """One frame, (H, W, C): grey, grey and alpha, RGB, or RGBA, not premultiplied."""
 
-SLOWEST = 0.1  # frames per second
-
 
 class _Format(NamedTuple):
     name: str
     fastest: int
     """Frames per second; above it viewers show a film of this format slowly."""
     longest_side: int
-
-
-FORMATS = {
-    ".gif": _Format("GIF", 50, 65_535),
-    ".webp": _Format("WebP", 90, 16_383),
-    ".mp4": _Format("MP4", 240, 16_384),
-}
+    write: Callable[[_Source, Path, float, int], None]
 
 
 def save_movie(
@@ -66,11 +55,16 @@ def save_movie(
     """
     path = Path(path)
     target = _format_of(path)
-    _check(path, target, fps=fps, quality=quality)
+    if not 0.1 <= fps <= target.fastest:
+        raise InputError(f"{path}: fps must be from 0.1 to {target.fastest} in a {target.name}, got {fps}")
+    if not 1 <= quality <= 100:
+        raise InputError(f"quality must be between 1 and 100, got {quality}")
+    if target.name == "MP4":
+        _pyav()
     check_place(path, overwrite=overwrite)
     source = _Source(frames, target)
     with written_whole(path, overwrite=overwrite) as partial:
-        _WRITERS[target.name](source, partial, fps, quality)
+        target.write(source, partial, fps, quality)
     return tuple(source.notes)
 
 
@@ -89,9 +83,8 @@ class _Source:
                 shape = levels.shape
                 self._note_shape(*shape)
             if levels.shape != shape:
-                raise InputError(
-                    f"frame {number} is {_described(levels.shape)}, frame 0 {_described(shape)}; give all one size"
-                )
+                sizes = f"frame {number} is {_described(levels.shape)}, frame 0 {_described(shape)}"
+                raise InputError(f"{sizes}; give all one size")
             yield levels
         if shape is None:
             raise InputError("a film needs at least one frame, got none")
@@ -105,10 +98,8 @@ class _Source:
             return _levels_of(frame, number)
         levels = np.asarray(frame)
         if levels.dtype != np.uint8 or levels.ndim not in (2, 3) or 0 in levels.shape:
-            raise InputError(
-                f"frame {number} must be an image or a uint8 array (H, W) or (H, W, C), got {levels.dtype} "
-                f"{levels.shape}"
-            )
+            got = f"{levels.dtype} {levels.shape}"
+            raise InputError(f"frame {number} must be an image or a uint8 array (H, W) or (H, W, C), got {got}")
         levels = np.atleast_3d(levels)
         if levels.shape[-1] > 4:
             raise InputError(f"frame {number} has {levels.shape[-1]} bands; a film has grey or RGB, and alpha or not")
@@ -117,9 +108,8 @@ class _Source:
     def _note_shape(self, height: int, width: int, bands: int) -> None:
         name, has_alpha = self._target.name, bands in (2, 4)
         if max(height, width) > self._target.longest_side:
-            raise InputError(
-                f"{name} sides end at {self._target.longest_side} pixels, not {max(height, width)}; make it smaller"
-            )
+            limit = self._target.longest_side
+            raise InputError(f"{name} sides end at {limit} pixels, not {max(height, width)}; make it smaller")
         if name == "GIF" and bands > 1:
             self._note("GIF holds 256 colours: the frames were dithered")
         if name == "GIF" and has_alpha:
@@ -140,15 +130,6 @@ def _format_of(path: Path) -> _Format:
         ending = f"{path.suffix!r} is not a suffix" if path.suffix else "the name has no suffix"
         raise InputError(f"{path}: {ending} of a film format that is written; use one of {', '.join(FORMATS)}")
     return found
-
-
-def _check(path: Path, target: _Format, *, fps: float, quality: int) -> None:
-    if not SLOWEST <= fps <= target.fastest:
-        raise InputError(f"{path}: fps must be from {SLOWEST} to {target.fastest} in a {target.name}, got {fps}")
-    if not 1 <= quality <= 100:
-        raise InputError(f"quality must be between 1 and 100, got {quality}")
-    if target.name == "MP4":
-        _pyav()
 
 
 def _levels_of(image: Image, number: int) -> Levels:
@@ -208,10 +189,10 @@ def _write_mp4(source: _Source, path: Path, fps: float, quality: int) -> None:
         container.mux(stream.encode())
 
 
-_WRITERS: dict[str, Callable[[_Source, Path, float, int], None]] = {
-    "GIF": _write_gif,
-    "WebP": _write_webp,
-    "MP4": _write_mp4,
+FORMATS = {
+    ".gif": _Format("GIF", 50, 65_535, _write_gif),
+    ".webp": _Format("WebP", 90, 16_383, _write_webp),
+    ".mp4": _Format("MP4", 240, 16_384, _write_mp4),
 }
 
 
