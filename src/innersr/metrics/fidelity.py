@@ -57,12 +57,7 @@ def ssim(sr: Tensor, hr: Tensor, shave: Shave = 0) -> float:
     return _ssim(*_compared(sr, hr, shave, to_grey_levels, least=SSIM_WINDOW))
 
 
-METRICS: dict[str, Callable[[Tensor, Tensor, Shave], float]] = {
-    "psnr_y": psnr_y,
-    "ssim_y": ssim_y,
-    "psnr": psnr,
-    "ssim": ssim,
-}
+METRICS = {metric.__name__: metric for metric in (psnr_y, ssim_y, psnr, ssim)}
 """Measures that compare a result with the truth: called as (sr, hr, shave), better when higher."""
 
 

@@ -24,26 +24,17 @@ from innersr.run import generator_of
 class RecurrenceSettings:
     """Settings of the measurement, chosen on Kodak 24 (docs/inspect.md)."""
 
-    copies: tuple[float, ...] = (1 / 1.25, 1 / 1.5, 1 / 2)
-    """Sizes of the copies that are searched."""
-    patch: int = 5
-    """Side of a patch in pixels."""
-    queries: int = 64**2
-    """Patches that are searched for, at most, on a regular grid."""
-    entries: int = 3 * 2**14
-    """Patches of all copies that are searched, at most, at random."""
+    copies: tuple[float, ...] = (1 / 1.25, 1 / 1.5, 1 / 2)  # sizes of the copies that are searched
+    patch: int = 5  # side of a patch in pixels
+    queries: int = 64**2  # patches that are searched for, at most, on a regular grid
+    entries: int = 3 * 2**14  # patches of all copies that are searched, at most, at random
     groups: int = 12
     """Groups of entries of which the best match each is a candidate; those at the patch's own place do not count."""
-    min_detail: float = 4 / 255
-    """Standard deviation, beside its plane, of a patch that has detail."""
-    min_entry_detail: float = 2 / 255
-    """The same of a patch of a copy."""
-    noise_sigmas: float = 2.0
-    """Standard deviations of the noise that detail has to exceed."""
-    chance: float = 0.5
-    """Explained variance that means nothing: among so many entries, noise finds 0.6 of its own."""
-    full_score: float = 0.4
-    """Score from which on all steps are worth their time."""
+    min_detail: float = 4 / 255  # standard deviation, beside its plane, of a patch that has detail
+    min_entry_detail: float = 2 / 255  # the same of a patch of a copy
+    noise_sigmas: float = 2.0  # standard deviations of the noise that detail has to exceed
+    chance: float = 0.5  # explained variance that means nothing: among so many entries, noise finds 0.6 of its own
+    full_score: float = 0.4  # score from which on all steps are worth their time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,19 +43,14 @@ class ExampleSettings:
 
     count: int = 4
     copies: tuple[float, ...] = (1 / 1.5, 1 / 2)  # small enough that a patch differs visibly from what explains it
-    overview: int = 192
-    """Long side, in pixels, of the image that examples are searched in, at most."""
+    overview: int = 192  # long side, in pixels, of the image that examples are searched in, at most
     patch: int = 9
     queries: int = 1500
     entries: int = 16_000
-    min_explained: float = 0.67
-    """Explained variance of an example."""
-    min_contrast: float = 0.4
-    """Contrast of what explains an example, relative to its own."""
-    distance: float = 2.5
-    """Distance between two examples, in sides of a patch."""
-    corner: float = 0.4
-    """Ratio of the structure tensor's eigenvalues from which on a patch counts as more than an edge."""
+    min_explained: float = 0.67  # explained variance of an example
+    min_contrast: float = 0.4  # contrast of what explains an example, relative to its own
+    distance: float = 2.5  # distance between two examples, in sides of a patch
+    corner: float = 0.4  # ratio of the structure tensor's eigenvalues from which on a patch counts as more than an edge
 
 
 SETTINGS = RecurrenceSettings()
@@ -158,14 +144,10 @@ def steps_for(score: float, steps: int) -> int:
 class _Patches(NamedTuple):
     """Patches as points of the unit sphere: the closer two are, the better one explains the other."""
 
-    points: Tensor
-    """(n, side^2) of length 1, without their best-fitting plane."""
-    contrast: Tensor
-    """(n,): standard deviations beside that plane, before normalisation."""
-    centres: Tensor
-    """(n, 2): rows and columns in the image, in pixels."""
-    scales: Tensor
-    """(n,): sizes of their copies."""
+    points: Tensor  # (n, side^2) of length 1, without their best-fitting plane
+    contrast: Tensor  # (n,): standard deviations beside that plane, before normalisation
+    centres: Tensor  # (n, 2): rows and columns in the image, in pixels
+    scales: Tensor  # (n,): sizes of their copies
 
     def only(self, which: Tensor) -> _Patches:
         """A selection, by index or by mask."""
@@ -173,10 +155,8 @@ class _Patches(NamedTuple):
 
 
 class _Match(NamedTuple):
-    explained: Tensor
-    """(n,) in [0, 1], 0 where nothing was found."""
-    entry: Tensor
-    """(n,): index of what explains it."""
+    explained: Tensor  # (n,) in [0, 1], 0 where nothing was found
+    entry: Tensor  # (n,): index of what explains it
 
 
 def _grid(height: int, width: int) -> tuple[Tensor, Tensor]:

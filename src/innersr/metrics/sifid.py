@@ -21,9 +21,6 @@ from torch import Tensor
 from innersr.errors import CheckpointError, InputError
 from innersr.metrics.grey_levels import check_image
 
-Layers = tuple[tuple[Tensor, Tensor], ...]
-"""Weight and bias of every convolution."""
-
 # Of each convolution of Szegedy 2016 as torchvision has it: name, shape, stride and padding.
 STEM = (
     ("Conv2d_1a_3x3", (32, 3, 3, 3), 2, 0),
@@ -38,10 +35,7 @@ CONVERT = (
     "s.save_file({k: v.clone() for k, v in torch.load(sys.argv[1], weights_only=True).items()}, sys.argv[2])"
 )
 
-LAYERS: Mapping[str, tuple[int, int]] = {
-    "before-second-pool": (5, 23),
-    "before-first-pool": (3, 9),
-}
+LAYERS: Mapping[str, tuple[int, int]] = {"before-second-pool": (5, 23), "before-first-pool": (3, 9)}
 """Of each layer: how many convolutions come first, and the shortest image side that leaves 2x2 places."""
 
 DEFAULT_LAYER = "before-second-pool"
@@ -51,7 +45,8 @@ DEFAULT_LAYER = "before-second-pool"
 class InceptionStem:
     """The first convolutions of Inception-v3, their normalisation in the weights, float32 on the CPU."""
 
-    layers: Layers
+    layers: tuple[tuple[Tensor, Tensor], ...]
+    """Weight and bias of every convolution in `STEM`."""
     name: str
     """Of the file, and the first digits of the SHA-256 of the tensors that are used."""
 

@@ -39,15 +39,14 @@ def back_project(
     norm: float | None = None
     # One plane after the other, because K knows no colour; all vectors of a solver are one plane large at most.
     for number, (n, c) in enumerate(planes, start=1):
-        part = slice(n, n + 1), slice(c, c + 1)
+        x, y = sr[n : n + 1, c : c + 1], lr[n : n + 1, c : c + 1]
         name = stage if len(planes) == 1 else f"{stage}, band {number} of {len(planes)}"
-        _solve(sr[part], lr[part], degradation, run.steps(name, steps, limited=False))
-        low, high = torch.aminmax(sr[part])
-        sr[part].clamp_(0, 1)
-        was_clipped = bool(low < 0 or high > 1)
-        if was_clipped and degradation.noise == 0 and not _is_consistent(sr[part], lr[part], degradation):
-            norm = norm or _squared_norm(sr[part], lr[part], degradation, run)
-            _solve_within_range(sr[part], lr[part], degradation, 1 / norm, run)
+        _solve(x, y, degradation, run.steps(name, steps, limited=False))
+        low, high = torch.aminmax(x)
+        x.clamp_(0, 1)
+        if (low < 0 or high > 1) and degradation.noise == 0 and not _is_consistent(x, y, degradation):
+            norm = norm or _squared_norm(x, y, degradation, run)
+            _solve_within_range(x, y, degradation, 1 / norm, run)
     return sr
 
 

@@ -237,8 +237,7 @@ class Degradation:
         if self._is_strided:
             return self
         strides = self._strides
-        reach = [4 * s + k for s, k in zip(strides, self.blur.kernel.shape, strict=True)]
-        middle = [math.ceil(r / s) for r, s in zip(reach, strides, strict=True)]
+        middle = [4 + math.ceil(k / s) for k, s in zip(self.blur.kernel.shape, strides, strict=True)]
         impulse = torch.zeros(1, 1, 2 * middle[0] + 1, 2 * middle[1] + 1, dtype=torch.float64)
         impulse[..., middle[0], middle[1]] = 1
         response = self.adjoint(impulse)[0, 0]

@@ -55,10 +55,7 @@ def gaussian(
         variance: along the axis at `angle`, above 0.
         short_variance: across it; the same when None.
         angle: in radians.
-        size: side; the smallest odd one that holds five standard deviations each way when None.
-
-    Raises:
-        KernelError: a variance that is not positive, or a size below 1.
+        size: side, 1 at least; the smallest odd one that holds five standard deviations each way when None.
     """
     across = variance if short_variance is None else short_variance
     if not (0 < variance < math.inf and 0 < across < math.inf):
@@ -139,7 +136,7 @@ def shifted(kernel: Tensor, rows: float, columns: float) -> Tensor:
     """
     if not (abs(rows) <= 1 and abs(columns) <= 1):
         raise KernelError(f"shifted moves by at most 1 pixel, got {rows:g} and {columns:g}; move the anchor instead")
-    vertical, horizontal = _shift_matrix(kernel.shape[0], rows), _shift_matrix(kernel.shape[1], columns)
+    vertical, horizontal = (_shift_matrix(n, move) for n, move in zip(kernel.shape, (rows, columns), strict=True))
     return normalised(vertical @ kernel.double() @ horizontal.mT)
 
 

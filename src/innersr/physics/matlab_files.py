@@ -1,7 +1,6 @@
 """MATLAB version 5 files: what `save -v6` and `save -v7` write. Knows nothing about what a kernel is.
 
-scipy.io is no substitute: a small file of cell arrays that are nested deeply enough ends its process, and it expands
-compressed variables without a limit.
+scipy.io is no substitute: it segfaults on a small hostile file, and expands compressed variables without a limit.
 """
 
 from __future__ import annotations

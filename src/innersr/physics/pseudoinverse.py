@@ -57,7 +57,8 @@ def inverse_filters(taps: Tensor, scale: int, noise: Tensor) -> Tensor:
     """
     displacement = _displacement(scale, taps.device)
     operator, inverse = _spectra(taps, displacement, noise)
-    centre = _centre_of_mass(taps)
+    axis = torch.arange(taps.shape[-1], device=taps.device) - taps.shape[-1] // 2
+    centre = ((taps.sum(along) * axis).sum(-1) for along in (-1, -2))
     rows, columns = (cubic((displacement[None] - c[:, None, None]) / scale) for c in centre)
     interpolation = torch.fft.rfft2(torch.einsum("npi,nqj->npqij", rows, columns).flatten(1, 2).to(taps))
     lacking = 1 - (operator * interpolation).sum(1, keepdim=True)
@@ -123,9 +124,3 @@ def _cells(taps: Tensor, displacement: Tensor) -> Tensor:
     grown = taps[:, index][:, :, index] * (inside[:, None] & inside[None])
     scale = displacement.shape[0]
     return grown.reshape(-1, scale, GRID, scale, GRID).permute(0, 1, 3, 2, 4).flatten(1, 2)
-
-
-def _centre_of_mass(taps: Tensor) -> tuple[Tensor, Tensor]:
-    """Row and column, (N,) each, of the centre of mass, from the sampled pixel."""
-    axis = torch.arange(taps.shape[-1], device=taps.device) - taps.shape[-1] // 2
-    return (taps.sum(-1) * axis).sum(-1), (taps.sum(-2) * axis).sum(-1)

@@ -80,8 +80,8 @@ def resize(
         window: part of the output to compute. Along an axis that wraps it may reach beyond the output.
 
     Raises:
-        InputError: neither scale nor size, a scale that is not positive, a window that is empty or outside the
-            output, an empty image, or one of truth values or complex numbers.
+        InputError: neither scale nor size, a scale that is not positive, a window that is empty or outside the output,
+            an empty image, or one of booleans or complex numbers.
     """
     if x.dtype == torch.bool or x.is_complex():
         raise InputError(f"resize computes with real numbers, got {x.dtype}; convert the image first")
