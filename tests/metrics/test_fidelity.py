@@ -106,7 +106,7 @@ def test_the_shaved_border_is_not_compared(name):
     assert METRICS[name](sr, hr, (1, 5)) < best
 
 
-def test_images_of_other_band_counts_are_compared_band_by_band():
+def test_images_of_other_channel_counts_are_compared_channel_by_channel():
     sr, hr = random_image(1, 5, 16, 16, seed=1), random_image(1, 5, 16, 16, seed=2)
     bands = [(sr[:, [i]], hr[:, [i]]) for i in range(5)]
     mean_square = np.mean([255**2 / 10 ** (psnr(a, b) / 10) for a, b in bands])
@@ -174,7 +174,7 @@ def test_a_degradation_of_another_scale_is_refused():
         consistency_psnr(torch.zeros(1, 3, 16, 16), torch.zeros(1, 3, 8, 8), lambda x: resize(x, 0.25))
 
 
-def test_consistency_shrinks_one_band_at_a_time_and_measures_all_together():
+def test_consistency_shrinks_one_channel_at_a_time_and_measures_all_together():
     sr, lr, shapes = random_image(2, 3, 16, 12), random_image(2, 3, 8, 6), []
 
     def shrink(x):

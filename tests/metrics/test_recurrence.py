@@ -32,8 +32,8 @@ def gain(picture, steps=30):
     return adapted - asis
 
 
-def test_the_score_ranks_pictures_as_adapting_to_them_does():
-    """Gain of 30 steps when this was written: 1.0 dB where windows come again, 0.1 and 0.03 dB elsewhere."""
+def test_the_score_ranks_pictures_by_the_gain_of_adaptation():
+    """Gain of 30 steps when this was written: 1.0 dB where windows recur, 0.1 and 0.03 dB elsewhere."""
     pictures = {"facade": facade(), "towers": read(TOWERS).colour[..., :192, :192], "grain": grain()}
     scores = {name: recurrence_of(seen(picture)).score for name, picture in pictures.items()}
     gains = {name: gain(picture) for name, picture in pictures.items()}
@@ -48,7 +48,7 @@ def test_neither_noise_nor_smooth_shades_recur():
     assert scores[2] == 0
 
 
-def test_a_thing_is_explained_by_its_larger_twin_and_not_by_itself():
+def test_a_patch_is_explained_by_its_larger_twin_and_not_by_itself():
     both, alone = twins(), twins()
     alone[..., 100:136, 100:136] = 0.5
     small, large = (slice(26, 46), slice(22, 42)), (slice(104, 132), slice(104, 132))
@@ -95,7 +95,7 @@ def test_the_same_image_gives_the_same_bytes():
     assert first.pairs == second.pairs
 
 
-def test_what_does_not_stand_out_from_the_noise_is_no_detail():
+def test_contrast_below_the_noise_is_no_detail():
     noisy = 0.5 + 0.04 * torch.randn(1, 1, 96, 96, generator=torch.Generator().manual_seed(1))
     assert recurrence_of(noisy).detail > 0.9
     assert recurrence_of(noisy, noise=0.04).detail < 0.05
@@ -124,13 +124,13 @@ def test_large_images_are_sampled(monkeypatch):
 
 
 @pytest.mark.parametrize("sides", [(1, 1), (9, 40), (10, 10), (12, 300)])
-def test_small_and_narrow_images_have_an_answer(sides):
+def test_small_and_narrow_images_are_measured(sides):
     found = recurrence_of(grain(300)[..., : sides[0], : sides[1]])
     assert found.map.shape == sides
     assert 0 <= found.score <= 1
 
 
-def test_an_image_of_one_colour_has_nothing_to_learn_from():
+def test_an_image_of_one_colour_has_no_recurrence():
     found = recurrence_of(torch.full((1, 3, 64, 64), 0.3))
     assert (found.score, found.detail, found.pairs) == (0, 0, ())
 

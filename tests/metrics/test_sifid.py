@@ -164,7 +164,7 @@ def test_one_real_image_is_compared_with_every_fake():
         (image(1, count=3), image(2, count=2), "before-first-pool", "3 images cannot be paired with 2"),
     ],
 )
-def test_images_without_a_sifid_are_refused(fake, real, layer, message):
+def test_images_that_sifid_cannot_compare_are_refused(fake, real, layer, message):
     with pytest.raises(InputError, match=message):
         sifid(fake, real, stem(), layer)
 
@@ -175,7 +175,7 @@ def test_the_smallest_image_has_two_by_two_places(layer, least):
     assert min(stem().features(image(1, sides=(least - 1, least)), layer).shape[-2:]) == 1
 
 
-def test_a_file_is_read_and_what_it_has_besides_is_left_alone(tmp_path):
+def test_other_tensors_in_the_file_are_ignored(tmp_path):
     path = tmp_path / "inception.safetensors"
     save_file(tensors() | {"fc.weight": torch.zeros(5, 5), "Mixed_5b.branch1x1.conv.weight": torch.ones(3)}, path)
     loaded = load_stem(path)
@@ -183,7 +183,7 @@ def test_a_file_is_read_and_what_it_has_besides_is_left_alone(tmp_path):
     assert loaded.name.startswith("inception.safetensors, SHA-256 of the stem ")
 
 
-def test_the_name_tells_other_weights_apart():
+def test_the_name_distinguishes_weights():
     def digest(seed):
         return stem_of(tensors(seed), "x").name
 

@@ -152,7 +152,7 @@ def test_an_exact_start_is_left_alone(degradation, level):
     assert torch.allclose(result, sr, atol=10 * SINGLE, rtol=0)  # NaN would fail, too
 
 
-def test_many_steps_past_the_solution_do_no_harm(degradation):
+def test_many_steps_past_the_solution_keep_the_residual_low(degradation):
     sr, lr = problem(degradation, contrast=0.1)
     few, many = (corrected(sr, lr, degradation, steps=n, run=RUN) for n in (60, 120))
     assert bool(many.isfinite().all())
@@ -194,7 +194,7 @@ def test_correcting_within_the_range_is_never_worse_than_clipping(degradation, p
     assert consistency(result, lr, degradation) > consistency(clipped, lr, degradation) + 0.2  # dB
 
 
-def test_without_clipping_few_steps_stay_few():
+def test_without_clipping_no_further_steps_are_taken():
     """Little contrast never leaves the range, so there is nothing to correct within it."""
     degradation = Degradation(scale=2)
     lr = 0.5 + 0.1 * (image(1, 1, 24, 20) - 0.5)
@@ -246,7 +246,7 @@ def test_the_norm_is_estimated_from_above_and_closely(name):
     assert exact < estimated_norm(NORMS[name], (14, 12)) < 1.1 * exact
 
 
-def test_the_norm_of_a_broken_scale_covers_the_last_row():
+def test_the_norm_of_a_fractional_scale_covers_the_last_row():
     """Of 15 * 1.5 = 22.5 HR pixels there are 22: the last LR row looks at a reflection, which counts twice."""
     degradation = Degradation(scale=1.5)
     assert estimated_norm(degradation, (15, 15)) > squared_norm_as_a_matrix(degradation, (15, 15))

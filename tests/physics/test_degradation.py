@@ -172,7 +172,7 @@ def test_turning_the_image_turns_the_degradation(degradation):
         assert (turned - apply_symmetry(lr, symmetry)).abs().max() < SINGLE
 
 
-def test_each_pixel_looks_where_the_offsets_say(degradation):
+def test_each_lr_pixel_is_centred_at_the_offsets(degradation):
     rows = torch.arange(60.0, dtype=torch.float64)
     lr = degradation.forward(rows[:, None].expand(1, 1, 60, 60))
     transposed = degradation.forward(rows.expand(1, 1, 60, 60))
@@ -245,7 +245,7 @@ def test_the_conventions_of_kernel_files_mean_what_the_anchors_do(scale, convent
     assert (lr - expected).abs().max() < 5 * SINGLE
 
 
-def test_an_fkp_kernel_looks_as_far_to_the_other_side_as_a_kernelgan_kernel():
+def test_fkp_and_kernelgan_kernels_are_shifted_in_opposite_directions():
     kernel = kernels.gaussian(1.5)
     hr = noise(24, 24)
     moved = [kernels.in_convention(kernel, convention, 3.0) for convention in ("kernelgan", "fkp")]
@@ -387,7 +387,7 @@ def test_a_window_may_cross_the_seam():
     assert (part - whole[..., 5:, torch.arange(-7, 60).remainder(24)]).abs().max() < 1e-8  # a phase rounded to 1e-9
 
 
-def test_a_window_knows_a_size_that_was_given():
+def test_a_window_uses_the_given_size():
     degradation = Degradation(scale=2.5)
     lr = noise(11, 9)
     part = degradation.upsample(lr, (28, 23), (20, 3, 28, 23))
@@ -429,7 +429,7 @@ def test_a_fitted_image_is_whole_periods(scale):
 
 
 @pytest.mark.parametrize("subsampling", ["direct", "bicubic"])
-def test_what_was_aligned_is_aligned_when_fitted(subsampling):
+def test_fitting_keeps_an_aligned_anchor_aligned(subsampling):
     kernel = KERNELS["lopsided"]
     degradation = Degradation(scale=2.7, kernel=kernel, subsampling=subsampling, wrap="x").fitted((10, 11))
     assert degradation.offsets == pytest.approx((0.85, (30 / 11 - 1) / 2), abs=1e-6)
@@ -438,7 +438,7 @@ def test_what_was_aligned_is_aligned_when_fitted(subsampling):
     assert centred.fitted((10, 11)).anchor == (2.0, 3.0)
 
 
-def test_parts_of_a_period_are_refused():
+def test_images_that_are_no_whole_periods_are_refused():
     degradation = Degradation(scale=2, wrap="x")
     assert degradation.forward(noise(25, 26)).shape == (1, 2, 13, 13)
     message = (
@@ -474,7 +474,7 @@ def test_without_a_generator_there_is_no_noise():
     assert torch.equal(noisy.forward(hr), clean.forward(hr))
 
 
-def test_only_the_call_clips():
+def test_calling_clips_and_forward_does_not():
     edge = torch.zeros(1, 1, 16, 16)
     edge[..., 8:] = 1
     degradation = Degradation(scale=2, noise=0.5)
@@ -520,7 +520,7 @@ def test_forward_is_differentiable_and_the_adjoint_is_its_gradient():
         ({"scale": 2, "noise": math.nan}, "noise is a standard deviation"),
     ],
 )
-def test_impossible_settings_are_named(arguments, message):
+def test_invalid_settings_are_refused_by_name(arguments, message):
     with pytest.raises(InputError, match=message):
         Degradation(**arguments)
 
@@ -561,7 +561,7 @@ def test_at_its_own_scale_a_degradation_is_itself(name, scale):
 
 @pytest.mark.parametrize("name", RESCALED)
 @pytest.mark.parametrize(("scale", "other"), NEW_SCALES)
-def test_a_rescaled_degradation_looks_at_the_same_places(name, scale, other):
+def test_a_rescaled_degradation_keeps_its_offsets(name, scale, other):
     degradation = Degradation(scale=scale, **RESCALED[name], noise=0.01, wrap="x")
     rescaled = degradation.rescaled(other)
     assert rescaled.scales == Degradation(scale=other).scales

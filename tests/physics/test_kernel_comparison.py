@@ -20,13 +20,13 @@ def test_the_covariance_is_that_of_the_gaussian():
 
 
 @pytest.mark.parametrize(("other", "expected"), [(30, 0), (75, 45), (120, 90), (175, 35), (-10, 40), (210, 0)])
-def test_angles_are_between_axes_which_have_no_direction(other, expected):
+def test_angles_between_axes_are_at_most_90_degrees(other, expected):
     turned = kernels.gaussian(4.0, 1.0, math.radians(other))
     assert angle_between(LONG, turned) == pytest.approx(expected, abs=1e-3)
     assert angle_between(turned, LONG) == pytest.approx(expected, abs=1e-3)
 
 
-def test_a_kernel_differs_in_nothing_from_itself_wherever_it_lies():
+def test_a_kernel_does_not_differ_from_a_shifted_copy():
     assert difference(LONG, LONG) == (0, math.inf, pytest.approx(1))
     moved = F.pad(LONG, (7, 0, 0, 4))
     gap = difference(moved, LONG)

@@ -94,7 +94,7 @@ def test_the_variances_of_a_gaussian_are_positive(variance, across):
 
 
 @pytest.mark.parametrize("size", [0, -3])
-def test_no_size_is_not_an_invitation_to_choose_one(size):
+def test_a_gaussian_size_below_one_is_refused(size):
     with pytest.raises(KernelError, match=f"a size of at least 1, got {size}"):
         gaussian(1.0, size=size)
 
@@ -157,7 +157,7 @@ def test_a_normalised_kernel_sums_to_one_in_float32():
         (torch.zeros(3, 3), "a positive sum, got 0"),
     ],
 )
-def test_what_is_no_kernel_is_refused(kernel, message):
+def test_an_array_that_is_no_kernel_is_refused(kernel, message):
     with pytest.raises(KernelError, match=message):
         normalised(kernel)
 
@@ -177,7 +177,7 @@ def test_the_shape_of_two_taps_is_a_line():
     assert shape.angle == pytest.approx(0.75 * math.pi)
 
 
-def test_the_shape_does_not_know_the_scale_of_the_taps():
+def test_the_shape_is_independent_of_the_sum_of_the_taps():
     assert shape_of(lopsided() * 7) == pytest.approx(tuple(shape_of(lopsided())), rel=1e-6)
 
 
@@ -201,7 +201,7 @@ def test_a_whole_shift_moves_every_tap():
     assert torch.equal(shifted(kernel, 1.0, -1.0)[3:9, 1:10], kernel)
 
 
-def test_a_shift_of_more_than_a_pixel_is_the_anchors_affair():
+def test_a_shift_of_more_than_a_pixel_is_refused():
     with pytest.raises(KernelError, match=r"at most 1 pixel, got 0 and 1.5; move the anchor"):
         shifted(lopsided(), 0.0, 1.5)
 
@@ -228,7 +228,7 @@ def test_the_centre_of_mass_lies_where_each_convention_says(kernel, scale):
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
-def test_nothing_is_cut_off_a_kernel_whose_mass_is_in_a_corner(convention):
+def test_a_kernel_with_its_mass_in_a_corner_keeps_every_tap(convention):
     kernel = torch.zeros(21, 31)
     kernel[0, 0], kernel[20, 30] = 0.1, 0.9
     moved = in_convention(kernel, convention, 2.0)
@@ -249,6 +249,6 @@ def test_mirror_images_get_arrays_of_one_size():
     assert len(sides) == 1
 
 
-def test_an_unknown_convention_is_named():
+def test_an_unknown_convention_is_refused():
     with pytest.raises(KernelError, match="unknown kernel convention 'matlab'; use one of centred, kernelgan, fkp"):
         in_convention(delta(), "matlab", 2.0)

@@ -30,7 +30,7 @@ def test_a_covariance_comes_back_from_its_logarithm():
     assert torch.allclose(log_from_covariance(covariance_from_log(LOGS)), LOGS, atol=1e-5)  # float32
 
 
-def test_shape_says_along_which_axis_a_blur_is_long():
+def test_the_sign_of_the_shape_tells_the_long_axis():
     columns, rows = covariance_from_log(torch.tensor([[-1.0, 0.5, 0.0], [-1.0, -0.5, 0.0]]))
     assert float(columns[0, 0]) == pytest.approx(math.exp(-0.5) - FLOOR, rel=1e-5)
     assert float(columns[0, 0]) > float(columns[1, 1])

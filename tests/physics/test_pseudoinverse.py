@@ -80,7 +80,7 @@ def test_the_solution_is_nearer_to_the_truth_than_interpolation(name):
     assert psnr(solution(lr, model), hr) > psnr(model.upsample(lr), hr) + 1
 
 
-def test_where_nothing_is_lacking_the_solution_is_the_interpolation():
+def test_the_solution_of_point_samples_is_the_interpolation():
     model = Degradation(scale=3, kernel=torch.ones(1, 1), anchor="centre")
     lr = torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(1))
     inside = (..., slice(9, -9), slice(9, -9))  # borders continue differently by the reach of the cubic kernel

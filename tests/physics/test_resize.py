@@ -144,7 +144,7 @@ def test_a_block_that_crosses_the_seam_reads_no_more_than_the_others():
     assert all(block.weights.shape[1] < BLOCK / 2 + 8 for block in blocks)
 
 
-def test_the_other_axis_is_reflected_as_ever():
+def test_an_axis_that_does_not_wrap_is_reflected():
     x = noise(14, 11)
     assert torch.equal(resize(x, (0.6, 1.0), wrap=(False, True)), resize(x, (0.6, 1.0)))
     assert torch.equal(resize(x, (1.0, 2.2), wrap=(True, False)), resize(x, (1.0, 2.2)))
@@ -166,7 +166,7 @@ def test_a_whole_phase_rolls_a_wrapped_image():
 
 
 @pytest.mark.parametrize("shrink", [2, 3, 4])
-def test_whole_waves_stay_waves_across_the_seam(shrink):
+def test_periodic_waves_stay_waves_across_the_seam(shrink):
     # Every output reads the same symmetric taps, so that the wave comes out in phase, times the kernel's response.
     frequency = 2 * math.pi * 5 / 48
     wave = torch.sin(frequency * torch.arange(48, dtype=torch.float64))
@@ -251,7 +251,7 @@ def test_the_default_phase_aligns_the_outer_edges():
 
 
 @pytest.mark.parametrize("scale", [0.37, 0.5, 1.9, 3])
-def test_turning_commutes_with_resizing_where_the_scale_divides(scale):
+def test_symmetries_commute_with_resizing_where_the_scale_divides(scale):
     x = noise(100, 100)
     assert resize(x, scale).shape[0] == 100 * scale
     assert (resize(x.flip(-1, -2), scale) - resize(x, scale).flip(-1, -2)).abs().max() < EXACT
@@ -328,7 +328,7 @@ def test_resizing_is_differentiable(scale):
     assert torch.autograd.gradcheck(lambda x: resize(x, scale), x)
 
 
-def test_inference_mode_leaves_nothing_behind_that_cannot_learn():
+def test_matrices_cached_in_inference_mode_can_be_trained_through():
     x = noise(9, 8)
     with torch.inference_mode():
         resize(x, 0.77)
@@ -350,7 +350,7 @@ def test_the_adjoint_is_the_transpose(scale, phase, antialias, wrap):
     assert abs(float((y * z).sum() / (x * back).sum()) - 1) < 1e-10
 
 
-def test_the_adjoint_knows_a_size_that_was_given():
+def test_the_adjoint_uses_the_given_size():
     x, z = noise(7, 9), noise(20, 4, seed=1)
     y = resize(x, (2.0, 0.4), size=(20, 4))
     back = resize_adjoint(z, (7, 9), (2.0, 0.4))
@@ -373,13 +373,13 @@ def test_the_adjoint_knows_a_size_that_was_given():
         ({"scale": 2.0, "window": (0, -1, 6, 8), "wrap": (True, False)}, r"a window is .*, got \(0, -1, 6, 8\)"),
     ],
 )
-def test_impossible_requests_are_named(arguments, message):
+def test_invalid_arguments_are_refused(arguments, message):
     with pytest.raises(InputError, match=message):
         resize(torch.zeros(3, 4), **arguments)
 
 
 @pytest.mark.parametrize("shape", [(4,), (0, 4), (3, 4, 0)])
-def test_an_image_has_two_axes_and_a_pixel(shape):
+def test_an_image_without_two_axes_or_pixels_is_refused(shape):
     with pytest.raises(InputError, match=r"two axes and a pixel at least, got shape"):
         resize(torch.zeros(shape), size=(2, 2))
 

@@ -81,7 +81,7 @@ def test_large_images_are_shown_shrunk():
     assert drawn(x, x).shape[1] == 2 * 640 + 3 * GAP
 
 
-def test_a_ribbon_does_not_make_an_endless_sheet():
+def test_a_very_narrow_image_makes_a_sheet_of_limited_height():
     x = torch.rand(1, 1, 20000, 16)
     assert drawn(x, x).shape[0] <= below_labels() + 1280 + 640 // CROPS + 3 * GAP
 

@@ -13,7 +13,7 @@ def colours_of(sheet):
     return {tuple(int(level) for level in colour) for colour in np.unique(sheet.reshape(-1, 3), axis=0)}
 
 
-def test_the_sheet_is_brighter_where_more_comes_again():
+def test_the_sheet_is_brighter_where_more_recurs():
     heat = torch.zeros(560, 560)
     heat[:, 280:] = 1
     found = Recurrence(map=heat, score=0.5, detail=0.5, pairs=())

@@ -29,7 +29,7 @@ def test_a_curve_goes_from_one_border_to_the_other():
     assert middle == pytest.approx((left + right) / 2, abs=2)
 
 
-def test_what_is_not_learnt_yet_stays_empty():
+def test_the_plot_of_an_untrained_scale_stays_empty():
     assert max(heights(curves([(0.0, 0.5), (0.5, 0.5)])[0])) == pytest.approx(100, abs=2)
     assert not heights(curves([], [(0.0, 1.0), (1.0, 2.0)])[0])
 
