@@ -32,7 +32,7 @@ def peak_memory(device: torch.device) -> int | None:
 
 
 def free_memory(device: torch.device) -> int:
-    """Free bytes of a device: on a CPU what the system and its container leave."""
+    """Free bytes of a device: on a CPU the least that the system and its container leave."""
     if device.type == "cuda":
         cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + cached

@@ -106,13 +106,10 @@ class Estimate:
 class Finding(NamedTuple):
     """The predictions for all parts of an image, combined."""
 
-    log: Tensor
-    """(3,), see `GaussianBlur.log`."""
-    deviations: Tensor
-    """(2,) of size and of shape."""
+    log: Tensor  # (3,), see `GaussianBlur.log`
+    deviations: Tensor  # (2,) of size and of shape
     is_bicubic: bool
-    noise: float
-    """Standard deviation."""
+    noise: float  # Standard deviation
     jpeg_quality: int | None
 
 

@@ -74,8 +74,8 @@ def decode(stream: io.FileIO, name: str, found: Format, pixel_limit: int) -> Dec
     if frames > 1:
         pictures = "pages" if found.name == "TIFF" else "frames"
         notes.append(f"first of {frames} {pictures}; the others are ignored")
-    metadata, said = _metadata_of(image, states_resolution)
-    notes += said
+    metadata, more = _metadata_of(image, states_resolution)
+    notes += more
     turn = image.get("orientation") if "orientation" in image.get_fields() else 1
     if 2 <= turn <= 8:
         image = image.copy_memory().autorot()
@@ -83,10 +83,10 @@ def decode(stream: io.FileIO, name: str, found: Format, pixel_limit: int) -> Dec
         metadata = replace(metadata, pixels_per_mm=metadata.pixels_per_mm[::-1])
     has_alpha = found.alpha and image.bands in (2, 4)
     if facts:
-        image, has_alpha, said = _with_tiff_alpha(image, facts)
-        notes += said
-    image, metadata, said = _in_srgb(image, metadata)
-    notes += said
+        image, has_alpha, more = _with_tiff_alpha(image, facts)
+        notes += more
+    image, metadata, more = _in_srgb(image, metadata)
+    notes += more
     samples = image.numpy()
     if facts and (missed := _pending_errors()):
         # libvips paints a tile black that it cannot read, and calls that success.
@@ -227,8 +227,7 @@ def _with_tiff_alpha(image: pyvips.Image, facts: TiffFacts) -> tuple[pyvips.Imag
         # What vips_unpremultiply takes for opaque, also in float files, whose own white is 1.
         opaque = {"scrgb": 1.0, "grey16": 65535.0, "rgb16": 65535.0}.get(image.interpretation, 255.0)
         if image.format == "float" and opaque != 1.0:
-            colours = image.bands - 1
-            image = image.linear([1 / opaque] * colours + [1.0], [0.0] * image.bands)
+            image = image.linear([1 / opaque] * (image.bands - 1) + [1.0], [0.0] * image.bands)
     return image, has_alpha, notes
 
 
@@ -243,8 +242,8 @@ def _in_srgb(image: pyvips.Image, metadata: Metadata) -> tuple[pyvips.Image, Met
         image = image.icc_transform(
             "srgb", embedded=True, input_profile="cmyk", depth=16 if wide else 8, black_point_compensation=True
         )
-        icc = bytes(image.get(BLOBS["icc"]))
-        return image, replace(metadata, icc=icc), [f"converted from CMYK to sRGB through {profile}"]
+        metadata = replace(metadata, icc=bytes(image.get(BLOBS["icc"])))
+        return image, metadata, [f"converted from CMYK to sRGB through {profile}"]
     image = image.colourspace("rgb16" if wide else "srgb")
     return image, replace(metadata, icc=None), [f"converted from {space} to sRGB"]
 

@@ -14,10 +14,8 @@ class Depth(NamedTuple):
     """How a file stores samples."""
 
     words: str
-    option: str
-    """The value of --depth."""
-    white: int
-    """The stored value that means 1.0; 0 where the samples are values already."""
+    option: str  # The value of --depth
+    white: int  # The stored value that means 1.0; 0 where the samples are values already
 
 
 DEPTHS = {

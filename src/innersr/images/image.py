@@ -21,8 +21,8 @@ class Image:
             value / 255 or value / 65535, float files their stored values.
         alpha: (1, 1, H, W) in [0, 1], None when the file has none.
         depth: "uint8", "uint16" or "float32": how the file stores samples, and how `save` will.
-        metadata: what is kept beside the pixels.
-        notes: sentences about what was converted or not kept.
+        metadata: colour profile, EXIF and the like.
+        notes: sentences about conversions and losses.
 
     Raises:
         InputError: a tensor of another shape or type, or an unknown depth.

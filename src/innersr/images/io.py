@@ -192,7 +192,7 @@ def _decoded(stream: io.FileIO, path: Path, pixel_limit: int) -> tuple[Decoded, 
         return image_codecs.decode(stream, str(path), found, pixel_limit), found
     except ImageFileError:
         raise
-    # Pillow and pyvips name no closed list of what damaged bytes make them raise.
+    # Pillow and pyvips document no closed list of errors for damaged bytes.
     except Exception as error:
         remedy = "it may be damaged or cut short: get it again, or re-save it with another program"
         raise ImageFileError(f"{path}: cannot be decoded ({reason_of(error)}); {remedy}") from error

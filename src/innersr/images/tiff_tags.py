@@ -33,12 +33,12 @@ def first_page(stream: BinaryIO) -> Iterator[TiffPage]:
         # What makers of microscopes add is not looked for: reading that may take long.
         with TiffFile(stream, is_lsm=False, is_ndpi=False, is_scanimage=False) as tiff:
             yield tiff.pages.first
-    except Exception as error:  # tifffile names no closed list of what damaged bytes make it raise
+    except Exception as error:  # tifffile documents no closed list of errors for damaged bytes
         raise DamagedBytesError(str(error) or type(error).__name__) from error
 
 
 def upright_exif(exif: bytes) -> bytes:
-    """An EXIF block that says upright and links to no thumbnail, which would show the old picture."""
+    """An EXIF block whose orientation is upright, without a link to a thumbnail, which would show the old picture."""
     stream = io.BytesIO(exif.removeprefix(EXIF_PREFIX))
     with first_page(stream) as page:
         tag = page.tags.get("Orientation")
@@ -90,8 +90,8 @@ class TiffFacts:
     half: bool  # 16-bit floating point, which libvips widens to 32
     has_alpha: bool
     premultiplied: bool
-    not_kept: tuple[str, ...]  # what it holds that no output of ours will
-    refusal: str | None  # why it must not be given to libvips, and what to do
+    not_kept: tuple[str, ...]  # contents that no output of ours will hold
+    refusal: str | None  # the reason why it must not be given to libvips, with a remedy
     relabel: bool  # whether libvips reads it right only when `relabelled`
 
 

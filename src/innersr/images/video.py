@@ -24,8 +24,7 @@ Levels = np.ndarray[Any, np.dtype[np.uint8]]
 
 class _Format(NamedTuple):
     name: str
-    fastest: int
-    """Frames per second; above it viewers show a film of this format slowly."""
+    fastest: int  # Frames per second; above it viewers show a film of this format slowly
     longest_side: int
     write: Callable[[_Source, Path, float, int], None]
 

@@ -22,10 +22,8 @@ from innersr.run import Run
 class Conditioning(NamedTuple):
     """Inputs that condition a network on one degradation in one orientation."""
 
-    vector: Tensor
-    """(1, CONDITIONING_SIZE)"""
-    filters: Tensor
-    """(1, s * s, 2 * RADIUS + 1, 2 * RADIUS + 1), of the regularised pseudo-inverse"""
+    vector: Tensor  # (1, CONDITIONING_SIZE)
+    filters: Tensor  # (1, s * s, 2 * RADIUS + 1, 2 * RADIUS + 1), of the regularised pseudo-inverse
     scale: int
 
 

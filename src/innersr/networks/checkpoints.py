@@ -89,7 +89,7 @@ def parse_checkpoint(data: bytes, source: str | Path, kind: str | None = None) -
     try:
         tensors = safetensors.torch.load(data)
         return Checkpoint(from_int8(tensors) if header["kind"] == "prior" else tensors, header)
-    # safetensors names no closed list of what damaged bytes make it raise.
+    # safetensors documents no closed list of errors for damaged bytes.
     except Exception as error:
         raise CheckpointError(f"{source}: is damaged ({_reason(error)}); get the file again") from error
 
@@ -117,17 +117,18 @@ def check_tensors(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor])
     """
     shared = [name for name in expected if name in tensors]
     shapes = {name: (tuple(tensors[name].shape), tuple(expected[name].shape)) for name in shared}
+    types = {k: WEIGHT_TYPES if v.is_floating_point() else (v.dtype,) for k, v in expected.items()}
     faults = {
         "lacks": [name for name in expected if name not in tensors],
         "has unexpected": [name for name in tensors if name not in expected],
         "has of wrong shape": [f"{name} {got} not {right}" for name, (got, right) in shapes.items() if got != right],
-        "has of wrong type": [name for name in shared if tensors[name].dtype not in _types_for(expected[name])],
+        "has of wrong type": [name for name in shared if tensors[name].dtype not in types[name]],
         "has NaN or infinite values in": [
             name for name in shared if tensors[name].dtype in WEIGHT_TYPES and not tensors[name].isfinite().all()
         ],
     }
-    if said := [f"{fault} {listed(names)}" for fault, names in faults.items() if names]:
-        raise ValueError(f"its tensors do not fit its network: it {', '.join(said)}")
+    if found := [f"{fault} {listed(names)}" for fault, names in faults.items() if names]:
+        raise ValueError(f"its tensors do not fit its network: it {', '.join(found)}")
 
 
 def parse_object(text: str | bytes) -> dict[str, Any]:
@@ -175,7 +176,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def _header_of(data: bytes, source: str | Path) -> dict[str, Any]:
-    """Parse the header, and check what every kind needs."""
+    """Parse the header, and check its format and kind."""
     size = int.from_bytes(data[:8], "little")  # of the JSON that follows, at most 16 MiB
     if len(data) < 8 or size > min(16 << 20, len(data) - 8):
         raise CheckpointError(f"{source}: is not a safetensors file, or cut short; get the file again")
@@ -186,18 +187,16 @@ def _header_of(data: bytes, source: str | Path) -> dict[str, Any]:
     metadata = outer.get("__metadata__") if isinstance(outer, dict) else None
     text = metadata.get(KEY) if isinstance(metadata, dict) else None
     if not isinstance(text, str):
-        raise CheckpointError(
-            f"{source}: not made by innersr (no {KEY!r} in its header); give a file that innersr made"
-        )
+        lack = f"no {KEY!r} in its header"
+        raise CheckpointError(f"{source}: not made by innersr ({lack}); give a file that innersr made")
     try:
         header = parse_object(text)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{source}: its header is damaged ({_reason(error)}); get the file again") from error
     version, kind = header.get("format"), header.get("kind")
     if type(version) is int and version > FORMAT:
-        raise CheckpointError(
-            f"{source}: made by a newer innersr (format {shortened(version)}, known is {FORMAT}); update innersr"
-        )
+        newer = f"format {shortened(version)}, known is {FORMAT}"
+        raise CheckpointError(f"{source}: made by a newer innersr ({newer}); update innersr")
     if type(version) is not int or version < 1 or kind not in KINDS:
         what = f"format {shortened(version)}, kind {shortened(kind)}"
         raise CheckpointError(f"{source}: its header is damaged ({what}); get the file again")
@@ -209,10 +208,6 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{text} is no number of JSON")
     return value
-
-
-def _types_for(expected: Tensor) -> tuple[torch.dtype, ...]:
-    return WEIGHT_TYPES if expected.is_floating_point() else (expected.dtype,)
 
 
 def _reason(error: BaseException) -> str:

@@ -26,18 +26,12 @@ CELL = 8  # pixels: a block of JPEG's
 class Prediction(NamedTuple):
     """The network's predictions for a batch."""
 
-    logs: Tensor
-    """(N, 2, 3): the blur, see `GaussianBlur.log`, for direct and for bicubic subsampling."""
-    deviations: Tensor
-    """(N, 2, 2): standard deviations of size and of shape."""
-    bicubic: Tensor
-    """(N,) logit of bicubic subsampling."""
-    noise: Tensor
-    """(N,) log(255 * standard deviation + LOUDNESS) of everything that is not the scene."""
-    jpeg: Tensor
-    """(N,) logit of traces of JPEG compression."""
-    quality: Tensor
-    """(N,) its quality / 100."""
+    logs: Tensor  # (N, 2, 3): the blur, see `GaussianBlur.log`, for direct and for bicubic subsampling
+    deviations: Tensor  # (N, 2, 2): standard deviations of size and of shape
+    bicubic: Tensor  # (N,) logit of bicubic subsampling
+    noise: Tensor  # (N,) log(255 * standard deviation + LOUDNESS) of everything that is not the scene
+    jpeg: Tensor  # (N,) logit of traces of JPEG compression
+    quality: Tensor  # (N,) its quality / 100
 
     @property
     def blur(self) -> GaussianBlur:
@@ -115,7 +109,7 @@ def predictor_input(grey: Tensor, guess: GaussianBlur) -> Tensor:
         guess: one for each image.
 
     Returns:
-        (N, 1 + SCALE * SCALE, h, w): the image minus its local means, and what the solution for the guess adds to it.
+        (N, 1 + SCALE * SCALE, h, w): the image minus its local means, and the detail that the guess's solution adds.
     """
     filters = inverse_filters(taps_of_blur(guess), SCALE, grey.new_full((len(grey),), 0.01))
     inner = grey[..., RADIUS:-RADIUS, RADIUS:-RADIUS]

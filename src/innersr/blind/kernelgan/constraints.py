@@ -43,12 +43,10 @@ class LossWeights:
         return penalty
 
     def observe(self, progress: float, bicubic_error: float) -> None:
-        """Adjust the weights after a step.
+        """Adjust the weights after a step, at a progress from 0 to 1.
 
-        Args:
-            progress: share of the training that is done, 0 to 1.
-            bicubic_error: mean squared difference between the shrunk crop and the bicubic one, relative to the
-                latter's mean square.
+        The error is the mean squared difference between the shrunk crop and the bicubic one, relative to the latter's
+        mean square.
         """
         schedule, stage = self.schedule, math.floor(self.schedule.stages * progress)
         is_new = stage > self._stage

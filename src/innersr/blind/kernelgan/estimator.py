@@ -74,10 +74,9 @@ class KernelGAN:
         if lr.ndim != 4 or lr.shape[0] != 1:
             raise InputError(f"KernelGAN learns from one image, (1, C, H, W), got shape {tuple(lr.shape)}")
         if min(lr.shape[-2:]) < SMALLEST_SIDE:
-            raise InputError(
-                f"KernelGAN needs at least {SMALLEST_SIDE}x{SMALLEST_SIDE} pixels, the image has "
-                f"{lr.shape[-1]}x{lr.shape[-2]}; name a kernel instead"
-            )
+            found = f"{lr.shape[-1]}x{lr.shape[-2]}"
+            needed = f"{SMALLEST_SIDE}x{SMALLEST_SIDE}"
+            raise InputError(f"KernelGAN needs at least {needed} pixels, the image has {found}; name a kernel instead")
         with run.exact():
             return degradation_at(scale, threshold_taps(self._train(lr, run.start())))
 
@@ -124,12 +123,9 @@ class KernelGAN:
 class StepCrops(NamedTuple):
     """The crops of one training step, in [-1, 1]."""
 
-    large: Tensor
-    """(C, 1, side, side): each channel by itself, to be shrunk."""
-    target: Tensor
-    """(1, C, n, n): the same, shrunk by bicubic interpolation."""
-    real: Tensor
-    """(1, C, n, n): from another place of the image."""
+    large: Tensor  # (C, 1, side, side): each channel by itself, to be shrunk
+    target: Tensor  # (1, C, n, n): the same, shrunk by bicubic interpolation
+    real: Tensor  # (1, C, n, n): from another place of the image
 
 
 def draw_crops(image: Tensor, side: int, count: int, draws: torch.Generator) -> Iterator[StepCrops]:

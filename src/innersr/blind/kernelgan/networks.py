@@ -49,12 +49,9 @@ class DeepLinearGenerator(nn.Module):
 class DiscriminatorWeights(NamedTuple):
     """Weights of a discriminator, divided by their largest singular values."""
 
-    first: Tensor
-    """(width, C, 7, 7)."""
-    inner: Tensor
-    """(5, width, width, 1, 1)."""
-    last: Tensor
-    """(1, width, 1, 1)."""
+    first: Tensor  # (width, C, 7, 7)
+    inner: Tensor  # (5, width, width, 1, 1)
+    last: Tensor  # (1, width, 1, 1)
 
 
 class PatchDiscriminator(nn.Module):
