@@ -32,16 +32,16 @@ class Result:
 
     image: Image
     degradation: Degradation
-    """What was undone, as it was given or estimated."""
+    """As it was given or estimated."""
     seconds: float
     consistency_psnr: float
     """dB between the result shrunk again and the input; for premultiplied colours when there is alpha."""
     method: Method
-    """As it was applied, with the number of steps that Tailor took at most."""
+    """As it was applied, with the greatest number of steps of Tailor."""
     estimate: Estimate | None = None
-    """Of the image's degradation; None where that was given. See `examine_image`."""
+    """None where the degradation was given."""
     path: Path | None = None
-    """The file that was written, by `upscale_file`."""
+    """The file that `upscale_file` wrote."""
     notes: tuple[str, ...] = ()
     """What the format of that file did not keep."""
 
@@ -69,13 +69,13 @@ class ImageTask:
         return self.planned.hr_size(self.lr_size)
 
     def estimate(self, run: Run) -> Estimate | None:
-        """Estimate the degradation; None where it was given."""
+        """The estimated degradation; None where it was given."""
         if not self.options.is_blind:
             return None
         return examine_image(self.image, self.options.scale_for(self.lr_size), run, alpha=self.options.alpha)
 
     def upscale(self, run: Run, estimate: Estimate | None = None) -> Result:
-        """Upscale the image; `estimate` is that of `estimate`, which is made when None."""
+        """Upscale the image, with the result of `estimate` if that was called before."""
         run, options = run.start(), self.options
         estimate = estimate or self.estimate(run)
         given = options.degradation or self.planned if estimate is None else options.amended(estimate)
@@ -86,7 +86,7 @@ class ImageTask:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FileTask(ImageTask):
-    """An image file that was read, and the place of its result, which was checked. See `open_file`."""
+    """An image file that was read, and the path of its result."""
 
     source: Path
     target: Path
@@ -109,7 +109,7 @@ class FileTask(ImageTask):
         )
 
     def save(self, result: Result) -> Result:
-        """Write the result; return it with its path and with notes about what the format did not keep."""
+        """Write the result; return it with its path and notes."""
         options = self.options
         image = replace(result.image, depth=options.depth_of(self.image))
         notes = save(
@@ -141,7 +141,7 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
     pixel_limit: int = PIXEL_LIMIT,
     overwrite: bool = False,
 ) -> Any:  # noqa: ANN401
-    """Upscale one image by what can be learnt from itself; return the type that was given.
+    """Upscale one image by what can be learned from itself; return the type that was given.
 
     Args:
         x: a path (the result is written beside it, or to `output`, and its path returned), a PIL image, a
@@ -215,7 +215,7 @@ def upscale_file(
 
 
 def open_file(source: Path, output: Path | None, options: UpscaleOptions) -> FileTask:
-    """Read an image file, and name its result where `output` does not."""
+    """Read an image file, and name its result where `output` is None."""
     image = read(source, pixel_limit=options.pixel_limit)
     planned = ImageTask(image=image, options=options).planned
     return FileTask(image=image, options=options, source=source, target=output or default_output(source, planned))
@@ -231,15 +231,15 @@ def upscale_image(
     alpha: str = "auto",
     keep_grain: bool = False,
 ) -> Result:
-    """Upscale an image with everything it carries.
+    """Upscale an image of any depth and number of channels, with its alpha.
 
     Args:
-        image: of any depth and number of channels.
+        image: in its own values.
         degradation: of the image, the noise in the image's own values; or an estimate, see `examine_image`,
             which is made when None. Along axes that wrap its scale becomes the nearest that gives whole pixels.
-        method: how to undo that.
+        method: with its settings.
         run: device, seed, time limit.
-        scale: to estimate the degradation at; nothing else.
+        scale: at which the degradation is estimated.
         alpha: "auto" premultiplies the colours, upscales alpha on its own, and divides again, so that hidden
             colours do not bleed in; "same" treats alpha as one more channel of data; "drop" leaves it out.
         keep_grain: where the degradation has noise, put the image's own grain back into the result, as it is.
@@ -272,17 +272,10 @@ def upscale_image(
 
 
 def examine_image(image: Image, scale: Scale, run: Run, *, alpha: str = "auto") -> Estimate:
-    """Estimate the degradation of an image from the channels that methods see.
+    """Estimate the degradation of an image from the channels that methods see; `alpha` as in `upscale_image`.
 
-    Args:
-        image: of any depth and number of channels.
-        scale: of the degradation.
-        run: device.
-        alpha: see `upscale_image`.
-
-    Returns:
-        An estimate whose noise is relative to the range of values that methods see: all of it for 8 bits and for
-        floats within [0, 1], else the range that the image uses.
+    The estimated noise is relative to the range of values that methods see: all of it for 8 bits and for floats within
+    [0, 1], else the range that the image uses.
 
     Raises:
         InputError: an unknown `alpha`, a scale below 1, NaN or infinite values.

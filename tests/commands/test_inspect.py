@@ -87,7 +87,9 @@ def test_the_drawing_is_a_picture_that_is_not_replaced_by_accident():
 
 def test_the_image_itself_is_never_drawn_over():
     before = (PillowImage.open("facade.png").tobytes(),)
-    assert "is the image itself" in refused("facade.png", "-o", "./facade.png", "--overwrite", code=2)
+    assert "facade.png: is another file of this command" in refused(
+        "facade.png", "-o", "./facade.png", "--overwrite", code=2
+    )
     assert (PillowImage.open("facade.png").tobytes(),) == before
 
 

@@ -151,7 +151,7 @@ def test_kernelgan_is_given_what_methods_see_the_scale_and_the_run(monkeypatch):
         (["-o", "k.jpg"], "k.jpg: kernels are written as .mat .npy .txt .png"),
         (["-o", "nowhere/k.npy"], "nowhere/k.npy: cannot be written, as the folder nowhere does not exist"),
         (["-o", "photo.png"], "photo.png: exists already"),
-        (["-o", "k.png", "--plot", "./k.png"], "the kernel and its picture need a file each"),
+        (["-o", "k.png", "--plot", "./k.png"], "k.png: is another file of this command"),
         (["-s", "1"], "scale must be a number from above 1"),
         (["--time-limit", "0"], "time limit must be a positive number"),
     ],

@@ -432,7 +432,7 @@ def test_the_comparison_shows_a_transparent_picture_on_white():
 def test_the_comparison_needs_a_file_of_its_own(folder, compare):
     draw("photo.png")
     before = (folder / "photo.png").read_bytes()
-    assert "--compare needs a file of its own" in failed("photo.png", *BICUBIC, "--compare", compare, "--overwrite")
+    assert "is another file of this command" in failed("photo.png", *BICUBIC, "--compare", compare, "--overwrite")
     assert (folder / "photo.png").read_bytes() == before
 
 

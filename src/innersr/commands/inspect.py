@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from innersr.commands.console import Reporter
-from innersr.commands.interrupts import prompt_interrupts
-from innersr.errors import InputError
-from innersr.images.conversions import image_from
-from innersr.images.io import check_writable, read, save
+from innersr.commands.drawings import check_drawing, save_drawing
+from innersr.images.io import read
 from innersr.methods.registry import make_method, resolve, settings_of
 from innersr.metrics.recurrence import SETTINGS, Pair, Recurrence, recurrence_of, steps_for
 from innersr.physics.resize import image_size
@@ -28,9 +26,7 @@ VERDICTS = (  # from which score on, and what to expect
 def inspect_file(reporter: Reporter, run: Run, *, source: Path, output: Path | None, overwrite: bool) -> None:
     """Report how much can be learned from an image and how it was degraded; draw where its patches recur."""
     if output is not None:
-        if output.resolve() == source.resolve():
-            raise InputError(f"{output}: is the image itself; give the drawing another name")
-        check_writable(output, depth="uint8", bands=3, has_alpha=False, overwrite=overwrite)
+        check_drawing(output, [source], overwrite=overwrite)
     started = time.monotonic()
     image = read(source)
     reporter.notes(source, image.notes)
@@ -46,9 +42,8 @@ def inspect_file(reporter: Reporter, run: Run, *, source: Path, output: Path | N
         estimate.summary,
     ]
     if output is not None:
-        drawing, _ = image_from(recurrence_sheet(channels, found, [f"{source.name}, {width}x{height}", *lines]))
-        with prompt_interrupts():
-            save(drawing, output, overwrite=overwrite)
+        sheet = recurrence_sheet(channels, found, [f"{source.name}, {width}x{height}", *lines])
+        save_drawing(sheet, output, overwrite=overwrite)
     record = {
         "input": str(source),
         "size": [width, height],

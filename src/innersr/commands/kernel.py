@@ -12,9 +12,9 @@ from torch import Tensor
 
 from innersr.blind.kernelgan.estimator import KernelGAN
 from innersr.commands.console import Reporter
+from innersr.commands.drawings import check_drawing, save_drawing
 from innersr.errors import InputError, KernelError
-from innersr.images.conversions import image_from
-from innersr.images.io import check_writable, read, save
+from innersr.images.io import read
 from innersr.physics import kernels
 from innersr.physics.degradation import Degradation
 from innersr.physics.geometry import parse_scale
@@ -23,7 +23,6 @@ from innersr.physics.kernel_files import check_kernel_writable, load_kernel, sav
 from innersr.physics.named_degradations import parse_gaussian, parse_kernel
 from innersr.pipeline import channels_of, examine_image
 from innersr.plots.kernels import kernel_pair_sheet, kernel_sheet, measures_of_difference
-from innersr.plots.sheets import Pixels
 from innersr.run import Run
 
 
@@ -34,7 +33,7 @@ def show_kernel(reporter: Reporter, *, kernel: str, other: str | None, plot: Pat
         return
     taps = _named_kernel(kernel)
     if plot is not None:
-        _save_drawing(kernel_sheet(taps, kernel), plot, overwrite)
+        save_drawing(kernel_sheet(taps, kernel), plot, overwrite=overwrite)
     reporter.result("\n".join([*_measures(taps, kernel), *_sketch(taps)]), _record(taps, kernel))
 
 
@@ -69,7 +68,10 @@ def estimate_kernel(  # noqa: PLR0913 (the options of the command)
     scales = parse_scale(scale)
     if method not in ("fast", "kernelgan"):
         raise InputError(f"method must be one of fast, kernelgan, got {method!r}")
-    _check_targets(output, plot, overwrite)
+    if output is not None:
+        check_kernel_writable(output, overwrite=overwrite)
+    if plot is not None:
+        check_drawing(plot, [output] if output else [], overwrite=overwrite)
     started = time.monotonic()
     image = read(source)
     reporter.notes(source, image.notes)
@@ -94,7 +96,7 @@ def estimate_kernel(  # noqa: PLR0913 (the options of the command)
     if output is not None:
         save_kernel(kernel, output, overwrite=overwrite)
     if plot is not None:
-        _save_drawing(kernel_sheet(kernel, f"{source.name}: {summary}"), plot, overwrite)
+        save_drawing(kernel_sheet(kernel, f"{source.name}: {summary}"), plot, overwrite=overwrite)
     record = {
         **_record(kernel, str(source)),
         "method": method,
@@ -112,7 +114,7 @@ def _compare_kernels(sources: tuple[str, str], plot: Path | None, overwrite: boo
     first, second = (_named_kernel(source) for source in sources)
     gap = difference(first, second)
     if plot is not None:
-        _save_drawing(kernel_pair_sheet((first, second), sources, gap), plot, overwrite)
+        save_drawing(kernel_pair_sheet((first, second), sources, gap), plot, overwrite=overwrite)
     lines, records = [], []
     for kernel, source in zip((first, second), sources, strict=True):
         xx, xy, yy = second_moments(kernel)
@@ -127,16 +129,6 @@ def _compare_kernels(sources: tuple[str, str], plot: Path | None, overwrite: boo
         "correlation": gap.correlation,
     }
     reporter.result("\n".join(lines), record)
-
-
-def _check_targets(output: Path | None, plot: Path | None, overwrite: bool) -> None:
-    """Refuse, before the image is read, files that cannot be written."""
-    if output is not None:
-        check_kernel_writable(output, overwrite=overwrite)
-    if plot is not None:
-        if output is not None and plot.resolve() == output.resolve():
-            raise InputError(f"{plot}: the kernel and its picture need a file each; name two")
-        check_writable(plot, depth="uint8", bands=3, has_alpha=False, overwrite=overwrite)
 
 
 def _as_kernel(degradation: Degradation, source: Path) -> Tensor:
@@ -177,11 +169,6 @@ def _record(kernel: Tensor, source: str) -> dict[str, Any]:
         "covariance": list(second_moments(kernel)),
         "centre_of_mass": list(kernels.centre_of_mass(kernel)),
     }
-
-
-def _save_drawing(drawing: Pixels, path: Path, overwrite: bool) -> None:
-    picture, _ = image_from(drawing)
-    save(picture, path, overwrite=overwrite)
 
 
 def _sketch(kernel: Tensor) -> list[str]:

@@ -14,11 +14,9 @@ import torch
 
 from innersr.blind.estimate import Estimate
 from innersr.commands.console import Reporter, memory_advice
-from innersr.commands.interrupts import prompt_interrupts
+from innersr.commands.drawings import check_drawing, save_drawing
 from innersr.errors import InnersrError, InputError
-from innersr.images.conversions import image_from
 from innersr.images.image import Image
-from innersr.images.io import check_writable, save
 from innersr.methods.options import UpscaleOptions
 from innersr.methods.registry import settings_of
 from innersr.physics.geometry import parse_scale
@@ -63,16 +61,15 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
         Path(output).mkdir(exist_ok=True)
     reporter.verbose(f"{options.method} {settings_of(options.chosen_method)} on {run.torch_device}, {run.dtype}")
     failures = 0
-    with prompt_interrupts():
-        for source in sources:
-            try:
-                with memory_advice(source, "use a smaller scale, a smaller --tile, or a machine with more"):
-                    _upscale_file(source, _target(source, output), options, run, reporter, compare)
-            except BrokenPipeError:
-                raise
-            except (InnersrError, OSError) as error:
-                failures += 1
-                reporter.error(str(error) if str(error).startswith(f"{source}: ") else f"{source}: {error}")
+    for source in sources:
+        try:
+            with memory_advice(source, "use a smaller scale, a smaller --tile, or a machine with more"):
+                _upscale_file(source, _target(source, output), options, run, reporter, compare)
+        except BrokenPipeError:
+            raise
+        except (InnersrError, OSError) as error:
+            failures += 1
+            reporter.error(str(error) if str(error).startswith(f"{source}: ") else f"{source}: {error}")
     return 1 if failures else 0
 
 
@@ -104,9 +101,7 @@ def _upscale_file(  # noqa: PLR0913 (as above)
     reporter.notes(source, task.image.notes)
     task.check()
     if compare is not None:
-        if compare.resolve() in (source.resolve(), task.target.resolve()):
-            raise InputError(f"{compare}: --compare needs a file of its own")
-        check_writable(compare, depth="uint8", bands=3, has_alpha=False, overwrite=options.overwrite)
+        check_drawing(compare, [source, task.target], overwrite=options.overwrite)
     run = run.start()
     estimate = task.estimate(run)
     if estimate is not None:
@@ -180,8 +175,7 @@ def _save_comparison(task: FileTask, result: Result, path: Path) -> None:
     spread = (high - low) or 1.0
     before = resize(before, size=image_size(after))
     picture = before_after_sheet((before - low) / spread, (after - low) / spread, ("bicubic", str(options.method)))
-    drawn, _ = image_from(picture)
-    save(drawn, path, overwrite=options.overwrite)
+    save_drawing(picture, path, overwrite=options.overwrite)
 
 
 def _on_white(image: Image, white: float) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""What a method sees of an image: channels in [0, 1], colours premultiplied by alpha; and the way back."""
+"""Images as methods see them: channels in [0, 1], colours premultiplied by alpha; and the way back."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ ALPHA_CHOICES = ("auto", "same", "drop")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NormalisedImage:
-    """An image as methods see it, and what it takes to undo that."""
+    """An image as methods see it, and how to undo that."""
 
     channels: Tensor
     """(1, C, H, W) in [0, 1] on the run's device: the colours, stretched, and premultiplied where there is alpha."""
     straight: Tensor
     """The stretched colours alone."""
     opacity: Tensor | None
-    """Alpha; None where there is none or it is dropped."""
+    """Alpha, unless it is dropped."""
     is_alpha_a_channel: bool
     low: float
     spread: float
@@ -53,7 +53,7 @@ class NormalisedImage:
         Args:
             sr: the upscaled channels; they may be overwritten.
             upscaler: for alpha.
-            wraps: whether the image continues on its opposite side, vertically and horizontally.
+            wraps: (vertically, horizontally), whether the image continues on its opposite side.
         """
         sr_alpha = None
         if self.opacity is not None and self.is_alpha_a_channel:
@@ -67,11 +67,11 @@ class NormalisedImage:
 
 
 def normalise(image: Image, run: Run, alpha: str) -> NormalisedImage:
-    """Prepare an image for methods.
+    """Prepare an image for methods, on the run's device.
 
     Args:
         image: of any depth and number of channels.
-        run: whose device the channels are put on.
+        run: with the device.
         alpha: "auto" premultiplies the colours, "same" makes alpha another channel, "drop" leaves it out.
 
     Raises:
@@ -113,10 +113,7 @@ def _value_range(image: Image) -> tuple[float, float]:
 def _upscaled_alpha(
     opacity: Tensor, upscaler: Callable[[Tensor], Tensor], sr: Tensor, wraps: tuple[bool, bool]
 ) -> Tensor:
-    """Upscale alpha by what was learnt from the colours, so that both have the same edges.
-
-    Where a pixel and its neighbours are equal, opaque or not, their value stays.
-    """
+    """Upscale alpha as the colours are, so that both have the same edges; flat areas keep their value."""
     if bool((opacity == 1).all()):
         return torch.ones_like(sr[:, :1])
     alpha = upscaler(opacity.expand(1, sr.shape[1], *opacity.shape[2:])).mean(dim=1, keepdim=True)
@@ -150,21 +147,20 @@ def _range_around(
     window = Window(-reach, -reach, lows.shape[-2] + reach, lows.shape[-1] + reach)
     low = -F.max_pool2d(cut(-lows, window, wraps), 2 * reach + 1, stride=1)
     high = F.max_pool2d(cut(highs, window, wraps), 2 * reach + 1, stride=1)
-    size = [*sr.shape[-2:]]
-    return F.interpolate(low, size, mode="nearest-exact"), F.interpolate(high, size, mode="nearest-exact")
+    low, high = (F.interpolate(x, [*sr.shape[-2:]], mode="nearest-exact") for x in (low, high))
+    return low, high
 
 
 @torch.no_grad()
 def with_grain(sr: Tensor, lr: Tensor, degradation: Degradation) -> Tensor:
     """Add to `sr` the grain of `lr`: all that `sr` does not explain, enlarged but not sharpened.
 
+    The result is sr + upsample(lr - K sr), clipped to [0, 1], by the cubic kernel on the degradation's grid.
+
     Args:
         sr: (N, C, H, W) in [0, 1], free of noise.
         lr: (N, C, h, w) in [0, 1].
-        degradation: from the one to the other; its noise does not matter.
-
-    Returns:
-        sr + upsample(lr - K sr), clipped to [0, 1], with the cubic kernel on the degradation's grid.
+        degradation: from `sr` to `lr`; its noise is ignored.
     """
-    grain = lr - degradation.forward(sr, (lr.shape[-2], lr.shape[-1]))
-    return (sr + degradation.upsample(grain, (sr.shape[-2], sr.shape[-1]))).clamp_(0, 1)
+    grain = lr - degradation.forward(sr, image_size(lr))
+    return (sr + degradation.upsample(grain, image_size(sr))).clamp_(0, 1)

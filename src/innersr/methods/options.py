@@ -30,7 +30,7 @@ DEPTHS = {"keep": None, "8": "uint8", "16": "uint16", "float": "float32"}
 class UpscaleOptions:
     """How an image is upscaled: the options of `innersr.upscale` and of the command, which share their meaning.
 
-    They are checked before any image is read, and a kernel file is read once for all images. See `upscale`.
+    They are checked before any image is read; a kernel file is read once for all images. `upscale` explains them.
     """
 
     scale: Scale = 2
@@ -89,7 +89,7 @@ class UpscaleOptions:
 
     @cached_property
     def chosen_method(self) -> Method:
-        """The method with its settings; Tailor takes as many steps as an image is worth where they are not given."""
+        """The method with its settings; unless given, Tailor's steps depend on the image."""
         method = self.method
         if isinstance(method, str):
             method = make_method(method, self.preset, self.settings)

@@ -12,28 +12,24 @@ import torch
 from torch import Tensor
 
 from innersr.commands.console import Reporter
-from innersr.commands.interrupts import prompt_interrupts
+from innersr.commands.drawings import check_drawing, save_drawing
 from innersr.commands.singan.shared import (
     blaming,
-    check_sheet,
     check_targets,
     load_complete,
     model_folder,
     read_image,
     save_all,
-    save_sheet,
     size_note,
     targets_of,
     wanted_size,
     working,
 )
 from innersr.errors import InputError
-from innersr.images.conversions import image_from
-from innersr.images.io import save
 from innersr.images.video import save_movie
 from innersr.metrics.sifid import load_stem
 from innersr.physics.resize import image_size
-from innersr.plots.sheets import Panel
+from innersr.plots.sheets import Panel, contact_sheet
 from innersr.plots.singan import report_sheet
 from innersr.run import Run
 from innersr.singan.animation import animate
@@ -71,7 +67,7 @@ def sample_pictures(  # noqa: PLR0913 (the options of the command)
     given = [model] if model.is_file() else []
     check_targets(targets, source, wanted or sampler.size, given, overwrite=overwrite)
     if sheet is not None:
-        check_sheet(sheet, [*targets, *given], overwrite=overwrite)
+        check_drawing(sheet, [*targets, *given], overwrite=overwrite)
     started = time.monotonic()
     with working(reporter, model, run, "ask for fewer or smaller samples") as working_run:
         pictures = sampler.sample(count, size=wanted, start=start, wrap=wrap, run=working_run)
@@ -80,7 +76,7 @@ def sample_pictures(  # noqa: PLR0913 (the options of the command)
     save_all(pictures, targets, source, overwrite, reporter, f"from scale {start}", facts)
     if sheet is not None:
         panels = [Panel(target.stem, visible(pictures[i : i + 1], source)) for i, target in enumerate(targets)]
-        save_sheet(panels, f"{model.name}, from scale {start}", sheet, overwrite)
+        save_drawing(contact_sheet(panels, f"{model.name}, from scale {start}"), sheet, overwrite=overwrite)
         reporter.result(f"{sheet}  contact sheet", {"output": str(sheet), "model": str(model)})
 
 
@@ -107,7 +103,7 @@ def animate_picture(
         source = replace(source, depth="uint8", ranges=())
     started = time.monotonic()
     advice = "ask for fewer or smaller frames"
-    with prompt_interrupts(), working(reporter, model, run, advice) as working_run:
+    with working(reporter, model, run, advice) as working_run:
         frames = animate(saved.model, size=wanted, run=working_run, **options)
         images = (from_picture(frame, source)[0] for frame in frames)
         notes = save_movie(images, output, fps=fps, overwrite=overwrite)
@@ -165,11 +161,11 @@ def score_samples(  # noqa: PLR0913 (the options of the command)
 
 def report_model(reporter: Reporter, run: Run, *, model: Path, output: Path, overwrite: bool) -> None:
     """Draw one sheet about a model, complete or not."""
-    check_sheet(output, [], overwrite=overwrite)
+    check_drawing(output, [], overwrite=overwrite)
     saved = load_folder(model_folder(model), run.torch_device)
     with working(reporter, model, run, "report on a machine with more") as reporting_run:
         sheet = report_sheet(model.resolve().name, saved, read_lines(model / LOG), reporting_run)
-    save(image_from(sheet)[0], output, overwrite=overwrite)
+    save_drawing(sheet, output, overwrite=overwrite)
     record = {"output": str(output), "model": str(model), "scales": len(saved.model.scales)}
     reporter.result(f"{output}  {len(saved.model.scales)} of {len(saved.model.sizes[0])} scales", record)
 

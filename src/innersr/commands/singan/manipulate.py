@@ -13,20 +13,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from innersr.commands.console import Reporter
+from innersr.commands.drawings import check_drawing, save_drawing
 from innersr.commands.singan.shared import (
     blaming,
-    check_sheet,
     check_targets,
     load_complete,
     read_image,
     save_all,
-    save_sheet,
     targets_of,
     working,
 )
 from innersr.errors import InputError
 from innersr.physics.resize import image_size, resize
-from innersr.plots.sheets import Panel
+from innersr.plots.sheets import Panel, contact_sheet
 from innersr.run import Run
 from innersr.singan.folder.reading import SavedModel
 from innersr.singan.manipulation import (
@@ -91,13 +90,14 @@ def manipulate_picture(  # noqa: PLR0913 (the options of the commands)
     facts: dict[str, Any] = {"model": str(model), "input": str(picture), "seed": run.seed}
     if all_scales:
         target = Path(output)
-        check_sheet(target, inputs, overwrite=overwrite)
+        check_drawing(target, inputs, overwrite=overwrite)
         with working(reporter, picture, run, "use a machine with more") as working_run:
             quiet = replace(working_run, report=None)
             tried = contact_sheet_scales(saved.model, lambda k: make(k, quiet), working_run)
         panels = [Panel("as it enters", visible(entered, source))]
         panels += [Panel(f"scale {k}", visible(result, source)) for k, result in tried]
-        save_sheet(panels, f"{picture.name} {RESULTS[kind]} by {model.name}", target, overwrite)
+        sheet = contact_sheet(panels, f"{picture.name} {RESULTS[kind]} by {model.name}")
+        save_drawing(sheet, target, overwrite=overwrite)
         scales = [k for k, _ in tried]
         reporter.result(
             f"{target}  contact sheet, scales {scales[0]} to {scales[-1]}; make the one you like with --start-scale",

@@ -12,14 +12,12 @@ from typing import Any
 from torch import Tensor
 
 from innersr.commands.console import Reporter, memory_advice
-from innersr.commands.interrupts import prompt_interrupts
+from innersr.commands.drawings import check_apart
 from innersr.errors import InputError
-from innersr.images.conversions import image_from
 from innersr.images.formats import BY_NAME, BY_SUFFIX, refusal
 from innersr.images.image import Image
 from innersr.images.io import PIXEL_LIMIT, check_writable, read, save
 from innersr.physics.resize import image_size
-from innersr.plots.sheets import Panel, contact_sheet
 from innersr.run import Run
 from innersr.singan.folder.reading import SavedModel, load_folder
 from innersr.singan.pictures import PictureSource, from_picture
@@ -72,7 +70,7 @@ def check_targets(
 ) -> None:
     """Make sure, before the work, that pictures of a size can be written, and not over the files that were given."""
     for target in targets:
-        _check_apart(target, given)
+        check_apart(target, given)
         check_writable(
             target,
             depth=source.depth,
@@ -81,12 +79,6 @@ def check_targets(
             overwrite=overwrite,
             size=(size[1], size[0]),
         )
-
-
-def check_sheet(path: Path, others: Sequence[Path], *, overwrite: bool) -> None:
-    """Make sure, before the work, that a sheet can be written, and not over other files."""
-    _check_apart(path, others)
-    check_writable(path, depth="uint8", bands=3, has_alpha=False, overwrite=overwrite)
 
 
 def save_all(
@@ -99,19 +91,12 @@ def save_all(
     facts: dict[str, Any],
 ) -> None:
     """Write pictures, (N, C, H, W) in [-1, 1], and report how each was made."""
-    with prompt_interrupts():
-        for index, (image, target) in enumerate(zip(from_picture(pictures, source), targets, strict=True)):
-            notes = save(image, target, overwrite=overwrite)
-            reporter.notes(target, notes)
-            height, width = image_size(image.colour)
-            record = {"output": str(target), "size": [width, height], "index": index, **facts, "notes": list(notes)}
-            reporter.result(f"{target}  {width}x{height}  {how}", record)
-
-
-def save_sheet(panels: Sequence[Panel], title: str, path: Path, overwrite: bool) -> None:
-    """Write a contact sheet."""
-    with prompt_interrupts():
-        save(image_from(contact_sheet(panels, title))[0], path, overwrite=overwrite)
+    for index, (image, target) in enumerate(zip(from_picture(pictures, source), targets, strict=True)):
+        notes = save(image, target, overwrite=overwrite)
+        reporter.notes(target, notes)
+        height, width = image_size(image.colour)
+        record = {"output": str(target), "size": [width, height], "index": index, **facts, "notes": list(notes)}
+        reporter.result(f"{target}  {width}x{height}  {how}", record)
 
 
 @contextlib.contextmanager
@@ -155,8 +140,3 @@ def wanted_size(size: str | None, scale: str | None, own: Size) -> Size | None:
     if wanted is not None and wanted[0] * wanted[1] > PIXEL_LIMIT:
         raise InputError(f"a result of {wanted[1]}x{wanted[0]} is too large; {PIXEL_LIMIT} pixels are the most")
     return wanted
-
-
-def _check_apart(target: Path, others: Sequence[Path]) -> None:
-    if target.resolve() in [other.resolve() for other in others]:
-        raise InputError(f"{target}: is another file of this command; give each result a name of its own")

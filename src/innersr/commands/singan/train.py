@@ -9,11 +9,10 @@ from pathlib import Path
 import torch
 
 from innersr.commands.console import Reporter
+from innersr.commands.drawings import check_drawing, save_drawing
 from innersr.commands.interrupts import EXIT_CODE, deferred_interrupts
-from innersr.commands.singan.shared import blaming, check_sheet, read_image, size_note, working
+from innersr.commands.singan.shared import blaming, read_image, size_note, working
 from innersr.errors import InputError
-from innersr.images.conversions import image_from
-from innersr.images.io import save
 from innersr.physics.resize import image_size
 from innersr.plots.sheets import to_pixels
 from innersr.plots.singan import report_sheet
@@ -58,7 +57,7 @@ def train_picture(  # noqa: PLR0913 (the options of the command)
         planned = untrained_model(pictures, singan, run.seed)
     may_replace = overwrite or resume
     if report is not None:
-        check_sheet(report, inputs, overwrite=may_replace)
+        check_drawing(report, inputs, overwrite=may_replace)
     if preview is not None:
         _check_previews(preview, output, inputs, len(planned.sizes[0]), may_replace)
     for path, picture, sizes in zip(inputs, pictures, planned.sizes, strict=True):
@@ -84,7 +83,7 @@ def train_picture(  # noqa: PLR0913 (the options of the command)
     if not model.is_complete:
         reporter.note(
             f"stopped after iteration {place.iteration} of scale {place.scale} of 0 to {len(model.sizes[0]) - 1}; "
-            "the same command with --resume continues from there"
+            "the same command with --resume continues it"
         )
         return EXIT_CODE
     _report_result(output, inputs, report, may_replace, run, reporter)
@@ -110,7 +109,7 @@ def _check_previews(folder: Path, model: Path, inputs: Sequence[Path], scales: i
         raise InputError(f"{folder}: cannot be a folder ({error.strerror}); check the path") from error
     for scale in range(scales):
         for file in _previews(folder, scale, scales):
-            check_sheet(file, inputs, overwrite=may_replace)
+            check_drawing(file, inputs, overwrite=may_replace)
 
 
 def _previews(folder: Path, scale: int, scales: int) -> Sequence[Path]:
@@ -132,7 +131,7 @@ def _on_scale(
                 sample = model.generate(model.random_noise(seed, 0), sizes)
             pictures = sample, reconstruction_at(model, 0, scale)
             for picture, file in zip(pictures, _previews(preview, scale, len(sizes)), strict=True):
-                save(image_from(to_pixels(visible(picture, source)))[0], file, overwrite=True)
+                save_drawing(to_pixels(visible(picture, source)), file, overwrite=True)
 
     return show
 
@@ -144,7 +143,7 @@ def _report_result(  # noqa: PLR0913 (the options that it depends on)
     if report is not None:
         with working(reporter, output, run, "report on a machine with more") as working_run:
             sheet = report_sheet(output.resolve().name, saved, log, working_run)
-        save(image_from(sheet)[0], report, overwrite=may_replace)
+        save_drawing(sheet, report, overwrite=may_replace)
     error = rmse((saved.model.reconstruct().cpu() + 1) / 2, (saved.pictures[0] + 1) / 2)
     seconds = log[-1]["seconds"] if log else 0.0
     height, width = saved.model.size
