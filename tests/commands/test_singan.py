@@ -33,7 +33,7 @@ from innersr.singan.training.scale import ScaleLearner
 
 COMMANDS = ["train", "sample", "paint", "edit", "harmonize", "animate", "score", "report"]
 HEIGHT, WIDTH = 28, 34
-TINY = {"min_size": 11, "max_size": 34, "ratio": 0.6, "width": 4, "pool": 2, "iterations": 3}
+TINY = {"min_size": 11, "max_size": 34, "ratio": 0.6, "width": 4, "pool": 2, "iterations": 3, "matching": 1}
 SETTINGS = [word for name, value in TINY.items() for word in ("--set", f"{name}={value}")]
 SECONDS = 60  # that a process may take on a busy machine
 DOCUMENT = Path(__file__).parents[2] / "docs" / "singan.md"
