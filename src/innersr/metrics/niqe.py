@@ -34,7 +34,7 @@ def niqe(x: Tensor) -> float:
         InputError: neither 1 nor 3 channels, or fewer than two blocks with texture: one block has no covariance.
     """
     brightness = luma(x)
-    rows, columns = brightness.shape[-2] // BLOCK, brightness.shape[-1] // BLOCK
+    rows, columns = (n // BLOCK for n in brightness.shape[-2:])
     if rows * columns < 2:
         raise InputError(
             f"NIQE needs two blocks of {BLOCK}x{BLOCK} pixels, the image has {x.shape[-2]}x{x.shape[-1]}; "

@@ -70,12 +70,9 @@ class Pair:
     """A patch, and a larger place in the same image that resembles it."""
 
     patch: Box
-    source: Box
-    """Resembles the patch once it is shrunk by `scale`."""
-    scale: float
-    """Side of the patch relative to the source's."""
-    explained: float
-    """Share of the patch's variance that the shrunk source explains, in [0, 1]."""
+    source: Box  # resembles the patch once it is shrunk by `scale`
+    scale: float  # side of the patch relative to the source's
+    explained: float  # share of the patch's variance that the shrunk source explains, in [0, 1]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,12 +82,9 @@ class Recurrence:
     map: Tensor
     """(H, W) in [0, 1]: how well the detail around each pixel is explained, from 0 (no better than by chance, or no
     detail) to 1 (perfectly)."""
-    score: float
-    """The mean of the map."""
-    detail: float
-    """Share of the image, in [0, 1], that has detail to be explained."""
-    pairs: tuple[Pair, ...]
-    """Examples, the clearest first."""
+    score: float  # the mean of the map
+    detail: float  # share of the image, in [0, 1], that has detail to be explained
+    pairs: tuple[Pair, ...]  # examples, the clearest first
 
 
 @torch.no_grad()

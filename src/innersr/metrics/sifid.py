@@ -45,10 +45,8 @@ DEFAULT_LAYER = "before-second-pool"
 class InceptionStem:
     """The first convolutions of Inception-v3, their normalisation in the weights, float32 on the CPU."""
 
-    layers: tuple[tuple[Tensor, Tensor], ...]
-    """Weight and bias of every convolution in `STEM`."""
-    name: str
-    """Of the file, and the first digits of the SHA-256 of the tensors that are used."""
+    layers: tuple[tuple[Tensor, Tensor], ...]  # weight and bias of every convolution in `STEM`
+    name: str  # of the file, and the first digits of the SHA-256 of the tensors that are used
 
     @torch.no_grad()
     def features(self, image: Tensor, layer: str = DEFAULT_LAYER) -> Tensor:

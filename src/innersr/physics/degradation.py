@@ -118,10 +118,7 @@ class Degradation:
         return output_size(hr_size, self._shrink)
 
     def fitted(self, lr_size: tuple[int, int]) -> Degradation:
-        """This degradation at the nearest scale that makes a wrapped LR image a whole number of HR pixels.
-
-        Its anchor is the same, or "aligned" again if it was.
-        """
+        """The degradation at the nearest scale that makes wrapped LR images whole HR pixels; aligned if this one is."""
         wholes = [whole_scale(s, n) for s, n in zip(self.scales, lr_size, strict=True)]
         vertical, horizontal = (w if wraps else s for w, wraps, s in zip(wholes, self.wraps, self.scales, strict=True))
         if (vertical, horizontal) == self.scales:
@@ -188,7 +185,7 @@ class Degradation:
         return hr if self.kernel is None else apply_blur_adjoint(hr, self.blur, size, margin=margin, wrap=self.wraps)
 
     def upsample(self, lr: Tensor, size: tuple[int, int] | None = None, window: Window | None = None) -> Tensor:
-        """Interpolate with the cubic kernel on this degradation's own grid, so that nothing is shifted.
+        """Interpolate with the cubic kernel on this degradation's own grid, without any shift.
 
         Args:
             lr: (N, C, h, w).

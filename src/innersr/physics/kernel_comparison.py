@@ -15,12 +15,9 @@ from innersr.physics.kernels import NOTHING, extent, in_convention, shape_of
 class Difference(NamedTuple):
     """Difference between two kernels, wherever their centres of mass lie."""
 
-    angle: float | None
-    """Between the long axes, in degrees from 0 to 90; None where one of the kernels is round."""
-    psnr: float
-    """dB, see `difference`; infinity for equal kernels."""
-    correlation: float
-    """Of the taps around their means, 1 for equal kernels."""
+    angle: float | None  # between the long axes, in degrees from 0 to 90; None where one of the kernels is round
+    psnr: float  # dB, see `difference`; infinity for equal kernels
+    correlation: float  # of the taps around their means, 1 for equal kernels
 
 
 def second_moments(kernel: Tensor) -> tuple[float, float, float]:

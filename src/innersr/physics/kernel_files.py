@@ -101,9 +101,7 @@ def check_kernel_writable(path: str | Path, *, overwrite: bool = False) -> Path:
 def _split_number(path: str | Path) -> tuple[Path, int | None]:
     """Separate `FILE#3` into the file and 3."""
     match = re.fullmatch(r"(.+)#([0-9]{1,9})", str(path))
-    if match is None or Path(path).is_file():
-        return Path(path), None
-    return Path(match[1]), int(match[2])
+    return (Path(path), None) if match is None or Path(path).is_file() else (Path(match[1]), int(match[2]))
 
 
 def _look_up(codecs: dict[str, Codec], suffix: str, use: str) -> Codec:

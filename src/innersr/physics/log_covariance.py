@@ -20,10 +20,8 @@ NARROWEST_VARIANCE = 0.05  # HR px^2; a narrower Gaussian would fall between two
 class GaussianBlur(NamedTuple):
     """Gaussian blurs as the logarithm of their covariance in LR px^2, with or without cubic shrinking after them."""
 
-    log: Tensor
-    """(N, 3): size l and shape a, b of log(C + FLOOR) = [[l + a, b], [b, l - a]], columns before rows."""
-    is_bicubic: Tensor
-    """(N,) bool."""
+    log: Tensor  # (N, 3): size l and shape a, b of log(C + FLOOR) = [[l + a, b], [b, l - a]], columns before rows
+    is_bicubic: Tensor  # (N,) bool
 
 
 def taps_of_blur(blur: GaussianBlur, scale: int = SCALE, places: Tensor | None = None) -> Tensor:

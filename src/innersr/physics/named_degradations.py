@@ -66,10 +66,9 @@ def parse_degradation(text: str, scale: Scale, image_name: str = "") -> Degradat
     """Parse the name of a benchmark degradation.
 
     "g2.0d" and "g1.3b" are MZSR's Gaussians of that variance with direct and bicubic subsampling, "ganid" its
-    anisotropic one (Soh 2020, sec. 5.2), all with its top-left grid. "random:SEED" draws a DIV2KRK kernel for
-    each image, from the seed and the image's name. Anything else is a kernel file, aligned. All may end in
-    "+noise10", a standard deviation in 8-bit levels, and in "+jpeg60", which is no part of a degradation: see
-    `parse_jpeg_quality`.
+    anisotropic one (Soh 2020, sec. 5.2), all with its top-left grid. "random:SEED" draws a DIV2KRK kernel for each
+    image, from the seed and the image's name. Anything else is a kernel file, aligned. All may end in "+noise10", a
+    standard deviation in 8-bit levels, and in "+jpeg60", which `parse_jpeg_quality` reads.
 
     Raises:
         InputError: not such a name.

@@ -94,8 +94,5 @@ def _numbered(length: int) -> range:
 
 
 def _drawn(lines: list[str], content: Cell) -> Pixels:
-    legend = [
-        "blue: positive, red: negative; colours show the square root of the weight",
-        "ellipse: one standard deviation",
-    ]
-    return draw_sheet([*lines, *legend], content)
+    legend = "blue: positive, red: negative; colours show the square root of the weight"
+    return draw_sheet([*lines, legend, "ellipse: one standard deviation"], content)

@@ -33,8 +33,7 @@ TEXT = 13  # pixels of ordinary text
 class Cell(NamedTuple):
     """A part of a sheet that knows its size and draws itself."""
 
-    width: int
-    """In pixels, like everything here."""
+    width: int  # in pixels, like everything here
     height: int
     draw: Callable[[Figure, int, int], None]
     """Takes the figure and where the cell's lower left corner is, counted from the figure's."""
@@ -44,8 +43,7 @@ class Panel(NamedTuple):
     """A picture of a contact sheet."""
 
     label: str
-    picture: Tensor
-    """(1, C, H, W) in [0, 1]."""
+    picture: Tensor  # (1, C, H, W) in [0, 1]
 
 
 def draw_sheet(lines: Sequence[str], content: Cell) -> Pixels:
