@@ -22,7 +22,7 @@ Kernel = Annotated[str, argument(help="A kernel file, FILE#3 for the third in it
     "innersr kernel show estimate.npy truth.npy --plot both.png",
     shares="overwrite as_json",
 )
-def show_command(
+def kernel_show(
     kernel: Kernel,
     other: Annotated[str | None, typer.Argument(help="A second kernel to compare with.")] = None,
     plot: Annotated[
@@ -41,7 +41,7 @@ def show_command(
     "innersr kernel estimate photo.jpg -s 4 --method kernelgan --time-limit 120",
     shares="overwrite seed device time_limit as_json quiet",
 )
-def estimate_command(
+def kernel_estimate(
     source: Source,
     output: Annotated[
         Path | None, output_option(metavar="FILE", help="The kernel, as .npy, .mat, .png or .txt.")
@@ -68,7 +68,7 @@ def estimate_command(
     "innersr kernel convert k.mat k.npy --convention fkp --scale 4",
     shares="overwrite",
 )
-def convert_command(
+def kernel_convert(
     source: Kernel,
     target: Annotated[Path, argument(help=".npy, .mat, .png or .txt.")],
     convention: Annotated[

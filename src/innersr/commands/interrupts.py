@@ -18,7 +18,6 @@ SECOND_THOUGHT = 3.0  # seconds after which another signal is meant to end the w
 PATIENCE = 0.7  # seconds that the work has to stop by itself
 EXIT_CODE = 130  # what shells give a program that SIGINT ended
 MESSAGE = "interrupted; nothing half-written was left"
-SHOW_CURSOR = "\x1b[?25h"  # progress bars hide it
 
 
 @contextlib.contextmanager
@@ -50,10 +49,10 @@ def prompt_interrupts() -> Iterator[None]:
 
 @contextlib.contextmanager
 def deferred_interrupts() -> Iterator[Callable[[], bool]]:
-    """Give what tells whether SIGINT or SIGTERM came; they do nothing else, but a late second one interrupts.
+    """Only record SIGINT and SIGTERM: yield whether one came. A second one, if late, interrupts.
 
-    Within `prompt_interrupts`, whose watching thread sees none of these signals. A second one at once
-    is the same wish: a terminal sends Ctrl-C to torchrun and to its processes, and torchrun passes it on to them.
+    For use within `prompt_interrupts`, whose watching thread sees none of these signals. A second one at once has the
+    same cause: a terminal sends Ctrl-C to torchrun and to its processes, and torchrun passes it on to them.
     """
     came: list[float] = []
 
@@ -91,5 +90,6 @@ def _exit_if_late(reader: int, ended: threading.Event) -> None:
     if not number or ended.wait(PATIENCE):
         return
     remove_partial_files()
-    os.write(2, f"{SHOW_CURSOR * sys.stderr.isatty()}{MESSAGE}\n".encode())
+    show_cursor = "\x1b[?25h" * sys.stderr.isatty()  # progress bars hide it
+    os.write(2, f"{show_cursor}{MESSAGE}\n".encode())
     os._exit(EXIT_CODE)

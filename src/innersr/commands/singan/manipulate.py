@@ -46,7 +46,6 @@ from innersr.singan.training.fine_tuning import check_scale, fine_tune
 
 SHARES = {"paint": PAINT_SHARE, "edit": EDIT_SHARE, "harmonize": HARMONIZE_SHARE}
 RESULTS = {"paint": "painted", "edit": "edited", "harmonize": "harmonized"}
-ASPECT = 0.02  # deviation of an edited picture's aspect ratio, by rounding of its sides
 Make = Callable[[int, Run], Tensor]
 """From a scale to the results of the picture entering there, (count, C, H, W) in [-1, 1]."""
 
@@ -137,7 +136,7 @@ def _read_picture(path: Path, is_masked: bool, saved: SavedModel, reporter: Repo
 
 def _working_size(own: Size, trained: Size) -> Size:
     """Size of the model's picture if it has the same shape; else a size of as many pixels."""
-    if abs(own[0] * trained[1] / (own[1] * trained[0]) - 1) <= ASPECT:
+    if abs(own[0] * trained[1] / (own[1] * trained[0]) - 1) <= 0.02:  # rounding of the sides
         return trained
     factor = math.sqrt(trained[0] * trained[1] / (own[0] * own[1]))
     return max(1, round(factor * own[0])), max(1, round(factor * own[1]))

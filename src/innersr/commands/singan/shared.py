@@ -23,8 +23,6 @@ from innersr.singan.folder.reading import SavedModel, load_folder
 from innersr.singan.pictures import PictureSource, from_picture
 from innersr.singan.pyramid import Size
 
-FACTOR = r"(\d{1,4}(?:\.\d{1,6})?)"
-
 
 def model_folder(path: Path) -> Path:
     """The path itself, unless it is a file."""
@@ -132,7 +130,8 @@ def wanted_size(size: str | None, scale: str | None, own: Size) -> Size | None:
             raise InputError(f"size must be WIDTHxHEIGHT in pixels, such as 400x300, got {size!r}")
         wanted = int(match[2]), int(match[1])
     if scale is not None:
-        match = re.fullmatch(rf"{FACTOR}(?:x{FACTOR})?", scale.strip(), re.ASCII)
+        factor = r"(\d{1,4}(?:\.\d{1,6})?)"
+        match = re.fullmatch(rf"{factor}(?:x{factor})?", scale.strip(), re.ASCII)
         if match is None:
             raise InputError(f"scale must be a factor, or two (vertical x horizontal) such as 1x2.5, got {scale!r}")
         vertical, horizontal = float(match[1]), float(match[2] or match[1])
