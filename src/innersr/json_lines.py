@@ -25,7 +25,7 @@ def append_record(path: Path, record: dict[str, Any]) -> None:
 
 
 def write_records(path: Path, records: Iterable[dict[str, Any]]) -> None:
-    """Write a log anew with these records."""
+    """Write a new log of these records."""
     path.write_text("".join(map(line_of, records)), encoding="utf-8")
 
 

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from innersr.errors import Cancelled, InputError
 
-PRECISIONS = ("auto", "fp32", "bf16")
 REPORT_INTERVAL = 0.1  # seconds between two progress reports
 
 
@@ -44,19 +43,17 @@ class Progress:
 class Run:
     """Execution settings of a computation.
 
-    A run holds no running clock: its time limit counts anew for every image. `start` gives the copy whose clock runs;
-    the pipeline makes one per image and each method's `adapt` one for itself, unless its run has been started.
+    The time limit counts from `start`, which the pipeline calls once per image, and `adapt` unless it has been called.
 
     Args:
         device: "auto" (CUDA, then MPS, then CPU), or any torch device name.
-        precision: of network passes while learning. "auto" takes bf16 where the device computes it
-            natively, and fp32 elsewhere. Results are always computed in fp32.
+        precision: of network passes in training; "auto" is bf16 where the device computes it natively, else fp32.
+            Results are always computed in fp32.
         seed: of every random draw. Same seed, settings and device give the same bytes.
         tile: side in LR pixels of the tiles that a network is applied to; 0 for the whole image at once, None for
             a size that fits the free memory. Results change by rounding at most.
         time_limit: seconds per image after which learning ends with its current weights; None for no limit.
-        report: called with a `Progress` when a loop starts, at most ten times a second while it runs, and at its
-            end or time limit; a loop may also be left early.
+        report: called with a `Progress` at the start and end of a loop, and at most ten times a second between.
         cancelled: called once per step; `Cancelled` is raised when it returns True.
         started: reading of the monotonic clock at `start`; None before.
 
@@ -74,8 +71,8 @@ class Run:
     started: float | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.precision not in PRECISIONS:
-            raise InputError(f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}")
+        if self.precision not in ("auto", "fp32", "bf16"):
+            raise InputError(f"precision must be one of auto, fp32, bf16, got {self.precision!r}")
         if self.time_limit is not None and not self.time_limit > 0:
             raise InputError(f"time limit must be a positive number of seconds, got {self.time_limit}")
         if not 0 <= self.seed < 2**63:
@@ -98,25 +95,22 @@ class Run:
 
     @property
     def dtype(self) -> torch.dtype:
-        """The dtype that network passes are computed in while learning."""
+        """The dtype that network passes are computed in during training."""
         wants_bf16 = self.precision == "bf16" or (self.precision == "auto" and _has_native_bf16(self.torch_device))
         return torch.bfloat16 if wants_bf16 else torch.float32
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
-        """Return the context in which network passes run at this run's precision."""
+        """Context in which network passes run at this run's precision."""
         if self.dtype is torch.float32:
             return contextlib.nullcontext()
         return torch.autocast(self.torch_device.type, self.dtype)
 
     def exact(self) -> contextlib.AbstractContextManager[object]:
-        """Return the context in which CUDA convolutions are deterministic and fp32 is not cut to TF32."""
+        """Context in which CUDA convolutions are deterministic and fp32 is not cut to TF32."""
         return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
 
     def generator(self) -> torch.Generator:
-        """Return a fresh CPU generator with this run's seed.
-
-        Draws are made on the CPU for every device, so that crops and noise do not depend on it.
-        """
+        """A new generator with this run's seed; on the CPU, so that draws do not depend on the device."""
         return torch.Generator().manual_seed(self.seed)
 
     def start(self) -> Run:
@@ -170,31 +164,21 @@ class Steps:
         self._report(done, time.monotonic() - started)
 
     def _report(self, done: int, seconds: float) -> None:
-        if self._run.report is not None:
-            self._run.report(
-                Progress(
-                    stage=self._stage,
-                    done=done,
-                    total=self._total,
-                    seconds=seconds,
-                    loss=None if self._loss is None else float(self._loss),
-                    limit=self._limit(seconds),
-                )
-            )
-
-    def _limit(self, seconds: float) -> float | None:
-        limit = self._run.time_limit
-        return None if limit is None or not self._limited else seconds + limit * (1 - self._run.time_used())
+        if self._run.report is None:
+            return
+        loss = None if self._loss is None else float(self._loss)
+        limit = self._run.time_limit if self._limited else None
+        if limit is not None:
+            limit = seconds + limit * (1 - self._run.time_used())
+        self._run.report(
+            Progress(stage=self._stage, done=done, total=self._total, seconds=seconds, loss=loss, limit=limit)
+        )
 
 
 def generator_of(seed: int, *place: int) -> torch.Generator:
-    """Return the source of all random draws at one place of a computation, such as (step, index): well mixed.
+    """A generator for one place of a computation, such as (step, index): whole numbers from -1 on.
 
-    Whatever takes its draws from here depends neither on what was drawn before nor on interruptions.
-
-    Args:
-        seed: of the run.
-        place: whole numbers from -1 on.
+    Its draws depend neither on earlier ones nor on interruptions.
     """
     value = seed & (2**63 - 1)
     for part in place:

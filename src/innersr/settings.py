@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from innersr.errors import InputError
@@ -13,7 +13,7 @@ def values_of(owner: str, given: Mapping[str, Any], *kinds: Any) -> list[dict[st
     """Values of settings, given as they are or as text, sorted by the dataclass that has a field of that name.
 
     Args:
-        owner: what has the settings, for the errors.
+        owner: name for the errors.
         given: {"steps": 500} or {"steps": "500"}.
         kinds: dataclasses whose fields are int, float, str, bool, tuple[int, ...] or tuple[float, ...]. The first one
             that has the field takes the value.
@@ -33,6 +33,18 @@ def values_of(owner: str, given: Mapping[str, Any], *kinds: Any) -> list[dict[st
             raise InputError(f"{owner} has no setting {name!r}; it has {known}")
         values[place][name] = _parsed(name, value, fields[place][name]) if isinstance(value, str) else value
     return values
+
+
+def check_choices(settings: object, **choices: Iterable[str]) -> None:
+    """Check that settings, by name, have one of the values that each may have.
+
+    Raises:
+        InputError: another value.
+    """
+    for name, values in choices.items():
+        value = getattr(settings, name)
+        if str(value) not in values:
+            raise InputError(f"{name} must be one of {', '.join(values)}, got {value!r}")
 
 
 def parse_settings(assignments: Sequence[str]) -> dict[str, str]:

@@ -108,7 +108,7 @@ def test_a_second_training_does_not_replace_the_first():
 
 def test_other_settings_are_not_resumed():
     assert train("tailor").exit_code == 0
-    assert "was begun with learning_rate=0.001, not 0.01" in refused(
+    assert "was started with learning_rate=0.001, not 0.01" in refused(
         "tailor", "--resume", "--set", "learning_rate=0.01"
     )
 

@@ -226,7 +226,7 @@ def test_the_progress_names_the_bands(paper):
 
 def test_an_image_of_other_channels_is_refused(paper):
     upscale = MZSR(prior=paper, steps=0).adapt(image(3), DOUBLE, RUN)
-    with pytest.raises(InputError, match="learnt from 3 channels, got 1"):
+    with pytest.raises(InputError, match="trained on 3 channels, got 1"):
         upscale(image())
 
 
@@ -496,13 +496,13 @@ def test_a_prior_of_the_other_network_is_refused(paper, subpixel):
     assert upscaled(MZSR(prior=subpixel, network="subpixel"), image(3)).shape == (1, 3, 44, 36)
 
 
-def test_a_prior_that_is_no_stack_of_three_bands_is_refused(tmp_path):
+def test_a_prior_that_is_no_stack_of_three_channels_is_refused(tmp_path):
     tailored = TailoredStack(3, width=4, depth=3, hidden=6, generator=torch.Generator())
     for parameter in tailored.parameters():
         parameter.data.zero_()
-    for network, kind in ((tiny(channels=1), "DetailStack of 1 bands"), (tailored, "TailoredStack")):
+    for network, kind in ((tiny(channels=1), "DetailStack of 1 channels"), (tailored, "TailoredStack")):
         path = write_prior(tmp_path / "other.safetensors", network)
-        with pytest.raises(InputError, match=f"other.safetensors: needed is a DetailStack .* this is a {kind}; choose"):
+        with pytest.raises(InputError, match=f"other.safetensors: must be a DetailStack .* is a {kind}; choose"):
             upscaled(MZSR(prior=str(path)), image(3))
 
 

@@ -215,7 +215,7 @@ def test_all_views_together_know_no_direction(method):
 
 def test_another_network_is_refused_by_name(tmp_path):
     path = write_prior(tmp_path / "other.safetensors", networks()[0])
-    with pytest.raises(InputError, match=r"other.safetensors: needed is a TailoredStack, this is a DetailStack"):
+    with pytest.raises(InputError, match=r"other.safetensors: must be a TailoredStack, is a DetailStack"):
         Tailor(prior=str(path)).adapt(image(3), DIRECT, Run(device="cpu"))
 
 

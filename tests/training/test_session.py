@@ -118,13 +118,13 @@ def test_the_prior_is_the_average_in_8_bits_and_says_where_it_comes_from(tmp_pat
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"schedule": replace(SCHEDULE, steps=7)}, "was begun with steps=6, not 7"),
-        ({"objective": replace(OBJECTIVES["tailor"], batch=4)}, "was begun with batch=3, not 4"),
-        ({"objective": replace(OBJECTIVES["tailor"], seed=1)}, "was begun with seed=0, not 1"),
-        ({"objective": OBJECTIVES["supervised"]}, "was begun with objective=TailorObjective, not SupervisedObjective"),
-        ({"pool": pool(sha256="1")}, r"was begun with data=\['0'\], not \['1'\]"),
-        ({"run": BF16}, "was begun with precision=float32, not bfloat16"),
-        ({"initial": OBJECTIVES["tailor"].network().state_dict()}, "was begun with initial=None, not "),
+        ({"schedule": replace(SCHEDULE, steps=7)}, "was started with steps=6, not 7"),
+        ({"objective": replace(OBJECTIVES["tailor"], batch=4)}, "was started with batch=3, not 4"),
+        ({"objective": replace(OBJECTIVES["tailor"], seed=1)}, "was started with seed=0, not 1"),
+        ({"objective": OBJECTIVES["supervised"]}, "started with objective=TailorObjective, not SupervisedObjective"),
+        ({"pool": pool(sha256="1")}, r"was started with data=\['0'\], not \['1'\]"),
+        ({"run": BF16}, "was started with precision=float32, not bfloat16"),
+        ({"initial": OBJECTIVES["tailor"].network().state_dict()}, "was started with initial=None, not "),
     ],
     ids=["steps", "batch", "seed", "objective", "data", "precision", "initial"],
 )
@@ -141,7 +141,7 @@ def test_a_state_that_is_older_than_a_setting_is_resumed_with_its_default(tmp_pa
     tensors, header = load_checkpoint(state, "training")
     del header["settings"]["kernel_error"]
     save_checkpoint(state, tensors, header)
-    with pytest.raises(InputError, match=r"was begun with kernel_error=0\.0, not 0\.5"):
+    with pytest.raises(InputError, match=r"was started with kernel_error=0\.0, not 0\.5"):
         replace(session(tmp_path), objective=replace(OBJECTIVES["tailor"], kernel_error=0.5)).learn(resume=True)
     assert session(tmp_path).learn(resume=True).is_finished
 
@@ -155,7 +155,7 @@ def test_a_state_with_the_setting_names_of_version_0_1_is_resumed(tmp_path):
     settings["mistaken"], settings["grain"] = settings.pop("kernel_error"), settings.pop("coloured_noise")
     settings["lesson"] = settings.pop("objective").replace("Objective", "Lesson")
     save_checkpoint(state, tensors, header)
-    with pytest.raises(InputError, match=r"was begun with coloured_noise=0\.0, not 0\.5"):
+    with pytest.raises(InputError, match=r"was started with coloured_noise=0\.0, not 0\.5"):
         replace(one, objective=replace(OBJECTIVES["tailor"], coloured_noise=0.5)).learn(resume=True)
     assert one.learn(resume=True).is_finished
 
@@ -197,7 +197,7 @@ def test_a_loss_that_is_no_number_ends_the_training_and_keeps_the_last_state(tmp
     objective = Diverging(width=6, depth=3, batch=2, crop=16)
     outputs = Outputs(prior=tmp_path / "prior.safetensors", save_every=2)
     one = replace(session(tmp_path, outputs=outputs), objective=objective)
-    with pytest.raises(InnersrError, match="no longer a number at step 6; begin again with a smaller learning_rate"):
+    with pytest.raises(InnersrError, match="no longer a number at step 6; start again with a smaller learning_rate"):
         one.learn()
     assert state_of(one).header["step"] == 4
 

@@ -1,4 +1,4 @@
-"""Baselines without learning, for comparison with every learnt result."""
+"""Baselines without learning, for comparison with every trained method."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from innersr.errors import InputError
 from innersr.methods.protocols import Upscaler
 from innersr.physics.back_projection import back_project
 from innersr.physics.degradation import Degradation
-from innersr.physics.resize import resize
+from innersr.physics.resize import image_size, resize
 from innersr.run import Run
+from innersr.settings import check_choices
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +28,7 @@ class Bicubic:
     phase: str = "repository"
 
     def __post_init__(self) -> None:
-        if self.phase not in ("repository", "aligned"):
-            raise InputError(f"phase must be one of repository, aligned, got {self.phase!r}")
+        check_choices(self, phase=("repository", "aligned"))
 
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:  # noqa: ARG002 (nothing to learn)
         """The interpolation as an upscaler."""
@@ -36,8 +36,7 @@ class Bicubic:
         def upscale(x: Tensor) -> Tensor:
             if self.phase == "aligned":
                 return degradation.upsample(x).clamp(0, 1)
-            size = degradation.hr_size((x.shape[-2], x.shape[-1]))
-            return resize(x, degradation.scales, size=size).clamp(0, 1)
+            return resize(x, degradation.scales, size=degradation.hr_size(image_size(x))).clamp(0, 1)
 
         return upscale
 
@@ -62,7 +61,7 @@ class BackProjection:
         """The solver as an upscaler."""
 
         def upscale(x: Tensor) -> Tensor:
-            start = x.new_empty(*x.shape[:2], *degradation.hr_size((x.shape[-2], x.shape[-1])))
+            start = x.new_empty(*x.shape[:2], *degradation.hr_size(image_size(x)))
             for band, enlarged in zip(x.split(1, dim=1), start.split(1, dim=1), strict=True):
                 enlarged.copy_(degradation.upsample(band))  # at once it would need several times the memory
             return back_project(start, x, degradation, steps=self.steps, run=run, stage="solve")

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from innersr.metrics.grey_levels import quantized
 from innersr.physics.degradation import Degradation
-from innersr.physics.resize import resize
+from innersr.physics.resize import image_size, resize
 from innersr.physics.symmetries import random_crop
 from innersr.run import Run
 
@@ -39,21 +39,12 @@ def detailed_part(lr: Tensor, degradation: Degradation, generator: torch.Generat
 
 
 def as_one_tile(run: Run) -> Run:
-    """A run for first results: no reports, and one tile whatever the free memory.
-
-    Tiles change results by rounding, which learning would magnify.
-    """
+    """A run without reports and with one tile: several change results by rounding, which training would magnify."""
     return replace(run, report=None, tile=RESULT_SIDE)
 
 
 def shrunk_copies(result: Tensor, factors: Iterable[float], degradation: Degradation) -> list[Tensor]:
-    """Smaller copies of a result, whose sides are multiples of the scale, none smaller than the kernel.
-
-    Args:
-        result: (N, C, H, W) in [0, 1].
-        factors: to shrink by, one for each copy.
-        degradation: that will make sons of the copies.
-    """
+    """Copies of a result shrunk by each factor; sides are multiples of the scale, not below the kernel."""
     cells = [max(1, round(scale)) for scale in degradation.scales]
     copies = []
     for factor in factors:
@@ -68,9 +59,10 @@ def shrunk(image: Tensor, factor: float, wraps: tuple[bool, bool]) -> Father:
     """A smaller copy in [0, 1] as a father, a whole number of pixels long along periodic axes."""
     if factor == 1:
         return Father(image, wraps)
-    sides = (image.shape[-2], image.shape[-1])
-    scales = [round(factor * side) / side if wrap else factor for side, wrap in zip(sides, wraps, strict=True)]
-    return Father(resize(image, (scales[0], scales[1]), wrap=wraps).clamp_(0, 1), wraps)
+    vertical, horizontal = (
+        round(factor * side) / side if wrap else factor for side, wrap in zip(image_size(image), wraps, strict=True)
+    )
+    return Father(resize(image, (vertical, horizontal), wrap=wraps).clamp_(0, 1), wraps)
 
 
 def least_side(lr: Tensor, degradation: Degradation) -> int:

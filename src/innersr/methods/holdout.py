@@ -85,10 +85,10 @@ def line_search(  # noqa: PLR0913 (weights at both ends, and what judges them)
     Args:
         weights: after adaptation; changed in place.
         before: the same weights before.
-        squared_error: (N, C, H, W) of the held-out pixels at the present weights.
-        image_change: mean squared change of the result by the present weights.
+        squared_error: of the held-out pixels, (N, C, H, W), at the present weights.
+        image_change: mean squared change of the result at the present weights.
         step_sizes: to try, 0 first.
-        rule: see `HoldoutRule`.
+        rule: thresholds.
     """
     after = [weight.clone() for weight in weights]
     errors, mean_square = {}, 0.0

@@ -17,6 +17,7 @@ from torch.func import functional_call
 
 from innersr.networks.detail_stack import DetailStack
 from innersr.physics.degradation import Degradation
+from innersr.physics.resize import image_size
 
 Weights: TypeAlias = Mapping[str, Tensor]
 """Every parameter of a network by its name."""
@@ -36,7 +37,7 @@ class Pairs(NamedTuple):
 def pairs_of(network: DetailStack, sons: Tensor, fathers: Tensor, degradation: Degradation) -> Pairs:
     """Training pairs of sons, (N, C, h, w), that `degradation` made of fathers, (N, C, H, W)."""
     # Differs from the reference code: it interpolates on MATLAB's grid, half a pixel off for "direct" at x2.
-    base = degradation.upsample(sons, (fathers.shape[-2], fathers.shape[-1]))
+    base = degradation.upsample(sons, image_size(fathers))
     return Pairs(sons if network.sees_lr else base, base, fathers)
 
 
@@ -54,10 +55,7 @@ def with_weights(network: DetailStack, weights: Weights) -> DetailStack:
 
 
 def loss_of(network: DetailStack, weights: Weights, pairs: Pairs, autocast: AbstractContextManager[object]) -> Tensor:
-    """Mean absolute error of the fathers restored with these weights; differentiable.
-
-    Autocast applies to the network alone.
-    """
+    """Mean absolute error of the fathers restored with these weights; autocast applies to the network alone."""
     with autocast:
         detail = functional_call(network, dict(weights), (pairs.seen,))
     height, width = pairs.base.shape[-2:]
@@ -76,14 +74,7 @@ def sgd_step(
 ) -> tuple[Weights, Tensor]:
     """The weights after one step of plain gradient descent, and the loss before it.
 
-    Args:
-        network: whose layers are used, not its weights.
-        weights: to begin with.
-        pairs: to learn from.
-        learning_rate: of the step.
-        autocast: context of the network's pass.
-        second_order: whether the new weights are a differentiable function of the old ones. If not, no graph is
-            kept.
+    In second order the new weights are a differentiable function of the old ones; otherwise no graph is kept.
     """
     if not second_order:
         weights = {name: weight.detach().requires_grad_() for name, weight in weights.items()}

@@ -1,8 +1,7 @@
 """MZSR: a meta-trained prior, adapted to the image by a few steps of gradient descent (Soh, Cho, Cho, CVPR 2020).
 
-As in ZSSR, the image is the father; degraded once more it becomes the son, and a network learns to restore fathers
-from sons. ZSSR's network starts from random weights and needs thousands of steps. This one starts from weights that
-were meta-trained, over many kernels, to be a few steps away from good ones (`training.objectives.mzsr`).
+As in ZSSR, a network is trained to restore the image, the father, from its degraded copy, the son. ZSSR starts from
+random weights; MZSR from weights meta-trained to be a few steps from good ones (`training.objectives.mzsr`).
 """
 
 from __future__ import annotations
@@ -31,6 +30,7 @@ from innersr.physics.convolution import WHOLE, is_whole
 from innersr.physics.degradation import Degradation
 from innersr.physics.symmetries import random_crop
 from innersr.run import Run
+from innersr.settings import check_choices
 
 LARGEST_FATHER = 256  # LR pixels: of larger images a part is learnt from, another in every step
 LARGEST_CROP = 160  # pixels, of each sharpened father in each step; chosen on Kodak 24
@@ -46,6 +46,10 @@ class Packaged(NamedTuple):
     """Where the LR pixels lie: "direct", on HR pixels, or "bicubic", in the centre of s x s of them."""
     scales: tuple[float, float]
     """Least and greatest."""
+
+    def spans(self, scales: tuple[float, float]) -> bool:
+        """Whether it was trained for these scales."""
+        return all(self.scales[0] - WHOLE < scale < self.scales[1] + WHOLE for scale in scales)
 
     @property
     def learning_rates(self) -> tuple[float, ...]:
@@ -79,11 +83,10 @@ class MZSR:
     Args:
         steps: of gradient descent on the image; the paper has 1 and 10. 0 takes the prior as it is.
         prior: name of a packaged one, or path of a file. When empty, the first of PRIORS that is packaged and was
-            made for this network, these scales and such LR pixels. Where there is none, the first that was made
-            for this network and these scales and works at HR resolution: the interpolated image shows it where
-            the LR pixels lie, and it is adapted to them. For images sharper than those of meta-training, as bicubic
-            shrinking makes them, the weights that meta-training began with.
-        father: what the network learns to make: "image", as published, the image of its son, by plain gradient
+            made for this network, these scales and such LR pixels; else the first for this network and these scales
+            at HR resolution, whose input shows where the LR pixels lie. For images sharper than those of
+            meta-training, as bicubic shrinking makes them, the initial weights of meta-training.
+        father: target of the training: "image", as published, the image of its son, by plain gradient
             descent; or "sharpened", its own first result, back-projected and shrunk a little, of sons of that, by Adam.
         learning_rates: of the steps, the last one for all that follow; when empty those published for the model, for
             sharpened fathers `sharpened_rates`.
@@ -102,22 +105,14 @@ class MZSR:
     back_projection: int = 0
 
     def __post_init__(self) -> None:
-        for name, choices in (("network", ("auto", "paper", "subpixel")), ("father", ("image", "sharpened"))):
-            if getattr(self, name) not in choices:
-                raise InputError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
+        check_choices(self, network=("auto", "paper", "subpixel"), father=("image", "sharpened"))
         if min(self.steps, self.back_projection) < 0:
             raise InputError("steps and back_projection must not be negative")
         if not all(0 < rate < math.inf for rate in self.learning_rates):
             raise InputError(f"learning_rates must be positive and finite, got {self.learning_rates}")
 
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:
-        """Adapt the prior to `lr`.
-
-        Args:
-            lr: (1, C, H, W) in [0, 1]. The networks have three bands; of any other number, each is adapted to
-                alone, as grey.
-            degradation: what made `lr`; it is degraded the same way again.
-            run: where and how long.
+        """Adapt the prior to `lr`, (1, C, H, W) in [0, 1]; unless C is 3, to each channel alone, as grey.
 
         Raises:
             InputError: no packaged prior fits, or the one given does not.
@@ -133,18 +128,16 @@ class MZSR:
         is_sharpened = self.father == "sharpened"
         published = sharpened_rates(self.steps) if is_sharpened else published_rates(prior, degradation)
         rates = rates_by_step(self.learning_rates or published, self.steps)
-        planes, bands = channel_groups(lr), lr.shape[1]
-        networks = []
-        for number, plane in enumerate(planes):
-            stage = stage_name("learn", number, len(planes))
-            if is_sharpened:
-                networks.append(self._learn_result(network, plane, degradation, rates, run, stage))
-            else:
-                networks.append(adapt_network(network, as_rgb(plane), degradation, rates, run, stage))
+        planes, channels = channel_groups(lr), lr.shape[1]
+        adapt = self._learn_result if is_sharpened else adapt_network
+        networks = [
+            adapt(network, plane, degradation, rates, run, stage_name("learn", number, len(planes)))
+            for number, plane in enumerate(planes)
+        ]
 
         def upscale(x: Tensor) -> Tensor:
-            if x.shape[1] != bands:
-                raise InputError(f"this upscaler has learnt from {bands} channels, got {x.shape[1]}")
+            if x.shape[1] != channels:
+                raise InputError(f"this upscaler was trained on {channels} channels, got {x.shape[1]}")
             sr = super_resolve_channels(networks, x, degradation, run, ensemble=self.self_ensemble)
             return back_project(sr, x, degradation, steps=self.back_projection, run=run)
 
@@ -199,16 +192,17 @@ class MZSR:
 def adapt_network(
     network: DetailStack, lr: Tensor, degradation: Degradation, rates: Sequence[float], run: Run, stage: str = "learn"
 ) -> DetailStack:
-    """A copy of the network, trained to restore an image from its son.
+    """A copy of a meta-trained network, trained to restore an image from its son.
 
     Args:
-        network: meta-trained; not changed.
-        lr: (1, 3, h, w) in [0, 1].
+        network: not changed.
+        lr: (1, 1 or 3, h, w) in [0, 1].
         degradation: what made `lr`.
         rates: learning rate of each step of gradient descent.
-        run: where and how long.
-        stage: name of this work in the reports.
+        run: device, precision, time limit.
+        stage: name in the reports.
     """
+    lr = as_rgb(lr)
     plain = replace(degradation, wrap="")  # crops are not periodic
     side = max(LARGEST_FATHER, degradation.reach)
     generator, pairs = run.generator(), None
@@ -225,20 +219,14 @@ def adapt_network(
 
 
 def packaged_prior(degradation: Degradation, network: str = "auto") -> str:
-    """Name of the packaged prior for a degradation, see `MZSR`.
-
-    Raises:
-        InputError: none fits.
-    """
+    """Name of the packaged prior for a degradation, see `MZSR`; raises InputError if none fits."""
     there, wanted = prior_names(), [prior.name for prior in _fitting(degradation, network)]
     for name in wanted:
         if name in there:
             return name
     looked = f"looked for {', '.join(wanted)}" if wanted else f"they are for scales from 2 to 4, network={network}"
-    raise InputError(
-        f"no packaged prior of mzsr fits scale {degradation.scale} ({looked}); use the method zssr, or give a file as "
-        "prior"
-    )
+    remedy = "use the method zssr, or give a file as prior"
+    raise InputError(f"no packaged prior of mzsr fits scale {degradation.scale} ({looked}); {remedy}")
 
 
 def published_rates(prior: str, degradation: Degradation) -> tuple[float, ...]:
@@ -269,14 +257,9 @@ def _fitting(degradation: Degradation, network: str) -> list[Packaged]:
     # Meta-training has kernels of at least 1 HR px^2 along the long axis (Soh 2020, sec. 4.1).
     is_sharp = kernel is None or kernels.shape_of(kernel).long_variance < 1.0
     large_scale = [LARGE_SCALE] if is_sharp and network != "subpixel" and degradation.scales == (2, 2) else []
-    fitting = [prior for prior in PRIORS if network in ("auto", prior.network) and _spans(prior, degradation.scales)]
+    fitting = [prior for prior in PRIORS if network in ("auto", prior.network) and prior.spans(degradation.scales)]
     others = [prior for prior in fitting if prior.model != model and prior.network == "paper"]
     return large_scale + [prior for prior in fitting if prior.model == model] + others
-
-
-def _spans(prior: Packaged, scales: tuple[float, float]) -> bool:
-    least, greatest = prior.scales
-    return all(least - WHOLE < s < greatest + WHOLE for s in scales)
 
 
 def _model_of(degradation: Degradation) -> str:

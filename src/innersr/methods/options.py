@@ -22,6 +22,7 @@ from innersr.physics.degradation import Degradation
 from innersr.physics.geometry import check_size, parse_size
 from innersr.physics.named_degradations import parse_kernel
 from innersr.physics.resize import Scale
+from innersr.settings import check_choices
 
 DEPTHS = {"keep": None, "8": "uint8", "16": "uint16", "float": "float32"}
 
@@ -52,9 +53,7 @@ class UpscaleOptions:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
-        for name, choices in (("depth", DEPTHS), ("alpha", ALPHA_CHOICES), ("metadata", METADATA_CHOICES)):
-            if str(getattr(self, name)) not in choices:
-                raise InputError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
+        check_choices(self, depth=DEPTHS, alpha=ALPHA_CHOICES, metadata=METADATA_CHOICES)
         self._check_degradation()
         if self.size is not None:
             check_size(self.size)
@@ -69,14 +68,10 @@ class UpscaleOptions:
             raise InputError(f"noise is a standard deviation in 8-bit levels, from 0 to below 255, got {noise:g}")
         if self.degradation is not None:
             if not self._is_auto or self.noise is not None or self.wrap or self.size or self.anchor != "aligned":
-                raise InputError(
-                    "a degradation brings its kernel, anchor, noise, wrap and scale; leave these and size out"
-                )
+                raise InputError("a degradation has its own kernel, anchor, noise, wrap and scale; omit these and size")
         elif self.keep_grain and noise == 0 and (not self._is_auto or self.noise is not None):
-            raise InputError(
-                "without noise keep_grain (--keep-grain) has nothing to keep; give noise (--noise), or neither kernel "
-                "nor noise"
-            )
+            remedy = "give noise (--noise), or neither kernel nor noise"
+            raise InputError(f"without noise keep_grain (--keep-grain) has nothing to keep; {remedy}")
 
     @property
     def _is_auto(self) -> bool:
@@ -91,8 +86,7 @@ class UpscaleOptions:
     def chosen_method(self) -> Method:
         """The method with its settings; unless given, Tailor's steps depend on the image."""
         method = self.method
-        if isinstance(method, str):
-            method = make_method(method, self.preset, self.settings)
+        method = make_method(method, self.preset, self.settings) if isinstance(method, str) else method
         return resolve(method, is_estimated=self.is_blind or isinstance(self.degradation, Estimate))
 
     @cached_property

@@ -33,8 +33,7 @@ def make_method(name: str, preset: str | None = None, settings: Mapping[str, Any
 
     Args:
         name: a key of METHODS.
-        preset: a key of METHOD_PRESETS[name], where the method has presets; None for "balanced", except that Tailor
-            then chooses the number of its steps.
+        preset: a key of METHOD_PRESETS[name]; None for "balanced", except that Tailor then chooses its steps.
         settings: field names and values, as they are or as text, e.g. {"steps": "500"}.
 
     Raises:

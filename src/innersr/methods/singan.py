@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +15,7 @@ from innersr.inference.tailored import pad_for_filters, texture_mask
 from innersr.methods.protocols import Upscaler
 from innersr.physics.back_projection import back_project
 from innersr.physics.degradation import Degradation
-from innersr.physics.resize import Window, cut, resize
+from innersr.physics.resize import Window, cut, image_size, resize
 from innersr.run import Run, generator_of
 from innersr.singan.fit import inherits, untrained_model
 from innersr.singan.model import PictureModel, Scale, advance
@@ -37,7 +37,7 @@ class SinGANUpscaling:
         learning_rate: of Adam.
         width: features of the generators and critics.
         crop: side of the training crops at the finer scales, in pixels; 0 for the whole image.
-        noise: factor on the learnt amplitude of the noise; 0 for a deterministic result.
+        noise: factor on the estimated amplitude of the noise; 0 for a deterministic result.
         average: number of results averaged, each of other noise.
         back_projection: conjugate-gradient steps that make the result agree with the image; 0 for none.
     """
@@ -61,13 +61,9 @@ class SinGANUpscaling:
         self._settings(2.0)
 
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:
-        """Learn the image's pyramid.
+        """Train the pyramid of `lr`, (1, C, H, W) of any number of channels; scales share a time limit by their pixels.
 
-        Args:
-            lr: (1, C, H, W) in [0, 1], any number of channels.
-            degradation: what made `lr`. The pyramid is shrunk as MATLAB does; the kernel counts in the end, in
-                back-projection.
-            run: where and how long; a time limit is shared out among the scales by their pixels.
+        The pyramid is shrunk as MATLAB does; the kernel counts only in back-projection.
         """
         run = run.start()
         scale = math.sqrt(math.prod(degradation.scales))
@@ -75,12 +71,12 @@ class SinGANUpscaling:
         height, width = (max(n, settings.min_size) for n in lr.shape[-2:])
         # Differs from the paper: nothing is too small; an image below the coarsest scale goes on as `resize` sees it.
         picture = cut(lr, Window(0, 0, height, width), degradation.wraps) * 2 - 1
-        last = _learnt(picture, settings, run).scales[-1]
+        last = _trained(picture, settings, run).scales[-1]
         last = Scale(last.layers, self.noise * last.amplitude)
         passes = passes_for(scale)
 
         def upscale(x: Tensor) -> Tensor:
-            size = degradation.hr_size((x.shape[-2], x.shape[-1]))
+            size = degradation.hr_size(image_size(x))
             results = [_enlarged(x, last, size, passes, degradation, (run.seed, n)) for n in range(self.average)]
             sr = torch.stack(results).mean(0)
             base = degradation.upsample(x)
@@ -95,7 +91,7 @@ class SinGANUpscaling:
         return for_upscaling(SinGAN(**{**SINGAN_PRESETS["fast"], **own}), scale)
 
 
-def _learnt(picture: Tensor, settings: SinGAN, run: Run) -> PictureModel:
+def _trained(picture: Tensor, settings: SinGAN, run: Run) -> PictureModel:
     """Train a picture model as `singan.fit.fit` does, but within the time limit, and in one loop."""
     model = untrained_model([picture], settings, run.seed)
     pyramid = pictures_of(picture, model.sizes[0])
@@ -115,9 +111,9 @@ def _learnt(picture: Tensor, settings: SinGAN, run: Run) -> PictureModel:
     return model
 
 
-def _ends(costs: Sequence[int]) -> list[float]:
+def _ends(costs: list[int]) -> list[float]:
     """Fractions of the time limit at which tasks of these costs end, one after the other."""
-    return [sum(costs[: index + 1]) / sum(costs) for index in range(len(costs))]
+    return [end / sum(costs) for end in accumulate(costs)]
 
 
 @torch.no_grad()
@@ -130,7 +126,7 @@ def _enlarged(
         height, width = (round(n * (full / n) ** (index / passes)) for n, full in zip(lr_size, size, strict=True))
         sr = resize(sr, size=(height, width), wrap=degradation.wraps).clamp(-1, 1)
         generator = generator_of(seed, 30, number, index)  # 30: draws of no other part
-        # The first pass's noise is grey in the reference code, as at scale 0; the generator has learnt with colours.
+        # The first pass's noise is grey in the reference code, as at scale 0; the generator was trained with colours.
         noise = torch.randn(1, sr.shape[1], height, width, generator=generator).to(sr).expand_as(sr)
         # Differs from the reference code: no grey border, which would leave a frame.
         sr = advance(last, sr, noise, degradation.wraps, border=continued)

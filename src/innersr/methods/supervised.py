@@ -34,12 +34,7 @@ class Supervised:
     self_ensemble: bool = False
 
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:
-        """The network as an upscaler.
-
-        Args:
-            lr: (1, C, H, W), whose device is used.
-            degradation: what made `lr`.
-            run: where.
+        """The network as an upscaler, on `lr`'s device.
 
         Raises:
             InputError: no prior is packaged for this scale, or the one given is for another.
@@ -55,16 +50,11 @@ class Supervised:
 
 
 def load_stack(prior: str, degradation: Degradation) -> DetailStack:
-    """The network of a prior, checked to have three channels and the scale of `degradation`.
-
-    Raises:
-        InputError: it is another kind of network, or one for another scale.
-        CheckpointError: it cannot be read.
-    """
+    """The network of a prior, checked to have three channels and the scale of `degradation`."""
     network = load_prior(prior)
     if not isinstance(network, DetailStack) or network.channels != COLOURS:
-        kind = type(network).__name__ + (f" of {network.channels} bands" if isinstance(network, DetailStack) else "")
-        raise InputError(f"{prior}: needed is a DetailStack of {COLOURS} bands, this is a {kind}; choose another prior")
+        kind = type(network).__name__ + (f" of {network.channels} channels" if isinstance(network, DetailStack) else "")
+        raise InputError(f"{prior}: must be a DetailStack of {COLOURS} channels, is a {kind}; choose another prior")
     misfit = max(abs(s - f) for s, f in zip(degradation.scales, network.factors, strict=True))
     if network.sees_lr and misfit > WHOLE:
         made_for = " by ".join(map(str, network.factors))
@@ -80,7 +70,5 @@ def _packaged(degradation: Degradation) -> str:
         if scale.isdecimal() and all(abs(s - int(scale)) < WHOLE for s in degradation.scales):
             return PREFIX + scale
     there = ", ".join(scales) or "none"
-    raise InputError(
-        f"no supervised prior is packaged for scale {degradation.scale}, only for {there}; use the method zssr, "
-        "or give a file as prior"
-    )
+    remedy = "use the method zssr, or give a file as prior"
+    raise InputError(f"no supervised prior is packaged for scale {degradation.scale}, only for {there}; {remedy}")

@@ -32,7 +32,7 @@ from innersr.networks.tailored_stack import SCALES, TailoredStack
 from innersr.physics.back_projection import back_project
 from innersr.physics.degradation import Degradation
 from innersr.physics.pseudoinverse import taps_of
-from innersr.physics.resize import resize
+from innersr.physics.resize import image_size, resize
 from innersr.physics.symmetries import SYMMETRIES, apply_symmetry, random_crop
 from innersr.run import Run
 
@@ -55,10 +55,9 @@ class Tailor:
         learning_rate: of Adam at the start; it decays along a cosine.
         crop: largest side of the training crops, in LR pixels.
         batch: crops per step.
-        smallest_father: least factor by which the result is shrunk to fathers, in (0, 1]; 0 for the default of the
-            scale, see FATHER_SIZES.
-        largest_father: greatest such factor, likewise.
-        refresh: steps after which fathers are made anew from the present result; 0 for never.
+        smallest_father, largest_father: least and greatest factor by which the result is shrunk to fathers, in (0, 1];
+            0 for the default of the scale, see FATHER_SIZES.
+        refresh: steps after which fathers are renewed from the present result; 0 for never.
         views: turned copies of the image whose results are averaged: 1, 2, 4 or 8; 0 for two, and more for images
             below 181x181 pixels, where they cost little.
         corrections: rounds of `project_to_consistency`; at scales that are not the network's, back-projection makes the
@@ -92,21 +91,12 @@ class Tailor:
             raise InputError(f"learning_rate must be positive and finite, got {self.learning_rate}")
 
     def resolved(self, *, is_estimated: bool) -> Tailor:
-        """Replace `steps` and `by_recurrence` that are None by what they stand for.
-
-        Args:
-            is_estimated: whether the degradation was estimated from the image, not given.
-        """
+        """A copy without None in `steps` and `by_recurrence`, for an estimated degradation or a given one."""
         by_recurrence = self.steps is None and is_estimated if self.by_recurrence is None else self.by_recurrence
         return replace(self, steps=120 if self.steps is None else self.steps, by_recurrence=by_recurrence)
 
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:
-        """Condition the prior on the degradation, and adapt it to `lr`.
-
-        Args:
-            lr: (1, C, H, W) in [0, 1], any number of channels.
-            degradation: what made `lr`.
-            run: where and how long.
+        """Condition the prior on the degradation, and adapt it to `lr`, (1, C, H, W) of any number of channels.
 
         Raises:
             InputError: there is no such prior, or it is another network.
@@ -128,7 +118,7 @@ class Tailor:
             sr = super_resolve_tailored(network, x, whole, run, symmetries=SYMMETRIES[:views])
             if whole is degradation:
                 return project_to_consistency(sr, x, degradation, rounds=self.corrections, run=run)
-            size = degradation.hr_size((x.shape[-2], x.shape[-1]))
+            size = degradation.hr_size(image_size(x))
             vertical, horizontal = (s / w for s, w in zip(degradation.scales, whole.scales, strict=True))
             resized = resize(sr, (vertical, horizontal), size=size, wrap=degradation.wraps)
             return back_project(resized, x, degradation, steps=10, run=run)
@@ -159,8 +149,8 @@ class Tailor:
             if step and self.refresh and step % self.refresh == 0:
                 fathers = self._fathers(self._result(network, part, part_degradation, run), part_degradation)
             progress = max(step / count, run.time_used())
-            for group in optimizer.param_groups:
-                group["lr"] = cosine(progress, self.learning_rate) * min(1, (step + 1) / 10)  # warm-up
+            rate = cosine(progress, self.learning_rate) * min(1, (step + 1) / 10)  # warm-up
+            optimizer.param_groups[0]["lr"] = rate
             targets, mask = self._targets(fathers, plain, generator)
             sons = rounded(plain(targets, generator))
             error = (restored(sons) - targets).abs().mean(1, keepdim=True)
@@ -231,11 +221,7 @@ def _affordable_views(pixels: int) -> int:
 
 
 def _prior_for(prior: str, scale: int) -> str:
-    """Name or path of the prior that is asked for, or of the packaged one for a scale of the network.
-
-    Raises:
-        InputError: a packaged prior for another scale was asked for.
-    """
+    """Name or path of the prior: the given one, or the packaged one for a scale of the network."""
     if not prior:
         return f"{PRIOR}-x{scale}" if f"{PRIOR}-x{scale}" in prior_names() else PRIOR
     if prior.startswith(f"{PRIOR}-x") and prior in prior_names() and prior != f"{PRIOR}-x{scale}":
@@ -246,9 +232,8 @@ def _prior_for(prior: str, scale: int) -> str:
 def _load(prior: str) -> TailoredStack:
     network = load_prior(prior)
     if not isinstance(network, TailoredStack):
-        raise InputError(
-            f"{prior}: needed is a TailoredStack, this is a {type(network).__name__}; choose another prior"
-        )
+        kind = type(network).__name__
+        raise InputError(f"{prior}: must be a TailoredStack, is a {kind}; choose another prior")
     return network
 
 

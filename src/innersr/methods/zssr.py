@@ -24,11 +24,12 @@ from innersr.networks.detail_stack import DetailStack
 from innersr.physics.back_projection import back_project
 from innersr.physics.convolution import is_whole
 from innersr.physics.degradation import LOUDEST, Degradation
+from innersr.physics.resize import image_size
 from innersr.physics.symmetries import SYMMETRIES, apply_symmetry, random_crop
 from innersr.run import Run
+from innersr.settings import check_choices
 
 SMALLEST_SIDE = 16  # pixels: a smaller image holds too few patches to learn from
-NETWORKS = ("auto", "subpixel", "interpolated")
 TEST_INTERVAL = 50  # steps between two tests of the plateau rule
 
 
@@ -38,24 +39,23 @@ class ZSSR:
 
     Args:
         steps: of Adam, at most.
-        pixels: that the network sees in one step; the number of crops follows, at least one.
+        pixels: input pixels of the network per step; the number of crops follows, at least one.
         crop: side of a father crop in pixels, at most: the smallest father may be smaller.
-        learning_rate: of Adam, to begin with.
+        learning_rate: initial rate of Adam.
         schedule: "cosine" falls over `steps` (or over the time limit, whichever comes first); "plateau" is the
             paper's: divide by ten when the reconstruction error stops falling, end after three falls.
         fathers: number of copies of the image to learn from, from its own size down to `smallest_father`.
         smallest_father: scale of the smallest copy, in (0, 1].
-        son_noise: standard deviation of noise on the sons, in [0, 1), besides the degradation's own: what is
-            learnt with it sharpens the image's noise and JPEG blocks less (Shocher 2018, sec. 4.3).
-        refresh: steps after which the fathers are made anew: from twice as many steps on they are the result so
+        son_noise: standard deviation of noise on the sons, in [0, 1), besides the degradation's own: a
+            network trained with it sharpens the image's noise and JPEG blocks less (Shocher 2018, sec. 4.3).
+        refresh: steps after which the fathers are renewed: from twice as many steps on they are the result so
             far, shrunk a little. 0 learns from the image alone, as the paper does.
         gradual: growing scales on the way, the one asked for included; the result of each joins the fathers that
             the next begins with (gradual super-resolution, Shocher 2018, sec. 3.2), and each has its own `steps`.
-            A network goes on learning as long as its factors stay; a sub-pixel network of other factors is new.
+            Training continues as long as the factors stay; a sub-pixel network of other factors is new.
         network: "interpolated" is the paper's, at HR resolution on the interpolated image; "subpixel" works on
             the LR image, which needs a whole scale; "auto" is subpixel where the scale is whole.
-        width: features of each hidden layer.
-        depth: number of convolutions.
+        width, depth: features of each hidden layer, and number of convolutions.
         initial_variance: of the hidden weights, see `DetailStack`.
         self_ensemble: take the median over the symmetries that the degradation allows.
         back_projection: conjugate-gradient steps that make the result agree with the image, see `back_project`.
@@ -79,10 +79,7 @@ class ZSSR:
     back_projection: int = 10
 
     def __post_init__(self) -> None:
-        if self.schedule not in ("cosine", "plateau"):
-            raise InputError(f"schedule must be one of cosine, plateau, got {self.schedule!r}")
-        if self.network not in NETWORKS:
-            raise InputError(f"network must be one of {', '.join(NETWORKS)}, got {self.network!r}")
+        check_choices(self, schedule=("cosine", "plateau"), network=("auto", "subpixel", "interpolated"))
         if min(self.pixels, self.crop, self.fathers, self.gradual, self.width) < 1 or self.depth < 2:
             raise InputError("pixels, crop, fathers, gradual and width must be at least 1, and depth at least 2")
         if min(self.steps, self.refresh, self.back_projection) < 0:
@@ -95,12 +92,7 @@ class ZSSR:
             raise InputError("learning_rate and initial_variance must be positive and finite")
 
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:
-        """Train a network on `lr`'s own father and son pairs.
-
-        Args:
-            lr: (1, C, H, W) in [0, 1], any number of channels.
-            degradation: what made `lr`; fathers are degraded the same way again.
-            run: where and how long.
+        """Train a network on father and son pairs of `lr`, (1, C, H, W) in [0, 1] of any number of channels.
 
         Raises:
             InputError: an image of fewer than 16 pixels on a side, or a sub-pixel network for a broken scale.
@@ -109,7 +101,7 @@ class ZSSR:
         run = run.start()
         self._check(lr, degradation)
         generator = run.generator()
-        stages, sources = self._stages(degradation, (lr.shape[-2], lr.shape[-1])), [lr]
+        stages, sources = self._stages(degradation, image_size(lr)), [lr]
         network = self._network(lr, stages[0].degradation, generator)
         for stage in stages:
             if network.factors != self._factors(stage.degradation):
@@ -120,7 +112,7 @@ class ZSSR:
 
         def upscale(x: Tensor) -> Tensor:
             if x.shape[1] != network.channels:
-                raise InputError(f"this upscaler has learnt from {network.channels} channels, got {x.shape[1]}")
+                raise InputError(f"this upscaler was trained on {network.channels} channels, got {x.shape[1]}")
             return self._upscaled(network, x, degradation, run)
 
         return upscale
@@ -168,8 +160,7 @@ class ZSSR:
                 fathers = self._result_fathers(network, lr, degradation, run, generator) or fathers
             targets = self._targets(fathers, network, degradation, generator)
             sons = plain(targets, generator)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
+            optimizer.param_groups[0]["lr"] = rate
             loss = (_enlarged(network, sons, plain, targets, run.autocast()) - targets).abs().mean()
             optimizer.zero_grad()
             loss.backward()
@@ -246,15 +237,14 @@ class ZSSR:
     def _check(self, lr: Tensor, degradation: Degradation) -> None:
         size = f"{lr.shape[-1]}x{lr.shape[-2]}"
         if min(lr.shape[-2:]) < SMALLEST_SIDE:
-            raise InputError(
-                f"an image of {size} pixels is too small to learn from (at least {SMALLEST_SIDE} on each side); "
-                "use the method bicubic"
-            )
+            needed = f"at least {SMALLEST_SIDE} on each side"
+            raise InputError(f"an image of {size} pixels is too small to learn from ({needed}); use the method bicubic")
         if min(lr.shape[-2:]) < degradation.reach:
-            raise KernelError(
-                f"the kernel ({degradation.reach} pixels) is larger than the image ({size}), which it has to shrink "
-                "again to learn from; use a smaller kernel, or the method backprojection"
+            kernel, remedy = (
+                f"the kernel ({degradation.reach} pixels)",
+                "a smaller kernel, or the method backprojection",
             )
+            raise KernelError(f"{kernel} is larger than the image ({size}), which it must shrink again; use {remedy}")
         if self.network == "subpixel" and self._factors(degradation) == (1, 1):
             raise InputError(f"a sub-pixel network needs whole scales, got {degradation.scale}; use network=auto")
 
@@ -269,11 +259,7 @@ class Stage(NamedTuple):
 
 
 def _enlarged(
-    network: DetailStack,
-    sons: Tensor,
-    degradation: Degradation,
-    like: Tensor,
-    autocast: AbstractContextManager[object],
+    network: DetailStack, sons: Tensor, degradation: Degradation, like: Tensor, autocast: AbstractContextManager[object]
 ) -> Tensor:
     """Result of the network for sons, as large as `like`; autocast applies to the network alone."""
     height, width = like.shape[-2:]

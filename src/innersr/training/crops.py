@@ -1,4 +1,4 @@
-"""Crops of sharp images, cut while the network learns. Knows nothing about degradations."""
+"""Crops of sharp images, cut during training. Knows nothing about degradations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from innersr.errors import ImageFileError, InputError
 from innersr.images.folders import find_images
 from innersr.images.image import Image
 from innersr.images.io import read
-from innersr.physics.resize import resize
+from innersr.physics.resize import image_size, resize
 from innersr.physics.symmetries import apply_symmetry
 from innersr.run import Run
 
@@ -40,7 +40,7 @@ class Crops(NamedTuple):
 
 
 class ImageFolder(NamedTuple):
-    """A folder of images, and what identifies it."""
+    """Identity of a folder of images."""
 
     folder: str
     files: int
@@ -54,19 +54,18 @@ class CropPool(NamedTuple):
     images: tuple[Tensor, ...]
     """(3, H, W) uint8 each."""
     extra: tuple[Tensor, ...]
-    """What EXTRA_SHARE of the crops come from, such as graphics and text; may be none."""
+    """Source of EXTRA_SHARE of the crops, such as graphics and text; may be empty."""
     sources: tuple[ImageFolder, ...]
     too_small: int
-    """Files that were left out because a crop does not fit in."""
+    """Number of files left out, smaller than a crop."""
 
     def crops(self, side: int, step: int, generators: Sequence[torch.Generator]) -> Crops:
         """Cut one square of `side` pixels for each generator."""
         return Crops(step, torch.stack([self._crop(side, generator) for generator in generators]), list(generators))
 
     def _crop(self, side: int, generator: torch.Generator) -> Tensor:
-        chance, which, turn, grey, *places = torch.rand(
-            5 + 2 * PLACES, generator=generator, dtype=torch.float64
-        ).tolist()
+        draws = torch.rand(5 + 2 * PLACES, generator=generator, dtype=torch.float64)
+        chance, which, turn, grey, *places = draws.tolist()
         images = self.extra if chance < EXTRA_SHARE and self.extra else self.images
         image = images[int(which * len(images))]
         rows, columns = (n - side + 1 for n in image.shape[-2:])
@@ -82,9 +81,9 @@ def read_pool(folders: Sequence[Path], extra: Sequence[Path], side: int, run: Ru
 
     Args:
         folders: of sharp images; their subfolders are not entered.
-        extra: more of them, see `CropPool.extra`.
+        extra: see `CropPool.extra`.
         side: of the largest crop; smaller images are left out and counted.
-        run: told the progress.
+        run: for reports of progress.
 
     Raises:
         InputError: a folder is missing or empty, or all of a kind are too small.
@@ -106,7 +105,7 @@ def read_pool(folders: Sequence[Path], extra: Sequence[Path], side: int, run: Ru
             largest = max(max(file.size) for file in chosen)
             raise InputError(
                 f"{', '.join(map(str, kind))}: all {len(chosen)} images are too small for crops of {side} pixels (the "
-                f"longest side is {largest}); give larger images or learn from smaller crops"
+                f"longest side is {largest}); give larger images or train on smaller crops"
             )
     paths = [entry.path for entry in entries]
     sources = tuple(_source(folder, paths, files) for folder in [*folders, *extra])
@@ -116,10 +115,7 @@ def read_pool(folders: Sequence[Path], extra: Sequence[Path], side: int, run: Ru
 
 @contextlib.contextmanager
 def cut_ahead(cut: Callable[[int], Crops], steps: Iterable[int]) -> Iterator[Iterator[Crops]]:
-    """Give `cut(step)` for each step in order, computed in a thread at most AHEAD steps before it is taken.
-
-    The thread has ended when the context is left, for whatever reason; what it raises is raised on taking.
-    """
+    """Results of `cut(step)` in order, computed in a thread at most AHEAD steps early; its errors are raised here."""
     with ThreadPoolExecutor(1, thread_name_prefix="crops") as cutter:
         try:
             yield _taken(cutter, cut, iter(steps))
@@ -145,17 +141,15 @@ def _versions(path: Path, side: int) -> _File:
     """Read an image, and shrink it to each of LONGEST_SIDES that is large enough for a crop."""
     colour = _as_rgb(read(path), path)
     digest = hashlib.sha256(os.fsencode(path.name) + b"\0" + path.read_bytes()).digest()
-    height, width = colour.shape[-2:]
-    sizes = set()
-    for longest in LONGEST_SIDES:
-        factor = min(1.0, longest / max(height, width))
-        sizes.add((round(factor * height), round(factor * width)))
+    height, width = image_size(colour)
+    factors = [min(1.0, longest / max(height, width)) for longest in LONGEST_SIDES]
+    sizes = {(round(factor * height), round(factor * width)) for factor in factors}
     shrunk = [resize(colour, size=size) for size in sorted(sizes) if min(size) >= side]
     return _File([(255 * x[0]).round().clamp(0, 255).byte() for x in shrunk], (height, width), digest)
 
 
 def _as_rgb(image: Image, path: Path) -> Tensor:
-    """Return (1, 3, H, W): grey in all bands, on white where it is transparent."""
+    """(1, 3, H, W), grey repeated, on white where it is transparent."""
     bands = image.colour.shape[1]
     if bands not in (1, 3):
         raise ImageFileError(f"{path}: has {bands} bands; give grey and RGB images, or leave it out")
@@ -166,13 +160,12 @@ def _as_rgb(image: Image, path: Path) -> Tensor:
 
 
 def _structure(crop: Tensor) -> int:
-    """Return the sum of the absolute differences of neighbours, in every other row and column of one band."""
+    """Sum of absolute differences of neighbours, in every other row and column of green."""
     green = crop[1, ::2, ::2].short()
     return int((green[1:] - green[:-1]).abs().sum() + (green[:, 1:] - green[:, :-1]).abs().sum())
 
 
 def _source(folder: Path, paths: Sequence[Path], files: Sequence[_File]) -> ImageFolder:
-    digests = [
-        file.digest for path, file in zip(paths, files, strict=True) if path.parent.resolve() == folder.resolve()
-    ]
-    return ImageFolder(folder.resolve().name, len(digests), hashlib.sha256(b"".join(digests)).hexdigest())
+    folder = folder.resolve()
+    digests = [file.digest for path, file in zip(paths, files, strict=True) if path.parent.resolve() == folder]
+    return ImageFolder(folder.name, len(digests), hashlib.sha256(b"".join(digests)).hexdigest())

@@ -104,14 +104,7 @@ def scales_from(least: float, count: int) -> list[float]:
 
 
 def random_blur(generator: torch.Generator, scale: float, *, subsampling: str, anchor: str) -> Degradation:
-    """Draw a degradation as MZSR's training does: Gaussian kernels of 15x15 pixels, no noise (Soh 2020, sec. 4.1).
-
-    Args:
-        generator: of the anchor, then the kernel.
-        scale: HR pixels per LR pixel.
-        subsampling: one of SUBSAMPLINGS.
-        anchor: one of ANCHORS.
-    """
+    """Draw a degradation of MZSR's training: a Gaussian kernel of 15x15 pixels, no noise (Soh 2020, sec. 4.1)."""
     if anchor == "either":
         anchor = "centre" if _uniform(generator) < 0.5 else "aligned"
     kernel = kernels.random_mzsr(generator, scale, size=KERNEL_SIDE)
@@ -133,13 +126,13 @@ def random_task(
     Args:
         crops: (N, C, S, S) in [0, 1], S of `hr_side`.
         scale: HR pixels per LR pixel.
-        generators: N of them, see `run.generator_of`.
+        generators: N of them.
         kernel_error: share of images whose taps are a simulated estimate instead of the true ones.
         coloured_noise: share of images with noise that is correlated between pixels or channels.
         jpeg: share of LR images that are compressed.
 
     Returns:
-        The task; its noise includes all that the taps do not explain.
+        The task, its noise including every error of the taps.
     """
     taps = torch.stack([random_taps(scale, generator) for generator in generators]).to(crops)
     noise = torch.tensor([_random_noise(generator) for generator in generators]).to(crops)
@@ -147,12 +140,9 @@ def random_task(
     drawn = torch.stack([torch.randn(clean.shape[1:], generator=generator) for generator in generators]).to(clean)
     lr = clean + noise[:, None, None, None] * drawn
     if coloured_noise > 0:
-        added = torch.stack([_random_coloured_noise(lr.shape[1:], coloured_noise, g) for g in generators])
-        lr = lr + added.to(lr)
-        noise = torch.hypot(noise, _deviation(added.to(lr)))
-    rounds = torch.tensor(
-        [float(torch.rand((), generator=g)) < MIXTURE.eight_bits for g in generators], device=crops.device
-    )
+        added = torch.stack([_random_coloured_noise(lr.shape[1:], coloured_noise, g) for g in generators]).to(lr)
+        lr, noise = lr + added, torch.hypot(noise, _deviation(added))
+    rounds = torch.tensor([_uniform(g) < MIXTURE.eight_bits for g in generators], device=crops.device)
     lr = lr.clamp(0, 1)
     lr = torch.where(rounds[:, None, None, None], quantized(lr), lr)
     if kernel_error > 0:
@@ -220,14 +210,12 @@ def random_taps(scale: int, generator: torch.Generator) -> Tensor:
 
 
 def _random_gaussian(axis: Tensor, place: tuple[float, float], scale: int, generator: torch.Generator) -> Tensor:
-    mixture, widest = MIXTURE, MIXTURE.largest_variance * scale**2
-    variances = []
-    is_logarithmic, is_round = _uniform(generator) < mixture.log_variance, _uniform(generator) < mixture.isotropic
-    for _ in range(2):
-        fraction = _uniform(generator)
-        logarithmic = mixture.least_variance * (widest / mixture.least_variance) ** fraction
-        even = mixture.least_even_variance + (widest - mixture.least_even_variance) * fraction
-        variances.append(logarithmic if is_logarithmic else even)
+    least, least_even, widest = MIXTURE.least_variance, MIXTURE.least_even_variance, MIXTURE.largest_variance * scale**2
+    is_logarithmic, is_round = _uniform(generator) < MIXTURE.log_variance, _uniform(generator) < MIXTURE.isotropic
+    fractions = _uniform(generator), _uniform(generator)
+    variances = [least_even + (widest - least_even) * fraction for fraction in fractions]
+    if is_logarithmic:
+        variances = [least * (widest / least) ** fraction for fraction in fractions]
     if is_round:
         variances[1] = variances[0]
     angle = math.pi * _uniform(generator)

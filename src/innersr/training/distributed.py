@@ -55,11 +55,7 @@ def device_of_environment(device: str) -> str:
 
 @contextlib.contextmanager
 def joined(group: ProcessGroup, device: torch.device) -> Iterator[None]:
-    """Connect the processes while the context lasts.
-
-    Raises:
-        InputError: several processes on a device that they cannot share.
-    """
+    """Connect the processes while the context lasts; on cuda or cpu only."""
     if group.world == 1:
         yield
         return

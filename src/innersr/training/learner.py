@@ -13,6 +13,7 @@ from torch import Tensor
 from innersr.errors import CheckpointError, InputError
 from innersr.methods.schedules import cosine
 from innersr.run import Run
+from innersr.settings import check_choices
 from innersr.training.crops import Crops
 from innersr.training.distributed import ProcessGroup
 from innersr.training.muon import Muon
@@ -50,8 +51,7 @@ class TrainingSchedule:
             raise InputError(f"steps must be 1 at least and warm_up 0, got {self.steps} and {self.warm_up}")
         if not min(self.learning_rate, self.muon_rate, self.clip) > 0 or not 0 <= self.average < 1:
             raise InputError("learning_rate, muon_rate and clip must be above 0, average from 0 to below 1")
-        if self.schedule not in ("cosine", "paper"):
-            raise InputError(f"schedule must be one of cosine, paper, got {self.schedule!r}")
+        check_choices(self, schedule=("cosine", "paper"))
 
     def rate_share(self, step: int) -> float:
         """Factor on the largest learning rates at a step."""
@@ -62,13 +62,7 @@ class TrainingSchedule:
 
 
 class Learner(Generic[Network]):
-    """A network being trained for an objective, step by step.
-
-    Args:
-        objective: what to train for.
-        schedule: learning rates.
-        run: device and precision.
-        initial: weights to start from instead of the objective's own.
+    """A network being trained for an objective, step by step, from the objective's weights or from `initial` ones.
 
     Raises:
         InputError: the initial weights are those of another network.
@@ -92,12 +86,10 @@ class Learner(Generic[Network]):
         groups = objective.parameter_groups(self.network)
         self._clipped = [p for group in groups if group.optimizer == "adam" for p in group.parameters]
         rates = {"adam": schedule.learning_rate, "muon": schedule.muon_rate}
-        settings = {
-            name: [
-                {"params": g.parameters, "lr": 0.0, "largest": g.share * rate} for g in groups if g.optimizer == name
-            ]
-            for name, rate in rates.items()
-        }
+        settings: dict[str, list[dict[str, object]]] = {name: [] for name in rates}
+        for g in groups:
+            largest = g.share * rates[g.optimizer]
+            settings[g.optimizer].append({"params": g.parameters, "lr": 0.0, "largest": largest})
         self._optimizers: dict[str, torch.optim.Optimizer] = {}
         if settings["adam"]:
             self._optimizers["adam"] = torch.optim.Adam(settings["adam"], betas=(0.9, 0.99))
@@ -105,12 +97,7 @@ class Learner(Generic[Network]):
             self._optimizers["muon"] = Muon(settings["muon"], dtype=run.dtype)
 
     def learn(self, crops: Crops, group: ProcessGroup, should_stop: Callable[[], bool]) -> tuple[Tensor, bool]:
-        """Take one step, together with all other processes.
-
-        Args:
-            crops: of this process's tasks.
-            group: the processes that share the batch.
-            should_stop: asked whether this process wants to stop.
+        """Take one step on this process's crops, together with all other processes.
 
         Returns:
             The loss of all tasks, and whether any process wants to stop: the same in every process.
@@ -126,7 +113,7 @@ class Learner(Generic[Network]):
         return shared[0], wants_stop if group.world == 1 else bool(shared[1] > 0)
 
     def tensors(self) -> dict[str, Tensor]:
-        """The state of the training, except `step`."""
+        """State of the training, except `step`."""
         state = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         state |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
         for kind, optimizer in self._optimizers.items():
@@ -167,7 +154,7 @@ class Learner(Generic[Network]):
             for group in optimizer.param_groups:
                 group["lr"] = group["largest"] * share
             optimizer.step()
-        # The average begins with the first weights, and forgets them soon.
+        # The average starts from the first weights, and forgets them soon.
         decay = min(self._schedule.average, (self.step + 1) / (self.step + 10))
         for mean, parameter in zip(self.average.parameters(), self.network.parameters(), strict=True):
             mean.lerp_(parameter, 1 - decay)
@@ -198,6 +185,4 @@ def _check_fit(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) ->
     odd = sorted(name for name in given.keys() | wanted.keys() if given.get(name) != wanted.get(name))
     if odd:
         what = f"{odd[0]} is {given.get(odd[0], 'missing')}, not {wanted.get(odd[0], 'expected')}"
-        raise InputError(
-            f"the weights are those of another network ({what}); give the settings that they were made with"
-        )
+        raise InputError(f"the weights are those of another network ({what}); give the settings they were made with")

@@ -13,7 +13,7 @@ class Muon(torch.optim.Optimizer):
     """Momentum whose matrices are made orthogonal, for the weights of hidden convolutions (Jordan 2024).
 
     A weight is the matrix (out, in * 9). All directions of its update are equally long, so that rare ones are
-    learnt as fast as common ones; the length of the gradient does not matter.
+    learned as fast as common ones; the length of the gradient does not matter.
 
     Args:
         parameters: of two axes at least, in any of torch's forms for groups.
@@ -53,7 +53,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalised(x: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return (out, ...) as float32 with the singular values of the matrix (out, rest) brought to about 1.
+    """(out, ...) as float32 with the singular values of the matrix (out, rest) brought to about 1.
 
     The largest singular value must not be above 1 for the iteration to converge; the Frobenius norm sees to it.
     """

@@ -1,9 +1,9 @@
-"""Training objectives: what a network is trained for, and with which loss."""
+"""Protocol of training objectives: network, data and loss."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from typing import ClassVar, NamedTuple, Protocol, TypeVar
 
 from torch import Tensor, nn
 
@@ -16,7 +16,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class ParameterGroup(NamedTuple):
-    """Parameters that learn in the same way."""
+    """Parameters with the same optimizer and learning rate."""
 
     parameters: list[nn.Parameter]
     optimizer: str = "adam"
@@ -34,7 +34,7 @@ class Loss(NamedTuple):
 
 
 class Objective(Protocol[Network]):
-    """What a network is trained for. Keeps no state.
+    """A network's training task: data, loss and validation. Keeps no state.
 
     An objective is a frozen, keyword-only dataclass of its settings (int, float, str, bool): they are what `--set`
     takes, what is recorded, and what a resumed training has to have again. It holds no image, device or path.
@@ -48,9 +48,8 @@ class Objective(Protocol[Network]):
     def batch(self) -> int:
         """Tasks per step, divided among the processes."""
 
-    @property
-    def unit(self) -> str:
-        """Unit of the figures of `validate`; empty where they have different ones."""
+    unit: ClassVar[str]
+    """Unit of the figures of `validate`; empty where they have different ones."""
 
     @property
     def side(self) -> int:
@@ -63,7 +62,7 @@ class Objective(Protocol[Network]):
         """All trained parameters, each in one group."""
 
     def crops(self, pool: CropPool, step: int, index: Sequence[int]) -> Crops:
-        """Cut the sharp crops of some tasks of a step. Runs in another thread while the network learns.
+        """Cut the sharp crops of some tasks of a step. Runs in another thread during training.
 
         Task i draws from `run.generator_of(seed, step, i)`, so that it does not depend on how the batch is divided;
         draws for the whole step use index -1.
@@ -90,5 +89,5 @@ def reconstruction_loss(error: Tensor, measure: str) -> Tensor:
     """
     if measure == "absolute":
         return error.abs().mean()
-    # One 8-bit level is added, below which nothing is to be gained.
+    # One 8-bit level is added: smaller errors do not matter.
     return (error.square().mean((1, 2, 3)) + 1 / 255**2).log().mean()

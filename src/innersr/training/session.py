@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
@@ -86,13 +86,12 @@ class Session:
     """A training run.
 
     Args:
-        objective: what the network is trained for.
-        schedule: number of steps and learning rates.
+        objective, schedule: of the training.
         pool: sharp training images.
         outputs: files to write.
         run: device, precision, progress.
         group: the processes that share the batch.
-        validation: sharp images, see `validation.read_validation`; may be none.
+        validation: sharp images, see `read_validation`; may be empty.
         initial: weights to start from instead of the objective's own.
         provenance: further entries of the prior's provenance, such as its licence.
 
@@ -111,14 +110,13 @@ class Session:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.objective.batch < self.group.world:
-            raise InputError(
-                f"a batch of {self.objective.batch} is too small for {self.group.world} processes; raise --batch"
-            )
+        batch, world = self.objective.batch, self.group.world
+        if batch < world:
+            raise InputError(f"a batch of {batch} is too small for {world} processes; raise --batch")
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All that decides the weights, except rounding; must be the same when a training is resumed."""
+        """Everything that determines the weights, except rounding; must be the same when a training is resumed."""
         objective: Any = self.objective
         return {
             "objective": type(objective).__name__,
@@ -130,14 +128,10 @@ class Session:
         }
 
     def learn(self, *, resume: bool = False, should_stop: Callable[[], bool] = lambda: False) -> Outcome:
-        """Train to the end, or until asked to stop; the state is then saved for resuming.
-
-        Args:
-            resume: continue from the saved state.
-            should_stop: called once per step.
+        """Train to the end, or until `should_stop`, called once per step; the state is then saved for resuming.
 
         Raises:
-            InputError: there is no state to resume, or it was begun with other settings.
+            InputError: there is no state to resume, or it was started with other settings.
             CheckpointError: the state is damaged, or a file cannot be written.
             InnersrError: the loss is no longer a number.
         """
@@ -146,39 +140,32 @@ class Session:
         with ExitStack() as stack:
             stack.enter_context(self.run.exact())
             stack.enter_context(joined(self.group, self.run.torch_device))
-            upcoming = stack.enter_context(cut_ahead(self._cut, range(learner.step, self.schedule.steps)))
             if not self.group.leads:
-                self._repeat(learner, upcoming, should_stop, None)
+                self._train(learner, should_stop, None)
                 return Outcome(learner.step, learner.step == self.schedule.steps, {})
             log = stack.enter_context(closing(TrainingLog(self.outputs.log, self.outputs.events, learner.step)))
             recorder = _Recorder(self, learner, log, seconds)
-            self._repeat(learner, upcoming, should_stop, recorder)
+            self._train(learner, should_stop, recorder)
+            is_finished = learner.step == self.schedule.steps
             recorder.save_state()
-            if learner.step < self.schedule.steps:
-                recorder.write_line(validate=False)
-                return Outcome(learner.step, False, recorder.validation)
-            recorder.write_line(validate=True)
-            recorder.save_prior()
-            return Outcome(learner.step, True, recorder.validation)
+            recorder.write_line(validate=is_finished)
+            if is_finished:
+                recorder.save_prior()
+            return Outcome(learner.step, is_finished, recorder.validation)
 
-    def _repeat(
-        self,
-        learner: Learner[Any],
-        upcoming: Iterator[Crops],
-        should_stop: Callable[[], bool],
-        recorder: _Recorder | None,
-    ) -> None:
+    def _train(self, learner: Learner[Any], should_stop: Callable[[], bool], recorder: _Recorder | None) -> None:
         steps = self.run.steps("learn", self.schedule.steps - learner.step, limited=False)
-        for _ in steps:
-            begun = time.monotonic()
-            crops = next(upcoming)
-            waited = time.monotonic() - begun
-            loss, stops = learner.learn(crops, self.group, should_stop)
-            steps.note(loss)
-            if recorder is not None:
-                recorder.note(loss, waited, time.monotonic() - begun)
-            if stops:
-                break
+        with cut_ahead(self._cut, range(learner.step, self.schedule.steps)) as upcoming:
+            for _ in steps:
+                started = time.monotonic()
+                crops = next(upcoming)
+                waited = time.monotonic() - started
+                loss, stops = learner.learn(crops, self.group, should_stop)
+                steps.note(loss)
+                if recorder is not None:
+                    recorder.note(loss, waited, time.monotonic() - started)
+                if stops:
+                    break
 
     def _cut(self, step: int) -> Crops:
         return self.objective.crops(self.pool, step, self.group.share(self.objective.batch))
@@ -187,24 +174,24 @@ class Session:
         """Restore the saved state; return the seconds that training has taken so far."""
         state = self.outputs.state
         if not state.exists():
-            raise InputError(f"{state}: there is no such file to resume; leave out --resume to begin")
+            raise InputError(f"{state}: there is no such file to resume; leave out --resume to start")
         tensors, header = load_checkpoint(state, "training")
         objective: Any = self.objective
-        # A setting that was added after the state was begun had its default value then.
+        # A setting that was added after the state was saved had its default value then.
         defaults = {f.name: f.default for f in (*fields(objective), *fields(self.schedule))}
         recorded = {EARLIER_NAMES.get(name, name): value for name, value in header.get("settings", {}).items()}
         if "lesson" in recorded:  # the record of version 0.1
             recorded["objective"] = recorded["lesson"].replace("Lesson", "Objective")
-        begun = {**defaults, **recorded}
+        started = {**defaults, **recorded}
         for name, value in self.settings.items():
-            if begun.get(name) != value:
-                remedy = "go on with that, or begin anew with --overwrite"
-                raise InputError(f"{state}: was begun with {name}={begun.get(name)}, not {value}; {remedy}")
+            if started.get(name) != value:
+                remedy = "continue with that, or start anew with --overwrite"
+                raise InputError(f"{state}: was started with {name}={started.get(name)}, not {value}; {remedy}")
         try:
             learner.restore(tensors, header["step"])
             return float(header["seconds"])
         except (KeyError, ValueError, IndexError) as error:
-            raise CheckpointError(f"{state}: is damaged ({error}); begin anew with --overwrite") from error
+            raise CheckpointError(f"{state}: is damaged ({error}); start anew with --overwrite") from error
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:
@@ -216,11 +203,10 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
 
 
 class _Sums(NamedTuple):
-    """Sums over the steps since the last line of the log."""
+    """Sums over the steps since the last line of the log; `waited` are seconds for crops."""
 
     loss: Tensor | float = 0.0
     waited: float = 0.0
-    """Seconds for crops."""
     seconds: float = 0.0
     steps: int = 0
 
@@ -268,12 +254,8 @@ class _Recorder:
     def save_state(self) -> None:
         """Save the state for resuming."""
         self._check_loss()
-        header = {
-            "kind": "training",
-            "step": self._learner.step,
-            "seconds": self._seconds + self._since.seconds,
-            "settings": self._session.settings,
-        }
+        seconds, settings = self._seconds + self._since.seconds, self._session.settings
+        header = {"kind": "training", "step": self._learner.step, "seconds": seconds, "settings": settings}
         save_checkpoint(self._session.outputs.state, self._learner.tensors(), header)
         self._saved = time.monotonic()
 
@@ -294,7 +276,5 @@ class _Recorder:
 
     def _check_loss(self) -> None:
         if not math.isfinite(float(self._since.loss)):
-            step = self._learner.step
-            raise InnersrError(
-                f"the loss is no longer a number at step {step}; begin again with a smaller learning_rate"
-            )
+            problem = f"the loss is no longer a number at step {self._learner.step}"
+            raise InnersrError(f"{problem}; start again with a smaller learning_rate")

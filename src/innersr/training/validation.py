@@ -1,4 +1,4 @@
-"""How good a network is while it learns, on a few sharp images that are shrunk and enlarged again."""
+"""Validation during training, on a few sharp images that are degraded and restored."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Case = tuple[str, int]
 
 
 def read_validation(folder: Path) -> tuple[Tensor, ...]:
-    """Return the middle, (1, 3, H, W) of at most SIDE pixels, of the first images of a folder.
+    """Centres, (1, 3, H, W) of at most SIDE pixels, of the first images of a folder.
 
     Raises:
         InputError: the folder is missing or empty, or has an image that is too small or not RGB.
@@ -33,7 +33,7 @@ def read_validation(folder: Path) -> tuple[Tensor, ...]:
     for entry in find_images([folder])[:LARGEST_NUMBER]:
         image = load_sharp(entry.path, 12)  # a side that x2, x3 and x4 divide
         if image.shape[1] != 3 or min(image.shape[-2:]) < LEAST_SIDE:
-            size = f"{image.shape[-1]}x{image.shape[-2]}, {image.shape[1]} bands"
+            size = f"{image.shape[-1]}x{image.shape[-2]}, {image.shape[1]} channels"
             raise InputError(f"{entry.path}: validation needs RGB images of {LEAST_SIDE} pixels at least, got {size}")
         images.append(_middle(image))
     return tuple(images)
@@ -43,12 +43,9 @@ def read_validation(folder: Path) -> tuple[Tensor, ...]:
 def measure(
     upscale: Callable[[Tensor, Degradation], Tensor], images: Sequence[Tensor], cases: Sequence[Case]
 ) -> dict[str, float]:
-    """Return the mean PSNR-Y in dB of every case, by "name xscale"; LR images are rounded to 8 bit.
+    """Mean PSNR-Y in dB of every case, by "name xscale"; LR images are rounded to 8 bit.
 
-    Args:
-        upscale: the LR image, (1, 3, h, w) float32 on the CPU, and how it was made -> (1, 3, H, W).
-        images: see `read_validation`.
-        cases: what to measure.
+    `upscale` gets the LR image, (1, 3, h, w) float32 on the CPU, and its degradation.
     """
     results = {}
     for name, scale in cases:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,6 +27,7 @@ from innersr.physics.degradation import Degradation
 from innersr.physics.named_degradations import BENCHMARK_KERNEL
 from innersr.physics.symmetries import random_crop
 from innersr.run import Run, generator_of
+from innersr.settings import check_choices
 from innersr.training.crops import CropPool, Crops
 from innersr.training.degradations import ANCHORS, KERNEL_SIDE, SUBSAMPLINGS, random_blur, scales_from
 from innersr.training.objective import Loss, ParameterGroup
@@ -34,7 +35,7 @@ from innersr.training.validation import measure
 
 
 class InnerLoop(NamedTuple):
-    """How weights are adapted within a task."""
+    """Adaptation of the weights within a task."""
 
     learning_rate: float
     loss_weights: tuple[float, ...]
@@ -53,19 +54,16 @@ class MZSRObjective:
             interpolation.
         anchor: where a kernel lies: "centre" on the sampled pixel, as the paper has it, "aligned" so that the images
             lie edge to edge, or "either" of them, drawn for each task.
-        subpixel: whether the network works on the LR image, not at HR resolution on the interpolated one.
-        pairs: "external" takes sharp images for fathers, those of the query others than those of the support.
-            "recursive" does as at test time: sharp images are degraded to fathers, these to sons; support are
-            the sons and the fathers, query the fathers and the sharp images.
-        first_order: take the query's gradient at the adapted weights for that at the initial ones (FOMAML, Finn
-            2017, sec. 5.2): half the time, and little memory.
-        inner_steps: of gradient descent on the support images.
-        inner_rate: learning rate of these.
+        subpixel: whether the network works on the LR image, not on the interpolated one.
+        pairs: "external" takes sharp images as fathers, other ones for the query than for the support. "recursive"
+            works as at test time: sharp images are degraded to fathers, these to sons; the support are sons and
+            fathers, the query fathers and sharp images.
+        first_order: use the query's gradient at the adapted weights (FOMAML, Finn 2017, sec. 5.2): half the time.
+        inner_steps, inner_rate: number and learning rate of the steps of gradient descent on the support images.
         batch: tasks per step.
         images: of the support, and as many of the query.
         patch: side of an image, in HR pixels of what the network makes.
-        width: features of each hidden layer.
-        depth: number of convolutions.
+        width, depth: features of each hidden layer, and number of convolutions.
         seed: of the initial weights and of every draw.
 
     Raises:
@@ -87,11 +85,10 @@ class MZSRObjective:
     width: int = 64
     depth: int = 8
     seed: int = 0
+    unit: ClassVar[str] = "dB"
 
     def __post_init__(self) -> None:
-        for name, choices in (("subsampling", SUBSAMPLINGS), ("anchor", ANCHORS), ("pairs", ("external", "recursive"))):
-            if getattr(self, name) not in choices:
-                raise InputError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
+        check_choices(self, subsampling=SUBSAMPLINGS, anchor=ANCHORS, pairs=("external", "recursive"))
         if not 1 < self.scale < math.inf or not 0 < self.inner_rate < math.inf:
             raise InputError(f"scale must be above 1 and inner_rate above 0, got {self.scale} and {self.inner_rate}")
         if min(self.scales, self.inner_steps, self.batch, self.images, self.width) < 1 or self.depth < 2:
@@ -100,11 +97,6 @@ class MZSRObjective:
             raise InputError(f"patch must be {KERNEL_SIDE} at least, the side of the kernels, got {self.patch}")
         if self.subpixel and (self.scales > 1 or not is_whole(self.scale)):
             raise InputError(f"a sub-pixel network needs one whole scale, got {self._scales}; use subpixel=false")
-
-    @property
-    def unit(self) -> str:
-        """Unit of the figures of `validate`."""
-        return "dB"
 
     @property
     def side(self) -> int:
@@ -165,13 +157,7 @@ class MZSRObjective:
 
     @torch.no_grad()
     def task(self, network: DetailStack, images: Tensor, generator: torch.Generator) -> tuple[Pairs, Pairs]:
-        """Return support and query of a task.
-
-        Args:
-            network: that is to see them.
-            images: (M, 3, S, S) sharp, in [0, 1]: one of `crops`.
-            generator: of its scale and its kernel.
-        """
+        """Support and query of a task from its sharp images, (M, 3, S, S) in [0, 1]."""
         degradation = self._degradation(generator)
         if self.pairs == "external":
             fathers, targets = images.chunk(2)
@@ -197,11 +183,8 @@ class MZSRObjective:
 
 
 def loss_weights(step: int, inner_steps: int) -> tuple[float, ...]:
-    """Return the weights, of sum 1, of the query losses after each inner step.
-
-    They are even at first. All but the last fall, step by step of the meta-training, to 3 % of that.
-    """
-    # Differs from the reference code: it never tells this rule the step, and the weights stay even.
+    """Weights, of sum 1, of the query losses after each inner step: even at first; all but the last fall to 3 %."""
+    # Differs from the reference code: it never passes the step to this rule, and the weights stay even.
     even = max(1 - 3 * step / 10_000, 0.03) / inner_steps
     return (even,) * (inner_steps - 1) + (1 - (inner_steps - 1) * even,)
 
@@ -209,7 +192,7 @@ def loss_weights(step: int, inner_steps: int) -> tuple[float, ...]:
 def meta_gradient(
     network: DetailStack, support: Pairs, query: Pairs, inner: InnerLoop, autocast: AbstractContextManager[object]
 ) -> tuple[Tensor, list[Tensor]]:
-    """Return the query loss of the adapted weights and its gradient by the network's own.
+    """Query loss of the adapted weights, and its gradient by the network's own weights.
 
     In first order the gradients of every step's query loss are taken at the weights adapted so far, and summed.
     """
@@ -233,5 +216,5 @@ def meta_gradient(
 
 
 def _hr_side(patch: int, scale: float) -> int:
-    """Return the side of a sharp image that becomes a father of `patch` pixels."""
+    """Side of a sharp image that becomes a father of `patch` pixels."""
     return Degradation(scale=scale).hr_size((patch, patch))[0]

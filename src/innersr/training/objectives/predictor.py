@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +24,7 @@ from innersr.networks.degradation_predictor import (
 from innersr.physics.log_covariance import SCALE, GaussianBlur, blur_of_taps, covariance_from_log
 from innersr.physics.pseudoinverse import RADIUS
 from innersr.run import Run, generator_of
+from innersr.settings import check_choices
 from innersr.training.crops import CropPool, Crops
 from innersr.training.degradations import degrade, hr_side, random_task, randomly_compressed
 from innersr.training.objective import OPTIMIZERS, Loss, ParameterGroup
@@ -87,19 +88,14 @@ class PredictorObjective:
     crop: int = 64
     optimizer: str = "muon"
     seed: int = 0
+    unit: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         if self.crop <= RADIUS:
             raise InputError(f"crop must be above {RADIUS}, got {self.crop}")
-        if self.optimizer not in OPTIMIZERS:
-            raise InputError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}")
+        check_choices(self, optimizer=OPTIMIZERS)
         if min(self.batch, self.width, self.hidden) < 1:
             raise InputError("batch, width and hidden must be 1 at least")
-
-    @property
-    def unit(self) -> str:
-        """Unit of the figures of `validate`."""
-        return ""
 
     @property
     def side(self) -> int:
@@ -112,10 +108,9 @@ class PredictorObjective:
         return DegradationPredictor(width=self.width, hidden=self.hidden, generator=generator)
 
     def parameter_groups(self, network: DegradationPredictor) -> list[ParameterGroup]:
-        """Return the weights of the convolutions but the first, and the rest."""
+        """The weights of all convolutions but the first, and the rest."""
         hidden = [layer.weight for layer in list(network.convolutions)[1:]]
-        known = {id(parameter) for parameter in hidden}
-        rest = [parameter for parameter in network.parameters() if id(parameter) not in known]
+        rest = [parameter for parameter in network.parameters() if all(parameter is not weight for weight in hidden)]
         return [ParameterGroup(hidden, self.optimizer), ParameterGroup(rest)]  # type: ignore[arg-type]
 
     def crops(self, pool: CropPool, step: int, index: Sequence[int]) -> Crops:
@@ -135,7 +130,7 @@ class PredictorObjective:
 
     @torch.no_grad()
     def validate(self, network: DegradationPredictor, images: Sequence[Tensor], run: Run) -> dict[str, float]:
-        """Return mean errors after three guesses: of size and shape in logarithms, of orientation in degrees."""
+        """Mean errors after three guesses: of size and shape in logarithms, of orientation in degrees."""
         sums: dict[str, list[float]] = {"size": [], "shape": [], "degrees": [], "family": [], "noise": []}
         for index, image in enumerate(images):
             for repeat in range(6):

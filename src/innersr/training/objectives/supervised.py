@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -18,7 +19,9 @@ from innersr.metrics.grey_levels import linear_luma, quantized
 from innersr.networks.detail_stack import DetailStack
 from innersr.physics.convolution import is_whole
 from innersr.physics.degradation import Degradation
+from innersr.physics.resize import image_size
 from innersr.run import Run, generator_of
+from innersr.settings import check_choices
 from innersr.training.crops import CropPool, Crops
 from innersr.training.degradations import ANCHORS, KERNEL_SIDE, SUBSAMPLINGS, random_blur, scales_from
 from innersr.training.objective import ERRORS, OPTIMIZERS, Loss, ParameterGroup, reconstruction_loss
@@ -33,16 +36,15 @@ class SupervisedObjective:
         scale: HR pixels per LR pixel, at least 2, or the smallest of them.
         scales: how many there are to draw from, each 0.2 above the one before, see `MZSRObjective`.
         subpixel: whether the network works on the LR image, not at HR resolution on the interpolated one.
-        width: features of each hidden layer.
-        depth: number of convolutions.
+        width, depth: features of each hidden layer, and number of convolutions.
         batch: crops per step.
         crop: their side in HR pixels, a multiple of every whole scale.
-        blur: whether each is blurred by a random kernel first, one of MZSR's, which the network is not told.
-        unblurred: share of these crops that are spared the blur and shrunk bicubically.
+        blur: whether each is blurred by a random kernel of MZSR's first, which is not given to the network.
+        unblurred: share of crops without that blur, shrunk bicubically.
         subsampling: after the blur, "bicubic" or "direct"; without, it is bicubic.
         anchor: where kernels lie: "aligned", "centre" or "either", see `MZSRObjective`.
         optimizer: of the weights between the hidden layers, "adam" or "muon".
-        error: what is made small: "absolute", as usual, of the colours; "logarithmic", of colours and luma, see
+        error: minimised: "absolute", as usual, of the colours; "logarithmic", of colours and luma, see
             `reconstruction_loss`.
         seed: of the initial weights and of every draw.
 
@@ -64,6 +66,7 @@ class SupervisedObjective:
     optimizer: str = "adam"
     error: str = "absolute"
     seed: int = 0
+    unit: ClassVar[str] = "dB"
 
     def __post_init__(self) -> None:
         if not 2 <= self.scale < math.inf or self.scales < 1:
@@ -72,14 +75,7 @@ class SupervisedObjective:
             raise InputError(f"crop must be a multiple of every whole scale, got {self.crop} for {self._scales}")
         if self.subpixel and (self.scales > 1 or not is_whole(self.scale)):
             raise InputError(f"a sub-pixel network needs one whole scale, got {self._scales}; use subpixel=false")
-        for name, choices in (
-            ("optimizer", OPTIMIZERS),
-            ("subsampling", SUBSAMPLINGS),
-            ("anchor", ANCHORS),
-            ("error", ERRORS),
-        ):
-            if getattr(self, name) not in choices:
-                raise InputError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
+        check_choices(self, optimizer=OPTIMIZERS, subsampling=SUBSAMPLINGS, anchor=ANCHORS, error=ERRORS)
         if self.blur and self.crop < KERNEL_SIDE:
             raise InputError(f"crop must be {KERNEL_SIDE} at least, the side of the kernels, got {self.crop}")
         if not self.blur and (self.subsampling, self.anchor, self.unblurred) != ("bicubic", "aligned", 0):
@@ -88,11 +84,6 @@ class SupervisedObjective:
             raise InputError(f"unblurred is a share from 0 to 1, got {self.unblurred}")
         if min(self.batch, self.width) < 1 or self.depth < 2:
             raise InputError("batch and width must be 1 at least, depth 2 at least")
-
-    @property
-    def unit(self) -> str:
-        """Unit of the figures of `validate`."""
-        return "dB"
 
     @property
     def side(self) -> int:
@@ -107,10 +98,9 @@ class SupervisedObjective:
 
     def parameter_groups(self, network: DetailStack) -> list[ParameterGroup]:
         """The weights between hidden layers, and the rest."""
-        hidden_names = {f"convolutions.{i}.weight" for i in range(1, self.depth - 1)}
-        hidden = [parameter for name, parameter in network.named_parameters() if name in hidden_names]
-        rest = [parameter for name, parameter in network.named_parameters() if name not in hidden_names]
-        return [ParameterGroup(hidden, self.optimizer), ParameterGroup(rest)]
+        rest = dict(network.named_parameters())
+        hidden = [rest.pop(f"convolutions.{i}.weight") for i in range(1, self.depth - 1)]
+        return [ParameterGroup(hidden, self.optimizer), ParameterGroup([*rest.values()])]
 
     def crops(self, pool: CropPool, step: int, index: Sequence[int]) -> Crops:
         """Cut the sharp crops of some tasks of a step."""
@@ -142,7 +132,7 @@ class SupervisedObjective:
         return measure(upscale, images, [(name, round(s)) for s in self._scales if is_whole(s) for name in names])
 
     def _pairs(self, hr: Tensor, generators: Sequence[torch.Generator]) -> tuple[Tensor, Tensor]:
-        """Return what the network sees of the LR images of sharp ones, and those interpolated."""
+        """The network's input for sharp images, and the interpolated LR images."""
         if not self.blur and self.scales == 1:
             return self._pair(hr, Degradation(scale=self.scale))
         pairs = [self._pair(x[None], self._degradation(g)) for x, g in zip(hr, generators, strict=True)]
@@ -151,14 +141,13 @@ class SupervisedObjective:
 
     def _pair(self, hr: Tensor, degradation: Degradation) -> tuple[Tensor, Tensor]:
         lr = quantized(degradation(hr))
-        base = degradation.upsample(lr, (hr.shape[-2], hr.shape[-1]))
+        base = degradation.upsample(lr, image_size(hr))
         return lr if self.subpixel else base, base
 
     def _degradation(self, generator: torch.Generator) -> Degradation:
         """Draw the degradation of one crop."""
-        scale = (
-            self._scales[int(torch.randint(self.scales, (), generator=generator))] if self.scales > 1 else self.scale
-        )
+        scales = self._scales
+        scale = scales[int(torch.randint(len(scales), (), generator=generator))] if len(scales) > 1 else self.scale
         if not self.blur or (self.unblurred and float(torch.rand((), generator=generator)) < self.unblurred):
             return Degradation(scale=scale)
         return random_blur(generator, scale, subsampling=self.subsampling, anchor=self.anchor)

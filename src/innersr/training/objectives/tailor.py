@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -16,12 +17,13 @@ from innersr.networks.tailored_stack import SCALES, TailoredStack, conditioning_
 from innersr.physics.degradation import Degradation
 from innersr.physics.pseudoinverse import RADIUS, apply_filters, inverse_filters
 from innersr.run import Run, generator_of
+from innersr.settings import check_choices
 from innersr.training.crops import CropPool, Crops
 from innersr.training.degradations import Task, hr_side, random_task
 from innersr.training.objective import ERRORS, OPTIMIZERS, Loss, ParameterGroup, reconstruction_loss
 from innersr.training.validation import Case, measure
 
-FILM_SHARE = 0.03  # of the learning rate; at the full rate FiLM runs away before the layers have learnt anything
+FILM_SHARE = 0.03  # of the learning rate; at the full rate FiLM diverges before the layers are trained
 LEAST_CROP = RADIUS + 1  # LR pixels; reflection does not reach farther
 
 CASES: tuple[Case, ...] = (
@@ -39,12 +41,12 @@ class TailorObjective:
         batch: crops per step, all at one scale, each with a degradation of its own.
         crop: side of a crop at x2, in LR pixels.
         small_crop: the same at x3 and x4, whose HR crops are larger.
-        x2, x3, x4: how often each scale comes, in proportion.
+        x2, x3, x4: relative frequencies of the scales.
         kernel_error: share of the crops whose given kernel is an estimate, its error given as noise.
         coloured_noise: share of the crops with noise that is correlated between pixels or channels.
         jpeg: share of the LR crops that are compressed, the error given as noise.
         optimizer: of the weights between the hidden layers, "muon" or "adam".
-        error: what is made small, of the colours and of the luma, see `reconstruction_loss`.
+        error: minimised, of the colours and of the luma, see `reconstruction_loss`.
         seed: of the initial weights and of every draw.
 
     Raises:
@@ -66,26 +68,19 @@ class TailorObjective:
     optimizer: str = "muon"
     error: str = "absolute"
     seed: int = 0
+    unit: ClassVar[str] = "dB"
 
     def __post_init__(self) -> None:
         if min(self.crop, self.small_crop) < LEAST_CROP:
             raise InputError(f"crop and small_crop must be {LEAST_CROP} at least, got {self.crop}, {self.small_crop}")
         if min(self._shares) < 0 or not sum(self._shares) > 0:
             raise InputError(f"x2, x3 and x4 must be at least 0 and not all 0, got {self._shares}")
-        if self.optimizer not in OPTIMIZERS:
-            raise InputError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}")
-        if self.error not in ERRORS:
-            raise InputError(f"error must be one of {', '.join(ERRORS)}, got {self.error!r}")
+        check_choices(self, optimizer=OPTIMIZERS, error=ERRORS)
         shares = self.kernel_error, self.coloured_noise, self.jpeg
         if not 0 <= min(shares) <= max(shares) <= 1:
             raise InputError(f"kernel_error, coloured_noise and jpeg are shares from 0 to 1, got {shares}")
         if self.batch < 1 or self.width < 1 or self.depth < 3 or self.hidden < 1:
             raise InputError("batch, width and hidden must be 1 at least, depth 3 at least")
-
-    @property
-    def unit(self) -> str:
-        """Unit of the figures of `validate`."""
-        return "dB"
 
     @property
     def side(self) -> int:
