@@ -26,12 +26,8 @@ def whole_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
     goes wrong. Threads and processes that write the same path do not disturb each other: one of them comes last.
     Partial files of processes that were killed are removed from the folder first.
 
-    Args:
-        path: the file to be.
-        overwrite: whether a file of that name is replaced, also one that appears while the block runs.
-
     Raises:
-        FileExistsError: there is a file, or a link, of that name, and `overwrite` is False.
+        FileExistsError: there is a file or a link of that name, perhaps since the block began, and no `overwrite`.
         OSError: the partial file cannot be made, written or renamed.
     """
     _remove_leftovers(path.parent)

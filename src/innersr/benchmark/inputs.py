@@ -25,12 +25,7 @@ def small_image(
 ) -> tuple[Tensor, Degradation]:
     """Make the 8-bit LR image of a named degradation, see `parse_degradation`; return it and the degradation.
 
-    Args:
-        hr: (1, C, H, W) in [0, 1].
-        name: of the degradation.
-        scale: of the degradation.
-        image_name: of the file, which random kernels depend on.
-        generator: of the noise.
+    The image is (1, C, H, W) in [0, 1]. Random kernels depend on the name of its file, noise on the generator.
 
     Raises:
         InputError: not such a name, or +jpeg for an image that has neither one nor three bands.

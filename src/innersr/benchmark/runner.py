@@ -84,7 +84,7 @@ def cases_of(plan: Plan) -> list[Case]:
     """
     folders = groupby(find_images(plan.folders), key=lambda entry: entry.folder)
     entries = [entry for _, images in folders for entry in islice(images, plan.limit)]
-    # All the steps, whatever is given: rows of estimated degradations show what the estimate costs, and nothing else.
+    # All the steps, also for estimated degradations: their rows show the cost of the estimate, and nothing else.
     methods = {name: resolve(parse_method(name), is_estimated=False) for name in plan.methods}
     scales, degradations = dict.fromkeys(plan.scales), dict.fromkeys(plan.degradations)
     given = dict.fromkeys(plan.given)
@@ -121,7 +121,7 @@ def run_plan(plan: Plan, run: Run, rows_file: Path | None = None) -> Iterator[Ro
         if row is None:
             try:
                 row = compute_row(case, run.start(), plan.pictures)
-            except InputError as error:  # says what, not where
+            except InputError as error:  # its message names no file
                 raise ImageFileError(f"{case.entry.path}: {case.method} {scale_name(case.scale)}: {error}") from error
             if rows_file:
                 append_record(rows_file, dict(sorted(row.items())))

@@ -124,12 +124,12 @@ def encode(
         metadata: see `formats.kept`.
         options: see `formats.encoder_options`.
     """
-    neutral = 72 / 25.4  # pixels per millimetre: what readers assume; libvips always writes one
+    neutral = 72 / 25.4  # pixels per millimetre, as readers assume; libvips always writes one
     across, down = metadata.pixels_per_mm or (neutral, neutral)
     bands = samples.shape[-1]
     if target.vips is None:
         picture = PillowImage.fromarray(samples[..., 0] if bands == 1 else samples)
-        whole = io.BytesIO()  # Pillow does not notice when a disk takes only a part of what it writes
+        whole = io.BytesIO()  # Pillow does not notice when a disk takes only a part of its output
         picture.save(whole, "BMP", dpi=(across * 25.4, down * 25.4))
         writer = io.BufferedWriter(stream)
         writer.write(whole.getbuffer())
@@ -260,7 +260,7 @@ def _as_stored(kind: str, blob: bytes, target: Format) -> bytes:
     if kind == "iptc" and target.name == "JPEG":
         return photoshop_of_iptc(blob)
     if kind == "iptc" and target.name == "TIFF":
-        # libvips 8.18 writes the first quarter of what it is given (it counts 32-bit words, the tag bytes).
+        # libvips 8.18 writes the first quarter of its input (it counts 32-bit words, the tag bytes).
         return blob + bytes(3 * len(blob))
     return blob
 

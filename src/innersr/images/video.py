@@ -24,7 +24,7 @@ Levels = np.ndarray[Any, np.dtype[np.uint8]]
 
 class _Format(NamedTuple):
     name: str
-    fastest: int  # Frames per second; above it viewers show a film of this format slowly
+    fastest: int  # frames per second; above it viewers show a film of this format slowly
     longest_side: int
     write: Callable[[_Source, Path, float, int], None]
 
@@ -105,9 +105,8 @@ class _Source:
         return levels
 
     def _note_shape(self, height: int, width: int, bands: int) -> None:
-        name, has_alpha = self._target.name, bands in (2, 4)
-        if max(height, width) > self._target.longest_side:
-            limit = self._target.longest_side
+        name, limit, has_alpha = self._target.name, self._target.longest_side, bands in (2, 4)
+        if max(height, width) > limit:
             raise InputError(f"{name} sides end at {limit} pixels, not {max(height, width)}; make it smaller")
         if name == "GIF" and bands > 1:
             self._note("GIF holds 256 colours: the frames were dithered")

@@ -38,21 +38,18 @@ def super_resolve(
     views = view_shifts(network, degradation) if ensemble else {0: (0, 0)}
     farthest = max(-(-abs(m) // f) for moves in views.values() for m, f in zip(moves, network.factors, strict=True))
 
-    def detail_of(turned: Tensor, symmetry: int) -> Tensor:
-        return _moved(network(turned), views[symmetry])
-
     def part(tile: Window) -> Tensor:
         window = hr_part(tile, lr_size, size)
         base = degradation.upsample(lr, size, window)
         place, whole = (tile, lr_size) if network.sees_lr else (window, size)
         seen = with_halo(place, network.radius + farthest, whole, degradation.wraps)
         source = cut(lr, seen, degradation.wraps) if network.sees_lr else degradation.upsample(lr, size, seen)
-        detail = self_ensemble(detail_of, source, tuple(views))
+        detail = self_ensemble(lambda turned, k: _moved(network(turned), views[k]), source, tuple(views))
         top, left = ((a - b) * f for a, b, f in zip(place, seen, network.factors, strict=False))
         return base + detail[..., top : top + base.shape[-2], left : left + base.shape[-1]]
 
     enlarged = degradation.scales[0] * degradation.scales[1]
-    buffers = 4  # feature maps that a convolution holds at a time: what it reads, writes and rearranges
+    buffers = 4  # feature maps that a convolution holds at a time: its input, its output and a rearranged copy
     features = buffers * network.width * (1 if network.sees_lr else enlarged)
     results = MEDIAN_COPIES * lr.shape[1] * enlarged * len(views)
     side = tile_side(lr_size, run, pixel_floats=lr.shape[0] * (features + results))

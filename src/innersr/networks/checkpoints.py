@@ -198,8 +198,8 @@ def _header_of(data: bytes, source: str | Path) -> dict[str, Any]:
         newer = f"format {shortened(version)}, known is {FORMAT}"
         raise CheckpointError(f"{source}: made by a newer innersr ({newer}); update innersr")
     if type(version) is not int or version < 1 or kind not in KINDS:
-        what = f"format {shortened(version)}, kind {shortened(kind)}"
-        raise CheckpointError(f"{source}: its header is damaged ({what}); get the file again")
+        found = f"format {shortened(version)}, kind {shortened(kind)}"
+        raise CheckpointError(f"{source}: its header is damaged ({found}); get the file again")
     return header
 
 

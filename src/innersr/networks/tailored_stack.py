@@ -134,11 +134,10 @@ def insert_identity_layers(network: TailoredStack, depth: int, generator: torch.
         layers[index].load_state_dict(own.state_dict())
     for part in ("heads", "tails", "told"):
         getattr(deep, part).load_state_dict(getattr(network, part).state_dict())
-    rows = (2, network.width)
-    weight, bias = (getattr(deep.film, name).zero_().unflatten(0, (-1, *rows)) for name in ("weight", "bias"))
     places = [0, *(1 + i for i in kept)]  # FiLM begins with the first layer of all, the head
-    weight[places] = network.film.weight.unflatten(0, (-1, *rows))
-    bias[places] = network.film.bias.unflatten(0, (-1, *rows))
+    for name, old_film in network.film.named_parameters():
+        film = deep.film.get_parameter(name).zero_().unflatten(0, (-1, 2, network.width))
+        film[places] = old_film.unflatten(0, (-1, 2, network.width))
     return deep
 
 

@@ -74,8 +74,7 @@ class KernelGAN:
         if lr.ndim != 4 or lr.shape[0] != 1:
             raise InputError(f"KernelGAN learns from one image, (1, C, H, W), got shape {tuple(lr.shape)}")
         if min(lr.shape[-2:]) < SMALLEST_SIDE:
-            found = f"{lr.shape[-1]}x{lr.shape[-2]}"
-            needed = f"{SMALLEST_SIDE}x{SMALLEST_SIDE}"
+            found, needed = f"{lr.shape[-1]}x{lr.shape[-2]}", f"{SMALLEST_SIDE}x{SMALLEST_SIDE}"
             raise InputError(f"KernelGAN needs at least {needed} pixels, the image has {found}; name a kernel instead")
         with run.exact():
             return degradation_at(scale, threshold_taps(self._train(lr, run.start())))
