@@ -203,12 +203,7 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
 def upscale_file(
     path: str | Path, output: str | Path | None = None, options: UpscaleOptions | None = None, run: Run | None = None
 ) -> Result:
-    """Upscale one image file, and write the result beside it or to `output`.
-
-    Raises:
-        InputError: the options do not suit the image, or it is too small to learn from.
-        ImageFileError: a file cannot be read or written.
-    """
+    """Upscale one image file, and write the result beside it or to `output`; errors are those of `upscale`."""
     task = open_file(Path(path), None if output is None else Path(output), options or UpscaleOptions())
     task.check()
     return task.save(task.upscale(run or Run()))

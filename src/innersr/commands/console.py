@@ -96,12 +96,7 @@ class Reporter:
 
 @contextmanager
 def memory_advice(path: Path | None, advice: str) -> Iterator[None]:
-    """Raise InnersrError, one line with the advice, where memory runs out.
-
-    Args:
-        path: the file or folder that is worked on, if there is one.
-        advice: what needs less memory.
-    """
+    """Raise InnersrError, one line with the file worked on and the advice, where memory runs out."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:

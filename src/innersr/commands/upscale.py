@@ -42,8 +42,6 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
 ) -> int:
     """Upscale files one after the other; return the exit code, 1 if any of them failed.
 
-    One bad file does not keep the others from their turn.
-
     Args:
         inputs: files, or patterns that the shell has left alone.
         output: a file, or a folder, which is made where it ends in a slash; beside the inputs when None.

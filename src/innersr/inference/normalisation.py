@@ -48,13 +48,7 @@ class NormalisedImage:
     def restored(
         self, sr: Tensor, upscaler: Callable[[Tensor], Tensor], wraps: tuple[bool, bool]
     ) -> tuple[Tensor, Tensor | None]:
-        """Colour and alpha of a result, in the image's own values.
-
-        Args:
-            sr: the upscaled channels; they may be overwritten.
-            upscaler: for alpha.
-            wraps: (vertically, horizontally), whether the image continues on its opposite side.
-        """
+        """Colour and alpha of a result, in the image's own values; `sr`, the upscaled channels, may be overwritten."""
         sr_alpha = None
         if self.opacity is not None and self.is_alpha_a_channel:
             sr, sr_alpha = sr[:, :-1], sr[:, -1:]
@@ -69,10 +63,7 @@ class NormalisedImage:
 def normalise(image: Image, run: Run, alpha: str) -> NormalisedImage:
     """Prepare an image for methods, on the run's device.
 
-    Args:
-        image: of any depth and number of channels.
-        run: with the device.
-        alpha: "auto" premultiplies the colours, "same" makes alpha another channel, "drop" leaves it out.
+    `alpha` "auto" premultiplies the colours, "same" makes alpha another channel, "drop" leaves it out.
 
     Raises:
         InputError: an unknown `alpha`, NaN or infinite values.

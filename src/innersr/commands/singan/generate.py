@@ -132,8 +132,7 @@ def score_samples(  # noqa: PLR0913 (the options of the command)
 ) -> None:
     """Measure samples, drawn from a model or read from files.
 
-    Args:
-        names: a model folder and samples of it; samples alone if there is a `real`.
+    `names` are a model folder and samples of it, or samples alone if there is a `real`.
     """
     weights = None if inception is None else load_stem(inception)
     goal = _goal(names, real, run, reporter)

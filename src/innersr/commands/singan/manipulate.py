@@ -71,8 +71,8 @@ def manipulate_picture(  # noqa: PLR0913 (the options of the commands)
     Args:
         kind: "paint", "edit" or "harmonize".
         mask: of the picture; None for a painting.
-        colours: of the palette that the scale is trained on again; None for no such training.
-        fine_tune: iterations of each scale; None leaves the model as it is.
+        colours: size of the palette that the scale is trained on again, if any.
+        fine_tune: iterations of each scale, if any.
     """
     if all_scales and (start is not None or count > 1):
         raise InputError("--all-scales draws one result of each scale; leave out --start-scale and --count")
