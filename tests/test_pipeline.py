@@ -696,8 +696,8 @@ def test_a_kernel_file_is_read_once_for_all_images(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"degradation": DOUBLE, "kernel": "bicubic"}, "leave these and size out"),
-        ({"degradation": DOUBLE, "size": "48x"}, "leave these and size out"),
+        ({"degradation": DOUBLE, "kernel": "bicubic"}, "omit these and size"),
+        ({"degradation": DOUBLE, "size": "48x"}, "omit these and size"),
         ({"method": BICUBIC, "preset": "best"}, "preset and settings are for a method by name"),
         ({"depth": 16}, "depth is for paths"),
         ({"preset": "slow"}, "unknown preset 'slow' of tailor"),
