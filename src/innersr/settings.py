@@ -36,11 +36,7 @@ def values_of(owner: str, given: Mapping[str, Any], *kinds: Any) -> list[dict[st
 
 
 def check_choices(settings: object, **choices: Iterable[str]) -> None:
-    """Check that settings, by name, have one of the values that each may have.
-
-    Raises:
-        InputError: another value.
-    """
+    """Raise InputError unless each of these settings has one of its choices."""
     for name, values in choices.items():
         value = getattr(settings, name)
         if str(value) not in values:
@@ -48,11 +44,7 @@ def check_choices(settings: object, **choices: Iterable[str]) -> None:
 
 
 def parse_settings(assignments: Sequence[str]) -> dict[str, str]:
-    """{"steps": "500"} of ["steps=500"].
-
-    Raises:
-        InputError: an assignment without "=".
-    """
+    """{"steps": "500"} of ["steps=500"]; raises InputError for an assignment without "="."""
     settings = {}
     for assignment in assignments:
         name, equals, value = assignment.partition("=")

@@ -62,11 +62,7 @@ def settings_of(method: Method) -> dict[str, Any]:
 
 
 def parse_method(text: str) -> Method:
-    """The method that "zssr" or "zssr:preset=best;steps=500" names.
-
-    Raises:
-        InputError: unknown names or values.
-    """
+    """The method that "zssr" or "zssr:preset=best;steps=500" names; raises InputError for unknown names or values."""
     name, _, rest = text.partition(":")
     settings = parse_settings([part for part in rest.split(";") if part])
     return make_method(name, settings.pop("preset", None), settings)

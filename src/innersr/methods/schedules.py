@@ -8,13 +8,12 @@ import math
 class PlateauRule:
     """ZSSR's learning-rate rule: divide by ten when the error stops falling (Shocher 2018, sec. 3.2).
 
-    The errors of the last `window` tests are fitted by a line. Where 1.5 times the fall per test is below the
-    standard deviation of that slope, or equals it, the rate falls. The deviation is the textbook one, with n - 2
-    degrees of freedom.
+    The errors of the last `window` tests are fitted by a line. The rate falls where 1.5 times the fall per test is not
+    above the standard deviation of that slope, with n - 2 degrees of freedom.
 
     Args:
-        learning_rate: to begin with.
-        smallest: learning is over when the rate is below it.
+        learning_rate: initial rate.
+        smallest: training is over when the rate is below it.
         window: tests in a fit, at least 3; also the least number of tests between two falls.
     """
 

@@ -261,7 +261,7 @@ class Stage(NamedTuple):
 def _enlarged(
     network: DetailStack, sons: Tensor, degradation: Degradation, like: Tensor, autocast: AbstractContextManager[object]
 ) -> Tensor:
-    """Result of the network for sons, as large as `like`; autocast applies to the network alone."""
+    """Result for sons, as large as `like`; autocast applies to the network alone."""
     height, width = like.shape[-2:]
     interpolated = degradation.upsample(sons, (height, width))
     with autocast:

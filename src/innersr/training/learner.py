@@ -122,11 +122,7 @@ class Learner(Generic[Network]):
         return state
 
     def restore(self, tensors: Mapping[str, Tensor], step: int) -> None:
-        """Restore the state that `tensors` returned after `step` steps.
-
-        Raises:
-            CheckpointError: the state is that of another network.
-        """
+        """Restore the state that `tensors` returned after `step` steps; raises CheckpointError for another network."""
         parts: dict[str, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():
             part, _, rest = name.partition(".")

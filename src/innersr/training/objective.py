@@ -80,12 +80,9 @@ class Objective(Protocol[Network]):
 
 
 def reconstruction_loss(error: Tensor, measure: str) -> Tensor:
-    """Mean over the crops of a reconstruction error.
+    """Mean over the crops of a reconstruction error, (N, C, H, W), by one of ERRORS.
 
-    Args:
-        error: (N, C, H, W).
-        measure: one of ERRORS. "absolute": mean absolute error; "logarithmic": logarithm of each crop's mean
-            squared error, that is its PSNR (Chen 2021, HINet).
+    "absolute" is the mean absolute error, "logarithmic" the log of the mean squared error, as PSNR (Chen 2021, HINet).
     """
     if measure == "absolute":
         return error.abs().mean()

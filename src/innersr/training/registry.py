@@ -25,11 +25,7 @@ EARLIER_NAMES = {"mistaken": "kernel_error", "grain": "coloured_noise"}  # of se
 
 
 def make_objective(name: str, settings: Mapping[str, str]) -> tuple[Objective[Any], TrainingSchedule]:
-    """The objective of a name and its training schedule.
-
-    Args:
-        name: a key of OBJECTIVES.
-        settings: of either, as text, e.g. {"width": "32", "steps": "500"}; `EARLIER_NAMES` are understood.
+    """The objective of a name and its schedule, with settings as text, e.g. {"width": "32", "steps": "500"}.
 
     Raises:
         InputError: an unknown setting, or a value that does not fit it.

@@ -192,10 +192,7 @@ def loss_weights(step: int, inner_steps: int) -> tuple[float, ...]:
 def meta_gradient(
     network: DetailStack, support: Pairs, query: Pairs, inner: InnerLoop, autocast: AbstractContextManager[object]
 ) -> tuple[Tensor, list[Tensor]]:
-    """Query loss of the adapted weights, and its gradient by the network's own weights.
-
-    In first order the gradients of every step's query loss are taken at the weights adapted so far, and summed.
-    """
+    """Query loss of the adapted weights, and its gradient by the network's; in first order, the sum of every step's."""
     own = weights_of(network)
     weights, total = own, torch.zeros((), device=query.base.device)
     sums = [torch.zeros_like(weight) for weight in own.values()]
