@@ -64,7 +64,7 @@ class _Walk:
         return (1 - self.pull) * (now + stride)
 
     def _closing(self, centre: Tensor, push: Push) -> tuple[Tensor, Tensor]:
-        """Return the deviations of the first frame and the one before that all pushes of a round lead back to."""
+        """The deviations of the first frame and the one before that all pushes of a round lead back to."""
         # Differs from the paper: a walk whose pushes come again after the last frame is the same walk at every frame,
         # so its end meets its beginning as smoothly as any two frames meet. A round leads from a state s to M^n s + r,
         # where r is what the pushes lead to from 0; so s = (1 - M^n)^-1 r is the state that comes back.
@@ -90,7 +90,7 @@ def animate(  # noqa: PLR0913 (how the noise moves, and what of the picture move
     wrap: str = "",
     run: Run | None = None,
 ) -> Iterator[Tensor]:
-    """Return the frames of an animation of the picture, one by one: (1, C, H, W) in [-1, 1], on the model's device.
+    """The frames of an animation of the picture, one by one: (1, C, H, W) in [-1, 1], on the model's device.
 
     They are made as they are asked for. What is kept between them is two noises of every scale.
 
@@ -138,7 +138,7 @@ def _frames(
 
 
 def _centre(model: PictureModel, scale: int, size: Size) -> Tensor:
-    """Return the noise that stands for the picture at a scale, (1, C, H, W) on the CPU."""
+    """The noise that stands for the picture at a scale, (1, C, H, W) on the CPU."""
     return torch.zeros(1, model.channels, *size) if scale else model.code()
 
 

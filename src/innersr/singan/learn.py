@@ -23,7 +23,7 @@ DEFAULT_PRESET = "fast"
 
 
 def make_settings(preset: str = DEFAULT_PRESET, settings: Mapping[str, str] | None = None) -> SinGAN:
-    """Return the settings of a preset, some of them changed.
+    """The settings of a preset, some of them changed.
 
     Args:
         preset: "fast" or "paper".
@@ -75,7 +75,7 @@ def learn_picture(
 
 
 def load_picture_model(folder: str | Path, run: Run | None = None) -> PictureModel:
-    """Return the model in a folder that `learn_picture` or `innersr singan train` wrote, on the run's device.
+    """The model in a folder that `learn_picture` or `innersr singan train` wrote, on the run's device.
 
     Raises:
         InputError: its training is not finished.

@@ -42,7 +42,7 @@ class Blend(NamedTuple):
 
 
 def scale_along(model: PictureModel, share: float) -> int:
-    """Return the scale at a share of the way from 0 to the finest one, at least 1."""
+    """The scale at a share of the way from 0 to the finest one, at least 1."""
     return max(1, round(share * (len(model.scales) - 1)))
 
 
@@ -106,7 +106,7 @@ def quantized_paint(
 def edit(
     model: PictureModel, edited: Tensor, mask: Tensor, scale: int | None, run: Run, picture: Tensor, count: int = 1
 ) -> Blend:
-    """Return an edited picture whose moved and copied parts join their surroundings (Shaham 2019, sec. 4, "Editing").
+    """An edited picture whose moved and copied parts join their surroundings (Shaham 2019, sec. 4, "Editing").
 
     Args:
         model: complete.
@@ -130,7 +130,7 @@ def edit(
 def harmonize(
     model: PictureModel, composite: Tensor, mask: Tensor, scale: int | None, run: Run, picture: Tensor, count: int = 1
 ) -> Blend:
-    """Return a composite whose pasted object has the texture of the picture (Shaham 2019, sec. 4, "Harmonization").
+    """A composite whose pasted object has the texture of the picture (Shaham 2019, sec. 4, "Harmonization").
 
     Args:
         model: complete; after `fine_tune` with the composite it changes the object more.
@@ -189,7 +189,7 @@ def _injected(
 
 
 def _checked_sizes(model: PictureModel, picture: Tensor, scale: int, count: int, name: str) -> tuple[Size, ...]:
-    """Return the sizes of all scales of results that are to be made of a picture."""
+    """The sizes of all scales of results that are to be made of a picture."""
     check_scale(model, scale)
     check_picture(model, picture, name)
     if count < 1:

@@ -17,7 +17,7 @@ from innersr.singan.pyramid import Size
 def soft_mask(
     image: Tensor, size: Size | None = None, *, radius: int = 0, sigma: float = 0.0, threshold: float = 0.5
 ) -> Tensor:
-    """Return the mask that an image paints: 1 in what is marked, 0 elsewhere, between them where it is feathered.
+    """The mask that an image paints: 1 in what is marked, 0 elsewhere, between them where it is feathered.
 
     It is exactly 1 and exactly 0 wherever the border is farther away than four `sigma`.
 

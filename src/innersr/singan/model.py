@@ -1,4 +1,4 @@
-"""A picture that was learnt: the generators of all its scales, and what they make of noise."""
+"""SinGAN's model of a picture: the generators of all scales, applied to noise or pictures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from innersr.errors import InputError
-from innersr.physics.resize import resize
+from innersr.physics.resize import image_size, resize
 from innersr.run import Run, generator_of
 from innersr.singan.draws import Draws
 from innersr.singan.networks import FoldedLayers, padded, run_layers
@@ -25,7 +25,7 @@ DrawNoise = Callable[[int, Size], Tensor]
 """From a scale and a size to its noise, (N, C, H, W), of variance 1."""
 
 Change = Callable[[int, Tensor], Tensor]
-"""From a scale and what it made, (1, C, H, W), to what goes on from there."""
+"""From a scale and its output, (1, C, H, W), to the input of the next scale."""
 
 
 class Scale(NamedTuple):
@@ -39,15 +39,15 @@ class Scale(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PictureModel:
-    """What was learnt of one subject. Pictures in here are (N, C, H, W) in [-1, 1], on the model's device.
+    """The model of one subject. Pictures are (N, C, H, W) in [-1, 1], on the model's device.
 
     Args:
-        settings: that it was learnt with.
-        sizes: of the scales of every picture of the subject, of all scales, trained or not.
+        settings: of its training.
+        sizes: of all scales of every picture of the subject, trained or not.
         channels: of the pictures.
         seed: of the codes.
-        scales: that are trained, from the coarsest on.
-        pictures: of the subject at the last scale, (1, C, h, w) each, which samples may be held against in the end.
+        scales: the trained ones, from the coarsest on.
+        pictures: of the subject at the last scale, (1, C, h, w) each, for patch matching.
     """
 
     settings: SinGAN
@@ -73,7 +73,7 @@ class PictureModel:
         return self.scales[0].layers[0][0].device if self.scales else torch.device("cpu")
 
     def code(self, picture: int = 0) -> Tensor:
-        """Return the noise at scale 0 that stands for a picture of the subject, (1, C, h, w), drawn once.
+        """The fixed noise at scale 0 that reconstructs a picture of the subject, (1, C, h, w), drawn once.
 
         # Differs from the reference code: that draws it anew at every iteration, against the paper's eq. 7.
         """
@@ -81,10 +81,10 @@ class PictureModel:
         return white_noise(generator_of(self.seed, Draws.CODE, picture), 0, self.channels, size)
 
     def sizes_for(self, size: Size | None) -> tuple[Size, ...]:
-        """Return the sizes of all scales of a result of a size, the picture's own if None.
+        """Sizes of all scales of a result of a size, the picture's own if None.
 
         Raises:
-            InputError: a result that is smaller than what a generator sees.
+            InputError: a result smaller than the receptive field.
         """
         if size is None:
             return self.sizes[0]
@@ -98,17 +98,17 @@ class PictureModel:
     def sample(
         self, count: int = 1, *, size: Size | None = None, start: int = 0, wrap: str = "", run: Run | None = None
     ) -> Tensor:
-        """Return random pictures of the subject.
+        """Random pictures of the subject, (count, C, H, W).
 
         Args:
-            count: how many; sample i of a seed is the same whatever their number.
+            count: sample i of a seed is the same whatever the count.
             size: (height, width) of the results; of any aspect.
-            start: scale that chance begins at. Below it the picture itself is followed, stretched to the size.
+            start: scale at which randomness starts. Coarser scales are the picture's own, stretched to the size.
             wrap: "x", "y" or "xy" for results that continue on their opposite side.
-            run: whose seed, and who is told the progress.
+            run: its seed and progress are used.
 
         Raises:
-            InputError: no such scale, a size below the field of view, or an unfinished model.
+            InputError: no such scale, a size below the receptive field, or an unfinished model.
         """
         run = run or Run()
         self.check_start(start)
@@ -144,19 +144,19 @@ class PictureModel:
 
         Args:
             picture: (1, C, H, W) in [-1, 1], of any size; the result has that size.
-            scale: that it is put in at. The picture is shrunk to the scale below, so that it holds nothing finer.
-            run: whose seed.
-            wrap: axes that continue on their other side.
-            index: which of the seed's results.
+            scale: at which it enters. The picture is shrunk to the next coarser scale first.
+            run: its seed is used.
+            wrap: axes that are periodic.
+            index: of the result among those of the seed.
         """
         run = run or Run()
         self.check_start(scale)
-        sizes, wraps = self.sizes_for((picture.shape[-2], picture.shape[-1])), wraps_of(wrap)
+        sizes, wraps = self.sizes_for(image_size(picture)), wraps_of(wrap)
         coarse = low_passed_at(picture.to(self.device), sizes, scale, wraps)
         return self.generate(self.random_noise(run.seed, index), sizes, coarse=coarse, start=scale, wraps=wraps)
 
     def random_noise(self, seed: int, index: int) -> DrawNoise:
-        """Return the noise of one sample."""
+        """The noise of one sample."""
 
         def draw(scale: int, size: Size) -> Tensor:
             generator = generator_of(seed, Draws.SAMPLES, index, scale)
@@ -182,10 +182,10 @@ class PictureModel:
             noise: of every scale.
             sizes: of every scale.
             coarse: (1, C, h, w) of scale `start`'s size; mid-grey if None.
-            start, stop: which scales; all that are trained unless told.
-            wraps: axes that continue on their other side, (vertical, horizontal).
-            last_size: that the result is enlarged to; none if None.
-            change: what is done to what each scale makes; nothing if None.
+            start, stop: range of scales; by default all that are trained.
+            wraps: whether the axes are periodic, (vertical, horizontal).
+            last_size: size that the result is enlarged to.
+            change: applied to the output of each scale.
         """
         picture = coarse
         stop = len(self.scales) if stop is None else stop
@@ -216,7 +216,7 @@ class PictureModel:
             for real, sizes in zip(self.pictures, self.sizes, strict=True)
         ]
         steps, run = self.settings.matching, Run(device="cpu")
-        size = (picture.shape[-2], picture.shape[-1])
+        size = image_size(picture)
         height, width = (
             max(1, round(n * coarse / own))
             for n, coarse, own in zip(size, self.sizes[0][level], self.sizes[0][scale], strict=True)
@@ -248,8 +248,8 @@ def advance(
     Args:
         scale: whose generator is applied.
         coarse, noise: of one size.
-        wraps: axes that continue on their other side, (vertical, horizontal).
-        border: gives a picture the pixels that the generator eats: grey ones as in training, or `continued`.
+        wraps: whether the axes are periodic, (vertical, horizontal).
+        border: pads a picture for the generator: with grey as in training, or `continued`.
     """
     x = border(coarse + scale.amplitude * noise, wraps)
     height = max(1, STRIP // (x.shape[0] * x.shape[-1]))
@@ -261,7 +261,7 @@ def advance(
 
 
 def white_noise(generator: torch.Generator, scale: int, channels: int, size: Size) -> Tensor:
-    """Return (1, C, H, W) of variance 1, at scale 0 the same in all channels (Shaham 2019, sec. 3.2)."""
+    """Noise (1, C, H, W) of variance 1, at scale 0 the same in all channels (Shaham 2019, sec. 3.2)."""
     drawn = torch.randn(1, 1 if scale == 0 else channels, *size, generator=generator)
     return drawn.expand(1, channels, *size)
 
@@ -279,7 +279,7 @@ def wraps_of(wrap: str) -> tuple[bool, bool]:
 
 @torch.no_grad()
 def reconstruction_at(model: PictureModel, picture: int, scale: int) -> Tensor:
-    """Return the reconstruction of a picture of the subject up to a scale, at the size of that scale."""
+    """Reconstruction of a picture of the subject up to a scale, at the size of that scale."""
     code = model.code(picture).to(model.device)
 
     def noise(index: int, size: Size) -> Tensor:

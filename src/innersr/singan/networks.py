@@ -57,7 +57,7 @@ class ConvStack(nn.Module):
         return self.convolutions[-1](x)
 
     def folded(self) -> FoldedLayers:
-        """Return the layers as they are in evaluation, the norms in their weights, without gradients."""
+        """The layers as they are in evaluation, the norms in their weights, without gradients."""
         layers: list[tuple[Tensor, Tensor]] = []
         for index, convolution in enumerate(self.convolutions):
             assert convolution.bias is not None
@@ -93,14 +93,14 @@ def run_layers(layers: FoldedLayers, x: Tensor, coarse: Tensor) -> Tensor:
 
 
 def padded(x: Tensor, wraps: tuple[bool, bool] = (False, False)) -> Tensor:
-    """Return (N, C, H, W) with what a generator sees around it: mid-grey, or the other side where an axis wraps."""
+    """(N, C, H, W) with what a generator sees around it: mid-grey, or the other side where an axis wraps."""
     rows, columns = (PAD if joined else 0 for joined in wraps)
     around = cut(x, Window(-rows, -columns, x.shape[-2] + rows, x.shape[-1] + columns), wraps)
     return F.pad(around, (PAD - columns, PAD - columns, PAD - rows, PAD - rows))
 
 
 def continued(x: Tensor, wraps: tuple[bool, bool] = (False, False)) -> Tensor:
-    """Return (N, C, H, W) with the border as `resize` sees it: mirrored, or the other side where an axis wraps."""
+    """(N, C, H, W) with the border as `resize` sees it: mirrored, or the other side where an axis wraps."""
     return cut(x, Window(-PAD, -PAD, x.shape[-2] + PAD, x.shape[-1] + PAD), wraps)
 
 

@@ -11,7 +11,7 @@ SAMPLED = 20_000  # pixels at most that a palette is learnt from
 
 
 def palette_of(picture: Tensor, colours: int, generator: torch.Generator) -> Tensor:
-    """Return the colours that a picture is best painted with: k-means over its pixels.
+    """The colours that a picture is best painted with: k-means over its pixels.
 
     Seeded by k-means++ (Arthur and Vassilvitskii 2007), settled by Lloyd's algorithm.
 
@@ -46,7 +46,7 @@ def palette_of(picture: Tensor, colours: int, generator: torch.Generator) -> Ten
 
 
 def to_palette(picture: Tensor, palette: Tensor) -> Tensor:
-    """Return a picture, (1, C, H, W), with the nearest colour of a palette, (K, C), at every pixel.
+    """A picture, (1, C, H, W), with the nearest colour of a palette, (K, C), at every pixel.
 
     Raises:
         InputError: a palette of another number of channels.
@@ -61,7 +61,7 @@ def to_palette(picture: Tensor, palette: Tensor) -> Tensor:
 
 
 def _pixels(picture: Tensor) -> Tensor:
-    """Return (H * W, C)."""
+    """(H * W, C)."""
     return picture[0].flatten(1).mT
 
 
@@ -91,7 +91,7 @@ def _seeded(pixels: Tensor, colours: int, generator: torch.Generator) -> Tensor:
 
 
 def _means(pixels: Tensor, nearest: Tensor, palette: Tensor) -> Tensor:
-    """Return the mean of the pixels of every colour; a colour without pixels stays as it is."""
+    """The mean of the pixels of every colour; a colour without pixels stays as it is."""
     counts = torch.bincount(nearest, minlength=len(palette))[:, None]
     sums = torch.zeros_like(palette).index_add_(0, nearest, pixels)
     return torch.where(counts > 0, sums / counts.clamp(min=1), palette)

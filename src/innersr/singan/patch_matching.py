@@ -38,7 +38,7 @@ def random_projections(count: int, side: int, axes: Tensor, generator: torch.Gen
 
 
 def colour_axes(reals: Sequence[Tensor]) -> Tensor:
-    """Return the principal axes of the pictures' colours, (C, C), one a row."""
+    """The principal axes of the pictures' colours, (C, C), one a row."""
     colours = torch.cat([real[0].flatten(1) for real in reals], dim=1)
     covariance = torch.cov(colours).view(len(colours), len(colours))
     return torch.linalg.eigh(covariance.cpu())[1].mT.contiguous()
@@ -105,7 +105,7 @@ def match_patches(
     generator: torch.Generator,
     run: Run,
 ) -> Tensor:
-    """Return a picture whose patches are distributed as those of the reals together (Elnekave 2022, algorithm 1).
+    """A picture whose patches are distributed as those of the reals together (Elnekave 2022, algorithm 1).
 
     Each step projects the patches of both sides onto random directions, sorts the projections, and moves the pixels
     so that those of the picture take the values of equal rank of the reals (Pitie 2007). Two sides with different
@@ -171,7 +171,7 @@ def _patch_projector(
 def _with_adjoint(
     projector: PatchProjector, picture: Tensor, kernels: Tensor
 ) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-    """Return the projected patches, and what maps the like of them back to pixels: the transpose of `projector`."""
+    """The projected patches, and what maps the like of them back to pixels: the transpose of `projector`."""
     with torch.enable_grad():
         pixels = picture.detach().requires_grad_(True)
         maps = projector(pixels, kernels)

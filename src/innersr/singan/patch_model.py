@@ -1,4 +1,4 @@
-"""A picture by the statistics of its patches alone: samples in seconds, with no network.
+"""Samples of a picture from the statistics of its patches alone: in seconds, without a network.
 
 At every scale a picture's pixels are moved until its patches, projected onto random directions, are distributed as
 those of the real picture are (GPDM: Elnekave and Weiss, ECCV 2022; the pyramid is SinGAN's).
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from innersr.errors import InputError
-from innersr.physics.resize import resize
+from innersr.physics.resize import image_size, resize
 from innersr.run import Run, generator_of
 from innersr.singan.draws import Draws
 from innersr.singan.model import PictureModel, wraps_of
@@ -24,7 +24,7 @@ from innersr.singan.settings import SinGAN
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PatchModel:
-    """What `PictureModel` is, without anything learnt. Pictures in here are (N, C, H, W) in [-1, 1].
+    """A `PictureModel` without training, by patch statistics. Pictures are (N, C, H, W) in [-1, 1].
 
     Args:
         settings: of the pyramid.
@@ -44,7 +44,7 @@ class PatchModel:
     @property
     def sizes(self) -> tuple[tuple[Size, ...], ...]:
         """Sizes of the scales of every picture."""
-        return tuple(tuple(_size(picture) for picture in pyramid) for pyramid in self.pyramids)
+        return tuple(tuple(image_size(picture) for picture in pyramid) for pyramid in self.pyramids)
 
     @property
     def channels(self) -> int:
@@ -54,7 +54,7 @@ class PatchModel:
     @property
     def size(self) -> Size:
         """Size of the (first) picture at the last scale."""
-        return _size(self.pyramids[0][-1])
+        return image_size(self.pyramids[0][-1])
 
     @property
     def device(self) -> torch.device:
@@ -62,25 +62,14 @@ class PatchModel:
         return self.pyramids[0][0].device
 
     def sizes_for(self, size: Size | None) -> tuple[Size, ...]:
-        """Return the sizes of all scales of a result, see `PictureModel.sizes_for`."""
+        """Sizes of all scales of a result, see `PictureModel.sizes_for`."""
         return PictureModel(settings=self.settings, sizes=self.sizes, channels=self.channels).sizes_for(size)
 
     @torch.no_grad()
     def sample(
         self, count: int = 1, *, size: Size | None = None, start: int = 0, wrap: str = "", run: Run | None = None
     ) -> Tensor:
-        """Return random pictures of the subject, (count, C, H, W).
-
-        Args:
-            count: how many; sample i of a seed is the same whatever their number.
-            size: (height, width) of the results; of any aspect.
-            start: scale that chance begins at. What is coarser stays the picture's own, stretched to the size.
-            wrap: "x", "y" or "xy" for results that continue on their opposite side.
-            run: whose seed, and who is told the progress.
-
-        Raises:
-            InputError: no such scale, no such wrap, or a size below SinGAN's field of view.
-        """
+        """Random pictures of the subject, (count, C, H, W); see `PictureModel.sample`."""
         run = run or Run()
         self.check_start(start)
         sizes, wraps = self.sizes_for(size), wraps_of(wrap)
@@ -100,17 +89,10 @@ class PatchModel:
 
     @torch.no_grad()
     def inject(self, picture: Tensor, scale: int, *, run: Run | None = None, wrap: str = "", index: int = 0) -> Tensor:
-        """Return a picture with the patches of the subject from a scale on.
-
-        Args:
-            picture: (1, C, H, W) in [-1, 1], of any size; the result has that size.
-            scale: that it is put in at. The picture is shrunk to the scale below, so that it holds nothing finer.
-            run: whose seed.
-            wrap, index: axes that continue on their other side; which of the seed's results.
-        """
+        """Give a picture the patches of the subject from a scale on; see `PictureModel.inject`."""
         run = run or Run()
         self.check_start(scale)
-        sizes, wraps = self.sizes_for(_size(picture)), wraps_of(wrap)
+        sizes, wraps = self.sizes_for(image_size(picture)), wraps_of(wrap)
         coarse = low_passed_at(picture.to(self.device), sizes, scale, wraps)
         noise = torch.randn(coarse.shape, generator=generator_of(run.seed, Draws.PATCH_NOISE, index)).to(coarse)
         # A little noise, in units of the picture's deviation, tells places of one colour apart.
@@ -118,13 +100,10 @@ class PatchModel:
         return self._matched(mixed.clamp(-1, 1), sizes, scale, wraps, run, index)
 
     def reconstruct(self, *, picture: int = 0, scales: int | None = None) -> Tensor:
-        """Return a picture of the subject as its first `scales` scales have it, all of them unless told.
-
-        That of some of them has the size of the next scale, as the reconstruction of a learnt model has.
-        """
+        """A picture of the subject by its first `scales` scales; see `PictureModel.reconstruct`."""
         pyramid = self.pyramids[picture]
         count = len(pyramid) if scales is None else scales
-        following = _size(pyramid[min(count, len(pyramid) - 1)])
+        following = image_size(pyramid[min(count, len(pyramid) - 1)])
         if count == 0:
             return torch.zeros_like(pyramid[0])
         return resize(pyramid[count - 1], size=following).clamp(-1, 1)
@@ -151,26 +130,26 @@ class PatchModel:
 def patch_model(
     pictures: Sequence[Tensor], settings: SinGAN, matching: PatchMatching | None = None, run: Run | None = None
 ) -> PatchModel:
-    """Return a model of pictures of one subject, (1, C, H, W) in [-1, 1], on the run's device.
+    """Patch model of pictures of one subject, (1, C, H, W) in [-1, 1], on the run's device.
 
     Raises:
         InputError: a picture is smaller than the coarsest scale.
     """
     device = (run or Run()).torch_device
-    count = scale_count(_size(pictures[0]), settings)
-    pyramids = tuple(pictures_of(p.to(device), sizes_of(_size(p), settings, count)) for p in pictures)
+    count = scale_count(image_size(pictures[0]), settings)
+    pyramids = tuple(pictures_of(p.to(device), sizes_of(image_size(p), settings, count)) for p in pictures)
     return PatchModel(settings=settings, pyramids=pyramids, matching=matching or PatchMatching())
 
 
 def _grainy_noise(generator: torch.Generator, size: Size, grain: int, wraps: tuple[bool, bool]) -> Tensor:
-    """Return (1, 1, H, W) of mean 0 and variance 1, the same for all channels, that is smooth over `grain` pixels."""
+    """Noise (1, 1, H, W) of mean 0 and variance 1, smooth over `grain` pixels."""
     coarse = (max(2, round(size[0] / grain)), max(2, round(size[1] / grain)))
     noise = resize(torch.randn(1, 1, *coarse, generator=generator), size=size, wrap=wraps)
     return (noise - noise.mean()) / noise.std()
 
 
 def _fading(size: Size, wraps: tuple[bool, bool]) -> Tensor:
-    """Return (1, 1, H, W): 1, but falling to 0 over the last quarter before a border that is to wrap."""
+    """Weights (1, 1, H, W): 1, falling to 0 over the last quarter before a border that wraps."""
     shares = torch.ones(1, 1, *size)
     for dim, (length, joined) in enumerate(zip(size, wraps, strict=True)):
         if joined:
@@ -178,7 +157,3 @@ def _fading(size: Size, wraps: tuple[bool, bool]) -> Tensor:
             ramp = (4 * torch.minimum(place, 1 - place)).clamp(max=1)
             shares = shares * (ramp[:, None] if dim == 0 else ramp)
     return shares
-
-
-def _size(x: Tensor) -> Size:
-    return x.shape[-2], x.shape[-1]

@@ -88,7 +88,7 @@ def source_of(images: Sequence[Image]) -> PictureSource:
 
 
 def to_picture(image: Image, like: Image | PictureSource | None = None) -> Tensor:
-    """Return an image as (1, C, H, W) in [-1, 1].
+    """An image as (1, C, H, W) in [-1, 1].
 
     Alpha is the last channel, and the colours are premultiplied: what transparent pixels hide is not learnt. An
     image that is opaque everywhere is learnt without alpha.
@@ -163,7 +163,7 @@ def _source(like: Image | PictureSource) -> PictureSource:
 
 
 def _extremes(image: Image) -> Tensor:
-    """Return (2, bands): the lowest and the highest visible value of each band."""
+    """(2, bands): the lowest and the highest visible value of each band."""
     values = image.colour[0].flatten(1)
     if image.alpha is not None:
         values = values[:, image.alpha.flatten() > 0]
@@ -186,7 +186,7 @@ def _is_opaque(image: Image) -> bool:
 
 
 def _stretch(source: PictureSource) -> tuple[Tensor, Tensor]:
-    """Return (1, bands, 1, 1) each: the lowest colour, and how far the highest is from it."""
+    """(1, bands, 1, 1) each: the lowest colour, and how far the highest is from it."""
     low, high = torch.tensor(source.ranges, dtype=torch.float64).T[..., None, None]
     return low[None], torch.where(high > low, high - low, torch.ones_like(low))[None]
 
@@ -196,7 +196,7 @@ def _listed(numbers: set[int]) -> str:
 
 
 def visible(pictures: Tensor, source: PictureSource) -> Tensor:
-    """Return pictures of a model, (N, C, H, W) in [-1, 1], as they are looked at: in [0, 1], alpha on white."""
+    """Pictures of a model, (N, C, H, W) in [-1, 1], as they are looked at: in [0, 1], alpha on white."""
     colour = (pictures.detach().cpu().clamp(-1, 1) + 1) / 2
     if source.alpha == "learnt":
         colour = (colour[:, :-1] + 1 - colour[:, -1:]).clamp(0, 1)

@@ -27,7 +27,7 @@ def scale_count(size: Size, settings: SinGAN) -> int:
 
 
 def sizes_of(size: Size, settings: SinGAN, count: int | None = None) -> tuple[Size, ...]:
-    """Return the sizes of all scales of a picture, the last at most `max_size`.
+    """The sizes of all scales of a picture, the last at most `max_size`.
 
     Args:
         size: of the picture.
@@ -58,7 +58,7 @@ def sizes_of(size: Size, settings: SinGAN, count: int | None = None) -> tuple[Si
 
 
 def pictures_of(picture: Tensor, sizes: tuple[Size, ...]) -> tuple[Tensor, ...]:
-    """Return a picture, (1, C, H, W) in [-1, 1], at every size: each shrunk from the picture itself.
+    """A picture, (1, C, H, W) in [-1, 1], at every size: each shrunk from the picture itself.
 
     # Differs from the reference code: in floating point, where that cuts to 8 bits downwards at every resizing.
     """
@@ -79,7 +79,7 @@ def passes_for(scale: float) -> int:
 
 
 def for_upscaling(settings: SinGAN, scale: float) -> SinGAN:
-    """Return the settings that learn a picture in order to enlarge it.
+    """The settings that learn a picture in order to enlarge it.
 
     # Differs from the reference code: the picture keeps its size, where that shrinks it to 250 pixels.
     """

@@ -1,4 +1,4 @@
-"""How good samples of a picture are: as like it in small, and as unlike it in large, as they should be.
+"""Scores of samples: similarity of their patches to the picture's, and diversity.
 
 Pictures in here are (N, C, H, W) in [0, 1], as files hold them and as `innersr.metrics` measures them.
 """
@@ -26,7 +26,7 @@ class Scores:
     """The scores of samples, with all that they depend on."""
 
     samples: int
-    """How many there are."""
+    """Their number."""
     size: tuple[int, int]
     """(height, width) of the samples."""
     real_size: tuple[int, int]
@@ -50,7 +50,7 @@ class Scores:
     """File name and digest of the user's weights."""
 
     def record(self) -> dict[str, Any]:
-        """Return all of it as plain JSON values."""
+        """The scores as plain JSON values."""
         return dataclasses.asdict(self) | {"size": list(self.size), "real_size": list(self.real_size)}
 
 
@@ -63,15 +63,13 @@ def scores_of(
     layer: str = DEFAULT_LAYER,
     run: Run | None = None,
 ) -> Scores:
-    """Return the scores of samples of a picture.
+    """Scores of samples of a picture.
 
     Args:
         samples: (N, C, H, W) in [0, 1], of any size.
         real: (1, C, h, w), the picture at the size that it was learnt at.
-        reconstruction: (1, C, h, w), what a model makes of the picture's own code.
-        weights: for the SIFID, see `innersr.inception.load_stem`; there is none without.
-        layer: of the SIFID.
-        run: who is told the progress.
+        reconstruction: (1, C, h, w), of the picture.
+        weights: for the SIFID, see `metrics.sifid.load_stem`.
 
     Raises:
         InputError: values outside [0, 1], bands that differ, a reconstruction of another size, or pictures that are
@@ -124,7 +122,7 @@ def diversity(samples: Tensor, real: Tensor) -> float | None:
 
 
 def rmse(a: Tensor, b: Tensor) -> float:
-    """Return the root mean squared difference of two pictures in [0, 1], in grey levels of 255."""
+    """Root mean squared difference of two pictures in [0, 1], in grey levels of 255."""
     return float(PEAK * (a.cpu().double() - b.cpu().double()).square().mean().sqrt())
 
 

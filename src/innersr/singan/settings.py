@@ -11,8 +11,8 @@ from typing import Any
 from innersr.errors import InputError
 
 DEPTH = 5  # convolutions of 3x3 in a generator or a critic
-PAD = DEPTH  # pixels of the border that they eat
-FIELD = 2 * PAD + 1  # pixels that a pixel of the result depends on, along each axis
+PAD = DEPTH  # pixels that they lose at each border
+FIELD = 2 * PAD + 1  # receptive field, in pixels
 RESCALINGS = ("geometric", "consingan")
 
 
@@ -34,7 +34,7 @@ class SinGAN:
         widest: features at most.
         block_widths: features of each of the five convolutions instead, at every scale; a 1x1 convolution follows.
         critic_norm: whether critics normalise their features over the picture, as generators do.
-        inherit: whether a scale begins with the weights of the one below, where their widths agree.
+        inherit: whether a scale starts with the weights of the previous one, where their widths agree.
         iterations: of a scale.
         critic_steps, generator_steps: in one iteration.
         learning_rate: of Adam, for both.
@@ -42,14 +42,13 @@ class SinGAN:
         penalty: weight of the gradient penalty (Gulrajani 2017).
         penalty_every: critic steps from one gradient penalty to the next, which weighs as much more.
         reconstruction: weight of the squared error of the reconstruction.
-        noise: standard deviation of a scale's noise, in units of the error of what is enlarged from below.
+        noise: standard deviation of a scale's noise, relative to the error of the enlarged coarser reconstruction.
         crop: side of the crops that a step learns from at the finer scales, in pixels; 0 for the whole picture.
         pool: coarse fakes that are kept and used again; 0 makes new ones at every step.
         pool_steps: iterations after which one of the pool is replaced.
-        statistics: weight of the sliced Wasserstein distance between the patches of fake and real (Elnekave 2022), at
-            the scales that are learnt from the whole picture; 0 leaves them to the critic.
-        matching: steps that move what a scale makes of chance until its coarse patches are distributed as the
-            picture's (Elnekave 2022); 0 for none.
+        statistics: weight of the sliced Wasserstein distance between patches of fake and real (Elnekave 2022), at the
+            scales that are trained on the whole picture.
+        matching: steps that match the coarse patches of random outputs to the picture's (Elnekave 2022).
 
     Raises:
         InputError: a setting out of its range.
@@ -115,7 +114,7 @@ class SinGAN:
             raise InputError(f"widths must be from 1 to {widest}")
 
     def widths_at(self, scale: int) -> tuple[int, ...]:
-        """Return the features of the hidden layers at a scale, 0 the coarsest: four, or five block widths."""
+        """Features of the hidden layers at a scale, 0 the coarsest: four, or five block widths."""
         if self.block_widths:
             return self.block_widths
         doublings = scale // self.doubling if self.doubling else 0
@@ -141,7 +140,7 @@ SINGAN_PRESETS: Mapping[str, Mapping[str, Any]] = {
 
 
 def described(settings: SinGAN) -> str:
-    """Return the preset that settings are nearest to, and what differs from it: "fast, max_size=500"."""
+    """The nearest preset and the differences from it, such as "fast, max_size=500"."""
     given = dataclasses.asdict(settings)
 
     def changes(preset: str) -> list[str]:

@@ -26,7 +26,7 @@ def cut_lines(path: Path, scale: int, iteration: int) -> None:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the lines of a log, {"scale", "iteration", "critic", "reconstruction", "seconds"} each.
+    """The lines of a log, {"scale", "iteration", "critic", "reconstruction", "seconds"} each.
 
     Lines that a crash cut short are left out; a log that is missing has none.
 

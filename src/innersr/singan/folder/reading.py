@@ -1,9 +1,8 @@
-"""Reading a model folder: what was learnt of a picture, and the state that an interrupted training goes on from.
+"""Reading a model folder: a trained model, and the state of an interrupted training.
 
-    settings.json          what was learnt, and how, see `record.Record`; for people, too
-    model.safetensors      the scales that are finished, in float32, so that samples of a loaded model have the very
-                           same bytes; the pictures at the last scale
-    training.safetensors   the scale that is being learnt; gone when the model is complete
+    settings.json          pictures and settings, see `record.Record`; also for people to read
+    model.safetensors      the finished scales in float32; the pictures at the last scale
+    training.safetensors   the scale in training; removed when the model is complete
     training.jsonl         the log, see `log`
 
 Every file appears whole or not at all. The two .safetensors name the settings.json that they belong to.
@@ -20,12 +19,7 @@ import torch
 from torch import Tensor
 
 from innersr.errors import CheckpointError, InputError
-from innersr.networks.checkpoints import (
-    Checkpoint,
-    check_tensors,
-    load_checkpoint,
-    read_whole,
-)
+from innersr.networks.checkpoints import Checkpoint, check_tensors, load_checkpoint, read_whole
 from innersr.singan.folder.record import REMEDY, Record, parse_record
 from innersr.singan.model import PictureModel, Scale
 from innersr.singan.networks import ConvStack
@@ -36,31 +30,31 @@ CPU = torch.device("cpu")
 
 
 class SavedModel(NamedTuple):
-    """What a folder holds."""
+    """The content of a model folder."""
 
     model: PictureModel
     record: Record
     digest: str
-    """Of the settings.json."""
+    """Of its settings.json."""
 
     @property
     def pictures(self) -> tuple[Tensor, ...]:
-        """What was learnt, at the last scale: (1, C, H, W) in [-1, 1], on the CPU."""
+        """Pictures of the subject at the last scale, (1, C, H, W) in [-1, 1], on the CPU."""
         return self.model.pictures
 
 
 class SavedState(NamedTuple):
-    """How far the scale that is being learnt has come."""
+    """Progress of the scale in training."""
 
     scale: int
     iteration: int
     seconds: float
-    """That all has taken so far."""
+    """Training time of all scales so far."""
     tensors: Mapping[str, Tensor]
 
 
 def load_model(path: str | Path, device: torch.device = CPU) -> PictureModel:
-    """Return the complete model in a folder.
+    """Load the complete model in a folder.
 
     Raises:
         InputError: its training is not finished.
@@ -76,7 +70,7 @@ def load_model(path: str | Path, device: torch.device = CPU) -> PictureModel:
 
 
 def load_folder(path: str | Path, device: torch.device = CPU) -> SavedModel:
-    """Return all that a folder holds of a model, complete or not.
+    """Load a folder, whether its model is complete or not.
 
     Raises:
         CheckpointError: there is none, or it is damaged.
@@ -117,9 +111,9 @@ def read_record(path: Path) -> tuple[Record, str]:
 
 
 def load_state(path: Path, saved: SavedModel) -> SavedState | None:
-    """Load the state of the training in a folder; None if its first scale was not begun.
+    """Load the state of the training in a folder; None if its first scale was not started.
 
-    The scale may be one that is finished: then the training was killed while it wrote that down.
+    A finished scale means that the training was killed while it was being recorded.
 
     Raises:
         CheckpointError: it is missing or damaged.
@@ -176,7 +170,7 @@ def _check_belongs(loaded: Checkpoint, digest: str, file: Path) -> None:
 
 
 def _amplitudes(header: Mapping[str, Any], most: int) -> list[float]:
-    """Return the amplitudes in a header; raise ValueError unless it has them."""
+    """Amplitudes in a header; ValueError unless it has them."""
     amplitudes = header.get("amplitudes")
     if not isinstance(amplitudes, list) or len(amplitudes) > most:
         raise ValueError("its header has no amplitudes")
@@ -188,7 +182,7 @@ def _amplitudes(header: Mapping[str, Any], most: int) -> list[float]:
 def _take_scales(
     tensors: dict[str, Tensor], amplitudes: Sequence[float], record: Record, device: torch.device
 ) -> tuple[Scale, ...]:
-    """Return the scales whose tensors these are, and take them out; raise ValueError unless they fit."""
+    """Take the scales out of these tensors; ValueError unless they fit."""
     scales = []
     for number, amplitude in enumerate(amplitudes):
         own = {name: tensors.pop(name) for name in list(tensors) if name.startswith(f"scales.{number}.")}

@@ -1,4 +1,4 @@
-"""What a model folder says of its model, as JSON: which pictures were learnt, and how."""
+"""The settings.json of a model folder: its pictures, settings and versions."""
 
 from __future__ import annotations
 
@@ -30,25 +30,20 @@ REMEDY = "get the folder again, or train the model anew with --overwrite"
 
 @dataclass(frozen=True, kw_only=True)
 class Original:
-    """A picture that was learnt, as it was given.
+    """A picture of the subject as it was given."""
 
-    Args:
-        sha256: of its values, see `picture_digest`.
-        size: (height, width) in pixels.
-    """
-
-    sha256: str
+    sha256: str  # of its values, see `picture_digest`
     size: Size
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """All that the weights of a model depend on, but for rounding.
+    """Everything that the weights of a model depend on, except rounding.
 
     Args:
         pictures: of the subject.
         settings: that the model is learnt with.
-        crop_asked: the crop that was asked for; that in the settings may be smaller, as memory was scarce.
+        crop_asked: the requested crop; that in the settings may be smaller for want of memory.
         sizes: of the scales of every picture.
         channels: of the pictures.
         seed: of all draws.
@@ -103,14 +98,11 @@ def record_of(
     sizes: tuple[tuple[Size, ...], ...],
     source: PictureSource | None = None,
 ) -> Record:
-    """Return the record of a training that is to begin, with crops as asked.
+    """Record of a new training on pictures, (1, C, H, W) in [-1, 1].
 
     Args:
-        pictures: (1, C, H, W) in [-1, 1].
-        settings: that are asked for.
-        run: where, and the seed.
         sizes: of the scales of every picture.
-        source: of the pictures; images of 8 bits, with a band of colour for each channel, if None.
+        source: of the pictures; 8-bit images with a band of colour for each channel if None.
     """
     channels = pictures[0].shape[1]
     return Record(
@@ -128,7 +120,7 @@ def record_of(
 
 
 def picture_digest(picture: Tensor) -> str:
-    """Return the SHA-256 of a picture: its shape as text, "1x3x186x248", then its float32 values, low byte first."""
+    """SHA-256 of a picture: its shape as text, "1x3x186x248", then its float32 values, low byte first."""
     shape = "x".join(str(side) for side in picture.shape)
     values = picture.detach().cpu().float().contiguous().numpy().astype("<f4")
     return hashlib.sha256(shape.encode() + values.tobytes()).hexdigest()
@@ -157,7 +149,7 @@ def differences(there: Record, wanted: Record) -> list[str]:
 
 
 def parse_record(data: bytes, source: str) -> tuple[Record, str]:
-    """Return the record in the bytes of a settings.json, and the SHA-256 by which other files refer to it.
+    """The record in the bytes of a settings.json, and the SHA-256 by which other files refer to it.
 
     Settings that were unknown when it was written have their defaults.
 

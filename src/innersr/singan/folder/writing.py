@@ -12,10 +12,7 @@ from torch import Tensor
 
 from innersr.errors import CheckpointError, InputError
 from innersr.images.codecs import reason_of
-from innersr.networks.checkpoints import (
-    save_checkpoint,
-    write_whole,
-)
+from innersr.networks.checkpoints import save_checkpoint, write_whole
 from innersr.singan.folder.log import cut_lines
 from innersr.singan.folder.reading import (
     LOG,
@@ -41,12 +38,12 @@ REMNANT = re.compile(r"\.(settings|model|training)\.\d+\.(json|jsonl|safetensors
 
 @dataclass(frozen=True, kw_only=True)
 class ModelFolder:
-    """Where a model is to be kept.
+    """Folder that a model is written to.
 
     Args:
-        path: of the folder; made if there is none, but not the folders above it.
-        source: how images are made of the pictures, kept for later; see `record.record_of` for None.
-        overwrite: whether a model that is there may be replaced.
+        path: created if missing, but not its parents.
+        source: how images are made of the pictures; see `record.record_of` for None.
+        overwrite: whether a model in it may be replaced.
     """
 
     path: Path
@@ -55,11 +52,9 @@ class ModelFolder:
 
 
 def begin(folder: ModelFolder, record: Record, pictures: Sequence[Tensor]) -> str:
-    """Make a folder, or make it ready, for a new model; return the digest of its settings.json.
+    """Create or clear a folder for a new model; return the digest of its settings.json.
 
     Args:
-        folder: that it is to be.
-        record: what its settings.json says.
         pictures: at the last scale, (1, C, H, W) in [-1, 1].
 
     Raises:
@@ -73,7 +68,7 @@ def begin(folder: ModelFolder, record: Record, pictures: Sequence[Tensor]) -> st
         if differing:
             remedy = "give another folder, or replace it with --overwrite"
             raise InputError(f"{path}: holds a model {', '.join(differing)}; {remedy}")
-        raise InputError(f"{path}: holds this model already; --resume goes on with it, --overwrite begins anew")
+        raise InputError(f"{path}: holds this model already; --resume continues it, --overwrite starts anew")
     _make_room(folder)
     model = PictureModel(settings=record.settings, sizes=record.sizes, channels=record.channels, seed=record.seed)
     save_model(path, digest, model, pictures)
@@ -82,13 +77,7 @@ def begin(folder: ModelFolder, record: Record, pictures: Sequence[Tensor]) -> st
 
 
 def save_model(path: Path, digest: str, model: PictureModel, pictures: Sequence[Tensor]) -> None:
-    """Write the scales that are finished.
-
-    Args:
-        path: of the folder.
-        digest: of its settings.json.
-        model: with these scales.
-        pictures: at the last scale, (1, C, H, W) in [-1, 1].
+    """Write the finished scales, and pictures at the last scale, (1, C, H, W) in [-1, 1].
 
     Raises:
         CheckpointError: they cannot be written.
@@ -101,28 +90,19 @@ def save_model(path: Path, digest: str, model: PictureModel, pictures: Sequence[
 
 
 def save_state(path: Path, digest: str, learner: ScaleLearner, seconds: float) -> None:
-    """Write all that a training needs to go on in the midst of a scale.
+    """Write the state from which a training resumes within a scale.
 
     Raises:
         CheckpointError: it cannot be written.
     """
-    header = {
-        "kind": "training",
-        "record": digest,
-        "scale": learner.index,
-        "iteration": learner.iteration,
-        "seconds": seconds,
-    }
-    save_checkpoint(path / STATE, learner.tensors(), header)
+    place = {"scale": learner.index, "iteration": learner.iteration, "seconds": seconds}
+    save_checkpoint(path / STATE, learner.tensors(), {"kind": "training", "record": digest, **place})
 
 
 def resume(path: Path, wanted: Record, device: torch.device) -> tuple[SavedModel, SavedState | None]:
-    """Load the finished scales of an interrupted training, and the state of the next one; None to begin that anew.
+    """Load the finished scales of an interrupted training, and the state of the next one, None if it has not started.
 
-    Args:
-        path: of the folder, whose log is cut to what is kept.
-        wanted: what is to be learnt.
-        device: where.
+    The log is cut to what is kept.
 
     Raises:
         InputError: the folder holds no training, or one of another picture or with other settings.
@@ -132,7 +112,7 @@ def resume(path: Path, wanted: Record, device: torch.device) -> tuple[SavedModel
         raise InputError(f"{path}: there is no training to resume; leave out --resume to begin")
     differing = differences(read_record(path)[0], wanted)
     if differing:
-        remedy = "go on with that, or begin anew with --overwrite"
+        remedy = "continue with that, or start anew with --overwrite"
         raise InputError(f"{path}: holds a model {', '.join(differing)}; {remedy}")
     saved = load_folder(path, device)
     _remove_remnants(path)
@@ -146,7 +126,7 @@ def resume(path: Path, wanted: Record, device: torch.device) -> tuple[SavedModel
 
 
 def end(path: Path) -> None:
-    """Remove what a complete model has no use for."""
+    """Remove the training state of a complete model."""
     _remove(path, [STATE])
 
 

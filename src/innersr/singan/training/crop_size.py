@@ -22,7 +22,7 @@ SHARE = 4  # of the free memory a step may take a quarter
 def fit_crop_to_memory(
     settings: SinGAN, sizes: Sequence[Sequence[Size]], channels: int, device: torch.device
 ) -> tuple[SinGAN, str]:
-    """Return the settings with crops that fit, as large as possible, and a sentence about it; "" if nothing changed.
+    """The settings with crops that fit, as large as possible, and a sentence about it; "" if nothing changed.
 
     Args:
         settings: that are wished for.

@@ -45,7 +45,7 @@ def fit_to_palette(
     colours: int = 5,
     initial: Mapping[str, Tensor] | None = None,
 ) -> tuple[PictureModel, Tensor]:
-    """Return a model whose scale refines pictures in few colours, and these: the official code's quantization.
+    """A model whose scale refines pictures in few colours, and these: the official code's quantization.
 
     That scale alone is learnt anew, for as long as the model's settings say; the others and the model that was given
     stay as they are.
@@ -77,7 +77,7 @@ def fit_to_palette(
 def fine_tune(
     model: PictureModel, composite: Tensor, pictures: Sequence[Tensor], scale: int, run: Run, iterations: int
 ) -> PictureModel:
-    """Return a model that refines a composite in the manner of its pictures (Hinz 2021, harmonization).
+    """A model that refines a composite in the manner of its pictures (Hinz 2021, harmonization).
 
     The scales from `scale` on go on learning, one after the other: their fakes are made of the composite in random
     colours, and the critics, which begin anew, compare them with the pictures. The model that was given stays as it is.
@@ -168,7 +168,7 @@ class RecolouredInputs:
 
 
 def recoloured(picture: Tensor, generator: torch.Generator) -> Tensor:
-    """Return a picture, (1, C, H, W) in [-1, 1], in random colours: all pixels of a colour get the same other one.
+    """A picture, (1, C, H, W) in [-1, 1], in random colours: all pixels of a colour get the same other one.
 
     Contrast, brightness, each channel's scale and shift are drawn anew, then the channels are mixed with their
     permutation, which turns hues; how much of all this is drawn, too, so that some pictures hardly change.
@@ -186,7 +186,7 @@ def recoloured(picture: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def trainable_stack(layers: FoldedLayers) -> ConvStack:
-    """Return a stack without norms that has these layers, and may learn."""
+    """A stack without norms that has these layers, and may learn."""
     weights = [weight for weight, _ in layers]
     widths = [weight.shape[0] for weight in weights[:-1]]
     unused = torch.Generator()  # for weights that are replaced

@@ -113,7 +113,7 @@ class ScaleLearner:
 
     @torch.no_grad()
     def finished(self) -> Scale:
-        """Return the scale as it is after its last iteration.
+        """The scale as it is after its last iteration.
 
         # Differs from the reference code: the norms' statistics are those of the finished weights, half of them over
         # fakes and half over reconstructions; running averages mix in what the generator was some iterations ago.
@@ -133,7 +133,7 @@ class ScaleLearner:
         return Scale(self.generator.folded(), self.amplitude)
 
     def weights(self) -> dict[str, Tensor]:
-        """Return the weights of the generator and the critic, which the next scale may begin with."""
+        """The weights of the generator and the critic, which the next scale may begin with."""
         return {
             f"{name}.{key}": tensor
             for name, network in (("generator", self.generator), ("critic", self.critic))
@@ -141,7 +141,7 @@ class ScaleLearner:
         }
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return all that changes as it learns, but for `iteration`."""
+        """All that changes as it learns, but for `iteration`."""
         state = self.weights()
         for number, optimizer in enumerate(self._optimizers):
             for i, parameter in enumerate(optimizer.param_groups[0]["params"]):
@@ -274,7 +274,7 @@ class ScaleLearner:
 
 
 def _random_window(size: tuple[int, int], settings: SinGAN, generator: torch.Generator) -> Window:
-    """Return a random crop of a picture, all of it where it is no larger than crops are.
+    """A random crop of a picture, all of it where it is no larger than crops are.
 
     Places beyond the border are drawn too, and moved to it: the border would hardly be learnt otherwise, where one
     crop in a hundred begins.
