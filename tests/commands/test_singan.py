@@ -213,7 +213,7 @@ def test_previews_and_the_report_are_drawn():
 
 def test_a_second_training_does_not_replace_the_first():
     again = ["train", "photo.png", "-o", "model", *SETTINGS, "--precision", "fp32"]
-    assert "model: holds this model already; --resume goes on with it" in refused(*again)
+    assert "model: holds this model already; --resume continues it" in refused(*again)
     assert "with iterations=3, not 2" in refused(*again, "--set", "iterations=2")
     assert "with iterations=3, not 2" in refused(*again, "--set", "iterations=2", "--resume")
     assert "--resume or --overwrite, not both" in refused(*again, "--resume", "--overwrite")

@@ -203,7 +203,7 @@ def test_a_folder_is_replaced_when_told_so(whole, tmp_path):
 
 
 def test_the_same_model_is_not_begun_again_by_mistake(part):
-    assert "holds this model already; --resume goes on with it" in refusal(lambda: learn(part), InputError)
+    assert "holds this model already; --resume continues it" in refusal(lambda: learn(part), InputError)
 
 
 @pytest.mark.parametrize("overwrite", [False, True])

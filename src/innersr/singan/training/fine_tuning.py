@@ -80,7 +80,7 @@ def fine_tune(
     """A model that refines a composite in the manner of its pictures (Hinz 2021, harmonization).
 
     The scales from `scale` on go on learning, one after the other: their fakes are made of the composite in random
-    colours, and the critics, which begin anew, compare them with the pictures. The model that was given stays as it is.
+    colours, and the critics, which start anew, compare them with the pictures. The model that was given stays as it is.
 
     # Differs from the paper: every scale has its own generator here, where that grows one; the reconstruction remains
     # that of the pictures, so that the scales do not forget them.
