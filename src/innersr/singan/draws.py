@@ -20,5 +20,5 @@ class Draws(IntEnum):
     STATISTICS = 14
     PALETTE = 20
 
-    PATCH_NOISE = 20  # of models without networks, which have no palette
+    PATCH_NOISE = 20  # deliberately the number (so an alias) of PALETTE: patch models have no palette, none draws both
     PATCH_STEPS = 21

@@ -12,6 +12,7 @@ from pathlib import Path
 from torch import Tensor
 
 from innersr.errors import InnersrError, InputError
+from innersr.physics.resize import image_size
 from innersr.run import Run
 from innersr.singan.folder import reading, writing
 from innersr.singan.folder.log import add_line
@@ -45,8 +46,8 @@ class Callbacks:
 
 def untrained_model(pictures: Sequence[Tensor], settings: SinGAN, seed: int) -> PictureModel:
     """A model of pictures, (1, C, H, W) in [-1, 1], without trained scales."""
-    count = scale_count((pictures[0].shape[-2], pictures[0].shape[-1]), settings)
-    sizes = tuple(sizes_of((p.shape[-2], p.shape[-1]), settings, count) for p in pictures)
+    count = scale_count(image_size(pictures[0]), settings)
+    sizes = tuple(sizes_of(image_size(p), settings, count) for p in pictures)
     finest = tuple(pictures_of(p, own[-1:])[0] for p, own in zip(pictures, sizes, strict=True))
     return PictureModel(settings=settings, sizes=sizes, channels=pictures[0].shape[1], seed=seed, pictures=finest)
 

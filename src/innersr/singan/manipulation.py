@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from innersr.errors import InputError
+from innersr.physics.resize import image_size
 from innersr.run import Run
 from innersr.singan.masks import soft_mask
 from innersr.singan.model import PictureModel
@@ -194,7 +195,7 @@ def _checked_sizes(model: PictureModel, picture: Tensor, scale: int, count: int,
     check_picture(model, picture, name)
     if count < 1:
         raise InputError(f"count must be 1 at least, got {count}")
-    return model.sizes_for((picture.shape[-2], picture.shape[-1]))
+    return model.sizes_for(image_size(picture))
 
 
 def _soft_mask(model: PictureModel, changed: Tensor, mask: Tensor, picture: Tensor, radius: int) -> Tensor:
@@ -204,7 +205,7 @@ def _soft_mask(model: PictureModel, changed: Tensor, mask: Tensor, picture: Tens
             f"the picture before must be {tuple(changed.shape)} as the changed one, got {tuple(picture.shape)}; "
             "resize one of them"
         )
-    size = (changed.shape[-2], changed.shape[-1])
+    size = image_size(changed)
     unit = max(size) / 250  # radius and sigma are those of the official code, whose pictures have 250 pixels
     return soft_mask(mask, size, radius=round(radius * unit), sigma=5 * unit)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from innersr.errors import InputError
 from innersr.physics.convolution import Blur, apply_blur
 from innersr.physics.kernels import gaussian_window
-from innersr.physics.resize import resize
+from innersr.physics.resize import image_size, resize
 from innersr.singan.pyramid import Size
 
 
@@ -44,7 +44,7 @@ def soft_mask(
     if not 0 < threshold < 1:
         raise InputError(f"a mask's threshold must be between 0 and 1, got {threshold}")
     brightness = image.detach().cpu().double().amax(dim=1, keepdim=True)
-    marked = resize(brightness, size=size or (image.shape[-2], image.shape[-1])) >= threshold
+    marked = resize(brightness, size=size or image_size(image)) >= threshold
     if bool(marked.all()) or not bool(marked.any()):
         raise InputError(
             f"the mask marks {'everything' if bool(marked.all()) else 'nothing'} at a threshold of {threshold:g}; "
@@ -82,6 +82,6 @@ def _feathered(mask: Tensor, sigma: float) -> Tensor:
     if reach == 0:
         return mask
     profile = gaussian_window(sigma, reach, dtype=mask.dtype)
-    size = (mask.shape[-2], mask.shape[-1])
+    size = image_size(mask)
     across = apply_blur(mask, Blur(profile[None, :], (0, reach)), size)
     return apply_blur(across, Blur(profile[:, None], (reach, 0)), size)

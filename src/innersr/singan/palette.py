@@ -1,4 +1,4 @@
-"""A picture in few colours: a palette learnt by k-means, and the nearest of its colours at every pixel."""
+"""A picture in few colours: a palette found by k-means, and the nearest of its colours at every pixel."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SAMPLED = 20_000  # pixels at most that a palette is learnt from
 
 
 def palette_of(picture: Tensor, colours: int, generator: torch.Generator) -> Tensor:
-    """The colours that a picture is best painted with: k-means over its pixels.
+    """Find the main colours of a picture by k-means over its pixels.
 
     Seeded by k-means++ (Arthur and Vassilvitskii 2007), settled by Lloyd's algorithm.
 
@@ -20,11 +20,11 @@ def palette_of(picture: Tensor, colours: int, generator: torch.Generator) -> Ten
 
     Args:
         picture: (1, C, H, W).
-        colours: how many are wanted, K.
-        generator: of the draws, on the CPU.
+        colours: K.
+        generator: on the CPU.
 
     Returns:
-        (K, C) on the picture's device; fewer rows where the picture has fewer different colours.
+        (K, C) on the picture's device; fewer rows if the picture has fewer different colours.
 
     Raises:
         InputError: fewer than one colour.
@@ -46,7 +46,7 @@ def palette_of(picture: Tensor, colours: int, generator: torch.Generator) -> Ten
 
 
 def to_palette(picture: Tensor, palette: Tensor) -> Tensor:
-    """A picture, (1, C, H, W), with the nearest colour of a palette, (K, C), at every pixel.
+    """Replace every pixel of a picture, (1, C, H, W), by the nearest colour of a palette, (K, C).
 
     Raises:
         InputError: a palette of another number of channels.
@@ -61,7 +61,7 @@ def to_palette(picture: Tensor, palette: Tensor) -> Tensor:
 
 
 def _pixels(picture: Tensor) -> Tensor:
-    """(H * W, C)."""
+    """Pixels as rows, (H * W, C)."""
     return picture[0].flatten(1).mT
 
 
@@ -91,7 +91,7 @@ def _seeded(pixels: Tensor, colours: int, generator: torch.Generator) -> Tensor:
 
 
 def _means(pixels: Tensor, nearest: Tensor, palette: Tensor) -> Tensor:
-    """The mean of the pixels of every colour; a colour without pixels stays as it is."""
+    """Mean of the pixels of every colour; a colour without pixels stays as it is."""
     counts = torch.bincount(nearest, minlength=len(palette))[:, None]
     sums = torch.zeros_like(palette).index_add_(0, nearest, pixels)
     return torch.where(counts > 0, sums / counts.clamp(min=1), palette)

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from innersr.errors import InputError
+from innersr.physics.resize import image_size
 from innersr.run import Run
 from innersr.singan.pyramid import Size
 
@@ -123,16 +124,16 @@ def match_patches(
         wraps: axes that the picture continues on its other side along, (vertical, horizontal).
         generator, run: of the directions; that may cancel.
     """
-    side = min(matching.patch, *_size(picture), *(min(_size(real)) for real in reals))
+    side = min(matching.patch, *image_size(picture), *(min(image_size(real)) for real in reals))
     momentum, last_rate = matching.momentum, matching.last_rate
     axes = colour_axes(reals)
     change = torch.zeros_like(picture)
     for step in range(steps):
         run.check_cancelled()
         kernels = random_projections(matching.projections, side, axes, generator).to(picture)
-        projectors = [_patch_projector(_size(real), side, matching.patches, generator) for real in reals]
+        projectors = [_patch_projector(image_size(real), side, matching.patches, generator) for real in reals]
         goals = [projector(real, kernels)[0].flatten(1) for projector, real in zip(projectors, reals, strict=True)]
-        projector = _patch_projector(_size(picture), side, matching.patches, generator, wraps)
+        projector = _patch_projector(image_size(picture), side, matching.patches, generator, wraps)
         maps, adjoint = _with_adjoint(projector, picture, kernels)
         correction = adjoint(_to_quantiles(maps[0].flatten(1), torch.cat(goals, dim=1)).view_as(maps))
         maps, adjoint = _with_adjoint(projector, picture, kernels.square().sum(dim=0, keepdim=True))
@@ -188,7 +189,3 @@ def _to_quantiles(line: Tensor, goal: Tensor) -> Tensor:
     if ranked.shape != line.shape:
         ranked = F.interpolate(ranked[None], line.shape[1], mode="linear", align_corners=False)[0]
     return torch.empty_like(line).scatter_(1, order, ranked) - line
-
-
-def _size(x: Tensor) -> Size:
-    return x.shape[-2], x.shape[-1]

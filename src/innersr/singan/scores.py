@@ -16,6 +16,7 @@ from innersr.errors import InputError
 from innersr.metrics.grey_levels import PEAK, check_image
 from innersr.metrics.patch_distance import patch_distance
 from innersr.metrics.sifid import DEFAULT_LAYER, InceptionStem, sifid
+from innersr.physics.resize import image_size
 from innersr.run import Run
 
 PATCH, SCALES, PROJECTIONS, SEED = 7, 3, 64, 0  # of the patch distance: always the same, so that scores compare
@@ -89,8 +90,8 @@ def scores_of(
         distances.append(patch_distance(sample, real, patch=PATCH, scales=SCALES, projections=PROJECTIONS, seed=SEED))
     return Scores(
         samples=len(samples),
-        size=(samples.shape[-2], samples.shape[-1]),
-        real_size=(real.shape[-2], real.shape[-1]),
+        size=image_size(samples),
+        real_size=image_size(real),
         patch_distance=sum(distances) / len(distances),
         patch_settings=f"patches of {PATCH}x{PATCH}, {SCALES} scales, {PROJECTIONS} projections, seed {SEED}",
         diversity=diversity(samples, real),

@@ -20,15 +20,15 @@ def add_line(path: Path, record: dict[str, Any]) -> None:
 
 
 def cut_lines(path: Path, scale: int, iteration: int) -> None:
-    """Drop the lines after an iteration of a scale: what they speak of was lost, and is learnt once more."""
+    """Drop the lines after an iteration of a scale: that training was lost and is repeated."""
     kept = [line for line in read_lines(path) if (line["scale"], line["iteration"]) <= (scale, iteration)]
     write_whole(path, "".join(map(line_of, kept)).encode())
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The lines of a log, {"scale", "iteration", "critic", "reconstruction", "seconds"} each.
+    """Read the lines of a log, {"scale", "iteration", "critic", "reconstruction", "seconds"} each; none without a file.
 
-    Lines that a crash cut short are left out; a log that is missing has none.
+    Damaged lines are left out, where `json_lines.read_records` raises: a training must resume whatever its log holds.
 
     Raises:
         CheckpointError: the log cannot be read.

@@ -18,6 +18,7 @@ from innersr.errors import CheckpointError, InputError
 from innersr.images.codecs import reason_of
 from innersr.images.io import PIXEL_LIMIT
 from innersr.networks.checkpoints import parse_object
+from innersr.physics.resize import image_size
 from innersr.run import Run
 from innersr.singan.pictures import PictureSource
 from innersr.singan.pyramid import Size
@@ -106,7 +107,7 @@ def record_of(
     """
     channels = pictures[0].shape[1]
     return Record(
-        pictures=tuple(Original(sha256=picture_digest(p), size=(p.shape[-2], p.shape[-1])) for p in pictures),
+        pictures=tuple(Original(sha256=picture_digest(p), size=image_size(p)) for p in pictures),
         settings=settings,
         crop_asked=settings.crop,
         sizes=sizes,

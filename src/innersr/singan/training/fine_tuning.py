@@ -21,7 +21,7 @@ from innersr.singan.training.scale import ScaleLearner
 
 @dataclass(frozen=True, kw_only=True)
 class Recolouring:
-    """Widest random changes of a composite's colours while scales are fine-tuned (the colour jitter of Hinz 2021).
+    """Widest random changes of a composite's colours while scales are fine-tuned.
 
     Args:
         brightness, channel_shift: in units of [-1, 1], of all channels and of each.
@@ -168,10 +168,10 @@ class RecolouredInputs:
 
 
 def recoloured(picture: Tensor, generator: torch.Generator) -> Tensor:
-    """A picture, (1, C, H, W) in [-1, 1], in random colours: all pixels of a colour get the same other one.
+    """Recolour a picture, (1, C, H, W) in [-1, 1], at random; pixels of one colour stay of one colour.
 
-    Contrast, brightness, each channel's scale and shift are drawn anew, then the channels are mixed with their
-    permutation, which turns hues; how much of all this is drawn, too, so that some pictures hardly change.
+    Contrast, brightness, each channel's scale and shift are drawn, then the channels are mixed with their permutation,
+    which turns hues. The strength of all this is drawn too.
     """
     widest, channels = Recolouring(), picture.shape[1]
     strength = float(torch.rand((), generator=generator))

@@ -26,7 +26,7 @@ def gradient_penalty(critic: ConvStack, real: Tensor, fake: Tensor, share: Tenso
 
 
 def statistics_distance(fake: Tensor, real: Tensor, projections: Tensor) -> Tensor:
-    """The sliced Wasserstein-1 distance of the patches of two pictures of one size (Elnekave 2022, eq. 2).
+    """Sliced Wasserstein-1 distance of the patches of two pictures of one size (Elnekave 2022, eq. 2).
 
     Args:
         fake: (1, C, H, W), with gradients.
@@ -38,7 +38,7 @@ def statistics_distance(fake: Tensor, real: Tensor, projections: Tensor) -> Tens
 
 
 def _projected(picture: Tensor, projections: Tensor) -> Tensor:
-    """The projections of a picture's patches, (P, n); of a large picture those of every other row and so on."""
-    patches = 4096  # about; more hardly change the distance
-    stride = max(1, round(math.sqrt(picture.shape[-2] * picture.shape[-1] / patches)))
+    """Projections of a picture's patches, (P, n); a large picture is sampled with a stride."""
+    patches = 4096  # about; bounds the cost of sorting
+    stride = max(1, round(math.sqrt(math.prod(picture.shape[-2:]) / patches)))
     return F.conv2d(picture, projections, stride=stride).flatten(2)[0]

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from innersr.errors import CheckpointError
-from innersr.physics.resize import Window
+from innersr.physics.resize import Window, image_size
 from innersr.run import Run, generator_of
 from innersr.singan.draws import Draws
 from innersr.singan.model import PictureModel, Scale, white_noise
@@ -128,7 +128,7 @@ class ScaleLearner:
                 coarse, noise = self._reconstructions[picture], self._codes[picture]
             else:
                 coarse = self._inputs.fake(picture, generator)
-                noise = white_noise(generator, self.index, self._model.channels, _size(coarse)).to(coarse)
+                noise = white_noise(generator, self.index, self._model.channels, image_size(coarse)).to(coarse)
             self.generator(padded(coarse + self.amplitude * noise))
         return Scale(self.generator.folded(), self.amplitude)
 
@@ -205,7 +205,7 @@ class ScaleLearner:
 
     def _statistics(self, real: Tensor, fake: Tensor) -> Tensor:
         generator = generator_of(self._run.seed, Draws.STATISTICS, self.index, self.iteration)
-        side = min(7, *_size(real))  # of a patch, as in `PatchMatching`
+        side = min(7, *image_size(real))  # of a patch, as in `PatchMatching`
         # Half as many projections as there: a training makes far more steps.
         return statistics_distance(fake, real, random_projections(32, side, self._axes, generator))
 
@@ -231,8 +231,8 @@ class ScaleLearner:
         else:
             picture = int(torch.randint(len(self._reals), (), generator=generator))
             coarse = self._inputs.fake(picture, generator)
-        noise = white_noise(generator, self.index, self._model.channels, _size(coarse)).to(coarse)
-        fake, real = (_random_window(_size(coarse), self.settings, generator) for _ in range(2))
+        noise = white_noise(generator, self.index, self._model.channels, image_size(coarse)).to(coarse)
+        fake, real = (_random_window(image_size(coarse), self.settings, generator) for _ in range(2))
         share = torch.rand((), generator=generator).to(coarse.device)
         return _Draw(picture, coarse, self.amplitude * noise, fake, real, share)
 
@@ -290,7 +290,3 @@ def _random_window(size: tuple[int, int], settings: SinGAN, generator: torch.Gen
 
 def _cut(x: Tensor, window: Window, margin: int = 0) -> Tensor:
     return x[..., window.top : window.bottom + 2 * margin, window.left : window.right + 2 * margin]
-
-
-def _size(x: Tensor) -> tuple[int, int]:
-    return x.shape[-2], x.shape[-1]
