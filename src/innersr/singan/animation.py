@@ -95,23 +95,19 @@ def animate(  # noqa: PLR0913 (how the noise moves, and what of the picture move
     They are made as they are asked for. What is kept between them is two noises of every scale.
 
     Args:
-        model: complete.
-        frames: how many.
-        start: scale that the motion begins at; 0 moves everything, finer ones only what is smaller. The scales below
+        start: scale at which the motion starts; 0 moves everything, finer scales only what is smaller. Coarser scales
             show the picture itself.
         strength: of the motion, 0 or more: 0 stands still, 1 strays as far as published, where alpha is 0.1. In
             between and beyond, alpha = 1 / (1 + 9 strength). At smoothness 0.9 noise deviates from the picture's by
             0.25 with 0.44, by 0.5 with 1, and with 3.6 by 1.1, more than the noise that was learnt.
-        smoothness: beta of the paper, 0 or more and below 1: how much of its motion the noise keeps. Larger
-            is calmer.
+        smoothness: beta of the paper, in [0, 1): the share of its motion that the noise keeps. Larger is calmer.
         size: (height, width) of the frames; of any aspect. The picture from below `start`, or what scale 0 makes of
             its code, is stretched to it.
-        loop: whether the first frame goes on where the last one ends. Else the walk begins beside the picture.
+        loop: whether the first frame follows the last one. Otherwise the walk starts beside the picture.
         wrap: "x", "y" or "xy" for frames that continue on their opposite side.
-        run: whose seed, who is told the progress and may cancel.
 
     Raises:
-        InputError: a setting out of its range, a size below the field of view, or an unfinished model.
+        InputError: a setting out of its range, a size below the receptive field, or an unfinished model.
     """
     if not 0 <= strength < math.inf:
         raise InputError(f"strength must be 0, where nothing moves, or more, got {strength}; 1 is as published")

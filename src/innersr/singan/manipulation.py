@@ -59,12 +59,9 @@ def paint(
     """Turn a painting into pictures of the subject (Shaham 2019, sec. 4, "Paint-to-Image").
 
     Args:
-        model: complete.
-        painting: (1, C, H, W) in [-1, 1], blots of about the colours that the learnt picture has.
-        scale: that it is put in at, from 1 on; 1 if None.
-        run: whose seed, and who is told.
-        palette: (K, C) that the scale learnt to refine, see `fit_to_palette`; the painting is mapped to it.
-        count: of results.
+        painting: (1, C, H, W) in [-1, 1], blots in about the colours of the picture.
+        scale: at which it enters, from 1 on; 1 if None.
+        palette: (K, C) that the scale was trained on, see `fit_to_palette`; the painting is mapped to it.
 
     Returns:
         (count, C, H, W) in [-1, 1].
@@ -86,13 +83,12 @@ def quantized_paint(
     colours: int = 5,
     count: int = 1,
 ) -> Tensor:
-    """Turn a painting into pictures by a scale that has learnt to refine pictures in few colours.
+    """Turn a painting into pictures by a scale that is trained again on pictures in few colours.
 
     To make several paintings of one training, use `fit_to_palette` and `paint`.
 
     Args:
-        model, painting, scale, run, count: as for `paint`.
-        pictures: that the model was learnt from, (1, C, H, W) in [-1, 1] each.
+        pictures: of the subject, (1, C, H, W) in [-1, 1] each.
         colours: of the palette.
 
     Raises:
@@ -110,14 +106,11 @@ def edit(
     """An edited picture whose moved and copied parts join their surroundings (Shaham 2019, sec. 4, "Editing").
 
     Args:
-        model: complete.
         edited: (1, C, H, W) in [-1, 1].
         mask: (1, any, any, any) in [0, 1], white where it was edited. It grows by a disk of 20 pixels and is feathered
             with a sigma of 5, in pixels of a picture whose long side has 250.
-        scale: that it is put in at, from 1 on; 40 % of the way to the finest if None.
-        run: whose seed, and who is told.
-        picture: the unedited one, of the edited one's size.
-        count: of results.
+        scale: at which it enters, from 1 on; 40 % of the way to the finest if None.
+        picture: the unedited one, of the same size.
 
     Raises:
         InputError: an unfinished model, no such scale, pictures that differ in size or have other channels, a mask
@@ -134,14 +127,11 @@ def harmonize(
     """A composite whose pasted object has the texture of the picture (Shaham 2019, sec. 4, "Harmonization").
 
     Args:
-        model: complete; after `fine_tune` with the composite it changes the object more.
+        model: after `fine_tune` with the composite it changes the object more.
         composite: (1, C, H, W) in [-1, 1], the picture with the object on it.
-        mask: (1, any, any, any) in [0, 1], white where the object is. It grows by a disk of 7 pixels and is feathered
-            with a sigma of 5, in pixels of a picture whose long side has 250.
-        scale: that it is put in at, from 1 on; 60 % of the way to the finest if None.
-        run: whose seed, and who is told.
-        picture: without the object, of the composite's size.
-        count: of results.
+        mask: as for `edit`, white where the object is; it grows by 7 pixels.
+        scale: at which it enters, from 1 on; 60 % of the way to the finest if None.
+        picture: without the object, of the same size.
 
     Raises:
         InputError: as `edit`.
@@ -152,12 +142,10 @@ def harmonize(
 
 
 def contact_sheet_scales(model: PictureModel, make: Callable[[int], Made], run: Run) -> list[tuple[int, Made]]:
-    """Apply `make` at every scale that a picture may be put in at; return each scale and result, to pick one by eye.
+    """Apply `make` at every scale that a picture may enter at; return each scale and result, to pick one by eye.
 
     Args:
-        model: complete.
         make: from a scale to a result, such as `lambda scale: paint(model, painting, scale, run)`.
-        run: who is told, and may cancel.
 
     Raises:
         InputError: an unfinished model, or one of a single scale.

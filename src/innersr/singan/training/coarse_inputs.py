@@ -25,12 +25,7 @@ class CoarseInputs(Protocol):
 
 
 class TrainedScales:
-    """Coarse inputs made by the trained scales of a model.
-
-    Args:
-        model: with its scales below.
-        device: where the pictures are wanted.
-    """
+    """Coarse inputs, on `device`, made by the trained scales of a model."""
 
     def __init__(self, model: PictureModel, device: torch.device) -> None:
         self._model, self._device = model, device
