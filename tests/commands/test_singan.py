@@ -35,6 +35,7 @@ COMMANDS = ["train", "sample", "paint", "edit", "harmonize", "animate", "score",
 HEIGHT, WIDTH = 28, 34
 TINY = {"min_size": 11, "max_size": 34, "ratio": 0.6, "width": 4, "pool": 2, "iterations": 3, "matching": 1}
 SETTINGS = [word for name, value in TINY.items() for word in ("--set", f"{name}={value}")]
+BRIEF = [*SETTINGS, "--set", "iterations=1"]
 SECONDS = 60  # that a process may take on a busy machine
 DOCUMENT = Path(__file__).parents[2] / "docs" / "singan.md"
 
@@ -186,7 +187,7 @@ def test_a_training_leaves_a_model_and_says_what_it_is():
 
 def test_a_shrunk_picture_is_said():
     draw("large.png", levels(140, 170))
-    result = innersr("train", "large.png", "-o", "new", *SETTINGS, "--set", "iterations=1")
+    result = innersr("train", "large.png", "-o", "new", *BRIEF)
     assert result.stderr == "note: large.png: works at 34x28 of 170x140 pixels; --max-size 68 for more\n"
 
 
@@ -196,9 +197,7 @@ def test_max_size_is_a_setting():
 
 
 def test_previews_and_the_report_are_drawn():
-    scales = records("train", "photo.png", "-o", "new", *SETTINGS, "--preview", "seen", "--report", "r.png")[0][
-        "scales"
-    ]
+    scales = records("train", "photo.png", "-o", "new", *BRIEF, "--preview", "seen", "--report", "r.png")[0]["scales"]
     assert names("seen") == sorted(
         f"scale-{k}-{what}.png" for k in range(scales) for what in ("sample", "reconstruction")
     )
@@ -249,7 +248,7 @@ def test_pictures_of_one_subject_have_the_same_bands():
 
 def test_several_pictures_are_one_subject():
     draw("other.png", levels(HEIGHT, HEIGHT, seed=2))
-    done("train", "photo.png", "other.png", "-o", "two", *SETTINGS)
+    done("train", "photo.png", "other.png", "-o", "two", *BRIEF)
     assert [picture.shape[-2:] for picture in load_folder("two").pictures] == [(HEIGHT, WIDTH), (HEIGHT, HEIGHT)]
     done("report", "two", "-o", "two.png")
 
@@ -264,7 +263,7 @@ def test_memory_that_runs_out_is_said(monkeypatch):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
-def test_a_training_that_is_told_to_end_goes_on_as_if_it_had_not_been():
+def test_a_stopped_training_resumes_to_the_same_model():
     command = ["train", "photo.png", "-o", "new", *SETTINGS, "--set", "iterations=25", "--precision", "fp32"]
     process = subprocess.Popen(
         [sys.executable, "-m", "innersr", "singan", *command, "--device", "cpu"],
@@ -343,12 +342,12 @@ def test_an_image_is_sampled_without_learning():
 def test_depth_and_alpha_are_those_of_the_picture():
     alpha = np.tile(np.linspace(0, 255, WIDTH, dtype=np.uint8), (HEIGHT, 1))
     draw("clear.png", np.dstack([levels(), alpha]))
-    done("train", "clear.png", "-o", "clear", *SETTINGS, "--preview", "seen", "--report", "r.png")
+    done("train", "clear.png", "-o", "clear", *BRIEF, "--preview", "seen", "--report", "r.png")
     done("sample", "clear", "-o", "a.png")
     assert PillowImage.open("a.png").mode == "RGBA"
     assert "JPEG holds no alpha" in refused("sample", "clear", "-o", "a.jpg", code=1)
     PillowImage.fromarray(levels(bands=1).astype(np.uint16) * 257).save("deep.png")
-    done("train", "deep.png", "-o", "deep", *SETTINGS)
+    done("train", "deep.png", "-o", "deep", *BRIEF)
     done("sample", "deep", "-o", "out/")
     image = read("out/sample-0.png")
     assert (image.depth, image.colour.shape[1]) == ("uint16", 1)
@@ -462,7 +461,7 @@ def test_what_is_transparent_marks_nothing():
 def test_an_edit_belongs_to_the_picture_that_is_nearest():
     other = levels(seed=2)
     draw("other.png", other)
-    done("train", "photo.png", "other.png", "-o", "two", *SETTINGS)
+    done("train", "photo.png", "other.png", "-o", "two", *BRIEF)
     other[4:9, 4:9] = 0
     draw("changed.png", other)
     done("edit", "two", "changed.png", "mask.png", "-o", "a.png")
