@@ -1,4 +1,4 @@
-"""What can go wrong, one small tree.
+"""Exceptions, one small tree.
 
 InnersrError
 ├── InputError            an argument or a setting is wrong; nothing was started

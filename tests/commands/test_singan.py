@@ -94,8 +94,8 @@ def names(folder="."):
 
 
 @pytest.fixture(scope="module")
-def learnt(tmp_path_factory):
-    """Return a folder with photo.png and what was learnt of it, model."""
+def learned(tmp_path_factory):
+    """Return a folder with photo.png and what was learned of it, model."""
     folder = tmp_path_factory.mktemp("learnt")
     draw(folder / "photo.png", levels())
     done("train", folder / "photo.png", "-o", folder / "model", *SETTINGS, "--precision", "fp32")
@@ -103,9 +103,9 @@ def learnt(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch, learnt):
+def folder(tmp_path, monkeypatch, learned):
     """Work in a folder of its own that has photo.png and its model."""
-    shutil.copytree(learnt, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(learned, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -141,9 +141,9 @@ def test_steps_lower_the_error_of_the_image_made_from_its_son(prior, degradation
     lr = image(3, (40, 40))
     network = mzsr.load_stack(prior, degradation)
     rates = rates_by_step((1e-2,), 10)
-    learnt = mzsr.adapt_network(network, lr, degradation, rates, RUN)
+    learned = mzsr.adapt_network(network, lr, degradation, rates, RUN)
     pairs = pairs_of(network, degradation(lr), lr, degradation)
-    before, after = (float(loss_of(n, weights_of(n), pairs, RUN.autocast())) for n in (network, learnt))
+    before, after = (float(loss_of(n, weights_of(n), pairs, RUN.autocast())) for n in (network, learned))
     assert after < 0.99 * before
 
 
@@ -283,7 +283,7 @@ def sharpened(prior, **settings):
 
 
 def noted_pairs(monkeypatch):
-    """Return a list that will hold every father that is learnt from, and its son."""
+    """Return a list that will hold every father that is learned from, and its son."""
     pairs, original = [], mzsr.pairs_of
 
     def noted(network, sons, fathers, degradation):
@@ -315,10 +315,10 @@ def test_steps_on_sharpened_fathers_lower_their_error(monkeypatch, prior, degrad
     pairs = noted_pairs(monkeypatch)
     lr = image(3, (40, 40))
     network = mzsr.load_stack(prior, degradation)
-    learnt = sharpened(prior)._learn_result(network, lr, degradation, [5e-3] * 10, RUN, "learn")
+    learned = sharpened(prior)._learn_result(network, lr, degradation, [5e-3] * 10, RUN, "learn")
     father, son = pairs[0]
     pair = pairs_of(network, son, father, degradation)
-    before, after = (float(loss_of(n, weights_of(n), pair, RUN.autocast())) for n in (network, learnt))
+    before, after = (float(loss_of(n, weights_of(n), pair, RUN.autocast())) for n in (network, learned))
     assert after < 0.99 * before
 
 

@@ -64,7 +64,7 @@ def test_a_texture_that_wraps_stays_seamless():
 
 
 def test_a_grid_that_is_not_aligned_is_met():
-    """Two grids that differ by half an HR pixel: their results differ by that, too, but for what was learnt."""
+    """Two grids that differ by half an HR pixel: their results differ by that, too, but for what was learned."""
     x = resize(image(1, (12, 12)), 2)
     method = replace(SMALL, noise=0, back_projection=0)
     aligned = upscaled(method, x, Degradation(scale=2))

@@ -115,7 +115,7 @@ def test_the_less_an_image_recurs_the_fewer_steps_are_taken(method, monkeypatch)
     noise = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(1))
     for lr in (DIRECT(edges(128)), noise, torch.full((1, 1, 64, 64), 0.5)):
         paced.adapt(lr, DIRECT, RUN)
-    assert len(taken) == 2  # the flat image is not learnt from at all
+    assert len(taken) == 2  # the flat image is not learned from at all
     assert taken[0] > taken[1]
     assert max(taken) <= 100
 

@@ -63,13 +63,13 @@ def learning_steps(method, x):
 def test_it_learns_the_edges_of_a_recurrent_image(method, degradation):
     truth = edges(96)
     lr = degradation(truth)
-    learnt = psnr(upscaled(method, lr, degradation), truth)
-    assert learnt > psnr(upscaled(Bicubic(), lr, degradation), truth) + 3
-    assert learnt > psnr(upscaled(BackProjection(), lr, degradation), truth) + 1
+    learned = psnr(upscaled(method, lr, degradation), truth)
+    assert learned > psnr(upscaled(Bicubic(), lr, degradation), truth) + 3
+    assert learned > psnr(upscaled(BackProjection(), lr, degradation), truth) + 1
 
 
 def test_fathers_are_degraded_as_the_image_was():
-    """Without back-projection, what the network has learnt shows alone."""
+    """Without back-projection, what the network has learned shows alone."""
     told = Degradation(scale=2, kernel=KERNEL)
     truth = edges(96)
     lr = told(truth)
@@ -97,7 +97,7 @@ def test_the_cosine_schedule_takes_all_its_steps():
 
 
 def test_the_plateau_schedule_ends_when_the_error_stalls():
-    """Black is learnt before the first step. Three falls take 6 tests each, a test comes every 50 steps."""
+    """Black is learned before the first step. Three falls take 6 tests each, a test comes every 50 steps."""
     method = made("zssr", width=4, pixels=64, refresh=0, steps=2000, schedule="plateau")
     assert learning_steps(method, torch.zeros(1, 1, 16, 16)) == 900
 

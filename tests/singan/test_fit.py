@@ -44,7 +44,7 @@ def often_saved(monkeypatch):
 
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory):
-    """A folder with a model that was learnt without an interruption."""
+    """A folder with a model that was learned without an interruption."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(fitting, "LOG_EVERY", 2)
         monkeypatch.setattr(learning, "CALIBRATIONS", 4)
@@ -176,7 +176,7 @@ def test_a_cancelled_training_can_be_resumed(tmp_path, straight):
 
 
 def test_a_time_limit_is_refused(tmp_path):
-    with pytest.raises(InputError, match="half learnt spoils all above it; lower iterations"):
+    with pytest.raises(InputError, match="half learned spoils all above it; lower iterations"):
         learn(tmp_path / "model", run=dataclasses.replace(RUN, time_limit=9.0))
     assert not list(tmp_path.iterdir())
 

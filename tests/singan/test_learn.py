@@ -14,7 +14,7 @@ from innersr.singan.settings import SINGAN_PRESETS, SinGAN
 LEVELS = (torch.rand(20, 24, 3, generator=torch.Generator().manual_seed(2)) * 255).byte().numpy()
 
 
-def learnt(x, **others):
+def learned(x, **others):
     return innersr.learn_picture(x, TINY, run=RUN, **others)
 
 
@@ -24,8 +24,8 @@ def sample(model):
 
 @pytest.fixture(scope="module")
 def expected():
-    """Return a sample of what is learnt of LEVELS."""
-    return sample(learnt(LEVELS))
+    """Return a sample of what is learned of LEVELS."""
+    return sample(learned(LEVELS))
 
 
 @pytest.mark.parametrize("kind", ["path", "name", "image", "pil", "tensor", "list"])
@@ -41,31 +41,31 @@ def test_whatever_holds_the_picture_is_learnt(kind, tmp_path, expected):
         "tensor": planes,
         "list": [LEVELS],
     }
-    assert torch.equal(sample(learnt(given[kind])), expected)
+    assert torch.equal(sample(learned(given[kind])), expected)
 
 
 def test_several_pictures_are_one_subject():
-    model = learnt([LEVELS, LEVELS[:, ::-1]])
+    model = learned([LEVELS, LEVELS[:, ::-1]])
     assert len(model.sizes) == 2
     assert model.is_complete
 
 
 def test_the_model_is_found_in_its_folder(tmp_path, expected):
-    learnt(LEVELS, folder=tmp_path / "model")
+    learned(LEVELS, folder=tmp_path / "model")
     assert torch.equal(sample(innersr.load_picture_model(tmp_path / "model", RUN)), expected)
     with pytest.raises(innersr.InputError, match="holds this model already"):
-        learnt(LEVELS, folder=tmp_path / "model")
-    assert torch.equal(sample(learnt(LEVELS, folder=tmp_path / "model", resume=True)), expected)
-    assert torch.equal(sample(learnt(LEVELS, folder=tmp_path / "model", overwrite=True)), expected)
+        learned(LEVELS, folder=tmp_path / "model")
+    assert torch.equal(sample(learned(LEVELS, folder=tmp_path / "model", resume=True)), expected)
+    assert torch.equal(sample(learned(LEVELS, folder=tmp_path / "model", overwrite=True)), expected)
 
 
 def test_what_holds_no_picture_is_refused(tmp_path):
     with pytest.raises(innersr.InputError, match="one image at least"):
-        learnt([])
+        learned([])
     with pytest.raises(innersr.InputError, match="a dict"):
-        learnt({})
+        learned({})
     with pytest.raises(innersr.ImageFileError, match="no such file"):
-        learnt(tmp_path / "none.png")
+        learned(tmp_path / "none.png")
     with pytest.raises(innersr.InputError, match="unknown preset 'slow'"):
         innersr.learn_picture(LEVELS, "slow")
     with pytest.raises(innersr.InputError, match="smaller than the coarsest scale"):

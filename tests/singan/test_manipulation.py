@@ -161,7 +161,7 @@ def test_pictures_that_do_not_fit_are_refused():
         paint(model, picture(), 1, RUN, count=0)
     with pytest.raises(InputError, match="count must be 1 at least, got 0"):
         quantized_paint(model, picture(), 1, RUN, [picture()], count=0)
-    with pytest.raises(InputError, match="the model was learnt from 1 pictures, got 2"):
+    with pytest.raises(InputError, match="the model was learned from 1 pictures, got 2"):
         fine_tune(model, picture(), [picture(), picture()], 1, RUN, 2)
 
 

@@ -1,4 +1,4 @@
-"""A learnt picture: samples of any size, from any scale, with seams or without."""
+"""A learned picture: samples of any size, from any scale, with seams or without."""
 
 from dataclasses import replace
 

@@ -49,8 +49,8 @@ def seam(x):
 
 @pytest.mark.parametrize("name", ["sample", "inject", "reconstruct", "sizes_for", "check_start"])
 def test_a_patch_model_is_called_as_a_learnt_model_is(name):
-    own, learnt = (inspect.signature(getattr(kind, name)) for kind in (PatchModel, PictureModel))
-    assert own == learnt
+    own, learned = (inspect.signature(getattr(kind, name)) for kind in (PatchModel, PictureModel))
+    assert own == learned
 
 
 def test_samples_have_the_size_and_range_of_the_picture():
@@ -130,9 +130,9 @@ def test_the_reconstruction_is_the_picture_at_the_scale():
 
 def test_sizes_are_those_of_a_learnt_model():
     made = model()
-    learnt = PictureModel(settings=tiny(), sizes=made.sizes, channels=3)
+    learned = PictureModel(settings=tiny(), sizes=made.sizes, channels=3)
     assert (made.size, made.channels, made.device, made.is_complete) == ((20, 24), 3, torch.device("cpu"), True)
-    assert made.sizes_for((30, 50)) == learnt.sizes_for((30, 50))
+    assert made.sizes_for((30, 50)) == learned.sizes_for((30, 50))
 
 
 def stripes(sides, middle):
@@ -143,7 +143,7 @@ def stripes(sides, middle):
 
 
 def test_what_is_put_in_keeps_its_size_and_its_layout():
-    # A bright stripe on dark is learnt, a dark one on bright is put in: both have edges of both directions.
+    # A bright stripe on dark is learned, a dark one on bright is put in: both have edges of both directions.
     subject = stripes((20, 24), 0.6) + 0.3 * smooth((20, 24))
     made = patch_model([subject], tiny(), PatchMatching(first_steps=20, steps=10), RUN)
     given = stripes((22, 32), -0.6)

@@ -15,7 +15,7 @@ from innersr.training.learner import Learner, TrainingSchedule
 OBJECTIVE = OBJECTIVES["tailor"]
 
 
-def learnt(steps, learner=None, schedule=SCHEDULE):
+def learned(steps, learner=None, schedule=SCHEDULE):
     """Return a learner after some more steps."""
     learner = learner or Learner(OBJECTIVE, schedule, RUN)
     for _ in range(steps):
@@ -39,27 +39,27 @@ def test_the_average_forgets_the_first_weights_soon():
     learner = Learner(OBJECTIVE, SCHEDULE, RUN)
     mean, decay = learner.average.tails["2"].weight.clone(), (1 / 10, 2 / 11, 3 / 12)
     for step, kept in enumerate(decay):
-        learnt(1, learner)
+        learned(1, learner)
         assert learner.step == step + 1
         mean = kept * mean + (1 - kept) * learner.network.tails["2"].weight
     assert torch.allclose(learner.average.tails["2"].weight, mean, atol=1e-7)  # float32
 
 
 def test_the_average_decays_no_slower_than_asked():
-    learner = learnt(2, schedule=replace(SCHEDULE, average=0.0))
+    learner = learned(2, schedule=replace(SCHEDULE, average=0.0))
     assert largest_difference(learner.average.state_dict(), learner.network.state_dict()) == 0
 
 
 def test_a_learner_goes_on_from_its_tensors_bit_for_bit():
-    saved = {name: tensor.clone() for name, tensor in learnt(3).tensors().items()}
+    saved = {name: tensor.clone() for name, tensor in learned(3).tensors().items()}
     learner = Learner(OBJECTIVE, SCHEDULE, RUN)
     learner.restore(saved, 3)
     assert learner.step == 3
-    assert largest_difference(learnt(3, learner).tensors(), learnt(6).tensors()) == 0
+    assert largest_difference(learned(3, learner).tensors(), learned(6).tensors()) == 0
 
 
 def test_the_state_holds_weights_average_and_both_optimizers():
-    names = learnt(2).tensors()
+    names = learned(2).tensors()
     assert {name.split(".")[0] for name in names} == {"network", "average", "adam", "muon"}
     assert {name.split(".")[2] for name in names if name[:4] in ("adam", "muon")} == {
         "step",
@@ -71,10 +71,10 @@ def test_the_state_holds_weights_average_and_both_optimizers():
 
 def test_restored_tensors_lie_in_memory_as_the_parameters_do():
     # Another layout is rounded otherwise by some vector instructions.
-    saved = {name: tensor.contiguous() for name, tensor in learnt(1).tensors().items()}
+    saved = {name: tensor.contiguous() for name, tensor in learned(1).tensors().items()}
     learner = Learner(OBJECTIVE, SCHEDULE, RUN)
     learner.restore(saved, 1)
-    expected = learnt(1).tensors()
+    expected = learned(1).tensors()
     assert {n: t.stride() for n, t in learner.tensors().items()} == {n: t.stride() for n, t in expected.items()}
 
 
@@ -101,7 +101,7 @@ def test_initial_weights_of_another_network_are_refused():
 
 
 def test_a_state_of_another_network_is_refused():
-    saved = learnt(1).tensors()
+    saved = learned(1).tensors()
     del saved["average.film.bias"]
     with pytest.raises(CheckpointError, match=r"film\.bias is missing"):
         Learner(OBJECTIVE, SCHEDULE, RUN).restore(saved, 1)

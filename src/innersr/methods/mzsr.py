@@ -32,7 +32,7 @@ from innersr.physics.symmetries import random_crop
 from innersr.run import Run
 from innersr.settings import check_choices
 
-LARGEST_FATHER = 256  # LR pixels: of larger images a part is learnt from, another in every step
+LARGEST_FATHER = 256  # LR pixels: of larger images a part is learned from, another in every step
 LARGEST_CROP = 160  # pixels, of each sharpened father in each step; chosen on Kodak 24
 
 

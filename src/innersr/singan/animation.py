@@ -1,4 +1,4 @@
-"""Animation of a learnt picture: a walk of its noise around the code that stands for it (Shaham 2019, sec. 4).
+"""Animation of a learned picture: a walk of its noise around the code that stands for it (Shaham 2019, sec. 4).
 
 At every scale the noise is drawn back to the noise of the picture, goes on as it went, and is pushed at random:
 
@@ -99,7 +99,7 @@ def animate(  # noqa: PLR0913 (how the noise moves, and what of the picture move
             show the picture itself.
         strength: of the motion, 0 or more: 0 stands still, 1 strays as far as published, where alpha is 0.1. In
             between and beyond, alpha = 1 / (1 + 9 strength). At smoothness 0.9 noise deviates from the picture's by
-            0.25 with 0.44, by 0.5 with 1, and with 3.6 by 1.1, more than the noise that was learnt.
+            0.25 with 0.44, by 0.5 with 1, and with 3.6 by 1.1, more than the noise that was learned.
         smoothness: beta of the paper, in [0, 1): the share of its motion that the noise keeps. Larger is calmer.
         size: (height, width) of the frames; of any aspect. The picture from below `start`, or what scale 0 makes of
             its code, is stretched to it.

@@ -31,7 +31,7 @@ LOG_EVERY = 20  # iterations
 
 @dataclass(frozen=True, kw_only=True)
 class Callbacks:
-    """Functions called while a picture is learnt.
+    """Functions called while a picture is learned.
 
     Args:
         iteration: called after every iteration.
@@ -69,7 +69,7 @@ def fit(
     Args:
         pictures: (1, C, H, W) in [-1, 1], all of as many channels.
         settings: how.
-        run: where, and the seed. Without a time limit: a scale that is half learnt spoils all above it.
+        run: where, and the seed. Without a time limit: a scale that is half learned spoils all above it.
         folder: that is written after every scale and every SAVE_EVERY iterations; nothing is written if None.
         resume: go on with the training in the folder, to the very bytes that it would have given uninterrupted.
         callbacks: called as it learns.
@@ -207,7 +207,7 @@ class _Recorder:
 def _check(pictures: Sequence[Tensor], run: Run) -> None:
     if run.time_limit is not None:
         raise InputError(
-            "SinGAN learns without a time limit, because a scale that is half learnt spoils all above it; "
+            "SinGAN learns without a time limit, because a scale that is half learned spoils all above it; "
             "lower iterations instead"
         )
     if not pictures:

@@ -1,4 +1,4 @@
-"""The model of a picture: learnt from whatever holds the picture, or loaded from its folder."""
+"""The model of a picture: learned from whatever holds the picture, or loaded from its folder."""
 
 from __future__ import annotations
 

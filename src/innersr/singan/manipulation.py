@@ -1,12 +1,12 @@
-"""What a learnt picture makes of another one: paintings, edits and composites in its manner.
+"""What a learned picture makes of another one: paintings, edits and composites in its manner.
 
 A picture put in at a scale keeps its coarser structure; the generators from that scale on give it the patches of what
-was learnt. At coarse scales they change much, at fine ones only texture. Which scale is best has to be looked at
+was learned. At coarse scales they change much, at fine ones only texture. Which scale is best has to be looked at
 (`contact_sheet_scales`); the advice of Shaham 2019, with scales counted from the coarsest, 0: paintings at 1 or 2;
 edits at a rather coarse one; composites two to four below the finest, where they keep their shape.
 
 Pictures are (1, C, H, W) in [-1, 1] of any size, and results have their size. The patches have that of what was
-learnt, though: the published results are of pictures of the model's size (`PictureModel.size`).
+learned, though: the published results are of pictures of the model's size (`PictureModel.size`).
 """
 
 from __future__ import annotations

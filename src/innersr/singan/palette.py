@@ -7,7 +7,7 @@ from torch import Tensor
 
 from innersr.errors import InputError
 
-SAMPLED = 20_000  # pixels at most that a palette is learnt from
+SAMPLED = 20_000  # pixels at most that a palette is learned from
 
 
 def palette_of(picture: Tensor, colours: int, generator: torch.Generator) -> Tensor:

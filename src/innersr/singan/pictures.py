@@ -24,7 +24,7 @@ class PictureSource:
     Args:
         bands: of colour.
         depth: of the samples, "uint8", "uint16" or "float32".
-        alpha: "none"; "opaque" everywhere, which is not learnt but given back; or "learnt", as the last channel.
+        alpha: "none"; "opaque" everywhere, which is not learned but given back; or "learnt", as the last channel.
         ranges: (lowest, highest) colour of each band, which become -1 and 1; 0 and 1 if none are given.
         icc: the colour profile.
 
@@ -90,8 +90,8 @@ def source_of(images: Sequence[Image]) -> PictureSource:
 def to_picture(image: Image, like: Image | PictureSource | None = None) -> Tensor:
     """An image as (1, C, H, W) in [-1, 1].
 
-    Alpha is the last channel, and the colours are premultiplied: what transparent pixels hide is not learnt. An
-    image that is opaque everywhere is learnt without alpha.
+    Alpha is the last channel, and the colours are premultiplied: what transparent pixels hide is not learned. An
+    image that is opaque everywhere is learned without alpha.
 
     Args:
         image: of any depth and number of bands.
@@ -104,7 +104,7 @@ def to_picture(image: Image, like: Image | PictureSource | None = None) -> Tenso
     source = _source(image if like is None else like)
     bands = image.colour.shape[1]
     if bands != source.bands:
-        raise InputError(f"the image has {bands} colour bands, not {source.bands} as was learnt; convert it to these")
+        raise InputError(f"the image has {bands} colour bands, not {source.bands} as was learned; convert it to these")
     _extremes(image)
     colour = image.colour
     if source.ranges:
@@ -116,14 +116,14 @@ def to_picture(image: Image, like: Image | PictureSource | None = None) -> Tenso
         premultiplied = torch.where(alpha > 0, colour * alpha, torch.zeros_like(colour))
         return torch.cat([premultiplied, alpha], dim=1) * 2 - 1
     if not _is_opaque(image):
-        raise InputError("the image has transparent pixels, what was learnt has none; remove its alpha channel")
+        raise InputError("the image has transparent pixels, what was learned has none; remove its alpha channel")
     return colour * 2 - 1
 
 
 def from_picture(pictures: Tensor, like: Image | PictureSource) -> list[Image]:
     """Return pictures, (N, C, H, W), as images; values outside [-1, 1] are clipped.
 
-    Of the metadata the colour profile is kept: the rest says something of the image that was learnt from.
+    Of the metadata the colour profile is kept: the rest says something of the image that was learned from.
 
     Args:
         pictures: on any device.

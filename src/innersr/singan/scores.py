@@ -68,7 +68,7 @@ def scores_of(
 
     Args:
         samples: (N, C, H, W) in [0, 1], of any size.
-        real: (1, C, h, w), the picture at the size that it was learnt at.
+        real: (1, C, h, w), the picture at the size that it was learned at.
         reconstruction: (1, C, h, w), of the picture.
         weights: for the SIFID, see `metrics.sifid.load_stem`.
 

@@ -1,4 +1,4 @@
-"""Model folders: what was learnt comes back to the byte; what is damaged, foreign or another's is refused."""
+"""Model folders: what was learned comes back to the byte; what is damaged, foreign or another's is refused."""
 
 import contextlib
 import dataclasses

@@ -25,10 +25,7 @@ def fit_crop_to_memory(
     """The settings with crops that fit, as large as possible, and a sentence about it; "" if nothing changed.
 
     Args:
-        settings: that are wished for.
         sizes: of the scales of every picture.
-        channels: of the pictures.
-        device: where they are learnt.
     """
     free = free_memory(device)
     crop, most, at = settings.crop, 0, (0, 0)

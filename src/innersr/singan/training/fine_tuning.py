@@ -47,12 +47,12 @@ def fit_to_palette(
 ) -> tuple[PictureModel, Tensor]:
     """A model whose scale refines pictures in few colours, and these: the official code's quantization.
 
-    That scale alone is learnt anew, for as long as the model's settings say; the others and the model that was given
+    That scale alone is learned anew, for as long as the model's settings say; the others and the model that was given
     stay as they are.
 
     Args:
         model: complete.
-        pictures: that it was learnt from, (1, C, H, W) in [-1, 1] each.
+        pictures: that it was learned from, (1, C, H, W) in [-1, 1] each.
         scale: that is to see few colours, from 1 on.
         run: where, the seed, and who is told. At its time limit learning ends with what it has.
         colours: of the first picture at that scale.
@@ -88,7 +88,7 @@ def fine_tune(
     Args:
         model: complete.
         composite: (1, C, H, W) in [-1, 1]; it is stretched to the size of the pictures.
-        pictures: that the model was learnt from, (1, C, H, W) in [-1, 1] each.
+        pictures: that the model was learned from, (1, C, H, W) in [-1, 1] each.
         scale: the first to learn, from 1 on: the one that the composite is to be put in at.
         run: where, the seed, and who is told. At its time limit learning ends with what it has.
         iterations: of every scale.
@@ -221,9 +221,9 @@ def check_picture(model: PictureModel, picture: Tensor, name: str) -> None:
 
 def _reals(model: PictureModel, pictures: Sequence[Tensor], scale: int) -> list[Tensor]:
     if len(pictures) != len(model.sizes):
-        raise InputError(f"the model was learnt from {len(model.sizes)} pictures, got {len(pictures)}; give the same")
+        raise InputError(f"the model was learned from {len(model.sizes)} pictures, got {len(pictures)}; give the same")
     for picture in pictures:
-        check_picture(model, picture, "picture that was learnt")
+        check_picture(model, picture, "picture that was learned")
     return [pictures_of(p, (sizes[scale],))[0] for p, sizes in zip(pictures, model.sizes, strict=True)]
 
 

@@ -276,7 +276,7 @@ class ScaleLearner:
 def _random_window(size: tuple[int, int], settings: SinGAN, generator: torch.Generator) -> Window:
     """A random crop of a picture, all of it where it is no larger than crops are.
 
-    Places beyond the border are drawn too, and moved to it: the border would hardly be learnt otherwise, where one
+    Places beyond the border are drawn too, and moved to it: the border would hardly be learned otherwise, where one
     crop in a hundred begins.
     """
     starts, lengths = [], []
