@@ -474,7 +474,7 @@ def test_wrong_pictures_are_refused(changed):
         "edit", "model", "tall.png", "mask.png", "-o", "a.png"
     )
     draw("grey.png", levels(bands=1))
-    assert "grey.png: the image has 1 colour bands, not 3 as was learnt" in refused(
+    assert "grey.png: the image has 1 colour bands, not 3 as was learned" in refused(
         "paint", "model", "grey.png", "-o", "a.png"
     )
     draw("white.png", np.full((HEIGHT, WIDTH), 255, np.uint8))
