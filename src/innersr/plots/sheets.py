@@ -182,7 +182,3 @@ def to_pixels(picture: Tensor) -> Pixels:
     planes = picture[0, :3] if picture.shape[1] >= 3 else picture[0, :1].expand(3, -1, -1)
     levels = (planes.detach().cpu().float().clamp(0, 1) * 255).round().byte()
     return np.ascontiguousarray(levels.permute(1, 2, 0).numpy())
-
-
-def _stacked(cells: Sequence[Cell]) -> Cell:
-    return grid([[cell] for cell in cells] or [[]], gap=GAP // 2, across="left")
