@@ -9,9 +9,9 @@ def generator(seed=5):
     return torch.Generator().manual_seed(seed)
 
 
-def network(channels=3):
+def network(channels=3, **shape):
     """An untrained network that listens to its conditions, and whose output is as large as its input."""
-    stack = TailoredStack(channels, width=8, depth=4, hidden=6, generator=generator()).requires_grad_(False)
+    stack = TailoredStack(channels, width=8, depth=4, hidden=6, **shape, generator=generator()).requires_grad_(False)
     for name, parameter in stack.named_parameters():
         if name.endswith("bias") or name == "film.weight":
             parameter.copy_(0.2 * torch.randn(parameter.shape, generator=generator(1)))

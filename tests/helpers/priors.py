@@ -21,6 +21,7 @@ def networks(seed=3):
         DetailStack(2, factors=(2, 3), width=4, depth=3, bias=True, generator=generator),
         DetailStack(1, width=5, depth=2, generator=generator),
         TailoredStack(1, width=4, depth=3, hidden=6, generator=generator),
+        TailoredStack(1, width=4, depth=3, hidden=6, compression=True, generator=generator),
     ]
     for network in made:
         for parameter in network.parameters():

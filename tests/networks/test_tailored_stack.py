@@ -5,12 +5,12 @@ import torch
 
 from helpers.networks import generator, network
 from innersr.networks.tailored_stack import (
+    COMPRESSION_SIZE,
     CONDITIONING_SIZE,
     SCALES,
     TailoredStack,
     conditioning_vector,
     forward_folded,
-    insert_identity_layers,
 )
 from innersr.physics.degradation import Degradation
 from innersr.physics.kernels import gaussian
@@ -98,13 +98,19 @@ def test_an_untrained_network_nearly_gives_the_pseudo_inverse():
     assert float(stack(seen, 2, conditions(1.0)).abs().mean()) < 0.1
 
 
-@pytest.mark.parametrize("depth", [4, 5, 7])
-def test_identity_layers_hardly_change_the_result(depth, scale):
-    shallow = network()
-    deep = insert_identity_layers(shallow, depth, generator(3))
-    assert (deep.depth, len(deep.body)) == (depth, depth - 2)
-    vector = conditions(1.0, scale=scale)
-    seen = torch.rand(1, 3 + 3 * scale**2, 12, 12, generator=generator(2))
-    before, after = shallow(seen, scale, vector), deep(seen, scale, vector)
-    error = ((after - before).square().mean() / before.square().mean()).detach()
-    assert float(error) == 0 if depth == 4 else float(error) < 0.02  # what is below 0, and the noise
+def test_only_a_network_that_knows_compression_depends_on_it():
+    plain = conditions(1.0)
+    told, none = (torch.cat([plain, torch.full((1, 2), strength)], dim=1) for strength in (0.6, 0.0))
+    seen = torch.rand(1, 15, 8, 8, generator=generator(7))
+    old, new = network(), network(compression=True)
+    assert torch.equal(old(seen, 2, told), old(seen, 2, plain))
+    assert torch.equal(new(seen, 2, none), new(seen, 2, plain))
+    assert float((new(seen, 2, told) - new(seen, 2, none)).abs().max()) > 1e-3
+
+
+def test_the_conditioning_vector_ends_with_the_compression_and_its_root():
+    taps = taps_of(Degradation(scale=2))[None]
+    vector = conditioning_vector(taps, 2, torch.zeros(1), torch.tensor([0.25]))
+    assert vector.shape == (1, CONDITIONING_SIZE + COMPRESSION_SIZE)
+    assert vector[0, -2:].tolist() == [0.25, 0.5]
+    assert torch.equal(vector[:, :-2], conditioning_vector(taps, 2, torch.zeros(1)))

@@ -13,8 +13,9 @@ from torch import Tensor
 from innersr.commands.console import Reporter, memory_advice
 from innersr.commands.interrupts import EXIT_CODE, deferred_interrupts
 from innersr.errors import InputError
+from innersr.networks.growth import insert_identity_layers
 from innersr.networks.priors import load_prior
-from innersr.networks.tailored_stack import TailoredStack, insert_identity_layers
+from innersr.networks.tailored_stack import TailoredStack
 from innersr.run import Run
 from innersr.settings import parse_settings
 from innersr.training.crops import read_pool

@@ -38,7 +38,14 @@ BLUEPRINTS = {
         },
     ),
     "TailoredStack": Blueprint(
-        TailoredStack, {"channels": range(1, 17), "width": WIDTHS, "depth": range(3, 65), "hidden": WIDTHS}
+        TailoredStack,
+        {
+            "channels": range(1, 17),
+            "width": WIDTHS,
+            "depth": range(3, 65),
+            "hidden": WIDTHS,
+            "compression": bool,
+        },
     ),
     "DegradationPredictor": Blueprint(DegradationPredictor, {"width": WIDTHS, "hidden": WIDTHS}),
 }

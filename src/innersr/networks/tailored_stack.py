@@ -21,19 +21,22 @@ from innersr.networks.layers import fold_inputs, fold_outputs, seeded_convolutio
 SCALES = (2, 3, 4)
 FREQUENCIES = 8  # samples of the kernel's transform per cycle per LR pixel
 CONDITIONING_SIZE = 2 * FREQUENCIES * 2 * (FREQUENCIES + 1) + len(SCALES) + 2
+COMPRESSION_SIZE = 2  # further entries of the vector, of the compression
 Layers = Sequence[tuple[Tensor, Tensor]]  # weight and bias of every convolution
 
 
-def conditioning_vector(taps: Tensor, scale: int, noise: Tensor) -> Tensor:
+def conditioning_vector(taps: Tensor, scale: int, noise: Tensor, compression: Tensor | None = None) -> Tensor:
     """Compute the conditioning vector of each degradation.
 
     Args:
         taps: (N, T, T) effective kernels around the sampled HR pixel, see `pseudoinverse.taps_of`.
         scale: HR pixels per LR pixel.
         noise: (N,) standard deviation of the LR image's noise.
+        compression: (N,) strength in [0, 1], see `chains.jpeg_strength`; None leaves its entries out.
 
     Returns:
-        (N, CONDITIONING_SIZE): the kernel's transform up to one cycle per LR pixel, the scale, the noise.
+        (N, CONDITIONING_SIZE): the kernel's transform up to one cycle per LR pixel, the scale, the noise; with a
+        compression COMPRESSION_SIZE further entries, 0 where there is none.
     """
     half = FREQUENCIES
     rows = torch.arange(-half, half, device=taps.device) / half
@@ -43,7 +46,10 @@ def conditioning_vector(taps: Tensor, scale: int, noise: Tensor) -> Tensor:
     transform = (waves[0] @ taps.to(waves[0].dtype) @ waves[1].mT).flatten(1)
     chosen = torch.tensor([float(scale == s) for s in SCALES], device=taps.device).expand(len(taps), -1)
     levels = torch.stack([20 * noise, (20 * noise).sqrt()], dim=1)
-    return torch.cat([transform.real, transform.imag, chosen, levels], dim=1).to(taps.dtype)
+    parts = [transform.real, transform.imag, chosen, levels]
+    if compression is not None:
+        parts.append(torch.stack([compression, compression.sqrt()], dim=1))
+    return torch.cat(parts, dim=1).to(taps.dtype)
 
 
 class TailoredStack(nn.Module):
@@ -54,22 +60,37 @@ class TailoredStack(nn.Module):
         width: features of each hidden layer.
         depth: number of convolutions, at least 3.
         hidden: features of the network that computes scales and shifts.
+        compression: whether it is conditioned on the strength of compression.
         generator: of the initial weights.
     """
 
-    def __init__(
-        self, channels: int = 3, *, width: int = 64, depth: int = 8, hidden: int = 96, generator: torch.Generator
+    def __init__(  # noqa: PLR0913 (the shape of a network)
+        self,
+        channels: int = 3,
+        *,
+        width: int = 64,
+        depth: int = 8,
+        hidden: int = 96,
+        compression: bool = False,
+        generator: torch.Generator,
     ) -> None:
         super().__init__()
-        self.channels, self.width, self.depth = channels, width, depth
-        self.arguments = {"channels": channels, "width": width, "depth": depth, "hidden": hidden}
+        self.channels, self.width, self.depth, self.knows_compression = channels, width, depth, compression
+        self.arguments: dict[str, Any] = {
+            "channels": channels,
+            "width": width,
+            "depth": depth,
+            "hidden": hidden,
+            "compression": compression,
+        }
         cells = {str(s): channels * s * s for s in SCALES}
         self.heads = nn.ModuleDict(
             {s: seeded_convolution(channels + n, width, 2.0, generator) for s, n in cells.items()}
         )
         self.body = nn.ModuleList(seeded_convolution(width, width, 2.0, generator) for _ in range(depth - 2))
         self.tails = nn.ModuleDict({s: seeded_convolution(width, n, 0.01, generator) for s, n in cells.items()})
-        self.told = seeded_linear(CONDITIONING_SIZE, hidden, 1.0, generator)  # its name in checkpoints
+        known = CONDITIONING_SIZE + COMPRESSION_SIZE * compression
+        self.told = seeded_linear(known, hidden, 1.0, generator)  # its name in checkpoints
         self.film = seeded_linear(hidden, 2 * width * (depth - 1), 0.0, generator)
 
     def forward(self, seen: Tensor, scale: int, vector: Tensor) -> Tensor:
@@ -78,7 +99,7 @@ class TailoredStack(nn.Module):
         Args:
             seen: (N, C + C * s * s, h, w): the LR image and the solution's cells.
             scale: s, one of SCALES.
-            vector: (N, CONDITIONING_SIZE), see `conditioning_vector`.
+            vector: (N, CONDITIONING_SIZE), or with the entries of compression, see `conditioning_vector`.
 
         Returns:
             (N, C * s * s, h, w), cells too.
@@ -90,7 +111,7 @@ class TailoredStack(nn.Module):
         return self.tails[str(scale)](features)
 
     def folded(self, scale: int, vector: Tensor, channels: int | None = None) -> Layers:
-        """Fold FiLM into the weights, for one conditioning vector, (1, CONDITIONING_SIZE).
+        """Fold FiLM into the weights, for one conditioning vector, (1, CONDITIONING_SIZE) or longer.
 
         With 1 channel the channels are folded too: the layers see a grey image once, and give the mean of the
         network's outputs for it.
@@ -110,35 +131,11 @@ class TailoredStack(nn.Module):
         return [(grey, bias), *folded[1:], outputs]
 
     def _modulation(self, vector: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Compute gain and shift, (N, width) each, of every hidden layer."""
+        """Compute gain and shift, (N, width) each, of every hidden layer; a missing compression is none."""
+        known = self.told.in_features
+        vector = F.pad(vector[:, :known], (0, max(0, known - vector.shape[1])))
         film = self.film(torch.relu(self.told(vector))).reshape(len(vector), self.depth - 1, 2, self.width)
         return [(1 + f[:, 0], f[:, 1]) for f in film.unbind(1)]
-
-
-@torch.no_grad()
-def insert_identity_layers(network: TailoredStack, depth: int, generator: torch.Generator) -> TailoredStack:
-    """Deepen a trained network for further training (Net2DeeperNet, Chen 2016).
-
-    After each hidden layer come some that are nearly the identity: with faint noise, and less of negative values.
-    The network, at most `depth` layers deep, is not changed.
-    """
-    deep = TailoredStack(**{**network.arguments, "depth": depth}, generator=generator)
-    old, count = len(network.body), depth - network.depth
-    followers = [round((i + 1) * old / count) - 1 for i in range(count)]  # the layer that each new one comes after
-    kept = [i + sum(f < i for f in followers) for i in range(old)]  # indices of the old ones
-    layers: list[Any] = list(deep.body)
-    for layer in layers:
-        layer.weight.copy_(0.003 * torch.randn(layer.weight.shape, generator=generator))
-        layer.weight[:, :, 1, 1] += torch.eye(network.width)
-    for index, own in zip(kept, network.body, strict=True):
-        layers[index].load_state_dict(own.state_dict())
-    for part in ("heads", "tails", "told"):
-        getattr(deep, part).load_state_dict(getattr(network, part).state_dict())
-    places = [0, *(1 + i for i in kept)]  # FiLM begins with the first layer of all, the head
-    for name, old_film in network.film.named_parameters():
-        film = deep.film.get_parameter(name).zero_().unflatten(0, (-1, 2, network.width))
-        film[places] = old_film.unflatten(0, (-1, 2, network.width))
-    return deep
 
 
 def forward_folded(layers: Layers, seen: Tensor) -> Tensor:
