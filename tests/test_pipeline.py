@@ -10,6 +10,7 @@ from PIL import Image as PILImage
 from PIL import ImageCms
 
 from helpers.methods import assumed, made
+from innersr.blind.estimate import Estimate
 from innersr.errors import ImageFileError, InnersrError, InputError
 from innersr.images.conversions import image_from
 from innersr.images.image import Image
@@ -671,6 +672,16 @@ def test_a_size_a_kernel_and_noise_may_be_given_as_on_the_command_line():
         assert np.array_equal(result, expected)
 
 
+def test_a_jpeg_quality_that_is_given_replaces_the_estimate():
+    x = levels(*SIDES, 3)
+    given = [
+        UpscaleOptions(**options).amended(assumed(planes(x), 2))
+        for options in ({}, {"jpeg": 50}, {"noise": 5, "jpeg": 50})
+    ]
+    assert isinstance(given[0], Estimate)
+    assert [(each.noise, each.compression) for each in given[1:]] == [(0, 0.5), (5 / 255, 0.5)]
+
+
 def test_a_file_may_get_another_depth_and_replace_another_file(tmp_path):
     source, target = tmp_path / "photo.png", tmp_path / "large.png"
     PILImage.fromarray(levels(*SIDES, 3)).save(source)
@@ -702,6 +713,8 @@ def test_a_kernel_file_is_read_once_for_all_images(tmp_path):
         ({"depth": 16}, "depth is for paths"),
         ({"preset": "slow"}, "unknown preset 'slow' of tailor"),
         ({"noise": 255}, "noise is a standard deviation in 8-bit levels"),
+        ({"jpeg": 0}, "jpeg is a quality from 1 to 100, got 0"),
+        ({"degradation": DOUBLE, "jpeg": 60}, "omit these and size"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(options, message):

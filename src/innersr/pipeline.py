@@ -134,6 +134,7 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
     kernel: str | Path | Tensor = "auto",
     anchor: str = "aligned",
     noise: float | None = None,
+    jpeg: int | None = None,
     wrap: str = "",
     depth: str | int = "keep",
     metadata: str = "keep",
@@ -148,8 +149,8 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
             uint8, uint16 or floating array of (H, W) or (H, W, C), or a (C, H, W) or (1, C, H, W) tensor.
         scale: above 1, any real number, or (vertical, horizontal).
         method: `Tailor(steps=200)`, or the name of a method.
-        degradation: of the image, in place of `kernel`, `anchor`, `noise` and `wrap`; its scale replaces `scale`.
-            `Degradation(scale=2)` is MATLAB's bicubic without noise.
+        degradation: of the image, in place of `kernel`, `anchor`, `noise`, `jpeg` and `wrap`; its scale replaces
+            `scale`. `Degradation(scale=2)` is MATLAB's bicubic without noise.
         run: device, precision, seed, time limit, progress; `Run()` when None.
         alpha: of files and PIL images; see `upscale_image`.
         keep_grain: put the image's own grain, which is removed with its noise, back into the result.
@@ -160,6 +161,8 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
         kernel: "auto" estimates blur and noise from the image; "bicubic", "gaussian:1.5", a kernel file or a tensor.
         anchor: position of a given kernel: "aligned" or "centre".
         noise: standard deviation in 8-bit levels; None for the estimate, and for 0 with a given kernel.
+        jpeg: quality, 1 to 100, that the image was saved with; None for the estimate, and for no compression with a
+            given kernel.
         wrap: "x", "y" or "xy" for a seamless texture.
         depth: of the file: "keep", 8, 16 or "float".
         metadata: of the file: "keep", "icc" or "none".
@@ -180,6 +183,7 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
         kernel=kernel,
         anchor=anchor,
         noise=noise,
+        jpeg=jpeg,
         degradation=degradation,
         keep_grain=keep_grain,
         wrap=wrap,

@@ -243,6 +243,12 @@ def test_noise_is_told_in_8_bit_levels_and_ends_the_agreement():
     assert 28 < noisy["consistency_psnr"] < 34
 
 
+def test_the_jpeg_quality_is_told_as_a_strength():
+    draw("photo.png")
+    told = record("photo.png", *BICUBIC, "--jpeg", "50")
+    assert (told["compression"], record("photo.png", *BICUBIC, "--overwrite")["compression"]) == (0.5, 0)
+
+
 @pytest.fixture
 def given(monkeypatch):
     """What the pipeline is given by the command: (image, degradation, method, run)."""

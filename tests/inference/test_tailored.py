@@ -40,6 +40,13 @@ def test_the_whole_image_is_the_padded_image_super_resolved(model):
     )
 
 
+def test_the_solution_sharpens_less_what_was_compressed():
+    plain, compressed = (condition_on(replace(DIRECT, compression=c), torch.device("cpu")) for c in (0.0, 0.7))
+    assert plain.vector[0, -2:].tolist() == [0, 0]
+    assert compressed.vector[0, -2:].tolist() == pytest.approx([0.7, 0.7**0.5])
+    assert float(compressed.filters.square().sum()) < 0.8 * float(plain.filters.square().sum())
+
+
 def test_the_result_is_the_mean_of_the_views(model):
     stack, lr = network(), image(20, 24)
     views = [super_resolve_tailored(stack, lr, model, RUN, symmetries=(k,)) for k in (0, 3, 6)]

@@ -179,6 +179,19 @@ def test_noise_is_not_brought_back(method):
     assert torch.equal(once, never)
 
 
+@pytest.mark.parametrize("knows", [False, True])
+def test_compression_matters_to_a_prior_that_knows_it_and_to_no_other(tmp_path, knows):
+    generator = torch.Generator().manual_seed(2)
+    network = TailoredStack(width=8, depth=3, hidden=8, compression=knows, generator=generator)
+    network.film.weight.data.normal_(0, 0.1, generator=generator)
+    method = Tailor(prior=str(write_prior(tmp_path / "p.safetensors", network)), steps=2, crop=12, views=1)
+    lr, compressed = DIRECT(edges(64)), replace(DIRECT, compression=0.6)
+    plain, told = upscaled(method, lr), upscaled(method, lr, compressed)
+    assert torch.equal(plain, told) is not knows
+    once, never = (upscaled(replace(method, corrections=n), lr, compressed) for n in (4, 0))
+    assert torch.equal(once, never) is knows  # corrections would bring compression artefacts back
+
+
 def test_an_image_smaller_than_its_kernel_is_taken_as_it_is(method):
     wide = Degradation(scale=2, kernel=gaussian(4.0, size=35), anchor="centre")
     x = image(3)  # 22x18 pixels: 44x36 hold the kernel, a copy of three quarters does not

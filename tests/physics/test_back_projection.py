@@ -105,6 +105,14 @@ def test_the_correction_ends_at_the_noise(degradation):
     assert torch.equal(corrected(sr, lr, noisy, steps=60, run=RUN), results[needed])
 
 
+def test_the_correction_of_a_compressed_image_ends_at_the_error_of_compression(degradation):
+    sr, lr = problem(degradation, contrast=0.5)
+    error = 12 / 255 * 0.5
+    noisy, compressed = replace(degradation, noise=error), replace(degradation, compression=0.5)
+    results = [corrected(sr, lr, each, steps=60, run=RUN) for each in (noisy, compressed)]
+    torch.testing.assert_close(results[0], results[1], rtol=0, atol=1e-6)
+
+
 def test_no_step_only_clips(degradation):
     _, lr = problem(degradation)
     sr = 3 * image(*degradation.upsample(lr).shape, seed=12) - 1

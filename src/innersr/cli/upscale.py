@@ -79,6 +79,16 @@ def upscale_command(  # noqa: PLR0913 (a command's options are its parameters)
             "and 0 with any other kernel."
         ),
     ] = None,
+    jpeg: Annotated[
+        int | None,
+        quality_option(
+            min=1,
+            max=100,
+            metavar="QUALITY",
+            help="JPEG quality that the image was saved with, so that blocks and ringing are removed; when not given, "
+            "what --kernel auto finds.",
+        ),
+    ] = None,
     keep_grain: Annotated[
         bool,
         quality_option(

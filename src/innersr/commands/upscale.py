@@ -131,6 +131,7 @@ def _record_of(task: FileTask, result: Result, run: Run, seconds: float) -> dict
         "settings": settings_of(options.chosen_method),
         "kernel": options.kernel,
         "noise": round(255 * result.degradation.noise, 2),
+        "compression": round(result.degradation.compression, 3),
         "estimate": None if result.estimate is None else _estimate_record(result.estimate),
         "keep_grain": options.keep_grain,
         "wrap": options.wrap,

@@ -13,6 +13,7 @@ from torch import Tensor
 from innersr.inference.tiling import apply_tiled, tile_side, with_halo
 from innersr.networks.tailored_stack import Layers, TailoredStack, conditioning_vector, forward_folded
 from innersr.physics.degradation import Degradation
+from innersr.physics.jpeg import compression_error
 from innersr.physics.pseudoinverse import RADIUS, apply_filters, correction_filters, inverse_filters, taps_of
 from innersr.physics.resize import Window, cut, image_size
 from innersr.physics.symmetries import SYMMETRIES, apply_symmetry, undo_symmetry
@@ -20,10 +21,10 @@ from innersr.run import Run
 
 
 class Conditioning(NamedTuple):
-    """Inputs that condition a network on one degradation in one orientation."""
+    """Inputs that condition a network on degradations, one for each image, or N of 1 for all of them."""
 
-    vector: Tensor  # (1, CONDITIONING_SIZE)
-    filters: Tensor  # (1, s * s, 2 * RADIUS + 1, 2 * RADIUS + 1), of the regularised pseudo-inverse
+    vector: Tensor  # (N, CONDITIONING_SIZE + COMPRESSION_SIZE)
+    filters: Tensor  # (N, s * s, 2 * RADIUS + 1, 2 * RADIUS + 1), of the regularised pseudo-inverse
     scale: int
 
 
@@ -31,8 +32,22 @@ def condition_on(degradation: Degradation, device: torch.device) -> Conditioning
     """Compute the conditioning on a degradation of one whole scale for both axes."""
     scale = round(degradation.scales[0])
     taps = taps_of(degradation)[None].to(device)
-    noise = torch.tensor([degradation.noise], device=device)
-    return Conditioning(conditioning_vector(taps, scale, noise), inverse_filters(taps, scale, noise), scale)
+    levels = (torch.tensor([level], device=device) for level in (degradation.noise, degradation.compression))
+    return condition_on_taps(taps, scale, *levels)
+
+
+def condition_on_taps(taps: Tensor, scale: int, noise: Tensor, compression: Tensor) -> Conditioning:
+    """Compute the conditioning on degradations, one for each image of a batch.
+
+    Args:
+        taps: (N, T, T) effective kernels, see `pseudoinverse.taps_of`.
+        scale: HR pixels per LR pixel.
+        noise: (N,) standard deviations.
+        compression: (N,) strengths in [0, 1]; sharpening must not amplify compression artefacts either.
+    """
+    vector = conditioning_vector(taps, scale, noise, compression)
+    unexplained = torch.hypot(noise, compression_error(compression))
+    return Conditioning(vector, inverse_filters(taps, scale, unexplained), scale)
 
 
 def super_resolve_padded(layers: Layers, conditioning: Conditioning, around: Tensor, run: Run | None = None) -> Tensor:
@@ -117,7 +132,7 @@ def project_to_consistency(sr: Tensor, lr: Tensor, degradation: Degradation, *, 
     """Project `sr`, in place, alternately onto the images that shrink to `lr` and onto [0, 1].
 
     Each round adds the regularised pseudo-inverse of the residual, and clips. One is as good as many steps of
-    back-projection. Of a noisy image `sr` is only clipped, because the noise would come back.
+    back-projection. Of a noisy or compressed image `sr` is only clipped, because noise and artefacts would come back.
 
     Args:
         sr: (N, C, s * h, s * w), written to.
@@ -127,7 +142,7 @@ def project_to_consistency(sr: Tensor, lr: Tensor, degradation: Degradation, *, 
         run: progress, cancelling.
     """
     sr.clamp_(0, 1)
-    if degradation.noise > 0:
+    if degradation.noise > 0 or degradation.compression > 0:
         return sr
     scale = round(degradation.scales[0])
     filters = correction_filters(taps_of(degradation)[None].to(lr.device), scale, lr.new_zeros(1))

@@ -20,6 +20,7 @@ from innersr.methods.protocols import Method
 from innersr.methods.registry import make_method, resolve
 from innersr.physics.degradation import Degradation
 from innersr.physics.geometry import check_size, parse_size
+from innersr.physics.jpeg import jpeg_strength
 from innersr.physics.named_degradations import parse_kernel
 from innersr.physics.resize import Scale
 from innersr.settings import check_choices
@@ -42,6 +43,7 @@ class UpscaleOptions:
     kernel: str | Path | Tensor = "auto"
     anchor: str = "aligned"
     noise: float | None = None
+    jpeg: int | None = None
     degradation: Degradation | Estimate | None = None
     keep_grain: bool = False
     wrap: str = ""
@@ -66,9 +68,14 @@ class UpscaleOptions:
         noise = self.noise or 0.0
         if not 0 <= noise < 255:
             raise InputError(f"noise is a standard deviation in 8-bit levels, from 0 to below 255, got {noise:g}")
+        if self.jpeg is not None and not 1 <= self.jpeg <= 100:
+            raise InputError(f"jpeg is a quality from 1 to 100, got {self.jpeg}")
         if self.degradation is not None:
-            if not self._is_auto or self.noise is not None or self.wrap or self.size or self.anchor != "aligned":
-                raise InputError("a degradation has its own kernel, anchor, noise, wrap and scale; omit these and size")
+            is_given = not self._is_auto or self.noise is not None or self.jpeg is not None
+            if is_given or self.wrap or self.size or self.anchor != "aligned":
+                raise InputError(
+                    "a degradation has its own kernel, anchor, noise, compression, wrap and scale; omit these and size"
+                )
         elif self.keep_grain and noise == 0 and (not self._is_auto or self.noise is not None):
             remedy = "give noise (--noise), or neither kernel nor noise"
             raise InputError(f"without noise keep_grain (--keep-grain) has nothing to keep; {remedy}")
@@ -111,12 +118,21 @@ class UpscaleOptions:
         if isinstance(self.degradation, Estimate):
             return self.degradation.degradation
         noise = (self.noise or 0.0) / 255
+        compression = 0.0 if self.jpeg is None else jpeg_strength(self.jpeg)
         return self.degradation or Degradation(
-            scale=scale, kernel=self._given_kernel, anchor=self.anchor, noise=noise, wrap=self.wrap
+            scale=scale,
+            kernel=self._given_kernel,
+            anchor=self.anchor,
+            noise=noise,
+            compression=compression,
+            wrap=self.wrap,
         )
 
     def amended(self, estimate: Estimate) -> Degradation | Estimate:
-        """The estimate, with the noise and the wrapped axes that were given."""
-        if self.noise is None:
+        """The estimate, with the noise, the JPEG quality and the wrapped axes that were given."""
+        if self.noise is None and self.jpeg is None:
             return replace(estimate, degradation=replace(estimate.degradation, wrap=self.wrap))
-        return replace(estimate.given, wrap=self.wrap, noise=self.noise / 255)
+        given = replace(estimate.given, wrap=self.wrap)
+        if self.noise is not None:
+            given = replace(given, noise=self.noise / 255)
+        return given if self.jpeg is None else replace(given, compression=jpeg_strength(self.jpeg))

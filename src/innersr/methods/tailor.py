@@ -105,6 +105,8 @@ class Tailor:
         run = run.start()
         head = _network_scale(degradation)
         network = _load(_prior_for(self.prior, head)).to(lr.device)
+        if not network.knows_compression:
+            degradation = replace(degradation, compression=0.0)
         whole = degradation.rescaled(head)
         resolved = self.resolved(is_estimated=False)
         steps = resolved.steps or 0
@@ -128,8 +130,8 @@ class Tailor:
     def _adapt_weights(self, network: TailoredStack, lr: Tensor, degradation: Degradation, run: Run) -> None:
         """Train all layers but FiLM to restore fathers from sons, then keep as much as the holdout allows."""
         count = self.steps or 0
-        generator, conditioning = run.generator(), condition_on(degradation, lr.device)
-        plain = replace(degradation, wrap="")  # crops are not periodic
+        plain = replace(degradation, wrap="", compression=0.0)  # crops are not periodic, sons not compressed
+        generator, conditioning = run.generator(), condition_on(plain, lr.device)
         rounded = rounding_like(lr)
         weights = [p for name, p in network.named_parameters() if name.startswith(("heads", "body", "tails"))]
         before = [weight.clone() for weight in weights]

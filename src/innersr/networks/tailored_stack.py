@@ -32,7 +32,7 @@ def conditioning_vector(taps: Tensor, scale: int, noise: Tensor, compression: Te
         taps: (N, T, T) effective kernels around the sampled HR pixel, see `pseudoinverse.taps_of`.
         scale: HR pixels per LR pixel.
         noise: (N,) standard deviation of the LR image's noise.
-        compression: (N,) strength in [0, 1], see `chains.jpeg_strength`; None leaves its entries out.
+        compression: (N,) strength in [0, 1], see `jpeg.jpeg_strength`; None leaves its entries out.
 
     Returns:
         (N, CONDITIONING_SIZE): the kernel's transform up to one cycle per LR pixel, the scale, the noise; with a

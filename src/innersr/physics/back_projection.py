@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from innersr.physics.degradation import Degradation
+from innersr.physics.jpeg import compression_error
 from innersr.physics.resize import image_size
 from innersr.run import Run
 
@@ -28,7 +29,7 @@ def back_project(
     Args:
         sr: (N, C, H, W), corrected in place, then in [0, 1].
         lr: (N, C, h, w).
-        degradation: K. With noise, the correction ends where the residual is as large as the noise.
+        degradation: K. With noise or compression, the correction ends where the residual is as large as they are.
         steps: of conjugate gradients, at most; 0 only clips.
         run: gets the progress; may cancel.
         stage: name of this work in the reports.
@@ -37,20 +38,21 @@ def back_project(
         return sr.clamp_(0, 1)
     planes = [(n, c) for n in range(sr.shape[0]) for c in range(sr.shape[1])]
     norm: float | None = None
+    unexplained = math.hypot(degradation.noise, compression_error(degradation.compression))
     # One plane after the other, because K knows no colour; all vectors of a solver are one plane large at most.
     for number, (n, c) in enumerate(planes, start=1):
         x, y = sr[n : n + 1, c : c + 1], lr[n : n + 1, c : c + 1]
         name = stage if len(planes) == 1 else f"{stage}, band {number} of {len(planes)}"
-        _solve(x, y, degradation, run.steps(name, steps, limited=False))
+        _solve(x, y, degradation, run.steps(name, steps, limited=False), unexplained)
         low, high = torch.aminmax(x)
         x.clamp_(0, 1)
-        if (low < 0 or high > 1) and degradation.noise == 0 and not _is_consistent(x, y, degradation):
+        if (low < 0 or high > 1) and unexplained == 0 and not _is_consistent(x, y, degradation):
             norm = norm or _squared_norm(x, y, degradation, run)
             _solve_within_range(x, y, degradation, 1 / norm, run)
     return sr
 
 
-def _solve(x: Tensor, lr: Tensor, degradation: Degradation, steps: Iterable[int]) -> None:
+def _solve(x: Tensor, lr: Tensor, degradation: Degradation, steps: Iterable[int], unexplained: float) -> None:
     """Add Kt z to one plane. CGLS finds z with vectors of LR size only, as its directions are Kt q."""
     size, lr_size = image_size(x), image_size(lr)
 
@@ -61,7 +63,7 @@ def _solve(x: Tensor, lr: Tensor, degradation: Degradation, steps: Iterable[int]
     image = normal(residual)
     direction, direction_image = residual, image
     power = (residual * image).sum()  # |Kt residual|^2
-    noise, goal = degradation.noise**2, 1e-10 * power  # float32 cannot improve on that
+    noise, goal = unexplained**2, 1e-10 * power  # float32 cannot improve on that
     for _ in steps:
         if power <= goal or residual.square().mean() <= noise:
             break

@@ -1,6 +1,6 @@
 """The forward model from a sharp HR image to the LR image.
 
-    LR = sample(blur(HR, kernel)) + noise
+    LR = sample(blur(HR, kernel)) + noise, then perhaps compressed
 
 ZSSR's training pairs, the benchmark's test images and back-projection share this one definition, so that all agree
 on where an LR pixel lies. The blur is a correlation, B[j] = sum_k kernel[k] * HR[j + k - anchor],
@@ -51,13 +51,15 @@ class Degradation:
             column). A name is resolved to (row, column) at once: replace the kernel and the anchor together.
         subsampling: "direct" or "bicubic"; bicubic when None and there is no kernel, else direct.
         noise: standard deviation of Gaussian noise on the LR image, in [0, 1].
+        compression: strength in [0, 1] of the lossy compression of the LR image, see `jpeg.jpeg_strength`; methods
+            that know about it restore what it removed. The forward model does not compress.
         wrap: "x" for an image that continues from its right edge at its left, "y" from its bottom at its top,
             "xy" for both; elsewhere it is reflected. Along such an axis scale times the LR length must be the HR
             length, which `fitted` sees to.
 
     Raises:
-        InputError: a scale below 1, an unknown or infinite anchor, an unknown subsampling or wrap, noise out of
-            range; of the methods, images that are not whole periods of an axis that wraps.
+        InputError: a scale below 1, an unknown or infinite anchor, an unknown subsampling or wrap, noise or
+            compression out of range; of the methods, images that are not whole periods of an axis that wraps.
         KernelError: a kernel that is not two-dimensional, not finite, or whose sum is not positive.
     """
 
@@ -66,6 +68,7 @@ class Degradation:
     anchor: str | tuple[float, float] = "aligned"
     subsampling: str | None = None
     noise: float = 0.0
+    compression: float = 0.0
     wrap: str = ""
     blur: Blur = field(init=False, repr=False)
     """The kernel as it is applied: where subsampling is direct at a whole scale, with a whole anchor."""
@@ -75,6 +78,8 @@ class Degradation:
             raise InputError(f"scale must be above 1, got {self.scale}; for shrinking use any image tool")
         if not 0 <= self.noise < 1:
             raise InputError(f"noise is a standard deviation in [0, 1), got {self.noise}; divide 8-bit levels by 255")
+        if not 0 <= self.compression <= 1:
+            raise InputError(f"compression is a strength in [0, 1], got {self.compression}; use jpeg_strength(quality)")
         if self.wrap not in TRANSPOSED_WRAPS:
             known = ", ".join(map(repr, TRANSPOSED_WRAPS))
             raise InputError(f"wrap must be one of {known}, got {self.wrap!r}; x joins the right edge to the left")

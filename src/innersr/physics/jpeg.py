@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyvips
@@ -13,6 +13,8 @@ from PIL import Image as PillowImage
 from torch import Tensor
 
 from innersr.errors import InputError
+
+Level = TypeVar("Level", float, Tensor)
 
 
 def compressed(image: Tensor, quality: int) -> Tensor:
@@ -46,7 +48,7 @@ def webp_strength(quality: float) -> float:
     return jpeg_strength(18.0 + 0.85 * quality)  # fitted to the RMS errors of both in photographs
 
 
-def compression_error(strength: Tensor) -> Tensor:
+def compression_error(strength: Level) -> Level:
     """Standard deviation, in [0, 1] of the range, of the compression error in usual photographs; proportional."""
     return 12 / 255 * strength
 
