@@ -11,6 +11,7 @@ from innersr.networks.tailored_stack import (
     TailoredStack,
     conditioning_vector,
     forward_folded,
+    modulate,
 )
 from innersr.physics.degradation import Degradation
 from innersr.physics.kernels import gaussian
@@ -69,6 +70,20 @@ def test_every_image_of_a_batch_has_its_own_conditions():
     assert float((both[0] - both[1]).abs().max()) > 1e-3
     for i in range(2):
         torch.testing.assert_close(stack(seen[:1], 2, vector[i : i + 1])[0], both[i], rtol=CLOSE, atol=CLOSE)
+
+
+def test_gain_shift_and_activation_have_the_gradients_of_their_parts():
+    x, gain, shift = (
+        torch.randn(shape, generator=generator(1), dtype=torch.float64, requires_grad=True)
+        for shape in ((2, 3, 4, 5), (2, 3), (2, 3))
+    )
+    whole = modulate(x, gain, shift)
+    parts = torch.nn.functional.leaky_relu(x * gain[..., None, None] + shift[..., None, None], 0.1)
+    assert torch.allclose(whole, parts)
+    weights = torch.rand(whole.shape, dtype=torch.float64, generator=generator(2))
+    gradients = [torch.autograd.grad((y * weights).sum(), (x, gain, shift)) for y in (whole, parts)]
+    for own, expected in zip(*gradients, strict=True):
+        assert torch.allclose(own.double(), expected, atol=1e-5)  # sums are returned in float32
 
 
 def test_the_grey_network_gives_the_mean_of_what_grey_colours_give(scale):

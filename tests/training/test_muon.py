@@ -31,7 +31,7 @@ def weight_after(gradients, start=None, **settings):
 def test_singular_values_become_about_1_and_singular_vectors_stay(shape):
     gradient = drawn(1, shape)
     u, values, vh = torch.linalg.svd(gradient.flatten(1), full_matrices=False)
-    core = u.mT @ orthogonalised(gradient, torch.float32).flatten(1) @ vh.mT
+    core = u.mT @ orthogonalised(gradient[None], torch.float32)[0].flatten(1) @ vh.mT
     assert values.max() > 1.5 * values.min()
     assert NEARLY_ONE[0] < core.diagonal().min() <= core.diagonal().max() < NEARLY_ONE[1]
     assert (core - core.diagonal().diag()).abs().max() < 1e-4  # float32, five products of matrices
@@ -51,17 +51,27 @@ def test_a_step_is_the_rate_times_the_root_of_outputs_by_inputs_along_every_dire
 def test_momentum_looks_ahead_as_nesterov_does():
     first, second = drawn(1), drawn(2)
     buffer = 0.05 * first
-    expected = -orthogonalised(0.05 * first + 0.95 * buffer, torch.float32)
+    expected = -orthogonalised((0.05 * first + 0.95 * buffer)[None], torch.float32)[0]
     buffer = 0.95 * buffer + 0.05 * second
-    expected -= orthogonalised(0.05 * second + 0.95 * buffer, torch.float32)
+    expected -= orthogonalised((0.05 * second + 0.95 * buffer)[None], torch.float32)[0]
     moved = weight_after([first, second], lr=1.0)
     assert torch.allclose(moved, expected * math.sqrt(6 / 36), atol=1e-5)  # the iteration enlarges rounding
 
 
 def test_bfloat16_is_enough():
-    exact, rough = orthogonalised(drawn(1), torch.float32), orthogonalised(drawn(1), torch.bfloat16)
+    exact, rough = (orthogonalised(drawn(1)[None], dtype) for dtype in (torch.float32, torch.bfloat16))
     assert rough.dtype == torch.float32
     assert float((exact - rough).norm() / exact.norm()) < 0.05
+
+
+def test_weights_of_one_shape_are_changed_together_as_each_alone():
+    weights = [nn.Parameter(drawn(seed, shape)) for seed, shape in ((1, SHAPE), (2, (5, 45)), (3, SHAPE))]
+    alone = [weight_after([drawn(seed + 3, w.shape)], w.detach()) for seed, w in enumerate(weights)]
+    for seed, weight in enumerate(weights):
+        weight.grad = drawn(seed + 3, weight.shape)
+    Muon(weights).step()
+    for weight, expected in zip(weights, alone, strict=True):
+        assert torch.allclose(weight, expected, rtol=0, atol=1e-6)
 
 
 def test_a_gradient_of_0_moves_nothing():

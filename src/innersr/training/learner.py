@@ -92,7 +92,7 @@ class Learner(Generic[Network]):
             settings[g.optimizer].append({"params": g.parameters, "lr": 0.0, "largest": largest})
         self._optimizers: dict[str, torch.optim.Optimizer] = {}
         if settings["adam"]:
-            self._optimizers["adam"] = torch.optim.Adam(settings["adam"], betas=(0.9, 0.99))
+            self._optimizers["adam"] = torch.optim.Adam(settings["adam"], betas=(0.9, 0.99), fused=True)
         if settings["muon"]:
             self._optimizers["muon"] = Muon(settings["muon"], dtype=run.dtype)
 
@@ -152,8 +152,7 @@ class Learner(Generic[Network]):
             optimizer.step()
         # The average starts from the first weights, and forgets them soon.
         decay = min(self._schedule.average, (self.step + 1) / (self.step + 10))
-        for mean, parameter in zip(self.average.parameters(), self.network.parameters(), strict=True):
-            mean.lerp_(parameter, 1 - decay)
+        torch._foreach_lerp_([*self.average.parameters()], [*self.network.parameters()], 1 - decay)
         self.step += 1
 
 

@@ -40,29 +40,40 @@ class Muon(torch.optim.Optimizer):
         if closure is not None:
             raise TypeError("Muon takes no closure")
         for group in self.param_groups:
+            same_shape: dict[torch.Size, list[Tensor]] = {}
             for parameter in group["params"]:
-                if parameter.grad is None:
-                    continue
-                state = self.state[parameter]
-                if not state:
-                    state["buffer"] = torch.zeros_like(parameter)
-                state["buffer"].lerp_(parameter.grad, 1 - group["momentum"])
-                nesterov = parameter.grad.lerp(state["buffer"], group["momentum"])
-                rate = group["lr"] * math.sqrt(parameter.shape[0] / parameter[0].numel())
-                parameter.add_(orthogonalised(nesterov, self._dtype), alpha=-rate)
+                if parameter.grad is not None:
+                    same_shape.setdefault(parameter.shape, []).append(parameter)
+            for parameters in same_shape.values():
+                self._update(parameters, group["lr"], group["momentum"])
+
+    def _update(self, parameters: list[Tensor], lr: float, momentum: float) -> None:
+        """Change parameters of one shape together: many small products take longer than one of a batch."""
+        directions = []
+        for parameter in parameters:
+            gradient, state = parameter.grad, self.state[parameter]
+            assert gradient is not None
+            if not state:
+                state["buffer"] = torch.zeros_like(parameter)
+            state["buffer"].lerp_(gradient, 1 - momentum)
+            directions.append(gradient.lerp(state["buffer"], momentum))
+        rate = lr * math.sqrt(parameters[0].shape[0] / parameters[0][0].numel())
+        updates = orthogonalised(torch.stack(directions), self._dtype)
+        for parameter, update in zip(parameters, updates, strict=True):
+            parameter.add_(update, alpha=-rate)
 
 
 def orthogonalised(x: Tensor, dtype: torch.dtype) -> Tensor:
-    """(out, ...) as float32 with the singular values of the matrix (out, rest) brought to about 1.
+    """(N, out, ...) as float32 with the singular values of each matrix (out, rest) brought to about 1.
 
     The largest singular value must not be above 1 for the iteration to converge; the Frobenius norm sees to it.
     """
     a, b, c = 3.4445, -4.7750, 2.0315  # Newton-Schulz: brings singular values to about 1 in 5 steps
-    matrix = x.flatten(1).to(dtype)
-    is_tall = matrix.shape[0] > matrix.shape[1]
+    matrix = x.flatten(2).to(dtype)
+    is_tall = matrix.shape[1] > matrix.shape[2]
     matrix = matrix.mT if is_tall else matrix  # the smaller Gram matrix
-    matrix = matrix / (matrix.norm() + 1e-7)
+    matrix = matrix / (matrix.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(5):
         gram = matrix @ matrix.mT
-        matrix = a * matrix + (b * gram + c * gram @ gram) @ matrix
+        matrix = torch.baddbmm(matrix, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), matrix, beta=a)
     return (matrix.mT if is_tall else matrix).float().reshape(x.shape)
