@@ -114,9 +114,16 @@ def test_a_state_of_another_network_is_refused():
         ({"learning_rate": 0.0}, "must be above 0"),
         ({"learning_rate": math.nan}, "must be above 0"),
         ({"average": 1.0}, "average from 0 to below 1"),
-        ({"schedule": "linear"}, "one of cosine, paper, got 'linear'"),
+        ({"schedule": "linear"}, "one of cosine, cooldown, paper, got 'linear'"),
     ],
 )
 def test_paces_that_cannot_work_are_refused(settings, said):
     with pytest.raises(InputError, match=said):
         TrainingSchedule(**settings)
+
+
+def test_rates_stay_until_the_cooldown():
+    schedule = TrainingSchedule(steps=1000, schedule="cooldown", warm_up=10)
+    assert schedule.rate_share(10) == schedule.rate_share(699) == 1
+    assert schedule.rate_share(850) == pytest.approx(0.505)
+    assert schedule.rate_share(999) < 0.011

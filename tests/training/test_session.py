@@ -160,6 +160,23 @@ def test_a_state_with_the_setting_names_of_version_0_1_is_resumed(tmp_path):
     assert one.learn(resume=True).is_finished
 
 
+def test_the_end_may_be_moved_where_changes_are_allowed(tmp_path):
+    one = session(tmp_path, may_change=True)
+    one.learn(should_stop=stop_after(2))
+    changed = replace(one, schedule=replace(SCHEDULE, steps=4), objective=replace(OBJECTIVES["tailor"], batch=2))
+    assert changed.learn(resume=True) == (4, True, {})
+    assert [line["changed"] for line in log_of(one) if "changed" in line] == [{"batch": 2, "steps": 4}]
+    with pytest.raises(InputError, match="was started with seed=0, not 1"):
+        replace(changed, objective=replace(changed.objective, seed=1)).learn(resume=True)
+
+
+def test_the_prior_so_far_is_written_after_each_validation(tmp_path):
+    one = session(tmp_path, outputs=Outputs(prior=tmp_path / "prior.safetensors", validate_every=2))
+    one.learn(should_stop=stop_after(3))
+    header = load_checkpoint(one.outputs.prior, "prior").header
+    assert (header["provenance"]["step"], header["provenance"]["settings"]["steps"]) == (2, 6)
+
+
 def test_how_often_to_save_may_change_on_resuming(tmp_path):
     session(tmp_path).learn(should_stop=stop_after(2))
     outputs = Outputs(prior=tmp_path / "prior.safetensors", save_every=1, validate_every=1)

@@ -67,6 +67,13 @@ def _add_command(objective: str) -> None:
         validate_every: Annotated[int, saving_option(min=1, help="Steps between two validations.")] = 1000,
         licence: Annotated[str | None, saving_option(help="Of the weights; recorded in the prior.")] = None,
         resume: Annotated[bool, saving_option("--resume", help="Continue an interrupted training.")] = False,
+        may_change: Annotated[
+            bool,
+            saving_option(
+                "--may-change",
+                help="With --resume: steps, rates, batch, crops and data may differ from before; the log says so.",
+            ),
+        ] = False,
         overwrite: Annotated[bool, saving_option("--overwrite", help="Start anew over existing files.")] = False,
     ) -> None:
         pass

@@ -43,6 +43,7 @@ def train_prior(  # noqa: PLR0913 (the options of the command)
     initial: str | None,
     threads: int | None,
     resume: bool,
+    may_change: bool,
     overwrite: bool,
     **counts: int | None,
 ) -> int:
@@ -75,6 +76,7 @@ def train_prior(  # noqa: PLR0913 (the options of the command)
             initial=None if initial is None else _initial_weights(initial, chosen),
             # The name alone: a prior that is passed on reveals no folder of this machine.
             provenance={"licence": licence, "initial": initial and Path(initial).name},
+            may_change=may_change,
         )
         _report_material(session, reporter)
         with deferred_interrupts() as should_stop:

@@ -28,7 +28,8 @@ class TrainingSchedule:
         steps: in all.
         learning_rate: of Adam, its largest.
         muon_rate: of Muon, its largest.
-        schedule: of both rates: "cosine" decays to a hundredth; "paper" halves them every 100,000 steps down to a
+        schedule: of both rates: "cosine" decays to a hundredth; "cooldown" does so over the last 30 % of the steps, so
+            that their number can be changed before; "paper" halves them every 100,000 steps down to a
             quarter, from 4e-4 to 1e-4 in MZSR's large-scale training (Soh 2020).
         warm_up: steps over which the rates rise at the start.
         average: decay of the running average of the weights, which becomes the prior.
@@ -51,13 +52,15 @@ class TrainingSchedule:
             raise InputError(f"steps must be 1 at least and warm_up 0, got {self.steps} and {self.warm_up}")
         if not min(self.learning_rate, self.muon_rate, self.clip) > 0 or not 0 <= self.average < 1:
             raise InputError("learning_rate, muon_rate and clip must be above 0, average from 0 to below 1")
-        check_choices(self, schedule=("cosine", "paper"))
+        check_choices(self, schedule=("cosine", "cooldown", "paper"))
 
     def rate_share(self, step: int) -> float:
         """Factor on the largest learning rates at a step."""
         rising = min(1.0, (step + 1) / self.warm_up) if self.warm_up else 1.0
         if self.schedule == "paper":
             return rising * max(0.25, 0.5 ** (step // 100_000))
+        if self.schedule == "cooldown":
+            return rising * cosine(max(0.0, 1 - (1 - step / self.steps) / 0.3), 1.0)
         return rising * cosine(step / self.steps, 1.0)
 
 

@@ -31,14 +31,15 @@ class TrainingLog:
         self._events = None if SummaryWriter is None else SummaryWriter(str(events), purge_step=step)
 
     def write(self, step: int, record: dict[str, Any]) -> None:
-        """Append a line. Figures, and figures by name, become TensorBoard curves."""
+        """Append a line. Figures, and figures by name, become TensorBoard curves; texts and lists do not."""
         append_record(self._path, {"step": step, **record})
         if self._events is None:
             return
         for name, value in record.items():
             figures = value if isinstance(value, dict) else {"": value}
             for figure, number in figures.items():
-                self._events.add_scalar(f"{name}/{figure}".rstrip("/"), number, step)
+                if isinstance(number, int | float):
+                    self._events.add_scalar(f"{name}/{figure}".rstrip("/"), number, step)
         self._events.flush()
 
     def close(self) -> None:

@@ -27,6 +27,8 @@ from innersr.training.objective import Objective
 from innersr.training.registry import EARLIER_NAMES
 
 SUFFIX = ".safetensors"
+# Settings that `Session.may_change` allows to change on resuming, beside those of the schedule.
+CHANGEABLE = frozenset(("batch", "crop", "small_crop", "x2", "x3", "x4", "data"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +36,8 @@ class Outputs:
     """Output files of a training, and how often they are written.
 
     Args:
-        prior: FILE.safetensors, written at the end; state, log and TensorBoard events lie beside it.
+        prior: FILE.safetensors, written at the end and after each validation; state, log and TensorBoard events lie
+            beside it.
         save_every: steps from one saved state to the next.
         save_seconds: after which the state is saved in any case.
         validate_every: steps from one validation to the next.
@@ -94,6 +97,8 @@ class Session:
         validation: sharp images, see `read_validation`; may be empty.
         initial: weights to start from instead of the objective's own.
         provenance: further entries of the prior's provenance, such as its licence.
+        may_change: whether schedule, batch, crops, shares of the scales and data may differ from those that a resumed
+            training was started with. The weights then depend on when they changed, which the log records.
 
     Raises:
         InputError: fewer tasks per step than processes.
@@ -108,6 +113,7 @@ class Session:
     validation: tuple[Tensor, ...] = ()
     initial: Mapping[str, Tensor] | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    may_change: bool = False
 
     def __post_init__(self) -> None:
         batch, world = self.objective.batch, self.group.world
@@ -136,17 +142,19 @@ class Session:
             InnersrError: the loss is no longer a number.
         """
         learner = Learner(self.objective, self.schedule, self.run, self.initial)
-        seconds = self._restore(learner) if resume else 0.0
+        seconds, changes = self._restore(learner) if resume else (0.0, {})
         with ExitStack() as stack:
             stack.enter_context(self.run.exact())
             stack.enter_context(joined(self.group, self.run.torch_device))
             if not self.group.leads:
                 self._train(learner, should_stop, None)
-                return Outcome(learner.step, learner.step == self.schedule.steps, {})
+                return Outcome(learner.step, learner.step >= self.schedule.steps, {})
             log = stack.enter_context(closing(TrainingLog(self.outputs.log, self.outputs.events, learner.step)))
+            if changes:
+                log.write(learner.step, {"changed": changes})
             recorder = _Recorder(self, learner, log, seconds)
             self._train(learner, should_stop, recorder)
-            is_finished = learner.step == self.schedule.steps
+            is_finished = learner.step >= self.schedule.steps
             recorder.save_state()
             recorder.write_line(validate=is_finished)
             if is_finished:
@@ -170,8 +178,8 @@ class Session:
     def _cut(self, step: int) -> Crops:
         return self.objective.crops(self.pool, step, self.group.share(self.objective.batch))
 
-    def _restore(self, learner: Learner[Any]) -> float:
-        """Restore the saved state; return the seconds that training has taken so far."""
+    def _restore(self, learner: Learner[Any]) -> tuple[float, dict[str, Any]]:
+        """Restore the saved state; return the seconds that training has taken so far, and the changed settings."""
         state = self.outputs.state
         if not state.exists():
             raise InputError(f"{state}: there is no such file to resume; leave out --resume to start")
@@ -183,13 +191,14 @@ class Session:
         if "lesson" in recorded:  # the record of version 0.1
             recorded["objective"] = recorded["lesson"].replace("Lesson", "Objective")
         started = {**defaults, **recorded}
-        for name, value in self.settings.items():
-            if started.get(name) != value:
-                remedy = "continue with that, or start anew with --overwrite"
-                raise InputError(f"{state}: was started with {name}={started.get(name)}, not {value}; {remedy}")
+        changes = {name: value for name, value in self.settings.items() if started.get(name) != value}
+        allowed = CHANGEABLE | {f.name for f in fields(self.schedule)} if self.may_change else frozenset()
+        for name in changes.keys() - allowed:
+            remedy = "continue with that, or start anew with --overwrite"
+            raise InputError(f"{state}: was started with {name}={started.get(name)}, not {changes[name]}; {remedy}")
         try:
             learner.restore(tensors, header["step"])
-            return float(header["seconds"])
+            return float(header["seconds"]), changes
         except (KeyError, ValueError, IndexError) as error:
             raise CheckpointError(f"{state}: is damaged ({error}); start anew with --overwrite") from error
 
@@ -230,6 +239,8 @@ class _Recorder:
         is_validated = step % outputs.validate_every == 0
         if is_validated or step % 100 == 0:
             self.write_line(validate=is_validated)
+        if is_validated:
+            self.save_prior()
         if step % outputs.save_every == 0 or time.monotonic() - self._saved > outputs.save_seconds:
             self.save_state()
 
@@ -245,6 +256,7 @@ class _Recorder:
                 "rate": session.schedule.learning_rate * session.schedule.rate_share(self._learner.step - 1),
                 "seconds": round(self._seconds, 2),
                 "data_share": round(since.waited / since.seconds, 4),
+                "cpu_seconds": round(time.process_time(), 2),
             }
         if validate and session.validation:
             self.validation = session.objective.validate(self._learner.average, session.validation, session.run)
@@ -264,6 +276,7 @@ class _Recorder:
         session, average = self._session, self._learner.average
         provenance = {
             "settings": session.settings,
+            "step": self._learner.step,
             "data": [source._asdict() for source in session.pool.sources],
             "seconds": round(self._seconds),
             "code": f"innersr {version('innersr')}, torch {version('torch')}",
