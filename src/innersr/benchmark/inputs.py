@@ -1,39 +1,20 @@
-"""Inputs of a benchmark row: the LR image and the degradation that the method is given."""
+"""The degradation that a method is given, and how far an estimate is from the truth."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from innersr.blind.estimate import Estimate, examine
-from innersr.metrics.grey_levels import quantized
 from innersr.physics.degradation import Degradation
-from innersr.physics.jpeg import compressed
 from innersr.physics.kernel_comparison import angle_between, second_moments, variance_ratio
-from innersr.physics.named_degradations import parse_degradation, parse_jpeg_quality, parse_kernel
+from innersr.physics.named_degradations import parse_kernel
 from innersr.physics.resize import Scale
 from innersr.run import Run
 
 TRUE, AUTO = "true", "auto"
-
-
-def small_image(
-    hr: Tensor, name: str, scale: Scale, image_name: str, generator: torch.Generator
-) -> tuple[Tensor, Degradation]:
-    """Make the 8-bit LR image of a named degradation, see `parse_degradation`; return it and the degradation.
-
-    The image is (1, C, H, W) in [0, 1]. Random kernels depend on the name of its file, noise on the generator.
-
-    Raises:
-        InputError: not such a name, or +jpeg for an image that has neither one nor three bands.
-    """
-    degradation = parse_degradation(name, scale, image_name)
-    lr = quantized(degradation(hr.double(), generator))
-    quality = parse_jpeg_quality(name)
-    return lr if quality is None else compressed(lr, quality), degradation
 
 
 def check_given(text: str, scale: Scale) -> None:

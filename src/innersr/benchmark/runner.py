@@ -15,7 +15,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from innersr.benchmark.inputs import TRUE, check_given, estimation_errors, given_degradation, small_image
+from innersr.benchmark.chains import parse_chain
+from innersr.benchmark.inputs import TRUE, check_given, estimation_errors, given_degradation
 from innersr.benchmark.rows import Row, check_appendable, finite, identity, read_rows, scale_name
 from innersr.errors import ImageFileError, InputError
 from innersr.images.folders import FolderImage, find_images, load_sharp
@@ -26,7 +27,6 @@ from innersr.memory import peak_memory, reset_peak_memory
 from innersr.methods.protocols import Method
 from innersr.methods.registry import parse_method, resolve, settings_of
 from innersr.metrics.fidelity import METRICS, consistency_psnr
-from innersr.physics.named_degradations import parse_degradation, parse_jpeg_quality
 from innersr.physics.resize import Scale, as_pair, image_size
 from innersr.run import Run
 
@@ -90,8 +90,7 @@ def cases_of(plan: Plan) -> list[Case]:
     given = dict.fromkeys(plan.given)
     for scale in scales:
         for name in degradations:
-            parse_degradation(name, scale)
-            parse_jpeg_quality(name)
+            parse_chain(name, scale)
         for text in given:
             check_given(text, scale)
     return [
@@ -129,9 +128,9 @@ def run_plan(plan: Plan, run: Run, rows_file: Path | None = None) -> Iterator[Ro
 
 
 def compute_row(case: Case, run: Run, pictures: Path | None = None) -> Row:
-    """Shrink one image, quantise it to 8 bits, upscale it again, and measure. The time includes the estimate."""
-    hr = load_sharp(case.entry.path, case.scale)
-    lr, degradation = small_image(hr, case.degradation, case.scale, case.entry.path.name, run.generator())
+    """Shrink one image to 8 bits, upscale it again, and measure. The time includes the estimate."""
+    name, chain = case.entry.path.name, parse_chain(case.degradation, case.scale)
+    hr, lr, degradation = chain.apply(load_sharp(case.entry.path, case.scale), case.scale, name, run.generator())
     is_own_peak = reset_peak_memory(run.torch_device)
     wall, cpu = time.perf_counter(), time.process_time()
     device_lr = lr.to(run.torch_device)

@@ -29,14 +29,15 @@ def bench_command(  # noqa: PLR0913 (a command's options are its parameters)
     degradations: Annotated[
         str,
         typer.Option(
-            help="bicubic, g0.2d, g2.0d, ganid, g1.3b, random:SEED or kernel files, separated by commas; each may end "
-            "in +noise10 (standard deviation in 8-bit levels), +jpeg60 (quality), or both."
+            help="Ways of shrinking, separated by commas: bicubic, lanczos, box, g2.0d, random:SEED, kernel files and "
+            "more; and links joined to them by +, before or behind: noise10, jpeg60, sharpen:SIGMA:AMOUNT, ... See "
+            "docs/benchmarks.md."
         ),
     ] = "bicubic",
     given: Annotated[
         str,
         typer.Option(
-            help="Degradation that methods are given: true (the image's own, but without its JPEG), auto (estimated "
+            help="Degradation that methods are given: true (the image's own), auto (estimated "
             "from the image), bicubic, gaussian:VAR or kernel files, separated by commas."
         ),
     ] = "true",

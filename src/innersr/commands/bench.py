@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from innersr.benchmark.chains import parse_names
 from innersr.benchmark.rows import decibels, given_in, scale_name, table_of
 from innersr.benchmark.runner import Plan, run_plan
 from innersr.commands.console import Reporter
@@ -31,8 +32,8 @@ def bench(  # noqa: PLR0913 (the options of the command)
     plan = Plan(
         folders=tuple(folders),
         methods=_listed(methods),
-        degradations=_listed(degradations),
-        given=_listed(told or given),
+        degradations=parse_names(degradations),
+        given=parse_names(told or given),
         scales=tuple(parse_scale(text) for text in _listed(scales)),
         limit=limit,
         pictures=pictures,

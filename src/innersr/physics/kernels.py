@@ -66,6 +66,32 @@ def gaussian(
     return normalised(_gaussian(side, variance, across, angle))
 
 
+def disk(radius: float) -> Tensor:
+    """The blur of a lens out of focus: a disk of this radius, at least 0.5 pixels.
+
+    Raises:
+        KernelError: a radius below 0.5 or above 50.
+    """
+    if not 0.5 <= radius <= 50:
+        raise KernelError(f"a disk has a radius from 0.5 to 50 pixels, got {radius:g}")
+    y, x = _fine_grid(radius)
+    return _pixel_means((x.square() + y.square() <= radius**2).double())
+
+
+def motion(length: float, angle: float) -> Tensor:
+    """The blur of a straight movement: a line one pixel wide, `length` pixels long, at an angle in radians.
+
+    Raises:
+        KernelError: a length below 1 or above 100.
+    """
+    if not 1 <= length <= 100:
+        raise KernelError(f"a movement has a length from 1 to 100 pixels, got {length:g}")
+    y, x = _fine_grid(length / 2 + 0.5)
+    along = x * math.cos(angle) + y * math.sin(angle)
+    beside = y * math.cos(angle) - x * math.sin(angle)
+    return _pixel_means(((along.abs() <= length / 2) & (beside.abs() <= 0.5)).double())
+
+
 def gaussian_window(deviation: float, radius: int, *, dtype: torch.dtype = torch.float64) -> Tensor:
     """Gaussian weights of sum 1 at the distances -radius to radius, (2 * radius + 1,)."""
     distances = torch.arange(-radius, radius + 1, dtype=dtype)
@@ -192,6 +218,18 @@ def _gaussian(side: int, variance: float, across: float, angle: float) -> Tensor
     along = x * math.cos(angle) + y * math.sin(angle)
     beside = y * math.cos(angle) - x * math.sin(angle)
     return torch.exp(-0.5 * (along**2 / variance + beside**2 / across))
+
+
+def _fine_grid(reach: float) -> tuple[Tensor, Tensor]:
+    """Rows and columns, in pixels from the middle, of a grid of 16 points per pixel in whole pixels around it."""
+    fine, radius = 16, math.ceil(reach - 0.5)
+    axis = (torch.arange((2 * radius + 1) * fine, dtype=torch.float64) + 0.5) / fine - radius - 0.5
+    return axis[:, None], axis[None]
+
+
+def _pixel_means(shape: Tensor) -> Tensor:
+    """The kernel of a shape on the grid of `_fine_grid`."""
+    return normalised(F.avg_pool2d(shape[None], 16)[0])
 
 
 def _uniform(generator: torch.Generator, low: float, high: float) -> float:

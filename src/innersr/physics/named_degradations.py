@@ -5,20 +5,21 @@ from __future__ import annotations
 import math
 import re
 import zlib
-from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from innersr.errors import InputError, KernelError
 from innersr.physics import kernels
+from innersr.physics.chains import Filter, shrinking_taps
 from innersr.physics.degradation import Degradation
 from innersr.physics.kernel_files import load_kernel
-from innersr.physics.resize import Scale
+from innersr.physics.resize import Scale, as_pair
 
 BENCHMARK_KERNEL = 21  # side of the test kernels in the MZSR paper
 DEGRADATIONS = (
-    "bicubic, gVARd, gVARb (e.g. g2.0d), ganid, random:SEED, or a kernel file; with +noise10, +jpeg60 or both behind it"
+    "bicubic, gVARd, gVARb (e.g. g2.0d), ganid, gaussian8, lanczos, box, disk:RADIUS, motion:LENGTH:DEGREES, "
+    "random:SEED, gaussian:VAR, or a kernel file"
 )
 
 
@@ -63,59 +64,74 @@ def parse_gaussian(text: str) -> Tensor:
 
 
 def parse_degradation(text: str, scale: Scale, image_name: str = "") -> Degradation:
-    """Parse the name of a benchmark degradation.
+    """Parse the name of a way of shrinking.
 
-    "g2.0d" and "g1.3b" are MZSR's Gaussians of that variance with direct and bicubic subsampling, "ganid" its
-    anisotropic one (Soh 2020, sec. 5.2), all with its top-left grid. "random:SEED" draws a DIV2KRK kernel for each
-    image, from the seed and the image's name. Anything else is a kernel file, aligned. All may end in "+noise10", a
-    standard deviation in 8-bit levels, and in "+jpeg60", which `parse_jpeg_quality` reads.
-
-    Raises:
-        InputError: not such a name.
-    """
-    name, harms = _parted(text)
-    clean = _parse_clean(name, scale, image_name)
-    return replace(clean, noise=harms["noise"] / 255) if "noise" in harms else clean
-
-
-def parse_jpeg_quality(text: str) -> int | None:
-    """Parse the JPEG quality at the end of a degradation's name; None without "+jpeg60".
+    "bicubic", "lanczos" and "box" are antialiased, as image tools shrink. "g2.0d" and "g1.3b" are MZSR's Gaussians of
+    that variance with direct and bicubic subsampling, "ganid" its anisotropic one (Soh 2020, sec. 5.2), "gaussian8:1"
+    to "gaussian8:8" the isotropic ones of IKC (Gu 2019), all with its top-left grid. "random:SEED" draws a DIV2KRK
+    kernel for each image, from the seed and the image's name. "disk:RADIUS" and "motion:LENGTH:DEGREES" are blurs of
+    a lens and of a moving camera in HR pixels. Anything else is a kernel as in `parse_kernel`, aligned.
 
     Raises:
-        InputError: not a whole number from 1 to 100.
+        InputError: not such a name, or no such kernel at this scale.
     """
-    quality = _parted(text)[1].get("jpeg")
-    if quality is None:
-        return None
-    if not (quality.is_integer() and 1 <= quality <= 100):
-        raise InputError(f"+jpeg takes a quality from 1 to 100, got {text!r}")
-    return int(quality)
-
-
-def _parted(text: str) -> tuple[str, dict[str, float]]:
-    """Split a degradation's name from its endings."""
-    harms: dict[str, float] = {}
-    rest = text
-    while match := re.search(r"(?a)\+(noise|jpeg)(\d{1,3}(?:\.\d{1,6})?)$", rest):
-        if match[1] in harms:
-            raise InputError(f"a degradation ends in one +{match[1]} at most, got {text!r}")
-        rest, harms[match[1]] = rest[: match.start()], float(match[2])
-    return rest, harms
-
-
-def _parse_clean(text: str, scale: Scale, image_name: str) -> Degradation:
+    kind, _, rest = text.partition(":")
+    antialiased: dict[str, Filter] = {"lanczos": "lanczos", "box": "box"}
+    if text in antialiased:
+        return _antialiased(antialiased[text], scale)
     if text == "ganid":
         return Degradation(scale=scale, kernel=kernels.gaussian(4.0, 1.0, -0.5, size=BENCHMARK_KERNEL), anchor="centre")
     if named := re.fullmatch(r"g(\d+(?:\.\d+)?)([db])", text):
         kernel = kernels.gaussian(float(named[1]), size=BENCHMARK_KERNEL)
         subsampling = "direct" if named[2] == "d" else "bicubic"
         return Degradation(scale=scale, kernel=kernel, anchor="centre", subsampling=subsampling)
-    if text.startswith("random:"):
-        if not text.removeprefix("random:").isdecimal():
+    if kind == "gaussian8":
+        return _gaussian8(text, rest, scale)
+    if kind == "random":
+        if not rest.isdecimal():
             raise InputError(f"random:SEED needs a whole number, got {text!r}")
         seed = zlib.crc32(f"{text} {image_name}".encode())
         return Degradation(scale=scale, kernel=kernels.random_div2krk(torch.Generator().manual_seed(seed)))
+    if kind == "disk":
+        return Degradation(scale=scale, kernel=kernels.disk(*numbers(text, "disk:RADIUS")))
+    if kind == "motion":
+        length, angle = numbers(text, "motion:LENGTH:DEGREES")
+        return Degradation(scale=scale, kernel=kernels.motion(length, math.radians(angle)))
     try:
         return parse_kernel(text, scale)
     except KernelError as error:
         raise InputError(f"unknown degradation {text!r} ({error}); there are {DEGRADATIONS}") from error
+
+
+def numbers(text: str, form: str) -> tuple[float, ...]:
+    """The numbers of a name such as "motion:8:30", as many as its form "motion:LENGTH:DEGREES" has.
+
+    Between numbers a comma does as well as a colon.
+
+    Raises:
+        InputError: more or fewer numbers, or something else.
+    """
+    words = re.split("[:,]", text)[1:]
+    try:
+        values = tuple(float(word) for word in words)
+    except ValueError:
+        values = ()
+    if len(values) != form.count(":") or not all(map(math.isfinite, values)):
+        raise InputError(f"the form is {form}, got {text!r}")
+    return values
+
+
+def _antialiased(kind: Filter, scale: Scale) -> Degradation:
+    vertical, horizontal = as_pair(scale)
+    if vertical != horizontal or not vertical.is_integer():
+        raise InputError(f"{kind} shrinks by one whole scale, got {scale}; bicubic by any")
+    taps = shrinking_taps(kind, int(vertical))
+    return Degradation(scale=scale, kernel=taps, anchor=(taps.shape[0] // 2, taps.shape[1] // 2))
+
+
+def _gaussian8(text: str, number: str, scale: Scale) -> Degradation:
+    widths = {(2.0, 2.0): (0.8, 1.6), (3.0, 3.0): (1.35, 2.4), (4.0, 4.0): (1.8, 3.2)}.get(as_pair(scale))
+    if widths is None or number not in tuple("12345678"):
+        raise InputError(f"gaussian8:1 to gaussian8:8 are the kernels, for scales 2, 3 and 4; got {text!r}, {scale}")
+    width = widths[0] + (widths[1] - widths[0]) * (int(number) - 1) / 7
+    return Degradation(scale=scale, kernel=kernels.gaussian(width**2, size=BENCHMARK_KERNEL), anchor="centre")

@@ -1,0 +1,240 @@
+"""Degradation chains by name, such as soft:4+lanczos+sharpen:1:0.6+noise3+jpeg75, and their small images."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from innersr.errors import InputError
+from innersr.metrics.grey_levels import quantized
+from innersr.physics.chains import Noise, filtered_taps, noise_field, softened, unsharp_filter
+from innersr.physics.degradation import Degradation
+from innersr.physics.jpeg import compressed, jpeg_strength, webp, webp_strength
+from innersr.physics.named_degradations import numbers, parse_degradation
+from innersr.physics.pseudoinverse import taps_of
+from innersr.physics.resize import Scale, as_pair
+
+
+class Link(NamedTuple):
+    """One link of a chain but for shrinking: its kind and its numbers."""
+
+    kind: str
+    values: tuple[float, ...]
+
+
+class Shrunk(NamedTuple):
+    """A small image, the sharp image to compare results with, and the degradation between them."""
+
+    hr: Tensor
+    """(1, C, s * h, s * w) in [0, 1]: the scene, soft where the chain makes it so."""
+    lr: Tensor
+    """(1, C, h, w) in [0, 1], 8 bits."""
+    degradation: Degradation
+    """All linear links as one kernel; the noise in the small image; the strength of its compression."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chain:
+    """The links from a scene to its small image, in the order in which they act."""
+
+    soft: float = 0.0
+    """Variance of the blur of the scene in HR pixels^2."""
+    early: tuple[Link, ...] = ()
+    """Links before shrinking, on the large image."""
+    shrinking: str = "bicubic"
+    """See `parse_degradation`."""
+    late: tuple[Link, ...] = ()
+    """Links after it, on the small image."""
+
+    def degradation(self, scale: Scale, image_name: str = "") -> Degradation:
+        """The linear links as one degradation without noise or compression: shrinking with all sharpening.
+
+        Raises:
+            InputError: no such shrinking, or sharpening at a scale that is not one whole number.
+        """
+        shrinking = parse_degradation(self.shrinking, scale, image_name)
+        early, late = ([_filter(link) for link in links if link.kind == "sharpen"] for links in (self.early, self.late))
+        if not early and not late:
+            return shrinking
+        vertical, horizontal = as_pair(scale)
+        if vertical != horizontal or not vertical.is_integer():
+            raise InputError(f"sharpen needs one whole scale, got {scale}; leave it out")
+        taps = taps_of(shrinking)[None]
+        for sharp in early:
+            taps = filtered_taps(taps, sharp[None], 1)
+        for sharp in late:
+            taps = filtered_taps(taps, sharp[None], int(vertical))
+        middle = taps.shape[-1] // 2
+        return Degradation(scale=scale, kernel=taps[0], anchor=(middle, middle))
+
+    def apply(self, scene: Tensor, scale: Scale, image_name: str, generator: torch.Generator) -> Shrunk:
+        """Make the small image of a scene, (1, C, H, W) in [0, 1].
+
+        Values are clipped only where they are stored: by a compression, and in the end.
+
+        Raises:
+            InputError: as `degradation`, or compression of an image that has neither one nor three channels.
+        """
+        hr = softened(scene, [self.soft**0.5]) if self.soft else scene
+        shrinking = parse_degradation(self.shrinking, scale, image_name)
+        state = _State(hr.double(), torch.zeros_like(hr, dtype=torch.float64), 0.0)
+        for link in self.early:
+            state = _followed(state, link, generator)
+        image, noise = (shrinking.forward(x) for x in (state.image, state.noise))
+        state = _State(image, noise, _root_mean_square(noise))
+        for link in self.late:
+            state = _followed(state, link, generator)
+        linear = self.degradation(scale, image_name)
+        degradation = replace(linear, noise=state.deviation, compression=self._compression(linear))
+        return Shrunk(hr, quantized(state.image.clamp(0, 1)), degradation)
+
+    def _compression(self, degradation: Degradation) -> float:
+        """The strength of the strongest compression; one before shrinking counts less, as its errors are averaged."""
+        late = [_strength(link) for link in self.late if link.kind in ("jpeg", "webp")]
+        early = [_strength(link) for link in self.early if link.kind in ("jpeg", "webp")]
+        return max([*late, *(strength / min(degradation.scales) for strength in early)], default=0.0)
+
+
+def parse_chain(text: str, scale: Scale, image_name: str = "") -> Chain:
+    """Parse the name of a chain: links joined by "+", in the order in which they act.
+
+    One link shrinks, see `parse_degradation`; where none does, bicubic shrinking comes before all links but soft. Links
+    before it act on the large image, links after it on the small one:
+
+    - soft:VAR, always the first: a Gaussian blur of the scene, with which results are then compared
+    - sharpen:SIGMA:AMOUNT: an unsharp mask
+    - noise10: white noise of this standard deviation in 8-bit levels; grey10: the same in all channels; grain10:
+      correlated between neighbours and, in part, channels; chroma10: likewise, without luma
+    - poisson:PEAK: counting noise, PEAK counts at the brightest value
+    - jpeg75, webp60: compression of this quality
+
+    Raises:
+        InputError: not such a name.
+    """
+    links, shrinking = _split(text)
+    if len(shrinking) > 1:
+        raise InputError(f"a degradation shrinks once, got {text!r}; keep one of {', '.join(shrinking.values())}")
+    soft = links.pop(0).values[0] if links and links[0].kind == "soft" else 0.0
+    if any(link.kind == "soft" for link in links) or (soft and 0 in shrinking):
+        raise InputError(f"soft:VAR is of the scene and comes first, got {text!r}")
+    place = max(0, next(iter(shrinking), 0) - bool(soft))
+    name = next(iter(shrinking.values()), "bicubic")
+    chain = Chain(soft=soft, early=tuple(links[:place]), shrinking=name, late=tuple(links[place:]))
+    chain.degradation(scale, image_name)
+    return chain
+
+
+def parse_names(text: str) -> tuple[str, ...]:
+    """Split names of degradations at commas, but for those before a number, as in gaussian:4,1,30deg.
+
+    "gaussian8" becomes its eight kernels.
+    """
+    names = re.split(r",(?!\s*-?\d+(?:\.\d+)?(?:deg)?\s*(?:[,+]|$))", text)
+    expanded: list[str] = []
+    for name in (re.sub(r"\s", "", name) if "/" not in name else name.strip() for name in names):
+        is_set = "gaussian8" in name.split("+")
+        expanded += [re.sub(r"\bgaussian8\b", f"gaussian8:{i}", name) for i in range(1, 9)] if is_set else [name]
+    return tuple(expanded)
+
+
+class _State(NamedTuple):
+    """An image on its way, the noise in it, and that noise's standard deviation."""
+
+    image: Tensor
+    noise: Tensor
+    deviation: float
+
+
+def _split(text: str) -> tuple[list[Link], dict[int, str]]:
+    """The links, and the ways of shrinking by the number of links before them. A kernel file's name may hold a +."""
+    links: list[Link] = []
+    shrinking: dict[int, str] = {}
+    for word in text.split("+"):
+        link = _parse_link(word, text)
+        if link is None:
+            earlier = shrinking.get(len(links))
+            shrinking[len(links)] = word if earlier is None else f"{earlier}+{word}"
+        else:
+            links.append(link)
+    return links, shrinking
+
+
+def _parse_link(word: str, text: str) -> Link | None:
+    """The link that a word names, None where it names none; `text` is the whole chain, for errors."""
+    if number := re.fullmatch(r"(?a)(noise|grey|grain|chroma|jpeg|webp)(\d{1,3}(?:\.\d{1,6})?)", word):
+        kind, value = number[1], float(number[2])
+        if kind in ("jpeg", "webp") and not (value.is_integer() and 1 <= value <= 100):
+            raise InputError(f"+{kind} takes a quality from 1 to 100, got {text!r}")
+        if kind not in ("jpeg", "webp") and value >= 255:
+            raise InputError(f"noise is a standard deviation in 8-bit levels below 255, got {text!r}")
+        return Link(kind, (value,))
+    forms = {"soft": "soft:VAR", "sharpen": "sharpen:SIGMA:AMOUNT", "poisson": "poisson:PEAK"}
+    kind = word.partition(":")[0]
+    if kind not in forms:
+        return None
+    values = numbers(word, forms[kind])
+    if min(values) <= 0:
+        raise InputError(f"{forms[kind]} takes numbers above 0, got {text!r}")
+    return Link(kind, values)
+
+
+def _followed(state: _State, link: Link, generator: torch.Generator) -> _State:
+    """What a link makes of an image."""
+    image, noise, deviation = state
+    if link.kind in ("jpeg", "webp"):
+        return state._replace(image=_compressed(quantized(image.clamp(0, 1)), link))
+    if link.kind == "sharpen":
+        image, noise = (_filtered(x, _filter(link)) for x in (image, noise))
+        return _State(image, noise, _root_mean_square(noise))
+    if link.kind == "poisson":
+        (peak,) = link.values
+        drawn = torch.poisson(image.clamp(min=0) * peak, generator) / peak - image
+        added = _root_mean_square(drawn)
+    else:
+        added = link.values[0] / 255
+        drawn = added * _noise(link.kind, image.shape, generator).to(image)
+    return _State(image + drawn, noise + drawn, math.hypot(deviation, added))
+
+
+def _noise(kind: str, size: torch.Size, generator: torch.Generator) -> Tensor:
+    """Noise of standard deviation 1, (1, C, H, W)."""
+    if kind == "noise":
+        return torch.randn(size, generator=generator)
+    kinds: dict[str, Noise] = {"grey": "grey", "grain": "correlated", "chroma": "chroma"}
+    width = 0.7  # pixels: neighbours correlate by 0.6, about as those of a demosaiced photograph or a scan do
+    return noise_field(kinds[kind], size[1:], width, generator)[None]
+
+
+def _filter(link: Link) -> Tensor:
+    sigma, amount = link.values
+    return unsharp_filter(sigma, amount)
+
+
+def _filtered(image: Tensor, kernel: Tensor) -> Tensor:
+    """Correlate every channel of (1, C, H, W) with a kernel; edges are replicated."""
+    radius = kernel.shape[-1] // 2
+    padded = F.pad(image, (radius,) * 4, mode="replicate")
+    return F.conv2d(padded.transpose(0, 1), kernel.to(image)[None, None]).transpose(0, 1)
+
+
+def _compressed(image: Tensor, link: Link) -> Tensor:
+    quality = int(link.values[0])
+    if link.kind == "jpeg":
+        return compressed(image, quality)
+    if image.shape[1] not in (1, 3):
+        raise InputError(f"a WebP has one or three channels, got {image.shape[1]}; leave +webp out")
+    return webp(image[0].expand(3, -1, -1), quality)[None, : image.shape[1]]
+
+
+def _strength(link: Link) -> float:
+    return (jpeg_strength if link.kind == "jpeg" else webp_strength)(*link.values)
+
+
+def _root_mean_square(noise: Tensor) -> float:
+    return float(noise.square().mean().sqrt())
