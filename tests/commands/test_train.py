@@ -17,7 +17,7 @@ from innersr.cli.train import COMMANDS, EXAMPLES, train_app
 from innersr.commands import interrupts
 from innersr.commands.interrupts import deferred_interrupts
 from innersr.networks.checkpoints import load_checkpoint
-from innersr.networks.priors import load_prior
+from innersr.networks.priors import describe_prior, load_prior
 from innersr.training.learner import TrainingSchedule
 from innersr.training.objectives.mzsr import MZSRObjective
 from innersr.training.objectives.supervised import SupervisedObjective
@@ -217,6 +217,18 @@ def test_threads_are_as_asked():
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+def test_a_prior_that_knows_compression_learns_from_chains_and_drawn_pictures(folder):
+    assert train("tailor").exit_code == 0
+    (folder / "prior.safetensors").rename(folder / "small.safetensors")
+    larger = ["--set", "chains=true", "--set", "depth=4", "--set", "width=8", "--initial", "small.safetensors"]
+    assert train("tailor", *larger, "--drawn", 2, "--overwrite").exit_code == 0
+    data = describe_prior("prior.safetensors").header["provenance"]["data"]
+    assert [(source["folder"], source["files"]) for source in data] == [("photos", 2), ("drawn pictures, seed 0", 2)]
+    network = load_prior("prior.safetensors")
+    assert (network.depth, network.width, network.knows_compression) == (4, 8, True)
+    assert "leave kernel_error" in refused("tailor", *larger, "--set", "jpeg=0.1", "--overwrite")
 
 
 def test_a_deeper_network_begins_with_a_shallower_prior(folder):

@@ -23,6 +23,9 @@ OBJECTIVES = {
     "tailor, kernel error": TailorObjective(
         width=6, depth=4, hidden=8, batch=3, crop=16, small_crop=13, kernel_error=0.5
     ),
+    "tailor, chains": TailorObjective(
+        width=6, depth=4, hidden=8, batch=3, crop=16, small_crop=13, chains=True, fourier=0.01
+    ),
     "predictor": PredictorObjective(width=4, hidden=8, batch=3, crop=16),
 }
 SCHEDULE = TrainingSchedule(steps=6, warm_up=3)

@@ -74,6 +74,11 @@ def test_validation_gives_figures_of_the_untrained_network(objective):
     images = (image(3, (48, 48)),)
     figures = objective.validate(objective.network(), images, RUN)
     assert figures
+    if getattr(objective, "chains", False):
+        # The pseudo-inverse alone, nearly: better than interpolation where nothing but a known blur happened.
+        assert 1 < figures["g2.0d x2"] < 12
+        assert min(figures.values()) > -15
+        return
     assert all(15 < value < 45 if objective.unit == "dB" else 0 <= value < 100 for value in figures.values())
 
 

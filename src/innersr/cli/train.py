@@ -30,6 +30,7 @@ EXAMPLES = {
     "tailor": (
         "--data photos --extra graphics --validate kodak --out tailor.safetensors --steps 40000",
         "--data photos --out small.safetensors --set width=32 --set depth=6 --resume",
+        "--data photos --drawn 80 --out real.safetensors --initial tailor --set chains=true --set depth=16",
     ),
     "predictor": ("--data photos --validate kodak --out predictor.safetensors",),
 }
@@ -49,6 +50,9 @@ def _add_command(objective: str) -> None:
             list[Path] | None,
             data_option(metavar="DIR", help="Folder of other sharp images, such as graphics: 6 % of the crops."),
         ] = None,
+        drawn: Annotated[
+            int, data_option(min=0, help="Number of pictures of text and lines to draw and add to the extra ones.")
+        ] = 0,
         validate: Annotated[
             Path | None, data_option(metavar="DIR", help="Folder of sharp images to measure on; the first 12 are used.")
         ] = None,

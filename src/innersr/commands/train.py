@@ -13,13 +13,13 @@ from torch import Tensor
 from innersr.commands.console import Reporter, memory_advice
 from innersr.commands.interrupts import EXIT_CODE, deferred_interrupts
 from innersr.errors import InputError
-from innersr.networks.growth import insert_identity_layers
 from innersr.networks.priors import load_prior
 from innersr.networks.tailored_stack import TailoredStack
 from innersr.run import Run
 from innersr.settings import parse_settings
 from innersr.training.crops import read_pool
 from innersr.training.distributed import device_of_environment, process_group_of_environment
+from innersr.training.drawn_pictures import with_drawn_pictures
 from innersr.training.objective import Objective
 from innersr.training.objectives.tailor import TailorObjective
 from innersr.training.registry import make_objective
@@ -34,6 +34,7 @@ def train_prior(  # noqa: PLR0913 (the options of the command)
     objective: str,
     data: Sequence[Path],
     extra: Sequence[Path] | None,
+    drawn: int,
     validate: Path | None,
     out: Path,
     checkpoint_every: int,
@@ -68,7 +69,7 @@ def train_prior(  # noqa: PLR0913 (the options of the command)
         session = Session(
             objective=chosen,
             schedule=schedule,
-            pool=read_pool(tuple(data), tuple(extra or ()), chosen.side, run),
+            pool=with_drawn_pictures(read_pool(tuple(data), tuple(extra or ()), chosen.side, run), drawn, chosen.seed),
             outputs=outputs,
             run=run,
             group=group,
@@ -104,14 +105,10 @@ def _check_outputs(outputs: Outputs, *, resume: bool, overwrite: bool) -> None:
 
 
 def _initial_weights(prior: str, objective: Objective[Any]) -> Mapping[str, Tensor]:
-    """Weights of a prior; a tailored network that is to be deeper gets identity layers."""
+    """Weights of a prior; a smaller tailored network is enlarged."""
     network = load_prior(prior)
-    if (
-        isinstance(network, TailoredStack)
-        and isinstance(objective, TailorObjective)
-        and network.depth < objective.depth
-    ):
-        network = insert_identity_layers(network, objective.depth, torch.Generator().manual_seed(objective.seed))
+    if isinstance(network, TailoredStack) and isinstance(objective, TailorObjective):
+        network = objective.network_from(network)
     return network.state_dict()
 
 

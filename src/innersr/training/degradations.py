@@ -80,7 +80,7 @@ MIXTURE = Mixture()
 
 
 class Task(NamedTuple):
-    """A batch of training pairs at one scale, and their degradations."""
+    """A batch of training pairs at one scale, and the degradations that a network is given."""
 
     lr: Tensor
     """(N, C, h, w) in [0, 1]"""
@@ -90,7 +90,14 @@ class Task(NamedTuple):
     """(N, T, T) effective kernels, see `inverse.taps_of`."""
     noise: Tensor
     """(N,) standard deviations."""
+    compression: Tensor
+    """(N,) strengths in [0, 1], see `jpeg.jpeg_strength`."""
     scale: int
+
+    def to(self, device: torch.device) -> Task:
+        """The task on a device."""
+        lr, hr, taps, noise, compression = (part.to(device) for part in self[:5])
+        return Task(lr, hr, taps, noise, compression, self.scale)
 
 
 def hr_side(lr_side: int, scale: int) -> int:
@@ -152,9 +159,7 @@ def random_task(
         uncompressed = lr
         lr, _ = randomly_compressed(lr, jpeg, generators)
         noise = torch.hypot(noise, _deviation(lr - uncompressed))
-    margin = REACH * scale
-    hr = crops[..., margin : margin + scale * lr.shape[-2], margin : margin + scale * lr.shape[-1]]
-    return Task(lr, hr, taps, noise, scale)
+    return Task(lr, hr_part(crops, lr, scale), taps, noise, torch.zeros_like(noise), scale)
 
 
 def randomly_compressed(lr: Tensor, share: float, generators: Sequence[torch.Generator]) -> tuple[Tensor, Tensor]:
@@ -180,6 +185,12 @@ def degrade(hr: Tensor, taps: Tensor, scale: int) -> Tensor:
     rows, columns = (slice(margin, margin + n + 2 * reach) for n in size)
     lr = F.conv2d(hr[..., rows, columns].flatten(0, 1)[None], weights, stride=scale, groups=count * channels)
     return lr[0].unflatten(0, (count, channels))[..., : size[0] // scale, : size[1] // scale]
+
+
+def hr_part(crops: Tensor, lr: Tensor, scale: int) -> Tensor:
+    """The part of HR crops, (N, C, S, S), that their LR images of `degrade` show: (N, C, s * h, s * w)."""
+    margin = REACH * scale
+    return crops[..., margin : margin + scale * lr.shape[-2], margin : margin + scale * lr.shape[-1]]
 
 
 def random_taps(scale: int, generator: torch.Generator) -> Tensor:

@@ -193,7 +193,7 @@ class Session:
         started = {**defaults, **recorded}
         changes = {name: value for name, value in self.settings.items() if started.get(name) != value}
         allowed = CHANGEABLE | {f.name for f in fields(self.schedule)} if self.may_change else frozenset()
-        for name in changes.keys() - allowed:
+        for name in (name for name in changes if name not in allowed):
             remedy = "continue with that, or start anew with --overwrite"
             raise InputError(f"{state}: was started with {name}={started.get(name)}, not {changes[name]}; {remedy}")
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -11,16 +12,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from innersr.errors import InputError
-from innersr.inference.tailored import super_resolve_tailored
+from innersr.inference.tailored import condition_on_taps, super_resolve_tailored
 from innersr.metrics.grey_levels import linear_luma
-from innersr.networks.tailored_stack import SCALES, TailoredStack, conditioning_vector
+from innersr.networks.growth import insert_identity_layers, widen, with_compression
+from innersr.networks.tailored_stack import SCALES, TailoredStack
 from innersr.physics.degradation import Degradation
-from innersr.physics.pseudoinverse import RADIUS, apply_filters, inverse_filters
+from innersr.physics.pseudoinverse import RADIUS, apply_filters
 from innersr.run import Run, generator_of
 from innersr.settings import check_choices
 from innersr.training.crops import CropPool, Crops
 from innersr.training.degradations import Task, hr_side, random_task
 from innersr.training.objective import ERRORS, OPTIMIZERS, Loss, ParameterGroup, reconstruction_loss
+from innersr.training.real_degradations import random_chain_task
+from innersr.training.real_validation import REAL_CASES, measure_gains
 from innersr.training.validation import Case, measure
 
 FILM_SHARE = 0.03  # of the learning rate; at the full rate FiLM diverges before the layers are trained
@@ -42,15 +46,20 @@ class TailorObjective:
         crop: side of a crop at x2, in LR pixels.
         small_crop: the same at x3 and x4, whose HR crops are larger.
         x2, x3, x4: relative frequencies of the scales.
+        chains: whether crops are degraded by `random_chain_task`, as real images are, and compression is given too;
+            in place of the next three.
         kernel_error: share of the crops whose given kernel is an estimate, its error given as noise.
         coloured_noise: share of the crops with noise that is correlated between pixels or channels.
         jpeg: share of the LR crops that are compressed, the error given as noise.
         optimizer: of the weights between the hidden layers, "muon" or "adam".
         error: minimised, of the colours and of the luma, see `reconstruction_loss`.
+        fourier: weight of the mean absolute error of the colours' Fourier transform, which is not normalised (SMFANet,
+            Zheng 2024).
         seed: of the initial weights and of every draw.
 
     Raises:
-        InputError: a crop below LEAST_CROP, shares below 0 or all 0, an unknown optimizer or error, an empty batch.
+        InputError: a crop below LEAST_CROP, shares below 0 or all 0, an unknown optimizer or error, an empty batch,
+            chains together with what they replace.
     """
 
     width: int = 64
@@ -62,11 +71,13 @@ class TailorObjective:
     x2: float = 0.6
     x3: float = 0.15
     x4: float = 0.25
+    chains: bool = False
     kernel_error: float = 0.0
     coloured_noise: float = 0.0
     jpeg: float = 0.0
     optimizer: str = "muon"
     error: str = "absolute"
+    fourier: float = 0.0
     seed: int = 0
     unit: ClassVar[str] = "dB"
 
@@ -79,19 +90,31 @@ class TailorObjective:
         shares = self.kernel_error, self.coloured_noise, self.jpeg
         if not 0 <= min(shares) <= max(shares) <= 1:
             raise InputError(f"kernel_error, coloured_noise and jpeg are shares from 0 to 1, got {shares}")
+        if self.chains and max(shares) > 0:
+            raise InputError("chains have their own errors; leave kernel_error, coloured_noise and jpeg out")
+        if not 0 <= self.fourier < math.inf:
+            raise InputError(f"fourier is a weight of at least 0, got {self.fourier}")
         if self.batch < 1 or self.width < 1 or self.depth < 3 or self.hidden < 1:
             raise InputError("batch, width and hidden must be 1 at least, depth 3 at least")
 
     @property
     def side(self) -> int:
         """Side in pixels of the largest crop it needs."""
-        used = [scale for scale, share in zip(SCALES, self._shares, strict=True) if share > 0]
-        return max(hr_side(self._lr_side(scale), scale) for scale in used)
+        return max(hr_side(self._lr_side(scale), scale) for scale in self._used_scales)
 
     def network(self) -> TailoredStack:
         """A new network, its weights drawn from the seed."""
         generator = torch.Generator().manual_seed(self.seed)
-        return TailoredStack(width=self.width, depth=self.depth, hidden=self.hidden, generator=generator)
+        shape = {"width": self.width, "depth": self.depth, "hidden": self.hidden}
+        return TailoredStack(**shape, compression=self.chains, generator=generator)
+
+    def network_from(self, prior: TailoredStack) -> TailoredStack:
+        """The network with the weights of a prior that is at most as wide and as deep."""
+        generator = torch.Generator().manual_seed(self.seed)
+        network = with_compression(prior) if self.chains else prior
+        if network.depth < self.depth:
+            network = insert_identity_layers(network, self.depth, generator)
+        return widen(network, self.width, generator) if network.width < self.width else network
 
     def parameter_groups(self, network: TailoredStack) -> list[ParameterGroup]:
         """The weights for Muon, the conditioning layers at a low rate, and the rest."""
@@ -115,27 +138,30 @@ class TailorObjective:
     def loss(self, network: TailoredStack, crops: Crops, run: Run) -> Loss:
         """Reconstruction loss of RGB plus that of luma."""
         with torch.no_grad():
-            sharp = crops.images.to(run.torch_device).float() / 255
-            shares = {"kernel_error": self.kernel_error, "coloured_noise": self.coloured_noise, "jpeg": self.jpeg}
-            task = random_task(sharp, self.scale(crops.step), crops.generators, **shares)
-            seen = _seen(task)
-            conditions = conditioning_vector(task.taps, task.scale, task.noise)
+            task = self._task(crops, run.torch_device)
+            conditioning = condition_on_taps(task.taps, task.scale, task.noise, task.compression)
+            around = F.pad(task.lr, (RADIUS,) * 4, mode="reflect")
+            seen = torch.cat([task.lr, apply_filters(around, conditioning.filters)], dim=1)
         with run.autocast():
-            lacking = network(seen, task.scale, conditions)
+            lacking = network(seen, task.scale, conditioning.vector)
         error = F.pixel_shuffle(seen[:, network.channels :] + lacking.float(), task.scale) - task.hr
         error = error[..., 2:-2, 2:-2]  # the network sees zeros beyond the edge
         loss = reconstruction_loss(error, self.error) + reconstruction_loss(linear_luma(error), self.error)
-        return Loss(loss * (len(sharp) / self.batch))
+        if self.fourier > 0:
+            loss = loss + self.fourier * torch.view_as_real(torch.fft.rfft2(error)).abs().mean()
+        return Loss(loss * (len(task.lr) / self.batch))
 
     def validate(self, network: TailoredStack, images: Sequence[Tensor], run: Run) -> dict[str, float]:
-        """PSNR-Y in dB by degradation and scale, for the scales that are trained."""
+        """PSNR-Y in dB by degradation and scale, for the scales that are trained; of chains its gain."""
         quiet = replace(run, report=None)
-        cases = [(name, scale) for name, scale in CASES if dict(zip(SCALES, self._shares, strict=True))[scale] > 0]
 
         def upscale(lr: Tensor, degradation: Degradation) -> Tensor:
             return super_resolve_tailored(network, lr.to(run.torch_device), degradation, quiet, symmetries=(0,))
 
-        return measure(upscale, images, cases)
+        if self.chains:
+            used = [case for case in REAL_CASES if case.scale in self._used_scales]
+            return measure_gains(upscale, images, used)
+        return measure(upscale, images, [case for case in CASES if case[1] in self._used_scales])
 
     def scale(self, step: int) -> int:
         """Scale of all tasks of a step."""
@@ -144,7 +170,20 @@ class TailorObjective:
             if place < share:
                 return scale
             place -= share
-        return max(s for s, share in zip(SCALES, self._shares, strict=True) if share > 0)
+        return max(self._used_scales)
+
+    def _task(self, crops: Crops, device: torch.device) -> Task:
+        """Degrade the crops of a step."""
+        scale = self.scale(crops.step)
+        if self.chains:  # on the CPU, where the files of chains are written
+            return random_chain_task(crops.images.float() / 255, scale, crops.generators).to(device)
+        sharp = crops.images.to(device).float() / 255
+        shares = {"kernel_error": self.kernel_error, "coloured_noise": self.coloured_noise, "jpeg": self.jpeg}
+        return random_task(sharp, scale, crops.generators, **shares)
+
+    @property
+    def _used_scales(self) -> list[int]:
+        return [scale for scale, share in zip(SCALES, self._shares, strict=True) if share > 0]
 
     @property
     def _shares(self) -> tuple[float, float, float]:
@@ -152,10 +191,3 @@ class TailorObjective:
 
     def _lr_side(self, scale: int) -> int:
         return self.crop if scale == 2 else self.small_crop
-
-
-def _seen(task: Task) -> Tensor:
-    """LR images beside their regularised pseudo-inverse solutions, (N, C + C * s * s, h, w)."""
-    around = F.pad(task.lr, (RADIUS,) * 4, mode="reflect")
-    filters = inverse_filters(task.taps, task.scale, task.noise)
-    return torch.cat([task.lr, apply_filters(around, filters)], dim=1)

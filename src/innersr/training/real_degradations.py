@@ -1,0 +1,255 @@
+"""Random chains of degradations, as real images have them, and what a prior is given of each.
+
+A chain is: the scene, which may be soft; noise and JPEG of a camera; shrinking by a kernel; sharpening; noise;
+compression, once or twice. For a share of the images the given kernel, noise and compression have the errors of an
+estimator. Every image draws from its own generator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from innersr.metrics.grey_levels import quantized
+from innersr.physics.chains import (
+    Noise,
+    filtered_taps,
+    noise_field,
+    shrinking_taps,
+    softened,
+    unsharp_filter,
+    with_noise,
+)
+from innersr.physics.jpeg import jpeg, jpeg_strength, webp, webp_strength
+from innersr.physics.log_covariance import GaussianBlur, blur_of_taps, taps_of_blur
+from innersr.training.degradations import Task, degrade, hr_part, random_taps
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChainMixture:
+    """Distribution of random chains. Shares are probabilities.
+
+    Args:
+        clean: share of images that are shrunk and nothing else; all shares below, but those of the kernels, are of the
+            others.
+        lanczos, box: shares of these filters; the rest is `random_taps`, of which more than a third is bicubic.
+        soft, softest: share of soft scenes; largest standard deviation of their blur in HR pixels.
+        early_noise, early_jpeg: shares of noise and of JPEG before shrinking.
+        sharpened: share of unsharp masks after shrinking.
+        noisy, loudest: share of noise; its largest standard deviation, in 8-bit levels.
+        noises: kinds of noise, all of the same share.
+        compressed, twice, as_webp: share of compression; of these, shares of a second JPEG before it and of WebP.
+        worst_quality, best_quality: of compression.
+        mistaken, clean_mistaken: share of the images, and of the clean ones, that are given with errors.
+        unrounded: share of the images that are not rounded to 8 bits.
+        covariance_error: largest standard deviation of the errors of log-covariances.
+        level_error: largest factor between true and given noise, and strength of compression.
+        false_noise: largest standard deviation of noise that is given where there is none.
+        overlooked: share of the mistaken images whose compression is not noticed.
+    """
+
+    clean: float = 0.38
+    lanczos: float = 0.08
+    box: float = 0.07
+    soft: float = 0.14
+    softest: float = 2.5
+    early_noise: float = 0.06
+    early_jpeg: float = 0.10
+    sharpened: float = 0.18
+    noisy: float = 0.50
+    loudest: float = 50.0
+    noises: tuple[Noise, ...] = ("white", "white", "white", "grey", "correlated", "chroma", "poisson")
+    compressed: float = 0.45
+    twice: float = 0.25
+    as_webp: float = 0.15
+    worst_quality: float = 25.0
+    best_quality: float = 95.0
+    mistaken: float = 0.40
+    clean_mistaken: float = 0.15
+    unrounded: float = 0.12
+    covariance_error: float = 0.3
+    level_error: float = 1.4
+    false_noise: float = 2 / 255
+    overlooked: float = 0.15
+
+
+class Chain(NamedTuple):
+    """The degradations of one image; a quality of 0 means no file."""
+
+    filter: str
+    soft: float
+    early_noise: float
+    early_quality: int
+    sharpening: tuple[float, float]
+    noise_kind: Noise
+    noise: float
+    noise_width: float
+    first_quality: int
+    quality: int
+    is_webp: bool
+    subsampling: int
+    offset: tuple[int, int]
+    is_rounded: bool
+    is_mistaken: bool
+    errors: tuple[float, float, float]
+
+    def strength(self, scale: int) -> float:
+        """Strength of the strongest compression; one before shrinking counts less, as its errors are averaged."""
+        strengths = [jpeg_strength(q) for q in (self.first_quality,) if q > 0]
+        if self.quality > 0:
+            strengths.append((webp_strength if self.is_webp else jpeg_strength)(self.quality))
+        if self.early_quality > 0:
+            strengths.append(jpeg_strength(self.early_quality) / scale)
+        return max(strengths, default=0.0)
+
+
+def random_chain_task(
+    crops: Tensor, scale: int, generators: Sequence[torch.Generator], mixture: ChainMixture | None = None
+) -> Task:
+    """Degrade HR crops, each by a chain of its own.
+
+    Args:
+        crops: (N, C, S, S) in [0, 1] on the CPU, S of `hr_side`.
+        scale: HR pixels per LR pixel.
+        generators: N of them.
+        mixture: distribution of the chains.
+
+    Returns:
+        The task on the CPU, with the given degradations; noise includes what a mistaken kernel does not explain.
+    """
+    mixture = mixture or ChainMixture()
+    chains = [_random_chain(generator, mixture) for generator in generators]
+    scenes = softened(crops, [chain.soft for chain in chains])
+    taps = torch.stack([_random_kernel(c, scale, g) for c, g in zip(chains, generators, strict=True)])
+    sources = torch.stack([_photographed(x, c, g) for x, c, g in zip(scenes, chains, generators, strict=True)])
+    clean = degrade(scenes, taps, scale) if any(c.is_mistaken for c in chains) else None
+    lr = degrade(sources, taps, scale)
+    deviation, early = (lr.new_tensor([getattr(c, name) for c in chains]) / 255 for name in ("noise", "early_noise"))
+    # White noise becomes fainter by the norm of the kernel.
+    noise = torch.hypot(deviation, early * taps.square().sum((-2, -1)).sqrt())
+    lr = torch.stack([_saved(x, c, g) for x, c, g in zip(lr, chains, generators, strict=True)])
+    strength = lr.new_tensor([c.strength(scale) for c in chains])
+    task = Task(lr, hr_part(scenes, lr, scale), taps, noise, strength, scale)
+    return task if clean is None else _with_errors(task, chains, generators, scenes, clean, mixture)
+
+
+def _random_chain(generator: torch.Generator, mixture: ChainMixture) -> Chain:
+    u = iter(torch.rand(40, generator=generator).tolist())
+
+    def happens(share: float) -> bool:
+        return next(u) < share
+
+    def between(least: float, largest: float) -> float:
+        return least + (largest - least) * next(u)
+
+    is_clean = happens(mixture.clean)
+
+    def also(share: float) -> bool:
+        return happens(share) and not is_clean
+
+    place = next(u)
+    kind = "lanczos" if place < mixture.lanczos else "box" if place < mixture.lanczos + mixture.box else ""
+    soft = between(0.6, mixture.softest) * also(mixture.soft)
+    early_noise = between(0.5, 8) * also(mixture.early_noise)
+    early_quality = round(between(40, mixture.best_quality)) * also(mixture.early_jpeg)
+    amount, sigma = between(0.15, 1.6), between(0.4, 1.3)
+    sharpening = (sigma, amount) if also(mixture.sharpened) else (0.0, 0.0)
+    is_compressed, is_noisy = also(mixture.compressed), also(mixture.noisy)
+    fraction, is_faint = next(u), happens(0.4)
+    noise = (10 * fraction if is_faint else mixture.loudest * fraction**1.3) * is_noisy
+    kind_of_noise, width = mixture.noises[int(next(u) * len(mixture.noises))], between(0.4, 1.2)
+    qualities = [round(between(mixture.worst_quality, mixture.best_quality)) for _ in range(2)]
+    is_twice, is_webp, is_fine = happens(mixture.twice), happens(mixture.as_webp), happens(0.3)
+    return Chain(
+        filter=kind,
+        soft=soft,
+        early_noise=early_noise,
+        early_quality=early_quality,
+        sharpening=sharpening,
+        noise_kind=kind_of_noise,
+        noise=noise,
+        noise_width=width,
+        first_quality=qualities[0] * (is_twice and is_compressed),
+        quality=qualities[1] * is_compressed,
+        is_webp=is_webp,
+        subsampling=0 if is_fine else 2,
+        offset=(int(16 * next(u)), int(16 * next(u))),
+        is_rounded=not happens(mixture.unrounded),
+        is_mistaken=happens(mixture.clean_mistaken if is_clean else mixture.mistaken),
+        errors=(next(u), next(u), next(u)),
+    )
+
+
+def _random_kernel(chain: Chain, scale: int, generator: torch.Generator) -> Tensor:
+    """Draw (T, T) taps, sharpening included."""
+    if chain.filter == "lanczos" or chain.filter == "box":
+        taps = shrinking_taps("lanczos" if chain.filter == "lanczos" else "box", scale)
+    else:
+        taps = random_taps(scale, generator)
+    sigma, amount = chain.sharpening
+    return filtered_taps(taps[None], unsharp_filter(sigma, amount)[None], scale)[0] if amount > 0 else taps
+
+
+def _photographed(scene: Tensor, chain: Chain, generator: torch.Generator) -> Tensor:
+    """A scene with the noise and the JPEG before shrinking."""
+    if chain.early_noise > 0:
+        scene = scene + chain.early_noise / 255 * noise_field("white", scene.shape, 1.0, generator)
+    if chain.early_quality > 0:
+        scene = jpeg(scene, chain.early_quality, subsampling=chain.subsampling, offset=chain.offset)
+    return scene
+
+
+def _saved(lr: Tensor, chain: Chain, generator: torch.Generator) -> Tensor:
+    """An LR image with the noise and the compression after shrinking."""
+    if chain.noise > 0:
+        lr = with_noise(lr, chain.noise_kind, chain.noise / 255, chain.noise_width, generator)
+    lr = lr.clamp(0, 1)
+    if chain.first_quality > 0:
+        lr = jpeg(lr, chain.first_quality, subsampling=chain.subsampling, offset=chain.offset)
+    if chain.quality > 0 and chain.is_webp:
+        return webp(lr, chain.quality, offset=chain.offset)
+    if chain.quality > 0:
+        # The second file has the same blocks, as of a picture that is only saved again.
+        return jpeg(lr, chain.quality, subsampling=chain.subsampling, offset=chain.offset)
+    return quantized(lr) if chain.is_rounded else lr
+
+
+def _with_errors(
+    task: Task,
+    chains: Sequence[Chain],
+    generators: Sequence[torch.Generator],
+    scenes: Tensor,
+    clean: Tensor,
+    mixture: ChainMixture,
+) -> Task:
+    """Give the mistaken images as an estimator would.
+
+    Their kernel is a Gaussian of about the same covariance, and the noise includes what it does not explain, so that
+    the network can tell a reliable kernel from one that may be wrong.
+
+    Args:
+        task: with the true degradations.
+        chains, generators: of each image.
+        scenes: (N, C, S, S) HR crops.
+        clean: (N, C, h, w), of shrinking alone.
+        mixture: sizes of the errors.
+    """
+    taps, noise, strength = (part.clone() for part in (task.taps, task.noise, task.compression))
+    chosen = [i for i, chain in enumerate(chains) if chain.is_mistaken]
+    blur, places = blur_of_taps(taps[chosen], task.scale)
+    moves = torch.stack([torch.randn(3, generator=generators[i]) for i in chosen])
+    sizes = torch.tensor([mixture.covariance_error * chains[i].errors[0] for i in chosen])
+    guess = GaussianBlur(blur.log + sizes[:, None] * moves, blur.is_bicubic)
+    taps[chosen] = taps_of_blur(guess, task.scale, places)
+    missed = (degrade(scenes[chosen], taps[chosen], task.scale) - clean[chosen]).square().mean((1, 2, 3)).sqrt()
+    for place, i in enumerate(chosen):
+        _, of_noise, of_strength = chains[i].errors
+        false_noise = (of_noise > 0.7) * of_noise * mixture.false_noise
+        noise[i] = torch.hypot(noise[i] * mixture.level_error ** (2 * of_noise - 1) + false_noise, missed[place])
+        wrong = (strength[i] * mixture.level_error ** (2 * of_strength - 1)).clamp(max=1)
+        strength[i] = 0 if of_strength < mixture.overlooked else wrong
+    return task._replace(taps=taps, noise=noise, compression=strength)
