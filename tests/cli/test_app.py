@@ -120,7 +120,6 @@ def test_without_arguments_the_help_is_shown():
     [
         (["enlarge"], "No such command 'enlarge'"),
         (["upscale"], "Missing argument 'IN"),
-        (["bench"], "Missing argument 'DIR"),
         (["upscale", "x.png", "--fast"], "No such option"),
         (["upscale", "x.png", "--seed", "x"], "Invalid value for '--seed'"),
         (["upscale", "x.png", "--quality", "0"], "Invalid value for '--quality'"),

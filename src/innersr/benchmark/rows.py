@@ -1,13 +1,11 @@
-"""Rows of a benchmark: their file and their table."""
+"""Rows of a benchmark: their file, and what identifies them."""
 
 from __future__ import annotations
 
 import json
 import math
 import os
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from itertools import compress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,11 @@ from innersr.json_lines import read_records
 from innersr.physics.resize import Scale
 
 KEY = ("folder", "image", "method", "settings", "degradation", "scale", "seed", "device", "precision")
-ADDED_KEY = {"time_limit": None, "given": TRUE}  # columns that rows of older files lack, with their values there
+ADDED_KEY = {
+    "time_limit": None,
+    "given": TRUE,
+    "crop": None,
+}  # columns that rows of older files lack, with their values there
 Row = dict[str, Any]
 
 
@@ -41,23 +43,6 @@ def read_rows(path: Path) -> list[Row]:
     except ValueError as error:
         raise InputError(f"{path}: line {error.args[0]} is not a benchmark row; name another file") from None
     return rows
-
-
-def table_of(rows: Iterable[Row]) -> str:
-    """Markdown table of the means over the images of each folder."""
-    groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
-    for row in rows:
-        groups[row["folder"], scale_name(row["scale"]), row["degradation"], given_in(row), row["method"]].append(row)
-    columns = ["images", "scale", "degradation", "given", "method"]
-    is_named = [name != "given" or len({group[3] for group in groups}) > 1 for name in columns]
-    headings = [*compress(columns, is_named), "n", "PSNR-Y", "SSIM-Y", "consistency", "CPU s", "wall s"]
-    decimals = {"psnr_y": 2, "ssim_y": 4, "consistency_psnr": 1, "cpu_seconds": 1, "wall_seconds": 1}
-    lines = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
-    for group, members in groups.items():
-        means = {key: sum(decibels(row[key]) for row in members) / len(members) for key in decimals}
-        figures = [f"{mean:.{decimals[key]}f}" for key, mean in means.items()]
-        lines.append(f"| {' | '.join([*compress(group, is_named), str(len(members)), *figures])} |")
-    return "\n".join(lines)
 
 
 def given_in(row: Mapping[str, Any]) -> str:

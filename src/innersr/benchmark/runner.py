@@ -2,68 +2,80 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import re
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
-from itertools import groupby, islice
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from innersr.benchmark.chains import parse_chain
-from innersr.benchmark.inputs import TRUE, check_given, estimation_errors, given_degradation
+from innersr.benchmark.chains import Shrunk, parse_chain
+from innersr.benchmark.inputs import AUTO, TRUE, check_given, estimation_errors, given_degradation
+from innersr.benchmark.peers import parse_peer
 from innersr.benchmark.rows import Row, check_appendable, finite, identity, read_rows, scale_name
+from innersr.benchmark.sources import Source, cropped, find_pairs, find_sources
 from innersr.errors import ImageFileError, InputError
-from innersr.images.folders import FolderImage, find_images, load_sharp
 from innersr.images.image import Image
 from innersr.images.io import save
 from innersr.json_lines import append_record
 from innersr.memory import peak_memory, reset_peak_memory
+from innersr.methods.baselines import Bicubic
 from innersr.methods.protocols import Method
 from innersr.methods.registry import parse_method, resolve, settings_of
-from innersr.metrics.fidelity import METRICS, consistency_psnr
+from innersr.metrics.fidelity import METRICS, consistency_psnr, psnr_y
+from innersr.metrics.niqe import niqe
+from innersr.physics.degradation import Degradation
 from innersr.physics.resize import Scale, as_pair, image_size
 from innersr.run import Run
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A benchmark: every method on every image under every degradation at every scale."""
+    """A benchmark: every method on every image under every degradation at every scale, and on every pair."""
 
     folders: tuple[Path, ...]
+    """Folders of sharp images, and "made:KIND", see `find_sources`."""
     methods: tuple[str, ...]
     degradations: tuple[str, ...]
     scales: tuple[Scale, ...]
     given: tuple[str, ...] = (TRUE,)
-    """The degradations that methods are given, see `given_degradation`."""
+    """The degradations that methods are given, see `given_degradation`. For pairs, "true" is "auto"."""
+    pairs: tuple[Path, ...] = ()
+    """Folders of pairs, see `find_pairs`, which have their own scale and degradation."""
+    peers: tuple[str, ...] = ()
+    """Further methods, see `parse_peer`."""
     limit: int | None = None
-    """At most so many images of each folder."""
-    pictures: Path | None = None
-    """Folder for the results as PNG files."""
+    """At most so many images of each folder and kind."""
+    spread: bool = False
+    """Whether a limit takes images from the whole of a folder rather than its first."""
+    crop: int | None = None
+    """Pixels of the sides of the middle part of the sharp images that is used; and of made pictures."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
     """One row to compute."""
 
-    entry: FolderImage
+    source: Source
     scale: Scale
     degradation: str
     method: str
     settings: Method
     given: str = TRUE
+    crop: int | None = None
 
     def key(self, run: Run) -> Row:
         """The columns that identify the row."""
         scales = as_pair(self.scale)
         return {
-            "folder": self.entry.folder,
-            "image": self.entry.path.name,
+            "folder": self.source.folder,
+            "image": self.source.name,
             "method": self.method,
             "degradation": self.degradation,
             "given": self.given,
@@ -73,7 +85,22 @@ class Case:
             "device": str(run.torch_device),
             "precision": run.precision,
             "time_limit": run.time_limit,
+            "crop": self.crop,
         }
+
+    def shrunk(self, run: Run) -> Shrunk:
+        """The small image, of a degradation or of a pair, and the sharp one."""
+        sharp = self.source.sharp(self.scale)
+        if self.source.small is None:
+            hr, chain = cropped(sharp, self.crop, self.scale), parse_chain(self.degradation, self.scale)
+            return chain.apply(hr, self.scale, self.source.name, run.generator())
+        scale = round(as_pair(self.scale)[0])
+        lr = cropped(self.source.small(), self.crop and self.crop // scale, 1)
+        # The middle of both, which are edge to edge.
+        rows, columns = ((n - scale * m) // 2 for n, m in zip(image_size(sharp), image_size(lr), strict=True))
+        rows, columns = rows - rows % scale, columns - columns % scale
+        hr = sharp[..., rows : rows + scale * lr.shape[-2], columns : columns + scale * lr.shape[-1]]
+        return Shrunk(hr, lr, Degradation(scale=scale))
 
 
 def cases_of(plan: Plan) -> list[Case]:
@@ -82,10 +109,11 @@ def cases_of(plan: Plan) -> list[Case]:
     Raises:
         InputError: an unknown name, or a folder without images. Nothing was computed yet.
     """
-    folders = groupby(find_images(plan.folders), key=lambda entry: entry.folder)
-    entries = [entry for _, images in folders for entry in islice(images, plan.limit)]
+    sources = find_sources(plan.folders, plan.limit, side=plan.crop, spread=plan.spread)
+    pairs = [pair for folder in plan.pairs for pair in find_pairs(folder)[: plan.limit]]
     # All the steps, also for estimated degradations: their rows show the cost of the estimate, and nothing else.
     methods = {name: resolve(parse_method(name), is_estimated=False) for name in plan.methods}
+    methods |= dict(map(parse_peer, plan.peers))
     scales, degradations = dict.fromkeys(plan.scales), dict.fromkeys(plan.degradations)
     given = dict.fromkeys(plan.given)
     for scale in scales:
@@ -93,35 +121,49 @@ def cases_of(plan: Plan) -> list[Case]:
             parse_chain(name, scale)
         for text in given:
             check_given(text, scale)
-    return [
-        Case(entry=entry, scale=scale, degradation=degradation, method=name, settings=settings, given=text)
+    cases = [
+        Case(source=source, scale=scale, degradation=degradation, method=name, settings=settings, given=text)
         for scale in scales
         for degradation in degradations
         for text in given
         for name, settings in methods.items()
-        for entry in entries
+        for source in sources
     ]
+    cases += [
+        Case(source=pair, scale=pair.scale or 1, degradation="pair", method=name, settings=settings, given=text)
+        for text in dict.fromkeys(AUTO if text == TRUE else text for text in given)
+        for name, settings in methods.items()
+        for pair in pairs
+    ]
+    return [replace(case, crop=plan.crop) for case in cases]
 
 
-def run_plan(plan: Plan, run: Run, rows_file: Path | None = None) -> Iterator[Row]:
-    """Yield every row of a plan; rows that the file already holds are read, others are computed and appended.
+def run_cases(
+    cases: Sequence[Case], run: Run, rows_file: Path | None = None, pictures: Path | None = None
+) -> Iterator[Row]:
+    """Yield the row of every case; rows that the file already holds are read, others are computed and appended.
+
+    Args:
+        cases: see `cases_of`.
+        run: under which they are computed.
+        rows_file: JSON lines; None to write none.
+        pictures: folder for the results as PNG files.
 
     Raises:
-        InputError: the plan or the file is wrong. Nothing was computed yet.
-        ImageFileError: an image cannot be read, measured or written.
+        InputError: the file is wrong. Nothing was computed yet.
+        ImageFileError: an image cannot be read, measured or written, or a peer fails.
     """
-    cases = cases_of(plan)
     if rows_file:
         check_appendable(rows_file)
     known = {identity(row): row for row in (read_rows(rows_file) if rows_file else [])}
     for case in cases:
-        key = case.key(run)
-        row = known.get(identity(key))
+        row = known.get(identity(case.key(run)))
         if row is None:
             try:
-                row = compute_row(case, run.start(), plan.pictures)
+                row = compute_row(case, run.start(), pictures)
             except InputError as error:  # its message names no file
-                raise ImageFileError(f"{case.entry.path}: {case.method} {scale_name(case.scale)}: {error}") from error
+                where = f"{case.source.folder}/{case.source.name}"
+                raise ImageFileError(f"{where}: {case.method} {scale_name(case.scale)}: {error}") from error
             if rows_file:
                 append_record(rows_file, dict(sorted(row.items())))
         yield row
@@ -129,8 +171,7 @@ def run_plan(plan: Plan, run: Run, rows_file: Path | None = None) -> Iterator[Ro
 
 def compute_row(case: Case, run: Run, pictures: Path | None = None) -> Row:
     """Shrink one image to 8 bits, upscale it again, and measure. The time includes the estimate."""
-    name, chain = case.entry.path.name, parse_chain(case.degradation, case.scale)
-    hr, lr, degradation = chain.apply(load_sharp(case.entry.path, case.scale), case.scale, name, run.generator())
+    hr, lr, degradation = case.shrunk(run)
     is_own_peak = reset_peak_memory(run.torch_device)
     wall, cpu = time.perf_counter(), time.process_time()
     device_lr = lr.to(run.torch_device)
@@ -143,10 +184,13 @@ def compute_row(case: Case, run: Run, pictures: Path | None = None) -> Row:
     shave = (round(degradation.scales[0]), round(degradation.scales[1]))
     if pictures is not None:
         _save_picture(sr, case, pictures)
+    interpolated = Bicubic().adapt(lr, degradation, run)(lr)[..., : hr.shape[-2], : hr.shape[-1]]
     agreement = consistency_psnr(sr, lr, partial(degradation.forward, size=image_size(lr)))
     return {
         **case.key(run),
         **{name: finite(round(metric(sr, hr, shave), 4)) for name, metric in METRICS.items()},
+        "interpolation_psnr_y": finite(round(psnr_y(interpolated, hr, shave), 4)),
+        "niqe": _niqe(sr),
         "consistency_psnr": finite(round(agreement, 2)),
         "cpu_seconds": round(cpu, 2),
         "wall_seconds": round(wall, 2),
@@ -158,9 +202,18 @@ def compute_row(case: Case, run: Run, pictures: Path | None = None) -> Row:
     }
 
 
+def _niqe(sr: Tensor) -> float | None:
+    """NIQE of a result; None for an image that is too small or flat, or has other channels."""
+    try:
+        score = niqe(sr)
+    except InputError:
+        return None
+    return round(score, 3) if math.isfinite(score) else None
+
+
 def _save_picture(sr: Tensor, case: Case, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    words = [case.entry.folder, case.entry.path.stem, scale_name(case.scale), case.degradation, case.method]
+    words = [case.source.folder, Path(case.source.name).stem, scale_name(case.scale), case.degradation, case.method]
     words += [] if case.given == TRUE else [f"given {case.given}"]
     name = re.sub("[/:;]", "_", "-".join(words))
     save(Image(colour=sr.contiguous()), folder / f"{name}.png", overwrite=True)

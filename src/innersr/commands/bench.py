@@ -7,9 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from innersr.benchmark.chains import parse_names
-from innersr.benchmark.rows import decibels, given_in, scale_name, table_of
-from innersr.benchmark.runner import Plan, run_plan
+from innersr.benchmark.real_life import real_life_plans
+from innersr.benchmark.rows import Row, decibels, given_in, scale_name
+from innersr.benchmark.runner import Plan, cases_of, run_cases
+from innersr.benchmark.tables import gains_table, table_of
 from innersr.commands.console import Reporter
+from innersr.errors import InputError
 from innersr.physics.geometry import parse_scale
 from innersr.run import Run
 
@@ -18,36 +21,54 @@ def bench(  # noqa: PLR0913 (the options of the command)
     reporter: Reporter,
     run: Run,
     *,
-    folders: Sequence[Path],
-    methods: str,
-    degradations: str,
-    given: str,
+    folders: Sequence[Path] | None,
+    pairs: Sequence[Path] | None,
+    real_life: bool,
+    methods: str | None,
+    peer: Sequence[str] | None,
+    degradations: str | None,
+    given: str | None,
     told: str | None,
     scales: str,
     limit: int | None,
+    crop: int | None,
     out: Path | None,
     pictures: Path | None,
 ) -> None:
     """Compute the rows of a benchmark and print their means."""
+    if not (folders or pairs or real_life):
+        raise InputError("nothing to measure; give folders of sharp images, made:all, --pairs or --real-life")
+    if real_life and degradations is not None:
+        raise InputError("--real-life has its own degradations; omit one of the two")
     plan = Plan(
-        folders=tuple(folders),
-        methods=_listed(methods),
-        degradations=parse_names(degradations),
-        given=parse_names(told or given),
+        folders=tuple(folders or ()),
+        pairs=tuple(pairs or ()),
+        methods=_listed(methods or ("tailor" if real_life else "bicubic,tailor")),
+        peers=tuple(peer or ()),
+        degradations=parse_names(degradations or "bicubic"),
+        given=parse_names(told or given or ("auto" if real_life else "true")),
         scales=tuple(parse_scale(text) for text in _listed(scales)),
         limit=limit,
-        pictures=pictures,
+        crop=crop,
     )
+    if real_life and not folders:
+        reporter.note("no folders of photographs were given: made pictures only")
+    plans = real_life_plans(plan) if real_life else [plan]
+    cases = [case for each in plans for case in cases_of(each)]
     rows = []
     with reporter.progress("bench") as report:
-        for row in run_plan(plan, replace(run, report=report), out):
+        for row in run_cases(cases, replace(run, report=report), out, pictures):
             rows.append(row)
-            how = row["method"] if given_in(row) == "true" else f"{row['method']} given {given_in(row)}"
-            reporter.verbose(
-                f"{row['folder']}/{row['image']} {scale_name(row['scale'])} {row['degradation']} {how}: "
-                f"{decibels(row['psnr_y']):.2f} dB, SSIM {row['ssim_y']:.4f}, {row['cpu_seconds']:.1f} CPU s"
-            )
-    reporter.text(table_of(rows))
+            reporter.verbose(_line(row))
+    reporter.text(gains_table(rows) if real_life else table_of(rows))
+
+
+def _line(row: Row) -> str:
+    how = row["method"] if given_in(row) == "true" else f"{row['method']} given {given_in(row)}"
+    return (
+        f"{row['folder']}/{row['image']} {scale_name(row['scale'])} {row['degradation']} {how}: "
+        f"{decibels(row['psnr_y']):.2f} dB, SSIM {row['ssim_y']:.4f}, {row['cpu_seconds']:.1f} CPU s"
+    )
 
 
 def _listed(text: str) -> tuple[str, ...]:

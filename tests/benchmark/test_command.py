@@ -1,0 +1,133 @@
+"""The command `innersr bench`."""
+
+import pytest
+from typer.testing import CliRunner
+
+from helpers.bench import RUN, case
+from innersr.benchmark import runner as benchmark
+from innersr.benchmark.rows import read_rows
+from innersr.benchmark.runner import compute_row
+from innersr.benchmark.tables import table_of
+from innersr.cli.app import app
+from innersr.commands import bench as bench_command
+
+
+def bench(*arguments):
+    result = CliRunner().invoke(app, ["bench", *map(str, arguments), "--device", "cpu"])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def test_the_command_ends_with_the_table_and_nothing_else_on_stdout(folder, tmp_path):
+    rows_file = tmp_path / "rows.jsonl"
+    tiny = "zssr:steps=2;pixels=500;width=4;depth=2;self_ensemble=no"
+    result = bench(folder, "--methods", f"bicubic, {tiny}", "--degradations", "bicubic , g0.2d", "--out", rows_file)
+    assert (result.exit_code, result.stderr) == (0, "")
+    rows = read_rows(rows_file)
+    assert len(rows) == 8 and result.stdout == table_of(rows) + "\n"
+    assert rows[-1]["settings"]["width"] == 4
+    assert result.stdout.count("\n") == 6
+
+
+def test_the_command_compares_the_default_method_with_interpolation(folder, monkeypatch):
+    plans = []
+    monkeypatch.setattr(bench_command, "cases_of", lambda plan: plans.append(plan) or [])
+    assert bench(folder).exit_code == 0
+    assert [plan.methods for plan in plans] == [("bicubic", "tailor")]
+
+
+def test_the_tiles_of_the_command_change_no_figure(folder, tmp_path, monkeypatch):
+    runs = []
+    monkeypatch.setattr(benchmark, "compute_row", lambda case, run, _: runs.append(run.tile) or compute_row(case, run))
+    tiny = "zssr:steps=2;width=4;depth=2;pixels=500"
+    figures = {}
+    for tile in ("auto", "0", "16"):
+        rows_file = tmp_path / f"{tile}.jsonl"
+        assert bench(folder, "--methods", tiny, "--limit", 1, "--tile", tile, "--out", rows_file).exit_code == 0
+        figures[tile] = read_rows(rows_file)[0]["psnr_y"]
+    assert runs == [None, 0, 16]
+    assert figures["auto"] == figures["0"]
+    assert figures["16"] == pytest.approx(figures["0"], abs=0.01)  # a few pixels are rounded to the next grey level
+
+
+def test_the_command_says_rows_when_verbose_and_nothing_when_quiet(folder):
+    said = bench(folder, "--methods", "bicubic", "-v").stderr
+    first = compute_row(case(folder / "a.png"), RUN)
+    assert f"set2/a.png x2 bicubic bicubic: {first['psnr_y']:.2f} dB" in said.splitlines()[0]
+    quiet = bench(folder, "--methods", "bicubic", "-q")
+    assert (quiet.stdout, quiet.stderr) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--scales", "2,1"], "scale must be a number"),
+        (["--scales", "2,,4"], "scale must be a number"),
+        (["--methods", "bicubic,"], "unknown method ''"),
+        (["--degradations", "gauss"], "unknown degradation 'gauss'"),
+        (["--given", "true,guess"], "guess: kernels are read from"),
+        (["--out", "nowhere/rows.jsonl"], "does not exist"),
+        (["--seed", "-1"], "seed must be"),
+        (["--tile", "some"], "tile must be auto, 0 for the whole image at once, or a number of pixels, got 'some'"),
+        (["--limit", "0"], "limit"),
+    ],
+)
+def test_wrong_usage_of_the_command_is_exit_code_2(folder, computed, arguments, message):
+    result = bench(folder, *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert message in result.stderr
+    assert computed == []
+
+
+def test_an_unreadable_image_is_exit_code_1(folder):
+    (folder / "c.png").write_text("no image")
+    result = bench(folder, "--methods", "bicubic")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: ") and "c.png: not an image" in result.stderr
+
+
+def test_the_earlier_name_of_the_option_is_understood(folder, tmp_path):
+    rows_file = tmp_path / "rows.jsonl"
+    assert bench(folder, "--methods", "bicubic", "--told", "bicubic", "--out", rows_file).exit_code == 0
+    assert [row["given"] for row in read_rows(rows_file)] == ["bicubic"] * 2
+    assert "--told" not in bench("--help").stdout
+
+
+@pytest.mark.usefixtures("examined")
+def test_the_command_takes_what_to_tell(folder, tmp_path):
+    arguments = ["--methods", "bicubic", "--limit", "1", "--given", "true, auto,gaussian:2.0", "-v"]
+    result = bench(folder, *arguments, "--out", tmp_path / "rows.jsonl", "--pictures", tmp_path / "pictures")
+    assert result.exit_code == 0
+    assert [row["given"] for row in read_rows(tmp_path / "rows.jsonl")] == ["true", "auto", "gaussian:2.0"]
+    assert "bicubic bicubic given auto: " in result.stderr and "given true" not in result.stderr
+    names = sorted(file.name for file in (tmp_path / "pictures").iterdir())
+    start = f"{tmp_path.name}_set2-a-x2-bicubic-bicubic"
+    assert names == [f"{start}-given auto.png", f"{start}-given gaussian_2.0.png", f"{start}.png"]
+
+
+def test_nothing_to_measure_is_wrong_usage():
+    result = bench()
+    assert result.exit_code == 2 and "give folders of sharp images, made:all, --pairs or --real-life" in result.stderr
+
+
+def test_real_life_has_its_own_degradations(folder):
+    result = bench(folder, "--real-life", "--degradations", "box")
+    assert result.exit_code == 2 and "--real-life has its own degradations" in result.stderr
+
+
+def test_real_life_measures_the_default_method_blind_and_tells_gains(folder, monkeypatch):
+    plans = []
+    monkeypatch.setattr(bench_command, "cases_of", lambda plan: plans.append(plan) or [])
+    monkeypatch.setattr(bench_command, "gains_table", lambda _rows: "gains")
+    assert bench(folder, "--real-life").stdout == "gains\n"
+    assert {(plan.methods, plan.given, plan.limit, plan.crop) for plan in plans} == {(("tailor",), ("auto",), 6, 256)}
+    assert plans[0].folders == (folder,)
+    assert "made pictures only" in bench("--real-life").stderr
+
+
+def test_made_pictures_and_a_crop_are_measured_by_the_command(tmp_path):
+    rows_file = tmp_path / "rows.jsonl"
+    options = ["--methods", "bicubic", "--limit", 1, "--crop", 48, "--degradations", "box", "--out", rows_file]
+    assert bench("made:pixelart", *options).exit_code == 0
+    (row,) = read_rows(rows_file)
+    assert (row["folder"], row["image"], row["crop"], row["lr_size"]) == ("made/pixelart", "pixelart-1", 48, [24, 24])
