@@ -10,7 +10,8 @@ SOURCE = Path(__file__).parents[1] / "src" / "innersr"
 ROWS = [
     {"cli"},
     {"commands"},
-    {"pipeline", "benchmark", "training"},
+    {"benchmark"},
+    {"pipeline", "training"},
     {"methods", "plots"},
     {"inference", "blind", "singan"},
     {"images", "metrics", "networks"},

@@ -120,7 +120,9 @@ def test_real_life_measures_the_default_method_blind_and_tells_gains(folder, mon
     monkeypatch.setattr(bench_command, "cases_of", lambda plan: plans.append(plan) or [])
     monkeypatch.setattr(bench_command, "gains_table", lambda _rows: "gains")
     assert bench(folder, "--real-life").stdout == "gains\n"
-    assert {(plan.methods, plan.given, plan.limit, plan.crop) for plan in plans} == {(("tailor",), ("auto",), 6, 256)}
+    assert {(plan.methods, plan.given, plan.limit, plan.crop) for plan in plans} == {
+        (("tailor",), ("default",), 6, 256)
+    }
     assert plans[0].folders == (folder,)
     assert "made pictures only" in bench("--real-life").stderr
 

@@ -7,12 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.bench import RUN, Spy, case, strictly
+from helpers.bench import RUN, Spy, case, plan, strictly
 from innersr.benchmark.inputs import estimation_errors
-from innersr.benchmark.runner import compute_row
+from innersr.benchmark.runner import cases_of, compute_row
 from innersr.blind.estimate import Estimate
+from innersr.images.image import Image
+from innersr.methods.registry import make_method
+from innersr.metrics.fidelity import psnr_y
 from innersr.physics.degradation import Degradation
 from innersr.physics.kernels import gaussian
+from innersr.pipeline import upscale_image
 
 LONG = gaussian(4.0, 1.0, math.radians(30))
 
@@ -56,3 +60,17 @@ def test_the_truth_is_the_effective_kernel_and_a_round_one_has_no_angle():
     assert folded["angle_error_degrees"] == pytest.approx(0, abs=0.1)
     broken = estimation_errors(estimate, Degradation(scale=1.5, kernel=LONG))
     assert (broken["true_covariance"], broken["angle_error_degrees"], broken["true_variance_ratio"]) == (None,) * 3
+
+
+def test_by_default_a_method_does_what_upscaling_without_options_does(folder):
+    tiny = make_method("tailor", settings={"steps": 0})
+    row = compute_row(case(folder / "a.png", 2.0, "box+noise5", tiny, given="default"), RUN)
+    shrunk = case(folder / "a.png", 2.0, "box+noise5").shrunk(RUN)
+    result = upscale_image(Image(colour=shrunk.lr), None, tiny, RUN)
+    assert row["psnr_y"] == round(psnr_y(result.image.colour, shrunk.hr, 2), 4)
+    assert row["estimate"]["confidence"] == result.estimate.confidence
+
+
+def test_only_by_default_the_steps_depend_on_the_image(folder):
+    cases = cases_of(plan(folder, methods=("tailor",), limit=1, given=("auto", "default")))
+    assert {each.given: each.settings.by_recurrence for each in cases} == {"auto": False, "default": True}

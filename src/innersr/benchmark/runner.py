@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 
 from innersr.benchmark.chains import Shrunk, parse_chain
-from innersr.benchmark.inputs import AUTO, TRUE, check_given, estimation_errors, given_degradation
-from innersr.benchmark.peers import parse_peer
+from innersr.benchmark.inputs import AUTO, DEFAULT, TRUE, check_given, estimation_errors, given_degradation
+from innersr.benchmark.peers import CommandPeer, SpandrelPeer, parse_peer
 from innersr.benchmark.rows import Row, check_appendable, finite, identity, read_rows, scale_name
 from innersr.benchmark.sources import Source, cropped, find_pairs, find_sources
+from innersr.blind.estimate import Estimate
 from innersr.errors import ImageFileError, InputError
 from innersr.images.image import Image
 from innersr.images.io import save
@@ -32,6 +33,7 @@ from innersr.metrics.fidelity import METRICS, consistency_psnr, psnr_y
 from innersr.metrics.niqe import niqe
 from innersr.physics.degradation import Degradation
 from innersr.physics.resize import Scale, as_pair, image_size
+from innersr.pipeline import upscale_image
 from innersr.run import Run
 
 
@@ -45,7 +47,8 @@ class Plan:
     degradations: tuple[str, ...]
     scales: tuple[Scale, ...]
     given: tuple[str, ...] = (TRUE,)
-    """The degradations that methods are given, see `given_degradation`. For pairs, "true" is "auto"."""
+    """The degradations that methods are given, see `given_degradation`. For pairs, "true" is "auto". "default" is all
+    that `innersr upscale` does without options."""
     pairs: tuple[Path, ...] = ()
     """Folders of pairs, see `find_pairs`, which have their own scale and degradation."""
     peers: tuple[str, ...] = ()
@@ -111,8 +114,7 @@ def cases_of(plan: Plan) -> list[Case]:
     """
     sources = find_sources(plan.folders, plan.limit, side=plan.crop, spread=plan.spread)
     pairs = [pair for folder in plan.pairs for pair in find_pairs(folder)[: plan.limit]]
-    # All the steps, also for estimated degradations: their rows show the cost of the estimate, and nothing else.
-    methods = {name: resolve(parse_method(name), is_estimated=False) for name in plan.methods}
+    methods = {name: parse_method(name) for name in plan.methods}
     methods |= dict(map(parse_peer, plan.peers))
     scales, degradations = dict.fromkeys(plan.scales), dict.fromkeys(plan.degradations)
     given = dict.fromkeys(plan.given)
@@ -135,7 +137,7 @@ def cases_of(plan: Plan) -> list[Case]:
         for name, settings in methods.items()
         for pair in pairs
     ]
-    return [replace(case, crop=plan.crop) for case in cases]
+    return [replace(case, crop=plan.crop, settings=_settled(case)) for case in cases]
 
 
 def run_cases(
@@ -175,9 +177,7 @@ def compute_row(case: Case, run: Run, pictures: Path | None = None) -> Row:
     is_own_peak = reset_peak_memory(run.torch_device)
     wall, cpu = time.perf_counter(), time.process_time()
     device_lr = lr.to(run.torch_device)
-    with run.exact():
-        given, estimate = given_degradation(case.given, device_lr, degradation, run)
-        sr = case.settings.adapt(device_lr, given, run)(device_lr).cpu()
+    sr, estimate = _upscaled(case, device_lr, degradation, run)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     peak = peak_memory(run.torch_device) if is_own_peak else None
     sr = sr[..., : hr.shape[-2], : hr.shape[-1]]
@@ -200,6 +200,21 @@ def compute_row(case: Case, run: Run, pictures: Path | None = None) -> Row:
         "threads": torch.get_num_threads(),
         "versions": {"innersr": version("innersr"), "torch": torch.__version__, "python": platform.python_version()},
     }
+
+
+def _settled(case: Case) -> Method:
+    # All the steps, also for estimated degradations: their rows show the cost of the estimate, and nothing else.
+    return resolve(case.settings, is_estimated=case.given == DEFAULT)
+
+
+def _upscaled(case: Case, lr: Tensor, truth: Degradation, run: Run) -> tuple[Tensor, Estimate | None]:
+    """The result on the CPU, and the estimate that it was made with."""
+    if case.given == DEFAULT and not isinstance(case.settings, CommandPeer | SpandrelPeer):
+        result = upscale_image(Image(colour=lr.cpu()), None, case.settings, run, scale=case.scale)
+        return result.image.colour.clamp(0, 1), result.estimate
+    with run.exact():
+        given, estimate = given_degradation(case.given, lr, truth, run)
+        return case.settings.adapt(lr, given, run)(lr).cpu(), estimate
 
 
 def _niqe(sr: Tensor) -> float | None:

@@ -64,7 +64,8 @@ def bench_command(  # noqa: PLR0913 (a command's options are its parameters)
         str | None,
         typer.Option(
             help="Degradation that methods are given: true (the image's own), auto (estimated from it), bicubic, "
-            "gaussian:VAR or kernel files, separated by commas; true if not given, auto with --real-life and for pairs."
+            "gaussian:VAR or kernel files, separated by commas; or default, for all that innersr upscale does without "
+            "options. true if not given, default with --real-life."
         ),
     ] = None,
     told: Annotated[str | None, typer.Option(hidden=True)] = None,  # the name of --given up to version 0.1

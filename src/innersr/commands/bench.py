@@ -46,7 +46,7 @@ def bench(  # noqa: PLR0913 (the options of the command)
         methods=_listed(methods or ("tailor" if real_life else "bicubic,tailor")),
         peers=tuple(peer or ()),
         degradations=parse_names(degradations or "bicubic"),
-        given=parse_names(told or given or ("auto" if real_life else "true")),
+        given=parse_names(told or given or ("default" if real_life else "true")),
         scales=tuple(parse_scale(text) for text in _listed(scales)),
         limit=limit,
         crop=crop,
