@@ -76,6 +76,17 @@ def test_a_network_of_spandrel_is_a_method(tmp_path, monkeypatch):
     assert torch.allclose(upscaled(peer, torch.full((1, 1, 4, 4), 0.5)), torch.full((1, 1, 8, 8), 0.6))
 
 
+def test_weights_of_an_unknown_network_are_an_error(tmp_path, monkeypatch):
+    def refuse(_file):
+        raise LookupError("no such network")
+
+    loader = SimpleNamespace(load_from_file=refuse)
+    library = SimpleNamespace(ModelLoader=lambda: loader, UnsupportedModelError=LookupError)
+    monkeypatch.setitem(sys.modules, "spandrel", library)
+    with pytest.raises(InputError, match="spandrel cannot load it .no such network.; give the weights"):
+        upscaled(SpandrelPeer(file=str(tmp_path / "odd.pth")), torch.rand(1, 3, 4, 4))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -133,4 +133,10 @@ def _spandrel() -> Any:  # noqa: ANN401 (an optional library without types)
 
 @lru_cache(maxsize=4)
 def _loaded(file: str) -> Any:  # noqa: ANN401 (spandrel's descriptor of a network)
-    return _spandrel().ModelLoader().load_from_file(file).eval()
+    library = _spandrel()
+    try:
+        return library.ModelLoader().load_from_file(file).eval()
+    except (library.UnsupportedModelError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"{file}: spandrel cannot load it ({error}); give the weights of a network it knows"
+        ) from error
