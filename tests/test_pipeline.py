@@ -16,6 +16,7 @@ from innersr.images.conversions import image_from
 from innersr.images.image import Image
 from innersr.images.io import read, save
 from innersr.images.metadata import Metadata
+from innersr.inference.value_range import SETTINGS
 from innersr.methods.baselines import BackProjection, Bicubic
 from innersr.methods.options import UpscaleOptions
 from innersr.methods.registry import METHODS, make_method
@@ -73,6 +74,13 @@ class Spy:
     def adapt(self, lr, degradation, run):
         self.lr, self.degradation, self.run = lr, degradation, run
         return BICUBIC.adapt(lr, degradation, run)
+
+
+def waves(rows, columns, channels=1, seed=5):
+    """Smooth light and shade, (rows, columns, channels), from 0 to 1."""
+    shades = resize(planes(values(rows // 3, columns // 3, channels, seed=seed)), size=(rows, columns))
+    shades = (shades - shades.min()) / (shades.max() - shades.min())
+    return shades[0].permute(1, 2, 0).numpy().astype(np.float64)
 
 
 def colour_image(colour, **fields):
@@ -399,11 +407,10 @@ def test_a_result_tells_its_degradation_time_and_consistency():
     assert result.consistency_psnr == pytest.approx(expected, abs=1e-6)
 
 
-@pytest.mark.parametrize("depth", ["uint8", "float32"])
-def test_8_bit_values_and_floats_within_the_unit_range_reach_the_method_as_they_are(depth):
+def test_8_bit_values_reach_the_method_as_they_are():
     spy = Spy()
     colour = values(*SIDES, 3) * 0.1 + 0.4
-    upscale_image(colour_image(colour, depth=depth), DOUBLE, spy, RUN)
+    upscale_image(colour_image(colour, depth="uint8"), DOUBLE, spy, RUN)
     assert torch.equal(spy.lr, planes(colour))
 
 
@@ -418,15 +425,70 @@ def test_8_bit_values_and_floats_within_the_unit_range_reach_the_method_as_they_
     ],
 )
 def test_a_narrow_or_wide_range_is_stretched_for_the_method_and_restored(depth, low, high):
-    colour = (values(*SIDES, 2) * (high - low) + low).astype(np.float32)
+    colour = (waves(*SIDES, 2) * (high - low) + low).astype(np.float32)
     spy = Spy()
     result = upscale_image(colour_image(colour, depth=depth), DOUBLE, spy, RUN).image.colour
-    assert (float(spy.lr.min()), float(spy.lr.max())) == (0, 1)
-    lowest, highest = float(colour.min()), float(colour.max())
-    expected = resize(planes(colour).double(), 2).clamp(lowest, highest)
+    room = SETTINGS.headroom / (1 + 2 * SETTINGS.headroom)
+    assert (float(spy.lr.min()), float(spy.lr.max())) == pytest.approx((room, 1 - room), abs=1e-3)
+    expected = resize(planes(colour).double(), 2)
     # Single precision of the largest value, and of the differences.
     tolerance = 2**-22 * max(abs(low), abs(high)) + SINGLE * (high - low)
     assert torch.allclose(result.double(), expected, rtol=0, atol=tolerance)
+    assert float(result.max()) > float(colour.max()), "nothing is clipped at the extremes of the input"
+
+
+@pytest.mark.parametrize("method", [BICUBIC, TAILOR])
+def test_the_same_data_give_the_same_picture_whatever_their_type(method):
+    shades = 0.2 + 0.6 * waves(*SIDES, 3)
+    whole = upscale(np.rint(shades * 65535).astype("uint16"), 2, method=method, run=RUN) / 65535
+    for unit in (1.0, 0.003, 2500.0):
+        result = upscale((shades * unit).astype("float32"), 2, method=method, run=RUN)
+        # Rounding to 16 bits is magnified by eight steps of learning.
+        np.testing.assert_allclose(result / unit, whole, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("level", [65535, 0])
+def test_a_hot_or_dead_pixel_changes_nothing_beyond_its_neighbourhood(level):
+    x = np.rint((0.03 + 0.02 * waves(40, 40)) * 65535).astype("uint16")
+    hot = x.copy()
+    hot[20, 20] = level
+    spy = Spy()
+    clean, result = (upscale(a, 2, method=BICUBIC, run=RUN).astype(float) for a in (x, hot))
+    far = np.ones_like(clean, dtype=bool)
+    far[34:48, 34:48] = False
+    assert np.abs(result - clean)[far].max() <= 1
+    assert abs(result[40:42, 40:42].mean() - level) < abs(result[40:42, 40:42].mean() - clean.mean())
+    assert result.min() >= min(level, 0.9 * clean.min()), "no dark ring around a hot pixel"
+    upscale_image(colour_image(hot / 65535, depth="uint16"), DOUBLE, spy, RUN)
+    assert float(spy.lr.max() - spy.lr.min()) > 0.7, "the picture, not the pixel, fills what the method sees"
+
+
+def test_channels_of_other_units_are_scaled_apart():
+    height, slope = 400 + 300 * waves(*SIDES, 1), 0.01 * waves(*SIDES, 1, seed=4)
+    spy = Spy()
+    result = upscale_image(
+        colour_image(np.concatenate([height, slope], -1), depth="float32"), DOUBLE, spy, RUN
+    ).image.colour
+    assert float(spy.lr[:, 0].max() - spy.lr[:, 0].min()) > 0.8
+    assert float(spy.lr[:, 1].max() - spy.lr[:, 1].min()) > 0.8
+    assert torch.allclose(result[:, 1:], resize(planes(slope), 2).clamp(min=0), rtol=0, atol=SINGLE)
+
+
+def test_what_has_no_negative_value_gets_none():
+    spots = np.zeros((24, 24), np.float32)
+    spots[8:12, 8:12] = 400
+    assert upscale(spots, 2, method=BICUBIC, run=RUN).min() == 0
+    assert upscale(spots - 1, 2, method=BICUBIC, run=RUN).min() < -1
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("alpha", [None, "auto", "same"])
+def test_grey_stays_grey(name, alpha):
+    colour = np.repeat(values(*SIDES, 1), 3, axis=-1)
+    image = colour_image(colour, depth="uint8") if alpha is None else cut_out(colour, values(*SIDES), "uint8")
+    result = upscale_image(image, DOUBLE, made(name), RUN, alpha=alpha or "auto").image.colour
+    assert result.shape[1] == 3
+    assert bool((result == result[:, :1]).all())
 
 
 def test_a_12_bit_image_in_16_bits_learns_as_the_8_bit_image_would():
@@ -435,7 +497,8 @@ def test_a_12_bit_image_in_16_bits_learns_as_the_8_bit_image_would():
     narrow, wide = (upscale(a, 2, method=TAILOR, run=RUN).astype(float) for a in (x, stretched))
     spread = float(x.max()) - x.min()
     # Learning amplifies the rounding of the stretched copy, 1 in 65535, over its eight steps.
-    np.testing.assert_allclose((narrow - x.min()) / spread, wide / 65535, rtol=0, atol=2e-3)
+    narrow = ((narrow - x.min()) / spread).clip(0, 1)  # the stretched file ends there
+    np.testing.assert_allclose(narrow, wide / 65535, rtol=0, atol=2e-3)
 
 
 def test_floats_outside_the_unit_range_survive():
@@ -458,7 +521,7 @@ def test_noise_is_told_in_the_units_of_the_image_and_stretched_with_it():
     colour = values(*SIDES) * 0.1
     colour[0, 0], colour[0, 1] = 0, 0.1
     result = upscale_image(colour_image(colour, depth="uint16"), noisy, spy, RUN)
-    assert spy.degradation.noise == pytest.approx(0.1, rel=SINGLE)
+    assert spy.degradation.noise == pytest.approx(0.1 / (1 + 2 * SETTINGS.headroom), rel=1e-5)
     assert result.degradation is noisy
     upscale_image(colour_image(colour * 0.01, depth="uint16"), noisy, spy, RUN)
     assert spy.degradation.noise < 1, "noise above the whole range is as good as all"
@@ -538,7 +601,9 @@ def test_colours_within_an_opaque_region_are_as_sharp_as_without_alpha():
     plain = upscale_image(colour_image(colour, depth="uint8"), DOUBLE, BICUBIC, RUN).image.colour
     result = upscale_image(cut_out(colour, shape, "uint8"), DOUBLE, BICUBIC, RUN).image
     assert torch.allclose(result.colour[..., 20:], plain[..., 20:], rtol=0, atol=SINGLE)
-    assert bool((result.colour[..., :8] == 0).all())
+    hidden = result.colour[..., :8]
+    assert float(hidden.min()) > 0.1, "colours under transparency continue the visible ones"
+    assert float(hidden.std(-1).max()) < 0.1
 
 
 def test_same_treats_alpha_as_one_more_band():

@@ -35,7 +35,7 @@ class Result:
     """As it was given or estimated."""
     seconds: float
     consistency_psnr: float
-    """dB between the result shrunk again and the input; for premultiplied colours when there is alpha."""
+    """dB between the result shrunk again and the input, as methods see them."""
     method: Method
     """As it was applied, with the greatest number of steps of Tailor."""
     estimate: Estimate | None = None
@@ -239,8 +239,8 @@ def upscale_image(
         method: with its settings.
         run: device, seed, time limit.
         scale: at which the degradation is estimated.
-        alpha: "auto" premultiplies the colours, upscales alpha on its own, and divides again, so that hidden
-            colours do not bleed in; "same" treats alpha as one more channel of data; "drop" leaves it out.
+        alpha: "auto" continues the visible colours under transparency, so that hidden ones do not bleed in, and
+            upscales alpha on its own; "same" treats alpha as one more channel of data; "drop" leaves it out.
         keep_grain: where the degradation has noise, put the image's own grain back into the result, as it is.
 
     Raises:
@@ -248,7 +248,7 @@ def upscale_image(
     """
     started, run = time.monotonic(), run.start()
     with run.exact():
-        seen = normalise(image, run, alpha)
+        seen = normalise(image, run, alpha, _wraps(degradation))
         cause = _examined(seen, scale, run) if degradation is None else degradation
         is_estimated = isinstance(cause, Estimate)
         fitted = (cause.given if isinstance(cause, Estimate) else cause).fitted(seen.size)
@@ -259,9 +259,9 @@ def upscale_image(
         if keep_grain and degraded.noise > 0:
             sr = with_grain(sr, seen.channels, degraded)
         agreement = consistency_psnr(sr, seen.channels, partial(degraded.forward, size=seen.size))
-        colour, opacity = seen.restored(sr, upscaler, degraded.wraps)
+        upscaled = seen.restored(sr, upscaler, degraded)
     return Result(
-        image=replace(image, colour=colour, alpha=opacity),
+        image=upscaled,
         degradation=fitted,
         seconds=time.monotonic() - started,
         consistency_psnr=agreement,
@@ -293,6 +293,12 @@ def default_output(source: Path, degradation: Degradation) -> Path:
     vertical, horizontal = (f"{s:.4g}" for s in degradation.scales)
     scale = vertical if vertical == horizontal else f"{vertical}x{horizontal}"
     return source.with_name(f"{source.stem}_x{scale}{source.suffix}")
+
+
+def _wraps(degradation: Degradation | Estimate | None) -> tuple[bool, bool]:
+    """Whether the image continues on its opposite side: (vertical, horizontal)."""
+    degradation = degradation.degradation if isinstance(degradation, Estimate) else degradation
+    return (False, False) if degradation is None else degradation.wraps
 
 
 def _examined(seen: NormalisedImage, scale: Scale, run: Run) -> Estimate:

@@ -115,8 +115,9 @@ def test_every_kind_of_image_gets_the_score_of_its_picture(name, image):
 
 
 def test_what_is_transparent_has_no_detail():
-    alpha = torch.zeros(1, 1, 96, 96)
-    save(Image(colour=facade(96).repeat(1, 3, 1, 1), alpha=alpha), "hidden.png")
+    alpha, colour = torch.zeros(1, 1, 96, 96), facade(96).repeat(1, 3, 1, 1)
+    alpha[..., :30], colour[..., :30] = 1, 0.5
+    save(Image(colour=colour, alpha=alpha), "hidden.png")
     assert record_of("hidden.png")["detail"] == 0
 
 

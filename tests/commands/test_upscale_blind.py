@@ -15,6 +15,7 @@ from innersr.blind.estimate import Estimate
 from innersr.commands import upscale as commands
 from innersr.errors import InputError
 from innersr.images.image import Image
+from innersr.inference.continuation import continued
 from innersr.methods import options
 from innersr.methods.baselines import BackProjection, Bicubic
 from innersr.physics.degradation import Degradation
@@ -253,19 +254,20 @@ def test_the_estimate_is_made_of_what_methods_see_of_a_narrow_range(examined):
     image, seen = Image(colour=colour, depth="uint16"), []
     upscale_image(image, None, Spy(told=seen), RUN)
     lr, _ = examined[0]
-    assert (float(lr.min()), float(lr.max())) == (0, 1)
+    assert float(lr.max() - lr.min()) > 0.8
     assert torch.equal(lr, channels_of(image, RUN))
     assert seen[0].noise == pytest.approx(NOISE + 1.5 / 255), "found out in what methods see, it is not stretched again"
     upscale_image(image, Degradation(scale=2, noise=NOISE), Spy(told=seen), RUN)
-    assert seen[1].noise > 15 * NOISE
+    assert seen[1].noise > 12 * NOISE
 
 
 @pytest.mark.parametrize("alpha", ["auto", "same", "drop"])
 def test_the_estimate_is_made_of_what_methods_see_of_transparent_images(examined, alpha):
     colour, opacity = torch.rand(1, 3, *SIDES), torch.rand(1, 1, *SIDES)
+    opacity[..., :4] = 0
     image = Image(colour=colour, alpha=opacity, depth="uint8")
     examine_image(image, 2, RUN, alpha=alpha)
-    expected = {"auto": colour * opacity, "same": torch.cat([colour, opacity], 1), "drop": colour}
+    expected = {"auto": continued(colour, opacity > 0), "same": torch.cat([colour, opacity], 1), "drop": colour}
     assert torch.equal(examined[0][0], expected[alpha])
 
 

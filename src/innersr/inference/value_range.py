@@ -1,0 +1,100 @@
+"""The range of values that methods see as 0 to 1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from innersr.inference.neighbourhood import range_around
+from innersr.physics.degradation import Degradation
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RangeSettings:
+    """Settings of `robust_range`."""
+
+    share: float = 0.001  # of the values at either end, that may be hot pixels or highlights
+    slack: float = 0.25  # of the range between them: extremes nearer than that are no outliers
+    headroom: float = 0.1  # of the range, at either end: results may go beyond the input's extremes
+    unlike: float = 1 / 16  # a channel that uses less of the common range has another unit
+    looked_at: int = 2**20  # values of a channel, evenly spaced, in which the shares are counted
+
+
+SETTINGS = RangeSettings()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ValueRange:
+    """The values of an image are low + spread * what methods see, for each channel; what is outside goes around them.
+
+    `low` and `spread` are (1, C, 1, 1), or (1, 1, 1, 1) for all channels.
+    """
+
+    low: Tensor
+    spread: Tensor
+
+    def seen(self, values: Tensor) -> Tensor:
+        """Values, (1, C, H, W), as methods see them: in [0, 1]."""
+        return ((values - self.low) / self.spread).clamp_(0, 1)
+
+    def stored(self, seen: Tensor) -> Tensor:
+        """Undo `seen`, in place."""
+        return seen.mul_(self.spread).add_(self.low)
+
+    def excess(self, values: Tensor) -> Tensor | None:
+        """What `seen` cuts off, (1, C, H, W): below 0 under the range, above 0 over it; None where it is nothing."""
+        outside = values - values.clamp(self.low, self.low + self.spread)
+        return outside if bool(outside.any()) else None
+
+
+def robust_range(values: Tensor, known: Tensor | None = None) -> ValueRange:
+    """The range of the known values of an image, without outliers and with headroom.
+
+    One range for all channels, which keeps colours what they are, or one for each where their units differ.
+
+    Args:
+        values: (1, C, H, W).
+        known: bool, (1, C, H, W) or (1, 1, H, W); all when None.
+    """
+    chosen = torch.ones_like(values, dtype=torch.bool) if known is None else known.expand_as(values)
+    ends = [_ends(plane[mask]) for plane, mask in zip(values[0], chosen[0], strict=True)]
+    used = [end for end in ends if end is not None] or [(0.0, 1.0)]
+    low, high = min(least for least, _ in used), max(most for _, most in used)
+    spreads = [most - least for least, most in used if most > least]
+    if spreads and min(spreads) < SETTINGS.unlike * (high - low):
+        pairs = [end or (low, high) for end in ends]
+    else:
+        pairs = [(low, high)]
+    stretched = values.new_tensor([_with_headroom(*pair) for pair in pairs])[None, ..., None, None]
+    return ValueRange(low=stretched[:, :, 0], spread=stretched[:, :, 1])
+
+
+def enlarged_excess(excess: Tensor, degradation: Degradation) -> Tensor:
+    """Interpolate what was outside the range, without overshoots: no ring around a hot pixel."""
+    large = degradation.upsample(excess)
+    low, high = range_around(excess, excess, large, degradation.wraps, reach=1)
+    return large.clamp_(low, high)
+
+
+def _ends(values: Tensor) -> tuple[float, float] | None:
+    """The least and greatest value of a channel, outliers left out; None without any value."""
+    if values.numel() == 0:
+        return None
+    least, most = (float(v) for v in torch.aminmax(values))
+    sample = values[:: max(1, values.numel() // SETTINGS.looked_at)].sort().values
+    last = len(sample) - 1
+    low, high = (float(sample[i]) for i in (round(SETTINGS.share * last), round((1 - SETTINGS.share) * last)))
+    slack = SETTINGS.slack * (high - low)
+    if high == low:  # nearly all values are equal: whatever differs is the picture
+        return least, most
+    return (least if low - least <= slack else low), (most if most - high <= slack else high)
+
+
+def _with_headroom(low: float, high: float) -> tuple[float, float]:
+    """Lower end and spread. A constant image is seen as 0."""
+    if high == low:
+        return low, 1.0
+    room = SETTINGS.headroom * (high - low)
+    return low - room, high - low + 2 * room
