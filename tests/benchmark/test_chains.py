@@ -84,7 +84,7 @@ def test_links_before_shrinking_act_on_the_large_image():
 
 
 def test_noise_before_shrinking_is_given_as_it_remains():
-    hr = torch.full((1, 3, 400, 400), 0.5)
+    hr = torch.full((1, 3, 240, 240), 0.5)
     assert 255 * shrunk("noise20+box", hr).degradation.noise == pytest.approx(10, rel=0.01)  # means of four
     sharp = float(unsharp_filter(1.0, 0.8).square().sum().sqrt())
     assert 255 * shrunk("noise5+sharpen:1:0.8", hr).degradation.noise == pytest.approx(5 * sharp, rel=0.01)

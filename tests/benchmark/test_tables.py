@@ -66,8 +66,8 @@ def test_gains_are_told_by_kind_and_chain_with_totals():
         "| photographs | soft:4 | 1 | 30.00 | -1.00 | 1 of 1, worst -1.00 |",
         "| text | box | 1 | 25.00 | +0.00 | 0 of 1, worst +0.00 |",
         "| all photographs |  | 2 | 32.00 | +2.00 | 0 of 2, worst +1.00 |",
-        "| all |  | 4 | 29.75 | +0.75 | 1 of 4, worst -1.00 |",
         "| all soft photographs |  | 1 | 30.00 | -1.00 | 1 of 1, worst -1.00 |",
+        "| all |  | 4 | 29.75 | +0.75 | 1 of 4, worst -1.00 |",
     ]
     both = gains_table([*rows, row(31.0, 30.0, method="bicubic")])
     assert both.startswith("| pictures | degradation | method | n |")

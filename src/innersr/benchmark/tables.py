@@ -50,7 +50,7 @@ def gains_table(rows: Sequence[Row]) -> str:
     is_named = [i not in (1, 3, 4) or len({group[i] for group in groups} - {""}) > 1 for i in range(len(columns))]
     lines = [_line([*compress(columns, is_named), "n", "PSNR-Y", "gain", "below interpolation"])]
     lines.append("|---" * (lines[0].count("|") - 1) + "|")
-    for group in sorted(groups, key=lambda group: group[0].startswith("all")):
+    for group in sorted(groups, key=lambda group: (group[0].startswith("all"), group[0] == "all")):
         members = groups[group]
         figures = [str(len(members)), _mean(members, "psnr_y", 2), *_gain_columns(members)]
         lines.append(_line([*compress(group, is_named), *figures]))

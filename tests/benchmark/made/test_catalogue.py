@@ -1,10 +1,11 @@
 """Made pictures: the same bytes for the same seed, and each kind what it says."""
 
-import numpy as np
 import pytest
 import torch
 
+from innersr.benchmark.made import lettering
 from innersr.benchmark.made.catalogue import KINDS, made_picture
+from innersr.benchmark.made.lettering import _font
 from innersr.errors import InputError
 
 
@@ -46,9 +47,13 @@ def test_the_checkerboard_has_squares_of_four_sizes():
     assert sorted(int((q[0].diff() != 0).sum()) + 1 for q in quarters) == [2, 4, 8, 16]
 
 
-def test_text_is_set_in_several_faces():
-    inks = {np.asarray(made_picture("text", n, (64, 64))).tobytes() for n in range(1, 7)}
-    assert len(inks) == 6
+def test_text_is_set_in_several_faces_and_sizes(monkeypatch):
+    fonts = []
+    monkeypatch.setattr(lettering, "_font", lambda name, size: fonts.append((name, size)) or _font(name, size))
+    for number in range(1, 7):
+        made_picture("text", number, (256, 256))
+    assert len({name for name, _ in fonts}) >= 4
+    assert {size for _, size in fonts} >= {10, 12, 18, 26, 28}
 
 
 def test_what_cannot_be_drawn_is_refused():
