@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from innersr import run as run_module
 from innersr.errors import Cancelled, InputError
 from innersr.run import REPORT_INTERVAL, Progress, Run
 
@@ -75,6 +76,18 @@ def test_auto_takes_cuda_then_mps_then_the_cpu(monkeypatch, cuda, mps, expected)
 def test_a_run_does_not_change():
     with pytest.raises(FrozenInstanceError):
         Run().seed = 3
+
+
+@pytest.mark.parametrize(
+    ("limit", "capable", "expected"),
+    [("", True, torch.bfloat16), ("AVX512_CORE_AMX", True, torch.bfloat16), ("avx2", True, None), ("", False, None)],
+)
+def test_bf16_is_not_emulated(monkeypatch, limit, capable, expected):
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: capable)
+    run_module._has_native_bf16_cpu.cache_clear()
+    assert Run(device="cpu").dtype is (expected or torch.float32)
+    run_module._has_native_bf16_cpu.cache_clear()
 
 
 @pytest.mark.parametrize(("native", "expected"), [(True, torch.bfloat16), (False, torch.float32)])

@@ -6,6 +6,8 @@ Knows nothing about pixels or papers.
 from __future__ import annotations
 
 import contextlib
+import functools
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -47,8 +49,8 @@ class Run:
 
     Args:
         device: "auto" (CUDA, then MPS, then CPU), or any torch device name.
-        precision: of network passes in training; "auto" is bf16 where the device computes it natively, else fp32.
-            Results are always computed in fp32.
+        precision: of network passes in training, and of Tailor's in general; "auto" is bf16 where the device computes
+            it natively, else fp32. All else is always computed in fp32.
         seed: of every random draw. Same seed, settings and device give the same bytes.
         tile: side in LR pixels of the tiles that a network is applied to; 0 for the whole image at once, None for
             a size that fits the free memory. Results change by rounding at most.
@@ -95,7 +97,7 @@ class Run:
 
     @property
     def dtype(self) -> torch.dtype:
-        """The dtype that network passes are computed in during training."""
+        """The dtype of network passes."""
         wants_bf16 = self.precision == "bf16" or (self.precision == "auto" and _has_native_bf16(self.torch_device))
         return torch.bfloat16 if wants_bf16 else torch.float32
 
@@ -206,4 +208,11 @@ def _check_device(device: torch.device) -> None:
 def _has_native_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return device.type == "cpu" and _has_native_bf16_cpu()
+
+
+@functools.cache
+def _has_native_bf16_cpu() -> bool:
+    """Whether the processor multiplies bf16 and oneDNN may use that; else oneDNN emulates it, slowly."""
+    without = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI")
+    return os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() not in without and torch.cpu._is_avx512_bf16_supported()

@@ -1,12 +1,14 @@
 """Super-resolution with a TailoredStack: tiles, wrapping, transformed views, grey channels."""
 
+import copy
 from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from helpers.networks import generator, network
-from innersr.inference.tailored import condition_on, super_resolve_padded, super_resolve_tailored
+from innersr.inference.tailored import condition_on, super_resolve_padded, super_resolve_tailored, texture_mask
 from innersr.physics.degradation import Degradation
 from innersr.physics.kernels import gaussian
 from innersr.physics.pseudoinverse import RADIUS
@@ -45,6 +47,35 @@ def test_the_solution_sharpens_less_what_was_compressed():
     assert plain.vector[0, -2:].tolist() == [0, 0]
     assert compressed.vector[0, -2:].tolist() == pytest.approx([0.7, 0.7**0.5])
     assert float(compressed.filters.square().sum()) < 0.8 * float(plain.filters.square().sum())
+
+
+def test_bf16_changes_what_the_network_adds_by_its_rounding_alone(model):
+    stack, lr = network(), image(20, 24)
+    exact, rough = (
+        super_resolve_tailored(stack, lr, model, replace(RUN, precision=p), symmetries=(0,)) for p in ("fp32", "bf16")
+    )
+    added = exact - super_resolve_tailored(silent(stack), lr, model, RUN, symmetries=(0,))
+    error = float((rough - exact).square().mean() / added.square().mean()) ** 0.5
+    assert 0 < error < 0.02  # bf16 has 8 bits, 2^-9 each; four layers
+
+
+def silent(stack):
+    """A copy of a network that adds nothing to the pseudo-inverse."""
+    copied = copy.deepcopy(stack)
+    for parameter in copied.tails.parameters():
+        parameter.zero_()
+    return copied
+
+
+@pytest.mark.parametrize("sides", [(7, 7), (9, 20)])
+def test_the_mask_is_the_spread_of_7x7_pixels_in_levels(sides):
+    around = image(*(n + 2 * RADIUS for n in sides)) / 1000  # mostly below a level
+    inner = slice(RADIUS - 3, 3 - RADIUS)
+    near = around[..., inner, inner]
+    spread = F.max_pool2d(near, 7, stride=1) + F.max_pool2d(-near, 7, stride=1)
+    expected = (255 * spread.amax(1, keepdim=True)).clamp(max=1)
+    assert torch.equal(texture_mask(around), expected)
+    assert 0 < float(expected.min()) < 1
 
 
 def test_the_result_is_the_mean_of_the_views(model):

@@ -99,8 +99,9 @@ def line_search(  # noqa: PLR0913 (weights at both ends, and what judges them)
         if step_size == 0:
             errors[step_size] += rule.revert_margin
             mean_square = float(squares.mean())
-    interpolate_weights(weights, before, after, min(step_sizes, key=errors.__getitem__))
-    if image_change() > rule.largest_change * mean_square:
+    best = min(step_sizes, key=errors.__getitem__)
+    interpolate_weights(weights, before, after, best)
+    if best > 0 and image_change() > rule.largest_change * mean_square:
         interpolate_weights(weights, before, after, 0.0)
 
 

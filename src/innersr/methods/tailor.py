@@ -145,7 +145,8 @@ class Tailor:
             layers = network.folded(conditioning.scale, conditioning.vector, sons.shape[1])
             return super_resolve_padded(layers, conditioning, pad_for_filters(sons), run)
 
-        optimizer = torch.optim.Adam([weight.requires_grad_(True) for weight in weights], betas=(0.9, 0.99))
+        learnt = [weight.requires_grad_(True) for weight in weights]
+        optimizer = torch.optim.Adam(learnt, betas=(0.9, 0.99), fused=True)
         steps = run.steps("learn", count)
         for step in steps:
             if step and self.refresh and step % self.refresh == 0:
