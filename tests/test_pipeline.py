@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image as PILImage
 from PIL import ImageCms
@@ -163,9 +164,9 @@ def test_an_array_is_not_changed_and_may_be_any_view():
         ([[0, 1]], "cannot upscale a list; give a path, a PIL image, a NumPy array or a tensor"),
         (None, "cannot upscale a NoneType"),
         (b"image.png", "cannot upscale a bytes"),
-        (np.full((20, 20), np.nan), "NaN or infinite values; .* fill them first"),
-        (np.pad([[np.inf]], 10), "NaN or infinite values"),
-        (torch.full((1, 20, 20), -torch.inf), "NaN or infinite values"),
+        (np.full((20, 20), np.nan), "holds no data: all its values are NaN, infinite or no-data values"),
+        (torch.full((1, 20, 20), -torch.inf), "holds no data"),
+        (np.ma.masked_all(SIDES, "uint8"), "holds no data"),
     ],
 )
 def test_what_is_not_an_image_is_refused_with_a_remedy(x, text):
@@ -529,12 +530,93 @@ def test_noise_is_told_in_the_units_of_the_image_and_stretched_with_it():
     assert spy.degradation is noisy
 
 
-@pytest.mark.parametrize("depth", ["uint8", "uint16", "float32"])
-def test_an_image_with_nan_is_refused_before_the_work(depth):
-    colour = values(*SIDES)
-    colour[3, 4] = np.nan
-    with pytest.raises(InputError, match="NaN or infinite"):
-        upscale_image(colour_image(colour, depth=depth), DOUBLE, Untouched(), RUN)
+# No data
+
+
+def heights(side=48):
+    """Hills of 100 to 200 m, (side, side) float32, and a hole in them."""
+    hole = np.zeros((side, side), bool)
+    hole[16:32, 30:] = True
+    return (100 + 100 * waves(side, side)[..., 0]).astype(np.float32), hole
+
+
+@pytest.mark.parametrize("method", [BICUBIC, TAILOR])
+@pytest.mark.parametrize("value", [np.nan, -np.inf, 1e20, -3.4028234663852886e38])
+def test_values_without_data_stay_and_spread_nowhere(method, value):
+    hills, hole = heights()
+    result = upscale(np.where(hole, np.float32(value), hills), 2, method=method, run=RUN)
+    large = hole.repeat(2, 0).repeat(2, 1)
+    assert np.array_equal(result[large], np.full(large.sum(), value, np.float32), equal_nan=True)
+    assert 80 < result[~large].min() < result[~large].max() < 220
+    other = upscale(np.where(hole, np.float32(np.nan), hills), 2, method=method, run=RUN)
+    assert np.array_equal(result[~large], other[~large]), "what fills a hole does not matter"
+
+
+def test_a_hole_changes_nothing_beyond_the_reach_of_the_filter():
+    hills, hole = heights()
+    whole, broken = (upscale(x, 2, method=BICUBIC, run=RUN) for x in (hills, np.where(hole, np.float32(np.nan), hills)))
+    assert np.abs(whole - broken)[:, :54].max() < 1e-3
+    assert np.abs(whole - broken)[:26].max() < 1e-3
+
+
+@pytest.mark.parametrize(("dtype", "value"), [("uint8", 0), ("uint16", 65535), ("float32", -9999.0)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_value_that_means_no_data_can_be_given(dtype, value, channels):
+    hills, hole = heights()
+    colours = hills[..., None] + np.arange(channels)
+    x = np.where(hole[..., None], value, colours).astype(dtype)
+    x[2, 2, 0] = value  # of colours in integers, a pixel of which a single channel is this value has data
+    result = upscale(x, 2, method=BICUBIC, nodata=value, run=RUN)
+    large = hole.repeat(2, 0).repeat(2, 1)
+    assert bool((result[large] == value).all())
+    far = ~large
+    far[:12, :12] = False
+    assert 80 < result[far].min() < result[far].max() < 220
+    assert bool((result[4:6, 4:6, 0] == value).all()) == (channels == 1 or dtype == "float32")
+
+
+def test_a_masked_array_comes_back_masked():
+    hills, hole = heights()
+    x = np.ma.MaskedArray(np.where(hole, np.float32(-9999), hills), hole, fill_value=-1)
+    result = upscale(x, 2, method=BICUBIC, run=RUN)
+    assert np.array_equal(result.mask, hole.repeat(2, 0).repeat(2, 1))
+    assert (result.fill_value, result.data[40, 80]) == (-1, -9999)
+    assert 80 < result.min() < result.max() < 220
+    assert not upscale(np.ma.MaskedArray(hills), 2, method=BICUBIC, run=RUN).mask.any()
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("value", ["-9999", "-3.4028234663852886e+38", "0"])
+def test_the_no_data_of_a_tiff_is_kept_as_gdal_writes_it(tmp_path, big, value):
+    hills, hole = heights()
+    x = np.where(hole, np.float32(value), hills)
+    tags = [(42113, "s", 0, value, False)]
+    tifffile.imwrite(tmp_path / "a.tif", x, extratags=tags, metadata=None, bigtiff=big)
+    result = upscale_file(tmp_path / "a.tif", None, UpscaleOptions(method=BICUBIC), RUN)
+    large = hole.repeat(2, 0).repeat(2, 1)
+    with tifffile.TiffFile(result.path) as tiff:
+        assert float(tiff.pages.first.tags["GDAL_NODATA"].value) == float(value)
+    written = read(result.path).colour[0, 0].numpy()
+    assert bool((written[large] == np.float32(value)).all())
+    assert 80 < written[~large].min() < written[~large].max() < 220
+    assert any("12.5 % of its values are no data" in note for note in result.image.notes)
+
+
+def test_a_no_data_value_that_is_given_is_written_into_a_tiff(tmp_path):
+    hills, hole = heights()
+    save(Image(colour=planes(np.where(hole, -1, hills)), depth="float32"), tmp_path / "a.tif")
+    upscale(tmp_path / "a.tif", 2, method=BICUBIC, nodata=-1, run=RUN)
+    with tifffile.TiffFile(tmp_path / "a_x2.tif") as tiff:
+        assert int(tiff.pages.first.tags["GDAL_NODATA"].value) == -1
+    assert float(read(tmp_path / "a_x2.tif").colour[0, 0][~hole.repeat(2, 0).repeat(2, 1)].min()) > 80
+
+
+def test_nan_is_written_where_a_file_can_hold_it(tmp_path):
+    hills, hole = heights()
+    tifffile.imwrite(tmp_path / "a.tif", np.where(hole, np.float32(np.nan), hills))
+    upscale(tmp_path / "a.tif", 2, method=BICUBIC, run=RUN)
+    written = read(tmp_path / "a_x2.tif", missing_ok=True).colour[0, 0].numpy()
+    assert np.array_equal(np.isnan(written), hole.repeat(2, 0).repeat(2, 1))
 
 
 # Alpha

@@ -16,6 +16,7 @@ from innersr.errors import InputError
 from innersr.images.conversions import image_from
 from innersr.images.image import Image
 from innersr.images.io import PIXEL_LIMIT, check_writable, read, save
+from innersr.images.no_data import with_no_data
 from innersr.inference.normalisation import NormalisedImage, normalise, with_grain
 from innersr.methods.options import UpscaleOptions
 from innersr.methods.protocols import Method
@@ -135,6 +136,7 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
     anchor: str = "aligned",
     noise: float | None = None,
     jpeg: int | None = None,
+    nodata: float | None = None,
     wrap: str = "",
     depth: str | int = "keep",
     metadata: str = "keep",
@@ -163,6 +165,8 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
         noise: standard deviation in 8-bit levels; None for the estimate, and for 0 with a given kernel.
         jpeg: quality, 1 to 100, that the image was saved with; None for the estimate, and for no compression with a
             given kernel.
+        nodata: the value, as it is stored, that means no data, which is kept and spreads nowhere; None for a TIFF's
+            own. NaN, infinity, fill values such as 1e20 and what a masked array masks are no data in any case.
         wrap: "x", "y" or "xy" for a seamless texture.
         depth: of the file: "keep", 8, 16 or "float".
         metadata: of the file: "keep", "icc" or "none".
@@ -184,6 +188,7 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
         anchor=anchor,
         noise=noise,
         jpeg=jpeg,
+        nodata=nodata,
         degradation=degradation,
         keep_grain=keep_grain,
         wrap=wrap,
@@ -201,6 +206,7 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
     if str(depth) != "keep":
         raise InputError("depth is for paths; the result of an image in memory has the type that was given")
     image, restore = image_from(x)
+    image = with_no_data(image, nodata)
     return restore(ImageTask(image=image, options=options).upscale(run or Run()).image)
 
 
@@ -215,7 +221,7 @@ def upscale_file(
 
 def open_file(source: Path, output: Path | None, options: UpscaleOptions) -> FileTask:
     """Read an image file, and name its result where `output` is None."""
-    image = read(source, pixel_limit=options.pixel_limit)
+    image = with_no_data(read(source, pixel_limit=options.pixel_limit, missing_ok=True), options.nodata)
     planned = ImageTask(image=image, options=options).planned
     return FileTask(image=image, options=options, source=source, target=output or default_output(source, planned))
 
@@ -244,7 +250,7 @@ def upscale_image(
         keep_grain: where the degradation has noise, put the image's own grain back into the result, as it is.
 
     Raises:
-        InputError: an unknown `alpha`, NaN or infinite values, or the method refuses the image.
+        InputError: an unknown `alpha`, an image without any data, or the method refuses the image.
     """
     started, run = time.monotonic(), run.start()
     with run.exact():
@@ -277,7 +283,7 @@ def examine_image(image: Image, scale: Scale, run: Run, *, alpha: str = "auto") 
     [0, 1], else the range that the image uses.
 
     Raises:
-        InputError: an unknown `alpha`, a scale below 1, NaN or infinite values.
+        InputError: an unknown `alpha`, a scale below 1, an image without any data.
     """
     with run.exact():
         return _examined(normalise(image, run, alpha), scale, run)

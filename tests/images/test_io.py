@@ -176,6 +176,7 @@ def test_values_that_are_not_numbers_are_refused(tmp_path, value):
     samples[3, 4] = value
     tifffile.imwrite(tmp_path / "a.tif", samples)
     assert "NaN or infinite" in refused(tmp_path / "a.tif")
+    assert np.array_equal(read(tmp_path / "a.tif", missing_ok=True).colour[0, 0].numpy(), samples, equal_nan=True)
     colour = torch.from_numpy(samples)[None, None]
     for name, depth in (("b.tif", "float32"), ("b.png", "uint8")):
         with pytest.raises(InputError, match="NaN or infinite"):

@@ -14,7 +14,7 @@ from PIL import ImageCms
 from innersr.images.image import Image
 from innersr.images.io import read, save
 from innersr.images.metadata import Metadata, iptc_of_photoshop, photoshop_of_iptc, upright_xmp
-from innersr.images.tiff_tags import upright_exif
+from innersr.images.tiff_tags import declare_nodata, upright_exif
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6" dc:title="t"/></x:xmpmeta>'
@@ -179,11 +179,39 @@ def test_tiff_tags_that_get_lost_are_said(tmp_path):
     tags = [
         (33550, "d", 3, (10.0, 10.0, 0.0), False),
         (315, "s", 0, "Smith", False),
-        (42113, "s", 0, "-9999", False),
     ]
     tifffile.imwrite(tmp_path / "a.tif", SAMPLES, photometric="rgb", extratags=tags)
     notes = " ".join(read(tmp_path / "a.tif").notes)
-    assert "georeferencing" in notes and "author" in notes and "no-data" in notes
+    assert "georeferencing" in notes and "author" in notes
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("value", ["0", "-9999", "-3.4028234663852886e+38"])
+def test_a_no_data_tag_can_be_added_to_any_tiff(tmp_path, big, order, value):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, SAMPLES, photometric="rgb", bigtiff=big, byteorder=order, software="x" * 33)
+    before = read(path)
+    with path.open("r+b") as stream:
+        declare_nodata(stream, value)
+    after = read(path)
+    assert torch.equal(after.colour, before.colour)
+    assert (before.metadata.nodata, after.metadata.nodata) == (None, value)
+    with tifffile.TiffFile(path) as tiff:
+        assert len(tiff.pages) == 1
+        codes = [tag.code for tag in tiff.pages.first.tags]
+        assert codes == sorted(codes) and tiff.pages.first.tags["Software"].value == "x" * 33
+
+
+@pytest.mark.parametrize("text", ["none", "", "1" * 40])
+def test_a_no_data_tag_that_is_no_number_does_not_count(tmp_path, text):
+    tifffile.imwrite(tmp_path / "a.tif", SAMPLES, photometric="rgb", extratags=[(42113, "s", 0, text, False)])
+    assert read(tmp_path / "a.tif").metadata.nodata is None
+
+
+def test_other_formats_say_that_the_no_data_value_gets_lost(tmp_path):
+    image = Image(colour=torch.rand(1, 3, 8, 8), metadata=Metadata(nodata="0"))
+    assert save(image, tmp_path / "a.png") == ("the no-data value is not kept: PNG files are written without it",)
 
 
 def test_iptc_records_are_found_in_a_photoshop_block():

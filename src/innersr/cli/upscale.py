@@ -96,6 +96,14 @@ def upscale_command(  # noqa: PLR0913 (a command's options are its parameters)
             help="Put the image's own grain, which is removed with its noise, back into the result, as it is.",
         ),
     ] = False,
+    nodata: Annotated[
+        float | None,
+        input_option(
+            metavar="VALUE",
+            help="The value, as it is stored, that means no data; the TIFF's own when not given. It is kept, and "
+            "spreads into no other pixel, nor do NaN and fill values such as 1e20.",
+        ),
+    ] = None,
     wrap: Annotated[
         str,
         quality_option(

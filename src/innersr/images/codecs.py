@@ -75,6 +75,7 @@ def decode(stream: io.FileIO, name: str, found: Format, pixel_limit: int) -> Dec
         pictures = "pages" if found.name == "TIFF" else "frames"
         notes.append(f"first of {frames} {pictures}; the others are ignored")
     metadata, more = _metadata_of(image, states_resolution)
+    metadata = replace(metadata, nodata=facts.nodata if facts else None)
     notes += more
     turn = image.get("orientation") if "orientation" in image.get_fields() else 1
     if 2 <= turn <= 8:
@@ -149,6 +150,8 @@ def encode(
     getattr(image, f"{target.vips}save_target")(vips_target, keep="|".join(flags) or "none", **options)
     if target.name == "TIFF":
         _tiff_tags().declare_extra_samples(stream, has_alpha=has_alpha)
+        if metadata.nodata is not None:
+            _tiff_tags().declare_nodata(stream, metadata.nodata)
 
 
 def _tiff_tags() -> ModuleType:

@@ -25,8 +25,9 @@ def image_from(x: object) -> tuple[Image, Restore]:
     """Convert `x` to an image; the function returned converts results back to x's type.
 
     Args:
-        x: a PIL image; a (H, W) or (H, W, C) array of uint8, uint16 or floats; or a floating (C, H, W) or
-            (1, C, H, W) tensor. In arrays and tensors every channel is colour: split alpha off before.
+        x: a PIL image; a (H, W) or (H, W, C) array of uint8, uint16 or floats, whose masked values are no data; or a
+            floating (C, H, W) or (1, C, H, W) tensor. In arrays and tensors every channel is colour: split alpha off
+            before.
 
     Raises:
         InputError: another type, dtype or shape.
@@ -47,16 +48,23 @@ def _from_array(x: np.ndarray[Any, Any]) -> tuple[Image, Restore]:
     if depth not in DEPTHS:
         raise InputError(f"an image array is uint8, uint16 or floating, got {x.dtype}; convert it with x.astype(...)")
     white = DEPTHS[depth].white or 1
-    planes = np.ascontiguousarray(np.atleast_3d(x).transpose(2, 0, 1), dtype=np.float32) / np.float32(white)
+    data = np.ma.getdata(x)
+    planes = np.ascontiguousarray(np.atleast_3d(data).transpose(2, 0, 1), dtype=np.float32) / np.float32(white)
+    is_masked = isinstance(x, np.ma.MaskedArray)
+    holes = np.atleast_3d(np.ma.getmaskarray(x)).transpose(2, 0, 1).copy() if is_masked else None
 
     def restore(result: Image) -> np.ndarray[Any, Any]:
         values = result.colour[0].permute(1, 2, 0).numpy()
         if depth != "float32":
             values = np.clip(np.floor(values * white + 0.5), 0, white)  # rounds halves as `save` does
         values = values.astype(x.dtype, order="C")
+        if isinstance(x, np.ma.MaskedArray):
+            mask = False if result.missing is None else result.missing[0].permute(1, 2, 0).numpy()
+            values = np.ma.MaskedArray(values, mask, fill_value=x.fill_value)
         return values[..., 0] if x.ndim == 2 else values
 
-    return Image(colour=torch.from_numpy(planes)[None], depth=depth), restore
+    missing = None if holes is None else torch.from_numpy(holes)[None]
+    return Image(colour=torch.from_numpy(planes)[None], depth=depth, missing=missing), restore
 
 
 def _from_pil(x: PILImage.Image) -> tuple[Image, Restore]:

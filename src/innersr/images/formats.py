@@ -31,6 +31,7 @@ WORDS = {  # the fields of Metadata, in the words of a note
     "xmp": "XMP",
     "iptc": "IPTC",
     "pixels_per_mm": "the resolution (DPI)",
+    "nodata": "the no-data value",
 }
 
 
@@ -56,7 +57,7 @@ FORMATS = (
         suffixes=(".jpg", ".jpeg", ".jpe", ".jfif"),
         vips="jpeg",
         alpha=False,
-        keeps=frozenset(WORDS),
+        keeps=frozenset({"icc", "exif", "xmp", "iptc", "pixels_per_mm"}),
         longest_side=65_500,
     ),
     Format(
@@ -65,7 +66,7 @@ FORMATS = (
         vips="tiff",
         depths=tuple(DEPTHS),
         bands=None,
-        keeps=frozenset({"icc", "xmp", "iptc", "pixels_per_mm"}),
+        keeps=frozenset({"icc", "xmp", "iptc", "pixels_per_mm", "nodata"}),
     ),
     Format(name="WebP", suffixes=(".webp",), vips="webp", grey=False, longest_side=16_383),
     Format(name="AVIF", suffixes=(".avif",), vips="heif", grey=False, longest_side=16_384),
@@ -152,7 +153,7 @@ def kept(target: Format, metadata: Metadata, *, choice: str, bands: int) -> tupl
     """The metadata that a format can hold, and notes about the rest, without those that the choice excludes."""
     profile_space = {1: b"GRAY", 3: b"RGB "}.get(bands if target.grey else 3)  # bytes 16 to 20 of an ICC profile
     jpeg_segment = 65_000  # bytes of EXIF, XMP or IPTC that fit into one JPEG segment, headers deducted
-    chosen = {"keep": tuple(WORDS), "icc": ("icc", "pixels_per_mm"), "none": ()}[choice]
+    chosen = {"keep": tuple(WORDS), "icc": ("icc", "pixels_per_mm", "nodata"), "none": ("nodata",)}[choice]
     metadata = Metadata(**{name: getattr(metadata, name) for name in chosen})
     notes = [f"{target.name} holds 256 colours and on-off alpha: the image was quantized"] * (target.name == "GIF")
     for name in chosen:

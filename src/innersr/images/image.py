@@ -23,6 +23,7 @@ class Image:
         depth: "uint8", "uint16" or "float32": how the file stores samples, and how `save` will.
         metadata: colour profile, EXIF and the like.
         notes: sentences about conversions and losses.
+        missing: bool, (1, C, H, W): the values that are no data, which may be anything, NaN included. None for none.
 
     Raises:
         InputError: a tensor of another shape or type, or an unknown depth.
@@ -33,6 +34,7 @@ class Image:
     depth: str = "uint8"
     metadata: Metadata = field(default_factory=Metadata)
     notes: tuple[str, ...] = ()
+    missing: Tensor | None = None
 
     def __post_init__(self) -> None:
         shape = tuple(self.colour.shape)
@@ -40,5 +42,7 @@ class Image:
             raise InputError(f"colour must be (1, C, H, W) float32, got {shape} {self.colour.dtype}")
         if self.alpha is not None and tuple(self.alpha.shape) != (1, 1, *shape[2:]):
             raise InputError(f"alpha must be (1, 1, {shape[2]}, {shape[3]}), got {tuple(self.alpha.shape)}")
+        if self.missing is not None and (self.missing.shape != self.colour.shape or self.missing.dtype != torch.bool):
+            raise InputError(f"missing must be bool {shape}, got {tuple(self.missing.shape)} {self.missing.dtype}")
         if self.depth not in DEPTHS:
             raise InputError(f"depth must be one of {', '.join(DEPTHS)}, got {self.depth!r}")

@@ -30,19 +30,28 @@ PIXEL_LIMIT = 300_000_000  # pixels; above this reading is refused (decompressio
 ROWS = 1024  # that are converted at a time
 
 
-def read(path: str | Path, *, pixel_limit: int = PIXEL_LIMIT) -> Image:
+def read(path: str | Path, *, pixel_limit: int = PIXEL_LIMIT, missing_ok: bool = False) -> Image:
     """Read an image file, upright; of an animation or a multi-page file the first picture.
 
     The format follows the content, not the name.
 
+    Args:
+        path: of the file.
+        pixel_limit: files of more pixels are refused.
+        missing_ok: whether it may hold NaN and infinite values, see `no_data.missing_values`.
+
     Raises:
         ImageFileError: the file is missing, not an image of a known format, damaged, has more than
-            `pixel_limit` pixels, or holds NaN or infinite values.
+            `pixel_limit` pixels, or holds NaN or infinite values and may not.
     """
     path = Path(path)
     with _opened(path) as stream:
         decoded, found = _decoded(stream, path, pixel_limit)
-    return _image_of(decoded, path, found)
+    image = _image_of(decoded, path, found)
+    if not (missing_ok or _is_finite(image.colour)):
+        remedy = "fill them first (gdal_fillnodata, numpy.nan_to_num)"
+        raise ImageFileError(f"{path}: holds NaN or infinite values; {remedy}")
+    return image
 
 
 def save(
@@ -61,7 +70,8 @@ def save(
 
     Raises:
         ImageFileError: see `check_writable`; or the disk is full.
-        InputError: `quality` or `metadata` is out of range, or the image holds NaN or infinite values.
+        InputError: `quality` or `metadata` is out of range, or the image holds NaN or infinite values,
+            which only floats may, where they are `missing`.
     """
     path = Path(path)
     if not 1 <= quality <= 100:
@@ -207,13 +217,10 @@ def _image_of(decoded: Decoded, path: Path, found: Format) -> Image:
     if depth != stored:
         notes.append(f"{stored} samples are kept as float32 values (exact up to 16777216)")
     planes = _planes_of(decoded.samples, decoded.white)
-    if depth == "float32" and not _is_finite(planes):
-        raise ImageFileError(
-            f"{path}: holds NaN or infinite values; fill them first (gdal_fillnodata, numpy.nan_to_num)"
-        )
     alpha = None
     if decoded.has_alpha:
         planes, alpha = planes[:, :-1], planes[:, -1:]
+        alpha = alpha.nan_to_num(0)
         lowest, highest = float(alpha.min()), float(alpha.max())
         if lowest < 0 or highest > 1:
             top = min((top for top in (1.0, 255.0, 65535.0) if highest <= top), default=highest)
@@ -241,11 +248,20 @@ def _samples_of(image: Image) -> Samples:
     bands = [*image.colour[0], *([] if image.alpha is None else image.alpha[0])]
     samples = np.empty((*bands[0].shape, len(bands)), image.depth)
     for index, band in enumerate(bands):
-        if not _is_finite(band[None, None]):
-            raise InputError(f"band {index} holds NaN or infinite values; they have no colour, fill them first")
+        if not (_may_miss(image, index) or _is_finite(band[None, None])):
+            remedy = "they have no colour, fill them first"
+            remedy += "" if image.missing is None else ", or write a .tif of floats (--depth float)"
+            raise InputError(f"band {index} holds NaN or infinite values; {remedy}")
         for start in range(0, len(band), ROWS):  # in strips, because a whole converted band is large
             strip = band[start : start + ROWS]
             if top := DEPTHS[image.depth].white:
                 strip = (strip * top).add_(0.5).clamp_(0, top)  # the conversion to integers cuts, so this rounds
             samples[start : start + ROWS, :, index] = strip.numpy()
     return samples
+
+
+def _may_miss(image: Image, index: int) -> bool:
+    """Whether all of a band that is not finite is missing, in a file that can say so."""
+    if image.missing is None or image.depth != "float32" or index >= image.colour.shape[1]:
+        return False
+    return bool((image.colour[0, index].isfinite() | image.missing[0, index]).all())

@@ -28,6 +28,7 @@ class Metadata:
     xmp: bytes | None = None  # the packet
     iptc: bytes | None = None  # the bare IPTC-IIM records
     pixels_per_mm: tuple[float, float] | None = None  # (horizontal, vertical) resolution of the upright image
+    nodata: str | None = None  # a number, as GDAL's TIFF tag spells it: the value that means no data
 
 
 def upright_xmp(xmp: bytes) -> bytes:

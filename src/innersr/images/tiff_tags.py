@@ -93,6 +93,7 @@ class TiffFacts:
     not_kept: tuple[str, ...]  # contents that no output of ours will hold
     refusal: str | None  # the reason why it must not be given to libvips, with a remedy
     relabel: bool  # whether libvips reads it right only when `relabelled`
+    nodata: str | None  # GDAL's no-data value, a number
 
 
 def tiff_facts(stream: BinaryIO) -> TiffFacts:
@@ -120,6 +121,7 @@ def tiff_facts(stream: BinaryIO) -> TiffFacts:
             # libvips 8.18 reads planes of this kind with the row length of one band: every row after the first
             # of a strip is wrong, silently (tiff2vips.c, rtiff_stripwise_generate).
             relabel=separate and photometric == PHOTOMETRIC.MINISBLACK,
+            nodata=_nodata(page),
         )
 
 
@@ -144,12 +146,51 @@ def declare_extra_samples(stream: BinaryIO, *, has_alpha: bool) -> None:
             tag.overwrite([0] * (tag.count - 1) + [int(last)])
 
 
+def declare_nodata(stream: BinaryIO, value: str) -> None:
+    """Add GDAL's no-data tag to a written TIFF or BigTIFF: a copy of its directory with one entry more, at its end."""
+    with first_page(stream) as page:
+        order, start, is_big = page.parent.byteorder, page.offset, page.parent.is_bigtiff
+    # Formats of the count of entries, of an entry's code, type and length, and of an offset; its place in the header.
+    count_format, entry_format, offset_format, link = ("Q", "HHQ", "Q", 8) if is_big else ("H", "HHI", "I", 4)
+    offset_size, entry_size = struct.calcsize(offset_format), struct.calcsize(f"={entry_format}{offset_format}")
+    stream.seek(start)
+    (count,) = struct.unpack(f"{order}{count_format}", stream.read(struct.calcsize(count_format)))
+    entries = [stream.read(entry_size) for _ in range(count)]
+    following = stream.read(offset_size)
+    text = value.encode("ascii") + b"\0"
+    place = _appended(stream, text) if len(text) > offset_size else None
+    code, ascii_type = 42113, 2
+    entry = struct.pack(f"{order}{entry_format}", code, ascii_type, len(text))
+    entry += text.ljust(offset_size, b"\0") if place is None else struct.pack(f"{order}{offset_format}", place)
+    entries = sorted([*entries, entry], key=lambda each: struct.unpack_from(f"{order}H", each))
+    directory = struct.pack(f"{order}{count_format}", len(entries)) + b"".join(entries) + following
+    place = _appended(stream, directory)
+    stream.seek(link)
+    stream.write(struct.pack(f"{order}{offset_format}", place))
+
+
+def _appended(stream: BinaryIO, data: bytes) -> int:
+    """Write bytes at the end of a file, at an even place as TIFF demands; return that place."""
+    end = stream.seek(0, io.SEEK_END)
+    stream.write(bytes(end % 2) + data)
+    return end + end % 2
+
+
+def _nodata(page: TiffPage) -> str | None:
+    tag = page.tags.get("GDAL_NODATA")
+    text = "" if tag is None else str(tag.value).strip("\0 ")
+    longest = 32  # characters of a number
+    with contextlib.suppress(ValueError):
+        float(text)
+        return text if text.isascii() and len(text) <= longest else None
+    return None
+
+
 _NOT_KEPT = {  # tags whose loss is noted, by the words of the note
     "georeferencing": "ModelPixelScaleTag ModelTiepointTag ModelTransformationTag GeoKeyDirectoryTag",
     "EXIF": "ExifTag",
     "GPS position": "GPSTag",
     "camera, date and author": "Make DateTime Artist Copyright",
-    "the GDAL no-data value": "GDAL_NODATA",
 }
 
 

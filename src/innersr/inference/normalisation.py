@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from innersr.errors import InputError
 from innersr.images.image import Image
+from innersr.images.no_data import missing_values
 from innersr.inference.continuation import continued
 from innersr.inference.transparency import limited_near_transparency, upscaled_alpha
 from innersr.inference.value_range import ValueRange, enlarged_excess, robust_range
@@ -34,6 +36,8 @@ class NormalisedImage:
     """None where the colours are seen as they are."""
     excess: Tensor | None
     """What lies outside the range, in the image's own values; None where nothing does."""
+    missing: Tensor | None
+    """The values that are no data, bool, like the image's colours; filled in the channels. None for none."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -68,9 +72,10 @@ class NormalisedImage:
         if self.excess is not None:
             sr = sr.add_(enlarged_excess(self.excess, degradation))
         if self.image.depth == "float32":
-            sr = sr.clamp_(*_natural_bounds(self.image.colour))
+            sr = sr.clamp_(*_natural_bounds(self.image.colour, self.missing))
         colour = sr.expand(-1, self.image.colour.shape[1], -1, -1).cpu()
-        return replace(self.image, colour=colour, alpha=None if alpha is None else alpha.cpu())
+        restored = replace(self.image, colour=colour, alpha=None if alpha is None else alpha.cpu(), missing=None)
+        return restored if self.missing is None else _with_missing(restored, self.image, self.missing)
 
     @property
     def _colours(self) -> int:
@@ -92,29 +97,40 @@ def normalise(image: Image, run: Run, alpha: str, wraps: tuple[bool, bool] = (Fa
         wraps: whether the image continues on its opposite side, (vertical, horizontal).
 
     Raises:
-        InputError: an unknown `alpha`, NaN or infinite values.
+        InputError: an unknown `alpha`, or an image without any data.
     """
     if alpha not in ALPHA_CHOICES:
         raise InputError(f"alpha must be one of {', '.join(ALPHA_CHOICES)}, got {alpha!r}")
-    if not bool(torch.stack(torch.aminmax(image.colour)).isfinite().all()):
-        raise InputError("the image holds NaN or infinite values; they have no colour, fill them first")
-    colour = (image.colour[:, :1] if is_grey(image.colour) else image.colour).to(run.torch_device)
+    missing = missing_values(image)
+    colours = 1 if is_grey(image.colour) else image.colour.shape[1]
+    colour = image.colour[:, :colours].to(run.torch_device)
     opacity = None if image.alpha is None or alpha == "drop" else image.alpha.to(run.torch_device)
-    known = None
+    known = None if missing is None else ~missing[:, :colours].to(run.torch_device)
     if opacity is not None and alpha == "auto" and bool((opacity > 0).any()):
-        known = opacity > 0
+        known = opacity > 0 if known is None else known & (opacity > 0)
+    if known is not None:
         colour = continued(colour, known, wraps)
     values = None if image.depth == "uint8" else robust_range(colour, known)
     excess = None if values is None else values.excess(colour)
     channels = colour if values is None else values.seen(colour)
     if opacity is not None and alpha == "same":
         channels, opacity = torch.cat([channels, opacity], dim=1), None
-    return NormalisedImage(image=image, channels=channels, opacity=opacity, values=values, excess=excess)
+    return NormalisedImage(
+        image=image, channels=channels, opacity=opacity, values=values, excess=excess, missing=missing
+    )
 
 
-def _natural_bounds(colour: Tensor) -> tuple[float, float]:
+def _with_missing(result: Image, image: Image, missing: Tensor) -> Image:
+    """A result whose values without data are those of the nearest pixel of the image."""
+    size = image_size(result.colour)
+    holes = F.interpolate(missing.float(), size, mode="nearest-exact") > 0
+    stored = F.interpolate(image.colour, size, mode="nearest-exact")
+    return replace(result, colour=torch.where(holes, stored, result.colour), missing=holes)
+
+
+def _natural_bounds(colour: Tensor, missing: Tensor | None) -> tuple[float, float]:
     """What bounds floats by their nature: what has no negative value gets none, and [0, 1] is left by none."""
-    least, most = (float(v) for v in torch.aminmax(colour))
+    least, most = (float(v) for v in torch.aminmax(colour if missing is None else colour[~missing]))
     return 0.0 if least >= 0 else -math.inf, 1.0 if 0 <= least <= most <= 1 else math.inf
 
 

@@ -44,6 +44,7 @@ class UpscaleOptions:
     anchor: str = "aligned"
     noise: float | None = None
     jpeg: int | None = None
+    nodata: float | None = None
     degradation: Degradation | Estimate | None = None
     keep_grain: bool = False
     wrap: str = ""
