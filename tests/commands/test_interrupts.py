@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from helpers.processes import innersr_process
 from innersr.atomic import whole_file
+from innersr.commands import interrupts
 from innersr.commands.interrupts import prompt_interrupts
 
 PROMPTLY = 2.0  # seconds; it takes about 0.2, and up to a second within a long C call
@@ -63,29 +65,25 @@ def interrupted(process, number):
 def test_learning_ends_promptly_and_leaves_nothing(tmp_path, number):
     pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     PillowImage.fromarray(pixels).save(tmp_path / "photo.png")
-    command = [
-        "-m",
-        "innersr",
-        "upscale",
-        "photo.png",
-        "--kernel",
-        "bicubic",
-        "--set",
-        "steps=100000",
-        "-v",
-        "--device",
-        "cpu",
-    ]
-    with started(tmp_path, *command) as process:
+    command = ["upscale", "photo.png", "--kernel", "bicubic", "--set", "steps=100000", "-v", "--device", "cpu"]
+    with innersr_process(*command, folder=tmp_path) as process:
+        process.wait_for_stderr()
         time.sleep(0.5)  # the settings are said just before the work begins
-        code, seconds, said = interrupted(process, number)
-    assert (code, said) == (130, b"interrupted; nothing half-written was left\n")
+        begin = time.monotonic()
+        process.send_signal(number)
+        code, out, err = process.end()
+        seconds = time.monotonic() - begin
+    assert (code, out) == (130, "")
+    assert err.splitlines()[1:] == ["interrupted; nothing half-written was left"]
     assert seconds < PROMPTLY
     assert [path.name for path in tmp_path.iterdir()] == ["photo.png"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-@pytest.mark.parametrize("work", [LONG_C_CALL, SWALLOWER], ids=["a long C call", "what swallows interrupts"])
+@pytest.mark.parametrize(
+    ("work", "number"),
+    [(LONG_C_CALL, signal.SIGTERM), (SWALLOWER, signal.SIGINT)],
+    ids=["a long C call, SIGTERM", "what swallows interrupts, Ctrl-C"],
+)
 def test_work_that_does_not_end_is_ended_and_its_partial_files_removed(tmp_path, work, number):
     with started(tmp_path, "-c", WORK.replace("WORK", work)) as process:
         time.sleep(0.5)  # until it is in there
@@ -95,14 +93,15 @@ def test_work_that_does_not_end_is_ended_and_its_partial_files_removed(tmp_path,
     assert list(tmp_path.iterdir()) == []
 
 
-def test_another_signal_does_not_end_the_process():
-    # A handler of Python's own for any signal wakes the watching thread too.
+def test_another_signal_does_not_end_the_process(monkeypatch):
+    # A handler of Python's own for any signal wakes the watching thread too; without patience it ends at once.
+    monkeypatch.setattr(interrupts, "PATIENCE", 0.0)
     seen = []
     previous = signal.signal(signal.SIGUSR1, lambda number, _frame: seen.append(number))
     try:
         with prompt_interrupts():
             os.kill(os.getpid(), signal.SIGUSR1)
-            time.sleep(1)  # longer than an interrupted process may live
+            time.sleep(0.2)  # an interrupted process would have ended by now
     finally:
         signal.signal(signal.SIGUSR1, previous)
     assert seen == [signal.SIGUSR1]

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import fields
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from PIL import Image as PillowImage
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
+from helpers.processes import SECONDS, innersr_process
 from innersr.cli.app import app
 from innersr.commands.singan import generate as singan_commands
 from innersr.commands.singan import manipulate as singan_refine_commands
@@ -36,7 +36,6 @@ HEIGHT, WIDTH = 28, 34
 TINY = {"min_size": 11, "max_size": 34, "ratio": 0.6, "width": 4, "pool": 2, "iterations": 3, "matching": 1}
 SETTINGS = [word for name, value in TINY.items() for word in ("--set", f"{name}={value}")]
 BRIEF = [*SETTINGS, "--set", "iterations=1"]
-SECONDS = 60  # that a process may take on a busy machine
 DOCUMENT = Path(__file__).parents[2] / "docs" / "singan.md"
 
 
@@ -265,22 +264,11 @@ def test_memory_that_runs_out_is_said(monkeypatch):
 @pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
 def test_a_stopped_training_resumes_to_the_same_model():
     command = ["train", "photo.png", "-o", "new", *SETTINGS, "--set", "iterations=25", "--precision", "fp32"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "innersr", "singan", *command, "--device", "cpu"],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        deadline = time.monotonic() + SECONDS
-        while not Path("new/training.safetensors").exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
+    with innersr_process("singan", *command, "--device", "cpu") as process:
+        process.wait_for(Path("new/training.safetensors"))
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=SECONDS)
-    finally:
-        process.kill()
-    assert (process.returncode, out) == (130, "")
+        code, out, err = process.end()
+    assert (code, out) == (130, "")
     assert re.fullmatch(
         r"note: stopped after iteration \d+ of scale \d of 0 to 3; the same command with --resume continues it\n",
         err,

@@ -4,14 +4,12 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
-import time
 
 import pytest
 import torch
 from typer.testing import CliRunner
 
+from helpers.processes import innersr_process
 from helpers.training import largest_difference, write_photos
 from innersr.cli.train import COMMANDS, EXAMPLES, train_app
 from innersr.commands import interrupts
@@ -30,8 +28,6 @@ TINY = {
     "tailor": ["width=6", "depth=3", "hidden=4", "crop=13", "small_crop=13"],
     "predictor": ["width=6", "hidden=8", "crop=13"],
 }
-TRAIN = [sys.executable, "-m", "innersr", "train"]
-SECONDS = 60  # that a process may take on a busy machine
 
 
 @pytest.fixture(autouse=True)
@@ -174,24 +170,14 @@ def test_signals_are_noted_and_a_late_second_one_is_obeyed_at_once(number, monke
 
 @pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
 def test_a_training_that_is_told_to_end_goes_on_as_if_it_had_not_been(folder):
-    process = subprocess.Popen(
-        [*TRAIN, *arguments("tailor", "--steps", 60, "--checkpoint-every", 2, "--precision", "fp32")],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        deadline = time.monotonic() + SECONDS
-        while not (folder / "prior.state.safetensors").exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
+    asked = arguments("tailor", "--steps", 60, "--checkpoint-every", 2, "--precision", "fp32")
+    with innersr_process("train", *asked) as process:
+        process.wait_for(folder / "prior.state.safetensors")
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=SECONDS)
-    finally:
-        process.kill()
+        end = process.end()
     step = load_checkpoint("prior.state.safetensors", "training").header["step"]
     said = f"note: stopped after step {step} of 60; the same command with --resume continues it\n"
-    assert (process.returncode, out, err) == (130, "", said)
+    assert end == (130, "", said)
     assert 2 <= step < 60
     assert names(folder) == ["photos", "prior.jsonl", "prior.state.safetensors"]
     assert train("tailor", "--steps", 60, "--precision", "fp32", "--resume").exit_code == 0

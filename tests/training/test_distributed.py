@@ -1,16 +1,15 @@
 """Several processes that learn together: they learn what one would, and end together."""
 
+import contextlib
 import os
 import signal
 import socket
-import subprocess
-import sys
-import time
 
 import pytest
 import torch
 from typer.testing import CliRunner
 
+from helpers.processes import innersr_process
 from helpers.training import largest_difference, write_photos
 from innersr.cli.train import train_app
 from innersr.errors import InputError
@@ -18,10 +17,8 @@ from innersr.networks.checkpoints import load_checkpoint
 from innersr.training import distributed
 from innersr.training.distributed import ProcessGroup, device_of_environment, joined, process_group_of_environment
 
-TRAIN = [sys.executable, "-m", "innersr", "train"]
 TINY = ["--device", "cpu", "--precision", "fp32", "--batch", "4", "--set", "width=6", "--set", "depth=3"]
 SUPERVISED = ["supervised", "--data", "photos", *TINY]
-SECONDS = 60  # that a process may take on a busy machine
 SUM = 1e-6  # relative: gradients are summed in another order
 
 
@@ -69,36 +66,29 @@ def test_several_processes_need_a_device_that_connects_them():
         pass
 
 
-def train_two(folder, *arguments):
+@contextlib.contextmanager
+def two_processes(folder, *arguments):
     """Start a supervised training in two processes, as torchrun does."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
-    command = [*TRAIN, *SUPERVISED, *map(str, arguments)]
-    common = {"cwd": folder, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    environment = os.environ | place | {"OMP_NUM_THREADS": "1"}
-    return [subprocess.Popen(command, env=environment | {"RANK": str(rank)}, **common) for rank in range(2)]
-
-
-def ended(processes):
-    """Wait for the processes; return their exit codes and what they said."""
-    try:
-        said = [process.communicate(timeout=SECONDS) for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    return [process.returncode for process in processes], said
+    command = ["train", *SUPERVISED, *arguments]
+    with (
+        innersr_process(*command, folder=folder, RANK="0", **place) as first,
+        innersr_process(*command, folder=folder, RANK="1", **place) as second,
+    ):
+        yield first, second
 
 
 def test_two_processes_learn_what_one_does(tmp_path, monkeypatch):
     write_photos(tmp_path / "photos")
     arguments = ["--steps", 4, "--out"]
-    processes = train_two(tmp_path, *arguments, "two.safetensors")
-    monkeypatch.chdir(tmp_path)
-    assert CliRunner().invoke(train_app, [*SUPERVISED, *map(str, arguments), "one.safetensors"]).exit_code == 0
-    codes, said = ended(processes)
-    assert codes == [0, 0], said
-    assert [bool(out) for out, _ in said] == [True, False]  # only the first reports
+    with two_processes(tmp_path, *arguments, "two.safetensors") as processes:
+        monkeypatch.chdir(tmp_path)
+        assert CliRunner().invoke(train_app, [*SUPERVISED, *map(str, arguments), "one.safetensors"]).exit_code == 0
+        ends = [process.end() for process in processes]
+    assert [code for code, _, _ in ends] == [0, 0], ends
+    assert [bool(out) for _, out, _ in ends] == [True, False]  # only the first reports
     one, two = (load_checkpoint(tmp_path / f"{name}.state.safetensors").tensors for name in ("one", "two"))
     weights = [{name: t for name, t in state.items() if name.startswith("network")} for state in (one, two)]
     assert largest_difference(*weights) < SUM * max(float(t.abs().max()) for t in weights[0].values())
@@ -109,13 +99,12 @@ def test_two_processes_learn_what_one_does(tmp_path, monkeypatch):
 @pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
 def test_a_signal_to_any_process_ends_all_after_the_same_step(tmp_path):
     write_photos(tmp_path / "photos")
-    processes = train_two(tmp_path, "--steps", 100_000, "--out", "two.safetensors", "--checkpoint-every", 1)
-    deadline = time.monotonic() + SECONDS
-    while not (tmp_path / "two.state.safetensors").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    processes[1].send_signal(signal.SIGTERM)
-    codes, said = ended(processes)
-    assert codes == [130, 130], said
+    arguments = ["--steps", 100_000, "--out", "two.safetensors", "--checkpoint-every", 1]
+    with two_processes(tmp_path, *arguments) as processes:
+        processes[0].wait_for(tmp_path / "two.state.safetensors")
+        processes[1].send_signal(signal.SIGTERM)
+        ends = [process.end() for process in processes]
+    assert [code for code, _, _ in ends] == [130, 130], ends
     step = load_checkpoint(tmp_path / "two.state.safetensors").header["step"]
-    assert f"stopped after step {step} of 100000" in said[0][1]
-    assert said[1] == ("", "")
+    assert f"stopped after step {step} of 100000" in ends[0][2]
+    assert ends[1][1:] == ("", "")
