@@ -75,6 +75,12 @@ def test_importing_the_package_imports_nothing_heavy():
     assert python(f"import sys, innersr; print({heavy} & set(sys.modules))") == "set()\n"
 
 
+def test_upscaling_by_the_default_imports_no_other_method():
+    code = "import sys; from innersr.commands import upscale; from innersr import METHODS; METHODS['tailor']; "
+    others = "{'innersr.methods.' + name for name in ('zssr', 'mzsr', 'singan', 'supervised')} | {'innersr.singan'}"
+    assert python(f"{code}print(({others}) & set(sys.modules))") == "set()\n"
+
+
 def test_no_name_is_a_module_too():
     # Importing innersr.upscale, were it a module, would replace the function of that name.
     modules = {file.stem for file in Path(innersr.__file__).parent.iterdir()}

@@ -3,29 +3,43 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any, ClassVar
 
 from innersr.errors import InputError
-from innersr.methods.baselines import BackProjection, Bicubic
-from innersr.methods.mzsr import MZSR
 from innersr.methods.presets import METHOD_PRESETS
 from innersr.methods.protocols import Method
-from innersr.methods.singan import SinGANUpscaling
-from innersr.methods.supervised import Supervised
 from innersr.methods.tailor import Tailor
-from innersr.methods.zssr import ZSSR
 from innersr.settings import parse_settings, values_of
 
-METHODS: Mapping[str, type[Method]] = {
-    "tailor": Tailor,
-    "zssr": ZSSR,
-    "mzsr": MZSR,
-    "supervised": Supervised,
-    "singan": SinGANUpscaling,
-    "backprojection": BackProjection,
-    "bicubic": Bicubic,
-}
+
+class _Methods(Mapping[str, type[Method]]):
+    """Classes by name; a module is imported when its class is asked for, which spares the others' start-up."""
+
+    _places: ClassVar[Mapping[str, str]] = {
+        "tailor": "tailor.Tailor",
+        "zssr": "zssr.ZSSR",
+        "mzsr": "mzsr.MZSR",
+        "supervised": "supervised.Supervised",
+        "singan": "singan.SinGANUpscaling",
+        "backprojection": "baselines.BackProjection",
+        "bicubic": "baselines.Bicubic",
+    }
+
+    def __getitem__(self, name: str) -> type[Method]:
+        module, _, kind = self._places[name].partition(".")
+        found: type[Method] = getattr(import_module(f"innersr.methods.{module}"), kind)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+METHODS: Mapping[str, type[Method]] = _Methods()
 
 
 def make_method(name: str, preset: str | None = None, settings: Mapping[str, Any] | None = None) -> Method:
