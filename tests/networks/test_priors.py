@@ -173,3 +173,10 @@ def test_the_index_lists_every_packaged_file():
     files = {Path(file.name).stem for file in PACKAGED.iterdir() if file.name.endswith(".safetensors")}
     assert files == set(KNOWN)
     assert json.loads((PACKAGED / "index.json").read_text()).keys() == set(KNOWN)
+
+
+def test_a_packaged_prior_is_the_same_whatever_was_done_to_an_earlier_one():
+    first = load_prior("tailor")
+    before = first.tails["2"].weight.clone()
+    first.tails["2"].weight.zero_()
+    assert torch.equal(load_prior("tailor").tails["2"].weight, before)
