@@ -9,7 +9,7 @@ from helpers.methods import RUN, edges, image, seamless
 from helpers.priors import networks, write_prior
 from innersr.errors import InputError
 from innersr.methods import holdout, tailor
-from innersr.methods.fathers import detailed_part, rounding_like
+from innersr.methods.fathers import detailed_part, rounding_like, saving_like
 from innersr.methods.holdout import HoldoutRule
 from innersr.methods.tailor import Tailor, _affordable_views, _leaves_aliases, _prior_for
 from innersr.metrics.fidelity import psnr
@@ -125,6 +125,14 @@ def test_sons_are_as_fine_as_the_image():
     eight_bits, finer = (sons * 255).round() / 255, sons
     assert torch.equal(rounding_like(eight_bits)(sons), eight_bits)
     assert torch.equal(rounding_like(finer)(sons), sons)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_sons_are_compressed_as_strongly_as_the_image(channels):
+    sons, generator = image(channels, (24, 32)), torch.Generator().manual_seed(1)
+    errors = [float((saving_like(sons, c, generator)(sons) - sons).square().mean()) for c in (0.0, 0.3, 0.6)]
+    assert errors[0] == 0
+    assert errors[2] > 1.3 * errors[1] > 0
 
 
 def test_of_a_large_image_the_most_detailed_part_is_learnt_from():

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from innersr.physics.jpeg import compression_error, jpeg, jpeg_strength, webp, webp_strength
+from innersr.physics.jpeg import compression_error, jpeg, jpeg_quality, jpeg_strength, webp, webp_strength
 
 
 def drawn(*shape, seed=1):
@@ -37,3 +37,7 @@ def test_blocks_lie_at_the_offset():
     image = jpeg(drawn(1, 64, 64), 10, offset=(0, 3))[0]
     steps = image.diff(dim=1).abs().mean(0)[: 7 * 8].unflatten(0, (7, 8)).mean(0)
     assert int(steps.argmax()) == 4  # between column 4 and 5: the block began 3 columns before the image
+
+
+def test_the_quality_of_a_strength_has_that_strength():
+    assert [jpeg_quality(jpeg_strength(q)) for q in (13, 30, 50, 75, 95, 100)] == [13, 30, 50, 75, 95, 100]

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from innersr.metrics.grey_levels import quantized
 from innersr.physics.degradation import Degradation
+from innersr.physics.jpeg import jpeg, jpeg_quality
 from innersr.physics.resize import image_size, resize
 from innersr.physics.symmetries import random_crop
 from innersr.run import Run
@@ -68,6 +69,25 @@ def shrunk(image: Tensor, factor: float, wraps: tuple[bool, bool]) -> Father:
 def least_side(lr: Tensor, degradation: Degradation) -> int:
     """Least side of a father: the kernel's, and 32 pixels of patches unless the image has fewer."""
     return max(degradation.reach, min(32, *lr.shape[-2:]))
+
+
+def saving_like(lr: Tensor, compression: float, generator: torch.Generator) -> Callable[[Tensor], Tensor]:
+    """A function that saves sons, (N, C, h, w), as the LR image was: quantised, and compressed as strongly.
+
+    Blocks lie anywhere; unless there are three channels, each is compressed as grey.
+    """
+    rounded = rounding_like(lr)
+    if compression == 0:
+        return rounded
+
+    def saved(sons: Tensor) -> Tensor:
+        images = sons if sons.shape[1] == 3 else sons.flatten(0, 1)[:, None]
+        offsets = torch.randint(8, (len(images), 2), generator=generator).tolist()
+        quality = jpeg_quality(compression)
+        pairs = zip(images, offsets, strict=True)
+        return torch.stack([jpeg(image, quality, offset=(top, left)) for image, (top, left) in pairs]).view_as(sons)
+
+    return saved
 
 
 def rounding_like(lr: Tensor) -> Callable[[Tensor], Tensor]:

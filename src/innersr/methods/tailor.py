@@ -22,7 +22,7 @@ from innersr.inference.tailored import (
     super_resolve_tailored,
     to_network_channels,
 )
-from innersr.methods.fathers import as_one_tile, detailed_part, rounding_like, shrunk_copies
+from innersr.methods.fathers import as_one_tile, detailed_part, saving_like, shrunk_copies
 from innersr.methods.holdout import HoldoutRule, hold_out, line_search, training_mask
 from innersr.methods.protocols import Upscaler
 from innersr.methods.schedules import cosine
@@ -130,9 +130,9 @@ class Tailor:
     def _adapt_weights(self, network: TailoredStack, lr: Tensor, degradation: Degradation, run: Run) -> None:
         """Train all layers but FiLM to restore fathers from sons, then keep as much as the holdout allows."""
         count = self.steps or 0
-        plain = replace(degradation, wrap="", compression=0.0)  # crops are not periodic, sons not compressed
-        generator, conditioning = run.generator(), condition_on(plain, lr.device)
-        rounded = rounding_like(lr)
+        generator, conditioning = run.generator(), condition_on(degradation, lr.device)
+        plain = replace(degradation, wrap="")  # crops are not periodic
+        saved = saving_like(lr, degradation.compression, generator)
         weights = [p for name, p in network.named_parameters() if name.startswith(("heads", "body", "tails"))]
         before = [weight.clone() for weight in weights]
         part, part_degradation = detailed_part(lr, degradation, generator)
@@ -155,7 +155,7 @@ class Tailor:
             rate = cosine(progress, self.learning_rate) * min(1, (step + 1) / 10)  # warm-up
             optimizer.param_groups[0]["lr"] = rate
             targets, mask = self._targets(fathers, plain, generator)
-            sons = rounded(plain(targets, generator))
+            sons = saved(plain(targets, generator))
             error = (restored(sons) - targets).abs().mean(1, keepdim=True)
             loss = (error * mask).sum() / mask.sum().clamp(min=1)
             optimizer.zero_grad()
@@ -165,7 +165,7 @@ class Tailor:
         network.requires_grad_(False)
         # The largest father judges best: it is nearest in scale to the HR image.
         holdout = hold_out(first[-1][:, :-1], plain, generator, HOLDOUT_RULE)
-        son = rounded(holdout.son)
+        son = saved(holdout.son)
 
         def squared_error() -> Tensor:
             return (restored(son) - holdout.image)[..., holdout.top :, holdout.left :].square()

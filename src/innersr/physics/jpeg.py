@@ -43,6 +43,12 @@ def jpeg_strength(quality: float) -> float:
     return min(1.0, math.sqrt(max(0.0, quantisation) / worst))
 
 
+def jpeg_quality(strength: float) -> int:
+    """Quality, 12 to 100, of the JPEG compression of a strength in [0, 1]; see `jpeg_strength`."""
+    quantisation = 4 * strength**2
+    return round(50 / quantisation if quantisation > 1 else 100 - 50 * quantisation)
+
+
 def webp_strength(quality: float) -> float:
     """Strength in [0, 1] of lossy WebP compression of quality 0 to 100: that of the JPEG of about equal error."""
     return jpeg_strength(18.0 + 0.85 * quality)  # fitted to the RMS errors of both in photographs
@@ -72,7 +78,7 @@ def webp(image: Tensor, quality: int, *, offset: tuple[int, int] = (0, 0)) -> Te
 
 def _through_file(image: Tensor, offset: tuple[int, int], kind: str, **settings: int) -> Tensor:
     """Encode and decode (C, H, W); edges are replicated before the first pixel, so that blocks lie at the offset."""
-    levels = (image * 255).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
+    levels = (image * 255).round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
     padded = np.pad(levels, ((offset[0], 0), (offset[1], 0), (0, 0)), mode="edge")
     stream = io.BytesIO()
     PillowImage.fromarray(padded[..., 0] if padded.shape[-1] == 1 else padded).save(stream, kind, **settings)
