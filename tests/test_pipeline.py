@@ -826,7 +826,7 @@ def test_a_jpeg_quality_that_is_given_replaces_the_estimate():
         for options in ({}, {"jpeg": 50}, {"noise": 5, "jpeg": 50})
     ]
     assert isinstance(given[0], Estimate)
-    assert [(each.noise, each.compression) for each in given[1:]] == [(0, 0.5), (5 / 255, 0.5)]
+    assert [(each.given.noise, each.given.compression) for each in given[1:]] == [(0, 0.5), (5 / 255, 0.5)]
 
 
 def test_a_file_may_get_another_depth_and_replace_another_file(tmp_path):

@@ -18,6 +18,7 @@ from innersr.images.image import Image
 from innersr.images.io import PIXEL_LIMIT, check_writable, read, save
 from innersr.images.no_data import with_no_data
 from innersr.inference.normalisation import NormalisedImage, normalise, with_grain
+from innersr.methods.mixture import adapt_to
 from innersr.methods.options import UpscaleOptions
 from innersr.methods.protocols import Method
 from innersr.methods.registry import resolve
@@ -137,6 +138,7 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
     noise: float | None = None,
     jpeg: int | None = None,
     nodata: float | None = None,
+    deblur: float = 0.5,
     wrap: str = "",
     depth: str | int = "keep",
     metadata: str = "keep",
@@ -160,13 +162,15 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
         size: in place of `scale`: an ImageMagick geometry such as "1920x", "x1080" or "150%".
         preset: of a method by name: "draft", "balanced", "best".
         settings: of a method by name, such as {"steps": 500}.
-        kernel: "auto" estimates blur and noise from the image; "bicubic", "gaussian:1.5", a kernel file or a tensor.
+        kernel: "auto" estimates blur, noise and compression from the image, and stays on the safe side; "estimate"
+            relies on what was found; "bicubic", "gaussian:1.5", a kernel file or a tensor.
         anchor: position of a given kernel: "aligned" or "centre".
         noise: standard deviation in 8-bit levels; None for the estimate, and for 0 with a given kernel.
         jpeg: quality, 1 to 100, that the image was saved with; None for the estimate, and for no compression with a
             given kernel.
         nodata: the value, as it is stored, that means no data, which is kept and spreads nowhere; None for a TIFF's
             own. NaN, infinity, fill values such as 1e20 and what a masked array masks are no data in any case.
+        deblur: how much of a blur that "auto" finds is removed, from 0 to 1: 0 none, 0.5 what is safe, 1 all.
         wrap: "x", "y" or "xy" for a seamless texture.
         depth: of the file: "keep", 8, 16 or "float".
         metadata: of the file: "keep", "icc" or "none".
@@ -189,6 +193,7 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
         noise=noise,
         jpeg=jpeg,
         nodata=nodata,
+        deblur=deblur,
         degradation=degradation,
         keep_grain=keep_grain,
         wrap=wrap,
@@ -256,11 +261,11 @@ def upscale_image(
     with run.exact():
         seen = normalise(image, run, alpha, _wraps(degradation))
         cause = _examined(seen, scale, run) if degradation is None else degradation
-        is_estimated = isinstance(cause, Estimate)
-        fitted = (cause.given if isinstance(cause, Estimate) else cause).fitted(seen.size)
-        degraded = fitted if is_estimated else seen.seen(fitted)
-        method = resolve(method, is_estimated=is_estimated)
-        upscaler = method.adapt(seen.channels, degraded, run)
+        fitted = cause.fitted(seen.size)
+        given = fitted if isinstance(fitted, Estimate) else seen.seen(fitted)
+        degraded = given.given if isinstance(given, Estimate) else given
+        method = resolve(method, is_estimated=isinstance(given, Estimate))
+        upscaler = adapt_to(method, seen.channels, given, run)
         sr = upscaler(seen.channels)
         if keep_grain and degraded.noise > 0:
             sr = with_grain(sr, seen.channels, degraded)
@@ -268,7 +273,7 @@ def upscale_image(
         upscaled = seen.restored(sr, upscaler, degraded)
     return Result(
         image=upscaled,
-        degradation=fitted,
+        degradation=fitted.given if isinstance(fitted, Estimate) else fitted,
         seconds=time.monotonic() - started,
         consistency_psnr=agreement,
         method=method,

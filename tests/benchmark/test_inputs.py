@@ -28,7 +28,7 @@ def test_methods_are_given_the_truth_an_estimate_or_a_kernel(folder, examined):
         given[text] = seen
         assert row["given"] == text and ("estimate" in row) == (text == "auto")
     assert given["true"][1].noise == pytest.approx(5 / 255) and given["true"][1].anchor == (10, 10)
-    assert given["auto"][1].noise == pytest.approx(0.02 + 1.5 / 255)
+    assert given["auto"][1].noise == pytest.approx(0.02)
     assert torch.equal(given["gaussian:2.0"][1].kernel, Degradation(scale=2, kernel=gaussian(2.0)).kernel)
     assert (given["bicubic"][1].kernel, given["gaussian:2.0"][1].noise) == (None, 0)
     assert all(torch.equal(seen[0], given["true"][0]) for seen in given.values())

@@ -7,6 +7,7 @@ from PIL import Image as PillowImage
 from helpers.methods import RUN, image
 from innersr.training.crops import CropPool, ImageFolder
 from innersr.training.learner import TrainingSchedule
+from innersr.training.objectives.mixture import MixtureObjective
 from innersr.training.objectives.mzsr import MZSRObjective
 from innersr.training.objectives.predictor import PredictorObjective
 from innersr.training.objectives.supervised import SupervisedObjective
@@ -27,6 +28,7 @@ OBJECTIVES = {
         width=6, depth=4, hidden=8, batch=3, crop=16, small_crop=13, chains=True, fourier=0.01
     ),
     "predictor": PredictorObjective(width=4, hidden=8, batch=3, crop=16),
+    "mixture": MixtureObjective(hidden=8, batch=2, examples=4, crop=32),
 }
 SCHEDULE = TrainingSchedule(steps=6, warm_up=3)
 

@@ -1,10 +1,19 @@
 """The network of blind estimation: its input, its invariances."""
 
+import math
+
 import torch
 
 from helpers.methods import image
 from innersr.inference.tailored import pad_for_filters
-from innersr.networks.degradation_predictor import DegradationPredictor, fine_statistics, first_guess, predictor_input
+from innersr.networks.degradation_predictor import (
+    CHANNELS,
+    DegradationPredictor,
+    chroma_noise,
+    fine_statistics,
+    first_guess,
+    predictor_input,
+)
 from innersr.physics.log_covariance import (
     GaussianBlur,
 )
@@ -12,6 +21,20 @@ from innersr.physics.log_covariance import (
 
 def network():
     return DegradationPredictor(width=4, hidden=8, generator=torch.Generator().manual_seed(0)).eval()
+
+
+def test_grey_images_have_no_chroma():
+    guess = first_guess(image(3, (24, 24)))
+    grey, coloured = (predictor_input(pad_for_filters(image(n, (24, 24))), guess) for n in (1, 3))
+    assert grey.shape == coloured.shape == (1, CHANNELS, 24, 24)
+    assert float(grey[:, -3:-1].abs().max()) == 0
+    assert float(coloured[:, -3:-1].abs().max()) > 0.1
+
+
+def test_chroma_noise_is_seen_in_calm_places():
+    noise = torch.randn(1, 2, 64, 64, generator=torch.Generator().manual_seed(0))
+    quiet, loud = (chroma_noise(level * noise) for level in (0.1, 0.2))
+    assert torch.allclose(loud - quiet, torch.full((1, 2), math.log(4)), atol=0.05)
 
 
 def test_the_input_is_invariant_to_brightness():
@@ -46,7 +69,7 @@ def test_an_untrained_network_keeps_to_the_guess():
     guess = first_guess(grey)
     prediction = net(predictor_input(pad_for_filters(grey), guess), guess)
     assert torch.equal(prediction.blur.log, guess.log)
-    assert net.answer.out_features == 14
+    assert net.answer.out_features == 20
 
 
 def test_jpeg_blocks_show_in_the_fine_statistics():

@@ -14,6 +14,8 @@ from innersr.training.degradations import random_blur
 from innersr.training.distributed import ProcessGroup
 from innersr.training.learner import Learner, backpropagate
 from innersr.training.objective import reconstruction_loss
+from innersr.training.objectives.mixture import MixtureObjective
+from innersr.training.objectives.predictor import PredictorObjective
 from innersr.training.objectives.supervised import SupervisedObjective
 from innersr.training.objectives.tailor import FILM_SHARE, TailorObjective
 
@@ -48,6 +50,12 @@ def test_the_parts_of_a_batch_add_up_to_the_whole(objective):
     network = objective.network()
     whole, gradients = loss_and_gradients(objective, network, range(objective.batch))
     parts = [loss_and_gradients(objective, network, [i]) for i in range(objective.batch)]
+    if isinstance(objective, PredictorObjective):
+        # A pixel between two levels may be rounded otherwise in another batch, and its image compressed otherwise.
+        assert math.isclose(sum(loss for loss, _ in parts), whole, rel_tol=1e-3)
+        for gradient, *shares in zip(gradients, *(part for _, part in parts), strict=True):
+            assert float((sum(shares) - gradient).norm()) <= 0.05 * float(gradient.norm()) + 1e-3
+        return
     assert math.isclose(sum(loss for loss, _ in parts), whole, rel_tol=SUM)
     for gradient, *shares in zip(gradients, *(part for _, part in parts), strict=True):
         assert torch.allclose(sum(shares), gradient, rtol=1e-4, atol=SUM)
@@ -78,6 +86,10 @@ def test_validation_gives_figures_of_the_untrained_network(objective):
         # The pseudo-inverse alone, nearly: better than interpolation where nothing but a known blur happened.
         assert 1 < figures["g2.0d x2"] < 12
         assert min(figures.values()) > -15
+        return
+    if isinstance(objective, MixtureObjective):
+        assert figures["utility"] <= figures["gain"]  # losses count more
+        assert -20 < figures["gain"] < 10
         return
     assert all(15 < value < 45 if objective.unit == "dB" else 0 <= value < 100 for value in figures.values())
 

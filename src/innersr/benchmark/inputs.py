@@ -14,26 +14,28 @@ from innersr.physics.named_degradations import parse_kernel
 from innersr.physics.resize import Scale
 from innersr.run import Run
 
-TRUE, AUTO, DEFAULT = "true", "auto", "default"
+TRUE, AUTO, ESTIMATE, DEFAULT = "true", "auto", "estimate", "default"
 
 
 def check_given(text: str, scale: Scale) -> None:
-    """Raise InputError for a degradation that no method can be given: not "true", "auto", "default" or a kernel."""
-    if text not in (TRUE, AUTO, DEFAULT):
+    """Raise InputError for a degradation that no method can be given: no name above and no kernel."""
+    if text not in (TRUE, AUTO, ESTIMATE, DEFAULT):
         parse_kernel(text, scale)
 
 
-def given_degradation(text: str, lr: Tensor, truth: Degradation, run: Run) -> tuple[Degradation, Estimate | None]:
-    """The degradation that a method is given, and the estimate if it is one.
+def given_degradation(
+    text: str, lr: Tensor, truth: Degradation, run: Run
+) -> tuple[Degradation | Estimate, Estimate | None]:
+    """What a method is given, see `methods.mixture.adapt_to`, and the estimate if it is one.
 
-    The text is "true", "auto" or "default" (the finding of `examine`), or a kernel as in `parse_kernel`, aligned and
-    without noise. The LR image, (1, C, H, W) in [0, 1], is on the run's device.
+    The text is "true", "auto" or "default" (the result of `examine`), "estimate" (the same, believed), or a kernel as
+    in `parse_kernel`, aligned and without noise. The LR image, (1, C, H, W) in [0, 1], is on the run's device.
     """
     if text == TRUE:
         return truth, None
-    if text in (AUTO, DEFAULT):
+    if text in (AUTO, ESTIMATE, DEFAULT):
         estimate = examine(lr, truth.scale, run)
-        return estimate.given, estimate
+        return (estimate.believed() if text == ESTIMATE else estimate), estimate
     return parse_kernel(text, truth.scale), None
 
 

@@ -27,6 +27,7 @@ from innersr.images.io import save
 from innersr.json_lines import append_record
 from innersr.memory import peak_memory, reset_peak_memory
 from innersr.methods.baselines import Bicubic
+from innersr.methods.mixture import adapt_to
 from innersr.methods.protocols import Method
 from innersr.methods.registry import parse_method, resolve, settings_of
 from innersr.metrics.fidelity import METRICS, consistency_psnr, psnr_y
@@ -184,7 +185,7 @@ def compute_row(case: Case, run: Run, pictures: Path | None = None) -> Row:
     shave = (round(degradation.scales[0]), round(degradation.scales[1]))
     if pictures is not None:
         _save_picture(sr, case, pictures)
-    interpolated = Bicubic().adapt(lr, degradation, run)(lr)[..., : hr.shape[-2], : hr.shape[-1]]
+    interpolated = Bicubic().adapt(lr, Degradation(scale=case.scale), run)(lr)[..., : hr.shape[-2], : hr.shape[-1]]
     agreement = consistency_psnr(sr, lr, partial(degradation.forward, size=image_size(lr)))
     return {
         **case.key(run),
@@ -214,7 +215,9 @@ def _upscaled(case: Case, lr: Tensor, truth: Degradation, run: Run) -> tuple[Ten
         return result.image.colour.clamp(0, 1), result.estimate
     with run.exact():
         given, estimate = given_degradation(case.given, lr, truth, run)
-        return case.settings.adapt(lr, given, run)(lr).cpu(), estimate
+        if isinstance(case.settings, CommandPeer | SpandrelPeer):
+            given = truth  # for the size of the result alone
+        return adapt_to(case.settings, lr, given, run)(lr).cpu(), estimate
 
 
 def _niqe(sr: Tensor) -> float | None:

@@ -21,7 +21,8 @@ COMMANDS = {
     "supervised": "Train on bicubic pairs, MZSR's starting point.",
     "mzsr": "Train MZSR: weights that adapt in a few steps.",
     "tailor": "Train Tailor: one network conditioned on the degradation.",
-    "predictor": "Train the blind estimator of kernel and noise.",
+    "predictor": "Train the blind estimator of blur, sharpening, noise and compression.",
+    "mixture": "Train the policy of blind restoration: how far to rely on an estimate.",
 }
 
 EXAMPLES = {
@@ -33,6 +34,7 @@ EXAMPLES = {
         "--data photos --drawn 80 --out real.safetensors --initial tailor --set chains=true --set depth=16",
     ),
     "predictor": ("--data photos --validate kodak --out predictor.safetensors",),
+    "mixture": ("--data photos --steps 3000 --out mixture.safetensors",),
 }
 
 
@@ -51,7 +53,10 @@ def _add_command(objective: str) -> None:
             data_option(metavar="DIR", help="Folder of other sharp images, such as graphics: 6 % of the crops."),
         ] = None,
         drawn: Annotated[
-            int, data_option(min=0, help="Number of pictures of text and lines to draw and add to the extra ones.")
+            int,
+            data_option(
+                min=0, help="Number of pictures of text, lines, spots and sprites to draw and add to the extra ones."
+            ),
         ] = 0,
         validate: Annotated[
             Path | None, data_option(metavar="DIR", help="Folder of sharp images to measure on; the first 12 are used.")

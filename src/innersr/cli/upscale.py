@@ -61,7 +61,8 @@ def upscale_command(  # noqa: PLR0913 (a command's options are its parameters)
     kernel: Annotated[
         str,
         quality_option(
-            help="The blur of the image: auto (the default) estimates it from the image, its noise too; or bicubic, "
+            help="The blur of the image: auto (the default) estimates it from the image, its noise too, and stays on "
+            "the safe side; estimate relies on what was found, for images that are known to be blurred; or bicubic, "
             "gaussian:VAR, gaussian:V1,V2,THETA (variances in px^2 of the result, radians, or degrees as 35deg), or a "
             ".mat, .npy, .png or .txt file."
         ),
@@ -89,6 +90,14 @@ def upscale_command(  # noqa: PLR0913 (a command's options are its parameters)
             "what --kernel auto finds.",
         ),
     ] = None,
+    deblur: Annotated[
+        float,
+        quality_option(
+            min=0,
+            max=1,
+            help="How much of an estimated blur is removed: 0 none, 0.5 what is safe, 1 all, as --kernel estimate.",
+        ),
+    ] = 0.5,
     keep_grain: Annotated[
         bool,
         quality_option(

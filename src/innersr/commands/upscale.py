@@ -151,6 +151,7 @@ def _estimate_record(estimate: Estimate) -> dict[str, Any]:
         "noise": round(255 * estimate.degradation.noise, 2),
         "jpeg_quality": estimate.jpeg_quality,
         "confidence": estimate.confidence,
+        "interpolated": round(estimate.interpolated, 3),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ class UpscaleOptions:
     noise: float | None = None
     jpeg: int | None = None
     nodata: float | None = None
+    deblur: float = 0.5
     degradation: Degradation | Estimate | None = None
     keep_grain: bool = False
     wrap: str = ""
@@ -71,6 +72,10 @@ class UpscaleOptions:
             raise InputError(f"noise is a standard deviation in 8-bit levels, from 0 to below 255, got {noise:g}")
         if self.jpeg is not None and not 1 <= self.jpeg <= 100:
             raise InputError(f"jpeg is a quality from 1 to 100, got {self.jpeg}")
+        if not 0 <= self.deblur <= 1:
+            raise InputError(f"deblur is from 0 to 1, got {self.deblur:g}")
+        if self.deblur != 0.5 and (self.kernel != "auto" or self.degradation is not None):
+            raise InputError("deblur (--deblur) is for an estimated blur; leave it out, or kernel and degradation")
         if self.degradation is not None:
             is_given = not self._is_auto or self.noise is not None or self.jpeg is not None
             if is_given or self.wrap or self.size or self.anchor != "aligned":
@@ -83,7 +88,7 @@ class UpscaleOptions:
 
     @property
     def _is_auto(self) -> bool:
-        return isinstance(self.kernel, str) and self.kernel == "auto"
+        return isinstance(self.kernel, str) and self.kernel in ("auto", "estimate")
 
     @property
     def is_blind(self) -> bool:
@@ -129,11 +134,12 @@ class UpscaleOptions:
             wrap=self.wrap,
         )
 
-    def amended(self, estimate: Estimate) -> Degradation | Estimate:
+    def amended(self, estimate: Estimate) -> Estimate:
         """The estimate, with the noise, the JPEG quality and the wrapped axes that were given."""
-        if self.noise is None and self.jpeg is None:
-            return replace(estimate, degradation=replace(estimate.degradation, wrap=self.wrap))
-        given = replace(estimate.given, wrap=self.wrap)
+        estimate = estimate.believed() if self.kernel == "estimate" else estimate.deblurred(self.deblur)
+        changes: dict[str, Any] = {"wrap": self.wrap}
         if self.noise is not None:
-            given = replace(given, noise=self.noise / 255)
-        return given if self.jpeg is None else replace(given, compression=jpeg_strength(self.jpeg))
+            changes["noise"] = self.noise / 255
+        if self.jpeg is not None:
+            changes["compression"] = jpeg_strength(self.jpeg)
+        return estimate.with_given(**changes)

@@ -104,7 +104,7 @@ class Tailor:
         """
         run = run.start()
         head = _network_scale(degradation)
-        network = _load(_prior_for(self.prior, head)).to(lr.device)
+        network = _load(_prior_for(self.prior, head, degradation)).to(lr.device)
         if not network.knows_compression:
             degradation = replace(degradation, compression=0.0)
         whole = degradation.rescaled(head)
@@ -223,10 +223,14 @@ def _affordable_views(pixels: int) -> int:
     return max([2, *(views for views in VIEWS if views * pixels <= 2 * 256**2)])
 
 
-def _prior_for(prior: str, scale: int) -> str:
-    """Name or path of the prior: the given one, or the packaged one for a scale of the network."""
+def _prior_for(prior: str, scale: int, degradation: Degradation) -> str:
+    """Name or path of the prior: the given one, or the packaged one for a scale of the network.
+
+    Priors of one scale alone have learnt neither compression nor strong noise.
+    """
     if not prior:
-        return f"{PRIOR}-x{scale}" if f"{PRIOR}-x{scale}" in prior_names() else PRIOR
+        is_mild = degradation.compression == 0 and degradation.noise <= 15 / 255
+        return f"{PRIOR}-x{scale}" if is_mild and f"{PRIOR}-x{scale}" in prior_names() else PRIOR
     if prior.startswith(f"{PRIOR}-x") and prior in prior_names() and prior != f"{PRIOR}-x{scale}":
         raise InputError(f"{prior}: was trained for its own scale alone, not for {scale}; leave the prior out")
     return prior

@@ -12,6 +12,7 @@ from torch import nn
 from innersr.errors import InputError
 from innersr.networks.degradation_predictor import DegradationPredictor
 from innersr.networks.detail_stack import DetailStack
+from innersr.networks.mixture_policy import MixturePolicy
 from innersr.networks.tailored_stack import TailoredStack
 
 Allowed = range | tuple[range, range] | type[bool]
@@ -48,6 +49,7 @@ BLUEPRINTS = {
         },
     ),
     "DegradationPredictor": Blueprint(DegradationPredictor, {"width": WIDTHS, "hidden": WIDTHS}),
+    "MixturePolicy": Blueprint(MixturePolicy, {"features": WIDTHS, "candidates": range(1, 17), "hidden": WIDTHS}),
 }
 
 

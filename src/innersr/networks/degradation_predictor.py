@@ -20,18 +20,27 @@ from innersr.physics.pseudoinverse import RADIUS, apply_filters, inverse_filters
 
 LOUDNESS = 0.5  # 8-bit levels, added to noise before its logarithm
 LEAST_ENERGY = 1e-4  # added before a logarithm
+LEAST_SHARPENING = 0.1  # LR px^2, added before a logarithm
 CELL = 8  # pixels: a block of JPEG's
+CHANNELS = 1 + SCALE**2 + 3  # of the input: fine luma, added detail, fine chroma, coarser luma
 
 
 class Prediction(NamedTuple):
-    """The network's predictions for a batch."""
+    """The network's predictions for a batch. Deviations are standard deviations, (N,) where nothing else is said."""
 
-    logs: Tensor  # (N, 2, 3): the blur, see `GaussianBlur.log`, for direct and for bicubic subsampling
-    deviations: Tensor  # (N, 2, 2): standard deviations of size and of shape
+    logs: Tensor  # (N, 2, 3): blur, a soft scene's included, see `GaussianBlur.log`; direct and bicubic subsampling
+    deviations: Tensor  # (N, 2, 2): of size and of shape
     bicubic: Tensor  # (N,) logit of bicubic subsampling
-    noise: Tensor  # (N,) log(255 * standard deviation + LOUDNESS) of everything that is not the scene
-    jpeg: Tensor  # (N,) logit of traces of JPEG compression
-    quality: Tensor  # (N,) its quality / 100
+    noise: Tensor  # (N,) log(255 * standard deviation + LOUDNESS), over all channels
+    noise_deviation: Tensor
+    compressed: Tensor  # (N,) logit of lossy compression
+    compression: Tensor  # (N,) its strength, see `jpeg.jpeg_strength`
+    compression_deviation: Tensor
+    sharpened: Tensor  # (N,) logit of an unsharp mask after shrinking
+    sharpening: Tensor  # (N,) log(amount * variance + LEAST_SHARPENING), the variance in LR px^2
+    sharpening_deviation: Tensor
+    soft: Tensor  # (N,) logit of a scene that is soft itself
+    features: Tensor  # (N, hidden) of the image and the guess, for `MixturePolicy`
 
     @property
     def blur(self) -> GaussianBlur:
@@ -53,20 +62,19 @@ class DegradationPredictor(nn.Module):
         super().__init__()
         self.arguments = {"width": width, "hidden": hidden}
         maps = 4  # of attention
-        # Of each subsampling the size, two numbers of shape and two log deviations; bicubic, noise, JPEG, its quality.
-        outputs = 2 * 5 + 4
-        widths = [1 + SCALE**2, width, width, 3 * width // 2, 2 * width, 2 * width]
+        widths = [CHANNELS, width, width, 3 * width // 2, 2 * width, 2 * width]
         sides, strides = (5, 3, 3, 3, 3), (1, 1, 2, 1, 1)
         self.convolutions = nn.ModuleList(
             seeded_convolution(widths[i], widths[i + 1], 2.0, generator, side=side, stride=stride)
             for i, (side, stride) in enumerate(zip(sides, strides, strict=True))
         )
         self.look = seeded_convolution(widths[-1], maps, 0.1, generator, side=1)
-        self.pooled = seeded_linear((maps + 2) * widths[-1] + 4 + 8, hidden, 2.0, generator)
-        self.answer = seeded_linear(hidden, outputs, 0.1, generator)
+        self.pooled = seeded_linear((maps + 2) * widths[-1] + 4 + 16, hidden, 2.0, generator)
+        # Of each subsampling the size, two numbers of shape and two log deviations, then the ten others.
+        self.answer = seeded_linear(hidden, 2 * 5 + 10, 0.1, generator)
 
     def forward(self, seen: Tensor, guess: GaussianBlur) -> Prediction:
-        """Correct the guess that `seen`, (N, 1 + SCALE * SCALE, h, w), was made from, see `predictor_input`."""
+        """Correct the guess that `seen`, (N, CHANNELS, h, w), was made from, see `predictor_input`."""
         features = seen.contiguous(memory_format=torch.channels_last)
         for convolution in self.convolutions:
             features = F.leaky_relu_(convolution(features), 0.1)
@@ -75,14 +83,30 @@ class DegradationPredictor(nn.Module):
         mean, energy = features.mean(-1), (features.square().mean(-1) + LEAST_ENERGY).log()
         looked = (weights @ features.mT).flatten(1)
         is_bicubic = guess.is_bicubic[:, None].to(guess.log)
-        known = torch.cat([guess.log, is_bicubic, fine_statistics(seen[:, :1])], dim=1)
+        statistics = [fine_statistics(seen[:, :1]), chroma_noise(seen[:, -3:-1]), energy_quantiles(seen[:, -1:])]
+        known = torch.cat([guess.log, is_bicubic, *statistics], dim=1)
         means = torch.asinh(torch.cat([mean, looked], dim=1))  # as the logarithm for large ones
-        hidden = F.leaky_relu(self.pooled(torch.cat([means, energy, known], dim=1)), 0.1)
-        answer = self.answer(hidden)
-        families = answer[:, :-4].unflatten(1, (2, 5))
-        logs, deviations = guess.log[:, None] + families[..., :3], families[..., 3:].clamp(-4, 2).exp()
-        bicubic, noise, jpeg, quality = answer[:, -4:].unbind(1)
-        return Prediction(logs, deviations, bicubic, noise, jpeg, quality)
+        hidden = F.leaky_relu(self.pooled(torch.cat([means, energy, known], dim=1)), 0.1).float()
+        answer = self.answer(hidden).float()
+        families, others = answer[:, :10].unflatten(1, (2, 5)), answer[:, 10:].unbind(1)
+        logs, deviations = guess.log[:, None] + families[..., :3], _deviation(families[..., 3:])
+        bicubic, noise, compressed, compression, noise_log, compression_log, *rest = others
+        sharpened, sharpening, sharpening_log, soft = rest
+        return Prediction(
+            logs=logs,
+            deviations=deviations,
+            bicubic=bicubic,
+            noise=noise,
+            noise_deviation=_deviation(noise_log),
+            compressed=compressed,
+            compression=compression,
+            compression_deviation=_deviation(compression_log),
+            sharpened=sharpened,
+            sharpening=sharpening,
+            sharpening_deviation=_deviation(sharpening_log),
+            soft=soft,
+            features=hidden,
+        )
 
 
 def first_guess(like: Tensor) -> GaussianBlur:
@@ -92,38 +116,44 @@ def first_guess(like: Tensor) -> GaussianBlur:
     return GaussianBlur(log, torch.zeros(len(like), dtype=torch.bool, device=like.device))
 
 
-def predict_iteratively(network: DegradationPredictor, grey: Tensor, guesses: int) -> Prediction:
+def predict_iteratively(network: DegradationPredictor, around: Tensor, guesses: int) -> Prediction:
     """Correct the first guess `guesses` times, at least once; each answer is the next guess."""
-    guess = first_guess(grey)
+    guess = first_guess(around)
     for _ in range(guesses):
-        prediction: Prediction = network(predictor_input(grey, guess), guess)
+        prediction: Prediction = network(predictor_input(around, guess), guess)
         guess = prediction.blur
     return prediction
 
 
-def predictor_input(grey: Tensor, guess: GaussianBlur) -> Tensor:
+def predictor_input(around: Tensor, guess: GaussianBlur) -> Tensor:
     """Compute the network's input.
 
     Args:
-        grey: (N, 1, h + 2 * RADIUS, w + 2 * RADIUS) in [0, 1], with surroundings.
+        around: (N, C, h + 2 * RADIUS, w + 2 * RADIUS) in [0, 1], with surroundings.
         guess: one for each image.
 
     Returns:
-        (N, 1 + SCALE * SCALE, h, w): the image minus its local means, and the detail that the guess's solution adds.
+        (N, CHANNELS, h, w): the mean of the channels minus its local means, the detail that the guess's solution adds
+        to it; the first and the last channel minus it, likewise without local means: 0 in grey images; and the mean of
+        the channels minus its means over 7x7 pixels, where sharpening leaves halos.
     """
+    grey = around.mean(1, keepdim=True)
+    edge = around.shape[1] - 1 if around.shape[1] == 3 else 0  # noqa: PLR2004 (red and blue; other bands have no chroma)
+    chroma = around[:, [0, edge]] - grey if edge else grey.new_zeros(len(grey), 2, *grey.shape[-2:])
     filters = inverse_filters(taps_of_blur(guess), SCALE, grey.new_full((len(grey),), 0.01))
-    inner = grey[..., RADIUS:-RADIUS, RADIUS:-RADIUS]
-    added = apply_filters(grey, filters) - inner
-    smooth = F.avg_pool2d(grey, 3, stride=1)[..., RADIUS - 1 : 1 - RADIUS, RADIUS - 1 : 1 - RADIUS]
-    return 20 * torch.cat([inner - smooth, added], dim=1)
+    added = apply_filters(grey, filters) - grey[..., RADIUS:-RADIUS, RADIUS:-RADIUS]
+    return 20 * torch.cat([_without_means(grey), added, _without_means(chroma), _without_means(grey, 7) / 4], dim=1)
+
+
+def chroma_noise(chroma: Tensor) -> Tensor:
+    """Logarithm of the local energy of fine chroma, (N, 2, h, w), in calm places, (N, 2): its quantile of 0.2."""
+    places = F.avg_pool2d(chroma.float().square(), CELL, ceil_mode=True).flatten(2)
+    return (places + LEAST_ENERGY).log().quantile(0.2, dim=-1)
 
 
 def fine_statistics(fine: Tensor) -> Tensor:
     """Statistics of (N, 1, h, w), (N, 8): six quantiles of the local energy, and seams on JPEG's grid per axis."""
     fine = fine.float()
-    quantiles = fine.new_tensor((0.02, 0.1, 0.3, 0.6, 0.9, 0.98))
-    places = F.avg_pool2d(fine.square(), CELL, ceil_mode=True).flatten(1)
-    energies = (torch.quantile(places, quantiles, dim=1).mT + LEAST_ENERGY).log()
     seams = []
     for axis in (-2, -1):
         steps = fine.diff(dim=axis).abs().mean((1, -3 - axis))  # (N, n - 1)
@@ -133,4 +163,23 @@ def fine_statistics(fine: Tensor) -> Tensor:
             continue
         phases = steps[:, :count].unflatten(1, (-1, CELL)).mean(1) + LEAST_ENERGY
         seams.append((phases.amax(1) / phases.median(1).values).log())
-    return torch.cat([energies, torch.stack(seams, dim=1)], dim=1)
+    return torch.cat([energy_quantiles(fine), torch.stack(seams, dim=1)], dim=1)
+
+
+def energy_quantiles(x: Tensor) -> Tensor:
+    """Logarithms of six quantiles of the local energy of (N, 1, h, w), (N, 6)."""
+    x = x.float()
+    quantiles = x.new_tensor((0.02, 0.1, 0.3, 0.6, 0.9, 0.98))
+    places = F.avg_pool2d(x.square(), CELL, ceil_mode=True).flatten(1)
+    return (torch.quantile(places, quantiles, dim=1).mT + LEAST_ENERGY).log()
+
+
+def _without_means(around: Tensor, side: int = 3) -> Tensor:
+    """Subtract the means over side x side pixels, and cut off the surroundings."""
+    margin = RADIUS - side // 2
+    smooth = F.avg_pool2d(around, side, stride=1)[..., margin:-margin, margin:-margin]
+    return around[..., RADIUS:-RADIUS, RADIUS:-RADIUS] - smooth
+
+
+def _deviation(log: Tensor) -> Tensor:
+    return log.clamp(-4, 2).exp()

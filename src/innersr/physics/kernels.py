@@ -166,6 +166,30 @@ def shifted(kernel: Tensor, rows: float, columns: float) -> Tensor:
     return normalised(vertical @ kernel.double() @ horizontal.mT)
 
 
+def sharpened(kernel: Tensor, scales: tuple[float, float], deviation: float, amount: float) -> Tensor:
+    """The kernel of a blur, of subsampling, and of an unsharp mask of the LR image: y + amount * (y - Gaussian(y)).
+
+    Args:
+        kernel: of the blur, on the HR grid.
+        scales: (vertical, horizontal) HR pixels per LR pixel.
+        deviation: standard deviation of the Gaussian in LR pixels, which ends at three pixels.
+        amount: 1 for the sharpening that tools call 100 %.
+    """
+    radius = 3
+    weights = gaussian_window(deviation, radius)
+    combs = []
+    for scale in scales:
+        reach = math.ceil(radius * scale)
+        axis = torch.arange(-reach, reach + 1, dtype=torch.float64)[:, None]
+        places = scale * torch.arange(-radius, radius + 1, dtype=torch.float64)[None]
+        combs.append(((1 - (axis - places).abs()).clamp(min=0) * weights).sum(1))  # linear between two pixels
+    comb = combs[0][:, None] * combs[1][None]
+    rows, columns = (n // 2 for n in comb.shape)
+    around = F.pad(kernel.double(), (2 * columns, 2 * columns, 2 * rows, 2 * rows))
+    smooth = F.conv2d(around[None, None], comb[None, None])[0, 0]
+    return normalised((1 + amount) * F.pad(kernel.double(), (columns, columns, rows, rows)) - amount * smooth)
+
+
 def resampled(kernel: Tensor, ratios: tuple[float, float]) -> Tensor:
     """Stretch a kernel by (vertical, horizontal) ratios, and crop rows and columns that hold nothing."""
     rim = [math.ceil(2 / min(1.0, ratio)) for ratio in ratios]  # which the stretched kernel may reach

@@ -1,10 +1,11 @@
-"""Pictures of text and of lines to learn from, drawn at random and free of rights."""
+"""Pictures of text, lines, spots and sprites to learn from, drawn at random and free of rights."""
 
 from __future__ import annotations
 
 import hashlib
 import string
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import matplotlib
@@ -30,12 +31,13 @@ def with_drawn_pictures(pool: CropPool, count: int, seed: int) -> CropPool:
 
 
 def drawn_pictures(count: int, seed: int) -> tuple[Tensor, ...]:
-    """Pictures, (3, H, W) uint8 of SIZE: text and drawings in turn."""
+    """Pictures, (3, H, W) uint8 of SIZE: text, drawings, fluorescent spots and sprites in turn."""
     # Both families have free licences, and come with matplotlib.
     folder = Path(matplotlib.get_data_path(), "fonts", "ttf")
     fonts = sorted([*folder.glob("DejaVu*.ttf"), *folder.glob("STIXGeneral*.ttf")])
     randoms = [np.random.default_rng([seed, i]) for i in range(count)]
-    return tuple(_drawing(random) if i % 2 else _page(random, fonts) for i, random in enumerate(randoms))
+    makers = (partial(_page, fonts=fonts), _drawing, _spots, _sprites)
+    return tuple(makers[i % len(makers)](random) for i, random in enumerate(randoms))
 
 
 def _page(random: np.random.Generator, fonts: Sequence[Path]) -> Tensor:
@@ -79,6 +81,41 @@ def _drawing(random: np.random.Generator) -> Tensor:
         else:
             draw.line(points, colour, stroke, joint="curve")
     return _as_tensor(picture.reduce(finer))
+
+
+def _spots(random: np.random.Generator) -> Tensor:
+    """Round spots of similar sizes on a dark ground, as of fluorescence, white or in one colour."""
+    height, width = SIZE
+    picture = np.zeros(SIZE, np.float32)
+    usual = random.uniform(1.0, 3.5)  # standard deviation in pixels
+    for _ in range(int(random.integers(40, 400))):
+        sigma, row, column = usual * random.uniform(0.8, 1.6), random.uniform(0, height), random.uniform(0, width)
+        reach = 5 * sigma
+        rows = np.arange(max(0, int(row - reach)), min(height, int(row + reach) + 1))
+        columns = np.arange(max(0, int(column - reach)), min(width, int(column + reach) + 1))
+        distance = (rows[:, None] - row) ** 2 + (columns - column) ** 2
+        spot = random.uniform(0.2, 1) * np.exp(-distance / (2 * sigma**2))
+        picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] += spot
+    picture = picture / picture.max() * random.uniform(0.57, 0.95) + random.uniform(0.01, 0.08)
+    colour = np.ones(3) if random.random() < 0.6 else random.uniform(0, 1, 3)
+    levels = (255 * np.clip(picture * colour[:, None, None], 0, 1)).round()
+    return torch.from_numpy(levels.astype(np.uint8))
+
+
+def _sprites(random: np.random.Generator) -> Tensor:
+    """Rectangles and single pixels of few colours, every pixel enlarged by one factor from 1 to 6."""
+    factor = int(random.integers(1, 7))
+    height, width = (n // factor + 1 for n in SIZE)
+    palette = random.integers(0, 256, (int(random.integers(2, 10)), 3))
+    picture = np.zeros((height, width), int)
+    for _ in range(int(random.integers(20, 120))):
+        top, left = random.integers(0, height), random.integers(0, width)
+        rows, columns = (random.integers(1, 1 + max(2, n // 4)) for n in (height, width))
+        picture[top : top + rows, left : left + columns] = random.integers(0, len(palette))
+    single = random.random((height, width)) < 0.05
+    picture[single] = random.integers(0, len(palette), single.sum())
+    large = palette[picture].repeat(factor, 0).repeat(factor, 1)[: SIZE[0], : SIZE[1]]
+    return torch.from_numpy(np.ascontiguousarray(large.transpose(2, 0, 1)).astype(np.uint8))
 
 
 def _two_colours(random: np.random.Generator) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from innersr.metrics.grey_levels import quantized
 from innersr.physics.chains import (
+    Filter,
     Noise,
     filtered_taps,
     noise_field,
@@ -36,7 +37,8 @@ class ChainMixture:
     Args:
         clean: share of images that are shrunk and nothing else; all shares below, but those of the kernels, are of the
             others.
-        lanczos, box: shares of these filters; the rest is `random_taps`, of which more than a third is bicubic.
+        lanczos, box, bicubic: shares of these filters; the rest is `random_taps`, of which more than a third is
+            bicubic, blurred or not.
         soft, softest: share of soft scenes; largest standard deviation of their blur in HR pixels.
         early_noise, early_jpeg: shares of noise and of JPEG before shrinking.
         sharpened: share of unsharp masks after shrinking.
@@ -55,6 +57,7 @@ class ChainMixture:
     clean: float = 0.38
     lanczos: float = 0.08
     box: float = 0.07
+    bicubic: float = 0.0
     soft: float = 0.14
     softest: float = 2.5
     early_noise: float = 0.06
@@ -80,7 +83,7 @@ class ChainMixture:
 class Chain(NamedTuple):
     """The degradations of one image; a quality of 0 means no file."""
 
-    filter: str
+    filter: Filter | Literal[""]
     soft: float
     early_noise: float
     early_quality: int
@@ -107,6 +110,17 @@ class Chain(NamedTuple):
         return max(strengths, default=0.0)
 
 
+class Degraded(NamedTuple):
+    """HR crops degraded by chains, and the truth about them."""
+
+    task: Task
+    """On the CPU, with the true degradations."""
+    scenes: Tensor
+    """(N, C, S, S), the crops after the blur of soft scenes."""
+    kernels: Tensor
+    """(N, T, T) taps before sharpening."""
+
+
 def random_chain_task(
     crops: Tensor, scale: int, generators: Sequence[torch.Generator], mixture: ChainMixture | None = None
 ) -> Task:
@@ -122,22 +136,33 @@ def random_chain_task(
         The task on the CPU, with the given degradations; noise includes what a mistaken kernel does not explain.
     """
     mixture = mixture or ChainMixture()
-    chains = [_random_chain(generator, mixture) for generator in generators]
+    chains = [random_chain(generator, mixture) for generator in generators]
+    degraded = degrade_by_chains(crops, chains, scale, generators)
+    if not any(c.is_mistaken for c in chains):
+        return degraded.task
+    clean = degrade(degraded.scenes, degraded.task.taps, scale)
+    return _with_errors(degraded.task, chains, generators, degraded.scenes, clean, mixture)
+
+
+def degrade_by_chains(
+    crops: Tensor, chains: Sequence[Chain], scale: int, generators: Sequence[torch.Generator]
+) -> Degraded:
+    """Degrade HR crops, (N, C, S, S) in [0, 1] on the CPU, by one chain each, with draws of the generators."""
     scenes = softened(crops, [chain.soft for chain in chains])
-    taps = torch.stack([_random_kernel(c, scale, g) for c, g in zip(chains, generators, strict=True)])
+    kernels = torch.stack([_random_kernel(c, scale, g) for c, g in zip(chains, generators, strict=True)])
+    taps = torch.stack([_sharpened(k, c, scale) for k, c in zip(kernels, chains, strict=True)])
     sources = torch.stack([_photographed(x, c, g) for x, c, g in zip(scenes, chains, generators, strict=True)])
-    clean = degrade(scenes, taps, scale) if any(c.is_mistaken for c in chains) else None
     lr = degrade(sources, taps, scale)
     deviation, early = (lr.new_tensor([getattr(c, name) for c in chains]) / 255 for name in ("noise", "early_noise"))
     # White noise becomes fainter by the norm of the kernel.
     noise = torch.hypot(deviation, early * taps.square().sum((-2, -1)).sqrt())
     lr = torch.stack([_saved(x, c, g) for x, c, g in zip(lr, chains, generators, strict=True)])
     strength = lr.new_tensor([c.strength(scale) for c in chains])
-    task = Task(lr, hr_part(scenes, lr, scale), taps, noise, strength, scale)
-    return task if clean is None else _with_errors(task, chains, generators, scenes, clean, mixture)
+    return Degraded(Task(lr, hr_part(scenes, lr, scale), taps, noise, strength, scale), scenes, kernels)
 
 
-def _random_chain(generator: torch.Generator, mixture: ChainMixture) -> Chain:
+def random_chain(generator: torch.Generator, mixture: ChainMixture) -> Chain:
+    """Draw a chain."""
     u = iter(torch.rand(40, generator=generator).tolist())
 
     def happens(share: float) -> bool:
@@ -152,7 +177,16 @@ def _random_chain(generator: torch.Generator, mixture: ChainMixture) -> Chain:
         return happens(share) and not is_clean
 
     place = next(u)
-    kind = "lanczos" if place < mixture.lanczos else "box" if place < mixture.lanczos + mixture.box else ""
+    kinds: tuple[tuple[Filter, float], ...] = (
+        ("lanczos", mixture.lanczos),
+        ("box", mixture.box),
+        ("bicubic", mixture.bicubic),
+    )
+    kind: Filter | Literal[""] = ""
+    for name, share in kinds:
+        if kind == "" and place < share:
+            kind = name
+        place -= share
     soft = between(0.6, mixture.softest) * also(mixture.soft)
     early_noise = between(0.5, 8) * also(mixture.early_noise)
     early_quality = round(between(40, mixture.best_quality)) * also(mixture.early_jpeg)
@@ -185,11 +219,13 @@ def _random_chain(generator: torch.Generator, mixture: ChainMixture) -> Chain:
 
 
 def _random_kernel(chain: Chain, scale: int, generator: torch.Generator) -> Tensor:
-    """Draw (T, T) taps, sharpening included."""
-    if chain.filter == "lanczos" or chain.filter == "box":
-        taps = shrinking_taps("lanczos" if chain.filter == "lanczos" else "box", scale)
-    else:
-        taps = random_taps(scale, generator)
+    """Draw (T, T) taps before sharpening."""
+    if chain.filter == "":
+        return random_taps(scale, generator)
+    return shrinking_taps(chain.filter, scale)
+
+
+def _sharpened(taps: Tensor, chain: Chain, scale: int) -> Tensor:
     sigma, amount = chain.sharpening
     return filtered_taps(taps[None], unsharp_filter(sigma, amount)[None], scale)[0] if amount > 0 else taps
 

@@ -9,6 +9,7 @@ from typing import Any
 from innersr.settings import values_of
 from innersr.training.learner import TrainingSchedule
 from innersr.training.objective import Objective
+from innersr.training.objectives.mixture import MixtureObjective
 from innersr.training.objectives.mzsr import MZSRObjective
 from innersr.training.objectives.predictor import PredictorObjective
 from innersr.training.objectives.supervised import SupervisedObjective
@@ -19,6 +20,7 @@ OBJECTIVES: Mapping[str, type[Objective[Any]]] = {
     "mzsr": MZSRObjective,
     "tailor": TailorObjective,
     "predictor": PredictorObjective,
+    "mixture": MixtureObjective,
 }
 
 EARLIER_NAMES = {"mistaken": "kernel_error", "grain": "coloured_noise"}  # of settings, until version 0.2

@@ -1,0 +1,63 @@
+"""Degradations that an image may have come from, by what was found in it."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from innersr.blind.finding import Finding
+from innersr.physics import kernels
+from innersr.physics.degradation import Degradation
+from innersr.physics.log_covariance import covariance_from_log
+from innersr.physics.resize import Scale, as_pair
+
+CANDIDATES = ("plain", "cautious", "blurred", "sharpened")
+"""Shrunk and no more than that; the same with more noise and compression than were found; blurred as was found;
+sharpened after shrinking, as much as is likely if it was."""
+LOUDEST_NOISE = 50 / 255  # that packaged priors have learnt; more is given as this
+
+
+def candidates_of(finding: Finding, scale: Scale) -> tuple[Degradation, ...]:
+    """The degradations CANDIDATES at a scale, the noise and compression of none beyond what priors have learnt.
+
+    Where no blur was found, plain and blurred are one object.
+    """
+    noise, compression = min(LOUDEST_NOISE, finding.noise), finding.compression
+    # More than was found: too much smoothing costs less than artefacts that are sharpened.
+    louder, stronger = min(LOUDEST_NOISE, 1.6 * noise + 2 / 255), min(1.0, 1.3 * compression + 0.05)
+    plain = Degradation(scale=scale, noise=noise, compression=compression)
+    blurred = degradation_of(finding, scale, sharpening=0.0)
+    return (
+        plain,
+        Degradation(scale=scale, noise=louder, compression=stronger),
+        plain if blurred.kernel is None else blurred,
+        degradation_of(finding, scale, sharpening=finding.sharpening),
+    )
+
+
+def degradation_of(finding: Finding, scale: Scale, *, sharpening: float) -> Degradation:
+    """The degradation at a scale of the blur that was found, and of an unsharp mask of amount * variance LR px^2."""
+    noise, compression = min(LOUDEST_NOISE, finding.noise), finding.compression
+    covariance = covariance_from_log(finding.log)
+    is_sharp = float(torch.linalg.eigvalsh(covariance).max()) < (0.03 if finding.is_bicubic else 0.0)  # LR px^2
+    if is_sharp and sharpening == 0:
+        return Degradation(scale=scale, noise=noise, compression=compression)
+    scales = as_pair(scale)
+    kernel = kernels.delta()
+    if not is_sharp:
+        stretch = torch.diag(torch.tensor(scales[::-1], dtype=torch.float32))
+        values, vectors = torch.linalg.eigh(stretch @ covariance @ stretch)
+        short, long = (max(0.05, float(v)) for v in values)  # HR px^2; narrower ones fall between two pixels
+        kernel = kernels.gaussian(long, short, math.atan2(float(vectors[1, 1]), float(vectors[0, 1])))
+    if sharpening > 0:
+        deviation = 0.8  # LR pixels, usual for small pictures; amount and width cannot be told apart
+        kernel = kernels.sharpened(kernel, scales, deviation, sharpening / deviation**2)
+    return Degradation(
+        scale=scale,
+        kernel=kernel,
+        subsampling="bicubic" if finding.is_bicubic else "direct",
+        anchor="aligned",
+        noise=noise,
+        compression=compression,
+    )

@@ -1,0 +1,61 @@
+"""What the predictor finds: the parts it looks at, and its answers combined."""
+
+import pytest
+import torch
+
+from helpers.methods import edges, image
+from innersr.blind.finding import combine, detailed_parts
+from innersr.networks.degradation_predictor import LEAST_SHARPENING, LOUDNESS, Prediction
+from innersr.physics.pseudoinverse import RADIUS
+
+
+def prediction(**others):
+    """Predictions for two parts of an image."""
+    rows = {name: torch.zeros(2) for name in Prediction._fields}
+    rows |= {name: torch.ones(2) for name in Prediction._fields if name.endswith("_deviation")}
+    rows |= {"logs": torch.zeros(2, 2, 3), "deviations": torch.ones(2, 2, 2), "features": torch.zeros(2, 64)}
+    return Prediction(**rows | others)
+
+
+def test_the_detailed_parts_of_a_large_image_are_examined():
+    lr = torch.zeros(1, 3, 600, 1100)
+    lr[..., 300:, 700:] = edges(600)[..., :300, :400]
+    parts = detailed_parts(lr)
+    assert 1 <= len(parts) <= 6
+    assert parts.shape[1:] == (3, 256 + 2 * RADIUS, 256 + 2 * RADIUS)
+    assert float(parts[0].std()) > 0.1
+
+
+def test_a_small_image_is_examined_whole():
+    assert detailed_parts(image(3, (40, 300))).shape == (1, 3, 40 + 2 * RADIUS, 300 + 2 * RADIUS)
+
+
+def test_certain_parts_count_more():
+    logs, deviations = torch.zeros(2, 2, 3), torch.ones(2, 2, 2)
+    logs[0], deviations[1] = 1.0, 0.5
+    found = combine(prediction(logs=logs, deviations=deviations))
+    assert found.log.tolist() == pytest.approx([0.2] * 3)
+    assert found.deviations.tolist() == pytest.approx([0.6] * 2)
+
+
+@pytest.mark.parametrize(("levels", "expected"), [(0.6, 0.0), (5.0, 5.0)])
+def test_faint_noise_is_that_of_rounding(levels, expected):
+    found = combine(prediction(noise=torch.tensor([levels + LOUDNESS] * 2).log()))
+    assert 255 * found.noise == pytest.approx(expected, abs=1e-4)
+
+
+def test_compression_and_sharpening_count_only_where_they_are_probable():
+    sharpening = torch.tensor([0.5 + LEAST_SHARPENING] * 2).log()
+    levels = {"compression": torch.tensor([0.3, 0.5]), "sharpening": sharpening}
+    unlikely = combine(prediction(compressed=torch.tensor([-2.0, 1.0]), sharpened=torch.tensor([-1.0, -1.0]), **levels))
+    assert (unlikely.compression, unlikely.is_sharpened) == (0, False)
+    likely = combine(prediction(compressed=torch.tensor([2.0, -1.0]), sharpened=torch.tensor([1.0, 1.0]), **levels))
+    assert likely.compression == pytest.approx(0.4)
+    assert likely.is_sharpened
+    assert likely.sharpening == pytest.approx(0.5, abs=1e-5)
+
+
+def test_features_are_of_limited_size():
+    found = combine(prediction(features=torch.full((2, 64), 1e6), noise=torch.tensor([99.0, 99.0])))
+    assert found.features.shape == (83,)
+    assert float(found.features.abs().max()) < 15

@@ -1,0 +1,78 @@
+"""Restorations by several candidates, mixed by their shares."""
+
+from dataclasses import dataclass, field
+
+import pytest
+import torch
+
+from helpers.methods import RUN, image
+from innersr.blind.estimate import Candidate, Estimate
+from innersr.methods.baselines import BackProjection
+from innersr.methods.mixture import adapt_to, interpolate
+from innersr.methods.tailor import Tailor
+from innersr.physics.degradation import Degradation
+from innersr.physics.kernels import gaussian
+
+PLAIN, BLURRED = Degradation(scale=2), Degradation(scale=2, kernel=gaussian(1.5))
+LR = image(3, (24, 30))
+
+
+def estimate(*candidates):
+    return Estimate(degradation=BLURRED, confidence="medium", mixture=tuple(Candidate(*c) for c in candidates))
+
+
+@dataclass(frozen=True)
+class Spy:
+    """Notes the degradations it is given, and interpolates."""
+
+    given: list = field(default_factory=list)
+
+    def adapt(self, _lr, degradation, _run):
+        self.given.append(degradation)
+        return lambda x: interpolate(x, degradation)
+
+
+def test_a_degradation_is_undone_by_the_method_alone():
+    method = BackProjection()
+    assert torch.equal(adapt_to(method, LR, BLURRED, RUN)(LR), method.adapt(LR, BLURRED, RUN)(LR))
+
+
+def test_an_estimate_that_is_believed_is_its_degradation():
+    tailor, believed = Tailor(steps=0, views=1), estimate((BLURRED, 1.0))
+    assert torch.equal(adapt_to(tailor, LR, believed, RUN)(LR), tailor.adapt(LR, BLURRED, RUN)(LR))
+
+
+def test_results_are_mixed_by_their_shares_and_the_rest_is_interpolated():
+    tailor = Tailor(steps=0, views=1)
+    plain, blurred = (tailor.adapt(LR, d, RUN)(LR) for d in (PLAIN, BLURRED))
+    expected = 0.5 * plain + 0.3 * blurred + 0.2 * PLAIN.upsample(LR).clamp(0, 1)
+    mixed = adapt_to(tailor, LR, estimate((PLAIN, 0.5), (BLURRED, 0.3)), RUN)(LR)
+    assert torch.allclose(mixed, expected, atol=1e-6)
+    assert float((plain - blurred).abs().max()) > 0.01
+
+
+def test_nothing_but_interpolation():
+    mixed = adapt_to(Tailor(), LR, estimate((PLAIN, 0.0)), RUN)(LR)
+    assert torch.allclose(mixed, PLAIN.upsample(LR).clamp(0, 1), atol=1e-6)
+
+
+def test_only_the_first_candidate_is_adapted_to(monkeypatch):
+    adapted = []
+    monkeypatch.setattr(Tailor, "adapt", lambda self, _lr, d, _run: adapted.append((self.steps, d)) or (lambda x: x))
+    adapt_to(Tailor(steps=7), LR, estimate((PLAIN, 0.6), (BLURRED, 0.4)), RUN)
+    assert adapted == [(7, PLAIN), (0, BLURRED)]
+
+
+def test_other_methods_take_the_first_candidate_with_the_shares_of_all():
+    spy = Spy()
+    mixed = adapt_to(spy, LR, estimate((BLURRED, 0.5), (PLAIN, 0.3)), RUN)(LR)
+    assert spy.given == [BLURRED]
+    assert mixed.shape == (1, 3, 48, 60)
+
+
+@pytest.mark.parametrize("wrap", ["", "xy"])
+def test_a_mixture_of_a_wrapped_image_wraps(wrap):
+    wrapped = Degradation(scale=2, wrap=wrap)
+    mixed = adapt_to(Tailor(steps=0, views=1), LR, estimate((wrapped, 0.5)), RUN)
+    rolled = mixed(LR.roll((3, 4), (-2, -1))).roll((-6, -8), (-2, -1))
+    assert torch.allclose(mixed(LR), rolled, atol=1e-4) is (wrap == "xy")
