@@ -34,7 +34,7 @@ TINY = {
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     """Work in a folder that has two photographs in photos/."""
-    write_photos(tmp_path / "photos")
+    write_photos(tmp_path / "photos", sides=(110, 105))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -36,6 +36,8 @@ def has(name, field):
 
 def made(name, settings=SMALL, **others):
     """Return a method with those of the settings that it has, and a tiny prior; `others` are values, not text."""
+    if name == "singan":  # takes its steps at each of its scales
+        settings = settings | {"steps": str(int(settings["steps"]) // 4)}
     method = make_method(name, settings={key: text for key, text in settings.items() if has(name, key)})
     prior = {"prior": prior_for(name)} if has(name, "prior") else {}
     return dataclasses.replace(method, **prior | others)

@@ -139,19 +139,16 @@ def test_a_plot_has_the_size_that_it_is_given():
     assert sheet.shape == (80 + 20 + 2 * GAP, 120 + 30 + 2 * GAP, 3)
 
 
-@pytest.mark.parametrize(
-    "statement",
-    ["import innersr", "import innersr.commands.upscale", "import innersr.cli", "import innersr.plots.singan"],
-)
-def test_matplotlib_is_imported_only_when_something_is_drawn(statement):
-    """It takes half a second; and nothing ever needs its state that is shared by all."""
-    check = f"import sys; {statement}; assert 'matplotlib' not in sys.modules"
-    subprocess.run([sys.executable, "-c", check], check=True)
-
-
-def test_pyplot_is_never_imported():
-    check = (
-        "import sys, torch; from innersr.plots.sheets import Panel, contact_sheet; "
-        "contact_sheet([Panel('a', torch.zeros(1, 1, 2, 2))]); assert 'matplotlib.pyplot' not in sys.modules"
+def test_matplotlib_is_imported_only_when_something_is_drawn_and_pyplot_never():
+    """matplotlib takes half a second; and nothing ever needs the state of pyplot, which all would share."""
+    modules = ["innersr", "innersr.commands.upscale", "innersr.cli", "innersr.plots.singan"]
+    check = "\n".join(
+        ["import importlib, sys, torch"]
+        + [f"importlib.import_module({name!r}); assert 'matplotlib' not in sys.modules, {name!r}" for name in modules]
+        + [
+            "from innersr.plots.sheets import Panel, contact_sheet",
+            "contact_sheet([Panel('a', torch.zeros(1, 1, 2, 2))])",
+            "assert 'matplotlib' in sys.modules and 'matplotlib.pyplot' not in sys.modules",
+        ]
     )
     subprocess.run([sys.executable, "-c", check], check=True)

@@ -81,7 +81,7 @@ def two_processes(folder, *arguments):
 
 
 def test_two_processes_learn_what_one_does(tmp_path, monkeypatch):
-    write_photos(tmp_path / "photos")
+    write_photos(tmp_path / "photos", sides=(110, 105))
     arguments = ["--steps", 4, "--out"]
     with two_processes(tmp_path, *arguments, "two.safetensors") as processes:
         monkeypatch.chdir(tmp_path)
@@ -98,7 +98,7 @@ def test_two_processes_learn_what_one_does(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
 def test_a_signal_to_any_process_ends_all_after_the_same_step(tmp_path):
-    write_photos(tmp_path / "photos")
+    write_photos(tmp_path / "photos", sides=(110, 105))
     arguments = ["--steps", 100_000, "--out", "two.safetensors", "--checkpoint-every", 1]
     with two_processes(tmp_path, *arguments) as processes:
         processes[0].wait_for(tmp_path / "two.state.safetensors")

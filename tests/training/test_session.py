@@ -38,8 +38,16 @@ def two_sessions(folder, *names, **others):
     return made
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES)
-@pytest.mark.parametrize("run", [RUN, BF16], ids=["fp32", "bf16"])
+@pytest.mark.parametrize(
+    ("objective", "run"),
+    [
+        *[pytest.param(objective, RUN, id=f"{objective}, fp32") for objective in OBJECTIVES],
+        *[
+            pytest.param(objective, BF16, id=f"{objective}, bf16")
+            for objective in ("supervised", "mzsr", "tailor", "predictor")
+        ],
+    ],
+)
 def test_an_interrupted_training_ends_bit_for_bit_as_an_uninterrupted_one(tmp_path, objective, run):
     straight, interrupted = two_sessions(tmp_path, objective, run=run)
     assert straight.learn() == (6, True, {})
