@@ -6,6 +6,7 @@ from .images.io import read, save
 from .images.metadata import Metadata
 from .methods.baselines import BackProjection, Bicubic
 from .methods.mzsr import MZSR
+from .methods.pixelart import PixelArt
 from .methods.protocols import Method, Upscaler
 from .methods.registry import METHODS, make_method
 from .methods.singan import SinGANUpscaling
@@ -45,6 +46,7 @@ __all__ = [
     "Metadata",
     "Method",
     "PictureModel",
+    "PixelArt",
     "Progress",
     "Recurrence",
     "Result",

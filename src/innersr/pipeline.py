@@ -14,12 +14,16 @@ from torch import Tensor
 from innersr.blind.estimate import Estimate, examine
 from innersr.errors import InputError
 from innersr.images.conversions import image_from
+from innersr.images.graphics import graphic_notes, recognised_graphic
 from innersr.images.image import Image
 from innersr.images.io import PIXEL_LIMIT, check_writable, read, save
 from innersr.images.no_data import with_no_data
+from innersr.inference.judgement import reason_for_doubt
 from innersr.inference.normalisation import NormalisedImage, normalise, with_grain
+from innersr.methods.baselines import Bicubic
 from innersr.methods.mixture import adapt_to
 from innersr.methods.options import UpscaleOptions
+from innersr.methods.pixelart import PixelArt
 from innersr.methods.protocols import Method
 from innersr.methods.registry import resolve
 from innersr.metrics.fidelity import consistency_psnr
@@ -45,7 +49,7 @@ class Result:
     path: Path | None = None
     """The file that `upscale_file` wrote."""
     notes: tuple[str, ...] = ()
-    """What the format of that file did not keep."""
+    """Sentences about the result, such as what the format of that file did not keep."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -72,7 +76,7 @@ class ImageTask:
 
     def estimate(self, run: Run) -> Estimate | None:
         """The estimated degradation; None where it was given."""
-        if not self.options.is_blind:
+        if not self.options.is_blind or isinstance(self.options.chosen_method, PixelArt):
             return None
         return examine_image(self.image, self.options.scale_for(self.lr_size), run, alpha=self.options.alpha)
 
@@ -117,7 +121,7 @@ class FileTask(ImageTask):
         notes = save(
             image, self.target, overwrite=options.overwrite, quality=options.quality, metadata=options.metadata
         )
-        return replace(result, image=image, path=self.target, notes=notes)
+        return replace(result, image=image, path=self.target, notes=(*result.notes, *notes))
 
 
 def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
@@ -259,7 +263,10 @@ def upscale_image(
     """
     started, run = time.monotonic(), run.start()
     with run.exact():
-        seen = normalise(image, run, alpha, _wraps(degradation))
+        is_exact = isinstance(method, PixelArt)
+        seen = normalise(image, run, alpha, _wraps(degradation), is_exact=is_exact)
+        if degradation is None and is_exact:
+            degradation = Degradation(scale=scale)
         cause = _examined(seen, scale, run) if degradation is None else degradation
         fitted = cause.fitted(seen.size)
         given = fitted if isinstance(fitted, Estimate) else seen.seen(fitted)
@@ -269,10 +276,18 @@ def upscale_image(
         sr = upscaler(seen.channels)
         if keep_grain and degraded.noise > 0:
             sr = with_grain(sr, seen.channels, degraded)
+        notes = graphic_notes(image) if isinstance(given, Estimate) else ()
+        if not is_exact:
+            interpolated = degraded.upsample(seen.channels).clamp_(0, 1)
+            doubt = reason_for_doubt(sr, interpolated, seen.channels, degraded)
+            if doubt is not None:
+                notes += (f"the result was not to be trusted ({doubt}); the image is interpolated instead",)
+                sr, upscaler = interpolated, Bicubic(phase="aligned").adapt(seen.channels, degraded, run)
         agreement = consistency_psnr(sr, seen.channels, partial(degraded.forward, size=seen.size))
         upscaled = seen.restored(sr, upscaler, degraded)
     return Result(
         image=upscaled,
+        notes=notes,
         degradation=fitted.given if isinstance(fitted, Estimate) else fitted,
         seconds=time.monotonic() - started,
         consistency_psnr=agreement,
@@ -313,5 +328,7 @@ def _wraps(degradation: Degradation | Estimate | None) -> tuple[bool, bool]:
 
 
 def _examined(seen: NormalisedImage, scale: Scale, run: Run) -> Estimate:
-    Degradation(scale=scale)  # refuses what is no scale
+    shrunk = Degradation(scale=scale)  # refuses what is no scale
+    if recognised_graphic(seen.image) is not None:
+        return Estimate(degradation=shrunk, confidence="high")
     return examine(seen.channels, scale, run)

@@ -20,8 +20,7 @@ from innersr.commands import doctor as doctor_command
 from innersr.commands import inspect as inspect_commands
 from innersr.commands import kernel as kernel_commands
 from innersr.commands import upscale as upscale_command
-from innersr.methods.presets import METHOD_PRESETS
-from innersr.methods.registry import METHODS
+from innersr.methods.registry import METHOD_PRESETS, METHODS
 from innersr.physics import kernels
 from innersr.physics.kernel_files import load_kernel, save_kernel
 

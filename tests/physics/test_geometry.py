@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from innersr.errors import InputError, KernelError
 from innersr.methods.baselines import BackProjection, Bicubic
-from innersr.methods.presets import METHOD_PRESETS
-from innersr.methods.registry import METHODS, make_method, parse_method
+from innersr.methods.registry import METHOD_PRESETS, METHODS, make_method, parse_method
 from innersr.methods.zssr import ZSSR
 from innersr.physics import kernels
 from innersr.physics.geometry import check_size, parse_scale, parse_size, parse_tile

@@ -43,7 +43,9 @@ def upscale_command(  # noqa: PLR0913 (a command's options are its parameters)
     ] = None,
     method: Annotated[
         str,
-        quality_option("--method", "-m", help="tailor, zssr, mzsr, supervised, singan, backprojection or bicubic."),
+        quality_option(
+            "--method", "-m", help="tailor, zssr, mzsr, supervised, singan, backprojection, bicubic or pixelart."
+        ),
     ] = "tailor",
     preset: Annotated[
         str | None,

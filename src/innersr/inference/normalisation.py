@@ -83,7 +83,9 @@ class NormalisedImage:
         return 1 if is_grey(self.image.colour) else self.image.colour.shape[1]
 
 
-def normalise(image: Image, run: Run, alpha: str, wraps: tuple[bool, bool] = (False, False)) -> NormalisedImage:
+def normalise(
+    image: Image, run: Run, alpha: str, wraps: tuple[bool, bool] = (False, False), *, is_exact: bool = False
+) -> NormalisedImage:
     """Prepare an image for methods, on the run's device.
 
     8-bit images are seen as they are. Others rarely use their whole range (a 12-bit camera in a 16-bit file, metres of
@@ -95,12 +97,14 @@ def normalise(image: Image, run: Run, alpha: str, wraps: tuple[bool, bool] = (Fa
         alpha: "auto" continues the visible colours under transparency, "same" makes alpha another channel, "drop"
             leaves it out.
         wraps: whether the image continues on its opposite side, (vertical, horizontal).
+        is_exact: for methods that only repeat pixels: no value is scaled, and alpha "auto" is another channel, too.
 
     Raises:
         InputError: an unknown `alpha`, or an image without any data.
     """
     if alpha not in ALPHA_CHOICES:
         raise InputError(f"alpha must be one of {', '.join(ALPHA_CHOICES)}, got {alpha!r}")
+    alpha = "same" if is_exact and alpha == "auto" else alpha
     missing = missing_values(image)
     colours = 1 if is_grey(image.colour) else image.colour.shape[1]
     colour = image.colour[:, :colours].to(run.torch_device)
@@ -110,7 +114,7 @@ def normalise(image: Image, run: Run, alpha: str, wraps: tuple[bool, bool] = (Fa
         known = opacity > 0 if known is None else known & (opacity > 0)
     if known is not None:
         colour = continued(colour, known, wraps)
-    values = None if image.depth == "uint8" else robust_range(colour, known)
+    values = None if is_exact or image.depth == "uint8" else robust_range(colour, known)
     excess = None if values is None else values.excess(colour)
     channels = colour if values is None else values.seen(colour)
     if opacity is not None and alpha == "same":

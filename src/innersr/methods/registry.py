@@ -1,4 +1,4 @@
-"""Methods by name."""
+"""Methods and their presets by name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from importlib import import_module
 from typing import Any, ClassVar
 
 from innersr.errors import InputError
-from innersr.methods.presets import METHOD_PRESETS
 from innersr.methods.protocols import Method
 from innersr.methods.tailor import Tailor
 from innersr.settings import parse_settings, values_of
@@ -25,6 +24,7 @@ class _Methods(Mapping[str, type[Method]]):
         "singan": "singan.SinGANUpscaling",
         "backprojection": "baselines.BackProjection",
         "bicubic": "baselines.Bicubic",
+        "pixelart": "pixelart.PixelArt",
     }
 
     def __getitem__(self, name: str) -> type[Method]:
@@ -40,6 +40,45 @@ class _Methods(Mapping[str, type[Method]]):
 
 
 METHODS: Mapping[str, type[Method]] = _Methods()
+
+
+# The configurations of the paper's code (Shocher 2018): ideal, gradual, given kernel, real.
+# Differs from the paper: gradual scales grow by equal factors on both axes, with 10 steps of back-projection each.
+PAPER_ZSSR = {
+    "steps": 3000,
+    "pixels": 128 * 128,
+    "crop": 128,
+    "learning_rate": 1e-3,
+    "schedule": "plateau",
+    "fathers": 6,
+    "smallest_father": 0.5,
+    "refresh": 0,
+    "network": "interpolated",
+    "initial_variance": 0.1,
+}
+
+METHOD_PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "tailor": {
+        "draft": {"steps": 0, "views": 1},
+        "balanced": {"steps": 120},
+        "best": {"steps": 1500, "crop": 48, "refresh": 250, "views": 8},
+    },
+    "mzsr": {
+        "draft": {"steps": 1, "back_projection": 20},
+        "balanced": {"father": "sharpened", "self_ensemble": True, "back_projection": 20},
+        "paper": {},
+    },
+    "singan": {"draft": {"steps": 150}, "balanced": {}, "best": {"steps": 1500}},
+    "zssr": {
+        "draft": {"steps": 800, "refresh": 100},
+        "balanced": {},
+        "best": {"steps": 8000, "refresh": 150},
+        "paper": PAPER_ZSSR,
+        "paper-gradual": {**PAPER_ZSSR, "gradual": 6},
+        "paper-kernel": {**PAPER_ZSSR, "self_ensemble": False, "back_projection": 2},
+        "paper-real": {**PAPER_ZSSR, "smallest_father": 0.75, "son_noise": 0.0125, "back_projection": 0},
+    },
+}
 
 
 def make_method(name: str, preset: str | None = None, settings: Mapping[str, Any] | None = None) -> Method:

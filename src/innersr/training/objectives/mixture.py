@@ -13,7 +13,7 @@ from innersr.blind.candidates import CANDIDATES, candidates_of
 from innersr.blind.finding import find
 from innersr.errors import InputError
 from innersr.methods.mixture import interpolate
-from innersr.methods.presets import METHOD_PRESETS
+from innersr.methods.registry import METHOD_PRESETS
 from innersr.methods.tailor import Tailor
 from innersr.metrics.grey_levels import linear_luma
 from innersr.networks.mixture_policy import MixturePolicy

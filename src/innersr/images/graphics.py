@@ -1,0 +1,104 @@
+"""Pictures drawn by software, told from photographs by exact counts: few colours, equal neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from innersr.images.image import Image
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphicSettings:
+    """Limits of `recognised_graphic`: photographs, also poor ones, keep well away from them."""
+
+    few: tuple[int, int] = (8, 16)  # shades of grey, colours: of 1-bit pictures, boards, dithering
+    palette: tuple[int, int] = (48, 256)  # likewise, of pictures in which many neighbours are equal
+    equal_in_palette: tuple[float, float] = (0.45, 0.3)  # likewise: least share of those neighbours
+    pixels_a_colour: int = 4  # at least: any picture of a few pixels has few colours
+    pixels_a_flat_colour: int = 32  # at least, where flat areas and not the number of colours tell
+    flat_colours: int = 4096  # at most, likewise
+    equal_in_flat: float = 0.45  # least share of equal neighbours, likewise
+    sampled: int = 2**16  # pixels in which colours are counted first: nearly all pictures are out then
+    art_colours: int = 64  # of pixel art, at most
+    art_side: int = 512  # pixels, its longer side at most
+    art_smooth: float = 0.25  # of its changes that are smoothed, at most
+
+
+SETTINGS = GraphicSettings()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graphic:
+    """What `recognised_graphic` found."""
+
+    colours: int
+    """Number of different colours; all that is transparent counts as one."""
+    is_pixel_art: bool
+    """Whether the method `pixelart` would suit."""
+
+    @property
+    def summary(self) -> str:
+        """One line for the user."""
+        return f"drawn with {self.colours} colours: taken as clean, without noise, blur and JPEG"
+
+
+def recognised_graphic(image: Image) -> Graphic | None:
+    """Recognise a drawn 8-bit picture, whose texture is no noise: 1-bit, dithered, a board, a palette, pixel art.
+
+    None for photographs and for everything that is in doubt.
+    """
+    if image.depth != "uint8" or image.colour.shape[1] not in (1, 3):
+        return None
+    codes = _colour_codes(image)
+    pixels, is_colour = codes.numel(), image.colour.shape[1] == 3 and not _is_grey(image.colour)
+    most = min(SETTINGS.flat_colours, pixels // SETTINGS.pixels_a_colour)
+    sample = codes.flatten()[:: max(1, pixels // SETTINGS.sampled)]
+    if len(sample.unique()) > most:
+        return None
+    colours = len(codes.unique())
+    equal = float(torch.cat([(codes.diff(dim=axis) == 0).flatten() for axis in (0, 1)]).float().mean())
+    is_few = colours <= SETTINGS.few[is_colour]
+    is_palette = colours <= SETTINGS.palette[is_colour] and equal >= SETTINGS.equal_in_palette[is_colour]
+    is_flat = is_colour and colours * SETTINGS.pixels_a_flat_colour <= pixels and equal >= SETTINGS.equal_in_flat
+    if colours > most or not (is_few or is_palette or is_flat):
+        return None
+    is_art = 2 < colours <= SETTINGS.art_colours and max(codes.shape) <= SETTINGS.art_side
+    light = image.colour[0].mean(0) if image.alpha is None else (image.colour * image.alpha)[0].mean(0)
+    return Graphic(colours=colours, is_pixel_art=is_art and _smooth_share(codes, light) <= SETTINGS.art_smooth)
+
+
+def graphic_notes(image: Image) -> tuple[str, ...]:
+    """Sentences that tell the user that a picture was taken as drawn; none where it was not."""
+    graphic = recognised_graphic(image)
+    if graphic is None:
+        return ()
+    hint = "it looks like pixel art; the method pixelart (-m pixelart) keeps its colours"
+    return (graphic.summary, hint) if graphic.is_pixel_art else (graphic.summary,)
+
+
+def _colour_codes(image: Image) -> Tensor:
+    """One integer for each colour, (H, W); all that is transparent has the same."""
+    planes = image.colour if image.alpha is None else torch.cat([image.colour * (image.alpha > 0), image.alpha], 1)
+    codes = torch.zeros(planes.shape[-2:], dtype=torch.int64)
+    for plane in (planes[0] * 255).round().to(torch.int64):
+        codes = codes * 256 + plane
+    return codes
+
+
+def _is_grey(colour: Tensor) -> bool:
+    return bool((colour[:, :1] == colour[:, 1:]).all())
+
+
+def _smooth_share(codes: Tensor, light: Tensor) -> float:
+    """Share of the changes from pixel to pixel that lead over a single shade between its neighbours: smoothed edges."""
+    changes = between = 0
+    for axis in (0, 1):
+        steps, rises = codes.diff(dim=axis) != 0, light.diff(dim=axis)
+        count = steps.shape[axis] - 1
+        is_ramp = rises.narrow(axis, 0, count) * rises.narrow(axis, 1, count) > 0
+        changes += int(steps.sum())
+        between += int(is_ramp.sum())
+    return between / max(changes, 1)

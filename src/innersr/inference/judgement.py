@@ -1,0 +1,35 @@
+"""Whether a result can be trusted: what no method may do to an image, whatever it has learned."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from innersr.metrics.fidelity import consistency_psnr
+from innersr.physics.degradation import Degradation
+from innersr.physics.resize import image_size
+
+
+def reason_for_doubt(sr: Tensor, interpolated: Tensor, lr: Tensor, degradation: Degradation) -> str | None:
+    """Say why a result is not to be trusted; None if it may be.
+
+    Its mean must be that of the interpolated image within an 8-bit level. Shrunk again, it must be the image but for
+    noise, or at least nearer to it than the interpolated one.
+
+    Args:
+        sr: (1, C, H, W), the result, in [0, 1].
+        interpolated: (1, C, H, W), see `Degradation.upsample`.
+        lr: (1, C, h, w), the image.
+        degradation: from `sr` to `lr`.
+    """
+    moved = 255 * float((sr.mean((-1, -2)) - interpolated.mean((-1, -2))).abs().max())
+    if moved > 1:
+        return f"its mean moved by {moved:.1f} of 255 levels"
+    agreement, plain = (_agreement(x, lr, degradation) for x in (sr, interpolated))
+    least, deviations = 0.1, 3  # RMS that no method leaves by itself; of the noise, which a result is free of
+    if 10 ** (-agreement / 20) > least + deviations * degradation.noise and agreement < plain:
+        return f"shrunk again it is not the image (consistency {agreement:.1f} dB)"
+    return None
+
+
+def _agreement(x: Tensor, lr: Tensor, degradation: Degradation) -> float:
+    return consistency_psnr(x, lr, lambda hr: degradation.forward(hr, image_size(lr)))

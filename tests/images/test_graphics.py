@@ -1,0 +1,95 @@
+"""Drawn pictures told from photographs."""
+
+import numpy as np
+import pytest
+import torch
+
+from innersr.images.graphics import graphic_notes, recognised_graphic
+from innersr.images.image import Image
+from innersr.physics.jpeg import compressed
+
+
+def picture(levels, **fields):
+    """An image of 8-bit levels (H, W) or (H, W, C)."""
+    planes = np.atleast_3d(levels).transpose(2, 0, 1).astype(np.float32)
+    return Image(colour=torch.from_numpy(planes)[None] / 255, **fields)
+
+
+def board(side=64, square=8):
+    y, x = np.mgrid[:side, :side] // square
+    return np.where((x + y) % 2, 255, 204)
+
+
+def shades(side=64, seed=3):
+    """A slope of light, (side, side), from 0 to 1."""
+    y, x = np.mgrid[:side, :side] / side
+    return 0.5 + 0.4 * np.sin(5 * x + seed) * np.cos(4 * y)
+
+
+def dithered(side=64):
+    bayer = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]]) / 16
+    return 255 * (shades(side) > np.tile(bayer, (side // 4, side // 4)))
+
+
+def art(side=48):
+    """Patches of six colours."""
+    generator = np.random.default_rng(4)
+    patches = generator.integers(0, 6, (side // 4, side // 4)).repeat(4, 0).repeat(4, 1)
+    return generator.integers(0, 256, (6, 3))[patches]
+
+
+def photograph(noise, channels=3, side=64):
+    generator = np.random.default_rng(5)
+    light = np.stack([shades(side, seed) for seed in range(channels)], -1)
+    return (255 * light + noise * generator.standard_normal(light.shape)).round().clip(0, 255)
+
+
+@pytest.mark.parametrize(
+    ("levels", "colours"),
+    [(board(), 2), (dithered(), 2), (art(), 6), (np.stack([board()] * 3, -1), 2), (np.full((32, 32), 7), 1)],
+)
+def test_boards_dithering_and_palettes_are_recognised(levels, colours):
+    assert recognised_graphic(picture(levels)).colours == colours
+
+
+def test_a_photograph_on_a_board_is_recognised():
+    levels = np.stack([board(128)] * 3, -1)
+    levels[40:56, 40:56] = photograph(2)[:16, :16]
+    assert 2 < recognised_graphic(picture(levels)).colours < 300
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        picture(photograph(0)),
+        picture(photograph(3)),
+        picture(photograph(0, 1)),
+        picture(photograph(3, 1)),
+        picture(np.stack([photograph(1, 1)[..., 0]] * 3, -1)),
+        picture(photograph(3)[:6, :6]),  # a few pixels have few colours
+        picture(art(), depth="uint16"),
+        Image(colour=compressed(picture(board(square=6)).colour, 60)),
+    ],
+    ids=["smooth", "noisy", "smooth grey", "noisy grey", "grey in colours", "tiny", "16 bits", "compressed"],
+)
+def test_photographs_and_compressed_drawings_are_not(image):
+    assert recognised_graphic(image) is None
+    assert graphic_notes(image) == ()
+
+
+def test_transparency_is_one_colour_whatever_it_hides():
+    alpha = torch.ones(1, 1, 48, 48)
+    alpha[..., :24] = 0
+    hidden = picture(art(), alpha=alpha)
+    hidden.colour[..., :24] = torch.rand(1, 3, 48, 24)
+    assert recognised_graphic(hidden).colours <= 7
+
+
+def test_pixel_art_is_told_from_dithering_and_smooth_edges():
+    assert [recognised_graphic(picture(levels)).is_pixel_art for levels in (art(), dithered(), board())] == [1, 0, 0]
+    y, x = np.mgrid[:64, :64] - 31.5
+    disc = (255 * (20.5 - np.hypot(x, y)).clip(0, 1)).round()
+    hints = graphic_notes(picture(art()))
+    assert "drawn with 6 colours" in hints[0] and "-m pixelart" in hints[1]
+    assert len(graphic_notes(picture(board()))) == 1
+    assert not recognised_graphic(picture(disc)).is_pixel_art

@@ -1,0 +1,41 @@
+"""Whether a result can be trusted."""
+
+import pytest
+import torch
+
+from helpers.images import facade
+from innersr.inference.judgement import reason_for_doubt
+from innersr.physics.degradation import Degradation
+from innersr.physics.kernels import gaussian
+
+DOUBLE, NOISY = Degradation(scale=2), Degradation(scale=2, noise=0.1)
+
+
+def doubt(change=0.0, degradation=DOUBLE):
+    """Judge the true HR image plus a change of it."""
+    hr = facade(96)
+    lr = degradation(hr, torch.Generator().manual_seed(1))
+    return reason_for_doubt(hr + change, degradation.upsample(lr), lr, degradation)
+
+
+@pytest.mark.parametrize(
+    "degradation", [DOUBLE, Degradation(scale=2, kernel=gaussian(2)), Degradation(scale=2, noise=0.1)]
+)
+def test_the_truth_is_trusted(degradation):
+    assert doubt(degradation=degradation) is None
+    assert doubt(0.9 / 255, degradation) is None
+
+
+def test_a_moved_mean_is_not():
+    assert doubt(3 / 255) == "its mean moved by 3.0 of 255 levels"
+    one_channel = torch.tensor([0.0, 0.0, 0.02])[None, :, None, None]
+    lr = torch.rand(1, 3, 20, 20)
+    plain = DOUBLE.upsample(lr)
+    assert "mean moved by 5.1" in reason_for_doubt(plain + one_channel, plain, lr, DOUBLE)
+
+
+def test_a_result_of_another_picture_is_not_unless_noise_explains_it():
+    waves = 0.25 * torch.sin(torch.arange(96) / 4.0).expand(1, 1, 96, 96)
+    waves = waves - waves.mean()
+    assert "shrunk again it is not the image (consistency 1" in doubt(waves)
+    assert doubt(waves, NOISY) is None
