@@ -53,7 +53,7 @@ def test_it_says_the_score_in_words_the_steps_and_what_happened():
     assert lines[0] == "facade.png  96x96"
     assert lines[1].startswith("  recurrence 0.") and lines[1].endswith("learning from it should pay")
     assert lines[2].endswith("`innersr upscale` would take 120 of 120 steps")
-    assert lines[3] == "  blur: none beyond shrinking, noise 2.0/255, confidence high"
+    assert lines[3] == "  blur: none beyond shrinking, noise 0.0/255, confidence high"
 
 
 def test_the_record_agrees_with_what_is_said():

@@ -65,8 +65,9 @@ def names(folder):
 
 
 @pytest.mark.parametrize("objective", COMMANDS)
-def test_a_training_leaves_a_prior_its_state_and_its_log(objective, folder):
-    result = train(objective, "--validate", "photos", "--licence", "CC0-1.0", "--json")
+def test_a_training_leaves_a_prior_its_state_and_its_log(objective, folder, tmp_path_factory):
+    large = write_photos(tmp_path_factory.mktemp("large") / "photos", sides=(180, 180))  # for mixture's crops at x4
+    result = train(objective, "--data", large, "--validate", "photos", "--licence", "CC0-1.0", "--json")
     assert result.exit_code == 0, result.stderr
     assert names(folder) == ["photos", "prior.jsonl", "prior.safetensors", "prior.state.safetensors"]
     record = json.loads(result.stdout)
