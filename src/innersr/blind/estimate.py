@@ -38,7 +38,7 @@ class EstimateSettings:
     least_roughness: float = 0.6  # 8-bit levels: RMS difference from 3x3 means that an estimate needs
     high_confidence: float = 0.15  # below this standard deviation of the logarithmic size
     medium_confidence: float = 0.25  # likewise
-    least_share: float = 0.06  # a candidate with less is left out
+    least_share: float = 0.12  # a candidate with less is left out
 
 
 SETTINGS = EstimateSettings()
