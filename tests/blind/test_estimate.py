@@ -1,6 +1,7 @@
 """Blind estimation: blur, noise and compression of an image, and images that show too little."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -204,6 +205,14 @@ def test_the_largest_share_is_given_and_the_rest_interpolated():
 )
 def test_deblur_moves_shares_to_what_was_found_and_away_from_it(amount, expected):
     assert shares(MIXED.deblurred(amount)) == pytest.approx(expected)
+
+
+def test_deblur_of_0_removes_no_blur_by_any_candidate():
+    sharper = replace(FOUND, kernel=kernels.gaussian(0.5))
+    both = replace(MIXED, mixture=(Candidate(sharper, 0.5), Candidate(FOUND, 0.3)))
+    assert shares(both.deblurred(0)) == pytest.approx((0, 0.8))
+    assert shares(both.deblurred(0.25)) == pytest.approx((0.4, 0.4))
+    assert both.deblurred(1).candidates == (Candidate(FOUND, 1.0),)
 
 
 def test_deblur_outside_its_range_is_refused():

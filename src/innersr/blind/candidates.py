@@ -15,22 +15,22 @@ from innersr.physics.resize import Scale, as_pair
 CANDIDATES = ("plain", "cautious", "blurred", "sharpened")
 """Shrunk and no more than that; the same with more noise and compression than were found; blurred as was found;
 sharpened after shrinking, as much as is likely if it was."""
-LOUDEST_NOISE = 50 / 255  # that packaged priors have learnt; more is given as this
+GREATEST_NOISE = 50 / 255  # that packaged priors have learnt; more is given as this
 
 
 def candidates_of(finding: Finding, scale: Scale) -> tuple[Degradation, ...]:
-    """The degradations CANDIDATES at a scale, the noise and compression of none beyond what priors have learnt.
+    """The degradations of CANDIDATES at a scale, their noise limited to what priors have learnt.
 
     Where no blur was found, plain and blurred are one object.
     """
-    noise, compression = min(LOUDEST_NOISE, finding.noise), finding.compression
+    noise, compression = min(GREATEST_NOISE, finding.noise), finding.compression
     # More than was found: too much smoothing costs less than artefacts that are sharpened.
-    louder, stronger = min(LOUDEST_NOISE, 1.6 * noise + 2 / 255), min(1.0, 1.3 * compression + 0.05)
+    more_noise, more_compression = min(GREATEST_NOISE, 1.6 * noise + 2 / 255), min(1.0, 1.3 * compression + 0.05)
     plain = Degradation(scale=scale, noise=noise, compression=compression)
     blurred = degradation_of(finding, scale, sharpening=0.0)
     return (
         plain,
-        Degradation(scale=scale, noise=louder, compression=stronger),
+        Degradation(scale=scale, noise=more_noise, compression=more_compression),
         plain if blurred.kernel is None else blurred,
         degradation_of(finding, scale, sharpening=finding.sharpening),
     )
@@ -38,7 +38,7 @@ def candidates_of(finding: Finding, scale: Scale) -> tuple[Degradation, ...]:
 
 def degradation_of(finding: Finding, scale: Scale, *, sharpening: float) -> Degradation:
     """The degradation at a scale of the blur that was found, and of an unsharp mask of amount * variance LR px^2."""
-    noise, compression = min(LOUDEST_NOISE, finding.noise), finding.compression
+    noise, compression = min(GREATEST_NOISE, finding.noise), finding.compression
     covariance = covariance_from_log(finding.log)
     is_sharp = float(torch.linalg.eigvalsh(covariance).max()) < (0.03 if finding.is_bicubic else 0.0)  # LR px^2
     if is_sharp and sharpening == 0:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -84,7 +84,7 @@ class Estimate:
     def interpolated(self) -> float:
         """Share of interpolation in the result, in [0, 1]."""
         share = 1 - sum(candidate.share for candidate in self.candidates)
-        return share if share > 1e-6 else 0.0  # else of rounding
+        return share if share > 1e-6 else 0.0  # smaller remainders are rounding errors
 
     @property
     def summary(self) -> str:
@@ -130,20 +130,12 @@ class Estimate:
         found = self.degradation
         if amount > 0.5:  # noqa: PLR2004
             kept = 2 - 2 * amount
-            others = [Candidate(d, kept * share) for d, share in self.candidates if d is not found]
-            share = kept * sum(share for d, share in self.candidates if d is found) + 1 - kept
-            return replace(self, mixture=_sorted([*others, Candidate(found, share)]))
-        plain = replace(
-            Degradation(scale=found.scale, wrap=found.wrap), noise=found.noise, compression=found.compression
-        )
-        moved = [
-            part
-            for d, share in self.candidates
-            for part in ((d, 2 * amount * share), (plain, (1 - 2 * amount) * share))
-            if d is found
-        ]
-        others = [candidate for candidate in self.candidates if candidate.degradation is not found]
-        return replace(self, mixture=_sorted([*others, *(Candidate(*part) for part in moved if part[1] > 0)]))
+            return self._shared([*((d, kept * share) for d, share in self.candidates), (found, 1 - kept)])
+        plain = Degradation(scale=found.scale, wrap=found.wrap, noise=found.noise, compression=found.compression)
+        sharp = [(d, share) for d, share in self.candidates if d.kernel is not None]
+        moved = (plain, (1 - 2 * amount) * sum(share for _, share in sharp))
+        others = [(d, share) for d, share in self.candidates if d.kernel is None]
+        return self._shared([*others, *((d, 2 * amount * share) for d, share in sharp), moved])
 
     def with_given(self, **changes: Any) -> Estimate:  # noqa: ANN401 (of several types)
         """The estimate with fields of all its degradations, such as the noise, replaced by what the user knows."""
@@ -152,6 +144,13 @@ class Estimate:
     def fitted(self, lr_size: tuple[int, int]) -> Estimate:
         """The estimate with all its degradations fitted to an image size, see `Degradation.fitted`."""
         return self._mapped(lambda degradation: degradation.fitted(lr_size))
+
+    def _shared(self, parts: Sequence[tuple[Degradation, float]]) -> Estimate:
+        """The estimate with these shares; those of one degradation are added up."""
+        sums: dict[int, Candidate] = {}
+        for degradation, share in parts:
+            sums[id(degradation)] = Candidate(degradation, share + sums.get(id(degradation), (None, 0.0))[1])
+        return replace(self, mixture=_sorted([candidate for candidate in sums.values() if candidate.share > 0]))
 
     def _mapped(self, change: Callable[[Degradation], Degradation]) -> Estimate:
         changed = {id(d): change(d) for d in (self.degradation, *(c.degradation for c in self.candidates))}

@@ -62,7 +62,7 @@ def find(lr: Tensor) -> Finding:
 
 
 def combine(prediction: Prediction) -> Finding:
-    """The finding of predictions for parts of one image, weighted by their certainty."""
+    """The finding of predictions for parts of one image; blurs are weighted by their certainty."""
     is_bicubic = bool(prediction.bicubic.mean() > 0)
     logs, deviations = prediction.logs[:, int(is_bicubic)], prediction.deviations[:, int(is_bicubic)]
     weights = deviations.square().reciprocal()

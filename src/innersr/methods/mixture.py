@@ -17,13 +17,13 @@ from innersr.run import Run
 def adapt_to(method: Method, lr: Tensor, cause: Degradation | Estimate, run: Run) -> Upscaler:
     """Learn to undo a degradation or, by their shares, the candidates of an estimate.
 
-    Tailor adapts to the candidate with the largest share and restores by the others as its prior does. Other methods
-    learn the first alone, which then has the shares of all.
+    Tailor adapts to the candidate with the largest share, and restores by the others with its unadapted prior. Other
+    methods learn the first alone, which takes the shares of all.
 
     Args:
         method: with its settings.
         lr: (1, C, H, W) in [0, 1] on run's device.
-        cause: of whole periods along wrapped axes, see `Degradation.fitted`.
+        cause: fitted to the size of `lr`, see `Degradation.fitted`.
         run: device, seed, time limit.
     """
     if isinstance(cause, Degradation):

@@ -12,7 +12,7 @@ from innersr.networks.layers import seeded_linear
 class MixturePolicy(nn.Module):
     """Shares of interpolation and of the results of several candidate degradations, from features of the image.
 
-    The shares maximise the expected gain over interpolation, in which a loss counts more; so a doubtful
+    It is trained to maximise the expected gain over interpolation, in which results below it count more; so a doubtful
     image keeps more of its interpolation.
 
     Args:

@@ -1,4 +1,4 @@
-"""The losses of SinGAN's training."""
+"""SinGAN's gradient penalty and patch-statistics distance; its other losses are in `scale`."""
 
 from __future__ import annotations
 

@@ -39,12 +39,12 @@ SCALE_SHARES = {2: 0.7, 3: 0.15, 4: 0.15}
 
 
 class Measured(NamedTuple):
-    """What the objective needs of one example: the squared error of any mixture is a quadratic form of its shares."""
+    """What the objective needs of an example: the squared error of a mixture is a quadratic function of its shares."""
 
     features: Tensor  # (F,)
     scale: int
     error: Tensor  # (), mean squared error of interpolation
-    cross: Tensor  # (K,), means of that error times what each candidate adds to interpolation
+    cross: Tensor  # (K,), mean products of interpolation's error and what each candidate adds to it
     gram: Tensor  # (K, K), means of the products of these additions
 
 
@@ -121,7 +121,7 @@ class MixtureObjective:
 
     @torch.no_grad()
     def validate(self, network: MixturePolicy, images: Sequence[Tensor], run: Run) -> dict[str, float]:
-        """Mean utility, and gain over interpolation, in dB, on chains of their own."""
+        """Mean utility, and gain over interpolation, in dB, on separate chains at x2."""
         rows = []
         for index, image in enumerate(images):
             for repeat in range(4):
