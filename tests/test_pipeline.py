@@ -867,3 +867,16 @@ def test_a_kernel_file_is_read_once_for_all_images(tmp_path):
 def test_options_that_do_not_go_together_are_refused(options, message):
     with pytest.raises(InputError, match=message):
         upscale(levels(*SIDES), run=RUN, **options)
+
+
+def test_boards_and_pixel_art_are_interpolated_because_their_blur_cannot_be_told(monkeypatch):
+    blurred = Degradation(scale=2, kernel=gaussian(2.0), noise=0.2)
+    found = Estimate(degradation=blurred, confidence="high", jpeg_quality=30)
+    monkeypatch.setattr("innersr.pipeline.examine", lambda *_: found)
+    y, x = torch.meshgrid(torch.arange(32) // 4, torch.arange(32) // 4, indexing="ij")
+    board = Image(colour=(0.8 + 0.2 * ((x + y) % 2).float()).expand(1, 3, -1, -1))
+    result = upscale_image(board, None, Tailor(steps=0, views=1), RUN)
+    assert torch.allclose(result.image.colour, Degradation(scale=2).upsample(board.colour).clamp(0, 1), atol=1e-5)
+    assert result.estimate.interpolated == 1
+    assert (result.degradation.kernel, result.degradation.noise) == (None, 0)
+    assert "drawn with 2 colours" in result.notes[0]

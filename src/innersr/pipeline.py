@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from innersr.blind.estimate import Estimate, examine
+from innersr.blind.estimate import Candidate, Estimate, examine
 from innersr.errors import InputError
 from innersr.images.conversions import image_from
 from innersr.images.graphics import graphic_notes, recognised_graphic
@@ -328,7 +328,13 @@ def _wraps(degradation: Degradation | Estimate | None) -> tuple[bool, bool]:
 
 
 def _examined(seen: NormalisedImage, scale: Scale, run: Run) -> Estimate:
-    shrunk = Degradation(scale=scale)  # refuses what is no scale
-    if recognised_graphic(seen.image) is not None:
-        return Estimate(degradation=shrunk, confidence="high")
-    return examine(seen.channels, scale, run)
+    Degradation(scale=scale)  # refuses what is no scale
+    graphic, estimate = recognised_graphic(seen.image), examine(seen.channels, scale, run)
+    if graphic is None:
+        return estimate
+    clean = replace(estimate.with_given(noise=0.0, compression=0.0), jpeg_quality=None)
+    if not (graphic.is_pixel_art or graphic.has_few_colours):
+        return clean
+    # How it became small cannot be told from hard edges, and a wrong guess is worse than interpolation.
+    plain = Degradation(scale=scale)
+    return replace(clean, degradation=plain, mixture=(Candidate(plain, 0.0),))

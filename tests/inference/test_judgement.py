@@ -39,3 +39,12 @@ def test_a_result_of_another_picture_is_not_unless_noise_explains_it():
     waves = waves - waves.mean()
     assert "shrunk again it is not the image (consistency 1" in doubt(waves)
     assert doubt(waves, NOISY) is None
+
+
+def test_denoising_may_move_the_mean_of_what_noise_was_clipped_at():
+    white = torch.full((1, 1, 96, 96), 0.98)
+    clipped = NOISY(white, torch.Generator().manual_seed(1))
+    plain = NOISY.upsample(clipped)
+    assert 255 * float((plain - white).mean().abs()) > 5
+    assert reason_for_doubt(white, plain, clipped, NOISY) is None
+    assert "mean moved" in reason_for_doubt(white - 0.1, plain, clipped, NOISY)

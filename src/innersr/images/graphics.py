@@ -38,6 +38,8 @@ class Graphic:
     """Number of different colours; all that is transparent counts as one."""
     is_pixel_art: bool
     """Whether the method `pixelart` would suit."""
+    has_few_colours: bool = False
+    """As 1-bit pictures, boards and dithering have."""
 
     @property
     def summary(self) -> str:
@@ -67,7 +69,8 @@ def recognised_graphic(image: Image) -> Graphic | None:
         return None
     is_art = 2 < colours <= SETTINGS.art_colours and max(codes.shape) <= SETTINGS.art_side
     light = image.colour[0].mean(0) if image.alpha is None else (image.colour * image.alpha)[0].mean(0)
-    return Graphic(colours=colours, is_pixel_art=is_art and _smooth_share(codes, light) <= SETTINGS.art_smooth)
+    is_art = is_art and _smooth_share(codes, light) <= SETTINGS.art_smooth
+    return Graphic(colours=colours, is_pixel_art=is_art, has_few_colours=is_few)
 
 
 def graphic_notes(image: Image) -> tuple[str, ...]:
