@@ -841,6 +841,19 @@ def test_a_file_may_get_another_depth_and_replace_another_file(tmp_path):
     assert (result.path, result.notes, read(target).depth) == (target, (), "uint8")
 
 
+def test_floats_that_integers_cannot_hold_are_refused_before_the_work(tmp_path):
+    save(Image(colour=planes(1500 * waves(*SIDES)), depth="float32"), tmp_path / "metres.tif")
+    options = UpscaleOptions(method=Untouched(), depth=16)
+    with pytest.raises(InputError, match="% of its values are outside 0 to 1.*--depth float, or scale the values"):
+        upscale_file(tmp_path / "metres.tif", tmp_path / "a.png", options, RUN)
+    highlights = waves(*SIDES)
+    highlights[0, :2] = 1.5
+    save(Image(colour=planes(highlights), depth="float32"), tmp_path / "light.tif")
+    options = UpscaleOptions(method=BICUBIC, depth=16)
+    result = read(upscale_file(tmp_path / "light.tif", tmp_path / "b.png", options, RUN).path)
+    assert float(result.colour.max()) == 1
+
+
 def test_a_kernel_file_is_read_once_for_all_images(tmp_path):
     file = tmp_path / "kernel.npy"
     np.save(file, gaussian(2.0).numpy())

@@ -17,7 +17,7 @@ from innersr.images.conversions import image_from
 from innersr.images.graphics import graphic_notes, recognised_graphic
 from innersr.images.image import Image
 from innersr.images.io import PIXEL_LIMIT, check_writable, read, save
-from innersr.images.no_data import with_no_data
+from innersr.images.no_data import share_outside, with_no_data
 from innersr.inference.judgement import reason_for_doubt
 from innersr.inference.normalisation import NormalisedImage, normalise, with_grain
 from innersr.methods.baselines import Bicubic
@@ -104,6 +104,12 @@ class FileTask(ImageTask):
             raise InputError(
                 f"{self.source}: the result would have {rows * columns} pixels; raise pixel_limit (--pixel-limit) to "
                 "allow it"
+            )
+        outside = share_outside(self.image) if options.depth_of(self.image) != "float32" else 0.0
+        if outside > 0.01:  # fewer are highlights, which clipping harms little
+            raise InputError(
+                f"{self.source}: {100 * outside:.3g} % of its values are outside 0 to 1, which is all of floats that "
+                "integer files hold; write a .tif with --depth float, or scale the values to 0 to 1 first"
             )
         check_writable(
             self.target,
