@@ -13,8 +13,8 @@ def reason_for_doubt(sr: Tensor, interpolated: Tensor, lr: Tensor, degradation: 
     """Say why a result is not to be trusted; None if it may be.
 
     Its mean must be that of the interpolated image within an 8-bit level, and what noise moves that was clipped at
-    black or white: 0.4 times its standard deviation, of which an estimate may find only half. Shrunk again, it must be the image but for
-    noise, or at least nearer to it than the interpolated one.
+    black or white: 0.4 times its standard deviation, of which an estimate may find only half. Shrunk again, it must be
+    the image but for noise, or at least nearer to it than the interpolated one.
 
     Args:
         sr: (1, C, H, W), the result, in [0, 1].
