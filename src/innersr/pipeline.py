@@ -78,7 +78,8 @@ class ImageTask:
         """The estimated degradation; None where it was given."""
         if not self.options.is_blind or isinstance(self.options.chosen_method, PixelArt):
             return None
-        return examine_image(self.image, self.options.scale_for(self.lr_size), run, alpha=self.options.alpha)
+        found = examine_image(self.image, self.options.scale_for(self.lr_size), run, alpha=self.options.alpha)
+        return self.options.weighed(found)
 
     def upscale(self, run: Run, estimate: Estimate | None = None) -> Result:
         """Upscale the image, with the result of `estimate` if that was called before."""
@@ -343,4 +344,4 @@ def _examined(seen: NormalisedImage, scale: Scale, run: Run) -> Estimate:
         return clean
     # How it became small cannot be told from hard edges, and a wrong guess is worse than interpolation.
     plain = Degradation(scale=scale)
-    return replace(clean, degradation=plain, mixture=(Candidate(plain, 0.0),))
+    return replace(clean, degradation=plain, confidence="low", mixture=(Candidate(plain, 0.0),))

@@ -11,7 +11,7 @@ from PIL import Image as PillowImage
 
 from helpers.cli import failed, names
 from helpers.cli import upscale as upscale_command
-from innersr.blind.estimate import Estimate
+from innersr.blind.estimate import Candidate, Estimate
 from innersr.commands import upscale as commands
 from innersr.errors import InputError
 from innersr.images.image import Image
@@ -282,3 +282,15 @@ def test_grain_is_kept_in_the_library_too_and_only_of_noise():
         upscale(x, method=Bicubic(), degradation=ideal, run=RUN, keep_grain=kept) for kept in (False, True)
     )
     assert np.array_equal(first, second)
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(("options", "share"), [([], 0.5), (["--deblur", "1"], 0), (["--kernel", "estimate"], 0)])
+def test_the_line_says_what_is_interpolated_after_the_options(monkeypatch, options, share):
+    found = Degradation(scale=2, kernel=KERNEL)
+    mixture = (Candidate(Degradation(scale=2), 0.3), Candidate(found, 0.2))
+    estimate = Estimate(degradation=found, confidence="low", mixture=mixture)
+    monkeypatch.setattr("innersr.pipeline.examine", lambda *_: estimate)
+    record = json.loads(done("photo.png", "-m", "bicubic", "--json", *options))
+    assert record["estimate"]["interpolated"] == share
+    assert ("interpolated" in record["estimate"]["summary"]) == (share > 0)

@@ -48,3 +48,10 @@ def test_denoising_may_move_the_mean_of_what_noise_was_clipped_at():
     assert 255 * float((plain - white).mean().abs()) > 5
     assert reason_for_doubt(white, plain, clipped, NOISY) is None
     assert "mean moved" in reason_for_doubt(white - 0.2, plain, clipped, NOISY)
+
+
+def test_noise_excuses_no_moved_mean_away_from_black_and_white():
+    grey = torch.full((1, 1, 96, 96), 0.5)
+    noisy = Degradation(scale=2, noise=0.05)
+    lr = noisy(grey, torch.Generator().manual_seed(1))
+    assert "mean moved" in reason_for_doubt(grey - 0.02, noisy.upsample(lr), lr, noisy)

@@ -44,7 +44,8 @@ class Graphic:
     @property
     def summary(self) -> str:
         """One line for the user."""
-        return f"drawn with {self.colours} colours: taken as clean, without noise, blur and JPEG"
+        colours = "one colour" if self.colours == 1 else f"{self.colours} colours"
+        return f"drawn with {colours}: taken as clean, without noise, blur and JPEG"
 
 
 def recognised_graphic(image: Image) -> Graphic | None:

@@ -13,8 +13,9 @@ def reason_for_doubt(sr: Tensor, interpolated: Tensor, lr: Tensor, degradation: 
     """Say why a result is not to be trusted; None if it may be.
 
     Its mean must be that of the interpolated image within an 8-bit level, and what noise moves that was clipped at
-    black or white: 0.4 times its standard deviation, of which an estimate may find only half. Shrunk again, it must be
-    the image but for noise, or at least nearer to it than the interpolated one.
+    black or white: 0.4 times its standard deviation where the image is that dark or bright, of which an estimate may
+    find only half. Shrunk again, it must be the image but for noise, or at least nearer to it than the interpolated
+    one.
 
     Args:
         sr: (1, C, H, W), the result, in [0, 1].
@@ -23,7 +24,9 @@ def reason_for_doubt(sr: Tensor, interpolated: Tensor, lr: Tensor, degradation: 
         degradation: from `sr` to `lr`.
     """
     moved = 255 * float((sr.mean((-1, -2)) - interpolated.mean((-1, -2))).abs().max())
-    if moved > 1 + 0.8 * 255 * degradation.noise:
+    near = 2 * degradation.noise  # black or white
+    clipped = float(((lr < near) | (lr > 1 - near)).float().mean((-1, -2)).amax())
+    if moved > 1 + 0.8 * 255 * min(degradation.noise, 50 / 255) * clipped:
         return f"its mean moved by {moved:.1f} of 255 levels"
     agreement, plain = (_agreement(x, lr, degradation) for x in (sr, interpolated))
     least, deviations = 0.1, 3  # RMS that no method leaves by itself; of the noise, which a result is free of

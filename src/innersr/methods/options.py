@@ -134,9 +134,12 @@ class UpscaleOptions:
             wrap=self.wrap,
         )
 
+    def weighed(self, estimate: Estimate) -> Estimate:
+        """The estimate, relied on as far as `kernel` and `deblur` say."""
+        return estimate.believed() if self.kernel == "estimate" else estimate.deblurred(self.deblur)
+
     def amended(self, estimate: Estimate) -> Estimate:
         """The estimate, with the noise, the JPEG quality and the wrapped axes that were given."""
-        estimate = estimate.believed() if self.kernel == "estimate" else estimate.deblurred(self.deblur)
         changes: dict[str, Any] = {"wrap": self.wrap}
         if self.noise is not None:
             changes["noise"] = self.noise / 255

@@ -107,6 +107,7 @@ class Tailor:
         network = _load(_prior_for(self.prior, head, degradation)).to(lr.device)
         if not network.knows_compression:
             degradation = replace(degradation, compression=0.0)
+        degradation = replace(degradation, noise=min(degradation.noise, 50 / 255))  # more was not learnt
         whole = degradation.rescaled(head)
         resolved = self.resolved(is_estimated=False)
         steps = resolved.steps or 0
