@@ -15,7 +15,7 @@ from innersr.blind.estimate import Candidate, Estimate
 from innersr.commands import upscale as commands
 from innersr.errors import InputError
 from innersr.images.image import Image
-from innersr.inference.continuation import continued
+from innersr.inference.continuation import fill_unknown
 from innersr.methods import options
 from innersr.methods.baselines import BackProjection, Bicubic
 from innersr.physics.degradation import Degradation
@@ -268,7 +268,7 @@ def test_the_estimate_is_made_of_what_methods_see_of_transparent_images(examined
     opacity[..., :4] = 0
     image = Image(colour=colour, alpha=opacity, depth="uint8")
     examine_image(image, 2, RUN, alpha=alpha)
-    expected = {"auto": continued(colour, opacity > 0), "same": torch.cat([colour, opacity], 1), "drop": colour}
+    expected = {"auto": fill_unknown(colour, opacity > 0), "same": torch.cat([colour, opacity], 1), "drop": colour}
     assert torch.equal(examined[0][0], expected[alpha])
 
 

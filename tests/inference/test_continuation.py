@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from innersr.inference.continuation import continued
+from innersr.inference.continuation import fill_unknown
 
 
 def plane(side=64):
@@ -16,7 +16,7 @@ def test_known_values_stay_and_holes_are_filled_smoothly():
     x, known = plane(), torch.ones(1, 1, 64, 64, dtype=torch.bool)
     known[..., 20:30, 20:30] = False
     broken = torch.where(known, x, torch.nan)
-    filled = continued(broken, known)
+    filled = fill_unknown(broken, known)
     assert torch.equal(filled[known], x[known])
     assert float((filled - x).abs().max()) < 0.06, "within the slope from one side of the hole to the other"
     steps = torch.cat([filled.diff(dim=-1).abs().flatten(), filled.diff(dim=-2).abs().flatten()])
@@ -26,7 +26,9 @@ def test_known_values_stay_and_holes_are_filled_smoothly():
 def test_what_a_hole_held_does_not_matter():
     x, known = plane(), torch.ones(1, 1, 64, 64, dtype=torch.bool)
     known[..., :, 2:60] = False
-    results = [continued(torch.where(known, x, value), known) for value in (-9999.0, 1e20, float("inf"), float("nan"))]
+    results = [
+        fill_unknown(torch.where(known, x, value), known) for value in (-9999.0, 1e20, float("inf"), float("nan"))
+    ]
     assert all(torch.equal(result, results[0]) for result in results)
     assert float(x[known].min()) <= float(results[0].min()) <= float(results[0].max()) <= float(x[known].max())
 
@@ -36,7 +38,7 @@ def test_channels_may_share_their_holes_or_have_their_own(channels):
     x = torch.stack([plane()[0, 0], plane()[0, 0] + 1, plane()[0, 0] + 2])[None]
     known = torch.ones(1, channels, 64, 64, dtype=torch.bool)
     known[:, 0, 5:9, 5:9] = False
-    filled = continued(torch.where(known, x, 50), known)
+    filled = fill_unknown(torch.where(known, x, 50), known)
     assert torch.equal(filled[known.expand_as(x)], x[known.expand_as(x)])
     assert float((filled - x).abs().max()) < 0.05
 
@@ -44,11 +46,11 @@ def test_channels_may_share_their_holes_or_have_their_own(channels):
 def test_a_seamless_image_is_continued_from_its_opposite_side():
     x, known = plane(16), torch.ones(1, 1, 16, 16, dtype=torch.bool)
     known[..., :3] = False
-    moved = continued(torch.where(known, x, 0).roll(7, -1), known.roll(7, -1), (False, True))
-    assert torch.allclose(continued(x, known, (False, True)).roll(7, -1), moved, rtol=0, atol=1e-6)
+    moved = fill_unknown(torch.where(known, x, 0).roll(7, -1), known.roll(7, -1), (False, True))
+    assert torch.allclose(fill_unknown(x, known, (False, True)).roll(7, -1), moved, rtol=0, atol=1e-6)
 
 
 def test_an_image_without_any_value_becomes_zero():
     assert bool(
-        (continued(torch.full((1, 1, 40, 50), torch.nan), torch.zeros(1, 1, 40, 50, dtype=torch.bool)) == 0).all()
+        (fill_unknown(torch.full((1, 1, 40, 50), torch.nan), torch.zeros(1, 1, 40, 50, dtype=torch.bool)) == 0).all()
     )

@@ -10,7 +10,7 @@ from innersr.physics.resize import Window, cut, image_size
 
 
 @torch.no_grad()
-def continued(x: Tensor, known: Tensor, wraps: tuple[bool, bool] = (False, False)) -> Tensor:
+def fill_unknown(x: Tensor, known: Tensor, wraps: tuple[bool, bool] = (False, False)) -> Tensor:
     """Replace the unknown values of an image by smooth continuations of the known ones.
 
     Known values grow into the unknown pixel by pixel, each the mean of its known neighbours, as far as the filters of

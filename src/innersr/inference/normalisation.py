@@ -13,7 +13,7 @@ from torch import Tensor
 from innersr.errors import InputError
 from innersr.images.image import Image
 from innersr.images.no_data import missing_values
-from innersr.inference.continuation import continued
+from innersr.inference.continuation import fill_unknown
 from innersr.inference.transparency import limited_near_transparency, upscaled_alpha
 from innersr.inference.value_range import ValueRange, enlarged_excess, robust_range
 from innersr.physics.degradation import LOUDEST, Degradation
@@ -113,7 +113,7 @@ def normalise(
     if opacity is not None and alpha == "auto" and bool((opacity > 0).any()):
         known = opacity > 0 if known is None else known & (opacity > 0)
     if known is not None:
-        colour = continued(colour, known, wraps)
+        colour = fill_unknown(colour, known, wraps)
     values = None if is_exact or image.depth == "uint8" else robust_range(colour, known)
     excess = None if values is None else values.excess(colour)
     channels = colour if values is None else values.seen(colour)

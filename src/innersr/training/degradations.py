@@ -159,7 +159,7 @@ def random_task(
         uncompressed = lr
         lr, _ = randomly_compressed(lr, jpeg, generators)
         noise = torch.hypot(noise, _deviation(lr - uncompressed))
-    return Task(lr, hr_part(crops, lr, scale), taps, noise, torch.zeros_like(noise), scale)
+    return Task(lr, hr_centre(crops, lr, scale), taps, noise, torch.zeros_like(noise), scale)
 
 
 def randomly_compressed(lr: Tensor, share: float, generators: Sequence[torch.Generator]) -> tuple[Tensor, Tensor]:
@@ -187,7 +187,7 @@ def degrade(hr: Tensor, taps: Tensor, scale: int) -> Tensor:
     return lr[0].unflatten(0, (count, channels))[..., : size[0] // scale, : size[1] // scale]
 
 
-def hr_part(crops: Tensor, lr: Tensor, scale: int) -> Tensor:
+def hr_centre(crops: Tensor, lr: Tensor, scale: int) -> Tensor:
     """The part of HR crops, (N, C, S, S), that their LR images of `degrade` show: (N, C, s * h, s * w)."""
     margin = REACH * scale
     return crops[..., margin : margin + scale * lr.shape[-2], margin : margin + scale * lr.shape[-1]]

@@ -27,7 +27,7 @@ from innersr.physics.chains import (
 )
 from innersr.physics.jpeg import jpeg, jpeg_strength, webp, webp_strength
 from innersr.physics.log_covariance import GaussianBlur, blur_of_taps, taps_of_blur
-from innersr.training.degradations import Task, degrade, hr_part, random_taps
+from innersr.training.degradations import Task, degrade, hr_centre, random_taps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ class ChainMixture:
     overlooked: float = 0.15
 
 
-class Chain(NamedTuple):
+class RandomChain(NamedTuple):
     """The degradations of one image; a quality of 0 means no file."""
 
     filter: Filter | Literal[""]
@@ -145,7 +145,7 @@ def random_chain_task(
 
 
 def degrade_by_chains(
-    crops: Tensor, chains: Sequence[Chain], scale: int, generators: Sequence[torch.Generator]
+    crops: Tensor, chains: Sequence[RandomChain], scale: int, generators: Sequence[torch.Generator]
 ) -> Degraded:
     """Degrade HR crops, (N, C, S, S) in [0, 1] on the CPU, by one chain each, with draws of the generators."""
     scenes = softened(crops, [chain.soft for chain in chains])
@@ -158,10 +158,10 @@ def degrade_by_chains(
     noise = torch.hypot(deviation, early * taps.square().sum((-2, -1)).sqrt())
     lr = torch.stack([_saved(x, c, g) for x, c, g in zip(lr, chains, generators, strict=True)])
     strength = lr.new_tensor([c.strength(scale) for c in chains])
-    return Degraded(Task(lr, hr_part(scenes, lr, scale), taps, noise, strength, scale), scenes, kernels)
+    return Degraded(Task(lr, hr_centre(scenes, lr, scale), taps, noise, strength, scale), scenes, kernels)
 
 
-def random_chain(generator: torch.Generator, mixture: ChainMixture) -> Chain:
+def random_chain(generator: torch.Generator, mixture: ChainMixture) -> RandomChain:
     """Draw a chain."""
     u = iter(torch.rand(40, generator=generator).tolist())
 
@@ -198,7 +198,7 @@ def random_chain(generator: torch.Generator, mixture: ChainMixture) -> Chain:
     kind_of_noise, width = mixture.noises[int(next(u) * len(mixture.noises))], between(0.4, 1.2)
     qualities = [round(between(mixture.worst_quality, mixture.best_quality)) for _ in range(2)]
     is_twice, is_webp, is_fine = happens(mixture.twice), happens(mixture.as_webp), happens(0.3)
-    return Chain(
+    return RandomChain(
         filter=kind,
         soft=soft,
         early_noise=early_noise,
@@ -218,19 +218,19 @@ def random_chain(generator: torch.Generator, mixture: ChainMixture) -> Chain:
     )
 
 
-def _random_kernel(chain: Chain, scale: int, generator: torch.Generator) -> Tensor:
+def _random_kernel(chain: RandomChain, scale: int, generator: torch.Generator) -> Tensor:
     """Draw (T, T) taps before sharpening."""
     if chain.filter == "":
         return random_taps(scale, generator)
     return shrinking_taps(chain.filter, scale)
 
 
-def _sharpened(taps: Tensor, chain: Chain, scale: int) -> Tensor:
+def _sharpened(taps: Tensor, chain: RandomChain, scale: int) -> Tensor:
     sigma, amount = chain.sharpening
     return filtered_taps(taps[None], unsharp_filter(sigma, amount)[None], scale)[0] if amount > 0 else taps
 
 
-def _photographed(scene: Tensor, chain: Chain, generator: torch.Generator) -> Tensor:
+def _photographed(scene: Tensor, chain: RandomChain, generator: torch.Generator) -> Tensor:
     """A scene with the noise and the JPEG before shrinking."""
     if chain.early_noise > 0:
         scene = scene + chain.early_noise / 255 * noise_field("white", scene.shape, 1.0, generator)
@@ -239,7 +239,7 @@ def _photographed(scene: Tensor, chain: Chain, generator: torch.Generator) -> Te
     return scene
 
 
-def _saved(lr: Tensor, chain: Chain, generator: torch.Generator) -> Tensor:
+def _saved(lr: Tensor, chain: RandomChain, generator: torch.Generator) -> Tensor:
     """An LR image with the noise and the compression after shrinking."""
     if chain.noise > 0:
         lr = with_noise(lr, chain.noise_kind, chain.noise / 255, chain.noise_width, generator)
@@ -256,7 +256,7 @@ def _saved(lr: Tensor, chain: Chain, generator: torch.Generator) -> Tensor:
 
 def _with_errors(
     task: Task,
-    chains: Sequence[Chain],
+    chains: Sequence[RandomChain],
     generators: Sequence[torch.Generator],
     scenes: Tensor,
     clean: Tensor,

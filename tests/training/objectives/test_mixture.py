@@ -8,7 +8,7 @@ from helpers.training import pool
 from innersr.errors import InputError
 from innersr.networks.mixture_policy import MixturePolicy
 from innersr.training.objectives import mixture
-from innersr.training.objectives.mixture import Measured, MixtureObjective, measure
+from innersr.training.objectives.mixture import Measured, MixtureObjective, measure_example
 
 
 class Shares(torch.nn.Module):
@@ -57,7 +57,9 @@ def test_differences_that_nobody_sees_do_not_count():
 
 def test_an_example_is_measured_once(monkeypatch):
     calls = []
-    monkeypatch.setattr(mixture, "measure", lambda *_: calls.append(1) or row(1e-3, [5e-4] * 4, torch.eye(4).tolist()))
+    monkeypatch.setattr(
+        mixture, "measure_example", lambda *_: calls.append(1) or row(1e-3, [5e-4] * 4, torch.eye(4).tolist())
+    )
     objective = MixtureObjective(hidden=8, batch=2, examples=4, crop=32)
     network = objective.network()
     for step in range(4):
@@ -68,7 +70,7 @@ def test_an_example_is_measured_once(monkeypatch):
 
 def test_measuring_needs_the_image_and_its_seed_alone():
     crop = image(3, (120, 120))
-    first, again = (measure(crop, 2, torch.Generator().manual_seed(3), RUN) for _ in range(2))
+    first, again = (measure_example(crop, 2, torch.Generator().manual_seed(3), RUN) for _ in range(2))
     assert torch.equal(first.gram, again.gram)
     assert first.gram.shape == (4, 4)
     assert float(first.error) > 0

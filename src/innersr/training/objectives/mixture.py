@@ -113,7 +113,7 @@ class MixtureObjective:
             if key not in self._measured:
                 scale = _random_scale(generator)
                 side = hr_side(self.crop, scale)
-                self._measured[key] = measure(crop[None, :, :side, :side].float() / 255, scale, generator, run)
+                self._measured[key] = measure_example(crop[None, :, :side, :side].float() / 255, scale, generator, run)
             rows.append(self._measured[key])
         utility = _utility(_gains(network, rows, run), self.aversion)
         size = torch.stack([p.square().sum() for p in network.parameters() if p.ndim > 1]).sum().cpu()
@@ -127,7 +127,7 @@ class MixtureObjective:
             for repeat in range(4):
                 generator = generator_of(self.seed + 1, index, repeat)
                 side = min(hr_side(self.crop, 2), *image.shape[-2:]) // 2 * 2
-                rows.append(measure(image[..., :side, :side].expand(-1, 3, -1, -1), 2, generator, run))
+                rows.append(measure_example(image[..., :side, :side].expand(-1, 3, -1, -1), 2, generator, run))
         if not rows:
             return {}
         gains = _gains(network, rows, run)
@@ -142,7 +142,7 @@ class MixtureObjective:
 
 
 @torch.no_grad()
-def measure(crop: Tensor, scale: int, generator: torch.Generator, run: Run) -> Measured:
+def measure_example(crop: Tensor, scale: int, generator: torch.Generator, run: Run) -> Measured:
     """Degrade a sharp crop, (1, 3, S, S) in [0, 1] on the CPU, by a random chain, and restore it by each candidate."""
     task = degrade_by_chains(crop, [random_chain(generator, MIXTURE)], scale, [generator]).task
     lr, quiet = task.lr.to(run.torch_device), replace(run, report=None)
