@@ -1,4 +1,4 @@
-"""SinGAN's gradient penalty and patch-statistics distance; its other losses are in `scale`."""
+"""The losses of SinGAN's training; that of reconstruction is the mean squared error."""
 
 from __future__ import annotations
 
@@ -9,6 +9,16 @@ from torch import Tensor
 
 from innersr.singan.networks import ConvStack
 from innersr.singan.training.critic_gradient import input_gradient
+
+
+def critic_gap(critic: ConvStack, real: Tensor, fake: Tensor) -> Tensor:
+    """The critic's estimate of the Wasserstein distance, which it maximises: its mean score of real less fake."""
+    return critic(real).float().mean() - critic(fake).float().mean()
+
+
+def adversarial_loss(critic: ConvStack, fake: Tensor) -> Tensor:
+    """The generator's loss: the negative mean score of a fake (Arjovsky 2017)."""
+    return -critic(fake).float().mean()
 
 
 def gradient_penalty(critic: ConvStack, real: Tensor, fake: Tensor, share: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from innersr.singan.networks import ConvStack, add_residual, padded
 from innersr.singan.patch_matching import colour_axes, random_projections
 from innersr.singan.settings import PAD, SinGAN
 from innersr.singan.training.coarse_inputs import CoarseInputs, TrainedScales
-from innersr.singan.training.losses import gradient_penalty, statistics_distance
+from innersr.singan.training.losses import adversarial_loss, critic_gap, gradient_penalty, statistics_distance
 
 CALIBRATIONS = 24  # fakes that the norms' statistics are taken from
 
@@ -172,7 +172,7 @@ class ScaleLearner:
         with torch.no_grad():
             fake = self._fake(draw)
         with self._run.autocast():
-            score_gap = self.critic(real).float().mean() - self.critic(fake).float().mean()
+            score_gap = critic_gap(self.critic, real, fake)
         loss = -score_gap
         number = self.iteration * settings.critic_steps + turn
         if settings.penalty and number % settings.penalty_every == 0:
@@ -189,7 +189,7 @@ class ScaleLearner:
         self.critic.requires_grad_(False)
         fake = self._fake(draw)
         with self._run.autocast():
-            loss = -self.critic(fake).float().mean()
+            loss = adversarial_loss(self.critic, fake)
         real = self._reals[draw.picture]
         if settings.statistics and fake.shape == real.shape:  # crops have statistics of their own
             loss = loss + settings.statistics * self._statistics(real, fake)
