@@ -215,6 +215,13 @@ def test_deblur_of_0_removes_no_blur_by_any_candidate():
     assert both.deblurred(1).candidates == (Candidate(FOUND, 1.0),)
 
 
+@pytest.mark.parametrize("amount", [0, 0.3])
+def test_an_image_that_is_only_interpolated_stays_so_with_less_deblurring(amount):
+    hopeless = replace(MIXED, mixture=(Candidate(FOUND, 0.0),)).deblurred(amount)
+    assert hopeless.interpolated == 1
+    assert shares(hopeless) == (0, 0)
+
+
 def test_deblur_outside_its_range_is_refused():
     with pytest.raises(InputError, match="deblur is from 0 to 1, got 1.5"):
         MIXED.deblurred(1.5)

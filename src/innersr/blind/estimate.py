@@ -130,12 +130,12 @@ class Estimate:
         found = self.degradation
         if amount > 0.5:  # noqa: PLR2004
             kept = 2 - 2 * amount
-            return self._shared([*((d, kept * share) for d, share in self.candidates), (found, 1 - kept)])
+            return self.shared([*((d, kept * share) for d, share in self.candidates), (found, 1 - kept)])
         plain = Degradation(scale=found.scale, wrap=found.wrap, noise=found.noise, compression=found.compression)
         sharp = [(d, share) for d, share in self.candidates if d.kernel is not None]
         moved = (plain, (1 - 2 * amount) * sum(share for _, share in sharp))
         others = [(d, share) for d, share in self.candidates if d.kernel is None]
-        return self._shared([*others, *((d, 2 * amount * share) for d, share in sharp), moved])
+        return self.shared([*others, *((d, 2 * amount * share) for d, share in sharp), moved])
 
     def with_given(self, **changes: Any) -> Estimate:  # noqa: ANN401 (of several types)
         """The estimate with fields of all its degradations, such as the noise, replaced by what the user knows."""
@@ -145,12 +145,14 @@ class Estimate:
         """The estimate with all its degradations fitted to an image size, see `Degradation.fitted`."""
         return self._mapped(lambda degradation: degradation.fitted(lr_size))
 
-    def _shared(self, parts: Sequence[tuple[Degradation, float]]) -> Estimate:
-        """The estimate with these shares; those of one degradation are added up."""
+    def shared(self, parts: Sequence[tuple[Degradation, float]]) -> Estimate:
+        """The estimate with these degradations and shares as its mixture; the shares of one object are added up."""
         sums: dict[int, Candidate] = {}
         for degradation, share in parts:
             sums[id(degradation)] = Candidate(degradation, share + sums.get(id(degradation), (None, 0.0))[1])
-        return replace(self, mixture=_sorted([candidate for candidate in sums.values() if candidate.share > 0]))
+        ordered = sorted(sums.values(), key=lambda candidate: -candidate.share)
+        chosen = [candidate for candidate in ordered if candidate.share > 0]
+        return replace(self, mixture=tuple(chosen or ordered[:1]))  # one without a share where all is interpolated
 
     def _mapped(self, change: Callable[[Degradation], Degradation]) -> Estimate:
         changed = {id(d): change(d) for d in (self.degradation, *(c.degradation for c in self.candidates))}
@@ -175,16 +177,13 @@ def examine(lr: Tensor, scale: Scale, run: Run | None = None) -> Estimate:
     with run.exact():
         finding = find(x)
     degradations = candidates_of(finding, scale)
-    shares = shares_of(finding, scale)
-    unique = {id(d): d for d in degradations}  # plain and blurred may be the same
-    sums = [sum(s for e, s in zip(degradations, shares[1:].tolist(), strict=True) if e is d) for d in unique.values()]
-    chosen = [Candidate(d, s) for d, s in zip(unique.values(), sums, strict=True) if s > 0]
-    return Estimate(
+    interpolated, *shares = shares_of(finding, scale).tolist()
+    found = Estimate(
         degradation=degradations[CANDIDATES.index("sharpened" if finding.is_sharpened else "blurred")],
-        confidence=_confidence(finding, float(shares[0])),
+        confidence=_confidence(finding, interpolated),
         jpeg_quality=jpeg_quality(finding.compression) if finding.compression > 0 else None,
-        mixture=_sorted(chosen) or (Candidate(degradations[0], 0.0),),
     )
+    return found.shared(list(zip(degradations, shares, strict=True)))
 
 
 @torch.no_grad()
@@ -202,10 +201,6 @@ def _confidence(finding: Finding, interpolated: float) -> str:
         return "low"
     is_high = deviation < SETTINGS.high_confidence and interpolated < 0.2  # noqa: PLR2004
     return "high" if is_high else "medium"
-
-
-def _sorted(candidates: list[Candidate]) -> tuple[Candidate, ...]:
-    return tuple(sorted(candidates, key=lambda candidate: -candidate.share))
 
 
 @lru_cache(maxsize=1)
