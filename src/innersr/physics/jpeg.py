@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import io
 import math
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
-import pyvips
 import torch
 from PIL import Image as PillowImage
 from torch import Tensor
@@ -25,11 +24,7 @@ def compressed(image: Tensor, quality: int) -> Tensor:
     """
     if image.shape[1] not in (1, 3):
         raise InputError(f"a JPEG has one or three channels, got {image.shape[1]}; leave +jpeg out")
-    levels = (image[0] * 255).round().byte().permute(1, 2, 0).cpu().contiguous().numpy()
-    file = pyvips.Image.new_from_array(levels).jpegsave_buffer(Q=quality)
-    pixels: np.ndarray[Any, Any] = pyvips.Image.new_from_buffer(file, "").numpy()
-    planes = np.ascontiguousarray(np.atleast_3d(pixels).transpose(2, 0, 1))
-    return torch.from_numpy(planes)[None].to(image) / 255
+    return jpeg(image[0], quality, subsampling=0 if quality >= 90 else 2)[None]  # noqa: PLR2004 (as libvips saves)
 
 
 def jpeg_strength(quality: float) -> float:
@@ -64,7 +59,7 @@ def jpeg(image: Tensor, quality: int, *, subsampling: int = 2, offset: tuple[int
 
     Args:
         image: (1 or 3, H, W) in [0, 1].
-        quality: 1 to 95.
+        quality: 1 to 100.
         subsampling: of the chroma: 0 for 4:4:4, 1 for 4:2:2, 2 for 4:2:0.
         offset: (row, column), 0 to 15, of the image's first pixel in the grid of blocks.
     """
