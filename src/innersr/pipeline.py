@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from innersr.images.graphics import graphic_notes, recognised_graphic
 from innersr.images.image import Image
 from innersr.images.io import PIXEL_LIMIT, check_writable, read, save
 from innersr.images.no_data import share_outside, with_no_data
-from innersr.inference.judgement import reason_for_doubt
+from innersr.inference.judgement import consistency, reason_for_doubt
 from innersr.inference.normalisation import NormalisedImage, normalise, with_grain
 from innersr.methods.baselines import Bicubic
 from innersr.methods.mixture import adapt_to
@@ -26,7 +26,6 @@ from innersr.methods.options import UpscaleOptions
 from innersr.methods.pixelart import PixelArt
 from innersr.methods.protocols import Method
 from innersr.methods.registry import resolve
-from innersr.metrics.fidelity import consistency_psnr
 from innersr.physics.degradation import Degradation
 from innersr.physics.resize import Scale, image_size
 from innersr.run import Run
@@ -284,13 +283,14 @@ def upscale_image(
         if keep_grain and degraded.noise > 0:
             sr = with_grain(sr, seen.channels, degraded)
         notes = graphic_notes(image) if isinstance(given, Estimate) else ()
+        agreement = consistency(sr, seen.channels, degraded)
         if not is_exact:
             interpolated = degraded.upsample(seen.channels).clamp_(0, 1)
-            doubt = reason_for_doubt(sr, interpolated, seen.channels, degraded)
+            doubt = reason_for_doubt(sr, interpolated, seen.channels, degraded, agreement)
             if doubt is not None:
                 notes += (f"the result was not to be trusted ({doubt}); the image is interpolated instead",)
                 sr, upscaler = interpolated, Bicubic(phase="aligned").adapt(seen.channels, degraded, run)
-        agreement = consistency_psnr(sr, seen.channels, partial(degraded.forward, size=seen.size))
+                agreement = consistency(sr, seen.channels, degraded)
         upscaled = seen.restored(sr, upscaler, degraded)
     return Result(
         image=upscaled,

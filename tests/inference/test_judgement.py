@@ -4,18 +4,22 @@ import pytest
 import torch
 
 from helpers.images import facade
-from innersr.inference.judgement import reason_for_doubt
+from innersr.inference.judgement import consistency, reason_for_doubt
 from innersr.physics.degradation import Degradation
 from innersr.physics.kernels import gaussian
 
 DOUBLE, NOISY = Degradation(scale=2), Degradation(scale=2, noise=0.1)
 
 
+def judged(sr, interpolated, lr, degradation):
+    return reason_for_doubt(sr, interpolated, lr, degradation, consistency(sr, lr, degradation))
+
+
 def doubt(change=0.0, degradation=DOUBLE):
     """Judge the true HR image plus a change of it."""
     hr = facade(96)
     lr = degradation(hr, torch.Generator().manual_seed(1))
-    return reason_for_doubt(hr + change, degradation.upsample(lr), lr, degradation)
+    return judged(hr + change, degradation.upsample(lr), lr, degradation)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +35,7 @@ def test_a_moved_mean_is_not():
     one_channel = torch.tensor([0.0, 0.0, 0.02])[None, :, None, None]
     lr = torch.rand(1, 3, 20, 20)
     plain = DOUBLE.upsample(lr)
-    assert "mean moved by 5.1" in reason_for_doubt(plain + one_channel, plain, lr, DOUBLE)
+    assert "mean moved by 5.1" in judged(plain + one_channel, plain, lr, DOUBLE)
 
 
 def test_a_result_of_another_picture_is_not_unless_noise_explains_it():
@@ -46,12 +50,12 @@ def test_denoising_may_move_the_mean_of_what_noise_was_clipped_at():
     clipped = NOISY(white, torch.Generator().manual_seed(1))
     plain = NOISY.upsample(clipped)
     assert 255 * float((plain - white).mean().abs()) > 5
-    assert reason_for_doubt(white, plain, clipped, NOISY) is None
-    assert "mean moved" in reason_for_doubt(white - 0.2, plain, clipped, NOISY)
+    assert judged(white, plain, clipped, NOISY) is None
+    assert "mean moved" in judged(white - 0.2, plain, clipped, NOISY)
 
 
 def test_noise_excuses_no_moved_mean_away_from_black_and_white():
     grey = torch.full((1, 1, 96, 96), 0.5)
     noisy = Degradation(scale=2, noise=0.05)
     lr = noisy(grey, torch.Generator().manual_seed(1))
-    assert "mean moved" in reason_for_doubt(grey - 0.02, noisy.upsample(lr), lr, noisy)
+    assert "mean moved" in judged(grey - 0.02, noisy.upsample(lr), lr, noisy)

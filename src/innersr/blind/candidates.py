@@ -7,6 +7,7 @@ import math
 import torch
 
 from innersr.blind.finding import Finding
+from innersr.networks.tailored_stack import GREATEST_NOISE
 from innersr.physics import kernels
 from innersr.physics.degradation import Degradation
 from innersr.physics.log_covariance import covariance_from_log
@@ -15,7 +16,6 @@ from innersr.physics.resize import Scale, as_pair
 CANDIDATES = ("plain", "cautious", "blurred", "sharpened")
 """Shrunk and no more than that; the same with more noise and compression than were found; blurred as was found;
 sharpened after shrinking, as much as is likely if it was."""
-GREATEST_NOISE = 50 / 255  # that packaged priors have learnt; more is given as this
 
 
 def candidates_of(finding: Finding, scale: Scale) -> tuple[Degradation, ...]:
@@ -23,7 +23,8 @@ def candidates_of(finding: Finding, scale: Scale) -> tuple[Degradation, ...]:
 
     Where no blur was found, plain and blurred are one object.
     """
-    noise, compression = min(GREATEST_NOISE, finding.noise), finding.compression
+    finding = finding._replace(noise=min(GREATEST_NOISE, finding.noise))
+    noise, compression = finding.noise, finding.compression
     # More than was found: too much smoothing costs less than artefacts that are sharpened.
     more_noise, more_compression = min(GREATEST_NOISE, 1.6 * noise + 2 / 255), min(1.0, 1.3 * compression + 0.05)
     plain = Degradation(scale=scale, noise=noise, compression=compression)
@@ -38,7 +39,7 @@ def candidates_of(finding: Finding, scale: Scale) -> tuple[Degradation, ...]:
 
 def degradation_of(finding: Finding, scale: Scale, *, sharpening: float) -> Degradation:
     """The degradation at a scale of the blur that was found, and of an unsharp mask of amount * variance LR px^2."""
-    noise, compression = min(GREATEST_NOISE, finding.noise), finding.compression
+    noise, compression = finding.noise, finding.compression
     covariance = covariance_from_log(finding.log)
     is_sharp = float(torch.linalg.eigvalsh(covariance).max()) < (0.03 if finding.is_bicubic else 0.0)  # LR px^2
     if is_sharp and sharpening == 0:

@@ -55,12 +55,12 @@ def recognised_graphic(image: Image) -> Graphic | None:
     """
     if image.depth != "uint8" or image.colour.shape[1] not in (1, 3):
         return None
-    codes = _colour_codes(image)
-    pixels, is_colour = codes.numel(), image.colour.shape[1] == 3 and not _is_grey(image.colour)
+    planes = image.colour if image.alpha is None else torch.cat([image.colour * (image.alpha > 0), image.alpha], 1)
+    pixels = planes[0, 0].numel()
     most = min(SETTINGS.flat_colours, pixels // SETTINGS.pixels_a_colour)
-    sample = codes.flatten()[:: max(1, pixels // SETTINGS.sampled)]
-    if len(sample.unique()) > most:
+    if len(_colour_codes(planes.flatten(2)[..., :: max(1, pixels // SETTINGS.sampled)]).unique()) > most:
         return None
+    codes, is_colour = _colour_codes(planes), image.colour.shape[1] == 3 and not _is_grey(image.colour)
     colours = len(codes.unique())
     equal = float(torch.cat([(codes.diff(dim=axis) == 0).flatten() for axis in (0, 1)]).float().mean())
     is_few = colours <= SETTINGS.few[is_colour]
@@ -83,10 +83,9 @@ def graphic_notes(image: Image) -> tuple[str, ...]:
     return (graphic.summary, hint) if graphic.is_pixel_art else (graphic.summary,)
 
 
-def _colour_codes(image: Image) -> Tensor:
-    """One integer for each colour, (H, W); all that is transparent has the same."""
-    planes = image.colour if image.alpha is None else torch.cat([image.colour * (image.alpha > 0), image.alpha], 1)
-    codes = torch.zeros(planes.shape[-2:], dtype=torch.int64)
+def _colour_codes(planes: Tensor) -> Tensor:
+    """One integer for each colour of (1, C, ...); all that is transparent has the same if its colour is 0."""
+    codes = torch.zeros(planes.shape[2:], dtype=torch.int64)
     for plane in (planes[0] * 255).round().to(torch.int64):
         codes = codes * 256 + plane
     return codes

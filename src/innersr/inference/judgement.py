@@ -5,11 +5,14 @@ from __future__ import annotations
 from torch import Tensor
 
 from innersr.metrics.fidelity import consistency_psnr
+from innersr.networks.tailored_stack import GREATEST_NOISE
 from innersr.physics.degradation import Degradation
 from innersr.physics.resize import image_size
 
 
-def reason_for_doubt(sr: Tensor, interpolated: Tensor, lr: Tensor, degradation: Degradation) -> str | None:
+def reason_for_doubt(
+    sr: Tensor, interpolated: Tensor, lr: Tensor, degradation: Degradation, agreement: float
+) -> str | None:
     """Say why a result is not to be trusted; None if it may be.
 
     Its mean must be that of the interpolated image within an 8-bit level, and what noise moves that was clipped at
@@ -22,18 +25,20 @@ def reason_for_doubt(sr: Tensor, interpolated: Tensor, lr: Tensor, degradation: 
         interpolated: (1, C, H, W), see `Degradation.upsample`.
         lr: (1, C, h, w), the image.
         degradation: from `sr` to `lr`.
+        agreement: `consistency` of `sr`.
     """
     moved = 255 * float((sr.mean((-1, -2)) - interpolated.mean((-1, -2))).abs().max())
     near = 2 * degradation.noise  # black or white
     clipped = float(((lr < near) | (lr > 1 - near)).float().mean((-1, -2)).amax())
-    if moved > 1 + 0.8 * 255 * min(degradation.noise, 50 / 255) * clipped:
+    if moved > 1 + 0.8 * 255 * min(degradation.noise, GREATEST_NOISE) * clipped:
         return f"its mean moved by {moved:.1f} of 255 levels"
-    agreement, plain = (_agreement(x, lr, degradation) for x in (sr, interpolated))
     least, deviations = 0.1, 3  # RMS that no method leaves by itself; of the noise, which a result is free of
-    if 10 ** (-agreement / 20) > least + deviations * degradation.noise and agreement < plain:
+    is_far = 10 ** (-agreement / 20) > least + deviations * degradation.noise
+    if is_far and agreement < consistency(interpolated, lr, degradation):
         return f"shrunk again it is not the image (consistency {agreement:.1f} dB)"
     return None
 
 
-def _agreement(x: Tensor, lr: Tensor, degradation: Degradation) -> float:
-    return consistency_psnr(x, lr, lambda hr: degradation.forward(hr, image_size(lr)))
+def consistency(sr: Tensor, lr: Tensor, degradation: Degradation) -> float:
+    """dB between an image and a result that is shrunk again, see `consistency_psnr`."""
+    return consistency_psnr(sr, lr, lambda hr: degradation.forward(hr, image_size(lr)))

@@ -28,16 +28,17 @@ def adapt_to(method: Method, lr: Tensor, cause: Degradation | Estimate, run: Run
     """
     if isinstance(cause, Degradation):
         return method.adapt(lr, cause, run)
-    candidates = cause.candidates
-    if not isinstance(method, Tailor):
-        candidates = (Candidate(cause.given, 1 - cause.interpolated),)
-    methods = [method, *(replace(method, steps=0) for _ in candidates[1:] if isinstance(method, Tailor))]
+    interpolated, candidates = cause.interpolated, cause.candidates
+    others: Method = method
+    if isinstance(method, Tailor):
+        others = replace(method, steps=0)
+    else:
+        candidates = (Candidate(cause.given, 1 - interpolated),)
     restorers = [
-        (m.adapt(lr, candidate.degradation, run), candidate.share)
-        for m, candidate in zip(methods, candidates, strict=True)
-        if candidate.share > 0
+        ((others if number else method).adapt(lr, degradation, run), share)
+        for number, (degradation, share) in enumerate(candidates)
+        if share > 0
     ]
-    interpolated = cause.interpolated
     if interpolated == 0 and len(restorers) == 1:
         return restorers[0][0]
 

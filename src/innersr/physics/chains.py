@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from innersr.physics.kernels import normalised
+from innersr.physics.kernels import gaussian_window, normalised
 from innersr.physics.pseudoinverse import REACH
 from innersr.physics.resize import cubic
 
@@ -45,8 +45,7 @@ def unsharp_filter(sigma: float, amount: float) -> Tensor:
         amount: 1 for the sharpening that tools call 100 %.
     """
     radius = 3
-    axis = torch.arange(-radius, radius + 1, dtype=torch.float32)
-    gaussian = torch.exp(-0.5 * (axis / sigma) ** 2)
+    gaussian = gaussian_window(sigma, radius)
     sharp = -amount * normalised(gaussian[:, None] * gaussian[None])
     sharp[radius, radius] += 1 + amount
     return sharp
@@ -112,8 +111,6 @@ def with_noise(image: Tensor, kind: Noise, deviation: float, width: float, gener
 
 def _smoothed(image: Tensor, sigma: float, radius: int) -> Tensor:
     """Blur (C, H, W) by a Gaussian that ends at a radius; edges are replicated."""
-    axis = torch.arange(-radius, radius + 1, dtype=image.dtype)
-    gaussian = torch.exp(-0.5 * (axis / sigma) ** 2)
-    gaussian = (gaussian / gaussian.sum())[None, None, :, None]
+    gaussian = gaussian_window(sigma, radius, dtype=image.dtype)[None, None, :, None]
     padded = F.pad(image[:, None], (radius,) * 4, mode="replicate")
     return F.conv2d(F.conv2d(padded, gaussian), gaussian.mT)[:, 0]
