@@ -1,4 +1,4 @@
-"""Pictures of text, lines, spots and sprites to learn from, drawn at random and free of rights."""
+"""Pictures of text, lines, spots, sprites and patterns to learn from, drawn at random and free of rights."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def with_drawn_pictures(pool: CropPool, count: int, seed: int) -> CropPool:
 
 
 def drawn_pictures(count: int, seed: int) -> tuple[Tensor, ...]:
-    """Pictures, (3, H, W) uint8 of SIZE: text, drawings, fluorescent spots and sprites in turn."""
+    """Pictures, (3, H, W) uint8 of SIZE: text, drawings, fluorescent spots, sprites and patterns in turn."""
     # Both families have free licences, and come with matplotlib.
     folder = Path(matplotlib.get_data_path(), "fonts", "ttf")
     fonts = sorted([*folder.glob("DejaVu*.ttf"), *folder.glob("STIXGeneral*.ttf")])
     randoms = [np.random.default_rng([seed, i]) for i in range(count)]
-    makers = (partial(_page, fonts=fonts), _drawing, _spots, _sprites)
+    makers = (partial(_page, fonts=fonts), _drawing, _spots, _sprites, _pattern)
     return tuple(makers[i % len(makers)](random) for i, random in enumerate(randoms))
 
 
@@ -116,6 +116,23 @@ def _sprites(random: np.random.Generator) -> Tensor:
     picture[single] = random.integers(0, len(palette), single.sum())
     large = palette[picture].repeat(factor, 0).repeat(factor, 1)[: SIZE[0], : SIZE[1]]
     return torch.from_numpy(np.ascontiguousarray(large.transpose(2, 0, 1)).astype(np.uint8))
+
+
+def _pattern(random: np.random.Generator) -> Tensor:
+    """Panels of checkerboards, stripes and dots of 1 to 12 pixels in two colours, which alias when they are shrunk."""
+    picture, panel = np.zeros((*SIZE, 3), np.uint8), int(random.integers(60, 160))
+    for top in range(0, SIZE[0], panel):
+        for left in range(0, SIZE[1], panel):
+            y, x = np.mgrid[:panel, :panel]
+            period = int(random.integers(1, 13))
+            across = period if random.random() < 0.5 else int(random.integers(1, 13))
+            row, column = y // period, x // across
+            kind = int(random.integers(0, 4))
+            marks = ((row + column) % 2, row % 2, column % 2, (row % 2) * (column % 2))[kind]
+            colours = np.array(_two_colours(random))[marks]
+            place = picture[top : top + panel, left : left + panel]
+            place[...] = colours[: place.shape[0], : place.shape[1]]
+    return torch.from_numpy(picture.transpose(2, 0, 1).copy())
 
 
 def _two_colours(random: np.random.Generator) -> tuple[tuple[int, ...], tuple[int, ...]]:
