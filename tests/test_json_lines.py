@@ -1,14 +1,16 @@
 """Logs of one JSON object per line."""
 
+from typing import TypedDict
+
 import pytest
 
-from innersr.json_lines import append_record, read_records, write_records
+from innersr.json_lines import append_record, read_records, recover_records
 
 
 def test_records_come_back_in_order(tmp_path):
     path = tmp_path / "log.jsonl"
     assert read_records(path) == []
-    write_records(path, [{"step": 1}])
+    append_record(path, {"step": 1})
     append_record(path, {"step": 2, "name": "Ü"})
     assert read_records(path) == [{"step": 1}, {"step": 2, "name": "Ü"}]
 
@@ -36,3 +38,28 @@ def test_nothing_is_written_that_is_not_json(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         append_record(path, {"loss": float("nan")})
     assert read_records(path) == [{"loss": 1.0}]
+
+
+class Step(TypedDict):
+    step: int
+
+
+@pytest.mark.parametrize(
+    "line", ["", "7", '{"step": "1"}', '{"step": true}', '{"loss": 1}', '{"step": 1, "loss": NaN}', "\\", "[" * 100_000]
+)
+def test_a_damaged_log_is_renamed_and_its_sound_lines_go_on(tmp_path, line):
+    path, told = tmp_path / "log.jsonl", []
+    for name in ("log.damaged.jsonl", "log.damaged-2.jsonl"):
+        path.write_text('{"step": 1}\n' + line + '\n{"step": 2, "loss": 0.5}\n')
+        assert recover_records(path, Step, told.append) == [{"step": 1}, {"step": 2, "loss": 0.5}]
+        assert told.pop() == f"{path}: line 2 is damaged; kept as {name}, 2 sound lines go on"
+        assert line in (tmp_path / name).read_text()
+        assert not path.exists()
+
+
+def test_a_sound_log_stays_where_it_is(tmp_path):
+    path = tmp_path / "log.jsonl"
+    assert recover_records(path, Step, pytest.fail) == []
+    append_record(path, {"step": 1})
+    assert recover_records(path, Step, pytest.fail) == [{"step": 1}]
+    assert path.exists()

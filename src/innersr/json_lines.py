@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import math
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 
 def append_record(path: Path, record: dict[str, Any]) -> None:
@@ -24,11 +28,6 @@ def append_record(path: Path, record: dict[str, Any]) -> None:
         file.write(line)
 
 
-def write_records(path: Path, records: Iterable[dict[str, Any]]) -> None:
-    """Write a new log of these records."""
-    path.write_text("".join(map(line_of, records)), encoding="utf-8")
-
-
 def read_records(path: Path) -> list[dict[str, Any]]:
     """The records of a log, none if there is no file.
 
@@ -36,18 +35,66 @@ def read_records(path: Path) -> list[dict[str, Any]]:
         OSError: the file cannot be read.
         ValueError: a complete line is not a JSON object; `args[0]` is its number, from 1.
     """
-    if not path.exists():
-        return []
-    records = []
-    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            record = None
-        if not isinstance(record, dict):
-            raise ValueError(number)
-        records.append(record)
+    records, damaged = sound_records(path)
+    if damaged:
+        raise ValueError(damaged[0])
     return records
+
+
+def sound_records(path: Path, kind: Any = dict) -> tuple[list[dict[str, Any]], list[int]]:  # noqa: ANN401 (a type)
+    """The records of a log that are of a kind, a TypedDict, and the numbers, from 1, of the lines that hold no such.
+
+    A record may have other keys too. Without a file there are none.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    records, damaged = [], []
+    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1] if path.exists() else [], 1):
+        try:
+            record = parse_object(line)
+            msgspec.convert(record, kind)
+            records.append(record)
+        except (ValueError, RecursionError):
+            damaged.append(number)
+    return records, damaged
+
+
+def recover_records(path: Path, kind: Any, note: Callable[[str], None]) -> list[dict[str, Any]]:  # noqa: ANN401
+    """The sound records of a log, see `sound_records`.
+
+    Where lines are damaged, the log NAME.jsonl is renamed to NAME.damaged.jsonl, or to NAME.damaged-2.jsonl and so on
+    where that is taken, and `note` is called with a sentence that says so.
+
+    Raises:
+        OSError: the log cannot be read or renamed.
+    """
+    records, damaged = sound_records(path, kind)
+    if damaged:
+        names = (f"{path.stem}.damaged{f'-{number}' if number > 1 else ''}{path.suffix}" for number in count(1))
+        kept = path.rename(next(free for free in map(path.with_name, names) if not free.exists()))
+        note(f"{path}: line {damaged[0]} is damaged; kept as {kept.name}, {len(records)} sound lines go on")
+    return records
+
+
+def parse_object(text: str | bytes) -> dict[str, Any]:
+    """Parse a JSON object from a file that may be hostile.
+
+    Raises:
+        ValueError: no object, NaN or infinity, or nested so deep that whoever walks through it could exhaust the stack.
+        RecursionError: nested still deeper.
+    """
+    value = json.loads(text, parse_constant=_finite, parse_float=_finite)
+    if not isinstance(value, dict):
+        raise ValueError("it is no JSON object")
+    level: list[object] = [value]
+    deepest = 16  # objects and lists inside one another
+    for _ in range(deepest):
+        containers = [v.values() if isinstance(v, dict) else v for v in level if isinstance(v, (dict, list))]
+        level = [value for container in containers for value in container]
+    if level:
+        raise ValueError(f"it is nested more than {deepest} deep")
+    return value
 
 
 def line_of(record: dict[str, Any]) -> str:
@@ -58,3 +105,10 @@ def line_of(record: dict[str, Any]) -> str:
 def _ends_line(file: Any, end: int) -> bool:  # noqa: ANN401 (a binary file)
     file.seek(end - 1)
     return bool(file.read(1) == b"\n")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no number of JSON")
+    return value

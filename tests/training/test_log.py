@@ -2,6 +2,9 @@
 
 import json
 
+import pytest
+
+from innersr.errors import CheckpointError
 from innersr.training import log as training_log
 from innersr.training.log import TrainingLog
 
@@ -10,8 +13,8 @@ def lines(folder):
     return [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
-def opened(folder, step=0):
-    return TrainingLog(folder / "log.jsonl", folder / "events", step)
+def opened(folder, step=0, note=pytest.fail):
+    return TrainingLog(folder / "log.jsonl", folder / "events", step, note)
 
 
 def written(folder, *steps):
@@ -39,6 +42,25 @@ def test_what_a_crash_left_of_a_line_is_dropped(tmp_path):
         file.write('{"step": 4, "lo')
     opened(tmp_path, step=4).write(5, {})
     assert [line["step"] for line in lines(tmp_path)] == [2, 5]
+
+
+@pytest.mark.parametrize("line", ["{}", '{"step": null}', '{"step": -1}', "[3]", '{"step": 3, "loss": Infinity}'])
+def test_a_damaged_log_is_set_aside_and_said(tmp_path, line):
+    written(tmp_path, 2, 4)
+    damaged = line + "\n" + (tmp_path / "log.jsonl").read_text(encoding="utf-8")
+    (tmp_path / "log.jsonl").write_text(damaged, encoding="utf-8")
+    told = []
+    opened(tmp_path, step=4, note=told.append).write(5, {})
+    assert [line["step"] for line in lines(tmp_path)] == [2, 4, 5]
+    assert (tmp_path / "log.damaged.jsonl").read_text(encoding="utf-8") == damaged
+    assert told == [f"{tmp_path / 'log.jsonl'}: line 1 is damaged; kept as log.damaged.jsonl, 2 sound lines go on"]
+
+
+def test_a_log_that_is_a_folder_is_said(tmp_path):
+    (tmp_path / "log.jsonl").mkdir()
+    for step in (0, 4):
+        with pytest.raises(CheckpointError, match=r"log\.jsonl: cannot be"):
+            opened(tmp_path, step)
 
 
 def test_a_new_training_begins_a_new_log(tmp_path):

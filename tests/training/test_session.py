@@ -204,6 +204,15 @@ def test_a_damaged_state_is_said(tmp_path):
         one.learn(resume=True)
 
 
+def test_a_training_goes_on_without_the_damaged_lines_of_its_log(tmp_path):
+    one = session(tmp_path, validation=())
+    one.learn(should_stop=stop_after(1))
+    one.outputs.log.write_bytes(b'{"step": "1"}\n\xff\n' + one.outputs.log.read_bytes())
+    with pytest.warns(UserWarning, match=r"prior\.jsonl: line 1 is damaged; kept as prior\.damaged\.jsonl, 1 sound"):
+        assert one.learn(resume=True).is_finished
+    assert [line["step"] for line in log_of(one)] == [1, 6]
+
+
 def test_a_finished_training_that_is_resumed_gives_the_same_prior(tmp_path):
     one = session(tmp_path)
     one.learn()

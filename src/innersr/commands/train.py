@@ -78,6 +78,7 @@ def train_prior(  # noqa: PLR0913 (the options of the command)
             # The name alone: a prior that is passed on reveals no folder of this machine.
             provenance={"licence": licence, "initial": initial and Path(initial).name},
             may_change=may_change,
+            note=reporter.note,
         )
         _report_material(session, reporter)
         with deferred_interrupts() as should_stop:

@@ -12,7 +12,6 @@ Reading runs no code that a file names: networks come from a table, see `bluepri
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +22,7 @@ from torch import Tensor, nn
 
 from innersr.atomic import whole_file
 from innersr.errors import CheckpointError, InputError
+from innersr.json_lines import parse_object
 from innersr.networks.blueprints import construct, listed, shortened
 from innersr.networks.int8 import PEAKS, from_int8, to_int8
 
@@ -131,26 +131,6 @@ def check_tensors(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor])
         raise ValueError(f"its tensors do not fit its network: it {', '.join(found)}")
 
 
-def parse_object(text: str | bytes) -> dict[str, Any]:
-    """Parse a JSON object from a file that may be hostile.
-
-    Raises:
-        ValueError: no object, NaN or infinity, or nested so deep that whoever walks through it could exhaust the stack.
-        RecursionError: nested still deeper.
-    """
-    value = json.loads(text, parse_constant=_finite, parse_float=_finite)
-    if not isinstance(value, dict):
-        raise ValueError("it is no JSON object")
-    level: list[object] = [value]
-    deepest = 16  # objects and lists inside one another
-    for _ in range(deepest):
-        containers = [v.values() if isinstance(v, dict) else v for v in level if isinstance(v, (dict, list))]
-        level = [value for container in containers for value in container]
-    if level:
-        raise ValueError(f"it is nested more than {deepest} deep")
-    return value
-
-
 def read_whole(path: Path) -> bytes:
     """Read a whole file; CheckpointError if it is missing, no regular file, too large, or cannot be read."""
     try:
@@ -201,13 +181,6 @@ def _header_of(data: bytes, source: str | Path) -> dict[str, Any]:
         found = f"format {shortened(version)}, kind {shortened(kind)}"
         raise CheckpointError(f"{source}: its header is damaged ({found}); get the file again")
     return header
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text} is no number of JSON")
-    return value
 
 
 def _reason(error: BaseException) -> str:

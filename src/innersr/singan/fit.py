@@ -226,7 +226,7 @@ def _resumed(
 ) -> tuple[SavedModel, SavedState | None]:
     if target is None or target.overwrite:
         raise InputError("resuming needs the folder that the training was begun in, and does not overwrite it")
-    saved, state = writing.resume(target.path, wanted, run.torch_device)
+    saved, state = writing.resume(target.path, wanted, run.torch_device, callbacks.note)
     there = saved.record
     if (there.device, there.versions) != (wanted.device, wanted.versions):
         was, now = (", ".join([r.device, *map(" ".join, r.versions.items())]) for r in (there, wanted))

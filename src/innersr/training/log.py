@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
-from innersr.json_lines import append_record, read_records, write_records
+from msgspec import Meta
+
+from innersr.errors import CheckpointError
+from innersr.json_lines import append_record, line_of, recover_records
+from innersr.networks.checkpoints import write_whole
 
 SummaryWriter: Any
 
@@ -16,6 +21,12 @@ except ImportError:
     SummaryWriter = None
 
 
+class Line(TypedDict):
+    """What every line has; losses, rates and validations are for people and TensorBoard only."""
+
+    step: Annotated[int, Meta(ge=0)]
+
+
 class TrainingLog:
     """The log of one training.
 
@@ -23,16 +34,27 @@ class TrainingLog:
         path: FILE.jsonl. Lines after `step` are removed: they belong to weights that were lost.
         events: folder of TensorBoard events.
         step: at which the training is resumed; 0 starts a new log.
+        note: called where lines are damaged, see `recover_records`.
+
+    Raises:
+        CheckpointError: the log cannot be read or written.
     """
 
-    def __init__(self, path: Path, events: Path, step: int) -> None:
-        write_records(path, [line for line in read_records(path) if line["step"] <= step] if step else [])
+    def __init__(self, path: Path, events: Path, step: int, note: Callable[[str], None]) -> None:
         self._path = path
+        try:
+            lines = recover_records(path, Line, note) if step else []
+        except OSError as error:
+            raise CheckpointError(f"{path}: cannot be read ({error.strerror}); move it away") from error
+        write_whole(path, "".join(line_of(line) for line in lines if line["step"] <= step).encode())
         self._events = None if SummaryWriter is None else SummaryWriter(str(events), purge_step=step)
 
     def write(self, step: int, record: dict[str, Any]) -> None:
         """Append a line. Figures, and figures by name, become TensorBoard curves; texts and lists do not."""
-        append_record(self._path, {"step": step, **record})
+        try:
+            append_record(self._path, {"step": step, **record})
+        except OSError as error:
+            raise CheckpointError(f"{self._path}: cannot be written ({error.strerror}); check the disk") from error
         if self._events is None:
             return
         for name, value in record.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field, fields
@@ -99,6 +100,7 @@ class Session:
         provenance: further entries of the prior's provenance, such as its licence.
         may_change: whether schedule, batch, crops, shares of the scales and data may differ from those that a resumed
             training was started with. The weights then depend on when they changed, which the log records.
+        note: called with a sentence where the log of a resumed training is damaged; a Python warning unless given.
 
     Raises:
         InputError: fewer tasks per step than processes.
@@ -114,6 +116,7 @@ class Session:
     initial: Mapping[str, Tensor] | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     may_change: bool = False
+    note: Callable[[str], None] = warnings.warn
 
     def __post_init__(self) -> None:
         batch, world = self.objective.batch, self.group.world
@@ -149,7 +152,7 @@ class Session:
             if not self.group.leads:
                 self._train(learner, should_stop, None)
                 return Outcome(learner.step, learner.step >= self.schedule.steps, {})
-            log = stack.enter_context(closing(TrainingLog(self.outputs.log, self.outputs.events, learner.step)))
+            log = stack.enter_context(closing(self._log(learner.step)))
             if changes:
                 log.write(learner.step, {"changed": changes})
             recorder = _Recorder(self, learner, log, seconds)
@@ -174,6 +177,9 @@ class Session:
                     recorder.note(loss, waited, time.monotonic() - started)
                 if stops:
                     break
+
+    def _log(self, step: int) -> TrainingLog:
+        return TrainingLog(self.outputs.log, self.outputs.events, step, self.note)
 
     def _cut(self, step: int) -> Crops:
         return self.objective.crops(self.pool, step, self.group.share(self.objective.batch))

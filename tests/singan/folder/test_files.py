@@ -388,10 +388,23 @@ def test_no_more_memory_is_taken_than_the_file_has(whole):
 def test_lines_that_are_damaged_are_left_out(tmp_path):
     file = tmp_path / LOG
     assert journal.read_lines(file) == []
-    journal.add_line(file, {"scale": 0, "iteration": 2})
+    sound = {"scale": 0, "iteration": 2, "critic": -0.5, "reconstruction": 0.25, "seconds": 1.5}
+    journal.add_line(file, sound)
+    for name, value in (("scale", "0"), ("seconds", None), ("reconstruction", -1.0), ("critic", 1e308)):
+        journal.add_line(file, sound | {name: value})
     with file.open("ab") as stream:
-        stream.write(b'[]\n{"scale": "0", "iteration": 3}\n\xff\n' + b"[" * 99_999 + b'\n{"scale": 0, "iter')
-    assert journal.read_lines(file) == [{"scale": 0, "iteration": 2}]
+        stream.write(b'[]\n{"scale": 0, "iteration": 3}\n\xff\n' + b"[" * 99_999 + b'\n{"scale": 0, "iter')
+    assert journal.read_lines(file) == [sound]
+
+
+def test_a_damaged_log_is_set_aside_when_a_training_goes_on(part):
+    before = (part / LOG).read_bytes()
+    damaged = b'{"scale": 0, "iteration": 1, "critic": NaN, "reconstruction": 0.5, "seconds": 1}\n' + before
+    (part / LOG).write_bytes(damaged)
+    with pytest.warns(UserWarning, match=r"training\.jsonl: line 1 is damaged; kept as training\.damaged\.jsonl"):
+        assert learn(part, resume=True).is_complete
+    assert (part / "training.damaged.jsonl").read_bytes() == damaged
+    assert (part / LOG).read_bytes().startswith(before)
 
 
 def test_a_log_that_cannot_be_written_is_said(tmp_path):

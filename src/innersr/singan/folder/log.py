@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
+
+from msgspec import Meta
 
 from innersr.errors import CheckpointError
-from innersr.json_lines import append_record, line_of
-from innersr.networks.checkpoints import read_whole, write_whole
+from innersr.json_lines import append_record, line_of, recover_records, sound_records
+from innersr.networks.checkpoints import write_whole
+
+Count = Annotated[int, Meta(ge=0)]
+Positive = Annotated[float, Meta(ge=0, le=1e30)]  # so far below the largest float that curves of them can be drawn
+
+
+class Line(TypedDict):
+    """A line of the log: mean losses since the last one, and seconds since the training began."""
+
+    scale: Count
+    iteration: Count
+    critic: Annotated[float, Meta(ge=-1e30, le=1e30)]
+    reconstruction: Positive
+    seconds: Positive
 
 
 def add_line(path: Path, record: dict[str, Any]) -> None:
@@ -19,28 +34,29 @@ def add_line(path: Path, record: dict[str, Any]) -> None:
         raise CheckpointError(f"{path}: cannot be written ({error.strerror}); check the free space") from error
 
 
-def cut_lines(path: Path, scale: int, iteration: int) -> None:
-    """Drop the lines after an iteration of a scale: that training was lost and is repeated."""
-    kept = [line for line in read_lines(path) if (line["scale"], line["iteration"]) <= (scale, iteration)]
+def cut_lines(path: Path, scale: int, iteration: int, note: Callable[[str], None]) -> None:
+    """Drop the lines after an iteration of a scale: that training was lost and is repeated.
+
+    `note` is called where lines are damaged, see `recover_records`.
+
+    Raises:
+        CheckpointError: the log cannot be read, renamed or written.
+    """
+    try:
+        lines = recover_records(path, Line, note)
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror}); move it away") from error
+    kept = [line for line in lines if (line["scale"], line["iteration"]) <= (scale, iteration)]
     write_whole(path, "".join(map(line_of, kept)).encode())
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Read the lines of a log, {"scale", "iteration", "critic", "reconstruction", "seconds"} each; none without a file.
-
-    Damaged lines are left out, where `json_lines.read_records` raises: a training must resume whatever its log holds.
+    """Read the lines of a log, see `Line`, without damaged ones; none without a file.
 
     Raises:
         CheckpointError: the log cannot be read.
     """
-    if not path.exists():
-        return []
-    lines = []
-    for text in read_whole(path).decode(errors="replace").splitlines():
-        try:
-            line = json.loads(text)
-            if type(line["scale"]) is int and type(line["iteration"]) is int:
-                lines.append(line)
-        except (ValueError, TypeError, KeyError, RecursionError):
-            continue
-    return lines
+    try:
+        return sound_records(path, Line)[0]
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror}); move it away") from error

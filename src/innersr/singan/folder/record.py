@@ -17,7 +17,7 @@ from torch import Tensor
 from innersr.errors import CheckpointError, InputError
 from innersr.images.codecs import reason_of
 from innersr.images.io import PIXEL_LIMIT
-from innersr.networks.checkpoints import parse_object
+from innersr.json_lines import parse_object
 from innersr.physics.resize import image_size
 from innersr.run import Run
 from innersr.singan.pictures import PictureSource

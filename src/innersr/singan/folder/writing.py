@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -99,10 +100,12 @@ def save_state(path: Path, digest: str, learner: ScaleLearner, seconds: float) -
     save_checkpoint(path / STATE, learner.tensors(), {"kind": "training", "record": digest, **place})
 
 
-def resume(path: Path, wanted: Record, device: torch.device) -> tuple[SavedModel, SavedState | None]:
+def resume(
+    path: Path, wanted: Record, device: torch.device, note: Callable[[str], None] = warnings.warn
+) -> tuple[SavedModel, SavedState | None]:
     """Load the finished scales of an interrupted training, and the state of the next one, None if it has not started.
 
-    The log is cut to what is kept.
+    The log is cut to what is kept; `note` is told where it is damaged.
 
     Raises:
         InputError: the folder holds no training, or one of another picture or with other settings.
@@ -121,7 +124,7 @@ def resume(path: Path, wanted: Record, device: torch.device) -> tuple[SavedModel
         return saved, None
     state = load_state(path, saved)
     scale, iteration = (state.scale, state.iteration) if state else (0, 0)
-    cut_lines(path / LOG, scale, iteration)
+    cut_lines(path / LOG, scale, iteration, note)
     return saved._replace(model=replace(saved.model, scales=saved.model.scales[:scale])), state
 
 
