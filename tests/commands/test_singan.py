@@ -158,7 +158,7 @@ def test_the_document_has_every_setting_of_both_presets():
     table = {name: values for name, *values in rows}
     expected = {}
     for field in fields(SinGAN):
-        values = [getattr(SinGAN(**SINGAN_PRESETS[preset]), field.name) for preset in ("fast", "paper")]
+        values = [getattr(SinGAN(**SINGAN_PRESETS[preset]), field.name) for preset in ("balanced", "paper")]
         said = {True: "yes", False: "no", (): ""}
         expected[field.name] = [
             said[value] if isinstance(value, bool | tuple) else f"{value:g}" if isinstance(value, float) else str(value)
@@ -226,7 +226,7 @@ def test_a_second_training_does_not_replace_the_first():
         (["--set", "width=wide"], "setting width takes int, got 'wide'"),
         (["--set", "block_widths=4,x"], "setting block_widths takes whole numbers separated by commas, got '4,x'"),
         (["--set", "min_size=30"], "photo.png: a picture of 34x28 pixels is smaller than the coarsest scale (30)"),
-        (["--preset", "slow"], "unknown preset 'slow' of singan; there are fast, paper"),
+        (["--preset", "slow"], "unknown preset 'slow' of singan; there are draft, balanced, best, paper"),
         (["--report", "photo.png"], "photo.png: is another file of this command"),
         (["--report", "r.xyz"], "r.xyz: '.xyz' is not a suffix of an image format"),
         (["--preview", "new"], "new: is the model's folder"),
@@ -545,8 +545,15 @@ def test_the_report_has_a_column_for_each_scale():
     assert "r.png: exists" in refused("report", "model", "-o", "r.png", code=1)
 
 
+def test_the_former_name_of_a_preset_is_understood_with_a_note():
+    result = innersr("train", "photo.png", "-o", "new", "--preset", "fast", "--set", "colour=red")
+    note, error = result.stderr.splitlines()
+    assert note == "note: preset fast is called balanced now"
+    assert error.startswith("error: singan has no setting 'colour'")
+
+
 def test_settings_are_said_by_what_differs_from_the_nearest_preset():
-    assert described(make_settings("fast")) == "fast"
+    assert described(make_settings("balanced")) == "balanced"
     assert described(make_settings("paper")) == "paper"
     changed = make_settings("paper", {"max_size": "500", "block_widths": "4,4,4,4,4"})
     assert described(changed) == "paper, max_size=500, block_widths=4,4,4,4,4"

@@ -8,4 +8,4 @@ from innersr.singan.settings import SINGAN_PRESETS
 @pytest.fixture(autouse=True)
 def one_matching_step(monkeypatch):
     """Match patches in one step: ten take four fifths of the time of a tiny training, and have tests of their own."""
-    monkeypatch.setitem(SINGAN_PRESETS, "fast", {**SINGAN_PRESETS["fast"], "matching": 1})
+    monkeypatch.setitem(SINGAN_PRESETS, "balanced", {**SINGAN_PRESETS["balanced"], "matching": 1})

@@ -8,6 +8,7 @@ from PIL import Image as PillowImage
 import innersr
 from helpers.singan import RUN, TINY
 from innersr.images.image import Image
+from innersr.methods.registry import METHOD_PRESETS
 from innersr.singan.learn import make_settings
 from innersr.singan.settings import SINGAN_PRESETS, SinGAN
 
@@ -77,6 +78,17 @@ def test_presets_are_settings(preset):
     assert make_settings(preset) == SinGAN(**SINGAN_PRESETS[preset])
 
 
+def test_singan_has_the_preset_names_of_the_other_methods():
+    assert {name for presets in METHOD_PRESETS.values() for name in presets if "-" not in name} == set(SINGAN_PRESETS)
+    assert make_settings() == make_settings("balanced")
+    assert [make_settings(name).iterations for name in SINGAN_PRESETS] == [150, 500, 1500, 2000]
+
+
+def test_the_former_name_of_a_preset_is_understood_with_a_warning():
+    with pytest.warns(DeprecationWarning, match="'fast' of singan is called 'balanced' now"):
+        assert make_settings("fast") == make_settings("balanced")
+
+
 def test_settings_are_read_from_text():
     given = {"iterations": "7", "noise": "0.2", "critic_norm": "no", "rescaling": "consingan"}
     changed = make_settings("paper", {**given, "block_widths": "32,64,128,256,512"})
@@ -96,4 +108,4 @@ def test_settings_are_read_from_text():
 )
 def test_wrong_settings_are_refused(setting, said):
     with pytest.raises(innersr.InputError, match=said):
-        make_settings("fast", setting)
+        make_settings("balanced", setting)

@@ -57,7 +57,7 @@ Wrap = Annotated[str, result_option(metavar="AXES", help="x, y or xy: results th
 def train_command(  # noqa: PLR0913 (a command's options are its parameters)
     inputs: Annotated[list[Path], argument(metavar="IN", help="Image file; several are one subject.")],
     output: Annotated[Path, output_option(metavar="MODEL", help="Folder of the model.")],
-    preset: Annotated[str, learning_option(help="fast, or paper: the published one.")] = "fast",
+    preset: Annotated[str, learning_option(help="draft, balanced, best, or paper: the published one.")] = "balanced",
     max_size: Annotated[
         int | None,
         learning_option(min=1, help="Long side in pixels, 250 by default; larger pictures are shrunk."),

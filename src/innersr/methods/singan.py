@@ -88,7 +88,7 @@ class SinGANUpscaling:
 
     def _settings(self, scale: float) -> SinGAN:
         own = {"iterations": self.steps, "width": self.width, "learning_rate": self.learning_rate, "crop": self.crop}
-        return for_upscaling(SinGAN(**{**SINGAN_PRESETS["fast"], **own}), scale)
+        return for_upscaling(SinGAN(**{**SINGAN_PRESETS["balanced"], **own}), scale)
 
 
 def _trained(picture: Tensor, settings: SinGAN, run: Run) -> PictureModel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,21 +18,26 @@ from innersr.singan.folder.reading import load_model
 from innersr.singan.folder.writing import ModelFolder
 from innersr.singan.model import PictureModel
 from innersr.singan.pictures import source_of, to_picture
-from innersr.singan.settings import SINGAN_PRESETS, SinGAN
+from innersr.singan.settings import SINGAN_PRESETS, SinGAN, current_preset
 
-DEFAULT_PRESET = "fast"
+DEFAULT_PRESET = "balanced"
 
 
 def make_settings(preset: str = DEFAULT_PRESET, settings: Mapping[str, str] | None = None) -> SinGAN:
     """The settings of a preset, some of them changed.
 
     Args:
-        preset: "fast" or "paper".
+        preset: "draft", "balanced", "best" or "paper". "fast", the name of "balanced" up to version 0.1, is accepted
+            with a DeprecationWarning.
         settings: names and values as text, e.g. {"iterations": "500", "block_widths": "32,64,128,256,512"}.
 
     Raises:
         InputError: an unknown preset or setting, or a value that does not fit it.
     """
+    if preset != current_preset(preset):
+        message = f"preset {preset!r} of singan is called {current_preset(preset)!r} now"
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        preset = current_preset(preset)
     if preset not in SINGAN_PRESETS:
         raise InputError(f"unknown preset {preset!r} of singan; there are {', '.join(SINGAN_PRESETS)}")
     (values,) = values_of("singan", settings or {}, SinGAN)
@@ -54,7 +60,7 @@ def learn_picture(
     Args:
         x: an `Image`, or a path, PIL image, array or tensor as `upscale` takes it; or several in a list or tuple,
             pictures of one subject.
-        settings: how, or the name of a preset: "fast" or "paper".
+        settings: how, or the name of a preset, see `make_settings`.
         run: device, precision, seed, progress; `Run()` when None. It must have no time limit.
         folder: that the model is kept in, see `load_picture_model`; nothing is written if None.
         resume: go on with the interrupted training in the folder.

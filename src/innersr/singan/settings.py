@@ -121,12 +121,13 @@ class SinGAN:
         return (min(self.width * 2**doublings, max(self.width, self.widest)),) * (DEPTH - 1)
 
 
-SINGAN_PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "fast": {
+def _quick(iterations: int) -> Mapping[str, Any]:
+    """Settings that differ from the paper's so that training takes minutes; docs/singan.md explains them."""
+    return {
         "max_size": 250,
         "doubling": 0,
         "critic_norm": False,
-        "iterations": 500,
+        "iterations": iterations,
         "critic_steps": 1,
         "generator_steps": 1,
         "penalty_every": 4,
@@ -134,13 +135,24 @@ SINGAN_PRESETS: Mapping[str, Mapping[str, Any]] = {
         "pool": 24,
         "statistics": 3.0,
         "matching": 10,
-    },
+    }
+
+
+SINGAN_PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "draft": _quick(150),
+    "balanced": _quick(500),
+    "best": _quick(1500),
     "paper": {},
 }
 
 
+def current_preset(name: str) -> str:
+    """The present name of a preset: "fast" was that of "balanced" up to version 0.1."""
+    return {"fast": "balanced"}.get(name, name)
+
+
 def described(settings: SinGAN) -> str:
-    """The nearest preset and the differences from it, such as "fast, max_size=500"."""
+    """The nearest preset and the differences from it, such as "balanced, max_size=500"."""
     given = dataclasses.asdict(settings)
 
     def changes(preset: str) -> list[str]:

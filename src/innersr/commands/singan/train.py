@@ -26,7 +26,7 @@ from innersr.singan.learn import make_settings
 from innersr.singan.model import PictureModel, reconstruction_at
 from innersr.singan.pictures import PictureSource, source_of, to_picture, visible
 from innersr.singan.scores import rmse
-from innersr.singan.settings import described
+from innersr.singan.settings import current_preset, described
 from innersr.singan.training.scale import Losses, ScaleLearner
 
 
@@ -48,6 +48,9 @@ def train_picture(  # noqa: PLR0913 (the options of the command)
     """Learn pictures of one subject; return the exit code, that of an interrupt if iterations are left."""
     if resume and overwrite:
         raise InputError("give --resume or --overwrite, not both")
+    if preset != current_preset(preset):
+        reporter.note(f"preset {preset} is called {current_preset(preset)} now")
+        preset = current_preset(preset)
     own = {} if max_size is None else {"max_size": str(max_size)}
     singan = make_settings(preset, own | parse_settings(settings or ()))
     images = [read_image(path, reporter) for path in inputs]
