@@ -22,6 +22,7 @@ from helpers.processes import SECONDS, innersr_process
 from innersr.cli.app import app
 from innersr.commands.singan import generate as singan_commands
 from innersr.commands.singan import manipulate as singan_refine_commands
+from innersr.commands.singan import score as singan_score_commands
 from innersr.commands.singan import train as singan_train_commands
 from innersr.images.io import read
 from innersr.metrics.sifid import STEM
@@ -140,7 +141,7 @@ def test_documented_commands_are_understood(line, monkeypatch):
         (singan_train_commands, "train_picture"),
         (singan_commands, "sample_pictures"),
         (singan_commands, "animate_picture"),
-        (singan_commands, "score_samples"),
+        (singan_score_commands, "score_samples"),
         (singan_commands, "report_model"),
         (singan_refine_commands, "manipulate_picture"),
     ):
@@ -496,23 +497,43 @@ def test_a_model_is_scored_by_samples_that_are_drawn():
     assert record["diversity"] > 0
     assert record["reconstruction_rmse"] > 0
     assert record["sifid"] is None
+    each = record["feature_distance_of_each"]
+    assert record["feature_distance"] == record["feature_distances"]["block 4"] == pytest.approx(sum(each) / 3)
     lines = done("score", "model", "-n", 3).splitlines()
     assert lines[0] == "model: 3 samples of 34x28 (drawn from scale 0), the picture has 34x28"
-    assert [line.split()[0] for line in lines[1:]] == ["patch", "diversity", "reconstruction"]
+    kinds = ["feature", "diversity", "border", "interior", "oblique", "reconstruction", "patch"]
+    assert [line.split()[0] for line in lines[1:]] == kinds
+    assert "(after block 4 of EfficientNet-Lite0, SHA-256 of the weights 579344248a93; block 2 " in lines[1]
+    assert "(optimised by patch matching: not a judge; " in lines[-1]
 
 
-def test_files_are_scored_against_the_picture():
+def test_files_and_folders_are_scored_against_the_picture():
     done("sample", "model", "-o", "out/", "-n", 3)
     files = [f"out/sample-{k}.png" for k in range(3)]
     (of_files,), (drawn,) = records("score", "model", *files), records("score", "model", "-n", 3)
-    assert of_files["patch_distance"] == pytest.approx(drawn["patch_distance"], rel=0.01)  # files have 8 bits
+    for score in ("patch_distance", "feature_distance", "diversity", "border_energy", "interior_energy"):
+        assert of_files[score] == pytest.approx(drawn[score], rel=0.02)  # files have 8 bits
     assert of_files["reconstruction_rmse"] is None
+    (of_folder,) = records("score", "model", "out")
+    assert of_folder == of_files
+    (against,) = records("score", "out", "--of", "photo.png")
+    assert (against["files"], against["real"]) == (files, "photo.png")
+    assert against["patch_distance"] == pytest.approx(of_files["patch_distance"], rel=0.01)
 
 
 def test_the_picture_itself_has_no_distance():
-    (record,) = records("score", "--real", "photo.png", "photo.png")
-    assert record["patch_distance"] == 0
-    assert record["diversity"] is None
+    (record,) = records("score", "photo.png", "--of", "photo.png")
+    assert (record["patch_distance"], record["diversity"]) == (0, None)
+    assert record["feature_distance"] == pytest.approx(0, abs=1e-6)
+    assert (record["border_energy"], record["interior_energy"], record["oblique_energy"]) == (1, 1, 1)
+
+
+def test_scores_without_the_judge_need_no_further_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite_pytorch", None)
+    said = refused("score", "photo.png", "--of", "photo.png")
+    assert "pip install 'innersr[judge]', or leave it out (--no-judge" in said
+    (record,) = records("score", "photo.png", "--of", "photo.png", "--no-judge")
+    assert (record["feature_distance"], record["patch_distance"]) == (None, 0)
 
 
 def test_a_sifid_names_its_layer_and_weights():
@@ -523,18 +544,29 @@ def test_a_sifid_names_its_layer_and_weights():
         for part in ("weight", "bias", "running_mean", "running_var"):
             tensors[f"{name}.bn.{part}"] = torch.rand(shape[:1], generator=generator)
     save_file(tensors, "random.safetensors")
-    scored = ["score", "--real", "photo.png", "photo.png", "--inception", "random.safetensors"]
+    scored = ["score", "--of", "photo.png", "photo.png", "--no-judge", "--inception", "random.safetensors"]
     (record,) = records(*scored, "--layer", "before-first-pool")
     assert record["sifid"] == pytest.approx(0, abs=1e-6)
     assert record["sifid_layer"] == "before-first-pool"
-    assert done(*scored).splitlines()[-1].startswith("SIFID           0.0000 (before-second-pool, random.safetensors, ")
+    assert (
+        done(*scored).splitlines()[-2].startswith("SIFID             0.0000 (before-second-pool, random.safetensors, ")
+    )
     assert "one of before-second-pool, before-first-pool, got 'last'" in refused(*scored, "--layer", "last")
 
 
 def test_wrong_scores_are_refused():
     draw("small.png", levels(40, 40))
     assert "small.png: is not of the size of photo.png" in refused("score", "model", "photo.png", "small.png")
+    assert "name the picture that samples are of with --of" in refused("score", "photo.png", "photo.png")
     assert "no.safetensors: no such file" in refused("score", "model", "--inception", "no.safetensors", code=1)
+
+
+def test_samples_smaller_than_their_picture_are_scored_with_a_note():
+    draw("large.png", levels(60, 60))
+    result = innersr("score", "photo.png", "--of", "large.png")
+    assert result.exit_code == 0
+    assert "note: large.png: is larger than its samples" in result.stderr
+    assert "is larger" not in innersr("score", "large.png", "--of", "photo.png").stderr
 
 
 def test_the_report_has_a_column_for_each_scale():

@@ -7,6 +7,8 @@ import torch
 
 from helpers.singan import RUN, picture
 from innersr.errors import InputError
+from innersr.metrics.energies import gradient_energies, oblique_energy
+from innersr.metrics.feature_distance import FeatureNetwork, feature_distances
 from innersr.metrics.patch_distance import patch_distance
 from innersr.metrics.sifid import STEM, InceptionStem, sifid
 from innersr.singan.scores import diversity, rmse, scores_of
@@ -30,11 +32,22 @@ def stem():
     return InceptionStem(layers, "random")
 
 
+def blocks():
+    """A judge of random weights, with features after its two convolutions."""
+    generator = torch.Generator().manual_seed(2)
+    layers = [torch.nn.Conv2d(width, 4, 3, stride=2) for width in (3, 4)]
+    for layer in layers:
+        layer.weight.data = torch.randn(layer.weight.shape, generator=generator) / 5
+    return FeatureNetwork(torch.nn.Identity(), tuple(layers), "random", measured=(0, 1), judge=1)
+
+
 def test_the_picture_itself_scores_0_throughout():
     x = real()
-    scores = scores_of(x.expand(2, -1, -1, -1), x, reconstruction=x, weights=stem())
+    scores = scores_of(x.expand(2, -1, -1, -1), x, reconstruction=x, judge=blocks(), weights=stem())
     assert (scores.patch_distance, scores.diversity, scores.reconstruction_rmse) == (0, 0, 0)
     assert scores.sifid == pytest.approx(0, abs=1e-6)
+    assert scores.feature_distance == pytest.approx(0, abs=1e-6)
+    assert (scores.border_energy, scores.interior_energy, scores.oblique_energy) == pytest.approx((1, 1, 1))
 
 
 def test_distances_are_means_over_the_samples():
@@ -44,6 +57,29 @@ def test_distances_are_means_over_the_samples():
     assert scores.patch_distance == pytest.approx(sum(patch_distance(part, x) for part in parts) / 3, rel=1e-9)
     expected = sum(sifid(part, x, stem(), "before-first-pool") for part in parts) / 3
     assert scores.sifid == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_judges_distance_is_given_by_block_and_by_sample():
+    made, x = samples(), real()
+    scores = scores_of(made, x, judge=blocks())
+    expected = feature_distances(made, x, blocks())
+    assert scores.feature_distances == pytest.approx({f"block {n}": float(expected[n].mean()) for n in (0, 1)})
+    assert scores.feature_distance_of_each == pytest.approx(expected[1].tolist())
+    assert scores.feature_distance == pytest.approx(float(expected[1].mean()))
+    assert scores.feature_network == "block 1 of random"
+
+
+def test_energies_are_those_of_the_samples_in_units_of_the_pictures():
+    made, x = 0.5 + 0.4 * (samples() - 0.5), real()
+    scores = scores_of(made, x)
+    for found, own, wanted in zip(
+        (scores.border_energy, scores.interior_energy, scores.oblique_energy),
+        (*gradient_energies(x), oblique_energy(x)),
+        (*gradient_energies(made), oblique_energy(made)),
+        strict=True,
+    ):
+        assert found == pytest.approx(float(wanted.mean() / own))
+        assert 0.16 * 0.5 < found < 0.16 * 2  # pictures of one kind at 0.4 of the contrast
 
 
 def test_diversity_is_the_deviation_over_samples_in_units_of_the_pictures():
@@ -71,6 +107,11 @@ def test_a_single_sample_and_a_flat_picture_have_no_diversity(made, x):
     assert scores_of(made, x).diversity is None
 
 
+def test_a_flat_picture_has_no_energy_to_compare_with():
+    scores = scores_of(samples(), torch.full((1, 3, 30, 36), 0.5))
+    assert (scores.border_energy, scores.interior_energy, scores.oblique_energy) == (None, None, None)
+
+
 def test_the_error_of_the_reconstruction_is_in_grey_levels():
     x = real() * 0.9
     scores = scores_of(samples(), x, reconstruction=x + 5 / 255)
@@ -87,17 +128,21 @@ def test_samples_may_have_another_size_and_any_number_of_bands():
 def test_what_was_not_asked_for_is_none():
     scores = scores_of(samples(), real())
     left_out = (
+        scores.feature_distance,
+        scores.feature_distances,
+        scores.feature_distance_of_each,
+        scores.feature_network,
         scores.reconstruction_rmse,
         scores.sifid,
         scores.sifid_layer,
         scores.sifid_pairing,
         scores.sifid_weights,
     )
-    assert left_out == (None,) * 5
+    assert left_out == (None,) * 9
 
 
 def test_the_record_is_plain_json_and_says_how_it_was_made():
-    record = scores_of(samples(), real(), weights=stem(), layer="before-first-pool").record()
+    record = scores_of(samples(), real(), judge=blocks(), weights=stem(), layer="before-first-pool").record()
     assert json.loads(json.dumps(record)) == record
     assert record["sifid_layer"] == "before-first-pool"
     assert record["sifid_pairing"] == "each sample with the picture, mean"

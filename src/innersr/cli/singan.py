@@ -137,25 +137,30 @@ def animate_command(  # noqa: PLR0913 (a command's options are its parameters)
 @command(
     singan_app,
     "score",
-    "singan.generate.score_samples",
+    "singan.score.score_samples",
     "innersr singan score balloons -n 20",
-    "innersr singan score balloons samples/sample-0.png samples/sample-1.png --json",
-    "innersr singan score --real balloons.png other.png --inception inception.safetensors",
+    "innersr singan score samples/ --of balloons.png",
+    "innersr singan score balloons sample-0.png sample-1.png --inception inception.safetensors --json",
     shares="seed device as_json quiet",
 )
-def score_command(
+def score_command(  # noqa: PLR0913 (a command's options are its parameters)
     names: Annotated[
         list[Path],
         argument(
-            metavar="MODEL [SAMPLE]...",
-            help="Folder of a model, and samples unless they are to be drawn; with --real samples only.",
+            metavar="[MODEL] [SAMPLE]...",
+            help="Folder of a model, unless there is --of; samples, unless they are to be drawn: files, or folders of "
+            "them.",
         ),
     ],
-    real: Annotated[
-        Path | None, input_option(metavar="FILE", help="Picture to compare with, instead of a model's.")
+    of: Annotated[
+        Path | None, input_option(metavar="PICTURE", help="Compare with this, not a model's picture.")
     ] = None,
     count: Annotated[int, result_option("--count", "-n", min=1, help="Samples to draw.")] = 10,
     start: RandomFrom = 0,
+    judge: Annotated[
+        bool,
+        input_option("--judge/--no-judge", help="Whether to measure the feature distance, which needs innersr[judge]."),
+    ] = True,
     inception: Annotated[
         Path | None,
         input_option(metavar="FILE", help="Weights of Inception-v3 (torchvision's names, .safetensors) for the SIFID."),

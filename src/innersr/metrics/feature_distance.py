@@ -58,7 +58,7 @@ class FeatureNetwork:
         if x.shape[-2] * x.shape[-1] < 2:
             raise InputError(
                 f"the feature distance needs images of 32x32 pixels, got {image.shape[-1]}x{image.shape[-2]}; "
-                "use larger ones"
+                "use larger ones, or leave it out (--no-judge, judge=None)"
             )
         return found
 

@@ -139,7 +139,7 @@ def _figures(saved: SavedModel, run: Run) -> str:
     if varied is not None:
         figures.append(f"diversity {varied:.3f}")
     if math.ceil(min(model.size) / 2 ** (SCALES - 1)) >= PATCH:
-        figures.append(f"patch distance {scores_of(samples, real).patch_distance:.2f} levels")
+        figures.append(f"patch distance {scores_of(samples, real).patch_distance:.2f} levels, optimised by matching")
     return f"{', '.join(figures)} ({SAMPLES} samples from scale 0)"
 
 

@@ -1,15 +1,11 @@
-"""Work of `innersr singan sample`, `animate`, `score` and `report`."""
+"""Work of `innersr singan sample`, `animate` and `report`."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import torch
-from torch import Tensor
+from typing import Any
 
 from innersr.commands.console import Reporter
 from innersr.commands.drawings import check_drawing, save_drawing
@@ -27,7 +23,6 @@ from innersr.commands.singan.shared import (
 )
 from innersr.errors import InputError
 from innersr.images.video import save_movie
-from innersr.metrics.sifid import load_stem
 from innersr.physics.resize import image_size
 from innersr.plots.sheets import Panel, contact_sheet
 from innersr.plots.singan import report_sheet
@@ -39,7 +34,6 @@ from innersr.singan.learn import make_settings
 from innersr.singan.model import PictureModel
 from innersr.singan.patch_model import PatchModel, patch_model
 from innersr.singan.pictures import PictureSource, from_picture, source_of, to_picture, visible
-from innersr.singan.scores import Scores, scores_of
 
 
 def sample_pictures(  # noqa: PLR0913 (the options of the command)
@@ -119,45 +113,6 @@ def animate_picture(
     )
 
 
-def score_samples(  # noqa: PLR0913 (the options of the command)
-    reporter: Reporter,
-    run: Run,
-    *,
-    names: Sequence[Path],
-    real: Path | None,
-    count: int,
-    start: int,
-    inception: Path | None,
-    layer: str,
-) -> None:
-    """Measure samples, drawn from a model or read from files.
-
-    `names` are a model folder and samples of it, or samples alone if there is a `real`.
-    """
-    weights = None if inception is None else load_stem(inception)
-    goal = _goal(names, real, run, reporter)
-    reconstruction = None
-    with working(reporter, goal.path, run, "score smaller or fewer pictures") as working_run:
-        if goal.model is None or goal.files:
-            samples, origin = _read_samples(goal.files, goal.source, reporter), "read"
-        else:
-            samples = goal.model.sample(count, start=start, run=working_run)
-            reconstruction, origin = _from_zero(goal.model.reconstruct()), f"drawn from scale {start}"
-        scores = scores_of(
-            _from_zero(samples),
-            _from_zero(goal.picture),
-            reconstruction=reconstruction,
-            weights=weights,
-            layer=layer,
-            run=working_run,
-        )
-    record = scores.record() | {"size": list(scores.size[::-1]), "real_size": list(scores.real_size[::-1])}
-    record |= {"real": str(goal.path), "files": [str(file) for file in goal.files]}
-    if not goal.files:
-        record |= {"start_scale": start, "seed": run.seed}
-    reporter.result("\n".join(_score_lines(goal.path, scores, origin)), record)
-
-
 def report_model(reporter: Reporter, run: Run, *, model: Path, output: Path, overwrite: bool) -> None:
     """Draw one sheet about a model, complete or not."""
     check_drawing(output, [], overwrite=overwrite)
@@ -190,56 +145,3 @@ def _sampled_model(
     if model.size != size:
         reporter.note(size_note(path, size, model.size))
     return model, source
-
-
-class _Goal(NamedTuple):
-    """The picture that samples are compared with, and their files unless they are drawn from a model."""
-
-    path: Path
-    picture: Tensor
-    source: PictureSource
-    model: PictureModel | None
-    files: tuple[Path, ...]
-
-
-def _goal(names: Sequence[Path], real: Path | None, run: Run, reporter: Reporter) -> _Goal:
-    if real is not None:
-        image = read_image(real, reporter)
-        with blaming(real):
-            source = source_of([image])
-            return _Goal(real, to_picture(image, source), source, None, tuple(names))
-    folder, *files = names
-    saved = load_complete(folder, run)
-    if len(saved.pictures) > 1:
-        reporter.note(f"{folder}: of {len(saved.pictures)} pictures, the first is what samples are compared with")
-    return _Goal(folder, saved.pictures[0], saved.record.source, saved.model, tuple(files))
-
-
-def _read_samples(files: Sequence[Path], source: PictureSource, reporter: Reporter) -> Tensor:
-    pictures: list[Tensor] = []
-    for file in files:
-        image = read_image(file, reporter)
-        with blaming(file):
-            pictures.append(to_picture(image, source))
-        if pictures[-1].shape != pictures[0].shape:
-            raise InputError(f"{file}: is not of the size of {files[0]}; score samples of different sizes apart")
-    return torch.cat(pictures)
-
-
-def _from_zero(pictures: Tensor) -> Tensor:
-    """Pictures in [-1, 1] as images in [0, 1]."""
-    return ((pictures.cpu() + 1) / 2).clamp(0, 1)
-
-
-def _score_lines(path: Path, scores: Scores, origin: str) -> Iterator[str]:
-    (height, width), (real_height, real_width) = scores.size, scores.real_size
-    pixels = f"{width}x{height} ({origin}), the picture has {real_width}x{real_height}"
-    yield f"{path}: {scores.samples} sample{'s' * (scores.samples > 1)} of {pixels}"
-    yield f"patch distance  {scores.patch_distance:.3f} levels ({scores.patch_settings})"
-    if scores.diversity is not None:
-        yield f"diversity       {scores.diversity:.3f}"
-    if scores.reconstruction_rmse is not None:
-        yield f"reconstruction  {scores.reconstruction_rmse:.3f} levels RMS"
-    if scores.sifid is not None:
-        details = f"{scores.sifid_layer}, {scores.sifid_weights}, {scores.sifid_pairing}"
-        yield f"SIFID           {scores.sifid:.4f} ({details})"
