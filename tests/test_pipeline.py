@@ -875,11 +875,42 @@ def test_a_kernel_file_is_read_once_for_all_images(tmp_path):
         ({"noise": 255}, "noise is a standard deviation in 8-bit levels"),
         ({"jpeg": 0}, "jpeg is a quality from 1 to 100, got 0"),
         ({"degradation": DOUBLE, "jpeg": 60}, "omit these and size"),
+        ({"noise": "much"}, "noise must be a number, got 'much'"),
+        ({"jpeg": "60"}, "jpeg must be a number, got '60'"),
+        ({"jpeg": 60.5}, "jpeg is a quality from 1 to 100, got 60.5"),
+        ({"deblur": "1"}, "deblur must be a number, got '1'"),
+        ({"deblur": None}, "deblur must be a number, got None"),
+        ({"nodata": "none"}, "nodata must be a number, got 'none'"),
+        ({"quality": "best"}, "quality must be a number, got 'best'"),
+        ({"pixel_limit": "1e6"}, "pixel_limit must be a number, got '1e6'"),
+        ({"noise": True}, "noise must be a number, got True"),
+        ({"scale": "two"}, "must be a number, or a pair of them, got 'two'"),
+        ({"scale": (2, 2, 2)}, "must be a number, or a pair of them, got"),
+        ({"scale": None}, "must be a number, or a pair of them, got None"),
+        ({"nodata": 300}, "no-data must be a value of the image, a whole number from 0 to 255, got 300"),
+        ({"nodata": -1}, "a whole number from 0 to 255, got -1"),
+        ({"nodata": 0.5}, "a whole number from 0 to 255, got 0.5"),
+        ({"nodata": float("nan")}, "a whole number from 0 to 255, got nan"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(options, message):
     with pytest.raises(InputError, match=message):
         upscale(levels(*SIDES), run=RUN, **options)
+
+
+def test_numbers_of_numpy_are_numbers():
+    options = {"noise": np.float32(3), "jpeg": np.int64(60), "kernel": "bicubic"}
+    assert upscale(levels(*SIDES), np.int32(2), method=BICUBIC, nodata=np.uint8(7), run=RUN, **options).shape[0] == 40
+
+
+def test_a_result_that_is_replaced_by_interpolation_says_so():
+    class Darkening:
+        def adapt(self, _lr, degradation, _run):
+            return lambda x: degradation.upsample(x) / 2
+
+    result = upscale_image(Image(colour=planes(levels(*SIDES, 3))), DOUBLE, Darkening(), RUN)
+    assert result.method == Bicubic(phase="aligned")
+    assert "its mean moved" in result.notes[0]
 
 
 def test_boards_and_pixel_art_are_interpolated_because_their_blur_cannot_be_told(monkeypatch):

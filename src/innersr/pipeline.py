@@ -23,8 +23,7 @@ from innersr.inference.normalisation import NormalisedImage, normalise, with_gra
 from innersr.methods.baselines import Bicubic
 from innersr.methods.mixture import adapt_to
 from innersr.methods.options import UpscaleOptions
-from innersr.methods.pixelart import PixelArt
-from innersr.methods.protocols import Method
+from innersr.methods.protocols import Method, copies_pixels
 from innersr.methods.registry import resolve
 from innersr.physics.degradation import Degradation
 from innersr.physics.resize import Scale, image_size
@@ -42,7 +41,7 @@ class Result:
     consistency_psnr: float
     """dB between the result shrunk again and the input, as methods see them."""
     method: Method
-    """As it was applied, with the greatest number of steps of Tailor."""
+    """As it was applied, with the greatest number of steps of Tailor; Bicubic where its result could not be trusted."""
     estimate: Estimate | None = None
     """None where the degradation was given."""
     path: Path | None = None
@@ -75,7 +74,7 @@ class ImageTask:
 
     def estimate(self, run: Run) -> Estimate | None:
         """The estimated degradation; None where it was given."""
-        if not self.options.is_blind or isinstance(self.options.chosen_method, PixelArt):
+        if not self.options.is_blind or copies_pixels(self.options.chosen_method):
             return None
         found = examine_image(self.image, self.options.scale_for(self.lr_size), run, alpha=self.options.alpha)
         return self.options.weighed(found)
@@ -269,7 +268,7 @@ def upscale_image(
     """
     started, run = time.monotonic(), run.start()
     with run.exact():
-        is_exact = isinstance(method, PixelArt)
+        is_exact = copies_pixels(method)
         seen = normalise(image, run, alpha, _wraps(degradation), is_exact=is_exact)
         if degradation is None and is_exact:
             degradation = Degradation(scale=scale)
@@ -289,7 +288,8 @@ def upscale_image(
             doubt = reason_for_doubt(sr, interpolated, seen.channels, degraded, agreement)
             if doubt is not None:
                 notes += (f"the result was not to be trusted ({doubt}); the image is interpolated instead",)
-                sr, upscaler = interpolated, Bicubic(phase="aligned").adapt(seen.channels, degraded, run)
+                method = Bicubic(phase="aligned")
+                sr, upscaler = interpolated, method.adapt(seen.channels, degraded, run)
                 agreement = consistency(sr, seen.channels, degraded)
         upscaled = seen.restored(sr, upscaler, degraded)
     return Result(

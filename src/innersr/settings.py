@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 from innersr.errors import InputError
@@ -33,6 +34,14 @@ def values_of(owner: str, given: Mapping[str, Any], *kinds: Any) -> list[dict[st
             raise InputError(f"{owner} has no setting {name!r}; it has {known}")
         values[place][name] = _parsed(name, value, fields[place][name]) if isinstance(value, str) else value
     return values
+
+
+def check_numbers(settings: object, *names: str, is_optional: bool = False) -> None:
+    """Raise InputError for the first of these settings that is no number, or None where that is an option."""
+    for name in names:
+        value = getattr(settings, name)
+        if not (isinstance(value, Real) or (value is None and is_optional)) or isinstance(value, bool):
+            raise InputError(f"{name} must be a number, got {value!r}")
 
 
 def check_choices(settings: object, **choices: Iterable[str]) -> None:

@@ -71,6 +71,17 @@ def folder(tmp_path, monkeypatch):
         (["--kernel", "gaussian:0"], "a Gaussian kernel needs positive variances"),
         (["--kernel", "gaussian:1,2"], "a Gaussian kernel is gaussian:VAR or gaussian:V1,V2,THETA"),
         (["--kernel", "gaussian:1e9"], "a Gaussian kernel has variances up to 150"),
+        (["-m", "pixelart", "-s", "2.5"], "pixelart enlarges by whole scales, got 2.5; use -s 2, 3 or 4"),
+        (["-m", "supervised", "-s", "2.5"], "no supervised prior is packaged for scale 2.5, only for 2"),
+        (["-m", "mzsr", "-s", "5"], "no packaged prior of mzsr fits scale 5"),
+        (["-m", "zssr", "--set", "network=subpixel", "-s", "2.5"], "a sub-pixel network needs whole scales, got 2.5"),
+        (
+            ["-m", "pixelart", "--kernel", "bicubic"],
+            "pixelart repeats the pixels as they are, and has no use for kernel",
+        ),
+        (["-m", "pixelart", "--noise", "3", "--jpeg", "60"], "has no use for noise and jpeg; leave them out, or use"),
+        (["-m", "pixelart", "--keep-grain"], "has no use for keep_grain; leave it out"),
+        (["-m", "pixelart", "--deblur", "0"], "has no use for deblur; leave it out"),
     ],
 )
 def test_wrong_usage_is_exit_code_2_before_any_file_is_read(monkeypatch, arguments, message):

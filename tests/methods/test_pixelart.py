@@ -82,6 +82,8 @@ def test_a_seamless_picture_continues_on_its_other_side():
 def test_a_scale_that_is_not_whole_is_refused_with_a_remedy():
     with pytest.raises(InputError, match="whole scales, got 1.5; use -s 2, 3 or 4"):
         upscale(sprite()[..., :3], 1.5, method="pixelart", run=RUN)
+    with pytest.raises(InputError, match="has no use for degradation"):
+        upscale(sprite()[..., :3], method="pixelart", degradation=Degradation(scale=2, noise=0.1), run=RUN)
     with pytest.raises(InputError, match="mode must be one of epx, nearest"):
         PixelArt(mode="hq2x")
 

@@ -18,7 +18,7 @@ from innersr.commands.drawings import check_drawing, save_drawing
 from innersr.errors import InnersrError, InputError
 from innersr.images.image import Image
 from innersr.methods.options import UpscaleOptions
-from innersr.methods.registry import settings_of
+from innersr.methods.registry import name_of, settings_of
 from innersr.physics.geometry import parse_scale
 from innersr.physics.kernel_comparison import second_moments
 from innersr.physics.resize import image_size, resize
@@ -127,8 +127,8 @@ def _record_of(task: FileTask, result: Result, run: Run, seconds: float) -> dict
         "input_size": [*task.lr_size[::-1]],
         "output_size": [*task.hr_size[::-1]],
         "scale": list(task.planned.scales),
-        "method": options.method,
-        "settings": settings_of(options.chosen_method),
+        "method": name_of(result.method),
+        "settings": settings_of(result.method),
         "kernel": options.kernel,
         "noise": round(255 * result.degradation.noise, 2),
         "compression": round(result.degradation.compression, 3),

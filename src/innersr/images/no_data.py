@@ -64,8 +64,11 @@ def with_no_data(image: Image, value: float | None = None) -> Image:
         value: that means no data, as in `missing_values`; that of the metadata when None.
 
     Raises:
-        InputError: the image holds nothing else.
+        InputError: the image holds nothing else, or integers and `value` is none of those that it may hold.
     """
+    white = DEPTHS[image.depth].white
+    if value is not None and white and not (0 <= value <= white and float(value).is_integer()):
+        raise InputError(f"no-data must be a value of the image, a whole number from 0 to {white}, got {value:g}")
     if value is None and image.metadata.nodata is not None:
         value = float(image.metadata.nodata)
     elif value is not None:

@@ -111,6 +111,13 @@ class MZSR:
         if not all(0 < rate < math.inf for rate in self.learning_rates):
             raise InputError(f"learning_rates must be positive and finite, got {self.learning_rates}")
 
+    def check(self, degradation: Degradation) -> None:
+        """Raise InputError for a scale that no packaged prior has, or no sub-pixel network."""
+        if self.network == "subpixel" and not all(is_whole(s) for s in degradation.scales):
+            raise InputError(f"a sub-pixel network needs whole scales, got {degradation.scale}; use network=auto")
+        if not self.prior:
+            packaged_prior(degradation, self.network)
+
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:
         """Adapt the prior to `lr`, (1, C, H, W) in [0, 1]; unless C is 3, to each channel alone, as grey.
 
@@ -180,8 +187,7 @@ class MZSR:
         return shrunk_copies(result, (0.7, 0.8, 0.9), seen)  # chosen on Kodak 24
 
     def _check(self, lr: Tensor, degradation: Degradation) -> None:
-        if self.network == "subpixel" and not all(is_whole(s) for s in degradation.scales):
-            raise InputError(f"a sub-pixel network needs whole scales, got {degradation.scale}; use network=auto")
+        self.check(degradation)
         if self.steps and self.father == "image" and min(lr.shape[-2:]) < degradation.reach:
             raise KernelError(
                 f"the kernel ({degradation.reach} pixels) is larger than the image ({lr.shape[-1]}x{lr.shape[-2]}), "

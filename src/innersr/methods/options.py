@@ -16,14 +16,14 @@ from innersr.images.formats import METADATA_CHOICES
 from innersr.images.image import Image
 from innersr.images.io import PIXEL_LIMIT
 from innersr.inference.normalisation import ALPHA_CHOICES
-from innersr.methods.protocols import Method
-from innersr.methods.registry import make_method, resolve
+from innersr.methods.protocols import Method, check_degradation, copies_pixels
+from innersr.methods.registry import make_method, name_of, resolve
 from innersr.physics.degradation import Degradation
 from innersr.physics.geometry import check_size, parse_size
 from innersr.physics.jpeg import jpeg_strength
 from innersr.physics.named_degradations import parse_kernel
 from innersr.physics.resize import Scale
-from innersr.settings import check_choices
+from innersr.settings import check_choices, check_numbers
 
 DEPTHS = {"keep": None, "8": "uint8", "16": "uint16", "float": "float32"}
 
@@ -58,19 +58,24 @@ class UpscaleOptions:
 
     def __post_init__(self) -> None:
         check_choices(self, depth=DEPTHS, alpha=ALPHA_CHOICES, metadata=METADATA_CHOICES)
+        check_numbers(self, "deblur", "quality", "pixel_limit")
+        check_numbers(self, "noise", "jpeg", "nodata", is_optional=True)
         self._check_degradation()
         if self.size is not None:
             check_size(self.size)
         if not isinstance(self.method, str) and (self.preset is not None or self.settings):
             raise InputError("preset and settings are for a method by name; set the fields of the method itself")
-        self.planned(self.scale)
-        _ = self.chosen_method
+        planned = self.planned(self.scale)
+        if self.size is None:
+            check_degradation(self.chosen_method, planned)
+        if copies_pixels(self.chosen_method):
+            self._check_copying()
 
     def _check_degradation(self) -> None:
         noise = self.noise or 0.0
         if not 0 <= noise < 255:
             raise InputError(f"noise is a standard deviation in 8-bit levels, from 0 to below 255, got {noise:g}")
-        if self.jpeg is not None and not 1 <= self.jpeg <= 100:
+        if self.jpeg is not None and not (1 <= self.jpeg <= 100 and float(self.jpeg).is_integer()):
             raise InputError(f"jpeg is a quality from 1 to 100, got {self.jpeg}")
         if not 0 <= self.deblur <= 1:
             raise InputError(f"deblur is from 0 to 1, got {self.deblur:g}")
@@ -85,6 +90,25 @@ class UpscaleOptions:
         elif self.keep_grain and noise == 0 and (not self._is_auto or self.noise is not None):
             remedy = "give noise (--noise), or neither kernel nor noise"
             raise InputError(f"without noise keep_grain (--keep-grain) has nothing to keep; {remedy}")
+
+    def _check_copying(self) -> None:
+        """Refuse what a method that only repeats pixels would ignore."""
+        kernel = isinstance(self.kernel, Tensor) or self.kernel != "auto"
+        whole = self.degradation
+        given = {
+            "kernel": kernel,
+            "noise": self.noise is not None,
+            "jpeg": self.jpeg is not None,
+            "keep_grain": self.keep_grain,
+            "deblur": self.deblur != 0.5,  # noqa: PLR2004 (the default)
+            "degradation": isinstance(whole, Degradation)
+            and not (whole.kernel is None and whole.noise == whole.compression == 0),
+        }
+        ignored = [name for name, is_given in given.items() if is_given]
+        if ignored:
+            name, words = name_of(self.chosen_method), " and ".join(ignored)
+            remedy = f"leave {'it' if len(ignored) == 1 else 'them'} out, or use another method"
+            raise InputError(f"{name} repeats the pixels as they are, and has no use for {words}; {remedy}")
 
     @property
     def _is_auto(self) -> bool:

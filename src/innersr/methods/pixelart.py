@@ -7,6 +7,7 @@ those are equal and the other two are not. Scale3x (Mazzoleni 2001) does so with
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -30,9 +31,15 @@ class PixelArt:
     """
 
     mode: str = "epx"
+    copies_pixels: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_choices(self, mode=("epx", "nearest"))
+
+    def check(self, degradation: Degradation) -> None:
+        """Raise InputError for a scale that is not whole."""
+        if not all(is_whole(s) for s in degradation.scales):
+            raise InputError(f"pixelart enlarges by whole scales, got {degradation.scale}; use -s 2, 3 or 4")
 
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:  # noqa: ARG002 (nothing to learn)
         """The enlargement as an upscaler; of the degradation it uses the scale and the axes that wrap.
@@ -40,8 +47,7 @@ class PixelArt:
         Raises:
             InputError: a scale that is not whole.
         """
-        if not all(is_whole(s) for s in degradation.scales):
-            raise InputError(f"pixelart enlarges by whole scales, got {degradation.scale}; use -s 2, 3 or 4")
+        self.check(degradation)
         vertical, horizontal = (round(s) for s in degradation.scales)
         factors = _factors(vertical) if vertical == horizontal and self.mode == "epx" else ()
 

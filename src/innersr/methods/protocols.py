@@ -17,9 +17,26 @@ Upscaler: TypeAlias = Callable[[Tensor], Tensor]
 class Method(Protocol):
     """Learns an upscaler for one image. Keeps no state.
 
-    A method is a frozen dataclass of its hyperparameters, without image or device.
+    A method is a frozen dataclass of its hyperparameters, without image or device. It may have two more members:
+
+    - copies_pixels = True: it only repeats values of the image. Then nothing is estimated, values are not scaled, and
+      the result is not compared with interpolation.
+    - check(degradation): raises InputError for one that it cannot undo, such as a broken scale, before any image is
+      read.
     """
 
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:
         """Learn to undo `degradation` from `lr`, (1, C, H, W) in [0, 1] on run's device."""
         ...
+
+
+def copies_pixels(method: Method) -> bool:
+    """Whether a method only repeats values of the image, and uses no more of a degradation than its scale."""
+    return bool(getattr(method, "copies_pixels", False))
+
+
+def check_degradation(method: Method, degradation: Degradation) -> None:
+    """Raise InputError if a method says that it cannot undo a degradation."""
+    check: Callable[[Degradation], None] | None = getattr(method, "check", None)
+    if check is not None:
+        check(degradation)

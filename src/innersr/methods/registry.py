@@ -104,6 +104,12 @@ def make_method(name: str, preset: str | None = None, settings: Mapping[str, Any
     return method(**{**own, **values})
 
 
+def name_of(method: Method) -> str:
+    """Name of a method, a key of METHODS; of one that is not among them, its class."""
+    kind = type(method).__name__
+    return next((name for name, place in _Methods._places.items() if place.endswith(f".{kind}")), kind)
+
+
 def resolve(method: Method, *, is_estimated: bool) -> Method:
     """Settle what a method leaves open until it is known whether the degradation was estimated: Tailor's steps."""
     return method.resolved(is_estimated=is_estimated) if isinstance(method, Tailor) else method

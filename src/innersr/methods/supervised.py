@@ -33,6 +33,11 @@ class Supervised:
     prior: str = ""
     self_ensemble: bool = False
 
+    def check(self, degradation: Degradation) -> None:
+        """Raise InputError for a scale that no packaged prior has."""
+        if not self.prior:
+            _packaged(degradation)
+
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:
         """The network as an upscaler, on `lr`'s device.
 

@@ -91,6 +91,11 @@ class ZSSR:
         if not (0 < self.learning_rate < math.inf and 0 < self.initial_variance < math.inf):
             raise InputError("learning_rate and initial_variance must be positive and finite")
 
+    def check(self, degradation: Degradation) -> None:
+        """Raise InputError for a scale that is not whole if the network has to be sub-pixel."""
+        if self.network == "subpixel" and self._factors(degradation) == (1, 1):
+            raise InputError(f"a sub-pixel network needs whole scales, got {degradation.scale}; use network=auto")
+
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:
         """Train a network on father and son pairs of `lr`, (1, C, H, W) in [0, 1] of any number of channels.
 
@@ -235,6 +240,7 @@ class ZSSR:
         return back_project(sr, lr, degradation, steps=self.back_projection, run=run)
 
     def _check(self, lr: Tensor, degradation: Degradation) -> None:
+        self.check(degradation)
         size = f"{lr.shape[-1]}x{lr.shape[-2]}"
         if min(lr.shape[-2:]) < SMALLEST_SIDE:
             needed = f"at least {SMALLEST_SIDE} on each side"
@@ -245,8 +251,6 @@ class ZSSR:
                 "a smaller kernel, or the method backprojection",
             )
             raise KernelError(f"{kernel} is larger than the image ({size}), which it must shrink again; use {remedy}")
-        if self.network == "subpixel" and self._factors(degradation) == (1, 1):
-            raise InputError(f"a sub-pixel network needs whole scales, got {degradation.scale}; use network=auto")
 
 
 class Stage(NamedTuple):

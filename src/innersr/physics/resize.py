@@ -148,7 +148,11 @@ def whole_scale(scale: float, length: int) -> float:
 
 def as_pair(value: float | tuple[float, float]) -> tuple[float, float]:
     """A number as the pair (vertical, horizontal); a pair as it is."""
-    return (float(value[0]), float(value[1])) if isinstance(value, tuple | list) else (float(value), float(value))
+    first, second = value if isinstance(value, tuple | list) and len(value) == 2 else (value, value)  # noqa: PLR2004
+    try:
+        return float(first), float(second)
+    except (TypeError, ValueError):
+        raise InputError(f"must be a number, or a pair of them, got {value!r}") from None
 
 
 def grids(
