@@ -275,7 +275,7 @@ def upscale_image(
         cause = _examined(seen, scale, run) if degradation is None else degradation
         fitted = cause.fitted(seen.size)
         given = fitted if isinstance(fitted, Estimate) else seen.seen(fitted)
-        degraded = given.given if isinstance(given, Estimate) else given
+        degraded = replace(given.given, noise=given.greatest_noise) if isinstance(given, Estimate) else given
         method = resolve(method, is_estimated=isinstance(given, Estimate))
         upscaler = adapt_to(method, seen.channels, given, run)
         sr = upscaler(seen.channels)
@@ -344,4 +344,4 @@ def _examined(seen: NormalisedImage, scale: Scale, run: Run) -> Estimate:
         return clean
     # How it became small cannot be told from hard edges, and a wrong guess is worse than interpolation.
     plain = Degradation(scale=scale)
-    return replace(clean, degradation=plain, confidence="low", mixture=(Candidate(plain, 0.0),))
+    return replace(clean, degradation=plain, confidence="low", mixture=(Candidate(plain, 0.0),), regions=())

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from helpers.images import scene
 from helpers.methods import RUN, image
 from innersr.blind.estimate import CONFIDENCES, Candidate, Estimate, examine
 from innersr.errors import InputError
@@ -24,24 +25,6 @@ from innersr.physics.kernel_comparison import angle_between
 from innersr.physics.named_degradations import parse_degradation
 
 TOWERS = Path(__file__).parents[2] / "examples" / "towers.png"
-
-
-def scene(side=256):
-    """Sharp things of many sizes, (1, 3, side, side): discs, bars and letters' like, in front of each other."""
-    draw = torch.Generator().manual_seed(3)
-    y, x = torch.meshgrid(torch.arange(2 * side) / 2, torch.arange(2 * side) / 2, indexing="ij")
-    picture = torch.full((3, 2 * side, 2 * side), 0.5)
-    for _ in range(150):
-        row, column, size, ratio, turn = torch.rand(5, generator=draw).tolist()
-        dy, dx = y - side * row, x - side * column
-        along, across = (
-            dx * math.cos(3 * turn) + dy * math.sin(3 * turn),
-            dy * math.cos(3 * turn) - dx * math.sin(3 * turn),
-        )
-        length = 3 + 30 * size**2
-        inside = (along.abs() < length) & (across.abs() < length * (0.1 + 0.9 * ratio))
-        picture = torch.where(inside, torch.rand(3, 1, 1, generator=draw), picture)
-    return torch.nn.functional.avg_pool2d(picture[None], 2)
 
 
 def degraded(name, scale=2, hr=None):

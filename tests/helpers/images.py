@@ -1,5 +1,6 @@
 """Pictures made for tests, of which it is known whether anything in them comes again."""
 
+import math
 from functools import cache
 
 import numpy as np
@@ -46,3 +47,21 @@ def twins(large=36, small=24, seed=3):
     for top, left, side in ((100, 100, large), (24, 20, small)):
         picture[..., top : top + side, left : left + side] = resize(pattern, size=(side, side)).clamp(0, 1)
     return picture
+
+
+def scene(side=256):
+    """Sharp things of many sizes, (1, 3, side, side): discs, bars and letters' like, in front of each other."""
+    draw = torch.Generator().manual_seed(3)
+    y, x = torch.meshgrid(torch.arange(2 * side) / 2, torch.arange(2 * side) / 2, indexing="ij")
+    picture = torch.full((3, 2 * side, 2 * side), 0.5)
+    for _ in range(150):
+        row, column, size, ratio, turn = torch.rand(5, generator=draw).tolist()
+        dy, dx = y - side * row, x - side * column
+        along, across = (
+            dx * math.cos(3 * turn) + dy * math.sin(3 * turn),
+            dy * math.cos(3 * turn) - dx * math.sin(3 * turn),
+        )
+        length = 3 + 30 * size**2
+        inside = (along.abs() < length) & (across.abs() < length * (0.1 + 0.9 * ratio))
+        picture = torch.where(inside, torch.rand(3, 1, 1, generator=draw), picture)
+    return torch.nn.functional.avg_pool2d(picture[None], 2)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from helpers.methods import RUN, image
-from innersr.blind.estimate import Candidate, Estimate
+from innersr.blind.estimate import Candidate, Estimate, EstimatedRegion
 from innersr.methods.baselines import BackProjection
 from innersr.methods.mixture import adapt_to, interpolate
 from innersr.methods.tailor import Tailor
@@ -76,3 +76,15 @@ def test_a_mixture_of_a_wrapped_image_wraps(wrap):
     mixed = adapt_to(Tailor(steps=0, views=1), LR, estimate((wrapped, 0.5)), RUN)
     rolled = mixed(LR.roll((3, 4), (-2, -1))).roll((-6, -8), (-2, -1))
     assert torch.allclose(mixed(LR), rolled, atol=1e-4) is (wrap == "xy")
+
+
+def test_regions_are_restored_apart_and_blend_within_a_quarter_of_a_cell():
+    cells = torch.tensor([[True, False]])
+    regions = (EstimatedRegion(estimate((PLAIN, 1.0)), cells), EstimatedRegion(estimate((BLURRED, 1.0)), ~cells))
+    mixed = Estimate(degradation=PLAIN, confidence="high", regions=regions)
+    tailor, lr = Tailor(steps=0, views=1), image(3, (24, 32))
+    plain, blurred = (tailor.adapt(lr, d, RUN)(lr) for d in (PLAIN, BLURRED))
+    result = adapt_to(tailor, lr, mixed, RUN)(lr)
+    assert torch.equal(result[..., :27], plain[..., :27])  # the border is at column 32, cells are 32 wide
+    assert torch.equal(result[..., 37:], blurred[..., 37:])
+    assert not torch.equal(result[..., 30:34], plain[..., 30:34])

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from innersr.blind.candidates import CANDIDATES, candidates_of
 from innersr.blind.finding import Finding, find, roughness
+from innersr.blind.regions import find_regions
 from innersr.errors import InputError
 from innersr.networks.mixture_policy import MixturePolicy
 from innersr.networks.priors import load_prior
@@ -51,6 +52,13 @@ class Candidate(NamedTuple):
     share: float
 
 
+class EstimatedRegion(NamedTuple):
+    """A part of a mixed image, and its own estimate."""
+
+    estimate: Estimate
+    cells: Tensor  # (rows, columns), bool, of a grid over the image
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Estimate:
     """The probable degradation of an image, and what to restore by."""
@@ -63,6 +71,9 @@ class Estimate:
     """1 to 100, of a compression that left traces; None without any."""
     mixture: tuple[Candidate, ...] = ()
     """The candidates where there are several or a part is interpolated, the largest share first."""
+    regions: tuple[EstimatedRegion, ...] = ()
+    """Of an image that was put together from several, whose noise or compression differ; the largest region first,
+    which the other fields describe. Empty for an image of one piece."""
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
@@ -87,8 +98,15 @@ class Estimate:
         return share if share > 1e-6 else 0.0  # smaller remainders are rounding errors
 
     @property
+    def greatest_noise(self) -> float:
+        """Largest noise that any region is given, in [0, 1]."""
+        return max(region.estimate.given.noise for region in self.regions) if self.regions else self.given.noise
+
+    @property
     def summary(self) -> str:
         """One line: standard deviations of the blur in pixels of the result, noise in 8-bit levels, confidence."""
+        if self.regions:
+            return "; ".join(f"{100 * r.cells.float().mean():.0f} % {r.estimate.summary}" for r in self.regions)
         words = [f"noise {255 * self.degradation.noise:.1f}/255"]
         if self.jpeg_quality is not None:
             words.append(f"JPEG quality about {self.jpeg_quality}")
@@ -111,7 +129,7 @@ class Estimate:
 
     def believed(self) -> Estimate:
         """The estimate whose degradation, as found, is the only candidate."""
-        return replace(self, mixture=())
+        return replace(self, mixture=(), regions=self._regions_by(Estimate.believed))
 
     def deblurred(self, amount: float) -> Estimate:
         """The estimate that removes more of the blur that was found, or less.
@@ -127,6 +145,9 @@ class Estimate:
             raise InputError(f"deblur is from 0 to 1, got {amount:g}")
         if amount == 0.5 or self.confidence == "none":  # noqa: PLR2004
             return self
+        if self.regions:
+            regions = self._regions_by(lambda estimate: estimate.deblurred(amount))
+            return replace(replace(self, regions=()).deblurred(amount), regions=regions)
         found = self.degradation
         if amount > 0.5:  # noqa: PLR2004
             kept = 2 - 2 * amount
@@ -157,7 +178,11 @@ class Estimate:
     def _mapped(self, change: Callable[[Degradation], Degradation]) -> Estimate:
         changed = {id(d): change(d) for d in (self.degradation, *(c.degradation for c in self.candidates))}
         mixture = tuple(Candidate(changed[id(d)], share) for d, share in self.mixture)
-        return replace(self, degradation=changed[id(self.degradation)], mixture=mixture)
+        regions = self._regions_by(lambda estimate: estimate._mapped(change))
+        return replace(self, degradation=changed[id(self.degradation)], mixture=mixture, regions=regions)
+
+    def _regions_by(self, change: Callable[[Estimate], Estimate]) -> tuple[EstimatedRegion, ...]:
+        return tuple(region._replace(estimate=change(region.estimate)) for region in self.regions)
 
 
 def examine(lr: Tensor, scale: Scale, run: Run | None = None) -> Estimate:
@@ -176,6 +201,15 @@ def examine(lr: Tensor, scale: Scale, run: Run | None = None) -> Estimate:
         return Estimate(degradation=Degradation(scale=scale), confidence="none")
     with run.exact():
         finding = find(x)
+        regions = find_regions(x, finding)
+    if not regions:
+        return _estimate_by(finding, scale)
+    estimated = tuple(EstimatedRegion(_estimate_by(region.finding, scale), region.cells) for region in regions)
+    return replace(estimated[0].estimate, regions=estimated)
+
+
+def _estimate_by(finding: Finding, scale: Scale) -> Estimate:
+    """The estimate of a finding."""
     degradations = candidates_of(finding, scale)
     interpolated, *shares = shares_of(finding, scale).tolist()
     found = Estimate(

@@ -58,7 +58,7 @@ def find(lr: Tensor) -> Finding:
     """
     parts = detailed_parts(lr)
     with torch.no_grad():
-        return combine(predict_iteratively(_network().to(lr.device), parts, SETTINGS.guesses))
+        return combine(predict_iteratively(predictor(lr.device), parts, SETTINGS.guesses))
 
 
 def combine(prediction: Prediction) -> Finding:
@@ -114,6 +114,11 @@ def _starts(length: int, side: int) -> list[int]:
     """Evenly spaced starts of parts that reach both ends, and cover the whole length if few suffice."""
     count = min(-(-length // side), SETTINGS.most_starts)
     return [round(i * (length - side) / max(1, count - 1)) for i in range(count)]
+
+
+def predictor(device: torch.device) -> DegradationPredictor:
+    """The packaged network, on a device."""
+    return _network().to(device)
 
 
 @lru_cache(maxsize=1)

@@ -152,6 +152,10 @@ def _estimate_record(estimate: Estimate) -> dict[str, Any]:
         "jpeg_quality": estimate.jpeg_quality,
         "confidence": estimate.confidence,
         "interpolated": round(estimate.interpolated, 3),
+        "regions": [
+            {"share": round(float(region.cells.float().mean()), 3), **_estimate_record(region.estimate)}
+            for region in estimate.regions
+        ],
     }
 
 

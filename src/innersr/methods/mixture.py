@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import torch.nn.functional as F
 from torch import Tensor
 
 from innersr.blind.estimate import Candidate, Estimate
@@ -17,8 +18,8 @@ from innersr.run import Run
 def adapt_to(method: Method, lr: Tensor, cause: Degradation | Estimate, run: Run) -> Upscaler:
     """Learn to undo a degradation or, by their shares, the candidates of an estimate.
 
-    Tailor adapts to the candidate with the largest share, and restores by the others with its unadapted prior. Other
-    methods learn the first alone, which takes the shares of all.
+    Tailor adapts to the candidate with the largest share, and restores by the others, and other regions, with its
+    unadapted prior. Other methods learn the first alone, which takes the shares of all.
 
     Args:
         method: with its settings.
@@ -28,6 +29,8 @@ def adapt_to(method: Method, lr: Tensor, cause: Degradation | Estimate, run: Run
     """
     if isinstance(cause, Degradation):
         return method.adapt(lr, cause, run)
+    if cause.regions and isinstance(method, Tailor):
+        return _adapt_to_regions(method, lr, cause, run)
     interpolated, candidates = cause.interpolated, cause.candidates
     others: Method = method
     if isinstance(method, Tailor):
@@ -48,6 +51,22 @@ def adapt_to(method: Method, lr: Tensor, cause: Degradation | Estimate, run: Run
             result = result + share * restore(x)
         assert isinstance(result, Tensor)  # the shares have a sum of 1
         return result.clamp(0, 1)
+
+    return upscale
+
+
+def _adapt_to_regions(method: Tailor, lr: Tensor, cause: Estimate, run: Run) -> Upscaler:
+    """Learn to undo the estimates of several regions, each with weights that fall within a fraction of a cell."""
+    methods = (method, *(replace(method, steps=0) for _ in cause.regions[1:]))
+    regions = cause.regions
+    restorers = [adapt_to(m, lr, region.estimate, run) for m, region in zip(methods, regions, strict=True)]
+
+    def upscale(x: Tensor) -> Tensor:
+        results = [restore(x) for restore in restorers]
+        steepness = 4.0  # of the transition, which then takes a quarter of a cell
+        first = F.interpolate(regions[0].cells[None, None].to(x), image_size(results[0]), mode="bilinear")
+        weight = ((first - 0.5) * steepness + 0.5).clamp(0, 1)
+        return weight * results[0] + (1 - weight) * results[1]
 
     return upscale
 

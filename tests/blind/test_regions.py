@@ -1,0 +1,57 @@
+"""Images that were put together from parts of different noise or compression."""
+
+import pytest
+import torch
+
+from helpers.images import scene
+from helpers.methods import RUN
+from innersr.blind.estimate import examine
+from innersr.blind.finding import find
+from innersr.blind.regions import find_regions
+from innersr.metrics.grey_levels import quantized
+from innersr.physics.degradation import Degradation
+from innersr.physics.jpeg import jpeg
+
+LR = quantized(Degradation(scale=2).forward(scene(384), (192, 192)).clamp(0, 1))
+
+
+def noisy(lr, levels):
+    return quantized((lr + levels / 255 * torch.randn(lr.shape, generator=RUN.generator())).clamp(0, 1))
+
+
+def joined(left, right):
+    return torch.cat([left[..., :64], right[..., 64:]], dim=-1)
+
+
+@pytest.mark.parametrize("lr", [LR, noisy(LR, 10), jpeg(LR[0], 50)[None]], ids=["clean", "noisy", "compressed"])
+def test_an_image_of_one_piece_has_no_regions(lr):
+    assert find_regions(lr, find(lr)) == ()
+
+
+def test_noisy_cells_are_found_with_their_noise():
+    lr = joined(LR, noisy(LR, 15))
+    first, second = find_regions(lr, find(lr))
+    assert torch.equal(first.cells, torch.tensor([[False, True, True]] * 3))
+    assert torch.equal(second.cells, ~first.cells)
+    assert 255 * first.finding.noise == pytest.approx(15, rel=0.25)
+    assert second.finding.noise == 0
+
+
+def test_compressed_cells_are_found():
+    lr = joined(jpeg(LR[0], 30)[None], LR)
+    first, second = find_regions(lr, find(lr))
+    assert torch.equal(second.cells, torch.tensor([[True, False, False]] * 3))
+    assert second.finding.compression > 0.3 > first.finding.compression
+
+
+def test_an_estimate_describes_its_largest_region_and_keeps_the_others():
+    lr = joined(LR, noisy(LR, 15))
+    estimate = examine(lr, 2, RUN)
+    first, second = (region.estimate for region in estimate.regions)
+    assert estimate.degradation == first.degradation
+    assert estimate.greatest_noise == pytest.approx(max(c.degradation.noise for c in first.candidates[:1]))
+    assert estimate.summary == f"67 % {first.summary}; 33 % {second.summary}"
+    for changed in (estimate.with_given(noise=3 / 255), estimate.believed().with_given(noise=3 / 255)):
+        assert {region.estimate.given.noise for region in changed.regions} == {3 / 255}
+    for part, before in zip(estimate.deblurred(1).regions, (first, second), strict=True):
+        assert part.estimate.given == before.degradation
