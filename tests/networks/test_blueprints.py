@@ -8,7 +8,7 @@ import torch
 
 from helpers.priors import networks
 from innersr.errors import InputError
-from innersr.networks.blueprints import BLUEPRINTS, network_record
+from innersr.networks.blueprints import BLUEPRINTS, construct, network_record
 from innersr.networks.detail_stack import DetailStack
 from innersr.run import Run
 
@@ -32,18 +32,16 @@ def test_a_network_larger_than_the_limits_is_not_recorded():
         network_record(network)
 
 
-def test_the_largest_network_that_a_header_may_ask_for_fits_in_a_gigabyte():
-    most = 0
-    for blueprint in BLUEPRINTS.values():
-        limit = {name: allowed[-1] for name, allowed in blueprint.arguments.items() if isinstance(allowed, range)}
-        if "width" not in limit:  # the policy's three linear layers
-            most = max(most, 4 * 3 * (max(limit.values()) + 1) ** 2)
-            continue
-        if "depth" not in limit:  # the predictor's, whose five layers end twice as wide
-            most = max(most, 4 * 9 * 10 * limit["width"] ** 2)
-            continue
-        hidden = 9 * limit["width"] ** 2 * (limit["depth"] - 2)
-        ends = 9 * limit["width"] * limit["channels"] * (1 + 2 * 64)
-        film = 2 * limit["width"] * limit["depth"] * limit.get("hidden", 0)
-        most = max(most, 4 * (hidden + ends + film))
-    assert most < 1e9
+def test_a_network_with_too_many_weights_is_not_recorded():
+    network = DetailStack(1, width=512, depth=20, generator=None)
+    with pytest.raises(InputError, match="its network has 42476544 weights, the most are 33554432"):
+        network_record(network)
+
+
+@pytest.mark.parametrize("network", networks(), ids=lambda network: type(network).__name__)
+def test_without_a_generator_a_network_has_shapes_only(network):
+    outline = construct(network_record(network), None)
+    assert all(parameter.is_meta for parameter in outline.parameters())
+    assert {n: t.shape for n, t in outline.state_dict().items()} == {
+        n: t.shape for n, t in network.state_dict().items()
+    }

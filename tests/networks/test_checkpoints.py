@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from innersr.networks.checkpoints import (
     Checkpoint,
     build_network,
     load_checkpoint,
+    outline_of,
     parse_checkpoint,
     save_checkpoint,
 )
@@ -286,6 +288,57 @@ def test_every_byte_that_is_missing_is_noticed(tmp_path):
         parse_checkpoint(data + b"\0", "a")
 
 
+# Outlines
+
+
+def test_an_outline_has_the_header_and_the_shapes_of_a_file(tmp_path):
+    network = networks()[0]
+    file = write_prior(tmp_path / "a.safetensors", network)
+    outline, loaded = outline_of(file, "prior"), load_checkpoint(file, "prior")
+    assert outline.header == loaded.header
+    assert {n: (t.shape, t.dtype) for n, t in outline.tensors.items()} == {
+        n: (t.shape, t.dtype) for n, t in loaded.tensors.items()
+    }
+    assert all(tensor.is_meta for tensor in outline.tensors.values())
+
+
+def test_every_type_of_tensor_has_an_outline(tmp_path):
+    types = ["float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool"]
+    tensors = {name: torch.zeros(2, 3, dtype=getattr(torch, name)) for name in types}
+    save_checkpoint(tmp_path / "a.safetensors", tensors, TRAINING)
+    outlines = outline_of(tmp_path / "a.safetensors").tensors
+    assert {name: tensor.dtype for name, tensor in outlines.items()} == {n: t.dtype for n, t in tensors.items()}
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"dtype": "F32", "shape": [3], "data_offsets": [0, 16]}, "a tensor of shape [3] has 16 bytes"),
+        ({"dtype": "F32", "shape": [1 << 30] * 8, "data_offsets": [0, 12]}, "has 12 bytes"),
+        ({"dtype": "F32", "shape": [3], "data_offsets": [0, 8]}, "do not have the bytes of the file"),
+        ({"dtype": "F32", "shape": [-3], "data_offsets": [0, 12]}, "Expected `int` >= 0"),
+        ({"dtype": "F32", "shape": 3, "data_offsets": [0, 12]}, "Expected `array`, got `int`"),
+        ({"dtype": "F8_E4M3", "shape": [12], "data_offsets": [0, 12]}, "Invalid enum value 'F8_E4M3'"),
+        ({"dtype": "F32", "shape": [3]}, "missing required field `data_offsets`"),
+        (3, "Expected `object`, got `int`"),
+    ],
+)
+def test_an_outline_that_is_not_the_files_is_refused(tmp_path, entry, message):
+    head = json.dumps({"__metadata__": {"innersr": json.dumps({"format": 1, "kind": "training"})}, "x": entry}).encode()
+    file = tmp_path / "a.safetensors"
+    file.write_bytes(len(head).to_bytes(8, "little") + head + bytes(12 if message[:2] != "a " else 16))
+    with pytest.raises(CheckpointError, match=re.escape(message)) as caught:
+        outline_of(file)
+    assert str(caught.value).startswith(f"{file}: is damaged (")
+
+
+def test_a_file_larger_than_any_of_ours_is_not_read(tmp_path, monkeypatch):
+    file = write_prior(tmp_path / "a.safetensors")
+    os.truncate(file, 3 << 30)  # sparse
+    monkeypatch.setattr(Path, "read_bytes", pytest.fail)
+    assert "is larger than 1024 MiB; give a file that innersr made" in refusal(file)
+
+
 # Networks that do not fit
 
 
@@ -330,6 +383,13 @@ def test_a_message_stays_short_whatever_the_file_holds():
 )
 def test_arguments_are_checked_before_a_network_is_made(arguments, message):
     assert message in unbuildable({}, changed(**arguments))
+
+
+def test_a_small_file_builds_no_large_network(monkeypatch):
+    beyond, within = changed(width=512, depth=64), changed(width=400, depth=24)
+    monkeypatch.setattr(torch, "randn", lambda *_, **__: pytest.fail())  # which initial weights are drawn with
+    assert "its network has 146373132 weights, the most are 33554432" in unbuildable({}, beyond)
+    assert "it lacks 'convolutions.0.weight'" in unbuildable({}, within)
 
 
 def test_an_argument_without_default_has_to_be_there():

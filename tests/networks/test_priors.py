@@ -142,6 +142,17 @@ def test_tensors_that_do_not_fit_are_named_with_the_file(tmp_path):
         load_prior(file)
 
 
+@pytest.mark.parametrize("act", [load_prior, describe_prior])
+def test_a_file_that_does_not_fit_its_network_is_not_read(tmp_path, monkeypatch, act):
+    network = networks()[0]
+    record = {"name": "DetailStack", "arguments": network.arguments}
+    file = tmp_path / "mine.safetensors"
+    save_checkpoint(file, {**network.state_dict(), "much": torch.zeros(2000)}, {"kind": "prior", "network": record})
+    monkeypatch.setattr(Path, "read_bytes", pytest.fail)
+    with pytest.raises(CheckpointError, match=rf"^{re.escape(str(file))}: .* it has unexpected 'much'"):
+        act(file)
+
+
 # Descriptions
 
 

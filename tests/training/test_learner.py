@@ -8,7 +8,7 @@ import torch
 
 from helpers.methods import RUN
 from helpers.training import OBJECTIVES, SCHEDULE, largest_difference, pool
-from innersr.errors import CheckpointError, InputError
+from innersr.errors import InputError
 from innersr.training.distributed import ProcessGroup
 from innersr.training.learner import Learner, TrainingSchedule
 
@@ -100,11 +100,46 @@ def test_initial_weights_of_another_network_are_refused():
         Learner(OBJECTIVE, SCHEDULE, RUN, initial)
 
 
-def test_a_state_of_another_network_is_refused():
-    saved = learned(1).tensors()
-    del saved["average.film.bias"]
-    with pytest.raises(CheckpointError, match=r"film\.bias is missing"):
-        Learner(OBJECTIVE, SCHEDULE, RUN).restore(saved, 1)
+@pytest.mark.parametrize(
+    ("name", "tensor", "said"),
+    [
+        ("average.film.bias", None, "it lacks 'average.film.bias'"),
+        ("network.film.bias", torch.zeros(3), r"wrong shape 'network.film.bias \(3,\) not"),
+        ("network.film.bias", torch.zeros(36, dtype=torch.int8), "wrong type 'network.film.bias'"),
+        ("network.film.bias", torch.zeros(36, dtype=torch.float16), "wrong type 'network.film.bias'"),
+        ("network.film.bias", torch.full((36,), math.nan), "NaN or infinite values in 'network.film.bias'"),
+        ("average.other", torch.zeros(3), "unexpected 'average.other'"),
+        ("muon.0.buffer", None, "it lacks 'muon.0.buffer'"),
+        ("adam.0.step", None, "it lacks 'adam.0.step'"),
+        ("adam.99.step", torch.zeros(()), "unexpected 'adam.99.step'"),
+        ("adam.x.step", torch.zeros(()), "unexpected 'adam.x.step'"),
+        ("adam.0.step", torch.tensor(-5.0), "'adam.0.step' is -5, not a number of steps from 0 to 2"),
+        ("adam.0.step", torch.tensor(3.0), "'adam.0.step' is 3, not"),
+        ("adam.0.step", torch.tensor(0.5), "'adam.0.step' is 0.5, not"),
+        ("adam.0.exp_avg_sq", "negative", "'adam.0.exp_avg_sq', a mean of squares, is negative"),
+    ],
+)
+def test_a_state_that_does_not_fit_is_refused(name, tensor, said):
+    learner = learned(2)
+    saved = learner.tensors()
+    learner.check(saved, 2)
+    if tensor is None:
+        del saved[name]
+    else:
+        saved[name] = saved[name] - 1 if isinstance(tensor, str) else tensor
+    with pytest.raises(ValueError, match=said):
+        Learner(OBJECTIVE, SCHEDULE, RUN).check(saved, 2)
+
+
+def test_only_whole_moments_may_be_missing_in_an_earlier_state():
+    saved = learned(2).tensors()
+    del saved["adam.0.step"]
+    with pytest.raises(ValueError, match=r"it lacks 'adam.0.step'"):
+        Learner(OBJECTIVE, SCHEDULE, RUN).check(saved, 2, moments="used")
+    del saved["adam.0.exp_avg"], saved["adam.0.exp_avg_sq"]
+    Learner(OBJECTIVE, SCHEDULE, RUN).check(saved, 2, moments="used")
+    with pytest.raises(ValueError, match=r"it lacks 'adam.0.step', 'adam.0.exp_avg', 'adam.0.exp_avg_sq'"):
+        Learner(OBJECTIVE, SCHEDULE, RUN).check(saved, 2)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from innersr.networks.checkpoints import load_checkpoint, save_checkpoint
 from innersr.networks.int8 import from_int8, to_int8
 from innersr.networks.priors import load_prior
 from innersr.training import session as session_module
+from innersr.training import state as state_module
 from innersr.training.distributed import ProcessGroup
 from innersr.training.objective import Loss
 from innersr.training.session import Outputs
@@ -66,7 +67,8 @@ def test_the_state_is_saved_as_often_as_asked(tmp_path, monkeypatch):
     def save(path, tensors, header):  # noqa: ARG001 (the signature of save_checkpoint)
         saved.append((header["kind"], header.get("step")))
 
-    monkeypatch.setattr(session_module, "save_checkpoint", save)
+    for module in (session_module, state_module):
+        monkeypatch.setattr(module, "save_checkpoint", save)
     session(tmp_path, outputs=Outputs(prior=tmp_path / "a.safetensors", save_every=2)).learn()
     assert saved == [("training", 2), ("training", 4), ("training", 6), ("prior", None)]
     saved.clear()
@@ -201,6 +203,76 @@ def test_a_damaged_state_is_said(tmp_path):
     one.learn(should_stop=stop_after(1))
     one.outputs.state.write_bytes(one.outputs.state.read_bytes()[:-10])
     with pytest.raises(CheckpointError, match=r"prior\.state\.safetensors: is damaged"):
+        one.learn(resume=True)
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ({"step": -5}, r"Expected `int` >= 0 - at `\$\.step`"),
+        ({"step": 1000}, "step 1000 of 6"),
+        ({"step": 1.5}, r"Expected `int`, got `float` - at `\$\.step`"),
+        ({"step": None}, "Expected `int`, got `null`"),
+        ({"seconds": "7"}, "Expected `float`, got `str`"),
+        ({"seconds": 1e300}, "Expected `float` <= "),
+        ({"moments": "none"}, "Invalid enum value 'none'"),
+        ({"settings": []}, "Expected `object`, got `array`"),
+        ({"settings": {}}, "missing required field `objective`"),
+        ({"batch": "3"}, r"Expected `int`, got `str` - at `\$\.batch`"),
+        ({"batch": 0}, "must be 1 at least"),
+        ({"learning_rate": -1.0}, "must be above 0"),
+        ({"schedule": "linear"}, "one of cosine, cooldown, paper"),
+        ({"data": "0"}, "Expected `array`, got `str`"),
+        ({"precision": "int8"}, "Invalid enum value 'int8'"),
+        ({"lesson": 3}, "Expected `str`, got `int`"),
+    ],
+    ids=str,
+)
+def test_every_field_of_a_state_is_checked(tmp_path, header, said):
+    one = session(tmp_path)
+    one.learn(should_stop=stop_after(2))
+    tensors, own = state_of(one)
+    to_settings = header.keys() <= own["settings"].keys() | {"lesson"}
+    changed = {"settings": own["settings"] | header} if to_settings else header
+    save_checkpoint(one.outputs.state, tensors, own | changed)
+    with pytest.raises(CheckpointError, match=rf"prior\.state\.safetensors: is damaged \(.*{said}.*start anew"):
+        one.learn(resume=True)
+
+
+def test_a_state_whose_moments_are_missing_is_refused(tmp_path):
+    one = session(tmp_path)
+    one.learn(should_stop=stop_after(2))
+    tensors, header = state_of(one)
+    save_checkpoint(one.outputs.state, {n: t for n, t in tensors.items() if not n.startswith("adam.")}, header)
+    with pytest.raises(CheckpointError, match=r"is damaged .*lacks 'adam\.0\.step'"):
+        one.learn(resume=True)
+
+
+def test_a_state_of_version_0_1_lacks_the_moments_of_unused_parameters(tmp_path):
+    one = session(tmp_path, "tailor, logarithmic")
+    one.learn(should_stop=stop_after(2))
+    tensors, header = state_of(one)
+    unused = [name.rpartition(".")[0] for name, tensor in tensors.items() if name.endswith(".step") and tensor == 0]
+    assert unused  # the layers of a scale that is not trained
+    del header["moments"]
+    save_checkpoint(one.outputs.state, {n: t for n, t in tensors.items() if n.rpartition(".")[0] not in unused}, header)
+    assert one.learn(resume=True).is_finished
+
+
+def test_a_state_beyond_the_last_step_is_refused(tmp_path):
+    one = session(tmp_path, may_change=True)
+    one.learn(should_stop=stop_after(5))
+    with pytest.raises(InputError, match="is at step 5 already; set steps=5 or more"):
+        replace(one, schedule=replace(SCHEDULE, steps=4)).learn(resume=True)
+
+
+def test_a_state_that_does_not_fit_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    one = session(tmp_path)
+    one.learn(should_stop=stop_after(2))
+    tensors, header = state_of(one)
+    save_checkpoint(one.outputs.state, tensors | {"network.film.bias": torch.zeros(3)}, header)
+    monkeypatch.setattr(state_module, "load_checkpoint", pytest.fail)
+    with pytest.raises(CheckpointError, match=r"is damaged .*wrong shape 'network\.film\.bias \(3,\)"):
         one.learn(resume=True)
 
 

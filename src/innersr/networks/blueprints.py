@@ -19,7 +19,7 @@ Allowed = range | tuple[range, range] | type[bool]
 
 
 class Blueprint(NamedTuple):
-    """How a network is constructed, and the limits of its arguments, which keep a hostile header below 1 GB."""
+    """How a network is constructed, and the limits of its arguments, within which its weights are counted."""
 
     construct: Callable[..., nn.Module]
     arguments: Mapping[str, Allowed]
@@ -59,27 +59,40 @@ def network_record(network: nn.Module) -> dict[str, Any]:
     if name not in BLUEPRINTS:
         raise InputError(f"checkpoints hold {', '.join(BLUEPRINTS)}, got a {name}; save one of these networks")
     given: Any = network.arguments
+    record = {"name": name, "arguments": {k: list(v) if isinstance(v, tuple) else v for k, v in given.items()}}
     try:
-        arguments = _checked_arguments(BLUEPRINTS[name], given)
+        construct(record, None)
     except ValueError as error:
         raise InputError(f"this {name} cannot be kept in a checkpoint: {error}") from error
-    return {"name": name, "arguments": {k: list(v) if isinstance(v, tuple) else v for k, v in arguments.items()}}
+    return record
 
 
-def construct(record: object) -> nn.Module:
-    """Construct the network of a record, with weights that are to be replaced; ValueError if it is not allowed."""
+def construct(record: object, generator: torch.Generator | None, *, most: int = 1 << 25) -> nn.Module:
+    """Construct the network of a record.
+
+    Args:
+        generator: of the initial weights; None for shapes only, see `layers`, which take no memory.
+        most: weights that a network may have; the packaged priors have less than a fortieth of these.
+
+    Raises:
+        ValueError: the network is not in the table, or larger than allowed.
+    """
     if not isinstance(record, dict) or not isinstance(record.get("arguments"), dict):
         raise ValueError("its header describes no network")
     name = record.get("name")
     if not isinstance(name, str) or name not in BLUEPRINTS:
         raise ValueError(f"its network {shortened(name)} is unknown, known are {', '.join(BLUEPRINTS)}")
     blueprint = BLUEPRINTS[name]
-    return blueprint.construct(**_checked_arguments(blueprint, record["arguments"]), generator=torch.Generator())
+    arguments = _checked_arguments(blueprint, record["arguments"])
+    network = blueprint.construct(**arguments, generator=None)
+    if (weights := sum(parameter.numel() for parameter in network.parameters())) > most:
+        raise ValueError(f"its network has {weights} weights, the most are {most}")
+    return network if generator is None else blueprint.construct(**arguments, generator=generator)
 
 
-def shortened(value: object) -> str:
-    """Format a value for an error message: on one line and not long, whatever a file contains."""
-    text = repr(value)
+def shortened(value: object, *, plain: bool = False) -> str:
+    """Format a value for an error message: on one line and not long, whatever a file contains; `plain` is unquoted."""
+    text = value if plain and isinstance(value, str) and value.isprintable() else repr(value)
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 

@@ -55,10 +55,10 @@ class DegradationPredictor(nn.Module):
     Args:
         width: features of the first two layers; the last two have twice as many.
         hidden: features after pooling.
-        generator: of the initial weights.
+        generator: of the initial weights; None for shapes only, see `layers`.
     """
 
-    def __init__(self, *, width: int = 28, hidden: int = 64, generator: torch.Generator) -> None:
+    def __init__(self, *, width: int = 28, hidden: int = 64, generator: torch.Generator | None) -> None:
         super().__init__()
         self.arguments = {"width": width, "hidden": hidden}
         maps = 4  # of attention

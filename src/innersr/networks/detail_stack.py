@@ -27,7 +27,7 @@ class DetailStack(nn.Module):
         initial_variance: hidden weights are drawn from N(0, initial_variance / (9 * inputs)): 2 keeps the size of
             the features from layer to layer (He 2015). The last layer always has 0.1, for little initial detail.
         bias: whether the convolutions have biases, initially 0.
-        generator: of the initial weights.
+        generator: of the initial weights; None for shapes only, see `layers`.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class DetailStack(nn.Module):
         depth: int = 8,
         initial_variance: float = 2.0,
         bias: bool = False,
-        generator: torch.Generator,
+        generator: torch.Generator | None,
     ) -> None:
         super().__init__()
         self.channels, self.factors, self.width = channels, factors, width

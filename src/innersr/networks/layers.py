@@ -1,4 +1,7 @@
-"""Layers with seeded weights, and layers folded for grey images."""
+"""Layers with seeded weights, and layers folded for grey images.
+
+Without a generator the weights of a layer have shapes only (torch's device "meta") and take no memory.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,15 @@ def seeded_convolution(  # noqa: PLR0913 (what a convolution is)
     inputs: int,
     outputs: int,
     variance: float,
-    generator: torch.Generator,
+    generator: torch.Generator | None,
     *,
     side: int = 3,
     stride: int = 1,
     bias: bool = True,
 ) -> nn.Conv2d:
     """Convolution with weights N(0, variance / (side^2 * inputs)), channels last, and biases of 0, if any."""
+    if generator is None:
+        return nn.Conv2d(inputs, outputs, side, stride=stride, padding=side // 2, bias=bias, device="meta")
     # skip_init, because torch's own initial weights would be drawn from the caller's global generator.
     layer = nn.utils.skip_init(nn.Conv2d, inputs, outputs, side, stride=stride, padding=side // 2, bias=bias)
     weight = math.sqrt(variance / (side**2 * inputs)) * torch.randn(layer.weight.shape, generator=generator)
@@ -28,8 +33,10 @@ def seeded_convolution(  # noqa: PLR0913 (what a convolution is)
     return layer
 
 
-def seeded_linear(inputs: int, outputs: int, variance: float, generator: torch.Generator) -> nn.Linear:
+def seeded_linear(inputs: int, outputs: int, variance: float, generator: torch.Generator | None) -> nn.Linear:
     """Linear layer with weights N(0, variance / inputs), and biases of 0."""
+    if generator is None:
+        return nn.Linear(inputs, outputs, device="meta")
     layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
     layer.weight.data = math.sqrt(variance / inputs) * torch.randn(layer.weight.shape, generator=generator)
     nn.init.zeros_(layer.bias)

@@ -19,11 +19,11 @@ class MixturePolicy(nn.Module):
         features: of the image.
         candidates: degradations beside interpolation.
         hidden: features of the two hidden layers.
-        generator: of the initial weights.
+        generator: of the initial weights; None for shapes only, see `layers`.
     """
 
     def __init__(
-        self, *, features: int = 83, candidates: int = 4, hidden: int = 64, generator: torch.Generator
+        self, *, features: int = 83, candidates: int = 4, hidden: int = 64, generator: torch.Generator | None
     ) -> None:
         super().__init__()
         self.arguments = {"features": features, "candidates": candidates, "hidden": hidden}

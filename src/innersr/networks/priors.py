@@ -19,7 +19,14 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from innersr.errors import CheckpointError, InputError
-from innersr.networks.checkpoints import Checkpoint, build_network, load_checkpoint, parse_checkpoint
+from innersr.networks.checkpoints import (
+    Checkpoint,
+    build_network,
+    check_prior,
+    load_checkpoint,
+    outline_of,
+    parse_checkpoint,
+)
 
 PACKAGED = resources.files("innersr") / "weights"
 REPAIR = "the package is damaged; install innersr again"
@@ -99,6 +106,7 @@ def _is_path(name_or_path: str | Path) -> bool:
 
 def _checkpoint(name_or_path: str | Path, folder: Traversable) -> Checkpoint:
     if _is_path(name_or_path):
+        check_prior(outline_of(name_or_path, "prior"), name_or_path)
         return load_checkpoint(name_or_path, "prior")
     name, index = str(name_or_path), packaged_priors(folder)
     if name not in index:

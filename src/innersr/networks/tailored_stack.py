@@ -63,7 +63,7 @@ class TailoredStack(nn.Module):
         depth: number of convolutions, at least 3.
         hidden: features of the network that computes scales and shifts.
         compression: whether it is conditioned on the strength of compression.
-        generator: of the initial weights.
+        generator: of the initial weights; None for shapes only, see `layers`.
     """
 
     def __init__(  # noqa: PLR0913 (the shape of a network)
@@ -74,7 +74,7 @@ class TailoredStack(nn.Module):
         depth: int = 8,
         hidden: int = 96,
         compression: bool = False,
-        generator: torch.Generator,
+        generator: torch.Generator | None,
     ) -> None:
         super().__init__()
         self.channels, self.width, self.depth, self.knows_compression = channels, width, depth, compression

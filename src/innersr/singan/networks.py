@@ -36,11 +36,8 @@ class ConvStack(nn.Module):
     ) -> None:
         super().__init__()
         self.widths, self.norm = tuple(widths), norm
-        features = [inputs, *widths, outputs]
-        sides = [3] * DEPTH + [1] * (len(widths) - DEPTH + 1)
         convolutions = [
-            _convolution(*pair, side, norm=norm, generator=generator)
-            for pair, side in zip(pairwise(features), sides, strict=True)
+            _convolution(*layer, norm=norm, generator=generator) for layer in _layers(inputs, outputs, widths)
         ]
         norms = [_norm(width, generator) for width in widths] if norm else []
         # The same modules twice: lists with types, and what torch knows of.
@@ -73,6 +70,14 @@ class ConvStack(nn.Module):
         return layers
 
 
+def layer_shapes(channels: int, widths: Sequence[int]) -> dict[str, tuple[int, ...]]:
+    """Shapes of the folded layers of a generator: of "0.weight", "0.bias" and so on."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for number, (inputs, outputs, side) in enumerate(_layers(channels, channels, widths)):
+        shapes |= {f"{number}.weight": (outputs, inputs, side, side), f"{number}.bias": (outputs,)}
+    return shapes
+
+
 def add_residual(stack: ConvStack, x: Tensor, coarse: Tensor) -> Tensor:
     """Apply a generator: the coarse picture plus the predicted residual (Shaham 2019, eq. 5).
 
@@ -102,6 +107,12 @@ def padded(x: Tensor, wraps: tuple[bool, bool] = (False, False)) -> Tensor:
 def continued(x: Tensor, wraps: tuple[bool, bool] = (False, False)) -> Tensor:
     """(N, C, H, W) with the border as `resize` sees it: mirrored, or the other side where an axis wraps."""
     return cut(x, Window(-PAD, -PAD, x.shape[-2] + PAD, x.shape[-1] + PAD), wraps)
+
+
+def _layers(inputs: int, outputs: int, widths: Sequence[int]) -> list[tuple[int, int, int]]:
+    """Inputs, outputs and side of every convolution of a stack."""
+    sides = [3] * DEPTH + [1] * (len(widths) - DEPTH + 1)
+    return [(*pair, side) for pair, side in zip(pairwise([inputs, *widths, outputs]), sides, strict=True)]
 
 
 def _convolution(inputs: int, outputs: int, side: int, *, norm: bool, generator: torch.Generator) -> nn.Conv2d:

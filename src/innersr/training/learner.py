@@ -10,8 +10,10 @@ from typing import Generic
 import torch
 from torch import Tensor
 
-from innersr.errors import CheckpointError, InputError
+from innersr.errors import InputError
 from innersr.methods.schedules import cosine
+from innersr.networks.checkpoints import check_tensors
+from innersr.networks.moments import check_moments, moments_of, restore_moments
 from innersr.run import Run
 from innersr.settings import check_choices
 from innersr.training.crops import Crops
@@ -120,30 +122,32 @@ class Learner(Generic[Network]):
         state = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         state |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
         for kind, optimizer in self._optimizers.items():
-            for i, parameter in enumerate(_parameters(optimizer)):
-                state |= {f"{kind}.{i}.{key}": value for key, value in optimizer.state[parameter].items()}
+            state |= moments_of(kind, optimizer)
         return state
 
+    def check(self, tensors: Mapping[str, Tensor], step: int, *, moments: str = "all") -> None:
+        """Raise ValueError unless these tensors, or their outlines, can be the state after `step` steps.
+
+        Args:
+            moments: "all", or "used" if those of parameters without gradients so far may be missing.
+        """
+        expected = self.tensors()
+        if moments == "used":
+            given = {name.rpartition(".")[0] for name in tensors}
+            is_optional = {
+                n: n.startswith((*self._optimizers,)) and n.rpartition(".")[0] not in given for n in expected
+            }
+            expected = {name: tensor for name, tensor in expected.items() if not is_optional[name]}
+        check_tensors(tensors, expected, exactly=True)
+        check_moments(tensors, step)
+
     def restore(self, tensors: Mapping[str, Tensor], step: int) -> None:
-        """Restore the state that `tensors` returned after `step` steps; raises CheckpointError for another network."""
-        parts: dict[str, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            part, _, rest = name.partition(".")
-            parts.setdefault(part, {})[rest] = tensor
+        """Restore the state that `tensors` returned after `step` steps, and that `check` has passed."""
         for part, network in (("network", self.network), ("average", self.average)):
-            try:
-                _check_fit(parts.get(part, {}), network.state_dict())
-            except InputError as error:
-                raise CheckpointError(str(error)) from error
-            network.load_state_dict(parts[part])
+            own = {name.removeprefix(f"{part}."): t for name, t in tensors.items() if name.startswith(f"{part}.")}
+            network.load_state_dict(own)
         for kind, optimizer in self._optimizers.items():
-            parameters = _parameters(optimizer)
-            for name, tensor in parts.get(kind, {}).items():
-                index, _, key = name.partition(".")
-                parameter = parameters[int(index)]
-                # In the memory layout of the parameter: another one is rounded differently by vector instructions.
-                alike = torch.empty_like(parameter).copy_(tensor) if tensor.shape == parameter.shape else tensor
-                optimizer.state[parameter][key] = alike
+            restore_moments(kind, optimizer, tensors)
         self.step = step
 
     @torch.no_grad()
@@ -170,10 +174,6 @@ def backpropagate(objective: Objective[Network], network: Network, crops: Crops,
         for parameter, gradient in zip(network.parameters(), gradients, strict=True):
             parameter.grad = gradient
     return loss.detach()
-
-
-def _parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
-    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
 def _check_fit(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:

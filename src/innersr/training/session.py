@@ -16,16 +16,16 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from innersr.errors import CheckpointError, InnersrError, InputError
+from innersr.errors import InnersrError, InputError
 from innersr.networks.blueprints import network_record
-from innersr.networks.checkpoints import load_checkpoint, save_checkpoint
+from innersr.networks.checkpoints import save_checkpoint
 from innersr.run import Run
 from innersr.training.crops import CropPool, Crops, cut_ahead
 from innersr.training.distributed import ProcessGroup, joined
 from innersr.training.learner import Learner, TrainingSchedule
 from innersr.training.log import TrainingLog
 from innersr.training.objective import Objective
-from innersr.training.registry import EARLIER_NAMES
+from innersr.training.state import restore_state, save_state
 
 SUFFIX = ".safetensors"
 # Settings that `Session.may_change` allows to change on resuming, beside those of the schedule.
@@ -186,27 +186,9 @@ class Session:
 
     def _restore(self, learner: Learner[Any]) -> tuple[float, dict[str, Any]]:
         """Restore the saved state; return the seconds that training has taken so far, and the changed settings."""
-        state = self.outputs.state
-        if not state.exists():
-            raise InputError(f"{state}: there is no such file to resume; leave out --resume to start")
-        tensors, header = load_checkpoint(state, "training")
-        objective: Any = self.objective
-        # A setting that was added after the state was saved had its default value then.
-        defaults = {f.name: f.default for f in (*fields(objective), *fields(self.schedule))}
-        recorded = {EARLIER_NAMES.get(name, name): value for name, value in header.get("settings", {}).items()}
-        if "lesson" in recorded:  # the record of version 0.1
-            recorded["objective"] = recorded["lesson"].replace("Lesson", "Objective")
-        started = {**defaults, **recorded}
-        changes = {name: value for name, value in self.settings.items() if started.get(name) != value}
-        allowed = CHANGEABLE | {f.name for f in fields(self.schedule)} if self.may_change else frozenset()
-        for name in (name for name in changes if name not in allowed):
-            remedy = "continue with that, or start anew with --overwrite"
-            raise InputError(f"{state}: was started with {name}={started.get(name)}, not {changes[name]}; {remedy}")
-        try:
-            learner.restore(tensors, header["step"])
-            return float(header["seconds"]), changes
-        except (KeyError, ValueError, IndexError) as error:
-            raise CheckpointError(f"{state}: is damaged ({error}); start anew with --overwrite") from error
+        changeable = CHANGEABLE | {f.name for f in fields(self.schedule)} if self.may_change else frozenset()
+        kinds = type(self.objective), type(self.schedule)
+        return restore_state(self.outputs.state, learner, self.settings, *kinds, changeable=changeable)
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:
@@ -272,9 +254,8 @@ class _Recorder:
     def save_state(self) -> None:
         """Save the state for resuming."""
         self._check_loss()
-        seconds, settings = self._seconds + self._since.seconds, self._session.settings
-        header = {"kind": "training", "step": self._learner.step, "seconds": seconds, "settings": settings}
-        save_checkpoint(self._session.outputs.state, self._learner.tensors(), header)
+        seconds = self._seconds + self._since.seconds
+        save_state(self._session.outputs.state, self._learner, seconds, self._session.settings)
         self._saved = time.monotonic()
 
     def save_prior(self) -> None:

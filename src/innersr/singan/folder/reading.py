@@ -11,18 +11,20 @@ Every file appears whole or not at all. The two .safetensors name the settings.j
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
+import msgspec
 import torch
+from msgspec import Meta
 from torch import Tensor
 
 from innersr.errors import CheckpointError, InputError
-from innersr.networks.checkpoints import Checkpoint, check_tensors, load_checkpoint, read_whole
+from innersr.networks.checkpoints import Checkpoint, check_tensors, load_checkpoint, outline_of, read_whole
 from innersr.singan.folder.record import REMEDY, Record, parse_record
 from innersr.singan.model import PictureModel, Scale
-from innersr.singan.networks import ConvStack
+from innersr.singan.networks import ConvStack, layer_shapes
 from innersr.singan.training.scale import ScaleLearner
 
 SETTINGS, MODEL, STATE, LOG = "settings.json", "model.safetensors", "training.safetensors", "training.jsonl"
@@ -43,14 +45,18 @@ class SavedModel(NamedTuple):
         return self.model.pictures
 
 
-class SavedState(NamedTuple):
-    """Progress of the scale in training."""
+class SavedState(msgspec.Struct):
+    """Progress of the scale in training.
 
-    scale: int
-    iteration: int
-    seconds: float
-    """Training time of all scales so far."""
-    tensors: Mapping[str, Tensor]
+    Args:
+        scale: its number.
+        iteration: that was made last.
+        seconds: training time of all scales so far.
+    """
+
+    scale: Annotated[int, Meta(ge=0)]
+    iteration: Annotated[int, Meta(ge=0)]
+    seconds: Annotated[float, Meta(ge=0, le=1e12)]
 
 
 def load_model(path: str | Path, device: torch.device = CPU) -> PictureModel:
@@ -78,22 +84,17 @@ def load_folder(path: str | Path, device: torch.device = CPU) -> SavedModel:
     path = Path(path)
     record, digest = read_record(path)
     file = path / MODEL
+    _check_model(outline_of(file, "picture"), record, digest, file)
     loaded = load_checkpoint(file, "picture")
-    _check_belongs(loaded, digest, file)
-    sides = {f"pictures.{k}": (1, record.channels, *sizes[-1]) for k, sizes in enumerate(record.sizes)}
-    tensors = dict(loaded.tensors)
-    try:
-        scales = _take_scales(tensors, _amplitudes(loaded.header, len(record.sizes[0])), record, device)
-        check_tensors(tensors, {name: torch.empty(shape, device="meta") for name, shape in sides.items()})
-    except ValueError as error:
-        raise CheckpointError(f"{file}: {error}; {REMEDY}") from error
+    amplitudes = _check_model(loaded, record, digest, file)
+    tensors = loaded.tensors
     model = PictureModel(
         settings=record.settings,
         sizes=record.sizes,
         channels=record.channels,
         seed=record.seed,
-        scales=scales,
-        pictures=tuple(tensors[name].float() for name in sides),
+        scales=tuple(_scale(tensors, number, each, record, device) for number, each in enumerate(amplitudes)),
+        pictures=tuple(tensors[name].float() for name in _picture_shapes(record)),
     )
     return SavedModel(model, record, digest)
 
@@ -124,18 +125,16 @@ def load_state(path: Path, saved: SavedModel) -> SavedState | None:
         if trained == 0:
             return None
         raise CheckpointError(f"{file}: no such file, so the training cannot go on; {REMEDY}")
-    loaded = load_checkpoint(file, "training")
-    _check_belongs(loaded, saved.digest, file)
-    scale, iteration, seconds = (loaded.header.get(name) for name in ("scale", "iteration", "seconds"))
-    if (
-        type(scale) is int
-        and type(iteration) is int
-        and isinstance(seconds, int | float)
-        and 0 <= scale <= min(trained, len(saved.record.sizes[0]) - 1)
-        and 0 <= iteration <= saved.record.settings.iterations
-    ):
-        return SavedState(scale, iteration, float(seconds), loaded.tensors)
-    raise CheckpointError(f"{file}: is damaged (scale {scale}, iteration {iteration}); {REMEDY}")
+    outline = outline_of(file, "training")
+    _check_belongs(outline, saved.digest, file)
+    try:
+        state = msgspec.convert(outline.header, SavedState)
+    except msgspec.ValidationError as error:
+        raise CheckpointError(f"{file}: is damaged ({error}); {REMEDY}") from error
+    scales = min(trained + 1, len(saved.record.sizes[0]))
+    if state.scale >= scales or state.iteration > saved.record.settings.iterations:
+        raise CheckpointError(f"{file}: is damaged (scale {state.scale}, iteration {state.iteration}); {REMEDY}")
+    return state
 
 
 def restore(learner: ScaleLearner, state: SavedState, path: Path) -> None:
@@ -144,17 +143,14 @@ def restore(learner: ScaleLearner, state: SavedState, path: Path) -> None:
     Raises:
         CheckpointError: the state is damaged; `path` is the folder that it is from.
     """
-    expected = learner.weights()
-    if state.iteration:
-        for number, network in enumerate((learner.generator, learner.critic)):
-            for i, parameter in enumerate(network.parameters()):
-                moments = {"step": torch.zeros(()), "exp_avg": parameter, "exp_avg_sq": parameter}
-                expected |= {f"adam.{number}.{i}.{key}": like for key, like in moments.items()}
+    file = path / STATE
     try:
-        check_tensors(state.tensors, expected)
+        learner.check(outline_of(file, "training").tensors, state.iteration)
+        tensors = load_checkpoint(file, "training").tensors
+        learner.check(tensors, state.iteration)
     except ValueError as error:
-        raise CheckpointError(f"{path / STATE}: {error}; {REMEDY}") from error
-    learner.restore(state.tensors, state.iteration)
+        raise CheckpointError(f"{file}: {error}; {REMEDY}") from error
+    learner.restore(tensors, state.iteration)
 
 
 def is_begun(path: Path) -> bool:
@@ -169,31 +165,42 @@ def _check_belongs(loaded: Checkpoint, digest: str, file: Path) -> None:
         raise CheckpointError(f"{file}: does not belong to the {SETTINGS} beside it; {REMEDY}")
 
 
+def _check_model(model: Checkpoint, record: Record, digest: str, file: Path) -> list[float]:
+    """Check that a model, or its outline, belongs to a record and fits it; return the amplitudes of its scales."""
+    _check_belongs(model, digest, file)
+    try:
+        amplitudes = _amplitudes(model.header, len(record.sizes[0]))
+        shapes = _picture_shapes(record)
+        for number in range(len(amplitudes)):
+            widths = record.settings.widths_at(number)
+            shapes |= {f"scales.{number}.{k}": shape for k, shape in layer_shapes(record.channels, widths).items()}
+        check_tensors(model.tensors, {name: torch.empty(shape, device="meta") for name, shape in shapes.items()})
+    except ValueError as error:
+        raise CheckpointError(f"{file}: {error}; {REMEDY}") from error
+    return amplitudes
+
+
 def _amplitudes(header: Mapping[str, Any], most: int) -> list[float]:
     """Amplitudes in a header; ValueError unless it has them."""
     amplitudes = header.get("amplitudes")
     if not isinstance(amplitudes, list) or len(amplitudes) > most:
         raise ValueError("its header has no amplitudes")
-    if not all(isinstance(value, float) and value >= 0 for value in amplitudes):
+    if not all(isinstance(value, float) and 0 <= value <= 1e6 for value in amplitudes):  # of values in [-1, 1]
         raise ValueError("the amplitudes in its header are no numbers")
     return amplitudes
 
 
-def _take_scales(
-    tensors: dict[str, Tensor], amplitudes: Sequence[float], record: Record, device: torch.device
-) -> tuple[Scale, ...]:
-    """Take the scales out of these tensors; ValueError unless they fit."""
-    scales = []
-    for number, amplitude in enumerate(amplitudes):
-        own = {name: tensors.pop(name) for name in list(tensors) if name.startswith(f"scales.{number}.")}
-        widths = record.settings.widths_at(number)
-        stack = ConvStack(record.channels, record.channels, widths, norm=True, generator=torch.Generator())
-        layers = named_tensors(number, Scale(stack.folded(), amplitude))
-        check_tensors(own, layers)
-        # Copying keeps the memory layout that training gives: another one is rounded differently.
-        values = [layer.copy_(own[name]).to(device) for name, layer in layers.items()]
-        scales.append(Scale(list(zip(values[::2], values[1::2], strict=True)), amplitude))
-    return tuple(scales)
+def _picture_shapes(record: Record) -> dict[str, tuple[int, ...]]:
+    return {f"pictures.{k}": (1, record.channels, *sizes[-1]) for k, sizes in enumerate(record.sizes)}
+
+
+def _scale(tensors: Mapping[str, Tensor], number: int, amplitude: float, record: Record, device: torch.device) -> Scale:
+    """The scale of a number, in the memory layout that training gives: another one is rounded differently."""
+    widths = record.settings.widths_at(number)
+    stack = ConvStack(record.channels, record.channels, widths, norm=True, generator=torch.Generator())
+    layers = named_tensors(number, Scale(stack.folded(), amplitude))
+    values = [layer.copy_(tensors[name]).to(device) for name, layer in layers.items()]
+    return Scale(list(zip(values[::2], values[1::2], strict=True)), amplitude)
 
 
 def named_tensors(number: int, scale: Scale) -> dict[str, Tensor]:

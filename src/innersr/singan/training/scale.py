@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from innersr.errors import CheckpointError
+from innersr.networks.checkpoints import check_tensors
+from innersr.networks.moments import check_moments, moments_of, restore_moments
 from innersr.physics.resize import Window, image_size
 from innersr.run import Run, generator_of
 from innersr.singan.draws import Draws
@@ -143,26 +145,23 @@ class ScaleLearner:
     def tensors(self) -> dict[str, Tensor]:
         """All that changes as it learns, but for `iteration`."""
         state = self.weights()
-        for number, optimizer in enumerate(self._optimizers):
-            for i, parameter in enumerate(optimizer.param_groups[0]["params"]):
-                state |= {f"adam.{number}.{i}.{key}": value for key, value in optimizer.state[parameter].items()}
+        for number, optimizer in enumerate(self._optimizers if self.iteration else ()):
+            state |= moments_of(f"adam.{number}", optimizer)
         return state
 
-    def restore(self, tensors: Mapping[str, Tensor], iteration: int) -> None:
-        """Take over what `tensors` returned after so many iterations.
+    def check(self, tensors: Mapping[str, Tensor], iteration: int) -> None:
+        """Raise ValueError unless these tensors, or their outlines, can be the state after so many iterations."""
+        expected = self.weights()
+        for number, optimizer in enumerate(self._optimizers if iteration else ()):
+            expected |= moments_of(f"adam.{number}", optimizer)
+        check_tensors(tensors, expected, exactly=True)
+        check_moments(tensors, iteration * max(self.settings.critic_steps, self.settings.generator_steps))
 
-        Raises:
-            CheckpointError: they are of another network.
-        """
+    def restore(self, tensors: Mapping[str, Tensor], iteration: int) -> None:
+        """Take over what `tensors` returned after so many iterations, and `check` has passed."""
         self._load(tensors)
         for number, optimizer in enumerate(self._optimizers):
-            for i, parameter in enumerate(optimizer.param_groups[0]["params"]):
-                prefix = f"adam.{number}.{i}."
-                for name, tensor in tensors.items():
-                    if name.startswith(prefix):
-                        # In the memory layout of the parameter: another one is rounded differently.
-                        like = torch.empty_like(parameter) if tensor.shape == parameter.shape else tensor.clone()
-                        optimizer.state[parameter][name.removeprefix(prefix)] = like.copy_(tensor)
+            restore_moments(f"adam.{number}", optimizer, tensors)
         self.iteration = iteration
 
     def _critic_step(self, draw: _Draw, turn: int) -> Tensor:
