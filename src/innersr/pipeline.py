@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from innersr.inference.judgement import consistency, reason_for_doubt
 from innersr.inference.normalisation import NormalisedImage, normalise, with_grain
 from innersr.methods.baselines import Bicubic
 from innersr.methods.mixture import adapt_to
-from innersr.methods.options import UpscaleOptions
+from innersr.methods.options import UpscaleOptions, default_output
 from innersr.methods.protocols import Method, copies_pixels
 from innersr.methods.registry import resolve
 from innersr.physics.degradation import Degradation
@@ -37,8 +38,8 @@ class Result:
     image: Image
     degradation: Degradation
     """As it was given or estimated."""
-    seconds: float
-    consistency_psnr: float
+    seconds: float = 0.0
+    consistency_psnr: float = math.inf
     """dB between the result shrunk again and the input, as methods see them."""
     method: Method
     """As it was applied, with the greatest number of steps of Tailor; Bicubic where its result could not be trusted."""
@@ -64,17 +65,28 @@ class ImageTask:
 
     @cached_property
     def planned(self) -> Degradation:
-        """The degradation on this image's grid."""
-        return self.options.planned(self.options.scale_for(self.lr_size)).fitted(self.lr_size)
+        """The degradation on this image's grid; at `options.scale` where nothing is enlarged."""
+        scale = self.options.scale_for(self.lr_size) if self.enlarges else self.options.scale
+        return self.options.planned(scale).fitted(self.lr_size)
+
+    @property
+    def enlarges(self) -> bool:
+        """False where a size with "<" leaves the image as it is."""
+        return self.options.size is None or self.options.scale_for(self.lr_size) != (1, 1)
+
+    @property
+    def scales(self) -> tuple[float, float]:
+        """(vertical, horizontal) scale of the result."""
+        return self.planned.scales if self.enlarges else (1.0, 1.0)
 
     @property
     def hr_size(self) -> tuple[int, int]:
         """(height, width) of the result."""
-        return self.planned.hr_size(self.lr_size)
+        return self.planned.hr_size(self.lr_size) if self.enlarges else self.lr_size
 
     def estimate(self, run: Run) -> Estimate | None:
         """The estimated degradation; None where it was given."""
-        if not self.options.is_blind or copies_pixels(self.options.chosen_method):
+        if not (self.enlarges and self.options.is_blind) or copies_pixels(self.options.chosen_method):
             return None
         found = examine_image(self.image, self.options.scale_for(self.lr_size), run, alpha=self.options.alpha)
         return self.options.weighed(found)
@@ -82,6 +94,9 @@ class ImageTask:
     def upscale(self, run: Run, estimate: Estimate | None = None) -> Result:
         """Upscale the image, with the result of `estimate` if that was called before."""
         run, options = run.start(), self.options
+        if not self.enlarges:
+            note = f"is as large already as --size {options.size} asks for, and stays as it is"
+            return Result(image=self.image, degradation=self.planned, method=options.chosen_method, notes=(note,))
         estimate = estimate or self.estimate(run)
         given = options.degradation or self.planned if estimate is None else options.amended(estimate)
         method = options.chosen_method
@@ -236,8 +251,8 @@ def upscale_file(
 def open_file(source: Path, output: Path | None, options: UpscaleOptions) -> FileTask:
     """Read an image file, and name its result where `output` is None."""
     image = with_no_data(read(source, pixel_limit=options.pixel_limit, missing_ok=True), options.nodata)
-    planned = ImageTask(image=image, options=options).planned
-    return FileTask(image=image, options=options, source=source, target=output or default_output(source, planned))
+    target = output or default_output(source, ImageTask(image=image, options=options).scales)
+    return FileTask(image=image, options=options, source=source, target=target)
 
 
 def upscale_image(
@@ -269,7 +284,8 @@ def upscale_image(
     started, run = time.monotonic(), run.start()
     with run.exact():
         is_exact = copies_pixels(method)
-        seen = normalise(image, run, alpha, _wraps(degradation), is_exact=is_exact)
+        wraps = (False, False) if degradation is None else degradation.wraps
+        seen = normalise(image, run, alpha, wraps, is_exact=is_exact)
         if degradation is None and is_exact:
             degradation = Degradation(scale=scale)
         cause = _examined(seen, scale, run) if degradation is None else degradation
@@ -319,19 +335,6 @@ def examine_image(image: Image, scale: Scale, run: Run, *, alpha: str = "auto") 
 def channels_of(image: Image, run: Run, *, alpha: str = "auto") -> Tensor:
     """What methods see of an image: (1, C, H, W) in [0, 1] on the run's device; see `upscale_image`."""
     return normalise(image, run, alpha).channels
-
-
-def default_output(source: Path, degradation: Degradation) -> Path:
-    """Name of a result beside its source: photo_x2.png."""
-    vertical, horizontal = (f"{s:.4g}" for s in degradation.scales)
-    scale = vertical if vertical == horizontal else f"{vertical}x{horizontal}"
-    return source.with_name(f"{source.stem}_x{scale}{source.suffix}")
-
-
-def _wraps(degradation: Degradation | Estimate | None) -> tuple[bool, bool]:
-    """Whether the image continues on its opposite side: (vertical, horizontal)."""
-    degradation = degradation.degradation if isinstance(degradation, Estimate) else degradation
-    return (False, False) if degradation is None else degradation.wraps
 
 
 def _examined(seen: NormalisedImage, scale: Scale, run: Run) -> Estimate:

@@ -42,7 +42,7 @@ def test_a_program_is_a_method(folder, tmp_path):
 def test_what_a_program_enlarges_too_far_is_shrunk(tmp_path):
     lr = torch.full((1, 3, 6, 5), 0.4)
     assert torch.allclose(upscaled(CommandPeer(command=program(tmp_path, 4)), lr), torch.full((1, 3, 12, 10), 0.4))
-    with pytest.raises(InputError, match="made 6x5 pixels of 12x10; ask for a smaller scale"):
+    with pytest.raises(InputError, match="made 5x6 pixels where 10x12 were due; ask for a smaller scale"):
         upscaled(CommandPeer(command=program(tmp_path, 1)), lr)
 
 

@@ -163,7 +163,7 @@ def test_pictures_are_kept_by_every_name_that_makes_the_row(folder, tmp_path):
     wanted = plan(folder, methods=("bicubic:phase=aligned",), scales=(2.0, (1.0, 3.0)), limit=1)
     list(rows_of(wanted, RUN, pictures=pictures))
     start = f"{tmp_path.name}_set2-a"
-    names = [f"{start}-x1x3-bicubic-bicubic_phase=aligned.png", f"{start}-x2-bicubic-bicubic_phase=aligned.png"]
+    names = [f"{start}-x2-bicubic-bicubic_phase=aligned.png", f"{start}-x3x1-bicubic-bicubic_phase=aligned.png"]
     assert sorted(file.name for file in pictures.iterdir()) == names
     assert [PillowImage.open(pictures / name).size for name in names] == [(60, 48), (60, 48)]
 

@@ -86,7 +86,7 @@ def test_what_is_no_pair_is_refused(folder):
     with pytest.raises(InputError, match=r"no pairs in it; name the small image of name.png name_LR.png"):
         find_pairs(folder)
     draw(folder / "a_LR.png", 48, 40)
-    with pytest.raises(ImageFileError, match="has 48x60 pixels, which are not a whole multiple of the 48x40"):
+    with pytest.raises(ImageFileError, match="has 60x48 pixels, which are not a whole multiple of the 40x48"):
         find_pairs(folder)
     with pytest.raises(InputError, match="no such folder"):
         find_pairs(folder / "none")

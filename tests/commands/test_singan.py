@@ -299,7 +299,7 @@ def test_the_same_seed_gives_the_same_samples():
         ([], (WIDTH, HEIGHT)),
         (["--size", "50x20"], (50, 20)),
         (["--scale", "1.5"], (51, 42)),
-        (["--scale", "1x2", "--start-scale", "2"], (2 * WIDTH, HEIGHT)),
+        (["--scale", "2x1", "--start-scale", "2"], (2 * WIDTH, HEIGHT)),
     ],
 )
 def test_samples_have_the_size_that_is_asked_for(asked, size):
@@ -348,7 +348,7 @@ def test_depth_and_alpha_are_those_of_the_picture():
         (["model", "-o", "a.png", "-n", 2], "a.png: 2 pictures need a folder; write a/"),
         (["model", "-o", "a.png", "--size", "50"], "size must be WIDTHxHEIGHT in pixels, such as 400x300, got '50'"),
         (["model", "-o", "a.png", "--scale", "0.1"], "model: a sample must have at least 11x11 pixels, got 3x3"),
-        (["model", "-o", "a.png", "--scale", "x2"], "scale must be a factor, or two (vertical x horizontal)"),
+        (["model", "-o", "a.png", "--scale", "x2x"], "scale must be a factor, or two (width x height)"),
         (["model", "-o", "a.png", "--scale", "2", "--size", "50x50"], "give --size or --scale, not both"),
         (["model", "-o", "a.png", "--size", "99999x99999"], "a result of 99999x99999 is too large"),
         (

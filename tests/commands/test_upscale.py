@@ -128,13 +128,29 @@ def test_a_name_that_is_no_text_is_said_in_escapes():
 
 @pytest.mark.parametrize(
     ("scale", "size", "name"),
-    [("2", (96, 80), "photo_x2.png"), ("1.5", (72, 60), "photo_x1.5.png"), ("2x3", (144, 80), "photo_x2x3.png")],
+    [
+        ("2", (96, 80), "photo_x2.png"),
+        ("1.5", (72, 60), "photo_x1.5.png"),
+        ("3x2", (144, 80), "photo_x3x2.png"),
+        ("x2", (96, 80), "photo_x2.png"),
+    ],
 )
 def test_the_scale_may_be_any_number_or_a_pair(scale, size, name):
     draw("photo.png")
     said = record("photo.png", "-s", scale, *TINY)
     assert size_of(name) == size == tuple(said["output_size"])
     assert said["output"] == name
+
+
+@pytest.mark.parametrize("blind", [[], GIVEN])
+def test_a_size_for_smaller_images_leaves_a_larger_one_as_it_is(blind):
+    draw("photo.png")
+    note = "is as large already as --size 30x30< asks for, and stays as it is"
+    assert upscale("photo.png", "--size", "30x30<", "-o", "same.png", *blind).stderr == f"note: same.png: {note}\n"
+    assert np.array_equal(*(PillowImage.open(name) for name in ("same.png", "photo.png")))
+    said = json.loads(upscale("photo.png", "--size", "30x30<", "--json", *blind).stdout)
+    assert (said["output"], said["scale"], said["output_size"]) == ("photo_x1.png", [1, 1], [48, 40])
+    assert said["notes"] == [note]
 
 
 @pytest.mark.parametrize(
@@ -156,7 +172,7 @@ def test_the_size_may_be_a_geometry(geometry, size):
     assert size_of("large.png") == size
 
 
-@pytest.mark.parametrize("geometry", ["24x", "x20", "60x20!", "30x30<", "48x40"])
+@pytest.mark.parametrize("geometry", ["24x", "x20", "60x20!", "48x40"])
 def test_a_size_that_shrinks_this_image_is_its_failure(geometry):
     draw("photo.png")
     said = failed("photo.png", "--size", geometry, *BICUBIC)
@@ -294,10 +310,10 @@ def test_the_axes_that_wrap_reach_the_degradation_and_the_record(given, wrap):
     ("arguments", "size", "scale"),
     [
         (["-s", "1.7"], (81, 68), [1.7, 1.7]),  # 81.6 is rounded down
-        (["-s", "1.7", "--wrap", "x"], (82, 68), [1.7, 82 / 48]),
-        (["-s", "1.77", "--wrap", "xy"], (85, 71), [71 / 40, 85 / 48]),
-        (["-s", "1.01", "--wrap", "xy"], (49, 41), [41 / 40, 49 / 48]),  # one pixel more at least
-        (["--size", "101x", "--wrap", "xy"], (101, 84), [84 / 40, 101 / 48]),
+        (["-s", "1.7", "--wrap", "x"], (82, 68), [82 / 48, 1.7]),
+        (["-s", "1.77", "--wrap", "xy"], (85, 71), [85 / 48, 71 / 40]),
+        (["-s", "1.01", "--wrap", "xy"], (49, 41), [49 / 48, 41 / 40]),  # one pixel more at least
+        (["--size", "101x", "--wrap", "xy"], (101, 84), [101 / 48, 84 / 40]),
     ],
 )
 def test_a_broken_scale_that_wraps_is_fitted_to_whole_pixels(arguments, size, scale):

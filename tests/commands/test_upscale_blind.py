@@ -176,7 +176,7 @@ def test_the_anchor_of_given_kernels_does_not_move_what_was_found_out(told):
 @pytest.mark.parametrize(
     ("arguments", "asked", "scales"),
     [
-        (["-s", "2x3"], (2, 3), (2, 3)),
+        (["-s", "3x2"], (2, 3), (2, 3)),
         (["-s", "1.7"], 1.7, (1.7, 1.7)),
         (["-s", "1.7", "--wrap", "x"], 1.7, (1.7, 41 / 24)),
         (["--wrap", "xy"], 2, (2, 2)),

@@ -448,7 +448,7 @@ def test_images_that_are_no_whole_periods_are_refused():
     with pytest.raises(InputError, match=message):
         degradation.forward(noise(26, 25))
     fraction = Degradation(scale=2.7, wrap="xy")
-    with pytest.raises(InputError, match=r"27 HR pixels are not 2.7 times 11 LR pixels; .*an HR image of 27x30"):
+    with pytest.raises(InputError, match=r"27 HR pixels are not 2.7 times 11 LR pixels; .*an HR image of 30x27"):
         fraction.forward(noise(27, 27), (10, 11))
     for apply in (fraction.upsample, fraction.adjoint):
         with pytest.raises(InputError, match=r"29 HR pixels are not 2.7 times 11 LR pixels"):
@@ -534,7 +534,7 @@ def test_a_kernel_of_negative_sum_is_refused():
 @pytest.mark.parametrize("subsampling", ["direct", "bicubic"])
 def test_a_kernel_larger_than_the_image_is_refused(subsampling):
     degradation = Degradation(scale=2, kernel=kernels.box(9), subsampling=subsampling)
-    message = r"the kernel \(9x9\) is larger than the image it blurs \(8x20\); use a smaller kernel"
+    message = r"the kernel \(9x9\) is larger than the image it blurs \(20x8\); use a smaller kernel"
     with pytest.raises(KernelError, match=message):
         degradation.forward(noise(8, 20))
     with pytest.raises(KernelError, match=message):

@@ -13,7 +13,7 @@ from innersr.methods.baselines import BackProjection, Bicubic
 from innersr.methods.registry import METHOD_PRESETS, METHODS, make_method, parse_method
 from innersr.methods.zssr import ZSSR
 from innersr.physics import kernels
-from innersr.physics.geometry import check_size, parse_scale, parse_size, parse_tile
+from innersr.physics.geometry import check_size, parse_scale, parse_size, parse_tile, scale_text
 from innersr.physics.kernel_files import save_kernel
 from innersr.physics.named_degradations import parse_degradation, parse_gaussian, parse_kernel
 from innersr.settings import parse_settings
@@ -24,18 +24,56 @@ SIDES = st.integers(1, 4000)
 
 @pytest.mark.parametrize(
     ("text", "scale"),
-    [("2", 2.0), ("1.5", 1.5), ("1.001", 1.001), ("2x3", (2.0, 3.0)), ("1X2", (1.0, 2.0)), (" 4 ", 4.0), ("1e3", 1000)],
+    [
+        ("2", 2.0),
+        ("x2", 2.0),
+        ("2x", 2.0),
+        ("X1.5", 1.5),
+        ("1.001", 1.001),
+        ("3x2", (2.0, 3.0)),
+        ("2X1", (1.0, 2.0)),
+        (" 4 ", 4.0),
+        ("1e3", 1000),
+    ],
 )
-def test_a_scale_is_a_number_or_vertical_by_horizontal(text, scale):
+def test_a_scale_is_a_number_or_width_by_height(text, scale):
     assert parse_scale(text) == scale
 
 
+def test_a_pair_of_factors_has_the_order_of_a_size():
+    assert parse_size("144x80!", SIZE) == tuple(s * n for s, n in zip(parse_scale("3x2"), SIZE, strict=True))
+
+
+@pytest.mark.parametrize("scale", [2, 1.5, (2, 3), (1.25, 1)])
+def test_a_scale_is_written_as_it_is_read(scale):
+    assert parse_scale(scale_text(scale)) == scale
+
+
 @pytest.mark.parametrize(
-    "text", ["1", "0", "-2", "0.5", "nan", "inf", "-inf", "two", "", "x", "2x", "x2", "2x3x4", "1x1", "2x0.5", "1e308"]
+    "text",
+    [
+        "1",
+        "0",
+        "-2",
+        "0.5",
+        "nan",
+        "inf",
+        "-inf",
+        "two",
+        "",
+        "x",
+        "xx2",
+        "x2x",
+        "x2x3",
+        "2x3x4",
+        "1x1",
+        "2x0.5",
+        "1e308",
+    ],
 )
 def test_an_invalid_scale_is_refused_with_the_text(text):
     with pytest.raises(
-        InputError, match="scale must be a number from above 1 to 1000, or a pair such as 2x3"
+        InputError, match="scale must be a number from above 1 to 1000, or a pair such as 3x2"
     ) as caught:
         parse_scale(text)
     assert repr(text) in str(caught.value)
@@ -70,15 +108,26 @@ def test_halves_are_rounded_up_as_imagemagick_does():
     assert parse_size("10x", (3, 4)) == (8, 10)
 
 
-@pytest.mark.parametrize("text", ["24x", "x20", "24x20", "60x20!", "48x40", "48x40<", "30x30<", "101%", "1920@", "1@"])
+@pytest.mark.parametrize("text", ["24x", "x20", "24x20", "60x20!", "48x40", "101%", "1920@", "1@"])
 def test_a_geometry_that_does_not_enlarge_this_image_is_refused(text):
     with pytest.raises(InputError, match="of an image of 48x40; innersr only enlarges: use any image tool to shrink"):
         parse_size(text, SIZE)
 
 
-@pytest.mark.parametrize("text", ["50%", "100%", "1%", "100x100>", "9999x>", " 50% "])
+@pytest.mark.parametrize("text", ["50%", "100%", "1%", " 50% "])
 def test_a_geometry_that_enlarges_no_image_is_refused_before_there_is_one(text):
     with pytest.raises(InputError, match="enlarges no image"):
+        check_size(text)
+
+
+@pytest.mark.parametrize("text", ["48x40<", "30x30<", "30x90<", "24x<"])
+def test_a_size_for_smaller_images_is_that_of_a_larger_image_itself(text):
+    assert parse_size(text, SIZE) == SIZE
+
+
+@pytest.mark.parametrize("text", ["100x100>", "9999x>"])
+def test_the_mark_for_shrinking_is_refused_with_the_one_for_enlarging(text):
+    with pytest.raises(InputError, match=f"enlarges no image: > is ImageMagick's mark.*; {text[:-1]}< enlarges"):
         check_size(text)
 
 

@@ -120,7 +120,9 @@ def _fitted(large: Tensor, size: tuple[int, int], peer: str) -> Tensor:
     if (rows, columns) == size:
         return large
     if rows < size[0] or columns < size[1]:
-        raise InputError(f"{peer}: made {rows}x{columns} pixels of {size[0]}x{size[1]}; ask for a smaller scale")
+        raise InputError(
+            f"{peer}: made {columns}x{rows} pixels where {size[1]}x{size[0]} were due; ask for a smaller scale"
+        )
     return resize(large, size=size).clamp(0, 1)
 
 

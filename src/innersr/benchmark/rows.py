@@ -12,6 +12,7 @@ from typing import Any
 from innersr.benchmark.inputs import TRUE
 from innersr.errors import InputError
 from innersr.json_lines import read_records
+from innersr.physics.geometry import scale_text
 from innersr.physics.resize import Scale
 
 KEY = ("folder", "image", "method", "settings", "degradation", "scale", "seed", "device", "precision")
@@ -51,9 +52,8 @@ def given_in(row: Mapping[str, Any]) -> str:
 
 
 def scale_name(scale: Scale | list[float]) -> str:
-    """A scale, of a case or of a row, as x2, x1.5 or x2x3."""
-    scales = scale if isinstance(scale, tuple | list) else (scale,)
-    return "".join(f"x{s:g}" for s in dict.fromkeys(scales))
+    """A scale, of a case or of a row, which has [vertical, horizontal], as x2, x1.5 or x3x2 (width x height)."""
+    return f"x{scale_text((scale[0], scale[1]) if isinstance(scale, list) else scale)}"
 
 
 def decibels(figure: float | None) -> float:

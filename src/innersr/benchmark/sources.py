@@ -108,8 +108,8 @@ def _pair(folder: Path, small: Path, sharp: Path) -> Source:
     scale = round(hr_size[0] / lr_size[0])
     if scale < 2 or not all(n * scale <= m < (n + 1) * scale for n, m in zip(lr_size, hr_size, strict=True)):
         raise ImageFileError(
-            f"{sharp}: has {hr_size[0]}x{hr_size[1]} pixels, which are not a whole multiple of the {lr_size[0]}x"
-            f"{lr_size[1]} of {small.name}; crop it"
+            f"{sharp}: has {hr_size[1]}x{hr_size[0]} pixels, which are not a whole multiple of the {lr_size[1]}x"
+            f"{lr_size[0]} of {small.name}; crop it"
         )
     rows, columns = (n * scale for n in lr_size)
 

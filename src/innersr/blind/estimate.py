@@ -86,6 +86,11 @@ class Estimate:
         return self.candidates[0].degradation
 
     @property
+    def wraps(self) -> tuple[bool, bool]:
+        """Whether the image continues on its opposite side: (vertical, horizontal)."""
+        return self.degradation.wraps
+
+    @property
     def told(self) -> Degradation:
         """Deprecated name of `given`."""
         warnings.warn("Estimate.told is now Estimate.given", DeprecationWarning, stacklevel=2)

@@ -78,7 +78,7 @@ def train_command(  # noqa: PLR0913 (a command's options are its parameters)
     "sample",
     "singan.generate.sample_pictures",
     "innersr singan sample balloons -o samples/ -n 20 --sheet samples.png",
-    "innersr singan sample balloons -o wide.png --scale 1x2.5 --start-scale 1",
+    "innersr singan sample balloons -o wide.png --scale 2.5x1 --start-scale 1",
     "innersr singan sample bricks -o tile.png --size 512x512 --wrap xy",
     "innersr singan sample photo.jpg -o quick.png",
     shares="overwrite seed device as_json quiet",
@@ -95,7 +95,7 @@ def sample_command(  # noqa: PLR0913 (a command's options are its parameters)
     count: Count = 1,
     size: Size = None,
     scale: Annotated[
-        str | None, result_option(help="Instead of a size: a factor, or vertical x horizontal, such as 1x2.5.")
+        str | None, result_option(help="Instead of a size: a factor, or width x height, such as 2.5x1.")
     ] = None,
     start: RandomFrom = 0,
     wrap: Wrap = "",

@@ -31,14 +31,13 @@ def upscale_command(  # noqa: PLR0913 (a command's options are its parameters)
             metavar="PATH", help="File, or folder (out/ is created); photo_x2.png beside photo.png when not given."
         ),
     ] = None,
-    scale: Annotated[
-        str | None, input_option("--scale", "-s", help="2 by default; 1.5; 2x3 (vertical x horizontal).")
-    ] = None,
+    scale: Annotated[str | None, input_option("--scale", "-s", help="2 by default; 1.5; 3x2 (width x height).")] = None,
     size: Annotated[
         str | None,
         input_option(
             help="Instead of a scale, as in ImageMagick: 1920x (width), x1080 (height), 1920x1080 (fits into), "
-            "1920x1080^ (covers), 1920x1080! (exactly), 1920x1080< (smaller images only), 150%, 24000000@ (area)."
+            "1920x1080^ (covers), 1920x1080! (exactly), 1920x1080< (larger images stay as they are), 150%, "
+            "24000000@ (area)."
         ),
     ] = None,
     method: Annotated[

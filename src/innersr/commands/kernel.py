@@ -100,7 +100,7 @@ def estimate_kernel(  # noqa: PLR0913 (the options of the command)
     record = {
         **_record(kernel, str(source)),
         "method": method,
-        "scale": list(degradation.scales),
+        "scale": [*degradation.scales[::-1]],
         "summary": summary,
         **facts,
         "output": None if output is None else str(output),

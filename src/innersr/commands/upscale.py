@@ -126,7 +126,7 @@ def _record_of(task: FileTask, result: Result, run: Run, seconds: float) -> dict
         "output": str(task.target),
         "input_size": [*task.lr_size[::-1]],
         "output_size": [*task.hr_size[::-1]],
-        "scale": list(task.planned.scales),
+        "scale": [*task.scales[::-1]],
         "method": name_of(result.method),
         "settings": settings_of(result.method),
         "kernel": options.kernel,

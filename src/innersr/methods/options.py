@@ -19,7 +19,7 @@ from innersr.inference.normalisation import ALPHA_CHOICES
 from innersr.methods.protocols import Method, check_degradation, copies_pixels
 from innersr.methods.registry import make_method, name_of, resolve
 from innersr.physics.degradation import Degradation
-from innersr.physics.geometry import check_size, parse_size
+from innersr.physics.geometry import check_size, parse_size, scale_text
 from innersr.physics.jpeg import jpeg_strength
 from innersr.physics.named_degradations import parse_kernel
 from innersr.physics.resize import Scale
@@ -170,3 +170,8 @@ class UpscaleOptions:
         if self.jpeg is not None:
             changes["compression"] = jpeg_strength(self.jpeg)
         return estimate.with_given(**changes)
+
+
+def default_output(source: Path, scale: Scale) -> Path:
+    """Name of a result beside its source: photo_x2.png, or photo_x3x2.png (width x height)."""
+    return source.with_name(f"{source.stem}_x{scale_text(scale, 4)}{source.suffix}")

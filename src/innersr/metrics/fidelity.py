@@ -117,7 +117,7 @@ def _compared(
     height, width = a.shape[-2] - 2 * vertical, a.shape[-1] - 2 * horizontal
     if min(height, width) < least:
         raise InputError(
-            f"shaving {shave} off an image of {a.shape[-2]}x{a.shape[-1]} pixels leaves less than "
+            f"shaving {shave} off an image of {a.shape[-1]}x{a.shape[-2]} pixels leaves less than "
             f"{least}x{least}; shave less or use a larger image"
         )
     inside = (..., slice(vertical, vertical + height), slice(horizontal, horizontal + width))

@@ -37,7 +37,7 @@ def niqe(x: Tensor) -> float:
     rows, columns = (n // BLOCK for n in brightness.shape[-2:])
     if rows * columns < 2:
         raise InputError(
-            f"NIQE needs two blocks of {BLOCK}x{BLOCK} pixels, the image has {x.shape[-2]}x{x.shape[-1]}; "
+            f"NIQE needs two blocks of {BLOCK}x{BLOCK} pixels, the image has {x.shape[-1]}x{x.shape[-2]}; "
             "use a larger image, or a measure that compares with a truth"
         )
     model = safetensors.torch.load((resources.files("innersr.metrics") / "niqe.safetensors").read_bytes())

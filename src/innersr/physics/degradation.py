@@ -317,7 +317,7 @@ class Degradation:
                 needed = self.fitted(lr_size).hr_size(lr_size)
                 raise InputError(
                     f"an axis that wraps needs whole periods: {hr} HR pixels are not {scale:.6g} times {lr} LR pixels; "
-                    f"use degradation.fitted({lr_size}), which takes an HR image of {needed[0]}x{needed[1]}"
+                    f"use degradation.fitted({lr_size}), which takes an HR image of {needed[1]}x{needed[0]} pixels"
                 )
 
     def _check_fit(self, hr_size: tuple[int, int], lr_size: tuple[int, int]) -> None:
@@ -325,6 +325,6 @@ class Degradation:
         rows, columns = self._kernel.shape
         if rows > hr_size[0] or columns > hr_size[1]:
             raise KernelError(
-                f"the kernel ({rows}x{columns}) is larger than the image it blurs ({hr_size[0]}x{hr_size[1]}); "
+                f"the kernel ({columns}x{rows}) is larger than the image it blurs ({hr_size[1]}x{hr_size[0]}); "
                 "use a smaller kernel or a larger image"
             )

@@ -6,21 +6,50 @@ import math
 import re
 
 from innersr.errors import InputError
-from innersr.physics.resize import Scale
+from innersr.physics.resize import Scale, as_pair
 
 LARGEST_SCALE = 1000
 GEOMETRY = re.compile(r"(\d{1,9})?(?:x(\d{1,9})?)?([!^<>])?|(\d{1,9}(?:\.\d{1,9})?)%|(\d{1,15})@", re.ASCII)
 
 
 def parse_scale(text: str) -> Scale:
-    """Parse a scale above 1: "2", "1.5" or "2x3" (vertical x horizontal); `InputError` if it is none."""
+    """Parse a scale above 1: "2", "x2", "2x", "1.5", or "3x2", width x height as in a size.
+
+    Returns:
+        One number, or (vertical, horizontal): (2.0, 3.0) of "3x2".
+
+    Raises:
+        InputError: it is no such scale.
+    """
+    scale = parse_factors(text)
+    if scale is None or not all(1 <= s <= LARGEST_SCALE for s in as_pair(scale)) or max(as_pair(scale)) <= 1:
+        raise InputError(
+            f"scale must be a number from above 1 to {LARGEST_SCALE}, or a pair such as 3x2 (width x height), "
+            f"got {text!r}"
+        )
+    return scale
+
+
+def parse_factors(text: str) -> Scale | None:
+    """Parse positive factors as `parse_scale` does, also those that do not enlarge; None if it is something else."""
+    text = text.strip().lower()
+    # "x2" and "2x" are how people write 2; of a pair both are needed.
+    single = text.removeprefix("x") if text.startswith("x") else text.removesuffix("x")
     try:
-        parts = [float(part) for part in text.lower().split("x")]
+        parts = [float(part) for part in single.split("x")]
     except ValueError:
-        parts = []
-    if len(parts) not in (1, 2) or not all(1 <= p <= LARGEST_SCALE for p in parts) or max(parts) <= 1:
-        raise InputError(f"scale must be a number from above 1 to {LARGEST_SCALE}, or a pair such as 2x3, got {text!r}")
-    return parts[0] if len(parts) == 1 else (parts[0], parts[1])
+        return None
+    if not all(0 < part < math.inf for part in parts):
+        return None
+    if len(parts) == 1:
+        return parts[0]
+    return (parts[1], parts[0]) if len(parts) == 2 and single == text else None
+
+
+def scale_text(scale: Scale, digits: int = 6) -> str:
+    """A scale as `parse_scale` reads it, to so many significant digits: "2", "1.5", "3x2" of (2, 3)."""
+    vertical, horizontal = (f"{s:.{digits}g}" for s in as_pair(scale))
+    return vertical if vertical == horizontal else f"{horizontal}x{vertical}"
 
 
 def parse_size(text: str, size: tuple[int, int]) -> tuple[int, int]:
@@ -28,10 +57,10 @@ def parse_size(text: str, size: tuple[int, int]) -> tuple[int, int]:
 
     "1920x" is a width, "x1080" a height, "1920x1080" the largest that fits, "1920x1080^" the smallest that
     covers, "1920x1080!" exactly that, "<" only if the image is smaller, "150%" a percentage, "24000000@" the
-    largest of at most so many pixels.
+    largest of at most so many pixels. With "<" the size is the image's own if it is as large already.
 
     Raises:
-        InputError: see `check_size`; or the geometry does not enlarge this image.
+        InputError: see `check_size`; or the geometry does not enlarge this image, without "<".
     """
     columns, rows, flag, percent, area = check_size(text).groups()
     height, width = size
@@ -42,7 +71,7 @@ def parse_size(text: str, size: tuple[int, int]) -> tuple[int, int]:
         result = (math.floor(height * factor), math.floor(width * factor))
     else:
         result = _fitted(size, int(columns) if columns else None, int(rows) if rows else None, flag)
-    if result[0] < height or result[1] < width or result == size:
+    if flag != "<" and (result[0] < height or result[1] < width or result == size):
         raise InputError(
             f"size {text} makes {result[1]}x{result[0]} of an image of {width}x{height}; "
             "innersr only enlarges: use any image tool to shrink"
@@ -64,7 +93,10 @@ def check_size(text: str) -> re.Match[str]:
     match = GEOMETRY.fullmatch(text.strip())
     if match is None or not re.search(r"[1-9]", text):
         raise InputError(f"size must be a geometry such as 1920x, x1080, 1920x1080, 150% or 24000000@, got {text!r}")
-    if match[3] == ">" or (match[4] and float(match[4]) <= 100):
+    if match[3] == ">":
+        remedy = f"{text.strip()[:-1]}< enlarges the smaller images and leaves the others as they are"
+        raise InputError(f"size {text} enlarges no image: > is ImageMagick's mark for shrinking; {remedy}")
+    if match[4] and float(match[4]) <= 100:
         raise InputError(f"size {text} enlarges no image; innersr only enlarges: use any image tool to shrink")
     return match
 

@@ -59,5 +59,5 @@ def test_text_is_set_in_several_faces_and_sizes(monkeypatch):
 def test_what_cannot_be_drawn_is_refused():
     with pytest.raises(InputError, match="unknown kind of made pictures 'photo'; there are text, .* and all"):
         made_picture("photo", 1, (64, 64))
-    with pytest.raises(InputError, match="at least 16x16 pixels, got 15x64"):
+    with pytest.raises(InputError, match="at least 16x16 pixels, got 64x15"):
         made_picture("text", 1, (15, 64))

@@ -44,7 +44,7 @@ def made_picture(kind: str, number: int, size: tuple[int, int]) -> Tensor:
     if kind not in KINDS:
         raise InputError(f"unknown kind of made pictures {kind!r}; there are {', '.join(KINDS)} and all")
     if min(size) < 16:
-        raise InputError(f"made pictures have at least 16x16 pixels, got {size[0]}x{size[1]}")
+        raise InputError(f"made pictures have at least 16x16 pixels, got {size[1]}x{size[0]}")
     random = np.random.default_rng([zlib.crc32(f"innersr bench {kind}".encode()), number])
     levels = np.atleast_3d(KINDS[kind](random, size))
     return torch.from_numpy(np.ascontiguousarray(levels.transpose(2, 0, 1)))[None].float() / 255

@@ -17,7 +17,8 @@ from innersr.errors import InputError
 from innersr.images.formats import BY_NAME, BY_SUFFIX, refusal
 from innersr.images.image import Image
 from innersr.images.io import PIXEL_LIMIT, check_writable, read, save
-from innersr.physics.resize import image_size
+from innersr.physics.geometry import LARGEST_SCALE, parse_factors
+from innersr.physics.resize import as_pair, image_size
 from innersr.run import Run
 from innersr.singan.folder.reading import SavedModel, load_folder
 from innersr.singan.pictures import PictureSource, from_picture
@@ -130,11 +131,10 @@ def wanted_size(size: str | None, scale: str | None, own: Size) -> Size | None:
             raise InputError(f"size must be WIDTHxHEIGHT in pixels, such as 400x300, got {size!r}")
         wanted = int(match[2]), int(match[1])
     if scale is not None:
-        factor = r"(\d{1,4}(?:\.\d{1,6})?)"
-        match = re.fullmatch(rf"{factor}(?:x{factor})?", scale.strip(), re.ASCII)
-        if match is None:
-            raise InputError(f"scale must be a factor, or two (vertical x horizontal) such as 1x2.5, got {scale!r}")
-        vertical, horizontal = float(match[1]), float(match[2] or match[1])
+        factors = parse_factors(scale)
+        if factors is None:
+            raise InputError(f"scale must be a factor, or two (width x height) such as 2.5x1, got {scale!r}")
+        vertical, horizontal = (min(factor, LARGEST_SCALE) for factor in as_pair(factors))
         wanted = round(vertical * own[0]), round(horizontal * own[1])
     if wanted is not None and wanted[0] * wanted[1] > PIXEL_LIMIT:
         raise InputError(f"a result of {wanted[1]}x{wanted[0]} is too large; {PIXEL_LIMIT} pixels are the most")
