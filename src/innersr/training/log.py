@@ -21,7 +21,7 @@ except ImportError:
     SummaryWriter = None
 
 
-class Line(TypedDict):
+class TrainingLine(TypedDict):
     """What every line has; losses, rates and validations are for people and TensorBoard only."""
 
     step: Annotated[int, Meta(ge=0)]
@@ -43,7 +43,7 @@ class TrainingLog:
     def __init__(self, path: Path, events: Path, step: int, note: Callable[[str], None]) -> None:
         self._path = path
         try:
-            lines = recover_records(path, Line, note) if step else []
+            lines = recover_records(path, TrainingLine, note) if step else []
         except OSError as error:
             raise CheckpointError(f"{path}: cannot be read ({error.strerror}); move it away") from error
         write_whole(path, "".join(line_of(line) for line in lines if line["step"] <= step).encode())
