@@ -26,13 +26,14 @@ from innersr.metrics.fidelity import consistency_psnr
 from innersr.physics.degradation import Degradation
 from innersr.physics.kernels import gaussian
 from innersr.physics.resize import resize
-from innersr.pipeline import Result, upscale, upscale_file, upscale_image
+from innersr.pipeline import ImageTask, Result, upscale, upscale_file, upscale_image
 from innersr.run import Run
 
 RUN = Run(device="cpu", precision="fp32")
 DOUBLE = Degradation(scale=2)
 BICUBIC = Bicubic()
 TAILOR, ZSSR = made("tailor"), made("zssr")
+DRAFT = Tailor(steps=0, views=1)
 SIDES = (20, 24)  # pixels
 SINGLE = 1e-6  # float32: values of about 1, each a sum of some ten products
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -875,7 +876,8 @@ def test_a_kernel_file_is_read_once_for_all_images(tmp_path):
         ({"noise": 255}, "noise is a standard deviation in 8-bit levels"),
         ({"jpeg": 0}, "jpeg is a quality from 1 to 100, got 0"),
         ({"degradation": DOUBLE, "jpeg": 60}, "omit these and size"),
-        ({"noise": "much"}, "noise must be a number, got 'much'"),
+        ({"noise": "much"}, "noise is a standard deviation in 8-bit levels, .*got 'much'"),
+        ({"noise": "poisson:x"}, "counting noise is poisson:GAIN or poisson:GAIN:READ"),
         ({"jpeg": "60"}, "jpeg must be a number, got '60'"),
         ({"jpeg": 60.5}, "jpeg is a quality from 1 to 100, got 60.5"),
         ({"deblur": "1"}, "deblur must be a number, got '1'"),
@@ -883,7 +885,7 @@ def test_a_kernel_file_is_read_once_for_all_images(tmp_path):
         ({"nodata": "none"}, "nodata must be a number, got 'none'"),
         ({"quality": "best"}, "quality must be a number, got 'best'"),
         ({"pixel_limit": "1e6"}, "pixel_limit must be a number, got '1e6'"),
-        ({"noise": True}, "noise must be a number, got True"),
+        ({"noise": True}, "noise is a standard deviation in 8-bit levels, .*got True"),
         ({"scale": "two"}, "must be a number, or a pair of them, got 'two'"),
         ({"scale": (2, 2, 2)}, "must be a number, or a pair of them, got"),
         ({"scale": None}, "must be a number, or a pair of them, got None"),
@@ -911,6 +913,37 @@ def test_a_result_that_is_replaced_by_interpolation_says_so():
     result = upscale_image(Image(colour=planes(levels(*SIDES, 3))), DOUBLE, Darkening(), RUN)
     assert result.method == Bicubic(phase="aligned")
     assert "its mean moved" in result.notes[0]
+
+
+@pytest.mark.parametrize(("factor", "dtype"), [(1, "uint8"), (257, "uint16"), (40, "float32")])
+def test_counting_noise_is_given_in_8_bit_levels_of_any_range(factor, dtype):
+    lr = np.random.default_rng(3).poisson(np.linspace(2, 40, 48)[None] + np.zeros((40, 1))) * 5
+    scale = 255 if dtype == "float32" else 1  # floats from 0 to 1 are whites of 255 levels
+    x = (lr * factor / scale).astype(dtype)
+    noise = f"poisson:{5 if dtype != 'float32' else 5 * factor}"
+    task = ImageTask(image=image_from(x)[0], options=UpscaleOptions(kernel="bicubic", noise=noise, method=DRAFT))
+    result = task.upscale(RUN)
+    middle = result.image.colour[0, 0, 20:-20] * (1 if dtype != "float32" else 1 / factor)
+    truth = torch.linspace(2, 40, 96) * 5 / 255
+    assert float((middle.mean(0) - truth)[6:-6].abs().max()) < 0.04
+    assert float((middle - middle.mean(0)).std()) < 0.03  # the counts have 0.09
+    assert result.notes == ()
+
+
+def test_no_data_and_alpha_keep_counting_noise_out():
+    counts = np.random.default_rng(3).poisson(np.linspace(2, 40, 48)[None] + np.zeros((40, 1))).astype(np.float32)
+    counts[:10, :10] = -9999
+    result = upscale(counts, 2, method=DRAFT, kernel="bicubic", noise="poisson:255", nodata=-9999, run=RUN)
+    hole = np.zeros((80, 96), bool)
+    hole[:20, :20] = True
+    assert bool((result[hole] == -9999).all())
+    assert 0 <= result[~hole].min() < result[~hole].max() < 70
+    rgba = np.full((24, 24, 4), 255, np.uint8)
+    rgba[..., :3] = np.random.default_rng(4).poisson(20, (24, 24, 3)) * 5
+    rgba[:, :12, 3] = 0
+    large = upscale(PILImage.fromarray(rgba), 2, method=DRAFT, kernel="bicubic", noise="poisson:5", run=RUN)
+    alpha = np.asarray(large)[..., 3]
+    assert (alpha[:, :20].max(), alpha[:, -20:].min()) == (0, 255)
 
 
 def test_boards_and_pixel_art_are_interpolated_because_their_blur_cannot_be_told(monkeypatch):

@@ -20,6 +20,7 @@ from .metrics.recurrence import Recurrence, recurrence_of
 from .physics.degradation import Degradation
 from .physics.kernel_files import load_kernel, save_kernel
 from .physics.kernels import gaussian
+from .physics.noise.counting import CountingNoise
 from .physics.resize import imresize
 from .pipeline import Result, upscale, upscale_image
 from .run import Progress, Run
@@ -35,6 +36,7 @@ __all__ = [
     "Bicubic",
     "Cancelled",
     "CheckpointError",
+    "CountingNoise",
     "Degradation",
     "Estimate",
     "Image",

@@ -27,6 +27,7 @@ from innersr.methods.options import UpscaleOptions, default_output
 from innersr.methods.protocols import Method, copies_pixels
 from innersr.methods.registry import resolve
 from innersr.physics.degradation import Degradation
+from innersr.physics.noise.counting import CountingNoise
 from innersr.physics.resize import Scale, image_size
 from innersr.run import Run
 
@@ -159,7 +160,7 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
     settings: Mapping[str, Any] | None = None,
     kernel: str | Path | Tensor = "auto",
     anchor: str = "aligned",
-    noise: float | None = None,
+    noise: float | str | CountingNoise | None = None,
     jpeg: int | None = None,
     nodata: float | None = None,
     deblur: float = 0.5,
@@ -189,7 +190,8 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
         kernel: "auto" estimates blur, noise and compression from the image, and stays on the safe side; "estimate"
             relies on what was found; "bicubic", "gaussian:1.5", a kernel file or a tensor.
         anchor: position of a given kernel: "aligned" or "centre".
-        noise: standard deviation in 8-bit levels; None for the estimate, and for 0 with a given kernel.
+        noise: standard deviation in 8-bit levels, or "poisson:GAIN" or "poisson:GAIN:READ" for counting noise; None
+            for the estimate, and for 0 with a given kernel.
         jpeg: quality, 1 to 100, that the image was saved with; None for the estimate, and for no compression with a
             given kernel.
         nodata: the value, as it is stored, that means no data, which is kept and spreads nowhere; None for a TIFF's
@@ -342,7 +344,7 @@ def _examined(seen: NormalisedImage, scale: Scale, run: Run) -> Estimate:
     graphic, estimate = recognised_graphic(seen.image), examine(seen.channels, scale, run)
     if graphic is None:
         return estimate
-    clean = replace(estimate.with_given(noise=0.0, compression=0.0), jpeg_quality=None)
+    clean = replace(estimate.with_given(noise=0.0, counting=None, compression=0.0), jpeg_quality=None)
     if not (graphic.is_pixel_art or graphic.has_few_colours):
         return clean
     # How it became small cannot be told from hard edges, and a wrong guess is worse than interpolation.

@@ -145,6 +145,14 @@ def test_counts_have_the_variance_of_their_mean():
     assert light.degradation.noise == pytest.approx(math.sqrt(0.6 / 100), rel=0.03)
 
 
+def test_counting_noise_is_given_as_such_unless_it_was_changed_since():
+    assert shrunk("poisson:100").degradation.counting.gain == pytest.approx(0.01)
+    assert shrunk("poisson:100+noise5").degradation.counting.read == pytest.approx(5 / 255)
+    for name in ("poisson:100+jpeg75", "poisson:100+sharpen:1:0.5", "poisson:100+bicubic", "noise5+poisson:100"):
+        assert shrunk(name).degradation.counting is None
+        assert shrunk(name).degradation.noise > 0
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_webp_is_a_link(channels):
     hr = scene(channels)

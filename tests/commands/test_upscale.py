@@ -403,6 +403,14 @@ def test_perfect_consistency_is_null_in_json(monkeypatch):
     assert record("photo.png", *BICUBIC)["consistency_psnr"] is None
 
 
+def test_counting_noise_is_recorded_in_8_bit_levels():
+    draw("photo.png")
+    said = record("photo.png", *BICUBIC, "--noise", "poisson:5.1:2.5")
+    assert said["counting"] == {"gain": 5.1, "read": 2.5, "black": 0}
+    assert 5 < said["noise"] < 40
+    assert record("photo.png", *BICUBIC, "--noise", "5", "--overwrite")["counting"] is None
+
+
 def test_notes_go_to_stderr_and_into_the_record():
     PillowImage.fromarray(samples()).save("photo.jpg", format="PNG")
     result = upscale("photo.jpg", *BICUBIC, "--json")

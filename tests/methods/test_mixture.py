@@ -1,17 +1,21 @@
 """Restorations by several candidates, mixed by their shares."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 import torch
 
 from helpers.methods import RUN, image
+from innersr.benchmark.chains import parse_chain
+from innersr.benchmark.made.catalogue import made_picture
 from innersr.blind.estimate import Candidate, Estimate, EstimatedRegion
 from innersr.methods.baselines import BackProjection
 from innersr.methods.mixture import adapt_to, interpolate
 from innersr.methods.tailor import Tailor
+from innersr.metrics.fidelity import psnr_y
 from innersr.physics.degradation import Degradation
 from innersr.physics.kernels import gaussian
+from innersr.physics.noise.counting import CountingNoise
 
 PLAIN, BLURRED = Degradation(scale=2), Degradation(scale=2, kernel=gaussian(1.5))
 LR = image(3, (24, 30))
@@ -54,6 +58,33 @@ def test_results_are_mixed_by_their_shares_and_the_rest_is_interpolated():
 def test_nothing_but_interpolation():
     mixed = adapt_to(Tailor(), LR, estimate((PLAIN, 0.0)), RUN)(LR)
     assert torch.allclose(mixed, PLAIN.upsample(LR).clamp(0, 1), atol=1e-6)
+
+
+def test_a_method_sees_counting_noise_as_gaussian():
+    noise, spy = CountingNoise(gain=0.02), Spy()
+    counted = replace(PLAIN, counting=noise)
+    result = adapt_to(spy, LR, counted, RUN)(LR)
+    (given,) = spy.given
+    assert (given.counting, given.noise) == (None, pytest.approx(noise.sigma))
+    expected = noise.destabilise(interpolate(noise.stabilise(LR), PLAIN)).clamp(0, 1)
+    assert torch.allclose(result, expected, atol=1e-6)
+    assert torch.equal(adapt_to(Spy(), LR, estimate((counted, 1.0)), RUN)(LR), result)
+
+
+def test_counts_are_restored_better_as_such_than_as_gaussian_noise():
+    scene = made_picture("fluorescence", 1, (128, 128))
+    small = parse_chain("poisson:50", 2).apply(scene, 2, "", torch.Generator().manual_seed(0))
+    draft, plain = Tailor(steps=0, views=1), replace(small.degradation, counting=None)
+    counted, gaussian_, interpolated = (
+        psnr_y(result, scene, 2)
+        for result in (
+            adapt_to(draft, small.lr, small.degradation, RUN)(small.lr),
+            adapt_to(draft, small.lr, plain, RUN)(small.lr),
+            PLAIN.upsample(small.lr).clamp(0, 1),
+        )
+    )
+    assert counted > interpolated + 1.5
+    assert counted > gaussian_ + 1
 
 
 def test_only_the_first_candidate_is_adapted_to(monkeypatch):

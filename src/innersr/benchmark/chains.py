@@ -17,6 +17,7 @@ from innersr.physics.chains import Noise, filtered_taps, noise_field, softened, 
 from innersr.physics.degradation import Degradation
 from innersr.physics.jpeg import compressed, jpeg_strength, webp, webp_strength
 from innersr.physics.named_degradations import numbers, parse_degradation
+from innersr.physics.noise.counting import CountingNoise
 from innersr.physics.pseudoinverse import taps_of
 from innersr.physics.resize import Scale, as_pair
 
@@ -91,7 +92,9 @@ class Chain:
         for link in self.late:
             state = _followed(state, link, generator)
         linear = self.degradation(scale, image_name)
-        degradation = replace(linear, noise=state.deviation, compression=self._compression(linear))
+        degradation = replace(
+            linear, noise=state.deviation, counting=state.counting, compression=self._compression(linear)
+        )
         return Shrunk(hr, quantized(state.image.clamp(0, 1)), degradation)
 
     def _compression(self, degradation: Degradation) -> float:
@@ -149,6 +152,8 @@ class _State(NamedTuple):
     image: Tensor
     noise: Tensor
     deviation: float
+    counting: CountingNoise | None = None
+    """Of the small image; None where it is only part of the noise, or was sharpened or compressed since."""
 
 
 def _split(text: str) -> tuple[list[Link], dict[int, str]]:
@@ -186,9 +191,9 @@ def _parse_link(word: str, text: str) -> Link | None:
 
 def _followed(state: _State, link: Link, generator: torch.Generator) -> _State:
     """What a link makes of an image."""
-    image, noise, deviation = state
+    image, noise, deviation, counting = state
     if link.kind in ("jpeg", "webp"):
-        return state._replace(image=_compressed(quantized(image.clamp(0, 1)), link))
+        return state._replace(image=_compressed(quantized(image.clamp(0, 1)), link), counting=None)
     if link.kind == "sharpen":
         image, noise = (_filtered(x, _filter(link)) for x in (image, noise))
         return _State(image, noise, _root_mean_square(noise))
@@ -196,10 +201,12 @@ def _followed(state: _State, link: Link, generator: torch.Generator) -> _State:
         (peak,) = link.values
         drawn = torch.poisson(image.clamp(min=0) * peak, generator) / peak - image
         added = _root_mean_square(drawn)
+        counting = CountingNoise(gain=min(1.0, 1 / peak)) if deviation == 0 else None
     else:
         added = link.values[0] / 255
         drawn = added * _noise(link.kind, image.shape, generator).to(image)
-    return _State(image + drawn, noise + drawn, math.hypot(deviation, added))
+        counting = None if counting is None else replace(counting, read=math.hypot(counting.read, added))
+    return _State(image + drawn, noise + drawn, math.hypot(deviation, added), counting)
 
 
 def _noise(kind: str, size: torch.Size, generator: torch.Generator) -> Tensor:

@@ -17,14 +17,17 @@ import torch
 from torch import Tensor
 
 from innersr.blind.candidates import CANDIDATES, candidates_of
-from innersr.blind.finding import Finding, find, roughness
+from innersr.blind.counting import find_counting_noise
+from innersr.blind.finding import Finding, find, find_stabilised, roughness
 from innersr.blind.regions import find_regions
 from innersr.errors import InputError
 from innersr.networks.mixture_policy import MixturePolicy
 from innersr.networks.priors import load_prior
+from innersr.networks.tailored_stack import GREATEST_NOISE
 from innersr.physics import kernels
-from innersr.physics.degradation import Degradation
+from innersr.physics.degradation import LOUDEST, Degradation
 from innersr.physics.jpeg import jpeg_quality
+from innersr.physics.noise.counting import CountingNoise
 from innersr.physics.resize import Scale, as_pair
 from innersr.run import Run
 
@@ -112,7 +115,8 @@ class Estimate:
         """One line: standard deviations of the blur in pixels of the result, noise in 8-bit levels, confidence."""
         if self.regions:
             return "; ".join(f"{100 * r.cells.float().mean():.0f} % {r.estimate.summary}" for r in self.regions)
-        words = [f"noise {255 * self.degradation.noise:.1f}/255"]
+        noise = self.degradation.counting
+        words = [f"noise {255 * self.degradation.noise:.1f}/255" + (f" ({noise.text})" if noise else "")]
         if self.jpeg_quality is not None:
             words.append(f"JPEG quality about {self.jpeg_quality}")
         words.append(f"confidence {self.confidence}")
@@ -157,7 +161,13 @@ class Estimate:
         if amount > 0.5:  # noqa: PLR2004
             kept = 2 - 2 * amount
             return self.shared([*((d, kept * share) for d, share in self.candidates), (found, 1 - kept)])
-        plain = Degradation(scale=found.scale, wrap=found.wrap, noise=found.noise, compression=found.compression)
+        plain = Degradation(
+            scale=found.scale,
+            wrap=found.wrap,
+            noise=found.noise,
+            counting=found.counting,
+            compression=found.compression,
+        )
         sharp = [(d, share) for d, share in self.candidates if d.kernel is not None]
         moved = (plain, (1 - 2 * amount) * sum(share for _, share in sharp))
         others = [(d, share) for d, share in self.candidates if d.kernel is None]
@@ -166,6 +176,19 @@ class Estimate:
     def with_given(self, **changes: Any) -> Estimate:  # noqa: ANN401 (of several types)
         """The estimate with fields of all its degradations, such as the noise, replaced by what the user knows."""
         return self._mapped(lambda degradation: replace(degradation, **changes))
+
+    def with_counting_noise(self, noise: CountingNoise, lr: Tensor) -> Estimate:
+        """The estimate made from a stabilised image, for the image itself, (1, C, H, W).
+
+        Where a degradation has more noise than was found, the counting noise grows as much.
+        """
+        known = min(noise.sigma, GREATEST_NOISE)
+
+        def counted(degradation: Degradation) -> Degradation:
+            more = noise.amplified(max(1.0, degradation.noise / known))
+            return replace(degradation, noise=min(more.deviation(lr), LOUDEST), counting=more)
+
+        return self._mapped(counted)
 
     def fitted(self, lr_size: tuple[int, int]) -> Estimate:
         """The estimate with all its degradations fitted to an image size, see `Degradation.fitted`."""
@@ -205,6 +228,9 @@ def examine(lr: Tensor, scale: Scale, run: Run | None = None) -> Estimate:
     if min(grey.shape[-2:]) < SETTINGS.least_side or roughness(grey) * 255 < SETTINGS.least_roughness:
         return Estimate(degradation=Degradation(scale=scale), confidence="none")
     with run.exact():
+        counting = find_counting_noise(x)
+        if counting is not None:
+            return _estimate_by(find_stabilised(x, counting), scale).with_counting_noise(counting, x)
         finding = find(x)
         regions = find_regions(x, finding)
     if not regions:

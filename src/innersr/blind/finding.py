@@ -18,6 +18,7 @@ from innersr.networks.degradation_predictor import (
     predict_iteratively,
 )
 from innersr.networks.priors import load_prior
+from innersr.physics.noise.counting import CountingNoise
 from innersr.physics.pseudoinverse import RADIUS
 from innersr.physics.resize import Window, cut
 
@@ -59,6 +60,14 @@ def find(lr: Tensor) -> Finding:
     parts = detailed_parts(lr)
     with torch.no_grad():
         return combine(predict_iteratively(predictor(lr.device), parts, SETTINGS.guesses))
+
+
+def find_stabilised(lr: Tensor, noise: CountingNoise) -> Finding:
+    """Look at an image, (1, C, h, w) in [0, 1], of known counting noise: as `find`, with that of the stabilised image.
+
+    Its traces of compression are not believed, because white noise has none left.
+    """
+    return find(noise.stabilise(lr))._replace(noise=noise.sigma, compression=0.0)
 
 
 def combine(prediction: Prediction) -> Finding:

@@ -75,10 +75,12 @@ def upscale_command(  # noqa: PLR0913 (a command's options are its parameters)
         ),
     ] = "aligned",
     noise: Annotated[
-        float | None,
+        str | None,
         quality_option(
-            help="Standard deviation of the image's noise in 8-bit levels; when not given, what --kernel auto finds, "
-            "and 0 with any other kernel."
+            metavar="LEVELS",
+            help="Standard deviation of the image's noise in 8-bit levels, or poisson:GAIN or poisson:GAIN:READ for "
+            "counting noise (variance GAIN * value + READ^2); when not given, what --kernel auto finds, and 0 with any "
+            "other kernel.",
         ),
     ] = None,
     jpeg: Annotated[

@@ -19,6 +19,7 @@ from innersr.errors import InnersrError, InputError
 from innersr.images.image import Image
 from innersr.methods.options import UpscaleOptions
 from innersr.methods.registry import name_of, settings_of
+from innersr.physics.degradation import Degradation
 from innersr.physics.geometry import parse_scale
 from innersr.physics.kernel_comparison import second_moments
 from innersr.physics.resize import image_size, resize
@@ -131,6 +132,7 @@ def _record_of(task: FileTask, result: Result, run: Run, seconds: float) -> dict
         "settings": settings_of(result.method),
         "kernel": options.kernel,
         "noise": round(255 * result.degradation.noise, 2),
+        "counting": _counting_record(result.degradation),
         "compression": round(result.degradation.compression, 3),
         "estimate": None if result.estimate is None else _estimate_record(result.estimate),
         "keep_grain": options.keep_grain,
@@ -149,6 +151,7 @@ def _estimate_record(estimate: Estimate) -> dict[str, Any]:
         "summary": estimate.summary,
         "covariance": None if kernel is None else [round(v, 3) for v in second_moments(kernel)],
         "noise": round(255 * estimate.degradation.noise, 2),
+        "counting": _counting_record(estimate.degradation),
         "jpeg_quality": estimate.jpeg_quality,
         "confidence": estimate.confidence,
         "interpolated": round(estimate.interpolated, 3),
@@ -157,6 +160,13 @@ def _estimate_record(estimate: Estimate) -> dict[str, Any]:
             for region in estimate.regions
         ],
     }
+
+
+def _counting_record(degradation: Degradation) -> dict[str, float] | None:
+    """Its numbers in 8-bit levels, as those of the noise."""
+    noise = degradation.counting
+    names = ("gain", "read", "black")
+    return None if noise is None else {name: round(255 * getattr(noise, name), 3) for name in names}
 
 
 def _target(source: Path, output: str | None) -> Path | None:

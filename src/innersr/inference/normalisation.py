@@ -49,9 +49,16 @@ class NormalisedImage:
 
         Where channels are scaled apart, the noise is taken for that of the widest.
         """
-        if degradation.noise == 0 or self.values is None:
+        noise, counting, values = degradation.noise, degradation.counting, self.values
+        if noise == 0 or (values is None and counting is None):
             return degradation
-        return replace(degradation, noise=min(degradation.noise / float(self.values.spread.max()), LOUDEST))
+        if values is not None:
+            widest = int(values.spread.argmax())
+            low, spread = float(values.low.flatten()[widest]), float(values.spread.flatten()[widest])
+            noise, counting = noise / spread, None if counting is None else counting.rescaled(low, spread)
+        if counting is not None:
+            noise = counting.deviation(self.channels)
+        return replace(degradation, noise=min(noise, LOUDEST), counting=counting)
 
     def restored(self, sr: Tensor, upscaler: Callable[[Tensor], Tensor], degradation: Degradation) -> Image:
         """The result as an image in its own values.

@@ -10,7 +10,7 @@ from torch import Tensor
 from innersr.blind.estimate import Candidate, Estimate
 from innersr.methods.protocols import Method, Upscaler
 from innersr.methods.tailor import Tailor
-from innersr.physics.degradation import Degradation
+from innersr.physics.degradation import LOUDEST, Degradation
 from innersr.physics.resize import image_size
 from innersr.run import Run
 
@@ -19,7 +19,8 @@ def adapt_to(method: Method, lr: Tensor, cause: Degradation | Estimate, run: Run
     """Learn to undo a degradation or, by their shares, the candidates of an estimate.
 
     Tailor adapts to the candidate with the largest share, and restores by the others, and other regions, with its
-    unadapted prior. Other methods learn the first alone, which takes the shares of all.
+    unadapted prior. Other methods learn the first alone, which takes the shares of all. Counting noise is made
+    Gaussian for the method, and its result is taken back, see `CountingNoise`.
 
     Args:
         method: with its settings.
@@ -28,7 +29,7 @@ def adapt_to(method: Method, lr: Tensor, cause: Degradation | Estimate, run: Run
         run: device, seed, time limit.
     """
     if isinstance(cause, Degradation):
-        return method.adapt(lr, cause, run)
+        return _adapt_stabilised(method, lr, cause, run)
     if cause.regions and isinstance(method, Tailor):
         return _adapt_to_regions(method, lr, cause, run)
     interpolated, candidates = cause.interpolated, cause.candidates
@@ -38,7 +39,7 @@ def adapt_to(method: Method, lr: Tensor, cause: Degradation | Estimate, run: Run
     else:
         candidates = (Candidate(cause.given, 1 - interpolated),)
     restorers = [
-        ((others if number else method).adapt(lr, degradation, run), share)
+        (_adapt_stabilised(others if number else method, lr, degradation, run), share)
         for number, (degradation, share) in enumerate(candidates)
         if share > 0
     ]
@@ -67,6 +68,19 @@ def _adapt_to_regions(method: Tailor, lr: Tensor, cause: Estimate, run: Run) -> 
         first = F.interpolate(regions[0].cells[None, None].to(x), image_size(results[0]), mode="bilinear")
         weight = ((first - 0.5) * steepness + 0.5).clamp(0, 1)
         return weight * results[0] + (1 - weight) * results[1]
+
+    return upscale
+
+
+def _adapt_stabilised(method: Method, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:
+    noise = degradation.counting
+    if noise is None:
+        return method.adapt(lr, degradation, run)
+    gaussian = replace(degradation, counting=None, noise=min(noise.sigma, LOUDEST))
+    restore = method.adapt(noise.stabilise(lr), gaussian, run)
+
+    def upscale(x: Tensor) -> Tensor:
+        return noise.destabilise(restore(noise.stabilise(x))).clamp_(0, 1)
 
     return upscale
 

@@ -22,6 +22,7 @@ from innersr.physics.degradation import Degradation
 from innersr.physics.geometry import check_size, parse_size, scale_text
 from innersr.physics.jpeg import jpeg_strength
 from innersr.physics.named_degradations import parse_kernel
+from innersr.physics.noise.counting import CountingNoise, parse_noise
 from innersr.physics.resize import Scale
 from innersr.settings import check_choices, check_numbers
 
@@ -42,7 +43,7 @@ class UpscaleOptions:
     settings: Mapping[str, Any] = field(default_factory=dict)
     kernel: str | Path | Tensor = "auto"
     anchor: str = "aligned"
-    noise: float | None = None
+    noise: float | str | CountingNoise | None = None
     jpeg: int | None = None
     nodata: float | None = None
     deblur: float = 0.5
@@ -59,7 +60,7 @@ class UpscaleOptions:
     def __post_init__(self) -> None:
         check_choices(self, depth=DEPTHS, alpha=ALPHA_CHOICES, metadata=METADATA_CHOICES)
         check_numbers(self, "deblur", "quality", "pixel_limit")
-        check_numbers(self, "noise", "jpeg", "nodata", is_optional=True)
+        check_numbers(self, "jpeg", "nodata", is_optional=True)
         self._check_degradation()
         if self.size is not None:
             check_size(self.size)
@@ -72,9 +73,7 @@ class UpscaleOptions:
             self._check_copying()
 
     def _check_degradation(self) -> None:
-        noise = self.noise or 0.0
-        if not 0 <= noise < 255:
-            raise InputError(f"noise is a standard deviation in 8-bit levels, from 0 to below 255, got {noise:g}")
+        has_noise = self._given_noise not in ((None, None), (0.0, None))
         if self.jpeg is not None and not (1 <= self.jpeg <= 100 and float(self.jpeg).is_integer()):
             raise InputError(f"jpeg is a quality from 1 to 100, got {self.jpeg}")
         if not 0 <= self.deblur <= 1:
@@ -87,7 +86,7 @@ class UpscaleOptions:
                 raise InputError(
                     "a degradation has its own kernel, anchor, noise, compression, wrap and scale; omit these and size"
                 )
-        elif self.keep_grain and noise == 0 and (not self._is_auto or self.noise is not None):
+        elif self.keep_grain and not has_noise and (not self._is_auto or self.noise is not None):
             remedy = "give noise (--noise), or neither kernel nor noise"
             raise InputError(f"without noise keep_grain (--keep-grain) has nothing to keep; {remedy}")
 
@@ -127,6 +126,11 @@ class UpscaleOptions:
         return resolve(method, is_estimated=self.is_blind or isinstance(self.degradation, Estimate))
 
     @cached_property
+    def _given_noise(self) -> tuple[float | None, CountingNoise | None]:
+        """See `parse_noise`."""
+        return parse_noise(self.noise)
+
+    @cached_property
     def _given_kernel(self) -> Tensor | None:
         if isinstance(self.kernel, Tensor):
             return self.kernel
@@ -147,13 +151,14 @@ class UpscaleOptions:
         """The degradation that was given; where it is to be estimated, one on the same grid."""
         if isinstance(self.degradation, Estimate):
             return self.degradation.degradation
-        noise = (self.noise or 0.0) / 255
+        noise, counting = self._given_noise
         compression = 0.0 if self.jpeg is None else jpeg_strength(self.jpeg)
         return self.degradation or Degradation(
             scale=scale,
             kernel=self._given_kernel,
             anchor=self.anchor,
-            noise=noise,
+            noise=noise or 0.0,
+            counting=counting,
             compression=compression,
             wrap=self.wrap,
         )
@@ -166,7 +171,8 @@ class UpscaleOptions:
         """The estimate, with the noise, the JPEG quality and the wrapped axes that were given."""
         changes: dict[str, Any] = {"wrap": self.wrap}
         if self.noise is not None:
-            changes["noise"] = self.noise / 255
+            noise, counting = self._given_noise
+            changes |= {"noise": noise or 0.0, "counting": counting}
         if self.jpeg is not None:
             changes["compression"] = jpeg_strength(self.jpeg)
         return estimate.with_given(**changes)

@@ -19,6 +19,7 @@ from torch import Tensor
 from innersr.errors import InputError, KernelError
 from innersr.physics import kernels
 from innersr.physics.convolution import WHOLE, Blur, apply_blur, apply_blur_adjoint, blur_from, is_whole, whole_part
+from innersr.physics.noise.counting import CountingNoise
 from innersr.physics.resize import (
     ROUNDING_SLACK,
     Scale,
@@ -51,6 +52,8 @@ class Degradation:
             column). A name is resolved to (row, column) at once: replace the kernel and the anchor together.
         subsampling: "direct" or "bicubic"; bicubic when None and there is no kernel, else direct.
         noise: standard deviation of Gaussian noise on the LR image, in [0, 1].
+        counting: noise that grows with the value, in place of `noise`, which then is its root mean square, or that of a
+            middle grey where 0 is given.
         compression: strength in [0, 1] of the lossy compression of the LR image, see `jpeg.jpeg_strength`; methods
             that know about it restore what it removed. The forward model does not compress.
         wrap: "x" for an image that continues from its right edge at its left, "y" from its bottom at its top,
@@ -70,6 +73,7 @@ class Degradation:
     noise: float = 0.0
     compression: float = 0.0
     wrap: str = ""
+    counting: CountingNoise | None = None
     blur: Blur = field(init=False, repr=False)
     """The kernel as it is applied: where subsampling is direct at a whole scale, with a whole anchor."""
 
@@ -78,6 +82,8 @@ class Degradation:
             raise InputError(f"scale must be above 1, got {self.scale}; for shrinking use any image tool")
         if not 0 <= self.noise < 1:
             raise InputError(f"noise is a standard deviation in [0, 1), got {self.noise}; divide 8-bit levels by 255")
+        if self.counting is not None and self.noise == 0:
+            object.__setattr__(self, "noise", min(self.counting.deviation(torch.tensor(0.5)), LOUDEST))
         if not 0 <= self.compression <= 1:
             raise InputError(f"compression is a strength in [0, 1], got {self.compression}; use jpeg_strength(quality)")
         if self.wrap not in TRANSPOSED_WRAPS:
@@ -152,7 +158,9 @@ class Degradation:
         The noise needs a CPU generator; without one there is none.
         """
         lr = self.forward(hr)
-        if self.noise > 0 and generator is not None:
+        if self.counting is not None and generator is not None:
+            lr = self.counting.draw(lr.cpu(), generator).to(lr)
+        elif self.noise > 0 and generator is not None:
             lr = lr + self.noise * torch.randn(lr.shape, generator=generator).to(lr)
         return lr.clamp(0, 1)
 
