@@ -13,8 +13,9 @@ from PIL import ImageCms
 
 from innersr.images.image import Image
 from innersr.images.io import read, save
-from innersr.images.metadata import Metadata, iptc_of_photoshop, photoshop_of_iptc, upright_xmp
-from innersr.images.tiff_tags import declare_nodata, upright_exif
+from innersr.images.metadata import Metadata, iptc_of_photoshop, photoshop_of_iptc
+from innersr.images.tiff_tags import add_text_tag, upright_exif
+from innersr.images.xmp import upright_xmp
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6" dc:title="t"/></x:xmpmeta>'
@@ -193,7 +194,7 @@ def test_a_no_data_tag_can_be_added_to_any_tiff(tmp_path, big, order, value):
     tifffile.imwrite(path, SAMPLES, photometric="rgb", bigtiff=big, byteorder=order, software="x" * 33)
     before = read(path)
     with path.open("r+b") as stream:
-        declare_nodata(stream, value)
+        add_text_tag(stream, 42113, value)
     after = read(path)
     assert torch.equal(after.colour, before.colour)
     assert (before.metadata.nodata, after.metadata.nodata) == (None, value)

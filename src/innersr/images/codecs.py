@@ -17,18 +17,21 @@ from PIL import Image as PillowImage
 from PIL.BmpImagePlugin import BmpImageFile
 
 from innersr.errors import ImageFileError
+from innersr.images.containers.avif import avif_facts, avif_sides
+from innersr.images.containers.jpeg_segments import finish_jpeg, jpeg_facts
+from innersr.images.containers.png import finish_png, png_facts
+from innersr.images.containers.webp import webp_facts
 from innersr.images.formats import DEPTHS, Format
 from innersr.images.metadata import (
     PHOTOSHOP_PREFIX,
     DamagedBytesError,
+    FileFacts,
     Metadata,
-    avif_sides,
     iptc_of_photoshop,
     photoshop_of_iptc,
-    png_facts,
     sane_resolution,
-    upright_xmp,
 )
+from innersr.images.xmp import upright_xmp, without_attachments
 
 if TYPE_CHECKING:
     from innersr.images.tiff_tags import TiffFacts
@@ -48,6 +51,7 @@ class Decoded:
     has_alpha: bool
     white: float
     metadata: Metadata
+    is_lossless: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -67,14 +71,16 @@ def decode(stream: io.FileIO, name: str, found: Format, pixel_limit: int) -> Dec
         # GLib would complain on standard error about sizes that libvips cannot hold.
         raise ImageFileError(f"{name}: AVIF sides end at 65536 pixels; it may be damaged, get it again")
     _pending_errors()
-    image = _open(stream, found, facts)
+    described = facts.described if facts else _facts_of(stream, found)
+    image = _open(stream, found, facts, described)
     _check_size(name, image.width, image.height, pixel_limit)
-    notes = []
-    frames, states_resolution = _frames_and_resolution(image, stream, found)
+    notes = [*described.notes]
+    frames = described.frames or (image.get("n-pages") if "n-pages" in image.get_fields() else 1)
     if frames > 1:
         pictures = "pages" if found.name == "TIFF" else "frames"
-        notes.append(f"first of {frames} {pictures}; the others are ignored")
-    metadata, more = _metadata_of(image, states_resolution)
+        notes.insert(0, f"first of {frames} {pictures}; the others are ignored")
+    states_resolution = found.name in ("JPEG", "TIFF") and "resolution-unit" in image.get_fields()
+    metadata, more = _metadata_of(image, described, states_resolution=states_resolution or described.states_resolution)
     metadata = replace(metadata, nodata=facts.nodata if facts else None)
     notes += more
     turn = image.get("orientation") if "orientation" in image.get_fields() else 1
@@ -97,6 +103,7 @@ def decode(stream: io.FileIO, name: str, found: Format, pixel_limit: int) -> Dec
         has_alpha=has_alpha and samples.dtype.name in DEPTHS,
         white=_white(image, found, samples.dtype.name),
         metadata=metadata,
+        is_lossless=described.is_lossless,
         notes=tuple(notes),
     )
 
@@ -125,13 +132,13 @@ def encode(
         metadata: see `formats.kept`.
         options: see `formats.encoder_options`.
     """
-    neutral = 72 / 25.4  # pixels per millimetre, as readers assume; libvips always writes one
+    neutral = 72 / 25.4  # pixels per millimetre; libvips always writes one, which is taken out below
     across, down = metadata.pixels_per_mm or (neutral, neutral)
     bands = samples.shape[-1]
     if target.vips is None:
         picture = PillowImage.fromarray(samples[..., 0] if bands == 1 else samples)
         whole = io.BytesIO()  # Pillow does not notice when a disk takes only a part of its output
-        picture.save(whole, "BMP", dpi=(across * 25.4, down * 25.4))
+        picture.save(whole, "BMP", dpi=(across * 25.4, down * 25.4) if metadata.pixels_per_mm else (0, 0))
         writer = io.BufferedWriter(stream)
         writer.write(whole.getbuffer())
         writer.detach()
@@ -149,9 +156,13 @@ def encode(
     vips_target = pyvips.Target.new_to_descriptor(stream.fileno())
     getattr(image, f"{target.vips}save_target")(vips_target, keep="|".join(flags) or "none", **options)
     if target.name == "TIFF":
-        _tiff_tags().declare_extra_samples(stream, has_alpha=has_alpha)
-        if metadata.nodata is not None:
-            _tiff_tags().declare_nodata(stream, metadata.nodata)
+        _tiff_tags().finish_tiff(stream, metadata, has_alpha=has_alpha)
+    elif target.name == "PNG":
+        finish_png(stream, metadata)
+    elif target.name == "JPEG":
+        finish_jpeg(stream, metadata)
+    if metadata.pixels_per_mm is None and metadata.exif is not None:
+        _tiff_tags().drop_exif_resolution(stream)
 
 
 def _tiff_tags() -> ModuleType:
@@ -171,13 +182,21 @@ def _pending_errors() -> str:
     return messages
 
 
-def _open(stream: io.FileIO, found: Format, facts: TiffFacts | None) -> pyvips.Image:
+def _facts_of(stream: io.FileIO, found: Format) -> FileFacts:
+    readers = {"PNG": png_facts, "JPEG": jpeg_facts, "AVIF": avif_facts, "WebP": webp_facts}
+    return readers[found.name](stream) if found.name in readers else FileFacts()
+
+
+def _open(stream: io.FileIO, found: Format, facts: TiffFacts | None, described: FileFacts) -> pyvips.Image:
     # Loaders are named, never guessed: libvips would also open SVG, CSV and its own formats, and would read
     # the brackets in `photo[1].jpg` as options. "error" refuses truncated files, which would end in grey.
     options = {"fail_on": "error", "access": "sequential"}
     stream.seek(0)
     if facts and facts.relabel:
         return pyvips.Image.tiffload_buffer(_tiff_tags().relabelled(stream), **options)
+    if described.is_unended:
+        # With the marker libjpeg only warns of pixels that are missing, so warnings refuse here.
+        return pyvips.Image.jpegload_buffer(stream.read() + b"\xff\xd9", **options | {"fail_on": "warning"})
     source = pyvips.Source.new_from_descriptor(stream.fileno())
     return getattr(pyvips.Image, f"{found.vips}load_source")(source, **options)
 
@@ -190,15 +209,7 @@ def _check_size(name: str, width: int, height: int, pixel_limit: int) -> None:
         )
 
 
-def _frames_and_resolution(image: pyvips.Image, stream: io.FileIO, found: Format) -> tuple[int, bool]:
-    if found.name == "PNG":  # libvips neither sees animation nor tells a missing resolution from 72 dpi
-        return png_facts(stream)
-    fields = image.get_fields()
-    frames = image.get("n-pages") if "n-pages" in fields else 1
-    return frames, found.name in ("JPEG", "TIFF") and "resolution-unit" in fields
-
-
-def _metadata_of(image: pyvips.Image, states_resolution: bool) -> tuple[Metadata, list[str]]:
+def _metadata_of(image: pyvips.Image, described: FileFacts, *, states_resolution: bool) -> tuple[Metadata, list[str]]:
     fields = image.get_fields()
     icc, exif, xmp, iptc = (bytes(image.get(name)) if name in fields else None for name in BLOBS.values())
     resolution = sane_resolution(image.xres, image.yres) if states_resolution else None
@@ -211,14 +222,27 @@ def _metadata_of(image: pyvips.Image, states_resolution: bool) -> tuple[Metadata
             exif = None
             notes.append(f"its EXIF is damaged ({error}) and not kept")
     if xmp is not None:
-        xmp = upright_xmp(xmp)
+        try:
+            xmp = without_attachments(upright_xmp(xmp))
+        except DamagedBytesError as error:
+            xmp = None
+            notes.append(f"its XMP is damaged ({error}) and not kept")
     if iptc is not None and iptc.startswith(PHOTOSHOP_PREFIX):
         iptc = iptc_of_photoshop(iptc)
-    return Metadata(icc=icc, exif=exif, xmp=xmp, iptc=iptc, pixels_per_mm=resolution), notes
+    metadata = Metadata(
+        icc=described.icc or icc,
+        exif=exif,
+        xmp=xmp,
+        iptc=iptc,
+        pixels_per_mm=resolution,
+        code_points=described.code_points,
+        texts=described.texts,
+    )
+    return metadata, notes
 
 
 def _with_tiff_alpha(image: pyvips.Image, facts: TiffFacts) -> tuple[pyvips.Image, bool, list[str]]:
-    notes = [f"{name} of the TIFF is not kept" for name in facts.not_kept]
+    notes = []
     if facts.half:
         notes.append("float16 samples are kept as float32 values")
     has_alpha = facts.has_alpha

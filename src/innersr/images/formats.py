@@ -32,6 +32,8 @@ WORDS = {  # the fields of Metadata, in the words of a note
     "iptc": "IPTC",
     "pixels_per_mm": "the resolution (DPI)",
     "nodata": "the no-data value",
+    "code_points": "the HDR colour description",
+    "texts": "the text",
 }
 
 
@@ -51,13 +53,19 @@ class Format:
 
 
 FORMATS = (
-    Format(name="PNG", suffixes=(".png",), vips="png", depths=("uint8", "uint16")),
+    Format(
+        name="PNG",
+        suffixes=(".png",),
+        vips="png",
+        depths=("uint8", "uint16"),
+        keeps=frozenset({"icc", "exif", "xmp", "pixels_per_mm", "code_points", "texts"}),
+    ),
     Format(
         name="JPEG",
         suffixes=(".jpg", ".jpeg", ".jpe", ".jfif"),
         vips="jpeg",
         alpha=False,
-        keeps=frozenset({"icc", "exif", "xmp", "iptc", "pixels_per_mm"}),
+        keeps=frozenset({"icc", "exif", "xmp", "iptc", "pixels_per_mm", "texts"}),
         longest_side=65_500,
     ),
     Format(
@@ -66,7 +74,7 @@ FORMATS = (
         vips="tiff",
         depths=tuple(DEPTHS),
         bands=None,
-        keeps=frozenset({"icc", "xmp", "iptc", "pixels_per_mm", "nodata"}),
+        keeps=frozenset({"icc", "xmp", "iptc", "pixels_per_mm", "nodata", "texts"}),
     ),
     Format(name="WebP", suffixes=(".webp",), vips="webp", grey=False, longest_side=16_383),
     Format(name="AVIF", suffixes=(".avif",), vips="heif", grey=False, longest_side=16_384),
@@ -152,14 +160,15 @@ def encoder_options(target: Format, *, quality: int, depth: str, byte_count: int
 def kept(target: Format, metadata: Metadata, *, choice: str, bands: int) -> tuple[Metadata, tuple[str, ...]]:
     """The metadata that a format can hold, and notes about the rest, without those that the choice excludes."""
     profile_space = {1: b"GRAY", 3: b"RGB "}.get(bands if target.grey else 3)  # bytes 16 to 20 of an ICC profile
-    jpeg_segment = 65_000  # bytes of EXIF, XMP or IPTC that fit into one JPEG segment, headers deducted
-    chosen = {"keep": tuple(WORDS), "icc": ("icc", "pixels_per_mm", "nodata"), "none": ("nodata",)}[choice]
+    jpeg_segment = 65_000  # bytes of EXIF, XMP, IPTC or a comment that fit into one JPEG segment, headers deducted
+    colours = ("icc", "pixels_per_mm", "nodata", "code_points")
+    chosen = {"keep": tuple(WORDS), "icc": colours, "none": ("nodata",)}[choice]
     metadata = Metadata(**{name: getattr(metadata, name) for name in chosen})
     notes = [f"{target.name} holds 256 colours and on-off alpha: the image was quantized"] * (target.name == "GIF")
     for name in chosen:
         value = getattr(metadata, name)
         reason = None
-        if value is None:
+        if value is None or name == "texts":
             continue
         if name not in target.keeps:
             reason = f"{target.name} files are written without it"
@@ -168,6 +177,30 @@ def kept(target: Format, metadata: Metadata, *, choice: str, bands: int) -> tupl
         elif target.name == "JPEG" and name in ("exif", "xmp", "iptc") and len(value) > jpeg_segment:
             reason = f"JPEG holds {jpeg_segment} bytes of it"
         if reason:
-            metadata = replace(metadata, **{name: None})
+            metadata = replace(metadata, **{name: None})  # type: ignore[arg-type]  # texts are not among them
             notes.append(f"{WORDS[name]} is not kept: {reason}")
-    return metadata, tuple(notes)
+    texts, more = _kept_texts(target, metadata.texts, jpeg_segment)
+    return replace(metadata, texts=texts), (*notes, *more)
+
+
+def _kept_texts(
+    target: Format, texts: tuple[tuple[str, str], ...], jpeg_segment: int
+) -> tuple[tuple[tuple[str, str], ...], list[str]]:
+    """The texts that a format can hold, and notes about the others."""
+    kept: list[tuple[str, str]] = []
+    notes = []
+    for keyword, text in texts:
+        reason = None
+        if "texts" not in target.keeps:
+            reason = f"{target.name} files are written without it"
+        elif target.name != "PNG" and keyword not in ("Comment", "Description"):
+            reason = f"{target.name} holds comments and descriptions only"
+        elif target.name == "TIFF" and kept:
+            reason = "TIFF holds one description only"
+        elif target.name == "JPEG" and len(text.encode()) > jpeg_segment:
+            reason = f"JPEG holds {jpeg_segment} bytes of it"
+        if reason:
+            notes.append(f"the text {keyword!r} is not kept: {reason}")
+        else:
+            kept.append((keyword, text))
+    return tuple(kept), notes

@@ -1,4 +1,4 @@
-"""Metadata of image files: XMP, IPTC, PNG chunks, AVIF boxes; for EXIF see `tiff_tags`.
+"""Metadata of image files, and IPTC; for EXIF see `tiff_tags`, for the formats `containers`.
 
 Reads untrusted bytes: the only exception that leaves is `DamagedBytesError`. Knows nothing about pixels.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import math
-import re
 import struct
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -29,11 +28,22 @@ class Metadata:
     iptc: bytes | None = None  # the bare IPTC-IIM records
     pixels_per_mm: tuple[float, float] | None = None  # (horizontal, vertical) resolution of the upright image
     nodata: str | None = None  # a number, as GDAL's TIFF tag spells it: the value that means no data
+    code_points: bytes | None = None  # primaries, transfer, matrix, range of H.273, of HDR, which no profile describes
+    texts: tuple[tuple[str, str], ...] = ()  # keyword ("Description", "Comment", ...) and text
 
 
-def upright_xmp(xmp: bytes) -> bytes:
-    """An XMP packet of the same length whose tiff:Orientation is 1."""
-    return re.sub(rb"(tiff:Orientation\s*(?:=\s*[\"']|>)\s*)[2-8](?=\s*[\"'<])", rb"\g<1>1", xmp)
+@dataclass(frozen=True, kw_only=True)
+class FileFacts:
+    """Facts about the picture in a file that libvips does not pass on."""
+
+    frames: int | None = None  # pictures, None where libvips counts them
+    states_resolution: bool = False  # whether the resolution of libvips is in the file
+    icc: bytes | None = None  # a profile in place of the embedded one
+    code_points: bytes | None = None  # as in `Metadata`
+    texts: tuple[tuple[str, str], ...] = ()  # as in `Metadata`
+    is_lossless: bool = False  # whether the values were stored exactly, by a format that need not
+    is_unended: bool = False  # whether a JPEG lacks the marker of its end
+    notes: tuple[str, ...] = ()  # sentences about what is not kept
 
 
 def iptc_of_photoshop(block: bytes) -> bytes | None:
@@ -57,28 +67,19 @@ def photoshop_of_iptc(iptc: bytes) -> bytes:
     return PHOTOSHOP_PREFIX + header + iptc + bytes(len(iptc) % 2)
 
 
-def png_facts(stream: BinaryIO) -> tuple[int, bool]:
-    """Count the frames of a PNG (1 for a still image), and find out whether it states its resolution."""
-    frames, states_resolution = 1, False
-    stream.seek(8)
-    while len(head := stream.read(17)) == 17:  # length and kind of a chunk, and its first bytes
-        length, kind, number = struct.unpack_from(">I4sI", head)
-        if kind in (b"IDAT", b"IEND"):
-            return frames, states_resolution
-        if kind == b"acTL":
-            frames = number
-        elif kind == b"pHYs":
-            states_resolution = head[16] == 1
-        stream.seek(length - 5, io.SEEK_CUR)
-    raise DamagedBytesError("no image data")
-
-
-def avif_sides(stream: BinaryIO) -> list[int]:
-    """All sides, in pixels, that the size boxes near the start of an AVIF file declare."""
-    stream.seek(0)
-    head = stream.read(1 << 16)
-    boxes = [head[match.end() + 4 : match.end() + 12] for match in re.finditer(b"ispe", head)]
-    return [side for box in boxes if len(box) == 8 for side in struct.unpack(">II", box)]
+def insert_bytes(stream: BinaryIO, place: int, data: bytes) -> None:
+    """Insert bytes into a file, which moves all that follows."""
+    block = 1 << 20
+    end = stream.seek(0, io.SEEK_END)
+    while end > place:
+        begin = max(place, end - block)
+        stream.seek(begin)
+        moved = stream.read(end - begin)
+        stream.seek(begin + len(data))
+        stream.write(moved)
+        end = begin
+    stream.seek(place)
+    stream.write(data)
 
 
 def sane_resolution(horizontal: float, vertical: float) -> tuple[float, float] | None:

@@ -10,14 +10,16 @@ import contextlib
 import functools
 import io
 import logging
+import re
 import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from tifffile import COMPRESSION, EXTRASAMPLE, FILETYPE, PHOTOMETRIC, PLANARCONFIG, SAMPLEFORMAT, TiffFile, TiffPage
 
-from innersr.images.metadata import DamagedBytesError, sane_resolution
+from innersr.images.metadata import DamagedBytesError, FileFacts, Metadata, sane_resolution
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # else it writes about damaged tags to standard error
 
@@ -90,7 +92,7 @@ class TiffFacts:
     half: bool  # 16-bit floating point, which libvips widens to 32
     has_alpha: bool
     premultiplied: bool
-    not_kept: tuple[str, ...]  # contents that no output of ours will hold
+    described: FileFacts
     refusal: str | None  # the reason why it must not be given to libvips, with a remedy
     relabel: bool  # whether libvips reads it right only when `relabelled`
     nodata: str | None  # GDAL's no-data value, a number
@@ -114,9 +116,7 @@ def tiff_facts(stream: BinaryIO) -> TiffFacts:
             half=half,
             has_alpha=is_alpha[-1:] == [True] and sum(is_alpha) == 1,
             premultiplied=EXTRASAMPLE.ASSOCALPHA in extra,
-            not_kept=tuple(
-                words for words, names in _NOT_KEPT.items() if any(name in page.tags for name in names.split())
-            ),
+            described=_described(page),
             refusal=_refusal(page, separate, half) or _damage(page, stream),
             # libvips 8.18 reads planes of this kind with the row length of one band: every row after the first
             # of a strip is wrong, silently (tiff2vips.c, rtiff_stripwise_generate).
@@ -146,8 +146,23 @@ def declare_extra_samples(stream: BinaryIO, *, has_alpha: bool) -> None:
             tag.overwrite([0] * (tag.count - 1) + [int(last)])
 
 
-def declare_nodata(stream: BinaryIO, value: str) -> None:
-    """Add GDAL's no-data tag to a written TIFF or BigTIFF: a copy of its directory with one entry more, at its end."""
+def finish_tiff(stream: BinaryIO, metadata: Metadata, *, has_alpha: bool) -> None:
+    """Put right in a written TIFF what libvips cannot: its data bands, resolution, no-data value and description."""
+    declare_extra_samples(stream, has_alpha=has_alpha)
+    if metadata.pixels_per_mm is None:
+        with first_page(stream) as page:
+            unit = page.tags["ResolutionUnit"]
+            unit.overwrite(1)  # of no unit: square pixels of unknown size
+            for name in ("XResolution", "YResolution"):
+                page.tags[name].overwrite((1, 1))
+    for _, text in metadata.texts:
+        add_text_tag(stream, 270, text)
+    if metadata.nodata is not None:
+        add_text_tag(stream, 42113, metadata.nodata)
+
+
+def add_text_tag(stream: BinaryIO, code: int, value: str) -> None:
+    """Add a tag of text to a written TIFF or BigTIFF: a copy of its directory with one entry more, at its end."""
     with first_page(stream) as page:
         order, start, is_big = page.parent.byteorder, page.offset, page.parent.is_bigtiff
     # Formats of the count of entries, of an entry's code, type and length, and of an offset; its place in the header.
@@ -157,9 +172,9 @@ def declare_nodata(stream: BinaryIO, value: str) -> None:
     (count,) = struct.unpack(f"{order}{count_format}", stream.read(struct.calcsize(count_format)))
     entries = [stream.read(entry_size) for _ in range(count)]
     following = stream.read(offset_size)
-    text = value.encode("ascii") + b"\0"
+    text = value.encode("utf-8") + b"\0"
     place = _appended(stream, text) if len(text) > offset_size else None
-    code, ascii_type = 42113, 2
+    ascii_type = 2
     entry = struct.pack(f"{order}{entry_format}", code, ascii_type, len(text))
     entry += text.ljust(offset_size, b"\0") if place is None else struct.pack(f"{order}{offset_format}", place)
     entries = sorted([*entries, entry], key=lambda each: struct.unpack_from(f"{order}H", each))
@@ -167,6 +182,30 @@ def declare_nodata(stream: BinaryIO, value: str) -> None:
     place = _appended(stream, directory)
     stream.seek(link)
     stream.write(struct.pack(f"{order}{offset_format}", place))
+
+
+def drop_exif_resolution(stream: BinaryIO) -> None:
+    """Take the resolution out of the EXIF block of a written PNG, JPEG, WebP or AVIF file; libvips always adds one."""
+    stream.seek(0)
+    data = stream.read()
+    found = re.search(rb"(?:Exif\0\0|eXIf)(?=II\*\0|MM\0\*)", data)
+    if found is None:
+        return
+    order, start = "<" if data[found.end()] == 0x49 else ">", found.end()
+    (place,) = struct.unpack_from(f"{order}I", data, start + 4)
+    (count,) = struct.unpack_from(f"{order}H", data, start + place)
+    entries_end = start + place + 2 + 12 * count
+    entries = [data[at : at + 12] for at in range(start + place + 2, entries_end, 12)]
+    resolution = (282, 283, 296)  # XResolution, YResolution, ResolutionUnit
+    kept = [entry for entry in entries if struct.unpack_from(f"{order}H", entry)[0] not in resolution]
+    directory = struct.pack(f"{order}H", len(kept)) + b"".join(kept) + data[entries_end : entries_end + 4]
+    stream.seek(start + place)
+    stream.write(directory.ljust(2 + 12 * count + 4, b"\0"))
+    if found[0] == b"eXIf":  # whose chunk ends with a checksum
+        (length,) = struct.unpack_from(">I", data, found.start() - 4)
+        stream.seek(found.start())
+        checksum = zlib.crc32(stream.read(4 + length))
+        stream.write(struct.pack(">I", checksum))
 
 
 def _appended(stream: BinaryIO, data: bytes) -> int:
@@ -186,12 +225,31 @@ def _nodata(page: TiffPage) -> str | None:
     return None
 
 
-_NOT_KEPT = {  # tags whose loss is noted, by the words of the note
-    "georeferencing": "ModelPixelScaleTag ModelTiepointTag ModelTransformationTag GeoKeyDirectoryTag",
-    "EXIF": "ExifTag",
-    "GPS position": "GPSTag",
-    "camera, date and author": "Make DateTime Artist Copyright",
-}
+def _described(page: TiffPage) -> FileFacts:
+    """The description of the picture, and notes about tags that no output holds."""
+    losses = {  # by the words of a note
+        "georeferencing": "ModelPixelScaleTag ModelTiepointTag ModelTransformationTag GeoKeyDirectoryTag",
+        "EXIF": "ExifTag",
+        "GPS position": "GPSTag",
+        "camera, date and author": "Make DateTime Artist Copyright",
+        "colour description (primaries, curve)": "WhitePoint PrimaryChromaticities TransferFunction",
+        "calibration and description of a microscope": "IJMetadata STK_UIC1tag MM_Header CZ_LSMINFO FEI_SFEG",
+        "GDAL's metadata": "GDAL_METADATA",
+        "document and page names": "DocumentName PageName",
+        "clipping paths and layers of Photoshop": "ImageSourceData ClipPath",
+    }
+    lost = [words for words, names in losses.items() if any(name in page.tags for name in names.split())]
+    tag = page.tags.get("ImageDescription")
+    text = tag.value if tag is not None and isinstance(tag.value, str) else ""
+    text = text.replace("\0", "").strip()
+    # Programs of microscopes keep sizes and calibration there, which another picture would belie.
+    if text.startswith(("ImageJ=", "SCANIMAGE", "Aperio")) or '{"shape"' in text or "<OME " in text[:1000]:
+        lost.append("the size and calibration in the description")
+        text = ""
+    return FileFacts(
+        texts=(("Description", text),) if text else (),
+        notes=tuple(f"{words} of the TIFF is not kept" for words in lost),
+    )
 
 
 def _one(page: TiffPage, name: str, default: int) -> int:

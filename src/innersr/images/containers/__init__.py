@@ -1,0 +1,1 @@
+"""Image files apart from their pixels: one file format per module."""

@@ -1,0 +1,98 @@
+"""JPEG files apart from their pixels: the segments that describe them, and what follows the picture.
+
+Reads untrusted bytes, and never raises because of them.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from innersr.images.metadata import FileFacts, Metadata, insert_bytes
+
+
+def jpeg_facts(stream: BinaryIO) -> FileFacts:
+    """What the segments of a JPEG file say; `is_unended` where it lacks its last marker."""
+    stream.seek(0)
+    data = stream.read()
+    texts, kinds, end = [], set(), None
+    for marker, place, content in _segments(data):
+        if marker == 0xD9:
+            end = place
+        elif marker == 0xFE:
+            texts.append(("Comment", _decoded(content)))
+        else:
+            kinds.add((marker, content[:40]))
+    notes = [f"{words} not kept" for words, is_there in _attached(data, end, kinds).items() if is_there]
+    if end is None:
+        notes.append("its last marker is missing: it may have been cut short, but has all its pixels")
+    return FileFacts(
+        texts=tuple(text for text in texts if text[1]),
+        notes=tuple(notes),
+        is_unended=end is None,
+    )
+
+
+def finish_jpeg(stream: BinaryIO, metadata: Metadata) -> None:
+    """Add comments to a written JPEG file, and take out the resolution that libvips always writes."""
+    stream.seek(0)
+    head = stream.read(20)
+    if metadata.pixels_per_mm is None and head[2:4] == b"\xff\xe0" and head[6:11] == b"JFIF\0":
+        stream.seek(13)
+        stream.write(struct.pack(">BHH", 0, 1, 1))  # square pixels of unknown size
+    comments = [text.encode("utf-8") for _, text in metadata.texts]
+    segments = [b"\xff\xfe" + struct.pack(">H", 2 + len(comment)) + comment for comment in comments]
+    if segments:
+        insert_bytes(stream, _end_of_headers(stream), b"".join(segments))
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Every segment of a picture: its marker, the place after it, and its content; pixels have none."""
+    place, next_marker = 2, re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
+    while found := next_marker.search(data, place):
+        marker, place = found[1][0], found.end()
+        if marker == 0xD9:
+            yield marker, place, b""
+            return
+        if len(data) < place + 2:
+            return
+        (length,) = struct.unpack_from(">H", data, place)
+        yield marker, place, data[place + 2 : place + length]
+        place += max(length, 2)
+
+
+def _attached(data: bytes, end: int | None, kinds: set[tuple[int, bytes]]) -> dict[str, bool]:
+    """What is attached to a picture, in the words of a note, and whether it is there."""
+    rest = b"" if end is None else data[end:]
+    names = [name for _, name in kinds]
+    has_gain_map = any(name in data for name in (b"hdr-gain-map", b"HDRGainMap", b"urn:iso:std:iso:ts:21496"))
+    has_video = b"ftyp" in rest
+    is_multiple = any(name.startswith(b"MPF\0") for name in names) or b"\xff\xd8\xff" in rest
+    return {
+        "its gain map (HDR) is": has_gain_map,
+        "the video of the motion photo is": has_video,
+        "further pictures in the file are": is_multiple and not has_gain_map and not has_video,
+        "its extended XMP is": any(name.startswith(b"http://ns.adobe.com/xmp/extension/") for name in names),
+        "its content credentials (C2PA) are": any(marker == 0xEB and b"JP" in name for marker, name in kinds),
+    }
+
+
+def _end_of_headers(stream: BinaryIO) -> int:
+    """The place behind the APPn segments at the start of a file."""
+    place = 2
+    while True:
+        stream.seek(place)
+        head = stream.read(4)
+        if len(head) < 4 or not 0xE0 <= head[1] <= 0xEF:
+            return place
+        place += 2 + struct.unpack(">H", head[2:])[0]
+
+
+def _decoded(content: bytes) -> str:
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")
+    return text.rstrip("\0 \r\n").replace("\0", "")

@@ -1,0 +1,177 @@
+"""PNG files apart from their pixels: the chunks that describe them (W3C PNG, third edition).
+
+Reads untrusted bytes: the only exception that leaves is `DamagedBytesError`.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import BinaryIO
+
+from innersr.images.colour_profiles import ColourSpace, colour_space_of_code_points, words_of_code_points
+from innersr.images.metadata import DamagedBytesError, FileFacts, Metadata, insert_bytes
+
+
+@dataclass(kw_only=True)
+class _Found:
+    """What was found on the way through a file."""
+
+    frames: int = 1
+    states_resolution: bool = False
+    is_grey: bool = False
+    colours: dict[bytes, bytes] = field(default_factory=dict)  # the chunks that describe colours
+    texts: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    room: int = 16 << 20  # bytes of text that are still kept: workflows of image generators take megabytes
+
+
+def png_facts(stream: BinaryIO) -> FileFacts:
+    """What the chunks of a PNG file say about its pixels."""
+    found, has_pixels = _Found(), False
+    for kind, length in _chunks(stream):
+        has_pixels |= kind == b"IDAT"
+        longest = 64 << 20  # bytes of a chunk that are looked at: more is no description
+        if kind not in (b"IDAT", b"fdAT") and length <= longest:
+            _look_at(found, kind, stream.read(length))
+    if not has_pixels:
+        raise DamagedBytesError("no image data")
+    icc, code_points, notes = _colours_of(found)
+    return FileFacts(
+        frames=found.frames,
+        states_resolution=found.states_resolution,
+        icc=icc,
+        code_points=code_points,
+        texts=tuple(found.texts),
+        notes=(*found.notes, *notes),
+    )
+
+
+def finish_png(stream: BinaryIO, metadata: Metadata) -> None:
+    """Add to a written PNG file what libvips cannot write, and take out the resolution that it always writes."""
+    if metadata.pixels_per_mm is None:
+        for kind, length in _chunks(stream):
+            if kind == b"pHYs" and length == 9:
+                stream.seek(-4, io.SEEK_CUR)
+                stream.write(_chunk(kind, struct.pack(">IIB", 1, 1, 0))[4:])  # square pixels of unknown size
+                break
+            if kind == b"IDAT":
+                break
+    chunks = [] if metadata.code_points is None else [_chunk(b"cICP", metadata.code_points)]
+    chunks += [_text_chunk(keyword, text) for keyword, text in metadata.texts]
+    header_end = 33  # bytes of signature and IHDR
+    if chunks:
+        insert_bytes(stream, header_end, b"".join(chunks))
+
+
+def _chunks(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """Kind and length of every chunk up to the end, the stream at its data."""
+    place = 8
+    while True:
+        stream.seek(place)
+        head = stream.read(8)
+        if len(head) < 8:
+            return
+        length, kind = struct.unpack(">I4s", head)
+        yield kind, length
+        if kind == b"IEND":
+            return
+        place += 12 + length
+
+
+def _look_at(found: _Found, kind: bytes, data: bytes) -> None:
+    if kind == b"IHDR" and len(data) == 13:
+        found.is_grey = data[9] in (0, 4)
+    elif kind == b"acTL" and len(data) >= 4:
+        found.frames = struct.unpack_from(">I", data)[0]
+    elif kind == b"pHYs" and len(data) == 9:
+        found.states_resolution = data[8] == 1
+    elif kind == b"PLTE":
+        found.notes.append(f"its palette of {len(data) // 3} colours is not kept: every pixel has its own colour")
+    elif kind in (b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP"):
+        found.colours.setdefault(kind, data)
+    elif kind in (b"mDCV", b"cLLI"):
+        found.notes.append("the brightness of its HDR mastering is not kept")
+    elif kind == b"caBX":
+        found.notes.append("its content credentials (C2PA) are not kept: they are for the unchanged picture")
+    elif kind in (b"tEXt", b"zTXt", b"iTXt"):
+        _add_text(found, kind, data)
+
+
+def _add_text(found: _Found, kind: bytes, data: bytes) -> None:
+    keyword, text = _text_of(kind, data, found.room)
+    if keyword == "XML:com.adobe.xmp":
+        return
+    if text is None or keyword.startswith("Raw profile type "):  # of ImageMagick: EXIF and the like, not upright
+        found.notes.append(f"its text {keyword!r} is damaged, too long or not readable, and not kept")
+        return
+    found.room -= len(text)
+    found.texts.append((keyword, text))
+
+
+def _text_of(kind: bytes, data: bytes, room: int) -> tuple[str, str | None]:
+    """Keyword and text of a chunk; None for a text that is damaged or longer than there is room."""
+    raw, _, rest = data.partition(b"\0")
+    keyword, encoding, is_packed = raw[:79].decode("latin-1"), "latin-1", kind == b"zTXt"
+    if kind == b"zTXt":
+        rest = rest[1:]
+    elif kind == b"iTXt":
+        is_packed, encoding = rest[:1] == b"\1", "utf-8"
+        rest = rest[2:].partition(b"\0")[2].partition(b"\0")[2]  # after language and translated keyword
+    try:
+        if is_packed:
+            unpacker = zlib.decompressobj()
+            rest = unpacker.decompress(rest, room + 1)
+        return keyword, rest.decode(encoding) if len(rest) <= room else None
+    except (zlib.error, UnicodeDecodeError):
+        return keyword, None
+
+
+def _colours_of(found: _Found) -> tuple[bytes | None, bytes | None, list[str]]:
+    """A profile for chunks that libvips ignores, code points that have none, and notes; cICP counts before the rest."""
+    chunks = found.colours
+    if len(chunks.get(b"cICP", b"")) == 4:
+        primaries, transfer, matrix, full_range = chunks[b"cICP"]
+        known = colour_space_of_code_points(primaries, transfer) if (matrix, full_range) == (0, 1) else None
+        if known is None:
+            words = words_of_code_points(primaries, transfer)
+            return None, chunks[b"cICP"], [f"its colours are {words}: their values are upscaled as they are"]
+        space, source = known, "cICP"
+    elif b"iCCP" in chunks or b"sRGB" in chunks:
+        return None, None, []
+    else:
+        source = " and ".join(name.decode() for name in (b"gAMA", b"cHRM") if name in chunks)
+        space = _calibrated(chunks)
+    space = replace(space, is_grey=found.is_grey)
+    if space.is_srgb and b"iCCP" not in chunks:
+        return None, None, []
+    icc = space.profile()
+    if icc is None:
+        return None, None, [f"its {source} describes no colours, and is not kept"]
+    return icc, None, [f"its {source} ({space.words}) became a colour profile"]
+
+
+def _calibrated(chunks: dict[bytes, bytes]) -> ColourSpace:
+    """The colour space of gAMA and cHRM."""
+    space = ColourSpace()
+    if len(chunks.get(b"gAMA", b"")) == 4 and (gamma := struct.unpack(">I", chunks[b"gAMA"])[0]):
+        space = replace(space, gamma=100_000 / gamma)
+    if len(chunks.get(b"cHRM", b"")) == 32:
+        pairs = [(x / 100_000, y / 100_000) for x, y in struct.iter_unpack(">II", chunks[b"cHRM"])]
+        space = replace(space, white=pairs[0], red=pairs[1], green=pairs[2], blue=pairs[3])
+    return space
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def _text_chunk(keyword: str, text: str) -> bytes:
+    key = keyword.encode("latin-1", "replace")[:79]
+    try:
+        return _chunk(b"tEXt", key + b"\0" + text.encode("latin-1"))
+    except UnicodeEncodeError:
+        return _chunk(b"iTXt", key + b"\0\0\0\0\0" + text.encode("utf-8"))
