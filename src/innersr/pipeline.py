@@ -167,7 +167,7 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
     wrap: str = "",
     depth: str | int = "keep",
     metadata: str = "keep",
-    quality: int = 95,
+    quality: int | None = None,
     pixel_limit: int = PIXEL_LIMIT,
     overwrite: bool = False,
 ) -> Any:  # noqa: ANN401
@@ -200,7 +200,7 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
         wrap: "x", "y" or "xy" for a seamless texture.
         depth: of the file: "keep", 8, 16 or "float".
         metadata: of the file: "keep", "icc" or "none".
-        quality: of JPEG, WebP and AVIF files, 1 to 100.
+        quality: of JPEG, WebP and AVIF files, 1 to 100; None for 95, and lossless where a WebP or AVIF was.
         pixel_limit: files, and their results, of more pixels are refused.
         overwrite: whether an existing file is replaced.
 

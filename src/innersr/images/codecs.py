@@ -52,6 +52,7 @@ class Decoded:
     white: float
     metadata: Metadata
     is_lossless: bool = False
+    is_rgb: bool | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -72,7 +73,10 @@ def decode(stream: io.FileIO, name: str, found: Format, pixel_limit: int) -> Dec
         raise ImageFileError(f"{name}: AVIF sides end at 65536 pixels; it may be damaged, get it again")
     _pending_errors()
     described = facts.described if facts else _facts_of(stream, found)
-    image = _open(stream, found, facts, described)
+    if facts and facts.by_tifffile:
+        image = _tiff_pixels().image_by_tifffile(stream, name, pixel_limit)
+    else:
+        image = _open(stream, found, facts, described)
     _check_size(name, image.width, image.height, pixel_limit)
     notes = [*described.notes]
     frames = described.frames or (image.get("n-pages") if "n-pages" in image.get_fields() else 1)
@@ -104,6 +108,7 @@ def decode(stream: io.FileIO, name: str, found: Format, pixel_limit: int) -> Dec
         white=_white(image, found, samples.dtype.name),
         metadata=metadata,
         is_lossless=described.is_lossless,
+        is_rgb=facts.is_rgb if facts else None,
         notes=tuple(notes),
     )
 
@@ -120,7 +125,14 @@ def reason_of(error: BaseException) -> str:
 
 
 def encode(
-    samples: Samples, stream: io.FileIO, target: Format, *, has_alpha: bool, metadata: Metadata, options: dict[str, Any]
+    samples: Samples,
+    stream: io.FileIO,
+    target: Format,
+    *,
+    has_alpha: bool,
+    is_rgb: bool | None,
+    metadata: Metadata,
+    options: dict[str, Any],
 ) -> None:
     """Write samples into an open file.
 
@@ -129,6 +141,7 @@ def encode(
         stream: unbuffered, open for reading too: libvips writes TIFF in two passes.
         target: the file's format.
         has_alpha: whether the last band is alpha.
+        is_rgb: see `Image`.
         metadata: see `formats.kept`.
         options: see `formats.encoder_options`.
     """
@@ -143,7 +156,8 @@ def encode(
         writer.write(whole.getbuffer())
         writer.detach()
         return
-    coloured, wide = bands - has_alpha in (3, 4), samples.dtype == np.uint16
+    colours, wide = bands - has_alpha, samples.dtype == np.uint16
+    coloured = colours == 3 if is_rgb is None else is_rgb and colours >= 3
     space = ("rgb16" if wide else "srgb") if coloured else ("grey16" if wide else "b-w")
     image = pyvips.Image.new_from_array(samples).copy(interpretation=space, xres=across, yres=down)
     image.set_type(pyvips.GValue.gstr_type, "resolution-unit", "in")
@@ -156,13 +170,25 @@ def encode(
     vips_target = pyvips.Target.new_to_descriptor(stream.fileno())
     getattr(image, f"{target.vips}save_target")(vips_target, keep="|".join(flags) or "none", **options)
     if target.name == "TIFF":
-        _tiff_tags().finish_tiff(stream, metadata, has_alpha=has_alpha)
+        _tiff_edits().finish_tiff(stream, metadata, has_alpha=has_alpha)
     elif target.name == "PNG":
         finish_png(stream, metadata)
     elif target.name == "JPEG":
         finish_jpeg(stream, metadata)
     if metadata.pixels_per_mm is None and metadata.exif is not None:
-        _tiff_tags().drop_exif_resolution(stream)
+        _tiff_edits().drop_exif_resolution(stream)
+
+
+def _tiff_edits() -> ModuleType:
+    from innersr.images.containers import tiff_edits
+
+    return tiff_edits
+
+
+def _tiff_pixels() -> ModuleType:
+    from innersr.images import tiff_pixels
+
+    return tiff_pixels
 
 
 def _tiff_tags() -> ModuleType:
@@ -184,7 +210,9 @@ def _pending_errors() -> str:
 
 def _facts_of(stream: io.FileIO, found: Format) -> FileFacts:
     readers = {"PNG": png_facts, "JPEG": jpeg_facts, "AVIF": avif_facts, "WebP": webp_facts}
-    return readers[found.name](stream) if found.name in readers else FileFacts()
+    if found.name in readers:
+        return readers[found.name](stream)
+    return FileFacts(notes=("its palette is not kept: every pixel has its own colour",))  # of a GIF
 
 
 def _open(stream: io.FileIO, found: Format, facts: TiffFacts | None, described: FileFacts) -> pyvips.Image:
@@ -263,7 +291,7 @@ def _in_srgb(image: pyvips.Image, metadata: Metadata) -> tuple[pyvips.Image, Met
     space = image.interpretation
     if space in ("b-w", "grey16", "srgb", "rgb16", "rgb", "scrgb", "multiband", "histogram", "matrix"):
         return image, metadata, []
-    wide = image.format != "uchar"
+    wide = image.format != "uchar" and not (space == "lab" and image.get("bits-per-sample") == 8)
     if space == "cmyk":
         profile = "its embedded profile" if metadata.icc else "a built-in CMYK profile (it has none)"
         image = image.icc_transform(
@@ -302,9 +330,11 @@ def _decode_bmp(stream: io.FileIO, name: str, pixel_limit: int) -> Decoded:
         dpi = picture.info.get("dpi")
         mode = {"1": "L", "P": "RGB"}.get(picture.mode, picture.mode)
         samples = np.asarray(picture.convert(mode))
+        notes = ("its palette is not kept: every pixel has its own colour",) if picture.mode == "P" else ()
     return Decoded(
         samples=samples.reshape(*samples.shape[:2], -1),
         has_alpha=mode == "RGBA",
         white=255.0,
         metadata=Metadata(pixels_per_mm=sane_resolution(dpi[0] / 25.4, dpi[1] / 25.4) if dpi else None),
+        notes=notes,
     )

@@ -144,7 +144,8 @@ def encoder_options(target: Format, *, quality: int, depth: str, byte_count: int
         return {"Q": quality, "subsample_mode": "off", "optimize_coding": byte_count <= 2**26}
     if target.name == "TIFF":
         big = byte_count > BIG_TIFF
-        predictor = "float" if depth == "float32" else "horizontal"
+        # Many readers know no predictor of floats.
+        predictor = "none" if depth == "float32" else "horizontal"
         return {"compression": "deflate", "predictor": predictor, "bigtiff": big, "tile": big, "resunit": "inch"}
     if target.name == "WebP":
         # exact: the colour under transparent pixels is kept, alpha may be data.

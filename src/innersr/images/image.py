@@ -23,6 +23,8 @@ class Image:
         depth: "uint8", "uint16" or "float32": how the file stores samples, and how `save` will.
         metadata: colour profile, EXIF and the like.
         notes: sentences about conversions and losses.
+        is_rgb: whether the first three channels are red, green and blue, for TIFF files; None: three are, more are not.
+        is_lossless: whether the WebP or AVIF file stores its values without loss, as `save` then does.
         missing: bool, (1, C, H, W): the values that are no data, which may be anything, NaN included. None for none.
 
     Raises:
@@ -35,6 +37,8 @@ class Image:
     metadata: Metadata = field(default_factory=Metadata)
     notes: tuple[str, ...] = ()
     missing: Tensor | None = None
+    is_rgb: bool | None = None
+    is_lossless: bool = False
 
     def __post_init__(self) -> None:
         shape = tuple(self.colour.shape)

@@ -55,7 +55,7 @@ def read(path: str | Path, *, pixel_limit: int = PIXEL_LIMIT, missing_ok: bool =
 
 
 def save(
-    image: Image, path: str | Path, *, overwrite: bool = False, quality: int = 95, metadata: str = "keep"
+    image: Image, path: str | Path, *, overwrite: bool = False, quality: int | None = None, metadata: str = "keep"
 ) -> tuple[str, ...]:
     """Write an image in the format of the file name; return notes about what that format did not keep.
 
@@ -65,7 +65,8 @@ def save(
         image: integer depths are rounded to the nearest value and clipped, float32 is written as it is.
         path: where to; its suffix chooses the format.
         overwrite: whether an existing file may be replaced.
-        quality: 1 to 100, for JPEG, WebP and AVIF; 100 is lossless in the last two.
+        quality: 1 to 100, for JPEG, WebP and AVIF; 100 is lossless in the last two. None: 95, and lossless there where
+            the image `is_lossless`.
         metadata: "keep" all, "icc" for the colour profile and resolution only, or "none".
 
     Raises:
@@ -74,6 +75,8 @@ def save(
             which only floats may, where they are `missing`.
     """
     path = Path(path)
+    if quality is None:
+        quality = 100 if image.is_lossless and image_formats.format_of_name(path).name != "JPEG" else 95
     if not 1 <= quality <= 100:
         raise InputError(f"quality must be between 1 and 100, got {quality}")
     if metadata not in METADATA_CHOICES:
@@ -86,7 +89,9 @@ def save(
     samples = _samples_of(image)
     options = image_formats.encoder_options(target, quality=quality, depth=image.depth, byte_count=samples.nbytes)
     with written_whole(path, overwrite=overwrite) as partial, partial.open("r+b", buffering=0) as stream:
-        image_codecs.encode(samples, stream, target, has_alpha=has_alpha, metadata=kept, options=options)
+        image_codecs.encode(
+            samples, stream, target, has_alpha=has_alpha, is_rgb=image.is_rgb, metadata=kept, options=options
+        )
     return notes
 
 
@@ -218,7 +223,9 @@ def _image_of(decoded: Decoded, path: Path, found: Format) -> Image:
         notes.append(f"{stored} samples are kept as float32 values (exact up to 16777216)")
     planes = _planes_of(decoded.samples, decoded.white)
     alpha = None
-    if decoded.has_alpha:
+    if decoded.has_alpha and planes.shape[1] == 1:
+        notes.append("its only band is declared to be alpha: it is taken as grey")
+    elif decoded.has_alpha:
         planes, alpha = planes[:, :-1], planes[:, -1:]
         alpha = alpha.nan_to_num(0)
         lowest, highest = float(alpha.min()), float(alpha.max())
@@ -228,7 +235,15 @@ def _image_of(decoded: Decoded, path: Path, found: Format) -> Image:
             notes.append(f"alpha was divided by {top:g} and clipped to the range from 0 to 1")
         if found.name == "GIF" and lowest == 1:
             alpha = None  # animation frames carry a transparency that their first picture does not use
-    return Image(colour=planes, alpha=alpha, depth=depth, metadata=decoded.metadata, notes=tuple(notes))
+    return Image(
+        colour=planes,
+        alpha=alpha,
+        depth=depth,
+        metadata=decoded.metadata,
+        notes=tuple(notes),
+        is_rgb=decoded.is_rgb,
+        is_lossless=decoded.is_lossless,
+    )
 
 
 def _planes_of(samples: Samples, white: float) -> Tensor:

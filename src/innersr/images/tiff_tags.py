@@ -12,14 +12,14 @@ import io
 import logging
 import re
 import struct
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from tifffile import COMPRESSION, EXTRASAMPLE, FILETYPE, PHOTOMETRIC, PLANARCONFIG, SAMPLEFORMAT, TiffFile, TiffPage
 
-from innersr.images.metadata import DamagedBytesError, FileFacts, Metadata, sane_resolution
+from innersr.errors import ImageFileError
+from innersr.images.metadata import DamagedBytesError, FileFacts, sane_resolution
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # else it writes about damaged tags to standard error
 
@@ -35,6 +35,8 @@ def first_page(stream: BinaryIO) -> Iterator[TiffPage]:
         # What makers of microscopes add is not looked for: reading that may take long.
         with TiffFile(stream, is_lsm=False, is_ndpi=False, is_scanimage=False) as tiff:
             yield tiff.pages.first
+    except ImageFileError:
+        raise
     except Exception as error:  # tifffile documents no closed list of errors for damaged bytes
         raise DamagedBytesError(str(error) or type(error).__name__) from error
 
@@ -94,6 +96,8 @@ class TiffFacts:
     premultiplied: bool
     described: FileFacts
     refusal: str | None  # the reason why it must not be given to libvips, with a remedy
+    by_tifffile: bool  # whether libvips cannot read it, or not well
+    is_rgb: bool | None  # whether the first three bands are red, green and blue; None where the format implies it
     relabel: bool  # whether libvips reads it right only when `relabelled`
     nodata: str | None  # GDAL's no-data value, a number
 
@@ -117,7 +121,9 @@ def tiff_facts(stream: BinaryIO) -> TiffFacts:
             has_alpha=is_alpha[-1:] == [True] and sum(is_alpha) == 1,
             premultiplied=EXTRASAMPLE.ASSOCALPHA in extra,
             described=_described(page),
-            refusal=_refusal(page, separate, half) or _damage(page, stream),
+            refusal=_refusal(page) or _damage(page, stream),
+            is_rgb=None if photometric > PHOTOMETRIC.RGB else photometric == PHOTOMETRIC.RGB,
+            by_tifffile=_needs_tifffile(page),
             # libvips 8.18 reads planes of this kind with the row length of one band: every row after the first
             # of a strip is wrong, silently (tiff2vips.c, rtiff_stripwise_generate).
             relabel=separate and photometric == PHOTOMETRIC.MINISBLACK,
@@ -135,92 +141,14 @@ def relabelled(stream: BinaryIO) -> bytes:
     return data.getvalue()
 
 
-def declare_extra_samples(stream: BinaryIO, *, has_alpha: bool) -> None:
-    """Overwrite ExtraSamples of a written TIFF: data bands are data, only a last alpha is alpha.
-
-    libvips 8.18 declares every band above the first or third to be alpha.
-    """
-    with first_page(stream) as page:
-        if (tag := page.tags.get("ExtraSamples")) is not None:
-            last = EXTRASAMPLE.UNASSALPHA if has_alpha else EXTRASAMPLE.UNSPECIFIED
-            tag.overwrite([0] * (tag.count - 1) + [int(last)])
-
-
-def finish_tiff(stream: BinaryIO, metadata: Metadata, *, has_alpha: bool) -> None:
-    """Put right in a written TIFF what libvips cannot: its data bands, resolution, no-data value and description."""
-    declare_extra_samples(stream, has_alpha=has_alpha)
-    if metadata.pixels_per_mm is None:
-        with first_page(stream) as page:
-            unit = page.tags["ResolutionUnit"]
-            unit.overwrite(1)  # of no unit: square pixels of unknown size
-            for name in ("XResolution", "YResolution"):
-                page.tags[name].overwrite((1, 1))
-    for _, text in metadata.texts:
-        add_text_tag(stream, 270, text)
-    if metadata.nodata is not None:
-        add_text_tag(stream, 42113, metadata.nodata)
-
-
-def add_text_tag(stream: BinaryIO, code: int, value: str) -> None:
-    """Add a tag of text to a written TIFF or BigTIFF: a copy of its directory with one entry more, at its end."""
-    with first_page(stream) as page:
-        order, start, is_big = page.parent.byteorder, page.offset, page.parent.is_bigtiff
-    # Formats of the count of entries, of an entry's code, type and length, and of an offset; its place in the header.
-    count_format, entry_format, offset_format, link = ("Q", "HHQ", "Q", 8) if is_big else ("H", "HHI", "I", 4)
-    offset_size, entry_size = struct.calcsize(offset_format), struct.calcsize(f"={entry_format}{offset_format}")
-    stream.seek(start)
-    (count,) = struct.unpack(f"{order}{count_format}", stream.read(struct.calcsize(count_format)))
-    entries = [stream.read(entry_size) for _ in range(count)]
-    following = stream.read(offset_size)
-    text = value.encode("utf-8") + b"\0"
-    place = _appended(stream, text) if len(text) > offset_size else None
-    ascii_type = 2
-    entry = struct.pack(f"{order}{entry_format}", code, ascii_type, len(text))
-    entry += text.ljust(offset_size, b"\0") if place is None else struct.pack(f"{order}{offset_format}", place)
-    entries = sorted([*entries, entry], key=lambda each: struct.unpack_from(f"{order}H", each))
-    directory = struct.pack(f"{order}{count_format}", len(entries)) + b"".join(entries) + following
-    place = _appended(stream, directory)
-    stream.seek(link)
-    stream.write(struct.pack(f"{order}{offset_format}", place))
-
-
-def drop_exif_resolution(stream: BinaryIO) -> None:
-    """Take the resolution out of the EXIF block of a written PNG, JPEG, WebP or AVIF file; libvips always adds one."""
-    stream.seek(0)
-    data = stream.read()
-    found = re.search(rb"(?:Exif\0\0|eXIf)(?=II\*\0|MM\0\*)", data)
-    if found is None:
-        return
-    order, start = "<" if data[found.end()] == 0x49 else ">", found.end()
-    (place,) = struct.unpack_from(f"{order}I", data, start + 4)
-    (count,) = struct.unpack_from(f"{order}H", data, start + place)
-    entries_end = start + place + 2 + 12 * count
-    entries = [data[at : at + 12] for at in range(start + place + 2, entries_end, 12)]
-    resolution = (282, 283, 296)  # XResolution, YResolution, ResolutionUnit
-    kept = [entry for entry in entries if struct.unpack_from(f"{order}H", entry)[0] not in resolution]
-    directory = struct.pack(f"{order}H", len(kept)) + b"".join(kept) + data[entries_end : entries_end + 4]
-    stream.seek(start + place)
-    stream.write(directory.ljust(2 + 12 * count + 4, b"\0"))
-    if found[0] == b"eXIf":  # whose chunk ends with a checksum
-        (length,) = struct.unpack_from(">I", data, found.start() - 4)
-        stream.seek(found.start())
-        checksum = zlib.crc32(stream.read(4 + length))
-        stream.write(struct.pack(">I", checksum))
-
-
-def _appended(stream: BinaryIO, data: bytes) -> int:
-    """Write bytes at the end of a file, at an even place as TIFF demands; return that place."""
-    end = stream.seek(0, io.SEEK_END)
-    stream.write(bytes(end % 2) + data)
-    return end + end % 2
-
-
 def _nodata(page: TiffPage) -> str | None:
     tag = page.tags.get("GDAL_NODATA")
     text = "" if tag is None else str(tag.value).strip("\0 ")
     longest = 32  # characters of a number
     with contextlib.suppress(ValueError):
-        float(text)
+        value = float(text)
+        if page.photometric == PHOTOMETRIC.MINISWHITE and page.sampleformat == SAMPLEFORMAT.UINT:
+            text = f"{2**page.bitspersample - 1 - value:.17g}"  # as the values are
         return text if text.isascii() and len(text) <= longest else None
     return None
 
@@ -243,22 +171,27 @@ def _described(page: TiffPage) -> FileFacts:
     text = tag.value if tag is not None and isinstance(tag.value, str) else ""
     text = text.replace("\0", "").strip()
     # Programs of microscopes keep sizes and calibration there, which another picture would belie.
-    if text.startswith(("ImageJ=", "SCANIMAGE", "Aperio")) or '{"shape"' in text or "<OME " in text[:1000]:
-        lost.append("the size and calibration in the description")
+    if text.startswith(("ImageJ=", "SCANIMAGE", "Aperio", '{"')) or "<OME " in text[:1000]:
+        if re.fullmatch(r'{"shape": \[[0-9, ]*\]}', text) is None:  # which tifffile writes by itself
+            lost.append("the size and calibration in the description")
         text = ""
-    return FileFacts(
-        texts=(("Description", text),) if text else (),
-        notes=tuple(f"{words} of the TIFF is not kept" for words in lost),
-    )
+    notes = [f"{words} of the TIFF is not kept" for words in lost]
+    if page.photometric == PHOTOMETRIC.PALETTE:
+        notes.append("its palette is not kept: every pixel has its own colour")
+    if page.photometric == PHOTOMETRIC.MINISWHITE:
+        is_turned = page.sampleformat == SAMPLEFORMAT.UINT
+        words = "they are turned over" if is_turned else "they are kept, and are written as if 0 were black"
+        notes.append(f"its values run from white to black: {words}")
+    return FileFacts(texts=(("Description", text),) if text else (), notes=tuple(notes))
 
 
 def _one(page: TiffPage, name: str, default: int) -> int:
     return integers(page, name, (default,))[0]
 
 
-def _refusal(page: TiffPage, separate: bool, half: bool) -> str | None:
+def _refusal(page: TiffPage) -> str | None:
     """The reason why a file of this kind is not read, with a remedy; None if it is."""
-    bits, photometric = _one(page, "BitsPerSample", 1), _one(page, "PhotometricInterpretation", PHOTOMETRIC.MINISBLACK)
+    bits = _one(page, "BitsPerSample", 1)
     if "DNGVersion" in page.tags or _one(page, "NewSubfileType", 0) & FILETYPE.REDUCEDIMAGE:
         return "it is a camera raw file, or begins with a small preview; develop it to a TIFF first"
     if _one(page, "SampleFormat", 1) in (SAMPLEFORMAT.COMPLEXINT, SAMPLEFORMAT.COMPLEXIEEEFP):
@@ -266,11 +199,29 @@ def _refusal(page: TiffPage, separate: bool, half: bool) -> str | None:
     if bits > 32:
         remedy = "convert it first, for example gdal_translate -ot Float32 in.tif out.tif"
         return f"its samples have {bits} bits and at most 32 are read; {remedy}"
-    plain = (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB, PHOTOMETRIC.SEPARATED)
-    if separate and ("TileWidth" in page.tags or half or photometric not in plain):
-        remedy = "rewrite it pixel by pixel, for example gdal_translate -co INTERLEAVE=PIXEL in.tif out.tif"
-        return f"its bands are stored as separate planes in a way that is not read; {remedy}"
     return None
+
+
+def _needs_tifffile(page: TiffPage) -> bool:
+    """Whether libvips cannot read a page, or not well: rare compressions, missing pieces, separate tiles, 8-bit Lab."""
+    # None, CCITT, LZW, JPEG, deflate, packed bits, ThunderScan, SGI's logarithms, WebP.
+    known = (1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32809, 32946, 34676, 34677, 50001)
+    separate = page.samplesperpixel > 1 and page.planarconfig == PLANARCONFIG.SEPARATE
+    plain = (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB, PHOTOMETRIC.SEPARATED)
+    is_half = page.dtype is not None and page.dtype.name == "float16"
+    return (
+        page.compression not in known
+        or _is_sparse(page)
+        or (page.photometric == PHOTOMETRIC.CIELAB and page.bitspersample != 16)
+        or page.photometric in (PHOTOMETRIC.ICCLAB, PHOTOMETRIC.ITULAB)
+        or (separate and (page.is_tiled or is_half or page.photometric not in plain))
+    )
+
+
+def _is_sparse(page: TiffPage) -> bool:
+    """Whether pieces of a page are left out: those of no bytes, which GDAL reads as no data or 0."""
+    counts = integers(page, "TileByteCounts") or integers(page, "StripByteCounts")
+    return 0 in counts
 
 
 def _damage(page: TiffPage, stream: BinaryIO) -> str | None:
@@ -280,7 +231,7 @@ def _damage(page: TiffPage, stream: BinaryIO) -> str | None:
     promised = width * height * one("SamplesPerPixel", 1) * one("BitsPerSample", 1) // 8
     # Uncompressed chroma may be subsampled.
     is_raw = one("Compression", 1) == COMPRESSION.NONE and one("PhotometricInterpretation", 1) != PHOTOMETRIC.YCBCR
-    if is_raw and promised > stream.seek(0, io.SEEK_END):
+    if is_raw and not _is_sparse(page) and promised > stream.seek(0, io.SEEK_END):
         return f"it is cut short (its header promises {promised} bytes of pixels); get the file again"
     if "TileWidth" in page.tags:
         tile_width, tile_height = max(one("TileWidth", 1), 1), max(one("TileLength", 1), 1)

@@ -53,14 +53,14 @@ class UpscaleOptions:
     alpha: str = "auto"
     depth: str | int = "keep"
     metadata: str = "keep"
-    quality: int = 95
+    quality: int | None = None
     pixel_limit: int = PIXEL_LIMIT
     overwrite: bool = False
 
     def __post_init__(self) -> None:
         check_choices(self, depth=DEPTHS, alpha=ALPHA_CHOICES, metadata=METADATA_CHOICES)
-        check_numbers(self, "deblur", "quality", "pixel_limit")
-        check_numbers(self, "jpeg", "nodata", is_optional=True)
+        check_numbers(self, "deblur", "pixel_limit")
+        check_numbers(self, "jpeg", "nodata", "quality", is_optional=True)
         self._check_degradation()
         if self.size is not None:
             check_size(self.size)
