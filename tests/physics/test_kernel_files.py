@@ -139,6 +139,29 @@ def test_text_is_read_with_the_usual_separators(tmp_path, text):
     assert torch.equal(load_kernel(tmp_path / "k.csv"), torch.from_numpy(EVEN).float())
 
 
+@pytest.mark.parametrize(
+    "text", ["0,5;0,125\n0,25;0,125\n", "0,5\t0,125\n0,25\t0,125", "0,5 0,125\n0,25 1,25e-1", ",5; ,125\n0,25;0,125"]
+)
+def test_decimal_commas_are_read(tmp_path, text):
+    (tmp_path / "k.csv").write_text(text, encoding="utf-8")
+    assert torch.equal(load_kernel(tmp_path / "k.csv"), torch.from_numpy(EVEN).float())
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("0,25;0,5", "commas may separate numbers or be decimal points"),
+        ("1,2,1;2,4,2;1,2,1", "commas may separate numbers or be decimal points"),
+        ("1,2 3,4,5\n1,2 3,4,5", "commas may separate numbers or be decimal points"),
+        ("0.1,0.2;0.3,0.4", "mixes commas and semicolons"),
+        ("1.024,5;0,5\n0,5;0,5", "mixes commas and semicolons"),
+    ],
+)
+def test_commas_that_may_mean_two_things_are_refused(tmp_path, text, reason):
+    (tmp_path / "k.csv").write_text(text)
+    assert reason in error_of(tmp_path / "k.csv")
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize("bands", [1, 3])
 def test_grey_images_of_any_depth_are_read_without_gamma(tmp_path, dtype, bands):

@@ -189,9 +189,25 @@ def _encode_npy(weights: NDArray[Any]) -> bytes:
 
 
 def _decode_text(data: bytes) -> Variables:
-    """Read one row per line; commas, semicolons, tabs and spaces separate; # starts a comment."""
-    lines = (line.partition("#")[0] for line in data.decode("utf-8-sig").splitlines())
-    rows = [[float(number) for number in re.split(r"\s*[,;]\s*|\s+", line.strip())] for line in lines if line.strip()]
+    """Read one row per line; commas, semicolons, tabs and spaces separate; # starts a comment.
+
+    Where semicolons, or tabs and spaces alone, separate numbers, a comma is their decimal point, as in many languages.
+    """
+    lines = [line.partition("#")[0].strip() for line in data.decode("utf-8-sig").splitlines()]
+    lines = [line for line in lines if line]
+    text = "\n".join(lines)
+    has_other_separator = ";" in text or any(re.search(r"[^,\s]\s+[^,\s]", line) for line in lines)
+    if "," in text and has_other_separator and "." not in text:
+        fields = re.split(r"\s*;\s*|\s+", text)
+        is_decimal = all(re.fullmatch(r"[-+]?\d*(,\d+([eE][-+]?\d+)?)?", field) for field in fields)
+        if not is_decimal or (";" in text and len(lines) == 1):
+            raise KernelError(
+                "its commas may separate numbers or be decimal points; write 0.25 0.5, and a row per line"
+            )
+        lines = [line.replace(",", ".") for line in lines]
+    elif ";" in text and "," in text:
+        raise KernelError("it mixes commas and semicolons; write 0.25 0.5, and a row per line")
+    rows = [[float(number) for number in re.split(r"\s*[,;]\s*|\s+", line)] for line in lines]
     if len({len(row) for row in rows}) > 1:
         raise ValueError("its rows are not equally long")
     return [("kernel", [np.array(rows, dtype=np.float64, ndmin=2)[:, :, None]])]
