@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from innersr.cli.app import main
+from innersr.cli import main
 
 main()

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: a prompt end with exit code 130, and nothing left behind."""
+"""Ctrl-C and SIGTERM: a prompt end with exit code 130 or 143, and nothing left behind."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ from PIL import Image as PillowImage
 from helpers.processes import innersr_process
 from innersr.atomic import whole_file
 from innersr.commands import interrupts
-from innersr.commands.interrupts import prompt_interrupts
+from innersr.commands.interrupts import deferred_interrupts, prompt_interrupts
 
 PROMPTLY = 2.0  # seconds; it takes about 0.2, and up to a second within a long C call
 WORK = """
@@ -73,7 +73,7 @@ def test_learning_ends_promptly_and_leaves_nothing(tmp_path, number):
         process.send_signal(number)
         code, out, err = process.end()
         seconds = time.monotonic() - begin
-    assert (code, out) == (130, "")
+    assert (code, out) == (128 + number, "")
     assert err.splitlines()[1:] == ["interrupted; nothing half-written was left"]
     assert seconds < PROMPTLY
     assert [path.name for path in tmp_path.iterdir()] == ["photo.png"]
@@ -88,7 +88,7 @@ def test_work_that_does_not_end_is_ended_and_its_partial_files_removed(tmp_path,
     with started(tmp_path, "-c", WORK.replace("WORK", work)) as process:
         time.sleep(0.5)  # until it is in there
         code, seconds, said = interrupted(process, number)
-    assert (code, said) == (130, b"interrupted; nothing half-written was left\n")
+    assert (code, said) == (128 + number, b"interrupted; nothing half-written was left\n")
     assert seconds < PROMPTLY
     assert list(tmp_path.iterdir()) == []
 
@@ -116,6 +116,43 @@ def test_an_interrupt_that_is_handled_in_time_is_a_keyboard_interrupt(tmp_path):
         assert time.monotonic() - begin < PROMPTLY
         time.sleep(1)  # the watching thread would have ended this process by now
         assert partial.exists()
+
+
+@pytest.mark.parametrize("name", ["innersr.cli.app", "innersr.commands.console", "innersr.commands.doctor"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=str)
+def test_an_interrupt_while_modules_are_imported_is_one_line(name, number):
+    code = (
+        "import os, signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {name!r}:\n"
+        f"            try:\n                os.kill(os.getpid(), {int(number)})\n"
+        "            except BaseException as error:\n                raise ImportError(name) from error\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "from innersr.cli import main\nsys.argv = ['innersr', 'doctor']\nmain()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (128 + number, "")
+    assert done.stderr == "interrupted; nothing half-written was left\n"
+
+
+def test_a_signal_that_is_ignored_stays_ignored():
+    previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with prompt_interrupts():
+            os.kill(os.getpid(), signal.SIGHUP)
+            time.sleep(0.05)
+    finally:
+        signal.signal(signal.SIGHUP, previous)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=str)
+def test_a_deferred_signal_is_asked_for_with_its_exit_code(number):
+    with prompt_interrupts(), deferred_interrupts() as should_stop:
+        assert not should_stop()
+        os.kill(os.getpid(), number)
+        assert should_stop()
+    assert should_stop.exit_code == 128 + number
 
 
 def test_the_handlers_from_before_are_put_back():

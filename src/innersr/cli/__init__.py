@@ -1,5 +1,27 @@
 """The command line."""
 
-from innersr.cli.app import app, main
+from __future__ import annotations
 
-__all__ = ["app", "main"]
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+__all__ = ["main"]
+
+
+def main() -> NoReturn:
+    """Run the command line and exit: 0 done, 1 a file failed, 2 wrong usage, 130 or 143 interrupted.
+
+    The rest is imported here, where an interrupt is one line and no traceback.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed, as for some daemons; the lowest free descriptor is that stream's
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 (until the end)
+    from innersr.commands.interrupts import exit_on_interrupts
+
+    exit_on_interrupts()
+    from innersr.cli.app import run_app
+
+    run_app()
+    sys.exit()

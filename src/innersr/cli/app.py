@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from typing import Annotated
 
 import typer
@@ -14,13 +16,13 @@ from innersr.cli.prior import prior_app
 from innersr.cli.singan import singan_app
 from innersr.cli.train import train_app
 from innersr.cli.upscale import upscale_app
-from innersr.commands.interrupts import EXIT_CODE, exit_at_once
+from innersr.commands.interrupts import exit_at_once, is_exit_code
 
 app = typer.Typer(
     name="innersr",
     help="Super-resolve one image from the image itself.",
     epilog=examples("innersr upscale photo.jpg -o large.png --compare before-after.png")
-    + "\n\nExit codes: 0 done, 1 a file failed, 2 wrong usage, 130 interrupted.",
+    + "\n\nExit codes: 0 done, 1 a file failed, 2 wrong usage, 130 or 143 interrupted.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -36,14 +38,18 @@ app.add_typer(singan_app, name="singan")
 app.add_typer(train_app, name="train")
 
 
-def main() -> None:
-    """Run the command line and exit: 0 done, 1 a file failed, 2 wrong usage, 130 interrupted."""
+def run_app() -> None:
+    """Run the command line and exit: 0 done, 1 a file failed, 2 wrong usage, 130 or 143 interrupted."""
     try:
         app(prog_name="innersr")
     except SystemExit as leaving:
-        if leaving.code == EXIT_CODE:
-            exit_at_once()
+        if isinstance(leaving.code, int) and is_exit_code(leaving.code):
+            exit_at_once(leaving.code)
         raise
+    except OSError as error:  # of the help, on a full disk; commands answer for theirs
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"error: standard output: cannot be written ({error.strerror})\n")
+        exit_at_once(1)
 
 
 @app.callback(invoke_without_command=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from innersr.commands.interrupts import EXIT_CODE, MESSAGE, prompt_interrupts
+from innersr.commands.interrupts import MESSAGE, exit_code_of, prompt_interrupts
 from innersr.errors import InnersrError, InputError
 
 if TYPE_CHECKING:
@@ -112,12 +112,13 @@ def command(
         @wraps(declared)
         def call(**options: Any) -> None:  # noqa: ANN401 (as declared)
             options |= fixed
+            module, _, function = does.rpartition(".")
+            # Before interrupts are exceptions, which imports may swallow; `cli.main` has them end the process.
+            work = getattr(import_module(f"innersr.commands.{module}"), function)
             with _reporting(**_taken(options, "as_json", "quiet", "verbose")) as reporter:
-                module, _, function = does.rpartition(".")
-                work = getattr(import_module(f"innersr.commands.{module}"), function)
                 circumstances = _taken(options, "device", "precision", "seed", "time_limit", "tile")
                 runs = [_run(**circumstances)] if circumstances else []
-                code = work(reporter, *runs, **options)
+                code = work(reporter, *runs, **options) or int(reporter.has_lost_results)
             if code:
                 raise typer.Exit(code)
 
@@ -133,20 +134,19 @@ def command(
 
 @contextlib.contextmanager
 def _reporting(*, as_json: bool = False, quiet: bool = False, verbose: bool = False) -> Iterator[Reporter]:
-    """Turn errors and Ctrl-C into one line on stderr and an exit code."""
+    """Turn errors and interrupts into one line on stderr and an exit code."""
+    from innersr.commands.console import Reporter, say  # takes a second
+
+    reporter = Reporter(quiet=quiet, verbose=verbose, as_json=as_json)
     try:
         with prompt_interrupts():
-            from innersr.commands.console import Reporter  # takes a second, and may swallow a KeyboardInterrupt
-
-            yield Reporter(quiet=quiet, verbose=verbose, as_json=as_json)
-    except BrokenPipeError:
-        raise  # whoever read the results has seen enough; Typer ends quietly
+            yield reporter
     except (InnersrError, OSError) as error:
-        typer.echo(f"error: {error}", err=True)
+        reporter.error(str(error))
         raise typer.Exit(2 if isinstance(error, InputError) else 1) from None
-    except KeyboardInterrupt:
-        typer.echo(MESSAGE, err=True)
-        raise typer.Exit(EXIT_CODE) from None
+    except KeyboardInterrupt as error:
+        say(MESSAGE)
+        raise typer.Exit(exit_code_of(error)) from None
 
 
 def _taken(options: dict[str, Any], *names: str) -> dict[str, Any]:

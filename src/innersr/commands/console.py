@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TextIO
@@ -30,18 +31,20 @@ class Reporter:
 
     def __init__(self, *, quiet: bool, verbose: bool, as_json: bool) -> None:
         self._quiet, self._verbose, self._as_json = quiet, verbose, as_json
+        self.has_lost_results = False
+        """Whether stdout could not be written, as on a full disk; that is said once, and the work goes on."""
 
     def result(self, text: str, record: dict[str, Any]) -> None:
         """Write a result."""
         if self._as_json:
-            _write(sys.stdout, json.dumps(record, default=str, allow_nan=False))
+            self._print(json.dumps(record, default=str, allow_nan=False))
         else:
             self.text(text)
 
     def text(self, text: str) -> None:
         """Write a line of text to stdout."""
         if not self._quiet:
-            _write(sys.stdout, text)
+            self._print(text)
 
     def info(self, text: str) -> None:
         """Write a line in advance of the result; nothing where results are JSON, which hold it too."""
@@ -51,7 +54,7 @@ class Reporter:
     def note(self, text: str) -> None:
         """Write a note to stderr."""
         if not self._quiet:
-            _write(sys.stderr, f"note: {text}")
+            say(f"note: {text}")
 
     def notes(self, path: Path, texts: Iterable[str]) -> None:
         """Write notes about a file to stderr."""
@@ -61,13 +64,24 @@ class Reporter:
     def verbose(self, text: str) -> None:
         """Write a detail to stderr, if details were asked for."""
         if self._verbose:
-            _write(sys.stderr, text)
+            say(text)
 
     def error(self, text: str) -> None:
         """Write an error to stderr."""
-        _write(sys.stderr, f"error: {text}")
+        say(f"error: {text}")
 
-    @contextmanager
+    def _print(self, text: str) -> None:
+        """Write a line to stdout. The files are what most commands are for: they go on without it."""
+        try:
+            _write(sys.stdout, text)
+        except BrokenPipeError:  # whoever read the results has seen enough
+            _discard(sys.stdout)
+        except OSError as error:
+            _discard(sys.stdout)
+            self.has_lost_results = True
+            self.error(f"standard output: cannot be written ({error.strerror}); redirect it to where there is space")
+
+    @contextlib.contextmanager
     def progress(self, title: str) -> Iterator[Callable[[Progress], None] | None]:
         """Yield a function that draws progress reports as bars; None without a terminal."""
         # Rich would take FORCE_COLOR, which build servers set, for a terminal.
@@ -94,7 +108,7 @@ class Reporter:
             yield draw
 
 
-@contextmanager
+@contextlib.contextmanager
 def memory_advice(path: Path | None, advice: str) -> Iterator[None]:
     """Raise InnersrError, one line with the file worked on and the advice, where memory runs out."""
     try:
@@ -104,6 +118,18 @@ def memory_advice(path: Path | None, advice: str) -> Iterator[None]:
             raise
         place = "" if path is None else f"{path}: "
         raise InnersrError(f"{place}out of memory; {advice}") from error
+
+
+def say(text: str) -> None:
+    """Write a line to stderr, if anybody can read it."""
+    with contextlib.suppress(OSError):
+        _write(sys.stderr, text)
+
+
+def _discard(stream: TextIO) -> None:
+    """Let what is written to a stream from now on, and what it holds, go nowhere."""
+    with contextlib.suppress(OSError), Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from innersr.commands.console import Reporter, memory_advice
-from innersr.commands.interrupts import EXIT_CODE, deferred_interrupts
+from innersr.commands.interrupts import deferred_interrupts
 from innersr.errors import InputError
 from innersr.networks.priors import load_prior
 from innersr.networks.tailored_stack import TailoredStack
@@ -87,7 +87,7 @@ def train_prior(  # noqa: PLR0913 (the options of the command)
         reporter.note(
             f"stopped after step {outcome.step} of {schedule.steps}; the same command with --resume continues it"
         )
-        return EXIT_CODE
+        return should_stop.exit_code
     if group.leads:
         figures = ", ".join(f"{name} {value:.2f} {chosen.unit}".rstrip() for name, value in outcome.validation.items())
         record = {"output": str(out), "steps": outcome.step, "validation": outcome.validation}

@@ -64,8 +64,6 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
         try:
             with memory_advice(source, "use a smaller scale, a smaller --tile, or a machine with more"):
                 _upscale_file(source, _target(source, output), options, run, reporter, compare)
-        except BrokenPipeError:
-            raise
         except (InnersrError, OSError) as error:
             failures += 1
             reporter.error(str(error) if str(error).startswith(f"{source}: ") else f"{source}: {error}")

@@ -10,7 +10,7 @@ import torch
 
 from innersr.commands.console import Reporter
 from innersr.commands.drawings import check_drawing, save_drawing
-from innersr.commands.interrupts import EXIT_CODE, deferred_interrupts
+from innersr.commands.interrupts import deferred_interrupts
 from innersr.commands.singan.shared import blaming, read_image, size_note, working
 from innersr.errors import InputError
 from innersr.physics.resize import image_size
@@ -88,7 +88,7 @@ def train_picture(  # noqa: PLR0913 (the options of the command)
             f"stopped after iteration {place.iteration} of scale {place.scale} of 0 to {len(model.sizes[0]) - 1}; "
             "the same command with --resume continues it"
         )
-        return EXIT_CODE
+        return should_stop.exit_code
     _report_result(output, inputs, report, may_replace, run, reporter)
     return 0
 

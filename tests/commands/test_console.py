@@ -1,0 +1,96 @@
+"""Streams that are closed, full, or read by nobody: the work goes on, and the exit code says what was lost."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from helpers.bench import draw
+from helpers.cli import BICUBIC, names
+from innersr.commands.console import Reporter
+
+pytestmark = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+MAIN = "import sys; from innersr.cli import main; sys.argv = ['innersr', *sys.argv[1:]]; main()"
+
+
+def reporter(**changes):
+    return Reporter(**{"quiet": False, "verbose": False, "as_json": False} | changes)
+
+
+@pytest.fixture
+def unread():
+    """A stream into a pipe that nobody reads."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as stream:
+        yield stream
+
+
+def shell(line, *arguments, folder="."):
+    """Run a line of a shell in which "$@" is the command."""
+    command = ["sh", "-c", line, "sh", sys.executable, "-c", MAIN, *map(str, arguments)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_results_that_nobody_reads_are_no_error(unread, monkeypatch, capsys, as_json):
+    monkeypatch.setattr(sys, "stdout", unread)
+    results = reporter(as_json=as_json)
+    for number in range(3):
+        results.result(f"{number}.png", {"output": f"{number}.png"})
+    assert not results.has_lost_results
+    assert capsys.readouterr().err == ""
+
+
+def test_results_that_do_not_fit_are_one_error(monkeypatch, capsys):
+    with open("/dev/full", "w") as full:  # noqa: PTH123 (a device)
+        monkeypatch.setattr(sys, "stdout", full)
+        results = reporter()
+        for number in range(3):
+            results.text(f"{number}.png")
+    assert results.has_lost_results
+    said = "error: standard output: cannot be written (No space left on device); redirect it to where there is space\n"
+    assert capsys.readouterr().err == said
+
+
+def test_notes_that_do_not_fit_are_no_error(monkeypatch):
+    with open("/dev/full", "w", buffering=1) as full:  # noqa: PTH123 (a device)
+        monkeypatch.setattr(sys, "stderr", full)
+        reporter(verbose=True).note("small")
+        reporter(verbose=True).verbose("smaller")
+        reporter().error("large")
+        monkeypatch.undo()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_error(closed):
+    code, out, err = shell(f'"$@" {closed}', "--version")
+    assert (code, err) == (0, "")
+    assert out.startswith("innersr ") or ">&-" in closed
+
+
+def test_help_that_does_not_fit_is_one_error():
+    code, _, err = shell('"$@" >/dev/full', "--help")
+    assert (code, err) == (1, "error: standard output: cannot be written (No space left on device)\n")
+
+
+def test_all_files_are_written_whoever_reads_the_results(tmp_path):
+    files = [draw(tmp_path / f"{letter}.png") for letter in "abc"]
+    code, out, err = shell(
+        '{ "$@"; echo "rc $?" >&2; } | head -1', "upscale", *files, "-o", f"{tmp_path}/out/", *BICUBIC
+    )
+    assert (code, err) == (0, "rc 0\n")
+    assert out.count("\n") == 1
+    assert names(tmp_path / "out") == ["a.png", "b.png", "c.png"]
+
+
+def test_a_full_disk_for_the_results_is_not_the_fault_of_an_image(tmp_path):
+    files = [draw(tmp_path / f"{letter}.png") for letter in "ab"]
+    code, _, err = shell('"$@" >/dev/full', "upscale", *files, "-o", f"{tmp_path}/out/", *BICUBIC)
+    assert code == 1
+    assert err.startswith("error: standard output: cannot be written") and err.count("\n") == 1
+    assert names(tmp_path / "out") == ["a.png", "b.png"]
