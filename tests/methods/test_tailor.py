@@ -10,7 +10,7 @@ from helpers.priors import networks, write_prior
 from innersr.errors import InputError
 from innersr.methods import holdout, tailor
 from innersr.methods.fathers import detailed_part, rounding_like, saving_like
-from innersr.methods.holdout import HoldoutRule
+from innersr.methods.holdout import HoldoutRule, training_mask
 from innersr.methods.tailor import Tailor, _affordable_views, _leaves_aliases, _prior_for
 from innersr.metrics.fidelity import psnr
 from innersr.networks.tailored_stack import TailoredStack
@@ -106,6 +106,77 @@ def test_adaptation_is_reverted_if_it_changes_the_image_too_much(method, monkeyp
     lr = DIRECT(edges(96))
     monkeypatch.setattr(tailor, "HOLDOUT_RULE", HoldoutRule(largest_change=1e-3))
     torch.testing.assert_close(upscaled(keen, lr), upscaled(replace(method, steps=0), lr), rtol=0, atol=1e-6)
+
+
+def noted_line_search(monkeypatch):
+    """Keep the adapted weights as they are, and return a list of (weights before, image change, squared error)."""
+    calls = []
+
+    def keep_all(weights, before, squared_error, image_change, _step_sizes, _rule):
+        moved = sum(float((a - b).abs().sum()) for a, b in zip(weights, before, strict=True))
+        calls.append((moved, image_change(), squared_error()))
+
+    monkeypatch.setattr(tailor, "line_search", torch.no_grad()(keep_all))
+    return calls
+
+
+def test_nothing_is_learnt_where_the_mask_of_a_father_is_zero(method, monkeypatch):
+    """Of fathers whose whole area is held out the weights learn nothing."""
+    calls, original = noted_line_search(monkeypatch), Tailor._fathers
+
+    def masked(self, *given):
+        return [torch.cat([father[:, :-1], 0 * father[:, -1:]], 1) for father in original(self, *given)]
+
+    lr = DIRECT(edges(96))
+    upscaled(method, lr)
+    with monkeypatch.context() as patch:
+        patch.setattr(Tailor, "_fathers", masked)
+        upscaled(method, lr)
+    assert calls[0][0] > 0
+    assert calls[1][0] == 0
+
+
+def test_each_father_comes_with_its_mask():
+    for father in Tailor()._fathers(image(3, (60, 80)), DIRECT):
+        assert torch.equal(father[:, -1:], training_mask(*father.shape[-2:]))
+
+
+def test_the_mask_is_cut_out_and_turned_as_its_father_is():
+    mask = training_mask(40, 60)
+    drawn, targets = Tailor(crop=12, batch=16), [mask.repeat(1, 2, 1, 1)]
+    images, masks = drawn._targets(targets, DIRECT, torch.Generator().manual_seed(1))
+    assert images.shape == masks.shape == (16, 1, 24, 24)
+    assert torch.equal(images, masks)
+    assert 0 < float(masks.mean()) < 1
+
+
+def test_the_change_of_the_image_is_that_of_the_result(method, monkeypatch):
+    plain = replace(method, views=1, corrections=0)
+    calls, lr = noted_line_search(monkeypatch), DIRECT(edges(96))
+    before, after = (upscaled(replace(plain, steps=n), lr) for n in (0, 6))
+    assert calls[0][1] == pytest.approx(float((after - before).square().mean()), rel=1e-3)
+    assert calls[0][1] > 0
+
+
+def test_the_held_out_error_is_that_of_the_quarter(method, monkeypatch):
+    calls = noted_line_search(monkeypatch)
+    fathers = []
+    original = Tailor._fathers
+    monkeypatch.setattr(Tailor, "_fathers", lambda self, *x: fathers.append(original(self, *x)) or fathers[-1])
+    upscaled(replace(method, refresh=0), DIRECT(edges(96)))
+    height, width = fathers[0][-1].shape[-2:]
+    assert calls[0][2].shape[-2:] == (height - height // 2, width - width // 2)
+
+
+@pytest.mark.parametrize("levels", [255, 1000])
+def test_every_son_is_as_fine_as_the_image(method, monkeypatch, levels):
+    """Those that are learnt from, and the one that judges."""
+    sons, original = [], tailor.pad_for_filters
+    monkeypatch.setattr(tailor, "pad_for_filters", lambda x: sons.append(x) or original(x))
+    upscaled(method, (levels * DIRECT(edges(96))).round() / levels)
+    are_rounded = [torch.allclose(255 * son, (255 * son).round(), rtol=0, atol=1e-3) for son in sons]
+    assert len(sons) == method.steps + 4  # steps of the line search
+    assert are_rounded == [levels == 255] * len(sons)
 
 
 def test_the_less_an_image_recurs_the_fewer_steps_are_taken(method, monkeypatch):
