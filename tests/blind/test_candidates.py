@@ -49,9 +49,23 @@ def test_sharpening_is_part_of_the_kernel(scale):
     assert kernels.shape_of(degradation.kernel).long_variance == pytest.approx(-0.64 * scale**2, rel=0.02)
 
 
+def test_sharpening_is_as_wide_in_lr_pixels_along_both_axes():
+    kernel = degradation_of(finding(is_bicubic=False), (2, 3), sharpening=0.5).kernel
+    axes = [torch.arange(n, dtype=torch.float64) - n // 2 for n in kernel.shape]
+    variances = [float(kernel.double().sum(1 - i) @ axis.square()) for i, axis in enumerate(axes)]
+    assert variances == pytest.approx([-0.5 * 2**2, -0.5 * 3**2], rel=0.1)
+
+
 def test_sharpening_at_a_broken_scale():
     kernel = degradation_of(finding(), 1.5, sharpening=0.5).kernel
     assert kernels.shape_of(kernel).long_variance == pytest.approx(-0.5 * 1.5**2, rel=0.2)
+
+
+@pytest.mark.parametrize("is_bicubic", [True, False])
+def test_a_blur_is_followed_by_the_subsampling_that_was_found(is_bicubic):
+    found = degradation_of(finding(((0.5, 0.0), (0.0, 0.5)), is_bicubic=is_bicubic), 2, sharpening=0.0)
+    assert found.subsampling == ("bicubic" if is_bicubic else "direct")
+    assert found.offsets == (0.5, 0.5)  # aligned
 
 
 def test_the_cautious_candidate_has_more_noise_and_compression_and_no_blur():

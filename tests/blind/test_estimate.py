@@ -9,6 +9,7 @@ import torch
 
 from helpers.images import scene
 from helpers.methods import RUN, image
+from innersr.blind import estimate as estimates
 from innersr.blind.estimate import CONFIDENCES, Candidate, Estimate, examine
 from innersr.errors import InputError
 from innersr.images.io import read
@@ -18,7 +19,7 @@ from innersr.methods.registry import make_method
 from innersr.metrics.fidelity import psnr_y
 from innersr.metrics.grey_levels import quantized
 from innersr.physics import kernels
-from innersr.physics.chains import softened, unsharp_filter
+from innersr.physics.chains import noise_field, softened, unsharp_filter
 from innersr.physics.degradation import Degradation
 from innersr.physics.jpeg import compressed, jpeg_strength
 from innersr.physics.kernel_comparison import angle_between
@@ -69,6 +70,53 @@ def test_noise_is_found():
     assert 255 * examine(loud, 2, RUN).degradation.noise == pytest.approx(10, abs=4)
 
 
+@pytest.mark.parametrize("kind", ["white", "grey", "chroma"])
+def test_noise_is_found_whatever_its_ratio_between_the_channels(kind):
+    """Its standard deviation over all channels."""
+    lr, _ = degraded("bicubic")
+    field = noise_field(kind, lr.shape[1:], 0.7, torch.Generator().manual_seed(0))
+    noisy = quantized((0.1 + 0.8 * lr + 12 / 255 * field).clamp(0, 1))
+    assert 255 * examine(noisy, 2, RUN).degradation.noise == pytest.approx(
+        14, abs=4
+    )  # 12, of a scene whose own texture counts a little
+
+
+def mixed(monkeypatch, *shares):
+    """The estimate of an image for which the policy gives these shares, interpolation first."""
+    monkeypatch.setattr(estimates, "_policy", lambda: lambda _features, _scales: torch.tensor([shares]))
+    return examine(degraded("random:1")[0], 2, RUN)
+
+
+def test_small_shares_are_left_out_and_given_to_the_others(monkeypatch):
+    estimate = mixed(monkeypatch, 0.1, 0.2, 0.05, 0.6, 0.05)
+    assert [share for _, share in estimate.candidates] == pytest.approx([0.75, 0.25])
+    assert estimate.interpolated == 0
+    assert [d.kernel is None for d, _ in estimate.candidates] == [False, True]
+
+
+def test_interpolation_has_the_first_share(monkeypatch):
+    estimate = mixed(monkeypatch, 0.6, 0.2, 0.0, 0.2, 0.0)
+    assert estimate.interpolated == pytest.approx(0.6)
+    assert estimate.confidence == "low"  # half of nothing is done
+    assert mixed(monkeypatch, 0.3, 0.4, 0.0, 0.3, 0.0).confidence != "high"
+
+
+def test_the_shares_of_one_degradation_are_added_up():
+    both = Estimate(degradation=FOUND, confidence="low").shared([(PLAIN, 0.2), (FOUND, 0.3), (PLAIN, 0.4)])
+    assert [c.degradation for c in both.candidates] == [PLAIN, FOUND]
+    assert [c.share for c in both.candidates] == pytest.approx([0.6, 0.3])
+
+
+@pytest.mark.parametrize("is_sharpened", [True, False])
+def test_what_was_found_is_sharpened_only_where_that_was_seen(monkeypatch, is_sharpened):
+    lr, _ = degraded("bicubic")
+    found = estimates.find(lr)._replace(is_sharpened=is_sharpened, sharpening=0.4)
+    monkeypatch.setattr(estimates, "find", lambda _: found)
+    degradation = examine(lr, 2, RUN).degradation
+    is_negative = degradation.kernel is not None and kernels.shape_of(degradation.kernel).long_variance < 0
+    assert is_negative is is_sharpened
+
+
 def test_jpeg_compression_is_recognised():
     lr, _ = degraded("bicubic")
     estimate = examine(compressed(lr, 50), 2, RUN)
@@ -97,19 +145,24 @@ def test_a_soft_scene_is_not_sharpened():
     assert psnr_y(restored, hr, 2) > min(42, psnr_y(interpolated, hr, 2)) - 0.2
 
 
-@pytest.mark.parametrize("scale", [1.5, 2, 3, 4, (2, 3)])
-def test_the_estimate_is_for_the_scale_that_is_asked_for(scale):
-    lr, _ = degraded("g2.0d")
-    estimate = examine(lr, scale, RUN)
-    assert estimate.degradation.scale == scale
-    estimate.degradation.upsample(lr)
-    vertical, horizontal = estimate.degradation.scales
-    kernel = estimate.degradation.kernel
-    at_two = kernels.shape_of(examine(lr, 2, RUN).degradation.kernel)
-    if vertical == horizontal:
-        assert kernels.shape_of(kernel).long_variance == pytest.approx(
-            at_two.long_variance * vertical**2 / 4, rel=0.05, abs=0.05
-        )
+@pytest.mark.parametrize("scale", [1.5, 3, 4, (2, 3), (3, 2)])
+def test_the_estimate_is_of_one_width_in_lr_pixels_along_both_axes(scale):
+    lr, _ = degraded("random:1")
+    estimate, at_two = (examine(lr, s, RUN).degradation for s in (scale, 2))
+    assert estimate.scale == scale
+    found, expected = (variances_in_lr_pixels(d) for d in (estimate, at_two))
+    assert expected[0] > 1.5 * expected[1]  # so that the axes cannot be confused
+    assert found == pytest.approx(expected, rel=0.05, abs=0.02)
+
+
+def variances_in_lr_pixels(degradation):
+    """Variances of a kernel, (vertical, horizontal)."""
+    kernel = degradation.kernel.double()
+    axes = (torch.arange(n) - (n - 1) / 2 for n in kernel.shape)
+    return [
+        float(kernel.sum(1 - i) @ axis.square()) / degradation.scales[i] ** 2
+        for i, axis in enumerate(map(torch.Tensor.double, axes))
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """What the predictor finds: the parts it looks at, and its answers combined."""
 
+import math
+
 import pytest
 import torch
 
@@ -38,6 +40,21 @@ def test_certain_parts_count_more():
     assert found.deviations.tolist() == pytest.approx([0.6] * 2)
 
 
+def test_shapes_are_weighted_by_the_certainty_of_shapes():
+    logs, deviations = torch.zeros(2, 2, 3), torch.ones(2, 2, 2)
+    logs[0], deviations[1, :, 0], deviations[0, :, 1] = 1.0, 0.5, 0.5  # the size of the second, the shape of the first
+    assert combine(prediction(logs=logs, deviations=deviations)).log.tolist() == pytest.approx([0.2, 0.8, 0.8])
+
+
+@pytest.mark.parametrize("is_bicubic", [False, True])
+def test_the_blur_is_that_for_the_more_probable_subsampling(is_bicubic):
+    logs, logit = torch.zeros(2, 2, 3), 1.0 if is_bicubic else -1.0
+    logs[:, 1] = 2.0
+    found = combine(prediction(logs=logs, bicubic=torch.tensor([3 * logit, -logit])))
+    assert found.is_bicubic is is_bicubic
+    assert found.log.tolist() == [2.0 * is_bicubic] * 3
+
+
 @pytest.mark.parametrize(("levels", "expected"), [(0.6, 0.0), (5.0, 5.0)])
 def test_faint_noise_is_that_of_rounding(levels, expected):
     found = combine(prediction(noise=torch.tensor([levels + LOUDNESS] * 2).log()))
@@ -53,6 +70,20 @@ def test_compression_and_sharpening_count_only_where_they_are_probable():
     assert likely.compression == pytest.approx(0.4)
     assert likely.is_sharpened
     assert likely.sharpening == pytest.approx(0.5, abs=1e-5)
+
+
+def test_features_are_in_the_order_that_the_policy_has_learnt():
+    """The network's features, blurs, logarithms of deviations, then the other answers; the mean of the parts."""
+    names = ("bicubic", "noise", "compressed", "compression", "sharpened", "sharpening", "soft")
+    others = {name: torch.full((2,), 0.1 * i) for i, name in enumerate(names)}
+    blurs = torch.arange(6.0).reshape(1, 2, 3).expand(2, -1, -1) / 10
+    deviations = torch.tensor([1.0, 2.0, 3.0, 4.0]).reshape(1, 2, 2).expand(2, -1, -1)
+    certain = {"noise_deviation": torch.full((2,), 5.0), "compression_deviation": torch.full((2,), 6.0)}
+    features = torch.stack([torch.full((64,), 3.0), torch.full((64,), -1.0)])
+    given = prediction(logs=blurs, deviations=deviations, features=features, **others, **certain)
+    expected = [(math.asinh(3) - math.asinh(1)) / 2] * 64 + [i / 10 for i in range(6)]
+    expected += [math.log(i) for i in (1, 2, 3, 4, 5, 6)] + [0.1 * i for i in range(7)]
+    assert combine(given).features.tolist() == pytest.approx(expected, abs=1e-6)
 
 
 def test_features_are_of_limited_size():

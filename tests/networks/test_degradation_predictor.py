@@ -3,6 +3,7 @@
 import math
 
 import torch
+import torch.nn.functional as F
 
 from helpers.methods import image
 from innersr.inference.tailored import pad_for_filters
@@ -17,6 +18,7 @@ from innersr.networks.degradation_predictor import (
 from innersr.physics.log_covariance import (
     GaussianBlur,
 )
+from innersr.physics.pseudoinverse import RADIUS
 
 
 def network():
@@ -35,6 +37,19 @@ def test_chroma_noise_is_seen_in_calm_places():
     noise = torch.randn(1, 2, 64, 64, generator=torch.Generator().manual_seed(0))
     quiet, loud = (chroma_noise(level * noise) for level in (0.1, 0.2))
     assert torch.allclose(loud - quiet, torch.full((1, 2), math.log(4)), atol=0.05)
+    coloured = 0.1 * noise
+    coloured[..., :40] *= 100  # a coloured texture in five eighths of the image
+    assert torch.allclose(chroma_noise(coloured), quiet, atol=0.2)  # each is of other cells
+
+
+def test_chroma_is_red_and_blue_without_luma_and_local_means():
+    around = pad_for_filters(image(3, (24, 24)))
+    seen = predictor_input(around, first_guess(around))[0, -3:-1]
+    for found, channel in zip(seen, (0, 2), strict=True):
+        chroma = around[0, channel] - around[0].mean(0)
+        means = F.avg_pool2d(chroma[None], 3, stride=1)[0]
+        expected = 20 * (chroma[1:-1, 1:-1] - means)
+        assert torch.allclose(found, expected[RADIUS - 1 : 1 - RADIUS, RADIUS - 1 : 1 - RADIUS], rtol=0, atol=1e-5)
 
 
 def test_the_input_is_invariant_to_brightness():
