@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from innersr.errors import InputError, KernelError
 from innersr.inference import detail
 from innersr.methods import zssr
 from innersr.methods.baselines import BackProjection, Bicubic
+from innersr.methods.fathers import Father
 from innersr.methods.zssr import ZSSR
 from innersr.metrics.fidelity import psnr
 from innersr.physics.degradation import Degradation
@@ -287,13 +289,27 @@ def test_crops_of_a_seamless_image_cross_its_seam(monkeypatch):
         assert bool(backwards.any()) == crosses
 
 
+def test_larger_fathers_are_drawn_more_often():
+    """Of four the largest in every second crop: the square root of a quarter."""
+    fathers = [Father(torch.full((1, 1, 24, 24), float(i)), (False, False)) for i in range(4)]
+    method, network = made("zssr", pixels=64 * 144, crop=24), SimpleNamespace(factors=(2, 2))
+    generator = torch.Generator().manual_seed(1)
+    crops = torch.cat([method._targets(fathers, network, DOUBLE, generator)[:, 0, 0, 0] for _ in range(60)])
+    shares = [float((crops == i).float().mean()) for i in range(4)]
+    expected = [((i + 1) / 4) ** 0.5 - (i / 4) ** 0.5 for i in range(4)]
+    assert shares == pytest.approx(expected, abs=4 * 0.5 / len(crops) ** 0.5)
+    assert len(crops) == 3840
+
+
 # Noise on the sons
 
 
-def test_son_noise_is_added_to_the_sons_alone(monkeypatch):
+@pytest.mark.parametrize(("son_noise", "noise"), [(0.05, 0.0), (0.0, 0.05), (0.03, 0.04)])
+def test_noise_is_added_to_the_sons_alone(monkeypatch, son_noise, noise):
+    """That of the image, that of the setting, or both."""
     calls = spied(monkeypatch, zssr, "_enlarged")
     flat = torch.full((1, 3, *SIDES), 0.5)
-    made("zssr", son_noise=0.05, refresh=0).adapt(flat, DOUBLE, RUN)
+    made("zssr", son_noise=son_noise, refresh=0).adapt(flat, Degradation(scale=2, noise=noise), RUN)
     sons = torch.cat([given[1] for given, _ in calls])
     assert sons.numel() > 5000
     # Within four standard deviations of a sample standard deviation of so many.

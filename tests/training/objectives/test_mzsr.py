@@ -244,6 +244,18 @@ def test_kernels_are_those_of_the_paper():
         assert 2 * scale < max(longest) < 2.5 * scale
 
 
+def test_kernels_are_anisotropic_in_every_direction():
+    """The short variance is uniform from 1 to the long one; angles from 0 to pi. Wide ones are cut off a little."""
+    shapes = [shape_of(d.kernel) for d in degradations(OBJECTIVE, 300)]
+    slanted = [shape for shape in shapes if shape.long_variance > 2]
+    places = sorted((shape.short_variance - 1) / (shape.long_variance - 1) for shape in slanted)
+    turns = sorted(shape.angle / math.pi for shape in slanted)
+    assert len(slanted) > 200
+    for found in (places, turns):  # quartiles of a uniform distribution, within four standard deviations
+        quartiles = [found[int(q * len(found))] for q in (0.25, 0.5, 0.75)]
+        assert quartiles == pytest.approx([0.25, 0.5, 0.75], abs=4 * 0.5 / len(found) ** 0.5)
+
+
 @pytest.mark.parametrize(
     ("settings", "offsets"),
     [
