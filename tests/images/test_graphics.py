@@ -66,11 +66,22 @@ def test_a_photograph_on_a_board_is_recognised():
         picture(photograph(0, 1)),
         picture(photograph(3, 1)),
         picture(np.stack([photograph(1, 1)[..., 0]] * 3, -1)),
+        picture(np.random.default_rng(6).integers(100, 140, (64, 64))),
         picture(photograph(3)[:6, :6]),  # a few pixels have few colours
         picture(art(), depth="uint16"),
         Image(colour=compressed(picture(board(square=6)).colour, 60)),
     ],
-    ids=["smooth", "noisy", "smooth grey", "noisy grey", "grey in colours", "tiny", "16 bits", "compressed"],
+    ids=[
+        "smooth",
+        "noisy",
+        "smooth grey",
+        "noisy grey",
+        "grey in colours",
+        "few shades",
+        "tiny",
+        "16 bits",
+        "compressed",
+    ],
 )
 def test_photographs_and_compressed_drawings_are_not(image):
     assert recognised_graphic(image) is None

@@ -59,3 +59,16 @@ def test_noise_excuses_no_moved_mean_away_from_black_and_white():
     noisy = Degradation(scale=2, noise=0.05)
     lr = noisy(grey, torch.Generator().manual_seed(1))
     assert "mean moved" in judged(grey - 0.02, noisy.upsample(lr), lr, noisy)
+
+
+@pytest.mark.parametrize(("difference", "is_doubted"), [(-0.5, True), (0.5, False)])
+def test_what_no_interpolation_explains_is_trusted_where_it_is_nearer_than_that(difference, is_doubted):
+    lr, wide = (
+        torch.rand(1, 1, 24, 24, generator=torch.Generator().manual_seed(1)),
+        Degradation(scale=2, kernel=gaussian(9)),
+    )
+    plain = wide.upsample(lr)
+    agreement = consistency(plain, lr, wide)
+    assert 10 ** (-agreement / 20) > 0.2  # noise of pixels, which such a blur never leaves
+    reason = reason_for_doubt(plain, plain, lr, wide, agreement + difference)
+    assert (reason is not None) is is_doubted

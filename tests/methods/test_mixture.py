@@ -27,13 +27,14 @@ def estimate(*candidates):
 
 @dataclass(frozen=True)
 class Spy:
-    """Notes the degradations it is given, and interpolates."""
+    """Notes the degradations it is given, and gives a flat image of twice the size."""
 
+    level: float
     given: list = field(default_factory=list)
 
     def adapt(self, _lr, degradation, _run):
         self.given.append(degradation)
-        return lambda x: interpolate(x, degradation)
+        return lambda x: torch.full((*x.shape[:2], 2 * x.shape[2], 2 * x.shape[3]), self.level)
 
 
 def test_a_degradation_is_undone_by_the_method_alone():
@@ -95,10 +96,24 @@ def test_only_the_first_candidate_is_adapted_to(monkeypatch):
 
 
 def test_other_methods_take_the_first_candidate_with_the_shares_of_all():
-    spy = Spy()
+    spy = Spy(level=1.0)
     mixed = adapt_to(spy, LR, estimate((BLURRED, 0.5), (PLAIN, 0.3)), RUN)(LR)
     assert spy.given == [BLURRED]
-    assert mixed.shape == (1, 3, 48, 60)
+    assert torch.allclose(mixed, 0.2 * PLAIN.upsample(LR).clamp(0, 1) + 0.8, atol=1e-6)
+
+
+def test_candidates_without_a_share_are_not_restored(monkeypatch):
+    adapted = []
+    monkeypatch.setattr(Tailor, "adapt", lambda _self, _lr, d, _run: adapted.append(d) or (lambda x: x))
+    adapt_to(Tailor(), LR, estimate((PLAIN, 1.0), (BLURRED, 0.0)), RUN)
+    assert adapted == [PLAIN]
+
+
+@pytest.mark.parametrize("anchor", ["aligned", "centre"])
+def test_what_is_interpolated_is_interpolated_as_image_tools_do(anchor):
+    """Wherever the kernel of the estimate lies."""
+    moved = Degradation(scale=2, kernel=gaussian(1.5), anchor=anchor)
+    assert torch.equal(interpolate(LR, moved), PLAIN.upsample(LR).clamp(0, 1))
 
 
 @pytest.mark.parametrize("wrap", ["", "xy"])

@@ -1,0 +1,71 @@
+"""Places of an image without data."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from innersr.errors import InputError
+from innersr.images.image import Image
+from innersr.images.no_data import missing_values, share_outside, with_no_data
+
+
+def picture(*values, depth="float32"):
+    """An image of one row for each channel."""
+    return Image(colour=torch.tensor(values, dtype=torch.float32)[None, :, None], depth=depth)
+
+
+def missing(*values, value=None, depth="float32"):
+    found = missing_values(picture(*values, depth=depth), value)
+    return None if found is None else found[0, :, 0].tolist()
+
+
+def test_nan_and_infinity_are_no_data_in_their_channel_alone():
+    assert missing([1, math.nan, 3], [1, 2, math.inf]) == [[False, True, False], [False, False, True]]
+    assert missing([1, 2, 3]) is None
+
+
+@pytest.mark.parametrize("fill", [3.4e38, -3.4e38, 1e20])
+def test_huge_values_are_fills_beside_small_ones(fill):
+    assert missing([0.0, 812.5, fill]) == [[False, False, True]]
+    assert missing([0.0, math.nan, fill]) == [[False, True, True]]
+
+
+@pytest.mark.parametrize("values", [[1e16, 3e16, 2e18], [1e12, 3e13, 2e18], [1e14, 2e15, 1e15]])
+def test_huge_values_among_such_are_data(values):
+    assert missing(values) is None
+
+
+def test_the_value_of_no_data_is_as_the_file_stores_it():
+    assert missing([0.0, 1.0, 0.5], value=255, depth="uint8") == [[False, True, False]]
+    assert missing([0.0, 1.0, 0.5], value=65535, depth="uint16") == [[False, True, False]]
+    assert missing([0.0, 1.0, 0.5], value=1) == [[False, True, False]]
+    assert missing([0.0, 1.0, 0.5], value=255) is None
+
+
+def test_a_colour_is_no_data_where_all_three_are_and_a_measurement_where_its_own_is():
+    levels = [0.0, 0.0], [0.0, 1.0], [0.0, 0.0]
+    assert missing(*levels, value=0, depth="uint8") == [[True, False]] * 3
+    assert missing(*levels, value=0) == [[True, True], [True, False], [True, True]]
+    assert missing(*levels[:2], value=0, depth="uint8") == [[True, True], [True, False]]
+
+
+def test_an_image_of_nothing_else_is_refused():
+    with pytest.raises(InputError, match="holds no data"):
+        missing([math.nan, math.inf])
+
+
+def test_values_outside_are_counted_where_there_is_data():
+    assert share_outside(picture([-0.5, 0.5, 1.0, 2.0])) == 0.5
+    assert share_outside(picture([math.nan, 0.5, 1e30, 2.0])) == 0.5
+    assert share_outside(picture([math.nan, 0.5, 1.0, 0.0])) == 0
+
+
+def test_the_image_says_how_many_values_are_no_data_and_keeps_their_value():
+    image = with_no_data(picture([0.0, 1.0, -9999.0, -9999.0]), -9999)
+    assert image.notes == ("50 % of its values are no data, and stay so",)
+    assert image.metadata.nodata == "-9999"
+    assert image.missing.flatten().tolist() == [False, False, True, True]
+    again = with_no_data(replace(image, missing=None))  # by its metadata
+    assert torch.equal(again.missing, image.missing)
