@@ -125,13 +125,9 @@ def _starts(length: int, side: int) -> list[int]:
     return [round(i * (length - side) / max(1, count - 1)) for i in range(count)]
 
 
+@lru_cache(maxsize=4)  # one for each device: moving one network would disturb another thread that uses it
 def predictor(device: torch.device) -> DegradationPredictor:
     """The packaged network, on a device."""
-    return _network().to(device)
-
-
-@lru_cache(maxsize=1)
-def _network() -> DegradationPredictor:
     network = load_prior("predictor")
     assert isinstance(network, DegradationPredictor)  # the package's own file, checked by its hash
-    return network
+    return network.to(device)

@@ -206,7 +206,7 @@ class ScaleLearner:
         generator = generator_of(self._run.seed, Draws.STATISTICS, self.index, self.iteration)
         side = min(7, *image_size(real))  # of a patch, as in `PatchMatching`
         # Half as many projections as there: a training makes far more steps.
-        return statistics_distance(fake, real, random_projections(32, side, self._axes, generator))
+        return statistics_distance(fake, real, random_projections(32, side, self._axes, generator).to(real))
 
     def _reconstruction(self, draw: _Draw) -> Tensor:
         coarse = self._reconstructions[draw.picture]
