@@ -1,5 +1,5 @@
 # What one does daily. DIR is the folder of images that `make bench` measures.
-.PHONY: setup check test bench docs
+.PHONY: setup check test mutants bench docs
 DIR ?= examples
 
 setup: # install for development, with the hooks that check each commit
@@ -13,6 +13,9 @@ check: # lint, format, types; bash .ci/run has every check, in a fresh environme
 
 test:
 	pytest -n auto
+
+mutants: # plant faults in a copy, one at a time, and report those that no test finds; minutes, not part of CI
+	python scripts/mutants.py
 
 bench:
 	innersr bench $(DIR) --methods bicubic,tailor --degradations bicubic,g2.0d --scales 2
