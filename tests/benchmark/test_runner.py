@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image as PillowImage
 
@@ -80,6 +81,30 @@ def test_grey_images_are_measured_by_their_grey_values(tmp_path):
     sr = resize(lr, 2).clamp(0, 1)
     assert hr.shape[1] == 1
     assert row["psnr_y"] == row["psnr"] == round(psnr_y(sr, hr, 2), 4)
+
+
+@pytest.mark.parametrize("pair", [False, True])
+def test_a_picture_has_the_same_figure_in_any_range(tmp_path, pair):
+    y, x = np.mgrid[:48, :64]
+    z = 0.5 + 0.3 * np.sin(x / 2.5) * np.cos(y / 3.5) + 0.15 * ((x // 9 + y // 7) % 2)
+    kinds = {
+        "levels": (z * 65535).round().astype(np.uint16),
+        "narrow": (z * 6553.5).round().astype(np.uint16),
+        "shifted": (z * 100 - 20).astype(np.float32),
+        "small": (z * 0.003).astype(np.float32),
+    }
+    figures = []
+    for name, values in kinds.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        tifffile.imwrite(folder / "a.tif", values)
+        if pair:
+            means = values.astype(np.float64).reshape(24, 2, 32, 2).mean((1, 3))
+            tifffile.imwrite(folder / "a_LR.tif", means.astype(values.dtype))
+        (row,) = rows_of(plan(pairs=(folder,)) if pair else plan(folder), RUN)
+        figures.append(row["psnr_y"])
+    assert figures == pytest.approx([figures[0]] * 4, abs=0.02)  # dB: rounding of 6553 levels
+    assert 10 < figures[0] < 40
 
 
 def test_random_kernels_repeat_by_seed_and_differ_by_image(folder):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from innersr.benchmark.made.catalogue import KINDS, made_picture
 from innersr.errors import ImageFileError, InputError
-from innersr.images.folders import find_images, load_sharp
+from innersr.images.folders import find_images, load_sharp, own_range, scaled
 from innersr.images.io import read, readable_suffixes
 from innersr.physics.resize import Scale, as_pair, image_size
 
@@ -113,8 +113,14 @@ def _pair(folder: Path, small: Path, sharp: Path) -> Source:
         )
     rows, columns = (n * scale for n in lr_size)
 
-    def load(_scale: Scale) -> Tensor:
-        return read(sharp).colour[..., :rows, :columns]
+    def load(path: Path) -> Tensor:
+        # Both have the values of the large one, which has all of the small one's but for noise.
+        return scaled(read(path), own_range(read(sharp)))
 
-    name = "/".join(folder.resolve().parts[-2:])
-    return Source(folder=name, name=sharp.name, sharp=load, small=lambda: read(small).colour, scale=scale)
+    return Source(
+        folder="/".join(folder.resolve().parts[-2:]),
+        name=sharp.name,
+        sharp=lambda _scale: load(sharp)[..., :rows, :columns],
+        small=lambda: load(small),
+        scale=scale,
+    )

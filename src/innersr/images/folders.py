@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from innersr.errors import ImageFileError, InputError
+from innersr.images.image import Image
 from innersr.images.io import read, readable_suffixes
+from innersr.images.no_data import with_no_data
 from innersr.physics.resize import Scale, as_pair
 
 
@@ -46,18 +49,40 @@ def find_images(folders: Sequence[Path]) -> list[FolderImage]:
 
 
 def load_sharp(path: Path, scale: Scale) -> Tensor:
-    """Read an image's colours, (1, C, H, W), cropped at the right and bottom to multiples of a whole scale.
+    """Read an image's colours in [0, 1], (1, C, H, W), cropped at the right and bottom to multiples of a whole scale.
+
+    Values but those of 8 bits are scaled by `own_range`, so that the same picture is the same in any type.
 
     Raises:
         ImageFileError: the file cannot be read, or the image is smaller than the scale.
     """
-    colour = read(path).colour
+    image = read(path)
+    colour = scaled(image, own_range(image))
     for axis, factor in zip((-2, -1), as_pair(scale), strict=True):
         if factor.is_integer():
             colour = colour.narrow(axis, 0, colour.shape[axis] - colour.shape[axis] % int(factor))
     if 0 in colour.shape:
         raise ImageFileError(f"{path}: too small to be shrunk by {scale}; leave it out")
     return colour
+
+
+def own_range(image: Image) -> tuple[float, float]:
+    """The least value with data of an image, and the greatest; 0 and 1 for 8 bits, whose white is known.
+
+    A picture of 16 bits or floats may use any part of their range, and has its contrast within that.
+    """
+    if image.depth == "uint8":
+        return 0.0, 1.0
+    image = with_no_data(image)
+    known = image.colour if image.missing is None else image.colour[~image.missing]
+    low, high = (float(v) for v in torch.aminmax(known))
+    return (low, high) if high > low else (low, low + 1)
+
+
+def scaled(image: Image, values: tuple[float, float]) -> Tensor:
+    """The colours of an image, in which these values become 0 and 1, clipped."""
+    low, high = values
+    return image.colour if values == (0, 1) else ((image.colour - low) / (high - low)).clamp_(0, 1)
 
 
 def _is_image_name(name: str) -> bool:
