@@ -19,7 +19,7 @@ from innersr.pipeline import upscale_image
 from innersr.singan.animation import animate
 from innersr.singan.fit import fit
 from innersr.singan.manipulation import edit, quantized_paint
-from innersr.singan.patch_model import patch_model
+from innersr.singan.patches.model import patch_model
 from innersr.singan.training.fine_tuning import fine_tune
 from innersr.training.learner import backpropagate
 
@@ -155,7 +155,7 @@ def edited(model, x, run):
         painting,
         edited,
         lambda model, x, run: fine_tune(model, x, [x], 1, run, 2).sample(1, run=run),
-        lambda _model, x, run: patch_model([x], SINGAN, run=run).sample(1, run=run),
+        lambda _model, x, run: patch_model(x, SINGAN, run=run).sample(1, run=run),
     ],
     ids=["sample", "wide sample", "reconstruct", "inject", "animate", "paint", "edit", "fine-tune", "patches"],
 )

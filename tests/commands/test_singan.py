@@ -323,7 +323,7 @@ def test_a_sheet_shows_the_samples():
 def test_an_image_is_sampled_without_learning():
     result = innersr("sample", "photo.png", "-o", "a.png", "--max-size", 30)
     assert result.exit_code == 0
-    assert "photo.png: is an image, so these samples are made from its patch statistics" in result.stderr
+    assert "photo.png: is an image, so these samples are made of its patches" in result.stderr
     assert "photo.png: works at 30x25 of 34x28 pixels; --max-size 34 for more" in result.stderr
     assert size_of("a.png") == (30, 25)
 

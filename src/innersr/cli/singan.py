@@ -88,7 +88,7 @@ def sample_command(  # noqa: PLR0913 (a command's options are its parameters)
         Path,
         argument(
             metavar="MODEL",
-            help="Folder of a model; or an image file, sampled by its patch statistics without training.",
+            help="Folder of a model; or an image file, sampled from its patches without training.",
         ),
     ],
     output: Output,

@@ -56,13 +56,7 @@ class PatchMatching:
     Args:
         patch: side in pixels.
         projections: that patches are projected onto in one step, drawn anew for each.
-        first_steps: at the scale that a sample begins at.
-        steps: at each scale after it.
         patches: compared in one step, about; larger pictures are thinned to every second to fourth row and column.
-        layout: share of the picture's own contrast that a sample from the coarsest scale begins with; 0 forgets where
-            things were.
-        noise: standard deviation of what is added, in units of the picture's.
-        grain: pixels of the scale that a sample begins at from one value of the noise to the next.
         momentum: share of the last step in the next one.
         last_rate: of the last step; that of the first is 1, a whole step to where the patches belong.
         least_coverage: share of the widest coverage that each pixel counts with at least: those of the border lie in
@@ -74,22 +68,14 @@ class PatchMatching:
 
     patch: int = 7
     projections: int = 64
-    first_steps: int = 150
-    steps: int = 60
     patches: int = 2048
-    layout: float = 0.3
-    noise: float = 0.6
-    grain: int = 4
     momentum: float = 0.5
     last_rate: float = 0.1
     least_coverage: float = 0.2
 
     def __post_init__(self) -> None:
-        counts = (self.patch, self.projections, self.first_steps, self.steps, self.patches, self.grain)
-        if min(counts) < 1:
-            raise InputError("patch, projections, first_steps, steps, patches and grain must be 1 at least")
-        if not (0 <= self.layout < math.inf and 0 <= self.noise < math.inf):
-            raise InputError("layout and noise must be 0 or positive, and finite")
+        if min(self.patch, self.projections, self.patches) < 1:
+            raise InputError("patch, projections and patches must be 1 at least")
         if not (0 <= self.momentum < 1 and 0 < self.last_rate <= 1 and 0 < self.least_coverage <= 1):
             raise InputError(
                 "momentum must be 0 or more and below 1, last_rate and least_coverage above 0 and at most 1"

@@ -32,7 +32,7 @@ from innersr.singan.folder.log import read_lines
 from innersr.singan.folder.reading import LOG, load_folder
 from innersr.singan.learn import make_settings
 from innersr.singan.model import PictureModel
-from innersr.singan.patch_model import PatchModel, patch_model
+from innersr.singan.patches.model import PatchModel, patch_model
 from innersr.singan.pictures import PictureSource, from_picture, source_of, to_picture, visible
 
 
@@ -51,7 +51,7 @@ def sample_pictures(  # noqa: PLR0913 (the options of the command)
     max_size: int | None,
     overwrite: bool,
 ) -> None:
-    """Write random pictures drawn from a model folder, or from the patch statistics of an image file."""
+    """Write random pictures drawn from a model folder, or from the patches of an image file."""
     sampler, source = _sampled_model(model, max_size, run, reporter)
     wanted = wanted_size(size, scale, sampler.size)
     with blaming(model):
@@ -136,9 +136,9 @@ def _sampled_model(
     settings = make_settings(settings={} if max_size is None else {"max_size": str(max_size)})
     with blaming(path):
         source = source_of([image])
-        model = patch_model([to_picture(image, source)], settings, run=run)
+        model = patch_model(to_picture(image, source), settings, run=run)
     reporter.note(
-        f"{path}: is an image, so these samples are made from its patch statistics, without training; "
+        f"{path}: is an image, so these samples are made of its patches, without training; "
         "innersr singan train trains a model"
     )
     size = image_size(image.colour)

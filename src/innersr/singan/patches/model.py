@@ -1,0 +1,200 @@
+"""Pictures of a subject without training: in seconds, from its nearest patches at every scale.
+
+From coarse to fine, every patch of a guess becomes its nearest one of the picture, and the guess is assembled anew
+(GPNN: Granot 2022). The guess of scale 0 is the picture itself, bent at random, under noise.
+
+# Differs from the paper: the layout is bent, where only noise is added to it: more varied, and as plausible.
+# Differs from the paper: fine scales search from neighbour to neighbour (Barnes 2009), beginning with what the coarser
+# scale found, where every patch is compared with every other; patches are compared along their principal axes.
+# Differs from the paper: the guess reaches beyond the border, which is cut off: borders are made as the inside is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from innersr.errors import InputError
+from innersr.physics.resize import image_size, resize
+from innersr.run import Run, generator_of
+from innersr.singan.draws import Draws
+from innersr.singan.model import PictureModel, wraps_of
+from innersr.singan.patches.guess import Frame, bent, enlarged, places_in_finer
+from innersr.singan.patches.search import Patches, nearest, patches_of, principal_axes, propagate
+from innersr.singan.patches.settings import PatchSettings
+from innersr.singan.patches.votes import assemble, continued
+from innersr.singan.pyramid import Size, low_passed_at, pictures_of, sizes_of
+from innersr.singan.settings import SinGAN
+
+Keep = Callable[[int, Tensor], Tensor]
+"""From a scale and a guess to the guess with what must stay as it is put back."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PatchModel:
+    """A `PictureModel` without training, by nearest patches. Pictures are (N, C, H, W) in [-1, 1].
+
+    Args:
+        settings: of the pyramid.
+        pyramid: the picture at all scales, (1, C, h, w), the coarsest first.
+        search: how samples are made.
+        allowed: at all scales (h, w) truth values, the places of patches that may be copied; all if empty.
+    """
+
+    settings: SinGAN
+    pyramid: tuple[Tensor, ...] = field(repr=False)
+    search: PatchSettings = PatchSettings()
+    allowed: tuple[Tensor, ...] = field(default=(), repr=False)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether samples can be made: always."""
+        return True
+
+    @property
+    def sizes(self) -> tuple[tuple[Size, ...], ...]:
+        """Sizes of the scales of the only picture."""
+        return (tuple(image_size(picture) for picture in self.pyramid),)
+
+    @property
+    def channels(self) -> int:
+        """Of the picture."""
+        return self.pyramid[0].shape[1]
+
+    @property
+    def size(self) -> Size:
+        """Size of the picture at the last scale."""
+        return image_size(self.pyramid[-1])
+
+    @property
+    def device(self) -> torch.device:
+        """Where the picture is."""
+        return self.pyramid[0].device
+
+    def sizes_for(self, size: Size | None) -> tuple[Size, ...]:
+        """Sizes of all scales of a result, see `PictureModel.sizes_for`."""
+        return PictureModel(settings=self.settings, sizes=self.sizes, channels=self.channels).sizes_for(size)
+
+    @torch.no_grad()
+    def sample(
+        self, count: int = 1, *, size: Size | None = None, start: int = 0, wrap: str = "", run: Run | None = None
+    ) -> Tensor:
+        """Random pictures of the subject, (count, C, H, W); see `PictureModel.sample`."""
+        run = run or Run()
+        self.check_start(start)
+        sizes, wraps = self.sizes_for(size), wraps_of(wrap)
+        own = self.reconstruct(scales=start) if start else self.pyramid[0]
+        coarse = resize(own, size=sizes[start], wrap=wraps).clamp(-1, 1)
+        finer = [size / first for size, first in zip(sizes[start], sizes[0], strict=True)]
+        results = []
+        for index in run.steps("sample", count, limited=False):
+            generator = generator_of(run.seed, Draws.PATCH_NOISE, index)
+            frame = Frame(size=sizes[start], margin=self._side() - 1, wraps=wraps)
+            # From finer scales on the cells and the displacement have as many pixels as at scale 0.
+            guess = bent(coarse, frame, self.search, finer, generator)
+            results.append(self._refined(guess, sizes, start, wraps, run, index))
+        return torch.cat(results)
+
+    @torch.no_grad()
+    def inject(self, picture: Tensor, scale: int, *, run: Run | None = None, wrap: str = "", index: int = 0) -> Tensor:
+        """Give a picture the patches of the subject from a scale on; see `PictureModel.inject`."""
+        run = run or Run()
+        self.check_start(scale)
+        sizes, wraps = self.sizes_for(image_size(picture)), wraps_of(wrap)
+        coarse = low_passed_at(picture.to(self.device), sizes, scale, wraps)
+        guess = Frame(size=sizes[scale], margin=self._side() - 1, wraps=wraps).around(coarse)
+        return self._refined(guess, sizes, scale, wraps, run, index)
+
+    def reconstruct(self, *, picture: int = 0, scales: int | None = None) -> Tensor:
+        """The picture by its first `scales` scales; see `PictureModel.reconstruct`."""
+        if picture != 0:
+            raise InputError(f"the model is of one picture, 0, got {picture}")
+        count = len(self.pyramid) if scales is None else scales
+        following = image_size(self.pyramid[min(count, len(self.pyramid) - 1)])
+        if count == 0:
+            return torch.zeros_like(self.pyramid[0])
+        return resize(self.pyramid[count - 1], size=following).clamp(-1, 1)
+
+    def check_start(self, start: int) -> None:
+        """Raise InputError unless there is such a scale."""
+        last = len(self.pyramid) - 1
+        if not 0 <= start <= last:
+            raise InputError(f"the start scale must be from 0, the coarsest, to {last}, got {start}")
+
+    def _side(self) -> int:
+        """Side of a patch: that of the settings, unless the coarsest scale is as small."""
+        return min(self.search.side, *(n - 1 for n in image_size(self.pyramid[0])))
+
+    def _refined(
+        self,
+        guess: Tensor,
+        sizes: tuple[Size, ...],
+        start: int,
+        wraps: tuple[bool, bool],
+        run: Run,
+        index: int,
+        keep: Keep | None = None,
+    ) -> Tensor:
+        """What the scales from `start` on make of a guess, cut to the size of the last one.
+
+        Args:
+            guess: (1, C, H, W), with the margin of its frame.
+            keep: applied after each search.
+        """
+        side, found, frame = self._side(), None, Frame(size=sizes[start], margin=self._side() - 1, wraps=wraps)
+        for scale in range(start, len(sizes)):
+            generator = generator_of(run.seed, Draws.PATCH_STEPS, index, scale)
+            source = self.pyramid[scale]
+            axes = principal_axes(source, side, self.search.axes)
+            keys = self._keys(scale, source, axes)
+            if scale > start:
+                finer = Frame(size=sizes[scale], margin=side - 1, wraps=wraps)
+                guess = enlarged(guess, frame, finer)
+                if found is not None:
+                    found = places_in_finer(found, frame, finer, image_size(self.pyramid[scale - 1]), keys.size, side)
+                frame = finer
+            # The first guess is as soft as what is enlarged, and is compared with the picture as soft as that.
+            soft = resize(self.pyramid[scale - 1], size=image_size(source)).clamp(-1, 1) if scale > start else source
+            first = self._keys(scale, soft, axes)
+            for search in range(1 if run.time_used() > 1 else self.search.searches):
+                run.check_cancelled()
+                queries = patches_of(continued(guess, side, wraps), axes)
+                found = self._search(queries, keys if search else first, found, generator)
+                anchor = None
+                if scale == len(sizes) - 1 and search == self.search.searches - 1:
+                    anchor = assemble(found, queries.size, source, side, wraps=wraps)
+                guess = assemble(found, queries.size, source, side, wraps=wraps, anchor=anchor)
+                guess = guess if keep is None else keep(scale, guess)
+        return frame.inside(guess).clamp(-1, 1)
+
+    def _keys(self, scale: int, picture: Tensor, axes: Tensor) -> Patches:
+        return patches_of(picture, axes, self.allowed[scale] if self.allowed else None)
+
+    def _search(self, queries: Patches, keys: Patches, found: Tensor | None, generator: torch.Generator) -> Tensor:
+        if len(queries.features) * len(keys.features) <= self.search.pairs:
+            values = self.channels * self._side() ** 2
+            return nearest(queries, keys, self.search.completeness * values or None)
+        rounds = 1
+        if found is None:  # nothing to begin with but places as far from the corner
+            rows, columns = (
+                torch.linspace(0, most - 1, count, device=self.device).round().long()
+                for count, most in zip(queries.size, keys.size, strict=True)
+            )
+            found, rounds = (rows[:, None] * keys.size[1] + columns).flatten(), 4
+        return propagate(queries, keys, found, generator, rounds)[0]
+
+
+def patch_model(
+    picture: Tensor, settings: SinGAN, search: PatchSettings | None = None, run: Run | None = None
+) -> PatchModel:
+    """Patch model of a picture, (1, C, H, W) in [-1, 1], on the run's device.
+
+    Raises:
+        InputError: the picture is smaller than the coarsest scale.
+    """
+    device = (run or Run()).torch_device
+    pyramid = pictures_of(picture.to(device), sizes_of(image_size(picture), settings))
+    return PatchModel(settings=settings, pyramid=pyramid, search=search or PatchSettings())

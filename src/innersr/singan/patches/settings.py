@@ -1,0 +1,45 @@
+"""How samples are made of nearest patches."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from innersr.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatchSettings:
+    """Settings of `PatchModel`.
+
+    Args:
+        side: of a patch in pixels.
+        axes: that patches are compared along, the principal ones.
+        searches: at each scale; after each one the picture is assembled anew.
+        pairs: of patches that are compared at most; scales that have more search from neighbour to neighbour.
+        completeness: alpha, the smaller, the more of the picture's patches appear (Granot 2022, eq. 1); in mean
+            squared difference of values in [-1, 1]. 0 leaves it out.
+        bend: standard deviation of how far the layout is displaced at random, as a share of the picture's size.
+        bends: cells of the displacement along each axis; inside one the layout moves together.
+        noise: standard deviation of what is added to the layout, in units of values in [-1, 1].
+
+    Raises:
+        InputError: a setting out of its range.
+    """
+
+    side: int = 7
+    axes: int = 32
+    searches: int = 5
+    pairs: int = 2**24
+    completeness: float = 0.005
+    bend: float = 0.1
+    bends: int = 3
+    noise: float = 0.4
+
+    def __post_init__(self) -> None:
+        if self.side < 3 or self.side % 2 == 0:
+            raise InputError(f"side must be odd, and 3 at least, got {self.side}")
+        if min(self.axes, self.searches, self.bends) < 1 or self.pairs < 0:
+            raise InputError("axes, searches and bends must be 1 at least, pairs 0 at least")
+        if not all(0 <= number < math.inf for number in (self.completeness, self.bend, self.noise)):
+            raise InputError("completeness, bend and noise must be 0 or positive, and finite")

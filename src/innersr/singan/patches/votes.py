@@ -1,0 +1,69 @@
+"""A picture from the patches that a field names: every pixel is the mean of the patches that cover it."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from innersr.singan.pyramid import Size
+
+
+def assemble(
+    found: Tensor,
+    size: Size,
+    source: Tensor,
+    side: int,
+    *,
+    wraps: tuple[bool, bool] = (False, False),
+    anchor: Tensor | None = None,
+) -> Tensor:
+    """The picture, (1, C, H, W), whose patches at every place are those of the field, as far as they agree.
+
+    Args:
+        found: (h * w,) places in the source, see `innersr.singan.patches.search`.
+        size: (h, w) of the grid of places of the picture.
+        source: (1, C, H', W') that the patches are of.
+        side: of a patch.
+        wraps: axes that the picture goes on at its other side along; it has as many pixels as places there, and
+            side - 1 more otherwise.
+        anchor: (1, C, H, W), a first mean. Votes then count the less the farther they are from it (one step of the
+            median by reweighting: Kwatra 2005), so that places where patches disagree do not blur.
+    """
+    (height, width), (channels, columns) = size, (source.shape[1], source.shape[-1])
+    places = columns - side + 1
+    base = (found // places) * columns + found % places
+    pixels = source[0].flatten(1)
+    total = source.new_zeros(channels + 1, height + side - 1, width + side - 1)
+    near = None if anchor is None else continued(anchor, side, wraps)[0]
+    for y in range(side):
+        for x in range(side):
+            votes = pixels[:, base + (y * columns + x)].view(channels, height, width)
+            part = total[:, y : y + height, x : x + width]
+            if near is None:
+                part[:-1] += votes
+                part[-1] += 1
+            else:
+                distance = (votes - near[:, y : y + height, x : x + width]).square().mean(dim=0)
+                weight = 1 / (distance + 1e-4).sqrt()  # at most 100: a vote within one level of the mean
+                part[:-1] += weight * votes
+                part[-1] += weight
+    for dim, joined in zip((1, 2), wraps, strict=True):
+        if joined:
+            total = _joined(total, dim, side - 1)
+    return (total[:-1] / total[-1:])[None]
+
+
+def continued(picture: Tensor, side: int, wraps: tuple[bool, bool]) -> Tensor:
+    """A picture, (1, C, H, W), with side - 1 pixels of its other side after the end of every axis that wraps."""
+    for axis, joined in zip(((0, 0, 0, side - 1), (0, side - 1, 0, 0)), wraps, strict=True):
+        picture = F.pad(picture, axis, mode="circular") if joined else picture
+    return picture
+
+
+def _joined(total: Tensor, dim: int, overhang: int) -> Tensor:
+    """The votes beyond the end of an axis added to those at its beginning."""
+    length = total.shape[dim] - overhang
+    kept, beyond = total.split((length, overhang), dim=dim)
+    kept = kept.clone()
+    kept.narrow(dim, 0, overhang).add_(beyond)
+    return kept
