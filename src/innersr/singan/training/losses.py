@@ -41,9 +41,8 @@ def statistics_distance(fake: Tensor, real: Tensor, projections: Tensor) -> Tens
     Args:
         fake: (1, C, H, W), with gradients.
         real: (1, C, H, W).
-        projections: (P, C, side, side) of unit length, on any device.
+        projections: (P, C, side, side) of unit length.
     """
-    projections = projections.to(fake.device)
     own, wanted = (_projected(picture, projections).sort(dim=1).values for picture in (fake, real))
     return (own - wanted).abs().mean()
 
