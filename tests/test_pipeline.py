@@ -845,7 +845,7 @@ def test_a_file_may_get_another_depth_and_replace_another_file(tmp_path):
 def test_floats_that_integers_cannot_hold_are_refused_before_the_work(tmp_path):
     save(Image(colour=planes(1500 * waves(*SIDES)), depth="float32"), tmp_path / "metres.tif")
     options = UpscaleOptions(method=Untouched(), depth=16)
-    with pytest.raises(InputError, match="% of its values are outside 0 to 1.*--depth float, or scale the values"):
+    with pytest.raises(InputError, match="outside 0 to 1.*--range LOW,HIGH or --range auto.*--depth float"):
         upscale_file(tmp_path / "metres.tif", tmp_path / "a.png", options, RUN)
     highlights = waves(*SIDES)
     highlights[0, :2] = 1.5
@@ -853,6 +853,55 @@ def test_floats_that_integers_cannot_hold_are_refused_before_the_work(tmp_path):
     options = UpscaleOptions(method=BICUBIC, depth=16)
     result = read(upscale_file(tmp_path / "light.tif", tmp_path / "b.png", options, RUN).path)
     assert float(result.colour.max()) == 1
+
+
+def in_metres(path):
+    """A float file from -100 to 1500, and its values."""
+    heights = (np.linspace(-100, 1500, SIDES[0] * SIDES[1], dtype=np.float32)).reshape(*SIDES)
+    tifffile.imwrite(path, heights)
+    return heights
+
+
+@pytest.mark.parametrize(
+    ("value_range", "low", "high"), [("auto", -100, 1500), ("0,1000", 0, 1000), ((0, 2000), 0, 2000)]
+)
+def test_a_range_of_floats_becomes_black_to_white(tmp_path, value_range, low, high):
+    heights = in_metres(tmp_path / "a.tif")
+    options = UpscaleOptions(method="pixelart", depth=16, value_range=value_range)
+    result = upscale_file(tmp_path / "a.tif", tmp_path / "a.png", options, RUN)
+    expected = np.clip((heights - low) / (high - low), 0, 1).repeat(2, 0).repeat(2, 1)
+    assert np.abs(read(tmp_path / "a.png").colour[0, 0].numpy() - expected).max() <= 0.6 / 65535
+    (note,) = [note for note in result.notes if "became black to white" in note]
+    assert f"from {low} to {high}" in note
+    assert ("% beyond were clipped" in note) == (value_range != "auto")
+
+
+def test_a_range_is_counted_as_the_file_stores_it_and_without_what_is_no_data(tmp_path):
+    samples = np.arange(100, 100 + SIDES[0] * SIDES[1], dtype=np.uint16).reshape(*SIDES)
+    samples[0, :4] = 65535
+    tifffile.imwrite(tmp_path / "a.tif", samples, extratags=[(42113, "s", 0, "65535", False)])
+    options = UpscaleOptions(method="pixelart", depth=8, value_range="auto")
+    result = upscale_file(tmp_path / "a.tif", tmp_path / "b.tif", options, RUN)
+    expected = (samples - 104.0) / (samples[1:].max() - 104.0)
+    found = read(tmp_path / "b.tif")
+    assert found.depth == "uint8" and found.metadata.nodata is None
+    assert np.abs(found.colour[0, 0, 2:].numpy() - expected.repeat(2, 0).repeat(2, 1)[2:]).max() <= 0.6 / 255
+    assert any("no-data value is not kept" in note for note in result.notes)
+
+
+def test_a_range_without_integers_is_refused(tmp_path):
+    in_metres(tmp_path / "a.tif")
+    with pytest.raises(InputError, match="add --depth 16 or --depth 8"):
+        upscale_file(tmp_path / "a.tif", tmp_path / "b.tif", UpscaleOptions(value_range="auto"), RUN)
+
+
+@pytest.mark.parametrize(("alpha", "hidden", "is_said"), [("auto", 1, True), ("auto", 0, False), ("same", 1, False)])
+def test_lost_colours_under_transparency_are_said(alpha, hidden, is_said):
+    colour, opacity = values(*SIDES, 3), np.ones(SIDES, np.float32)
+    opacity[:, :9] = 0
+    colour[:, :9] *= hidden
+    result = upscale_image(cut_out(colour, opacity, "uint8"), DOUBLE, BICUBIC, RUN, alpha=alpha)
+    assert any("under full transparency" in note for note in result.notes) == is_said
 
 
 def test_a_kernel_file_is_read_once_for_all_images(tmp_path):
@@ -871,7 +920,10 @@ def test_a_kernel_file_is_read_once_for_all_images(tmp_path):
         ({"degradation": DOUBLE, "kernel": "bicubic"}, "omit these and size"),
         ({"degradation": DOUBLE, "size": "48x"}, "omit these and size"),
         ({"method": BICUBIC, "preset": "best"}, "preset and settings are for a method by name"),
-        ({"depth": 16}, "depth is for paths"),
+        ({"depth": 16}, "depth and value_range are for paths"),
+        ({"value_range": "auto"}, "depth and value_range are for paths"),
+        ({"value_range": "5"}, "is LOW,HIGH with LOW below HIGH, or auto, got '5'"),
+        ({"value_range": (3, 3)}, "is LOW,HIGH with LOW below HIGH"),
         ({"preset": "slow"}, "unknown preset 'slow' of tailor"),
         ({"noise": 255}, "noise is a standard deviation in 8-bit levels"),
         ({"jpeg": 0}, "jpeg is a quality from 1 to 100, got 0"),

@@ -15,10 +15,11 @@ from torch import Tensor
 from innersr.blind.estimate import Candidate, Estimate, examine
 from innersr.errors import InputError
 from innersr.images.conversions import image_from
+from innersr.images.depths import check_depth, in_depth
 from innersr.images.graphics import graphic_notes, recognised_graphic
 from innersr.images.image import Image
 from innersr.images.io import PIXEL_LIMIT, check_writable, read, save
-from innersr.images.no_data import share_outside, with_no_data
+from innersr.images.no_data import with_no_data
 from innersr.inference.judgement import consistency, reason_for_doubt
 from innersr.inference.normalisation import NormalisedImage, normalise, with_grain
 from innersr.methods.baselines import Bicubic
@@ -116,16 +117,9 @@ class FileTask(ImageTask):
         """Make sure, before minutes of work, that the result can be saved."""
         (rows, columns), options = self.hr_size, self.options
         if rows * columns > options.pixel_limit:
-            raise InputError(
-                f"{self.source}: the result would have {rows * columns} pixels; raise pixel_limit (--pixel-limit) to "
-                "allow it"
-            )
-        outside = share_outside(self.image) if options.depth_of(self.image) != "float32" else 0.0
-        if outside > 0.01:  # fewer are highlights, which clipping harms little
-            raise InputError(
-                f"{self.source}: {100 * outside:.3g} % of its values are outside 0 to 1, which is all of floats that "
-                "integer files hold; write a .tif with --depth float, or scale the values to 0 to 1 first"
-            )
+            words = f"the result would have {rows * columns} pixels; raise pixel_limit (--pixel-limit) to allow it"
+            raise InputError(f"{self.source}: {words}")
+        check_depth(self.image, options.depth_of(self.image), options.value_range, self.source)
         check_writable(
             self.target,
             depth=options.depth_of(self.image),
@@ -137,12 +131,12 @@ class FileTask(ImageTask):
 
     def save(self, result: Result) -> Result:
         """Write the result; return it with its path and notes."""
-        options = self.options
-        image = replace(result.image, depth=options.depth_of(self.image))
+        options, depth = self.options, self.options.depth_of(self.image)
+        image, more = in_depth(result.image, depth, options.value_range, self.image)
         notes = save(
             image, self.target, overwrite=options.overwrite, quality=options.quality, metadata=options.metadata
         )
-        return replace(result, image=image, path=self.target, notes=(*result.notes, *notes))
+        return replace(result, image=image, path=self.target, notes=(*result.notes, *more, *notes))
 
 
 def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
@@ -166,6 +160,7 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
     deblur: float = 0.5,
     wrap: str = "",
     depth: str | int = "keep",
+    value_range: str | tuple[float, float] | None = None,
     metadata: str = "keep",
     quality: int | None = None,
     pixel_limit: int = PIXEL_LIMIT,
@@ -199,6 +194,8 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
         deblur: how much of a blur that "auto" finds is removed, from 0 to 1: 0 none, 0.5 what is safe, 1 all.
         wrap: "x", "y" or "xy" for a seamless texture.
         depth: of the file: "keep", 8, 16 or "float".
+        value_range: (low, high), or "low,high": the values, as they are stored, that become black and white of an
+            8-bit or 16-bit file; "auto" for the least and the greatest. What lies beyond is clipped.
         metadata: of the file: "keep", "icc" or "none".
         quality: of JPEG, WebP and AVIF files, 1 to 100; None for 95, and lossless where a WebP or AVIF was.
         pixel_limit: files, and their results, of more pixels are refused.
@@ -225,6 +222,7 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
         wrap=wrap,
         alpha=alpha,
         depth=depth,
+        value_range=value_range,
         metadata=metadata,
         quality=quality,
         pixel_limit=pixel_limit,
@@ -234,11 +232,10 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
         return type(x)(upscale_file(x, output, options, run).path)  # type: ignore[arg-type]
     if output is not None:
         raise InputError("output is for paths; the result of an image in memory is returned")
-    if str(depth) != "keep":
-        raise InputError("depth is for paths; the result of an image in memory has the type that was given")
+    if str(depth) != "keep" or value_range is not None:
+        raise InputError("depth and value_range are for paths; a result in memory has the type that was given")
     image, restore = image_from(x)
-    image = with_no_data(image, nodata)
-    return restore(ImageTask(image=image, options=options).upscale(run or Run()).image)
+    return restore(ImageTask(image=with_no_data(image, nodata), options=options).upscale(run or Run()).image)
 
 
 def upscale_file(
@@ -299,7 +296,7 @@ def upscale_image(
         sr = upscaler(seen.channels)
         if keep_grain and degraded.noise > 0:
             sr = with_grain(sr, seen.channels, degraded)
-        notes = graphic_notes(image) if isinstance(given, Estimate) else ()
+        notes = seen.notes + (graphic_notes(image) if isinstance(given, Estimate) else ())
         agreement = consistency(sr, seen.channels, degraded)
         if not is_exact:
             interpolated = degraded.upsample(seen.channels).clamp_(0, 1)

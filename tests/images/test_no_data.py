@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from innersr.errors import InputError
+from innersr.images.depths import share_outside
 from innersr.images.image import Image
-from innersr.images.no_data import missing_values, share_outside, with_no_data
+from innersr.images.no_data import missing_values, with_no_data
 
 
 def picture(*values, depth="float32"):

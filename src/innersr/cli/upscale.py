@@ -125,6 +125,15 @@ def upscale_command(  # noqa: PLR0913 (a command's options are its parameters)
     ] = "",
     alpha: Annotated[str, input_option(help="auto, same (alpha is data) or drop.")] = "auto",
     depth: Annotated[str, input_option(help="keep, 8, 16 or float.")] = "keep",
+    value_range: Annotated[
+        str | None,
+        input_option(
+            "--range",
+            metavar="LOW,HIGH",
+            help="The values, as they are stored, that become black and white with --depth 8 or 16; auto for the least "
+            "and the greatest.",
+        ),
+    ] = None,
     metadata: Annotated[str, input_option(help="keep, icc or none.")] = "keep",
     quality: Annotated[
         int | None,

@@ -40,13 +40,6 @@ def missing_values(image: Image, value: float | None = None) -> Tensor | None:
     return missing if bool(missing.any()) else None
 
 
-def share_outside(image: Image) -> float:
-    """The share of the values with data that are outside [0, 1], and that integer files cannot hold."""
-    missing = missing_values(image)
-    known = image.colour if missing is None else image.colour[~missing]
-    return float(((known < 0) | (known > 1)).float().mean())
-
-
 def _fills(colour: Tensor) -> Tensor:
     """Values that no measurement has beside the others: at least 1e15, and a million times all that are smaller."""
     sizes, huge, apart = colour.abs(), 1e15, 1e6

@@ -44,6 +44,16 @@ class NormalisedImage:
         """(height, width) in pixels."""
         return image_size(self.channels)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about what is not kept: a picture in the colours under full transparency."""
+        if self.opacity is None or self.image.alpha is None:
+            return ()
+        hidden = self.image.colour[:, :, self.image.alpha[0, 0] == 0]
+        if bool((hidden == hidden[..., :1]).all()):
+            return ()
+        return ("the colours under full transparency are not kept (--alpha same keeps them)",)
+
     def seen(self, degradation: Degradation) -> Degradation:
         """The degradation of the channels: its noise in their values, not in the image's own.
 

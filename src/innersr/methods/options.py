@@ -12,6 +12,7 @@ from torch import Tensor
 
 from innersr.blind.estimate import Estimate
 from innersr.errors import InputError
+from innersr.images.depths import parse_range
 from innersr.images.formats import METADATA_CHOICES
 from innersr.images.image import Image
 from innersr.images.io import PIXEL_LIMIT
@@ -52,6 +53,7 @@ class UpscaleOptions:
     wrap: str = ""
     alpha: str = "auto"
     depth: str | int = "keep"
+    value_range: str | tuple[float, float] | None = None
     metadata: str = "keep"
     quality: int | None = None
     pixel_limit: int = PIXEL_LIMIT
@@ -61,6 +63,8 @@ class UpscaleOptions:
         check_choices(self, depth=DEPTHS, alpha=ALPHA_CHOICES, metadata=METADATA_CHOICES)
         check_numbers(self, "deblur", "pixel_limit")
         check_numbers(self, "jpeg", "nodata", "quality", is_optional=True)
+        if self.value_range is not None:
+            parse_range(self.value_range)
         self._check_degradation()
         if self.size is not None:
             check_size(self.size)

@@ -1,0 +1,90 @@
+"""Values as integer files hold them: which become black and white."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from innersr.errors import InputError
+from innersr.images.formats import DEPTHS
+from innersr.images.image import Image
+from innersr.images.no_data import missing_values
+
+
+def share_outside(image: Image) -> float:
+    """The share of the values with data that are outside [0, 1], and that integer files cannot hold."""
+    known = _known(image)
+    return float(((known < 0) | (known > 1)).float().mean())
+
+
+def parse_range(value: str | tuple[float, float]) -> tuple[float, float] | None:
+    """Two values, as the file stores them, that become black and white: of "0,1500" or a pair; None of "auto".
+
+    Raises:
+        InputError: it is something else, or the first is not below the second.
+    """
+    if value == "auto":
+        return None
+    try:
+        low, high = (float(end) for end in (value.split(",") if isinstance(value, str) else value))
+    except (TypeError, ValueError):
+        low, high = math.nan, math.nan
+    if not -math.inf < low < high < math.inf:
+        raise InputError(f"the range (--range) is LOW,HIGH with LOW below HIGH, or auto, got {value!r}")
+    return low, high
+
+
+def check_depth(image: Image, depth: str, value_range: str | tuple[float, float] | None, name: Path) -> None:
+    """Raise InputError, with the name of the file, if a depth cannot hold the values of an image."""
+    if value_range is not None and depth == "float32":
+        raise InputError(f"{name}: a range (--range) is for integers; add --depth 16 or --depth 8")
+    outside = 0.0 if value_range is not None or depth == "float32" else share_outside(image)
+    if outside > 0.01:  # fewer are highlights, which clipping harms little
+        raise InputError(
+            f"{name}: {100 * outside:.3g} % of its values are outside 0 to 1, which is all of floats that integers "
+            "hold; say which values become black and white (--range LOW,HIGH or --range auto), or write a .tif with "
+            "--depth float"
+        )
+
+
+def in_depth(
+    result: Image, depth: str, value_range: str | tuple[float, float] | None, source: Image
+) -> tuple[Image, tuple[str, ...]]:
+    """A result as a file of this depth holds it, and notes. What lies beyond the range is clipped when it is saved.
+
+    The no-data value, which would be among the others, leaves the metadata.
+
+    Args:
+        result: in the values of the source.
+        depth: of the file.
+        value_range: see `parse_range`, the values that become black and white; None for 0 and 1, or 0 and white.
+        source: the image that was upscaled, whose least and greatest values are the range "auto".
+    """
+    if value_range is None:
+        return replace(result, depth=depth), ()
+    white = DEPTHS[source.depth].white or 1
+    ends = parse_range(value_range) or _used_range(source)
+    low, high = (end / white for end in ends)
+    scaled = replace(result, colour=(result.colour - low) / (high - low), depth=depth)
+    note = f"values from {ends[0]:.6g} to {ends[1]:.6g} became black to white"
+    outside = share_outside(replace(source, colour=(source.colour - low) / (high - low)))
+    notes = [note + (f"; {100 * outside:.2g} % beyond were clipped" if outside else "")]
+    if result.metadata.nodata is not None:
+        notes.append("the no-data value is not kept: it would be one of the others")
+        scaled = replace(scaled, metadata=replace(result.metadata, nodata=None))
+    return scaled, tuple(notes)
+
+
+def _used_range(image: Image) -> tuple[float, float]:
+    """The least and the greatest value with data, as the file stores them; (0, 1) more where all are equal."""
+    least, most = (float(end) * (DEPTHS[image.depth].white or 1) for end in torch.aminmax(_known(image)))
+    return (least, most) if least < most else (least, least + 1)
+
+
+def _known(image: Image) -> Tensor:
+    missing = missing_values(image)
+    return image.colour if missing is None else image.colour[~missing]
