@@ -1,102 +1,21 @@
 """Damaged image files: reading gives an image or an ImageFileError; never a crash, a hang or another exception."""
 
-import io
 from datetime import timedelta
-from functools import cache
 
-import numpy as np
 import pytest
-import tifffile
+import pyvips
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
+from helpers.damage import TELLING, by_pillow, original_images
 from innersr.errors import ImageFileError
+from innersr.images import codecs as image_codecs
+from innersr.images import io as io_module
 from innersr.images.io import read
+from innersr.images.limits import SizeLimits
 
-ROWS, COLUMNS = np.mgrid[0:12, 0:16]
-SAMPLES = np.stack([ROWS * 20, COLUMNS * 15, ROWS * COLUMNS], 2).astype(np.uint8)
 PIXEL_LIMIT = 10_000_000  # a damaged header may promise a large image that is honestly empty (GIF)
-# Numbers that break readers: empty, negative, signed limits, large but allowed sides.
-TELLING = [
-    bytes(4),
-    b"\xff" * 4,
-    b"\x7f\xff\xff\xff",
-    b"\x80\0\0\0",
-    b"\0\0\x40\0",
-    b"\0\x40",
-    b"\1",
-    b"\xff",
-    b"\xff\xff",
-]
-
-
-def by_pillow(form, picture, **options):
-    stream = io.BytesIO()
-    picture.save(stream, form, **options)
-    return stream.getvalue()
-
-
-def by_tifffile(samples, **options):
-    stream = io.BytesIO()
-    tifffile.imwrite(stream, samples, **options)
-    return stream.getvalue()
-
-
-@cache
-def originals():
-    """Small valid files of every format, with what its reader has to take care of."""
-    colour = PillowImage.fromarray(SAMPLES)
-    grey, palette, ink = colour.convert("L"), colour.quantize(8), colour.convert("CMYK")
-    with_alpha = PillowImage.fromarray(np.concatenate([SAMPLES, SAMPLES[..., :1]], 2))
-    exif = PillowImage.Exif()
-    exif[0x0112], exif[271] = 6, "Canon"
-    block = exif.tobytes()
-    bands = np.random.default_rng(0).random((5, 12, 16)).astype(np.float32)
-    separate = {"photometric": "minisblack", "planarconfig": "separate"}
-    frames = {"save_all": True, "append_images": [colour.rotate(180)]}
-    return {
-        "png": [
-            by_pillow("png", colour, dpi=(300, 300)),
-            by_pillow("png", with_alpha, exif=block),
-            by_pillow("png", palette, transparency=1),
-            by_pillow("png", colour.convert("1")),
-            by_pillow("png", colour, **frames),
-        ],
-        "jpeg": [
-            by_pillow("jpeg", colour, exif=block, dpi=(300, 300)),
-            by_pillow("jpeg", colour, progressive=True),
-            by_pillow("jpeg", grey),
-            by_pillow("jpeg", ink),
-        ],
-        "tiff": [
-            by_tifffile(SAMPLES, photometric="rgb"),
-            by_tifffile(SAMPLES, photometric="rgb", bigtiff=True, compression="zlib"),
-            by_tifffile(SAMPLES.astype(np.uint16) * 257, photometric="rgb", tile=(16, 16), compression="zlib"),
-            by_tifffile(bands, **separate),
-            by_tifffile(np.asarray(with_alpha), photometric="rgb", extrasamples=["assocalpha"], byteorder=">"),
-            by_pillow("tiff", colour, compression="tiff_lzw", **frames),
-            by_pillow("tiff", ink, compression="jpeg"),
-            by_pillow("tiff", colour.convert("1"), compression="group4"),
-        ],
-        "webp": [
-            by_pillow("webp", colour, lossless=True),
-            by_pillow("webp", with_alpha, exif=block),
-            by_pillow("webp", colour, **frames),
-        ],
-        "avif": [
-            by_pillow("avif", colour),
-            by_pillow("avif", with_alpha, exif=block),
-            by_pillow("avif", colour, **frames),
-        ],
-        "gif": [by_pillow("gif", colour), by_pillow("gif", colour, **frames)],
-        "bmp": [
-            by_pillow("bmp", colour),
-            by_pillow("bmp", grey),
-            by_pillow("bmp", palette),
-            by_pillow("bmp", colour.convert("1")),
-        ],
-    }
 
 
 def mutated(data, mutations):
@@ -134,7 +53,7 @@ def folder(tmp_path_factory):
 
 @pytest.mark.parametrize("form", ["png", "jpeg", "tiff", "webp", "avif", "gif", "bmp"])
 def test_the_originals_are_read(folder, form):
-    for index, data in enumerate(originals()[form]):
+    for index, data in enumerate(original_images()[form]):
         path = folder / f"{index}.{form}"
         path.write_bytes(data)
         assert min(read(path).colour.shape) > 0
@@ -151,7 +70,7 @@ def test_the_originals_are_read(folder, form):
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],
 )
 def test_a_damaged_file_gives_an_image_or_an_image_file_error(folder, form, choice, mutations):
-    seeds = originals()[form]
+    seeds = original_images()[form]
     path = folder / f"damaged.{form}"
     path.write_bytes(mutated(seeds[choice % len(seeds)], mutations))
     try:
@@ -163,3 +82,62 @@ def test_a_damaged_file_gives_an_image_or_an_image_file_error(folder, form, choi
         assert image.colour.ndim == 4
         assert 0 < image.colour.shape[2] * image.colour.shape[3] <= PIXEL_LIMIT
         assert image.colour.isfinite().all()
+
+
+# Files of many pixels
+
+
+def test_a_decompression_bomb_is_refused(tmp_path):
+    path = tmp_path / "bomb.png"
+    path.write_bytes(by_pillow("png", PillowImage.new("1", (11_000, 11_000))))
+    size = path.stat().st_size
+    with pytest.raises(ImageFileError) as caught:
+        read(path)
+    assert str(caught.value) == (
+        f"{path}: 11000 x 11000 pixels in {size} bytes need 576 MiB, as a decompression bomb does; "
+        "if you trust the file, pass pixel_limit=121000000 (--pixel-limit 121000000)"
+    )
+
+
+def test_a_limit_of_ones_own_lets_a_blank_page_through(tmp_path, monkeypatch):
+    given = []
+    monkeypatch.setattr(io_module, "_decoded", lambda _stream, _path, limits: given.append(limits) or 1 / 0)
+    path = tmp_path / "a.png"
+    path.write_bytes(b"1234")
+    for more in ({}, {"pixel_limit": 121_000_000}):
+        with pytest.raises(ZeroDivisionError):
+            read(path, **more)
+    assert given == [SizeLimits(pixels=300_000_000, size=4), SizeLimits(pixels=121_000_000)]
+    given[1].check("a.png", 11_000, 11_000, 3)
+
+
+def test_a_large_page_of_a_large_file_is_read():
+    limits = SizeLimits(pixels=300_000_000, size=60_000_000)
+    limits.check("scan.tif", 10_000, 20_000, 3)
+    with pytest.raises(ImageFileError, match=r"scan\.tif: 30001 x 10000 pixels are above the limit of 300000000"):
+        limits.check("scan.tif", 30_001, 10_000, 3)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "vips_image_write_to_memory: out of memory -- size == 275MB",
+        "VipsJpeg: Insufficient memory (case 4)",
+        "heif: Invalid input: Unspecified: Memory allocation error (2.0)",
+        None,
+    ],
+)
+def test_memory_that_runs_out_is_no_damage(tmp_path, monkeypatch, words):
+    def exhausted(*_, **__):
+        raise MemoryError if words is None else pyvips.Error("unable to call", words)
+
+    def no_room(*_):
+        raise MemoryError
+
+    path = tmp_path / "a.png"
+    path.write_bytes(original_images()["png"][0])
+    for module, name in ((image_codecs, "_metadata_of"), (io_module, "_planes_of")):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, exhausted if module is image_codecs else no_room)
+            with pytest.raises(ImageFileError, match=r"a\.png: out of memory; close other programs, cut the image"):
+                read(path)

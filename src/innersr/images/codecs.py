@@ -22,6 +22,7 @@ from innersr.images.containers.jpeg_segments import finish_jpeg, jpeg_facts
 from innersr.images.containers.png import finish_png, png_facts
 from innersr.images.containers.webp import webp_facts
 from innersr.images.formats import DEPTHS, Format
+from innersr.images.limits import SizeLimits
 from innersr.images.metadata import (
     PHOTOSHOP_PREFIX,
     DamagedBytesError,
@@ -56,7 +57,7 @@ class Decoded:
     notes: tuple[str, ...] = ()
 
 
-def decode(stream: io.FileIO, name: str, found: Format, pixel_limit: int) -> Decoded:
+def decode(stream: io.FileIO, name: str, found: Format, limits: SizeLimits) -> Decoded:
     """Decode the whole of an open, unbuffered file; `name` is for messages.
 
     Raises:
@@ -64,7 +65,7 @@ def decode(stream: io.FileIO, name: str, found: Format, pixel_limit: int) -> Dec
         Exception: any that pyvips and Pillow raise on damaged bytes.
     """
     if found.vips is None:
-        return _decode_bmp(stream, name, pixel_limit)
+        return _decode_bmp(stream, name, limits)
     facts: TiffFacts | None = _tiff_tags().tiff_facts(stream) if found.name == "TIFF" else None
     if facts and facts.refusal:
         raise ImageFileError(f"{name}: {facts.refusal}")
@@ -74,10 +75,10 @@ def decode(stream: io.FileIO, name: str, found: Format, pixel_limit: int) -> Dec
     _pending_errors()
     described = facts.described if facts else _facts_of(stream, found)
     if facts and facts.by_tifffile:
-        image = _tiff_pixels().image_by_tifffile(stream, name, pixel_limit)
+        image = _tiff_pixels().image_by_tifffile(stream, name, limits)
     else:
         image = _open(stream, found, facts, described)
-    _check_size(name, image.width, image.height, pixel_limit)
+    limits.check(name, image.width, image.height, image.bands * _sample_size(image))
     notes = [*described.notes]
     frames = described.frames or (image.get("n-pages") if "n-pages" in image.get_fields() else 1)
     if frames > 1:
@@ -122,6 +123,12 @@ def reason_of(error: BaseException) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     words = "; ".join(dict.fromkeys(lines[-2:])) or type(error).__name__
     return re.sub(r"[^ -~]", "?", words)[:200]
+
+
+def is_memory_error(error: BaseException) -> bool:
+    """Whether an error of a decoder means that memory ran out; each says so in its own words."""
+    words = r"out of memory|insufficient memory|memory allocation error|allocate"
+    return isinstance(error, MemoryError) or bool(re.search(words, reason_of(error), re.IGNORECASE))
 
 
 def encode(
@@ -229,14 +236,6 @@ def _open(stream: io.FileIO, found: Format, facts: TiffFacts | None, described: 
     return getattr(pyvips.Image, f"{found.vips}load_source")(source, **options)
 
 
-def _check_size(name: str, width: int, height: int, pixel_limit: int) -> None:
-    if width * height > pixel_limit:
-        raise ImageFileError(
-            f"{name}: {width} x {height} pixels are above the limit of {pixel_limit}; if you trust the file, "
-            f"pass pixel_limit={width * height} (--pixel-limit {width * height})"
-        )
-
-
 def _metadata_of(image: pyvips.Image, described: FileFacts, *, states_resolution: bool) -> tuple[Metadata, list[str]]:
     fields = image.get_fields()
     icc, exif, xmp, iptc = (bytes(image.get(name)) if name in fields else None for name in BLOBS.values())
@@ -303,6 +302,11 @@ def _in_srgb(image: pyvips.Image, metadata: Metadata) -> tuple[pyvips.Image, Met
     return image, replace(metadata, icc=None), [f"converted from {space} to sRGB"]
 
 
+def _sample_size(image: pyvips.Image) -> int:
+    """Bytes of a sample."""
+    return {"uchar": 1, "char": 1, "ushort": 2, "short": 2, "double": 8}.get(image.format, 4)
+
+
 def _white(image: pyvips.Image, found: Format, stored: str) -> float:
     if found.vips == "heif" and image.format == "ushort":
         # 10- and 12-bit samples lie in the high bits; their white is 65472 or 65520.
@@ -320,13 +324,13 @@ def _as_stored(kind: str, blob: bytes, target: Format) -> bytes:
     return blob
 
 
-def _decode_bmp(stream: io.FileIO, name: str, pixel_limit: int) -> Decoded:
+def _decode_bmp(stream: io.FileIO, name: str, limits: SizeLimits) -> Decoded:
     stream.seek(0)
     with BmpImageFile(io.BufferedReader(stream)) as picture:
-        _check_size(name, *picture.size, pixel_limit)
         if max(picture.size) > 65_535:
             # A run-length code can skip 255 rows: with rows this long it would be a decompression bomb.
             raise ImageFileError(f"{name}: a BMP side above 65535 pixels is not read; convert it to TIFF")
+        limits.check(name, *picture.size, len(picture.getbands()))
         dpi = picture.info.get("dpi")
         mode = {"1": "L", "P": "RGB"}.get(picture.mode, picture.mode)
         samples = np.asarray(picture.convert(mode))

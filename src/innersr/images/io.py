@@ -25,6 +25,7 @@ from innersr.images import formats as image_formats
 from innersr.images.codecs import Decoded, Samples, reason_of
 from innersr.images.formats import DEPTHS, METADATA_CHOICES, Format
 from innersr.images.image import Image
+from innersr.images.limits import SizeLimits
 
 PIXEL_LIMIT = 300_000_000  # pixels; above this reading is refused (decompression bombs)
 ROWS = 1024  # that are converted at a time
@@ -37,17 +38,23 @@ def read(path: str | Path, *, pixel_limit: int = PIXEL_LIMIT, missing_ok: bool =
 
     Args:
         path: of the file.
-        pixel_limit: files of more pixels are refused.
+        pixel_limit: files of more pixels are refused. The default refuses decompression bombs too: files whose pixels
+            take above 512 MiB of memory and above 2000 times the file.
         missing_ok: whether it may hold NaN and infinite values, see `no_data.missing_values`.
 
     Raises:
         ImageFileError: the file is missing, not an image of a known format, damaged, has more than
-            `pixel_limit` pixels, or holds NaN or infinite values and may not.
+            `pixel_limit` pixels, or holds NaN or infinite values and may not; or memory ran out.
     """
     path = Path(path)
-    with _opened(path) as stream:
-        decoded, found = _decoded(stream, path, pixel_limit)
-    image = _image_of(decoded, path, found)
+    try:
+        with _opened(path) as stream:
+            is_default = pixel_limit == PIXEL_LIMIT
+            limits = SizeLimits(pixels=pixel_limit, size=os.fstat(stream.fileno()).st_size if is_default else None)
+            decoded, found = _decoded(stream, path, limits)
+        image = _image_of(decoded, path, found)
+    except MemoryError as error:
+        raise _out_of_memory(path) from error
     if not (missing_ok or _is_finite(image.colour)):
         remedy = "fill them first (gdal_fillnodata, numpy.nan_to_num)"
         raise ImageFileError(f"{path}: holds NaN or infinite values; {remedy}")
@@ -198,19 +205,25 @@ def _opened(path: Path) -> Iterator[io.FileIO]:
         yield stream
 
 
-def _decoded(stream: io.FileIO, path: Path, pixel_limit: int) -> tuple[Decoded, Format]:
+def _decoded(stream: io.FileIO, path: Path, limits: SizeLimits) -> tuple[Decoded, Format]:
     try:
         found = image_formats.sniff(stream.read(32))
         if found is None:
             known = ", ".join(row.name for row in image_formats.FORMATS)
             raise ImageFileError(f"{path}: not an image of a known format ({known}); convert it to one")
-        return image_codecs.decode(stream, str(path), found, pixel_limit), found
+        return image_codecs.decode(stream, str(path), found, limits), found
     except ImageFileError:
         raise
     # Pillow and pyvips document no closed list of errors for damaged bytes.
     except Exception as error:
+        if image_codecs.is_memory_error(error):
+            raise _out_of_memory(path) from error
         remedy = "it may be damaged or cut short: get it again, or re-save it with another program"
         raise ImageFileError(f"{path}: cannot be decoded ({reason_of(error)}); {remedy}") from error
+
+
+def _out_of_memory(path: Path) -> ImageFileError:
+    return ImageFileError(f"{path}: out of memory; close other programs, cut the image, or use a machine with more")
 
 
 def _image_of(decoded: Decoded, path: Path, found: Format) -> Image:

@@ -12,22 +12,22 @@ import pyvips
 from tifffile import COMPRESSION, PHOTOMETRIC, TiffPage
 
 from innersr.errors import ImageFileError
+from innersr.images.limits import SizeLimits
 from innersr.images.tiff_tags import first_page, integers, rational
 
 Samples = np.ndarray[Any, np.dtype[Any]]
 
 
-def image_by_tifffile(stream: BinaryIO, name: str, pixel_limit: int) -> pyvips.Image:
+def image_by_tifffile(stream: BinaryIO, name: str, limits: SizeLimits) -> pyvips.Image:
     """The first page of a TIFF file as `pyvips.Image.tiffload` would return it; `name` is for messages.
 
     Raises:
-        ImageFileError: its samples or colours are of a kind that is not read here, or a decoder is not installed.
+        ImageFileError: it is too large, its samples or colours are of a kind that is not read here, or a decoder is
+            not installed.
         DamagedBytesError: it is damaged.
     """
     with first_page(stream) as page:
-        if page.imagewidth * page.imagelength > pixel_limit:
-            # The caller refuses it by its size alone.
-            return pyvips.Image.black(page.imagewidth, page.imagelength)
+        limits.check(name, page.imagewidth, page.imagelength, page.samplesperpixel * -(-page.bitspersample // 8))
         samples = _samples_of(page, name)
         is_wide = samples.dtype == np.uint16
         space = "grey16" if is_wide else "b-w"
