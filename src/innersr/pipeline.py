@@ -342,7 +342,7 @@ def _examined(seen: NormalisedImage, scale: Scale, run: Run) -> Estimate:
     if graphic is None:
         return estimate
     clean = replace(estimate.with_given(noise=0.0, counting=None, compression=0.0), jpeg_quality=None)
-    if not (graphic.is_pixel_art or graphic.has_few_colours):
+    if not (graphic.is_pixel_art or graphic.has_few_colours or graphic.is_pattern):
         return clean
     # How it became small cannot be told from hard edges, and a wrong guess is worse than interpolation.
     plain = Degradation(scale=scale)

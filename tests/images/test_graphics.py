@@ -7,6 +7,7 @@ import torch
 from innersr.images.graphics import graphic_notes, recognised_graphic
 from innersr.images.image import Image
 from innersr.physics.jpeg import compressed
+from innersr.physics.resize import resize
 
 
 def picture(levels, **fields):
@@ -104,3 +105,25 @@ def test_pixel_art_is_told_from_dithering_and_smooth_edges():
     assert "drawn with 6 colours" in hints[0] and "-m pixelart" in hints[1]
     assert len(graphic_notes(picture(board()))) == 1
     assert not recognised_graphic(picture(disc)).is_pixel_art
+
+
+def shrunk(levels):
+    hr = torch.from_numpy(np.asarray(levels, np.float32))[None, None] / 255
+    return 255 * resize(hr, scale=0.5)[0, 0].clamp(0, 1).numpy()
+
+
+def test_a_board_is_a_pattern_also_after_it_was_shrunk():
+    mixed = np.concatenate([board(192, side) for side in (2, 3, 7)], 1)[:, :192]
+    graphic = recognised_graphic(picture(shrunk(mixed).round()))
+    assert graphic.is_pattern
+    assert not graphic.has_few_colours
+
+
+def test_lines_of_letters_are_no_pattern():
+    generator = np.random.default_rng(6)
+    letters = generator.random((26, 7, 5)) < 0.5
+    rows = [np.concatenate(letters[generator.integers(0, 26, 32)], 1) for _ in range(22)]
+    page = np.pad(np.stack(rows), ((0, 0), (0, 2), (0, 0))).reshape(-1, 160)
+    graphic = recognised_graphic(picture(255 * (~page).astype(np.uint8)))
+    assert graphic.has_few_colours
+    assert not graphic.is_pattern

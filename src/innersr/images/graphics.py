@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from innersr.images.image import Image
@@ -25,6 +26,9 @@ class GraphicSettings:
     art_colours: int = 64  # of pixel art, at most
     art_side: int = 512  # pixels, its longer side at most
     art_smooth: float = 0.25  # of its changes that are smoothed, at most
+    pattern_colours: int = 512  # at most, of a pattern that was shrunk
+    longest_period: int = 20  # pixels, of a pattern
+    repeated: float = 0.5  # of the pixels that are not in flat areas, at least, in a pattern
 
 
 SETTINGS = GraphicSettings()
@@ -40,6 +44,8 @@ class Graphic:
     """Whether the method `pixelart` would suit."""
     has_few_colours: bool = False
     """As 1-bit pictures, boards and dithering have."""
+    is_pattern: bool = False
+    """Whether most of it repeats exactly and closely along both axes, as boards do also after shrinking."""
 
     @property
     def summary(self) -> str:
@@ -66,12 +72,14 @@ def recognised_graphic(image: Image) -> Graphic | None:
     is_few = colours <= SETTINGS.few[is_colour]
     is_palette = colours <= SETTINGS.palette[is_colour] and equal >= SETTINGS.equal_in_palette[is_colour]
     is_flat = is_colour and colours * SETTINGS.pixels_a_flat_colour <= pixels and equal >= SETTINGS.equal_in_flat
-    if colours > most or not (is_few or is_palette or is_flat):
+    is_pattern = colours <= min(SETTINGS.pattern_colours, pixels // SETTINGS.pixels_a_flat_colour)
+    is_pattern = is_pattern and _repeated_share(codes) >= SETTINGS.repeated
+    if colours > most or not (is_few or is_palette or is_flat or is_pattern):
         return None
     is_art = 2 < colours <= SETTINGS.art_colours and max(codes.shape) <= SETTINGS.art_side
     light = image.colour[0].mean(0) if image.alpha is None else (image.colour * image.alpha)[0].mean(0)
     is_art = is_art and _smooth_share(codes, light) <= SETTINGS.art_smooth
-    return Graphic(colours=colours, is_pixel_art=is_art, has_few_colours=is_few)
+    return Graphic(colours=colours, is_pixel_art=is_art, has_few_colours=is_few, is_pattern=is_pattern)
 
 
 def graphic_notes(image: Image) -> tuple[str, ...]:
@@ -93,6 +101,32 @@ def _colour_codes(planes: Tensor) -> Tensor:
 
 def _is_grey(colour: Tensor) -> bool:
     return bool((colour[:, :1] == colour[:, 1:]).all())
+
+
+def _repeated_share(codes: Tensor) -> float:
+    """Share of the pixels whose 5x5 neighbourhood recurs within a few pixels along both axes, without flat areas."""
+    side, period = 5, SETTINGS.longest_period
+    codes = codes[:256, :256]  # of a larger picture the corner tells
+    if min(codes.shape) < 2 * period:
+        return 0.0
+    inside = codes[: -period - side + 1, : -period - side + 1]  # first corners of neighbourhoods with room to move
+    recurs = torch.ones_like(inside, dtype=torch.bool)
+    for axis in (0, 1):
+        found = torch.zeros_like(recurs)
+        for shift in range(1, period + 1):
+            same = codes.narrow(axis, shift, codes.shape[axis] - shift) == codes.narrow(
+                axis, 0, codes.shape[axis] - shift
+            )
+            found |= _all_of(same, side)[: inside.shape[0], : inside.shape[1]]
+        recurs &= found
+    steps = (codes.diff(dim=0)[:, :-1] == 0) & (codes.diff(dim=1)[:-1] == 0)
+    is_flat = _all_of(steps, side - 1)[: inside.shape[0], : inside.shape[1]]
+    return float((recurs & ~is_flat).sum()) / max(1, int((~is_flat).sum()))
+
+
+def _all_of(marks: Tensor, side: int) -> Tensor:
+    """Whether all of side x side marks are set, by the first corner."""
+    return F.max_pool2d(1 - marks[None].float(), side, stride=1)[0] == 0
 
 
 def _smooth_share(codes: Tensor, light: Tensor) -> float:
