@@ -30,7 +30,7 @@ from innersr.singan.pyramid import Size, low_passed_at, pictures_of, sizes_of
 from innersr.singan.settings import SinGAN
 
 Keep = Callable[[int, Tensor], Tensor]
-"""From a scale and a guess to the guess with what must stay as it is put back."""
+"""From a scale and what was made there, (1, C, h, w), to the same with what must stay put back."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,6 +74,11 @@ class PatchModel:
         """Where the picture is."""
         return self.pyramid[0].device
 
+    @property
+    def side(self) -> int:
+        """Of a patch: that of the settings, unless the coarsest scale is as small."""
+        return min(self.search.side, *(n - 1 for n in image_size(self.pyramid[0])))
+
     def sizes_for(self, size: Size | None) -> tuple[Size, ...]:
         """Sizes of all scales of a result, see `PictureModel.sizes_for`."""
         return PictureModel(settings=self.settings, sizes=self.sizes, channels=self.channels).sizes_for(size)
@@ -92,10 +97,10 @@ class PatchModel:
         results = []
         for index in run.steps("sample", count, limited=False):
             generator = generator_of(run.seed, Draws.PATCH_NOISE, index)
-            frame = Frame(size=sizes[start], margin=self._side() - 1, wraps=wraps)
+            frame = Frame(size=sizes[start], margin=self.side - 1, wraps=wraps)
             # From finer scales on the cells and the displacement have as many pixels as at scale 0.
             guess = bent(coarse, frame, self.search, finer, generator)
-            results.append(self._refined(guess, sizes, start, wraps, run, index))
+            results.append(self.refined(guess, sizes, start, wraps, run, index))
         return torch.cat(results)
 
     @torch.no_grad()
@@ -105,8 +110,8 @@ class PatchModel:
         self.check_start(scale)
         sizes, wraps = self.sizes_for(image_size(picture)), wraps_of(wrap)
         coarse = low_passed_at(picture.to(self.device), sizes, scale, wraps)
-        guess = Frame(size=sizes[scale], margin=self._side() - 1, wraps=wraps).around(coarse)
-        return self._refined(guess, sizes, scale, wraps, run, index)
+        guess = Frame(size=sizes[scale], margin=self.side - 1, wraps=wraps).around(coarse)
+        return self.refined(guess, sizes, scale, wraps, run, index)
 
     def reconstruct(self, *, picture: int = 0, scales: int | None = None) -> Tensor:
         """The picture by its first `scales` scales; see `PictureModel.reconstruct`."""
@@ -124,11 +129,7 @@ class PatchModel:
         if not 0 <= start <= last:
             raise InputError(f"the start scale must be from 0, the coarsest, to {last}, got {start}")
 
-    def _side(self) -> int:
-        """Side of a patch: that of the settings, unless the coarsest scale is as small."""
-        return min(self.search.side, *(n - 1 for n in image_size(self.pyramid[0])))
-
-    def _refined(
+    def refined(
         self,
         guess: Tensor,
         sizes: tuple[Size, ...],
@@ -138,13 +139,17 @@ class PatchModel:
         index: int,
         keep: Keep | None = None,
     ) -> Tensor:
-        """What the scales from `start` on make of a guess, cut to the size of the last one.
+        """What the scales from `start` on make of a guess: (1, C, H, W), cut to the size of the last one.
 
         Args:
-            guess: (1, C, H, W), with the margin of its frame.
-            keep: applied after each search.
+            guess: (1, C, H, W), with a margin of side - 1 pixels beyond every border that does not wrap.
+            sizes: of all scales of the result.
+            start: scale that the guess has the size of.
+            wraps: axes that the result goes on at its other side along.
+            run, index: whose seed, and which of its results.
+            keep: applied to the inside of the guess after each search.
         """
-        side, found, frame = self._side(), None, Frame(size=sizes[start], margin=self._side() - 1, wraps=wraps)
+        side, found, frame = self.side, None, Frame(size=sizes[start], margin=self.side - 1, wraps=wraps)
         for scale in range(start, len(sizes)):
             generator = generator_of(run.seed, Draws.PATCH_STEPS, index, scale)
             source = self.pyramid[scale]
@@ -167,7 +172,8 @@ class PatchModel:
                 if scale == len(sizes) - 1 and search == self.search.searches - 1:
                     anchor = assemble(found, queries.size, source, side, wraps=wraps)
                 guess = assemble(found, queries.size, source, side, wraps=wraps, anchor=anchor)
-                guess = guess if keep is None else keep(scale, guess)
+                if keep is not None:
+                    guess = frame.around(keep(scale, frame.inside(guess)))
         return frame.inside(guess).clamp(-1, 1)
 
     def _keys(self, scale: int, picture: Tensor, axes: Tensor) -> Patches:
@@ -175,7 +181,7 @@ class PatchModel:
 
     def _search(self, queries: Patches, keys: Patches, found: Tensor | None, generator: torch.Generator) -> Tensor:
         if len(queries.features) * len(keys.features) <= self.search.pairs:
-            values = self.channels * self._side() ** 2
+            values = self.channels * self.side**2
             return nearest(queries, keys, self.search.completeness * values or None)
         rounds = 1
         if found is None:  # nothing to begin with but places as far from the corner

@@ -33,7 +33,7 @@ class PatchSettings:
     pairs: int = 2**24
     completeness: float = 0.005
     bend: float = 0.1
-    bends: int = 3
+    bends: int = 2
     noise: float = 0.4
 
     def __post_init__(self) -> None:
