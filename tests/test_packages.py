@@ -12,6 +12,7 @@ ROWS = [
     {"commands"},
     {"benchmark"},
     {"pipeline", "training"},
+    {"examination"},
     {"methods", "plots"},
     {"inference", "blind", "singan"},
     {"images", "metrics", "networks"},

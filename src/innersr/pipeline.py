@@ -12,11 +12,12 @@ from typing import Any
 
 from torch import Tensor
 
-from innersr.blind.estimate import Candidate, Estimate, examine
+from innersr.blind.estimate import Estimate
 from innersr.errors import InputError
+from innersr.examination import examine_normalised
 from innersr.images.conversions import image_from
 from innersr.images.depths import check_depth, in_depth
-from innersr.images.graphics import graphic_notes, recognised_graphic
+from innersr.images.graphics import graphic_notes
 from innersr.images.image import Image
 from innersr.images.io import PIXEL_LIMIT, check_writable, read, save
 from innersr.images.no_data import with_no_data
@@ -86,23 +87,29 @@ class ImageTask:
         """(height, width) of the result."""
         return self.planned.hr_size(self.lr_size) if self.enlarges else self.lr_size
 
-    def estimate(self, run: Run) -> Estimate | None:
+    def normalised(self, run: Run) -> NormalisedImage:
+        """The image as its method sees it, for `estimate` and `upscale`, which else make their own."""
+        is_exact, options = copies_pixels(self.options.chosen_method), self.options
+        return normalise(self.image, run, options.alpha, self.planned.wraps, is_exact=is_exact)
+
+    def estimate(self, run: Run, seen: NormalisedImage | None = None) -> Estimate | None:
         """The estimated degradation; None where it was given."""
         if not (self.enlarges and self.options.is_blind) or copies_pixels(self.options.chosen_method):
             return None
-        found = examine_image(self.image, self.options.scale_for(self.lr_size), run, alpha=self.options.alpha)
+        found = examine_normalised(seen or self.normalised(run), self.options.scale_for(self.lr_size), run)
         return self.options.weighed(found)
 
-    def upscale(self, run: Run, estimate: Estimate | None = None) -> Result:
-        """Upscale the image, with the result of `estimate` if that was called before."""
+    def upscale(self, run: Run, estimate: Estimate | None = None, seen: NormalisedImage | None = None) -> Result:
+        """Upscale the image, with the results of `estimate` and `normalised` if they were called before."""
         run, options = run.start(), self.options
         if not self.enlarges:
             note = f"is as large already as --size {options.size} asks for, and stays as it is"
             return Result(image=self.image, degradation=self.planned, method=options.chosen_method, notes=(note,))
-        estimate = estimate or self.estimate(run)
+        seen = seen or self.normalised(run)
+        estimate = estimate or self.estimate(run, seen)
         given = options.degradation or self.planned if estimate is None else options.amended(estimate)
-        method = options.chosen_method
-        result = upscale_image(self.image, given, method, run, alpha=options.alpha, keep_grain=options.keep_grain)
+        choices: dict[str, Any] = {"alpha": options.alpha, "keep_grain": options.keep_grain, "seen": seen}
+        result = upscale_image(self.image, given, options.chosen_method, run, **choices)
         return result if estimate is None else replace(result, estimate=estimate)
 
 
@@ -254,7 +261,7 @@ def open_file(source: Path, output: Path | None, options: UpscaleOptions) -> Fil
     return FileTask(image=image, options=options, source=source, target=target)
 
 
-def upscale_image(
+def upscale_image(  # noqa: PLR0913 (an image and what was found out about it, a method and its choices)
     image: Image,
     degradation: Degradation | Estimate | None,
     method: Method,
@@ -263,6 +270,7 @@ def upscale_image(
     scale: Scale = 2,
     alpha: str = "auto",
     keep_grain: bool = False,
+    seen: NormalisedImage | None = None,
 ) -> Result:
     """Upscale an image of any depth and number of channels, with its alpha.
 
@@ -276,6 +284,7 @@ def upscale_image(
         alpha: "auto" continues the visible colours under transparency, so that hidden ones do not bleed in, and
             upscales alpha on its own; "same" treats alpha as one more channel of data; "drop" leaves it out.
         keep_grain: where the degradation has noise, put the image's own grain back into the result, as it is.
+        seen: the image normalised, if that was done before.
 
     Raises:
         InputError: an unknown `alpha`, an image without any data, or the method refuses the image.
@@ -284,10 +293,10 @@ def upscale_image(
     with run.exact():
         is_exact = copies_pixels(method)
         wraps = (False, False) if degradation is None else degradation.wraps
-        seen = normalise(image, run, alpha, wraps, is_exact=is_exact)
+        seen = seen or normalise(image, run, alpha, wraps, is_exact=is_exact)
         if degradation is None and is_exact:
             degradation = Degradation(scale=scale)
-        cause = _examined(seen, scale, run) if degradation is None else degradation
+        cause = examine_normalised(seen, scale, run) if degradation is None else degradation
         fitted = cause.fitted(seen.size)
         given = fitted if isinstance(fitted, Estimate) else seen.seen(fitted)
         degraded = replace(given.given, noise=given.greatest_noise) if isinstance(given, Estimate) else given
@@ -316,34 +325,3 @@ def upscale_image(
         method=method,
         estimate=cause if isinstance(cause, Estimate) else None,
     )
-
-
-def examine_image(image: Image, scale: Scale, run: Run, *, alpha: str = "auto") -> Estimate:
-    """Estimate the degradation of an image from the channels that methods see; `alpha` as in `upscale_image`.
-
-    The estimated noise is relative to the range of values that methods see: all of it for 8 bits and for floats within
-    [0, 1], else the range that the image uses.
-
-    Raises:
-        InputError: an unknown `alpha`, a scale below 1, an image without any data.
-    """
-    with run.exact():
-        return _examined(normalise(image, run, alpha), scale, run)
-
-
-def channels_of(image: Image, run: Run, *, alpha: str = "auto") -> Tensor:
-    """What methods see of an image: (1, C, H, W) in [0, 1] on the run's device; see `upscale_image`."""
-    return normalise(image, run, alpha).channels
-
-
-def _examined(seen: NormalisedImage, scale: Scale, run: Run) -> Estimate:
-    Degradation(scale=scale)  # refuses what is no scale
-    graphic, estimate = recognised_graphic(seen.image), examine(seen.channels, scale, run)
-    if graphic is None:
-        return estimate
-    clean = replace(estimate.with_given(noise=0.0, counting=None, compression=0.0), jpeg_quality=None)
-    if not (graphic.is_pixel_art or graphic.has_few_colours or graphic.is_pattern):
-        return clean
-    # How it became small cannot be told from hard edges, and a wrong guess is worse than interpolation.
-    plain = Degradation(scale=scale)
-    return replace(clean, degradation=plain, confidence="low", mixture=(Candidate(plain, 0.0),), regions=())

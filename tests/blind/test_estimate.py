@@ -280,3 +280,24 @@ def test_the_former_name_of_the_given_degradation_is_deprecated():
 def test_two_images_at_once_are_refused():
     with pytest.raises(InputError, match="one image"):
         examine(torch.zeros(2, 3, 32, 32), 2, RUN)
+
+
+def test_an_image_that_was_never_compressed_is_not_smoothed_to_be_safe():
+    quiet = replace(PLAIN, noise=0.0)
+    careful, blurred = replace(quiet, noise=2 / 255, compression=0.1), replace(FOUND, noise=0.0)
+    found = Estimate(
+        degradation=quiet,
+        confidence="low",
+        jpeg_quality=80,
+        mixture=(Candidate(careful, 0.5), Candidate(blurred, 0.2), Candidate(quiet, 0.1)),
+    )
+    clean = found.never_compressed()
+    assert clean.jpeg_quality is None
+    assert [(d.kernel is None, d.noise, d.compression, share) for d, share in clean.candidates] == [
+        (True, 0.0, 0.0, pytest.approx(0.6)),
+        (False, 0.0, 0.0, 0.2),
+    ]
+    assert clean.interpolated == pytest.approx(found.interpolated)
+    noisy = replace(found, degradation=replace(PLAIN, noise=0.02, compression=0.3)).never_compressed()
+    assert [d.noise for d, _ in noisy.candidates][0] == careful.noise
+    assert {d.compression for d, _ in noisy.candidates} == {0.0}

@@ -41,13 +41,13 @@ def examined(monkeypatch):
         degradation = Degradation(scale=scale, kernel=KERNEL, noise=0.01)
         return Estimate(degradation=degradation, confidence="medium", jpeg_quality=70)
 
-    monkeypatch.setattr("innersr.pipeline.examine", examine)
+    monkeypatch.setattr("innersr.examination.examine", examine)
     return scales
 
 
 def found(monkeypatch, degradation, confidence="high"):
     estimate = Estimate(degradation=degradation, confidence=confidence)
-    monkeypatch.setattr("innersr.pipeline.examine", lambda *_: estimate)
+    monkeypatch.setattr("innersr.examination.examine", lambda *_: estimate)
 
 
 def kernel_command(*arguments):
@@ -134,7 +134,7 @@ def test_kernelgan_is_given_what_methods_see_the_scale_and_the_run(monkeypatch):
             return Degradation(scale=scale, kernel=KERNEL)
 
     monkeypatch.setattr(kernel_commands, "KernelGAN", KernelGAN)
-    monkeypatch.setattr("innersr.pipeline.examine", lambda *_: pytest.fail("the image was examined"))
+    monkeypatch.setattr("innersr.examination.examine", lambda *_: pytest.fail("the image was examined"))
     circumstances = ["--seed", "7", "--device", "cpu", "--time-limit", "30"]
     said = done("estimate", "photo.png", "--method", "kernelgan", "-s", "4", *circumstances, "-o", "k.txt")
     assert said.startswith("photo.png: blur: 2.0x1.0 px at 30 deg, as KernelGAN sees it\n")

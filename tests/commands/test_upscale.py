@@ -15,7 +15,7 @@ from PIL import Image as PillowImage
 
 from helpers.cli import BICUBIC, GIVEN, failed, names, upscale
 from helpers.priors import prior_for
-from innersr import pipeline
+from innersr import examination, pipeline
 from innersr.commands.console import Reporter
 from innersr.images.io import read
 from innersr.methods.registry import make_method
@@ -409,6 +409,15 @@ def test_counting_noise_is_recorded_in_8_bit_levels():
     assert said["counting"] == {"gain": 5.1, "read": 2.5, "black": 0}
     assert 5 < said["noise"] < 40
     assert record("photo.png", *BICUBIC, "--noise", "5", "--overwrite")["counting"] is None
+
+
+def test_an_image_is_normalised_once(monkeypatch):
+    calls, normalise = [], pipeline.normalise
+    for module in (pipeline, examination):
+        monkeypatch.setattr(module, "normalise", lambda *given, **named: calls.append(1) or normalise(*given, **named))
+    draw("photo.png")
+    record("photo.png", "-m", "bicubic")
+    assert len(calls) == 1
 
 
 def test_notes_go_to_stderr_and_into_the_record():

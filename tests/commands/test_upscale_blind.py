@@ -14,6 +14,7 @@ from helpers.cli import upscale as upscale_command
 from innersr.blind.estimate import Candidate, Estimate
 from innersr.commands import upscale as commands
 from innersr.errors import InputError
+from innersr.examination import channels_of, examine_image
 from innersr.images.image import Image
 from innersr.inference.continuation import fill_unknown
 from innersr.methods import options
@@ -21,7 +22,7 @@ from innersr.methods.baselines import BackProjection, Bicubic
 from innersr.physics.degradation import Degradation
 from innersr.physics.kernels import gaussian
 from innersr.physics.resize import resize
-from innersr.pipeline import channels_of, examine_image, upscale, upscale_image
+from innersr.pipeline import upscale, upscale_image
 from innersr.run import Run
 
 RUN = Run(device="cpu", precision="fp32")
@@ -58,14 +59,14 @@ def examined(monkeypatch, noise_found):
         degradation = Degradation(scale=scale, kernel=KERNEL, noise=noise_found)
         return Estimate(degradation=degradation, confidence="high", jpeg_quality=None)
 
-    monkeypatch.setattr("innersr.pipeline.examine", examine)
+    monkeypatch.setattr("innersr.examination.examine", examine)
     return calls
 
 
 @pytest.fixture
 def unexaminable(monkeypatch):
     """Fail where an image is examined."""
-    monkeypatch.setattr("innersr.pipeline.examine", lambda *_: pytest.fail("the image was examined"))
+    monkeypatch.setattr("innersr.examination.examine", lambda *_: pytest.fail("the image was examined"))
 
 
 @pytest.fixture
@@ -119,9 +120,11 @@ def test_json_holds_what_was_found_out_in_the_record_alone():
         "summary": SAID,
         "covariance": [3.25, 1.299, 1.75],
         "noise": 2.55,
+        "counting": None,
         "jpeg_quality": None,
         "confidence": "high",
         "interpolated": 0.0,
+        "regions": [],
     }
 
 
@@ -290,7 +293,7 @@ def test_the_line_says_what_is_interpolated_after_the_options(monkeypatch, optio
     found = Degradation(scale=2, kernel=KERNEL)
     mixture = (Candidate(Degradation(scale=2), 0.3), Candidate(found, 0.2))
     estimate = Estimate(degradation=found, confidence="low", mixture=mixture)
-    monkeypatch.setattr("innersr.pipeline.examine", lambda *_: estimate)
+    monkeypatch.setattr("innersr.examination.examine", lambda *_: estimate)
     record = json.loads(done("photo.png", "-m", "bicubic", "--json", *options))
     assert record["estimate"]["interpolated"] == share
     assert ("interpolated" in record["estimate"]["summary"]) == (share > 0)

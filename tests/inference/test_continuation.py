@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from innersr.inference.continuation import fill_unknown
+from innersr.inference.continuation import fill_unknown, largest_free
 
 
 def plane(side=64):
@@ -54,3 +54,19 @@ def test_an_image_without_any_value_becomes_zero():
     assert bool(
         (fill_unknown(torch.full((1, 1, 40, 50), torch.nan), torch.zeros(1, 1, 40, 50, dtype=torch.bool)) == 0).all()
     )
+
+
+def test_the_largest_part_without_marks_is_found():
+    marks = torch.zeros(40, 60, dtype=torch.bool)
+    assert largest_free(marks) == (0, 0, 40, 60)
+    marks[:, 45:], marks[5, 3] = True, True
+    assert largest_free(marks) == (0, 4, 40, 45)
+    assert largest_free(torch.ones(40, 60, dtype=torch.bool)) == (0, 0, 0, 0)
+
+
+def test_of_a_large_image_the_part_is_coarse_but_free():
+    marks = torch.zeros(200, 500, dtype=torch.bool)
+    marks[:, 301], marks[:, 100:103] = True, True
+    part = largest_free(marks)
+    assert not bool(marks[part.top : part.bottom, part.left : part.right].any())
+    assert (part.bottom - part.top) * (part.right - part.left) > 0.9 * 200 * 198

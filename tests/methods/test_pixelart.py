@@ -89,7 +89,7 @@ def test_a_scale_that_is_not_whole_is_refused_with_a_remedy():
 
 
 def test_nothing_is_estimated_and_hidden_colours_stay(tmp_path, monkeypatch):
-    monkeypatch.setattr("innersr.pipeline.examine", None)  # a call would raise
+    monkeypatch.setattr("innersr.examination.examine", None)  # a call would raise
     x = sprite()
     x[0, 0] = (9, 8, 7, 0)
     PILImage.fromarray(x).save(tmp_path / "a.png")

@@ -190,6 +190,19 @@ class Estimate:
 
         return self._mapped(counted)
 
+    def never_compressed(self) -> Estimate:
+        """The estimate for an image that has too many levels to come from 8 bits, and from a compression.
+
+        Where no noise was found, none is assumed to be on the safe side either, which would smooth measured values.
+        """
+        known = {"compression": 0.0} | ({"noise": 0.0} if self.degradation.noise == 0 else {})
+        changed = replace(replace(self, regions=()).with_given(**known), jpeg_quality=None)
+        if self.degradation.noise == 0 and self.mixture:
+            plain = next((d for d, _ in changed.mixture if d.kernel is None), None)  # alike now
+            parts = [(d if d.kernel is not None or plain is None else plain, share) for d, share in changed.mixture]
+            changed = changed.shared(parts)
+        return replace(changed, regions=self._regions_by(Estimate.never_compressed))
+
     def fitted(self, lr_size: tuple[int, int]) -> Estimate:
         """The estimate with all its degradations fitted to an image size, see `Degradation.fitted`."""
         return self._mapped(lambda degradation: degradation.fitted(lr_size))

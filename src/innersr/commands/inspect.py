@@ -8,11 +8,11 @@ from typing import Any
 
 from innersr.commands.console import Reporter
 from innersr.commands.drawings import check_drawing, save_drawing
+from innersr.examination import channels_of, examine_image
 from innersr.images.io import read
 from innersr.methods.registry import make_method, resolve, settings_of
 from innersr.metrics.recurrence import SETTINGS, Pair, Recurrence, recurrence_of, steps_for
 from innersr.physics.resize import image_size
-from innersr.pipeline import channels_of, examine_image
 from innersr.plots.recurrence import recurrence_sheet
 from innersr.run import Run
 

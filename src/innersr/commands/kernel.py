@@ -14,6 +14,7 @@ from innersr.blind.kernelgan.estimator import KernelGAN
 from innersr.commands.console import Reporter
 from innersr.commands.drawings import check_drawing, save_drawing
 from innersr.errors import InputError, KernelError
+from innersr.examination import channels_of, examine_image
 from innersr.images.io import read
 from innersr.physics import kernels
 from innersr.physics.degradation import Degradation
@@ -21,7 +22,6 @@ from innersr.physics.geometry import parse_scale
 from innersr.physics.kernel_comparison import centred_alike, difference, second_moments
 from innersr.physics.kernel_files import check_kernel_writable, load_kernel, save_kernel
 from innersr.physics.named_degradations import parse_gaussian, parse_kernel
-from innersr.pipeline import channels_of, examine_image
 from innersr.plots.kernels import kernel_pair_sheet, kernel_sheet, measures_of_difference
 from innersr.run import Run
 

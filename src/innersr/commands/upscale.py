@@ -100,11 +100,12 @@ def _upscale_file(  # noqa: PLR0913 (as above)
     if compare is not None:
         check_drawing(compare, [source, task.target], overwrite=options.overwrite)
     run = run.start()
-    estimate = task.estimate(run)
+    seen = task.normalised(run)
+    estimate = task.estimate(run, seen)
     if estimate is not None:
         reporter.info(f"{source}: {estimate.summary}")
     with reporter.progress(source.name) as report:
-        result = task.upscale(replace(run, report=report), estimate)
+        result = task.upscale(replace(run, report=report), estimate, seen)
     result = task.save(result)
     reporter.notes(task.target, result.notes)
     if compare is not None:

@@ -35,6 +35,30 @@ def fill_unknown(x: Tensor, known: Tensor, wraps: tuple[bool, bool] = (False, Fa
     return _filled_by_pyramid(filled, weight)
 
 
+def largest_free(marks: Tensor) -> Window:
+    """The largest rectangle of an image, to 1/64 of its longer side, without any mark; empty if there is none.
+
+    Args:
+        marks: bool, (H, W).
+    """
+    height, width = marks.shape
+    cell = max(1, -(-max(height, width) // 64))
+    free = F.max_pool2d(marks[None, None].float(), cell, ceil_mode=True)[0, 0] == 0
+    columns, best, place = free.shape[1], 0, Window(0, 0, 0, 0)
+    heights = [0] * columns  # of the free column that ends in this row
+    for row, is_free in enumerate(free.tolist()):
+        heights = [h + 1 if f else 0 for h, f in zip(heights, is_free, strict=True)]
+        for left in range(columns):
+            lowest = heights[left]
+            for right in range(left, columns):
+                lowest = min(lowest, heights[right])
+                if lowest * (right + 1 - left) > best:
+                    best = lowest * (right + 1 - left)
+                    place = Window(row + 1 - lowest, left, row + 1, right + 1)
+    top, left, bottom, right = (cell * end for end in place)
+    return Window(top, left, min(bottom, height), min(right, width))
+
+
 def _means_of_nine(x: Tensor, wraps: tuple[bool, bool]) -> Tensor:
     return F.avg_pool2d(cut(x, Window(-1, -1, x.shape[-2] + 1, x.shape[-1] + 1), wraps), 3, stride=1)
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from innersr.errors import InputError
 from innersr.images.image import Image
 from innersr.images.no_data import missing_values
-from innersr.inference.continuation import fill_unknown
+from innersr.inference.continuation import fill_unknown, largest_free
 from innersr.inference.transparency import limited_near_transparency, upscaled_alpha
 from innersr.inference.value_range import ValueRange, enlarged_excess, robust_range
 from innersr.physics.degradation import LOUDEST, Degradation
@@ -38,6 +38,8 @@ class NormalisedImage:
     """What lies outside the range, in the image's own values; None where nothing does."""
     missing: Tensor | None
     """The values that are no data, bool, like the image's colours; filled in the channels. None for none."""
+    filled: Tensor | None = None
+    """Pixels that were filled in any channel, bool, (H, W): without data, or transparent. None for none."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -53,6 +55,26 @@ class NormalisedImage:
         if bool((hidden == hidden[..., :1]).all()):
             return ()
         return ("the colours under full transparency are not kept (--alpha same keeps them)",)
+
+    @property
+    def known_part(self) -> Tensor:
+        """The largest part, (1, C, h, w), of which nothing was filled; all if it is smaller than a quarter."""
+        if self.filled is None:
+            return self.channels
+        least, (height, width) = 32, self.size
+        part = largest_free(self.filled)
+        rows, columns = part.bottom - part.top, part.right - part.left
+        if min(rows, columns) < least or 4 * rows * columns < height * width:
+            return self.channels
+        return self.channels[..., part.top : part.bottom, part.left : part.right]
+
+    @property
+    def has_fine_levels(self) -> bool:
+        """Whether the image has more levels than 8 bits, as no picture has that was once a JPEG and was not edited."""
+        if self.image.depth == "uint8":
+            return False
+        side = 256  # pixels of the part that is looked at
+        return self.channels[0, 0, :side, :side].unique().numel() > side
 
     def seen(self, degradation: Degradation) -> Degradation:
         """The degradation of the channels: its noise in their values, not in the image's own.
@@ -137,7 +159,13 @@ def normalise(
     if opacity is not None and alpha == "same":
         channels, opacity = torch.cat([channels, opacity], dim=1), None
     return NormalisedImage(
-        image=image, channels=channels, opacity=opacity, values=values, excess=excess, missing=missing
+        image=image,
+        channels=channels,
+        opacity=opacity,
+        values=values,
+        excess=excess,
+        missing=missing,
+        filled=None if known is None or bool(known.all()) else ~known.all(1)[0],
     )
 
 

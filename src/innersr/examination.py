@@ -1,0 +1,56 @@
+"""What is found out about an image before it is upscaled: its channels as methods see them, and its degradation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from torch import Tensor
+
+from innersr.blind.estimate import Candidate, Estimate, examine
+from innersr.images.graphics import recognised_graphic
+from innersr.images.image import Image
+from innersr.inference.normalisation import NormalisedImage, normalise
+from innersr.physics.degradation import Degradation
+from innersr.physics.resize import Scale
+from innersr.run import Run
+
+
+def examine_image(image: Image, scale: Scale, run: Run, *, alpha: str = "auto") -> Estimate:
+    """Estimate the degradation of an image from the channels that methods see; `alpha` as in `upscale_image`.
+
+    The estimated noise is relative to the range of values that methods see: all of it for 8 bits and for floats within
+    [0, 1], else the range that the image uses.
+
+    Raises:
+        InputError: an unknown `alpha`, a scale below 1, an image without any data.
+    """
+    return examine_normalised(normalise(image, run, alpha), scale, run)
+
+
+def examine_normalised(seen: NormalisedImage, scale: Scale, run: Run) -> Estimate:
+    """Estimate the degradation of an image that was normalised already; see `examine_image`.
+
+    What was filled in, where an image has no data or is transparent, is left out if enough remains.
+    """
+    Degradation(scale=scale)  # refuses what is no scale
+    part = seen.known_part
+    with run.exact():
+        estimate = examine(part, scale, run)
+    if part.shape != seen.channels.shape:
+        estimate = replace(estimate, regions=())  # they would lie elsewhere in the image
+    if seen.has_fine_levels:
+        estimate = estimate.never_compressed()
+    graphic = recognised_graphic(seen.image)
+    if graphic is None:
+        return estimate
+    clean = replace(estimate.with_given(noise=0.0, counting=None, compression=0.0), jpeg_quality=None)
+    if not (graphic.is_pixel_art or graphic.has_few_colours or graphic.is_pattern):
+        return clean
+    # How it became small cannot be told from hard edges, and a wrong guess is worse than interpolation.
+    plain = Degradation(scale=scale)
+    return replace(clean, degradation=plain, confidence="low", mixture=(Candidate(plain, 0.0),), regions=())
+
+
+def channels_of(image: Image, run: Run, *, alpha: str = "auto") -> Tensor:
+    """What methods see of an image: (1, C, H, W) in [0, 1] on the run's device; see `upscale_image`."""
+    return normalise(image, run, alpha).channels
