@@ -27,13 +27,15 @@ def estimate(*candidates):
 
 @dataclass(frozen=True)
 class Spy:
-    """Notes the degradations it is given, and gives a flat image of twice the size."""
+    """Notes the degradations it is given; gives a flat image of twice the size, or interpolates without a level."""
 
-    level: float
+    level: float | None = None
     given: list = field(default_factory=list)
 
     def adapt(self, _lr, degradation, _run):
         self.given.append(degradation)
+        if self.level is None:
+            return lambda x: interpolate(x, degradation)
         return lambda x: torch.full((*x.shape[:2], 2 * x.shape[2], 2 * x.shape[3]), self.level)
 
 
