@@ -1,10 +1,11 @@
 """Logs of one JSON object per line."""
 
+import os
 from typing import TypedDict
 
 import pytest
 
-from innersr.json_lines import append_record, read_records, recover_records
+from innersr.json_lines import append_record, read_records, recover_records, sound_records
 
 
 def test_records_come_back_in_order(tmp_path):
@@ -63,3 +64,10 @@ def test_a_sound_log_stays_where_it_is(tmp_path):
     append_record(path, {"step": 1})
     assert recover_records(path, Step, pytest.fail) == [{"step": 1}]
     assert path.exists()
+
+
+def test_a_line_that_is_no_record_takes_no_memory(tmp_path):
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"step": 1}\n')
+    os.truncate(path, 5 << 20)  # sparse
+    assert sound_records(path, Step) == ([{"step": 1}], [2, 3, 4, 5])

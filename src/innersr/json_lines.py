@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ def sound_records(path: Path, kind: Any = dict) -> tuple[list[dict[str, Any]], l
         OSError: the file cannot be read.
     """
     records, damaged = [], []
-    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1] if path.exists() else [], 1):
+    for number, line in enumerate(_lines(path) if path.exists() else [], 1):
         try:
             record = parse_object(line)
             msgspec.convert(record, kind)
@@ -58,6 +58,14 @@ def sound_records(path: Path, kind: Any = dict) -> tuple[list[dict[str, Any]], l
         except (ValueError, RecursionError):
             damaged.append(number)
     return records, damaged
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """The complete lines of a log; one of more than 1 MiB, which no record has, comes in pieces of that size."""
+    with path.open("rb") as stream:
+        for piece in iter(lambda: stream.readline(1 << 20), b""):
+            if piece.endswith(b"\n") or len(piece) == 1 << 20:
+                yield piece
 
 
 def recover_records(path: Path, kind: Any, note: Callable[[str], None]) -> list[dict[str, Any]]:  # noqa: ANN401

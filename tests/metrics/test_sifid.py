@@ -224,3 +224,11 @@ def test_the_error_for_a_file_of_torch_says_how_to_convert_it_and_that_works(tmp
     monkeypatch.setattr(sys, "argv", ["-c", *arguments])
     exec(code, {})
     assert isinstance(load_stem(tmp_path / "inception v3.safetensors"), InceptionStem)
+
+
+def test_tensors_of_another_shape_are_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("innersr.metrics.sifid.stem_of", pytest.fail)  # what is read goes there
+    name = "Conv2d_1a_3x3.conv.weight"
+    save_file(tensors() | {name: torch.zeros(9)}, tmp_path / "large.safetensors")
+    with pytest.raises(CheckpointError, match=r"large\.safetensors: Conv2d_1a_3x3\.conv\.weight has the shape \(9,\)"):
+        load_stem(tmp_path / "large.safetensors")

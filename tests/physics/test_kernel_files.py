@@ -1,5 +1,6 @@
 """Blur kernels come back from disk as they were stored, or as one clear error."""
 
+import io
 import struct
 
 import numpy as np
@@ -328,3 +329,15 @@ def test_damaged_bytes_give_a_kernel_or_a_kernel_error(tmp_path_factory, valid_f
     assert kernel.isfinite().all()
     # Weights may cancel down to a thousandth of their magnitude, where float32 keeps four digits.
     assert kernel.double().sum().item() == pytest.approx(1, abs=1e-3)
+
+
+def test_no_memory_is_taken_for_an_array_that_is_not_in_the_file(tmp_path):
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, {"descr": "<f8", "fortran_order": False, "shape": (1 << 14, 1 << 14)})
+    (tmp_path / "k.npy").write_bytes(stream.getvalue() + bytes(800))
+    assert "is cut short, or not of the shape (16384, 16384)" in error_of(tmp_path / "k.npy")
+
+
+def test_a_text_that_is_no_kernels_is_not_parsed(tmp_path):
+    (tmp_path / "k.csv").write_text("1 " * (1 << 19) + "1")
+    assert "the text is larger than 1 MiB; save the kernel alone" in error_of(tmp_path / "k.csv")

@@ -124,6 +124,7 @@ def load_stem(path: str | Path) -> InceptionStem:
                 raise CheckpointError(
                     f"{path}: lacks {', '.join(missing)}; give the weights of an Inception-v3 with torchvision's names"
                 )
+            _check_shapes({name: tuple(file.get_slice(name).get_shape()) for name in _shapes()}, str(path))
             tensors = {name: file.get_tensor(name) for name in _shapes()}
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path}: is not a safetensors file, or damaged; {_remedy(path)}") from error
@@ -136,11 +137,8 @@ def stem_of(tensors: Mapping[str, Tensor], source: str) -> InceptionStem:
     Raises:
         CheckpointError: tensors of another shape, or not finite.
     """
-    for name, shape in _shapes().items():
-        if tensors[name].shape != shape:
-            raise CheckpointError(
-                f"{source}: {name} has the shape {tuple(tensors[name].shape)}, not {shape}; give an Inception-v3"
-            )
+    _check_shapes({name: tuple(tensors[name].shape) for name in _shapes()}, source)
+    for name in _shapes():
         if not tensors[name].isfinite().all():
             raise CheckpointError(f"{source}: {name} has NaN or infinite values; get the file again")
     digest = hashlib.sha256()
@@ -148,6 +146,12 @@ def stem_of(tensors: Mapping[str, Tensor], source: str) -> InceptionStem:
         digest.update(tensors[name].float().contiguous().numpy().tobytes())
     layers = tuple(_folded(tensors, name) for name, *_ in STEM)
     return InceptionStem(layers, f"{Path(source).name}, SHA-256 of the stem {digest.hexdigest()[:12]}")
+
+
+def _check_shapes(given: Mapping[str, tuple[int, ...]], source: str) -> None:
+    for name, shape in _shapes().items():
+        if given[name] != shape:
+            raise CheckpointError(f"{source}: {name} has the shape {given[name]}, not {shape}; give an Inception-v3")
 
 
 def _remedy(path: Path) -> str:

@@ -172,7 +172,13 @@ def _usable(kernel: NDArray[Any]) -> Tensor:
 
 
 def _decode_npy(data: bytes) -> Variables:
+    stream = io.BytesIO(data)
     try:
+        version = np.lib.format.read_magic(stream)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, kind = read_header(stream)
+        if math.prod(shape) * kind.itemsize > len(data):  # before memory is taken for it
+            raise ValueError(f"is cut short, or not of the shape {shape}")
         array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
     except Exception as error:  # the header is parsed as Python source, which can fail in any way
         raise ValueError(str(error)) from error
@@ -193,6 +199,9 @@ def _decode_text(data: bytes) -> Variables:
 
     Where semicolons, or tabs and spaces alone, separate numbers, a comma is their decimal point, as in many languages.
     """
+    most = 1 << 20  # bytes; 127x127 weights with all their digits have 400 KB
+    if len(data) > most:
+        raise KernelError("the text is larger than 1 MiB; save the kernel alone")
     lines = [line.partition("#")[0].strip() for line in data.decode("utf-8-sig").splitlines()]
     lines = [line for line in lines if line]
     text = "\n".join(lines)

@@ -385,14 +385,25 @@ def test_folders_that_were_mixed_are_noticed(whole, tmp_path):
 
 def test_no_more_memory_is_taken_than_the_file_has(whole):
     values = json.loads((whole / SETTINGS).read_text())
-    values["settings"]["block_widths"], values["sizes"] = [1024] * 5, [[[11, 14]] * 200]
+    values["settings"]["block_widths"], values["sizes"] = [1024] * 5, [[[11, 14]] * 3]
     (whole / SETTINGS).write_text(json.dumps(values))
-    rewrite(whole / MODEL, record=parse_record((whole / SETTINGS).read_bytes(), "")[1], amplitudes=[1.0] * 200)
+    rewrite(whole / MODEL, record=parse_record((whole / SETTINGS).read_bytes(), "")[1], amplitudes=[1.0] * 3)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     text = refusal(lambda: load_folder(whole))
     assert "lacks 'scales.0.5.weight'" in text
     assert "'scales.0.0.weight (4, 3, 3, 3) not (1024, 3, 3, 3)'" in text
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + 2**16  # KiB: not even one scale's 150 MB
+
+
+def test_a_model_of_more_numbers_than_a_folder_may_have_is_refused(tmp_path):
+    wide = dataclasses.replace(QUICK, width=1024, widest=1024, scales=6, ratio=0.9)
+    said = "a model has at most 134217728 weights and values of pictures, not "
+    assert said in refusal(lambda: learn(tmp_path / "new", wide), InputError)
+
+
+def test_settings_that_are_no_settings_are_not_read(whole):
+    os.truncate(whole / SETTINGS, 9 << 20)
+    assert "is larger than 8 MiB" in refusal(lambda: load_folder(whole))
 
 
 # The log

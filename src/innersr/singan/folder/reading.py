@@ -108,7 +108,8 @@ def read_record(path: Path) -> tuple[Record, str]:
     file = path / SETTINGS
     if not is_begun(path):
         raise CheckpointError(f"{path}: holds no model (no {SETTINGS}); give a folder that a SinGAN was trained into")
-    return parse_record(read_whole(file), str(file))
+    most = 8 << 20  # bytes; colour profiles have 4 MB at most
+    return parse_record(read_whole(file, most), str(file))
 
 
 def load_state(path: Path, saved: SavedModel) -> SavedState | None:

@@ -20,6 +20,7 @@ from innersr.images.io import PIXEL_LIMIT
 from innersr.json_lines import parse_object
 from innersr.physics.resize import image_size
 from innersr.run import Run
+from innersr.singan.networks import layer_shapes
 from innersr.singan.pictures import PictureSource
 from innersr.singan.pyramid import Size
 from innersr.singan.settings import SinGAN
@@ -86,6 +87,17 @@ class Record:
         if not all(text.isprintable() and len(text) <= 200 for text in texts):  # as messages repeat them
             raise InputError("texts must be printable, of 200 characters at most")
         replace(self.settings, crop=self.crop_asked)  # raises unless it is a crop
+        self._check_numbers(1 << 27)
+
+    def _check_numbers(self, most: int) -> None:
+        """Raise InputError if the model has more weights and values of pictures, of 4 bytes each."""
+        widths = [self.settings.widths_at(number) for number in range(len(self.sizes[0]))]
+        shapes = chain.from_iterable(layer_shapes(self.channels, own).values() for own in widths)
+        finest = sum(math.prod(sizes[-1]) for sizes in self.sizes)
+        numbers = sum(map(math.prod, shapes)) + self.channels * finest
+        if numbers > most:
+            remedy = "lower max_size, width or the number of scales"
+            raise InputError(f"a model has at most {most} weights and values of pictures, not {numbers}; {remedy}")
 
     def as_text(self) -> str:
         """The record as JSON, the colour profile in base64."""
