@@ -17,6 +17,9 @@ test:
 mutants: # plant faults in a copy, one at a time, and report those that no test finds; minutes, not part of CI
 	python scripts/mutants.py
 
+fuzz: # read 38,000 damaged files of all kinds, for about an hour; docs/reliability.md has the figures
+	nice python scripts/fuzz.py
+
 bench:
 	innersr bench $(DIR) --methods bicubic,tailor --degradations bicubic,g2.0d --scales 2
 

@@ -1,6 +1,8 @@
 """The scripts of the repository, as they are called."""
 
+import importlib.util
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -8,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from helpers.damage import damaged_json, damaged_value
+from innersr.errors import InputError
 from innersr.networks.priors import describe_prior, load_prior
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
@@ -32,3 +36,43 @@ def test_the_gpu_script_trains_every_prior_in_miniature(tmp_path):
         assert (provenance["step"], provenance["settings"]["schedule"]) == (2, "cooldown")
     unknown = called("bash", SCRIPTS / "train_on_gpu.sh", tmp_path, "--tiny")
     assert (unknown.returncode, unknown.stderr) == (2, "unknown option --tiny; there is --miniature\n")
+
+
+@pytest.fixture(scope="module")
+def fuzz():
+    specification = importlib.util.spec_from_file_location("fuzz", SCRIPTS / "fuzz.py")
+    module = importlib.util.module_from_spec(specification)
+    sys.modules["fuzz"] = module  # where dataclasses look for it
+    specification.loader.exec_module(module)
+    return module
+
+
+def outcome_of(fuzz, folder, error):
+    def read(_):
+        if error is not None:
+            raise error
+
+    return fuzz._outcome(fuzz.Kind(count=1, originals=list, damage=None, read=read), folder)
+
+
+def test_only_errors_of_innersr_are_no_faults(fuzz, tmp_path):
+    assert outcome_of(fuzz, tmp_path, None) == "read"
+    assert outcome_of(fuzz, tmp_path, InputError("damaged; get it again")) == "refused"
+    assert outcome_of(fuzz, tmp_path, InputError("out of memory")) == "says 'out of memory'"
+    assert outcome_of(fuzz, tmp_path, InputError("two\nlines")).startswith("says")
+    assert outcome_of(fuzz, tmp_path, KeyError("step")).startswith("KeyError at test_scripts.py:")
+
+
+def test_the_same_seed_damages_the_same_files(fuzz):
+    kind, originals = fuzz.KINDS["kernels"], [{"kernel.txt": bytes(range(200))}]
+    made = [[fuzz._damaged("kernels", kind, originals, seed, n) for n in range(20)] for seed in (0, 0, 1)]
+    assert made[0] == made[1] != made[2]
+    assert sum(files == originals[0] for files in made[0]) < 3  # a zero may be written over a zero
+
+
+def test_texts_are_damaged_in_their_values():
+    sound, draws = {"step": 3, "settings": {"batch": 4}}, random.Random(0)
+    made = [damaged_value(sound, draws) for _ in range(50)]
+    assert sum(value == sound for value in made) < 5
+    assert {"step": 3, "settings": {}} in made
+    assert len({damaged_json(b'{"step": 3}', draws) for _ in range(50)}) > 20

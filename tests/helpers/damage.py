@@ -218,7 +218,7 @@ def _damage_tensors(tensors, draws):
         tensors[name] = draws.choice([tensor.flatten(), tensor[None], torch.zeros(0), torch.zeros(()), torch.zeros(99)])
     elif action == "value" and tensor.is_floating_point():
         values = [float("nan"), float("inf"), -1.0, 1e30, -1e-30, 65504.0]
-        tensors[name] = torch.full_like(tensor, draws.choice(values))
+        tensors[name] = torch.full_like(tensor.float(), draws.choice(values)).to(tensor.dtype)
     else:
         tensors["extra"] = torch.zeros(5)
 

@@ -141,3 +141,15 @@ def test_memory_that_runs_out_is_no_damage(tmp_path, monkeypatch, words):
             patch.setattr(module, name, exhausted if module is image_codecs else no_room)
             with pytest.raises(ImageFileError, match=r"a\.png: out of memory; close other programs, cut the image"):
                 read(path)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        'tiff2vips: Out of memory reading of "BitsPerSample"',
+        "tiff2vips: Failed to allocate memory for to read TIFF directory (0 elements of 12 bytes each)",
+        "heif: Memory allocation error: Security limit exceeded: Allocating 1025 sample description items",
+    ],
+)
+def test_damage_that_promises_gigabytes_is_damage(words):
+    assert not image_codecs.is_memory_error(pyvips.Error("unable to call", words))

@@ -126,9 +126,12 @@ def reason_of(error: BaseException) -> str:
 
 
 def is_memory_error(error: BaseException) -> bool:
-    """Whether an error of a decoder means that memory ran out; each says so in its own words."""
-    words = r"out of memory|insufficient memory|memory allocation error|allocate"
-    return isinstance(error, MemoryError) or bool(re.search(words, reason_of(error), re.IGNORECASE))
+    """Whether an error means that memory ran out; each decoder says so in its own words.
+
+    What libtiff calls so is a damaged tag that promises gigabytes, and what libheif calls a security limit is one too.
+    """
+    words = r"out of memory -- size|Insufficient memory|Memory allocation error(?!: Security)|Unable to allocate \d"
+    return isinstance(error, MemoryError) or bool(re.search(words, reason_of(error)))
 
 
 def encode(
