@@ -73,6 +73,15 @@ def test_a_second_jpeg_is_of_the_first():
     assert second.degradation.compression == jpeg_strength(70) > jpeg_strength(85)
 
 
+def test_the_strongest_compression_is_given_and_the_noise_of_all_links_together():
+    assert shrunk("bicubic+jpeg70+jpeg85").degradation.compression == jpeg_strength(70)
+    assert shrunk("jpeg50+bicubic+webp95").degradation.compression == jpeg_strength(50) / 2
+    flat = torch.full((1, 3, 160, 160), 0.5)
+    _, lr, degradation = shrunk("noise6+grey8", flat)
+    assert degradation.noise == pytest.approx(10 / 255)
+    assert 255 * rms(lr - 0.5) == pytest.approx(10, rel=0.05)
+
+
 def test_links_before_shrinking_act_on_the_large_image():
     hr = quantized(scene())
     expected = quantized(parse_degradation("bicubic", 2)(compressed(hr, 50).double()))

@@ -76,6 +76,26 @@ def test_a_network_of_spandrel_is_a_method(tmp_path, monkeypatch):
     assert torch.allclose(upscaled(peer, torch.full((1, 1, 4, 4), 0.5)), torch.full((1, 1, 8, 8), 0.6))
 
 
+def test_grey_images_get_the_mean_of_the_colours_that_a_network_makes(monkeypatch):
+    shifts = torch.tensor([0.0, 0.1, 0.3])[:, None, None]
+    monkeypatch.setattr(peers, "_loaded", lambda _: torch.nn.Upsample(scale_factor=2))
+    plain = upscaled(SpandrelPeer(file="net.pth"), torch.full((1, 1, 4, 4), 0.5))
+    network = torch.nn.Sequential(torch.nn.Upsample(scale_factor=2), torch.nn.Conv2d(3, 3, 1))
+    network[1].weight.data, network[1].bias.data = torch.eye(3)[..., None, None], shifts.flatten()
+    monkeypatch.setattr(peers, "_loaded", lambda _: network)
+    shifted = upscaled(SpandrelPeer(file="net.pth"), torch.full((1, 1, 4, 4), 0.5))
+    assert torch.allclose(shifted, plain + 0.4 / 3, atol=1e-6)
+
+
+def test_shrinking_what_is_too_large_leaves_the_range_by_nothing(monkeypatch):
+    """Antialiasing overshoots at edges."""
+    monkeypatch.setattr(peers, "_loaded", lambda _: torch.nn.Upsample(scale_factor=4))
+    board = torch.zeros(1, 3, 8, 8)
+    board[..., 4:] = 1
+    result = upscaled(SpandrelPeer(file="net.pth"), board)
+    assert (float(result.min()), float(result.max())) == (0, 1)
+
+
 def test_weights_of_an_unknown_network_are_an_error(tmp_path, monkeypatch):
     def refuse(_file):
         raise LookupError("no such network")

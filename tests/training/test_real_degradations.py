@@ -4,11 +4,15 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from helpers.methods import image
+from innersr.physics.chains import unsharp_filter
+from innersr.physics.jpeg import jpeg_strength, webp_strength
+from innersr.physics.kernels import centre_of_mass
 from innersr.run import generator_of
 from innersr.training.degradations import degrade, hr_side
-from innersr.training.real_degradations import ChainMixture, random_chain_task
+from innersr.training.real_degradations import ChainMixture, random_chain, random_chain_task
 
 NOTHING = ChainMixture(clean=1.0, clean_mistaken=0.0, unrounded=1.0)
 NONE_OF_ALL = ChainMixture(
@@ -71,3 +75,50 @@ def test_the_truth_of_a_soft_scene_is_soft():
     task, sharp = (random_chain_task(crops, 2, generators(4), replace(NONE_OF_ALL, soft=s)) for s in (1.0, 0.0))
     detail, of_sharp = (t.hr.diff(dim=-1).abs().mean((1, 2, 3)) for t in (task, sharp))
     assert bool((detail < 0.8 * of_sharp).all())
+
+
+def test_sharpening_is_part_of_the_given_kernel():
+    """And that of an unsharp mask of the small image, within it."""
+    crops, sharpened = scenes(6, side=24), replace(NONE_OF_ALL, sharpened=1.0)
+    task, plain = (random_chain_task(crops, 2, generators(6), each) for each in (sharpened, NONE_OF_ALL))
+    assert torch.allclose(task.lr, degrade(crops, task.taps, 2).clamp(0, 1), atol=1e-6)
+    drawn = [random_chain(generator, sharpened).sharpening for generator in generators(6)]
+    filters = torch.stack([unsharp_filter(*each) for each in drawn])[:, None]
+    inner = degrade(crops, plain.taps, 2).transpose(0, 1)
+    expected = F.conv2d(inner, filters, groups=6).transpose(0, 1)
+    assert torch.allclose(task.lr[..., 3:-3, 3:-3], expected.clamp(0, 1), atol=2e-3)
+    assert float((task.lr - plain.lr).abs().max()) > 0.05
+
+
+def test_early_noise_is_given_as_it_remains():
+    mixture = replace(NONE_OF_ALL, early_noise=1.0)
+    flat = torch.full((12, 3, hr_side(40, 2), hr_side(40, 2)), 0.5)
+    task = random_chain_task(flat, 2, generators(12), mixture)
+    found = (task.lr - 0.5).square().mean((1, 2, 3)).sqrt()
+    assert torch.allclose(found, task.noise, rtol=0.1)
+    assert float(task.noise.min()) > 0
+
+
+@pytest.mark.parametrize(
+    ("qualities", "expected"),
+    [
+        ({"quality": 90}, jpeg_strength(90)),
+        ({"quality": 90, "is_webp": True}, webp_strength(90)),
+        ({"quality": 90, "first_quality": 30}, jpeg_strength(30)),
+        ({"quality": 30, "first_quality": 90}, jpeg_strength(30)),
+        ({"quality": 90, "early_quality": 30}, jpeg_strength(30) / 2),
+        ({}, 0),
+    ],
+)
+def test_the_given_strength_is_that_of_the_strongest_compression(qualities, expected):
+    none = {"quality": 0, "first_quality": 0, "early_quality": 0, "is_webp": False}
+    chain = random_chain(generators(1)[0], ChainMixture())._replace(**{**none, **qualities})
+    assert chain.strength(2) == expected
+
+
+def test_a_mistaken_kernel_lies_where_the_true_one_does():
+    crops, mistaken = scenes(8), replace(NOTHING, clean_mistaken=1.0)
+    wrong, right = (random_chain_task(crops, 2, generators(8), each).taps for each in (mistaken, NOTHING))
+    places = [torch.tensor([centre_of_mass(kernel) for kernel in taps]) for taps in (wrong, right)]
+    assert torch.allclose(*places, rtol=0, atol=0.1)  # HR pixels
+    assert float(places[1].std(0).min()) > 0.1, "they lie at several places"
