@@ -47,8 +47,9 @@ def _figures() -> dict[tuple[str, str, str], list[Figure]]:
 def _text() -> str:
     """Method, degradation, scale, and PSNR and SSIM of every test set.
 
-    ZSSR on bicubic: Shocher 2018, table 1. MZSR, and ZSSR on its kernels: Soh 2020, tables 2 and 4. Gaussian8: README
-    of greatlog/DAN and assets/iso_results.png of asifhkhan/PL_IDENET. SMFANet: figs/CNN_results.png of
+    ZSSR on bicubic: Shocher 2018, table 1, as a review of it quotes that. MZSR, and ZSSR on its kernels:
+    figure/result.png and resultx4.png of JWSoh/MZSR, which show the tables of Soh 2020. Gaussian8: README of
+    greatlog/DAN and assets/iso_results.png of asifhkhan/PL_IDENET. SMFANet: figs/CNN_results.png of
     Zheng-MJ/SMFANet. SeemoRe: figures/main_table.png of eduardzamfir/seemoredetails.
     """
     return """

@@ -29,6 +29,8 @@ from innersr.singan.training.scale import ScaleLearner
 class SinGANUpscaling:
     """A pyramid whose scales differ by the k-th root of the factor; its last generator is applied k times.
 
+    # Differs from the paper: the pyramid is trained as by the preset "balanced", in fewer and cheaper iterations.
+
     The result has the texture of the image, not its most likely details: lower PSNR, more natural to look at
     (Shaham 2019, sec. 4, "Super-Resolution"). Nothing is added where the image is flat within 3 pixels.
 

@@ -121,6 +121,8 @@ def _frames(
     model: PictureModel, walk: _Walk, start: int, sizes: tuple[Size, ...], wraps: tuple[bool, bool], run: Run
 ) -> Iterator[Tensor]:
     coarse = resize(model.reconstruct(scales=start), size=sizes[start], wrap=wraps) if start else None
+    # Differs from the paper: models are not trained anew with borders of noise (its "animation" training); any model
+    # is animated.
     # Differs from the reference code: that knows one size only. At another one, the coarsest scale keeps its size, and
     # what it makes is stretched: a code that is stretched itself is no white noise any more, and the picture is lost.
     walked = (model.sizes[0][0], *sizes[1:])
