@@ -83,6 +83,7 @@ def test_sizes_that_a_crop_does_not_fit_in_are_left_out_and_images_counted(tmp_p
 def test_the_extra_folder_is_kept_apart(tmp_path):
     folders = [write_photos(tmp_path / name, 1, sides) for name, sides in {"a": (60, 50), "b": (40, 30)}.items()]
     found = read_pool(folders[:1], folders[1:], SIDE, RUN)
+    assert found.computed == {}, "an objective may keep what it computes"
     assert [x.shape[1:] for x in found.images + found.extra] == [(60, 50), (40, 30)]
     assert [(source.folder, source.files) for source in found.sources] == [("a", 1), ("b", 1)]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -37,6 +37,8 @@ class Crops(NamedTuple):
     """(N, 3, S, S) uint8, on the CPU."""
     generators: list[torch.Generator]
     """Of each task, for whatever it draws after its crop."""
+    computed: dict[int, Any] | None = None
+    """See `CropPool.computed`."""
 
 
 class ImageFolder(NamedTuple):
@@ -58,10 +60,13 @@ class CropPool(NamedTuple):
     sources: tuple[ImageFolder, ...]
     too_small: int
     """Number of files left out, smaller than a crop."""
+    computed: dict[int, Any] | None = None
+    """What an objective has computed of tasks that come again, by their seeds; None to compute them every time."""
 
     def crops(self, side: int, step: int, generators: Sequence[torch.Generator]) -> Crops:
         """Cut one square of `side` pixels for each generator."""
-        return Crops(step, torch.stack([self._crop(side, generator) for generator in generators]), list(generators))
+        images = torch.stack([self._crop(side, generator) for generator in generators])
+        return Crops(step, images, list(generators), self.computed)
 
     def _crop(self, side: int, generator: torch.Generator) -> Tensor:
         draws = torch.rand(5 + 2 * PLACES, generator=generator, dtype=torch.float64)
@@ -110,7 +115,7 @@ def read_pool(folders: Sequence[Path], extra: Sequence[Path], side: int, run: Ru
     paths = [entry.path for entry in entries]
     sources = tuple(_source(folder, paths, files) for folder in [*folders, *extra])
     too_small = sum(not file.versions for file in files)
-    return CropPool(tuple(pools[0]), tuple(pools[1]), sources, too_small)
+    return CropPool(tuple(pools[0]), tuple(pools[1]), sources, too_small, {})
 
 
 @contextlib.contextmanager

@@ -1,5 +1,7 @@
 """The objective of the mixture policy: quadratic forms, utility, examples measured once."""
 
+from dataclasses import fields
+
 import pytest
 import torch
 
@@ -60,12 +62,25 @@ def test_an_example_is_measured_once(monkeypatch):
     monkeypatch.setattr(
         mixture, "measure_example", lambda *_: calls.append(1) or row(1e-3, [5e-4] * 4, torch.eye(4).tolist())
     )
-    objective = MixtureObjective(hidden=8, batch=2, examples=4, crop=32)
+    objective, images = MixtureObjective(hidden=8, batch=2, examples=4, crop=32), pool()._replace(computed={})
     network = objective.network()
     for step in range(4):
-        objective.loss(network, objective.crops(pool(), step, range(2)), RUN)
+        objective.loss(network, objective.crops(images, step, range(2)), RUN)
     assert len(calls) == 4
-    assert objective.crops(pool(), 7, range(2)).images.shape[-1] == 1
+    assert objective.crops(images, 7, range(2)).images.shape[-1] == 1
+
+
+def test_the_objective_keeps_no_state(monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        mixture, "measure_example", lambda *_: calls.append(1) or row(1e-3, [5e-4] * 4, torch.eye(4).tolist())
+    )
+    objective = MixtureObjective(hidden=8, batch=2, examples=4, crop=32)
+    before = dict(vars(objective))
+    for _ in range(2):
+        objective.loss(objective.network(), objective.crops(pool(), 0, range(2)), RUN)
+    assert vars(objective) == before == {field.name: getattr(objective, field.name) for field in fields(objective)}
+    assert len(calls) == 4, "other images, or a run that keeps nothing, measure anew"
 
 
 def test_measuring_needs_the_image_and_its_seed_alone():

@@ -81,7 +81,6 @@ class MixtureObjective:
             raise InputError("hidden and batch must be at least 1, and examples at least batch")
         if not self.aversion >= 1 or not self.decay >= 0:
             raise InputError(f"aversion must be at least 1 and decay at least 0, got {self.aversion}, {self.decay}")
-        object.__setattr__(self, "_known", {})  # no setting: what was measured, by the seed of each example
 
     @property
     def side(self) -> int:
@@ -98,23 +97,25 @@ class MixtureObjective:
         return [ParameterGroup(list(network.parameters()))]
 
     def crops(self, pool: CropPool, step: int, index: Sequence[int]) -> Crops:
-        """Cut the crops of some examples; where all are known already, one pixel stands for each."""
+        """Cut the crops of some examples; where all were measured already, one pixel stands for each."""
         numbers = [(step * self.batch + i) % self.examples for i in index]
         generators = [generator_of(self.seed, number) for number in numbers]
-        if all(generator.initial_seed() in self._measured for generator in generators):
-            return Crops(step, torch.zeros(len(numbers), 3, 1, 1, dtype=torch.uint8), generators)
+        measured = pool.computed
+        if measured is not None and all(generator.initial_seed() in measured for generator in generators):
+            return Crops(step, torch.zeros(len(numbers), 3, 1, 1, dtype=torch.uint8), generators, measured)
         return pool.crops(self.side, step, generators)
 
     def loss(self, network: MixturePolicy, crops: Crops, run: Run) -> Loss:
         """Negative mean utility of the network's shares."""
-        rows = []
+        rows: list[Measured] = []
+        measured: dict[int, Measured] = {} if crops.computed is None else crops.computed
         for crop, generator in zip(crops.images, crops.generators, strict=True):
             key = generator.initial_seed()
-            if key not in self._measured:
+            if key not in measured:
                 scale = _random_scale(generator)
                 side = hr_side(self.crop, scale)
-                self._measured[key] = measure_example(crop[None, :, :side, :side].float() / 255, scale, generator, run)
-            rows.append(self._measured[key])
+                measured[key] = measure_example(crop[None, :, :side, :side].float() / 255, scale, generator, run)
+            rows.append(measured[key])
         utility = _utility(_gains(network, rows, run), self.aversion)
         size = torch.stack([p.square().sum() for p in network.parameters() if p.ndim > 1]).sum().cpu()
         return Loss((self.decay * len(rows) * size - utility.sum()) / self.batch)
@@ -135,10 +136,6 @@ class MixtureObjective:
             "utility": round(float(_utility(gains, self.aversion).mean()), 3),
             "gain": round(float(gains.mean()), 3),
         }
-
-    @property
-    def _measured(self) -> dict[int, Measured]:
-        return self.__dict__["_known"]
 
 
 @torch.no_grad()
