@@ -269,7 +269,7 @@ def test_a_stopped_training_resumes_to_the_same_model():
         process.wait_for(Path("new/training.safetensors"))
         process.send_signal(signal.SIGTERM)
         code, out, err = process.end()
-    assert (code, out) == (130, "")
+    assert (code, out) == (143, "")
     assert re.fullmatch(
         r"note: stopped after iteration \d+ of scale \d of 0 to 3; the same command with --resume continues it\n",
         err,
