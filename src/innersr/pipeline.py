@@ -134,6 +134,7 @@ class FileTask(ImageTask):
             has_alpha=self.image.alpha is not None and options.alpha != "drop",
             overwrite=options.overwrite,
             size=(columns, rows),
+            has_options=True,
         )
 
     def save(self, result: Result) -> Result:

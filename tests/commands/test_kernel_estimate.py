@@ -150,7 +150,7 @@ def test_kernelgan_is_given_what_methods_see_the_scale_and_the_run(monkeypatch):
         (["--method", "gan"], "method must be one of fast, kernelgan, got 'gan'"),
         (["-o", "k.jpg"], "k.jpg: kernels are written as .mat .npy .txt .png"),
         (["-o", "nowhere/k.npy"], "nowhere/k.npy: cannot be written, as the folder nowhere does not exist"),
-        (["-o", "photo.png"], "photo.png: exists already"),
+        (["-o", "photo.png"], "photo.png: is another file of this command"),
         (["-o", "k.png", "--plot", "./k.png"], "k.png: is another file of this command"),
         (["-s", "1"], "scale must be a number from above 1"),
         (["--time-limit", "0"], "time limit must be a positive number"),

@@ -140,14 +140,14 @@ def test_a_kernel_larger_than_the_image_is_its_failure():
         (["-o", "large.xyz"], "'.xyz' is not a suffix of an image format that is written; use one of .png, "),
         (["-o", "large"], "the name has no suffix"),
         (["-o", "nowhere/large.png"], "the folder nowhere does not exist; create it first"),
-        (["-o", "photo.png"], "photo.png: exists; choose another name"),
-        (["-o", "."], "photo.png: exists; choose another name"),
+        (["-o", "there.png"], "there.png: exists; choose another name"),
         (["-s", "900"], "the result would have 622080000 pixels; raise pixel_limit (--pixel-limit) to allow it"),
         (["--pixel-limit", "3000"], "the result would have 3072 pixels"),
         (["--pixel-limit", "700"], "above the limit of 700"),
     ],
 )
-def test_a_result_that_cannot_be_written_is_found_out_before_the_work(monkeypatch, arguments, message):
+def test_a_result_that_cannot_be_written_is_found_out_before_the_work(folder, monkeypatch, arguments, message):
+    (folder / "there.png").touch()
     monkeypatch.setattr(pipeline, "upscale_image", lambda *_, **__: pytest.fail("the work was begun"))
     said = failed("photo.png", *arguments)
     assert said.startswith("error: photo.png: ") and message in said

@@ -139,7 +139,7 @@ def test_the_pixel_limit_is_checked(tmp_path, form):
     path = tmp_path / f"a.{form}"
     path.write_bytes(encoded(form))
     message = refused(path, pixel_limit=64 * 48 - 1)
-    assert "64 x 48" in message and "pixel_limit=3072" in message and "--pixel-limit 3072" in message
+    assert "64 x 48" in message and "pixel_limit=3072" in message and "innersr upscale --pixel-limit 3072" in message
     assert read(path, pixel_limit=64 * 48).colour.shape == (1, 3, 48, 64)
 
 
@@ -215,7 +215,7 @@ def test_damaged_files_leave_standard_error_silent(tmp_path, capfd):
             "uint16",
             3,
             False,
-            "JPEG holds 8 bits, not 16 bits; write .png or .tif, or pass --depth 8",
+            "JPEG holds 8 bits, not 16 bits; write .png or .tif",
         ),
         ("a.jpeg", "uint8", 3, True, "JPEG holds no alpha"),
         (
@@ -223,7 +223,7 @@ def test_damaged_files_leave_standard_error_silent(tmp_path, capfd):
             "float32",
             3,
             False,
-            "PNG holds 8 bits or 16 bits, not 32-bit float; write .tif, or pass --depth 16",
+            "PNG holds 8 bits or 16 bits, not 32-bit float; write .tif",
         ),
         ("a.png", "uint8", 5, False, "PNG holds 1 or 3 bands, not 5; write .tif"),
         ("a.webp", "uint16", 3, False, "WebP holds 8 bits"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import partial, wraps
@@ -111,7 +112,7 @@ def command(
     def add(declared: Callable[..., None]) -> Callable[..., None]:
         @wraps(declared)
         def call(**options: Any) -> None:  # noqa: ANN401 (as declared)
-            options |= fixed
+            options = {name: _at_home(value) for name, value in options.items()} | fixed
             module, _, function = does.rpartition(".")
             # Before interrupts are exceptions, which imports may swallow; `cli.main` has them end the process.
             work = getattr(import_module(f"innersr.commands.{module}"), function)
@@ -147,6 +148,19 @@ def _reporting(*, as_json: bool = False, quiet: bool = False, verbose: bool = Fa
     except KeyboardInterrupt as error:
         say(MESSAGE)
         raise typer.Exit(exit_code_of(error)) from None
+
+
+def _at_home(value: object) -> object:
+    """A value of an option with ~ as the home folder; shells leave it in --output=~/x and in NAME=~/x."""
+    if isinstance(value, list | tuple):
+        return [_at_home(each) for each in value]
+    if isinstance(value, Path):
+        return Path(_at_home(str(value)))  # type: ignore[arg-type]
+    if not isinstance(value, str):
+        return value
+    name, tilde, rest = value.partition("=~")
+    # Path.expanduser takes away a slash at the end.
+    return f"{name}={os.path.expanduser(f'~{rest}')}" if tilde else os.path.expanduser(value)  # noqa: PTH111
 
 
 def _taken(options: dict[str, Any], *names: str) -> dict[str, Any]:

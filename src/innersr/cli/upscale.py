@@ -31,6 +31,9 @@ def upscale_command(  # noqa: PLR0913 (a command's options are its parameters)
             metavar="PATH", help="File, or folder (out/ is created); photo_x2.png beside photo.png when not given."
         ),
     ] = None,
+    in_place: Annotated[
+        bool, input_option("--in-place", help="Replace each input by its result; else no input is replaced.")
+    ] = False,
     scale: Annotated[str | None, input_option("--scale", "-s", help="2 by default; 1.5; 3x2 (width x height).")] = None,
     size: Annotated[
         str | None,

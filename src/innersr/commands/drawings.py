@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from innersr.errors import InputError
+from innersr.commands.outputs import check_apart
 from innersr.images.conversions import image_from
 from innersr.images.io import check_writable, save
 from innersr.plots.sheets import Pixels
@@ -15,12 +15,6 @@ def check_drawing(path: Path, others: Iterable[Path], *, overwrite: bool) -> Non
     """Make sure that a drawing can be written, and not over other files of the command."""
     check_apart(path, others)
     check_writable(path, depth="uint8", bands=3, has_alpha=False, overwrite=overwrite)
-
-
-def check_apart(target: Path, others: Iterable[Path]) -> None:
-    """Raise InputError if a file to write is one of the others."""
-    if target.resolve() in [other.resolve() for other in others]:
-        raise InputError(f"{target}: is another file of this command; give each result a name of its own")
 
 
 def save_drawing(pixels: Pixels, path: Path, *, overwrite: bool) -> None:

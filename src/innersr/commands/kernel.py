@@ -13,6 +13,7 @@ from torch import Tensor
 from innersr.blind.kernelgan.estimator import KernelGAN
 from innersr.commands.console import Reporter
 from innersr.commands.drawings import check_drawing, save_drawing
+from innersr.commands.outputs import check_apart
 from innersr.errors import InputError, KernelError
 from innersr.examination import channels_of, examine_image
 from innersr.images.io import read
@@ -33,6 +34,7 @@ def show_kernel(reporter: Reporter, *, kernel: str, other: str | None, plot: Pat
         return
     taps = _named_kernel(kernel)
     if plot is not None:
+        check_drawing(plot, [Path(kernel)], overwrite=overwrite)
         save_drawing(kernel_sheet(taps, kernel), plot, overwrite=overwrite)
     reporter.result("\n".join([*_measures(taps, kernel), *_sketch(taps)]), _record(taps, kernel))
 
@@ -47,6 +49,7 @@ def convert_kernel(
     overwrite: bool,
 ) -> None:
     """Write a kernel in another format, moved to another convention if one is named."""
+    check_apart(target, [Path(source)])
     kernel = _named_kernel(source)
     if convention is not None:
         kernel = kernels.in_convention(kernel, convention, scale)
@@ -69,9 +72,10 @@ def estimate_kernel(  # noqa: PLR0913 (the options of the command)
     if method not in ("fast", "kernelgan"):
         raise InputError(f"method must be one of fast, kernelgan, got {method!r}")
     if output is not None:
+        check_apart(output, [source])
         check_kernel_writable(output, overwrite=overwrite)
     if plot is not None:
-        check_drawing(plot, [output] if output else [], overwrite=overwrite)
+        check_drawing(plot, [source, *([output] if output else [])], overwrite=overwrite)
     started = time.monotonic()
     image = read(source)
     reporter.notes(source, image.notes)
@@ -114,6 +118,7 @@ def _compare_kernels(sources: tuple[str, str], plot: Path | None, overwrite: boo
     first, second = (_named_kernel(source) for source in sources)
     gap = difference(first, second)
     if plot is not None:
+        check_drawing(plot, map(Path, sources), overwrite=overwrite)
         save_drawing(kernel_pair_sheet((first, second), sources, gap), plot, overwrite=overwrite)
     lines, records = [], []
     for kernel, source in zip((first, second), sources, strict=True):

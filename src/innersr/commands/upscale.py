@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import torch
 from innersr.blind.estimate import Estimate
 from innersr.commands.console import Reporter, memory_advice
 from innersr.commands.drawings import check_drawing, save_drawing
+from innersr.commands.outputs import is_one_file, make_folder, names_folder
 from innersr.errors import InnersrError, InputError
 from innersr.images.image import Image
 from innersr.methods.options import UpscaleOptions
@@ -39,6 +39,7 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
     scale: str | None,
     size: str | None,
     settings: Sequence[str] | None,
+    in_place: bool,
     **others: Any,  # noqa: ANN401 (of several types)
 ) -> int:
     """Upscale files one after the other; return the exit code, 1 if any of them failed.
@@ -47,6 +48,7 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
         inputs: files, or patterns that the shell has left alone.
         output: a file, or a folder, which is made where it ends in a slash; beside the inputs when None.
         compare: file for bicubic and the result side by side.
+        in_place: whether a result replaces its own input: where there is no output, or that is the input's folder.
         others: further fields of `UpscaleOptions`.
     """
     if scale is not None and size is not None:
@@ -55,15 +57,14 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
         scale=parse_scale(scale or "2"), size=size, settings=parse_settings(settings or ()), **others
     )
     sources = list(_expanded(inputs))
-    _check(sources, output, compare)
-    if output is not None and _names_folder(output):
-        Path(output).mkdir(exist_ok=True)
+    places = _Places(tuple(sources), output, in_place=in_place)
+    places.check(compare)
     reporter.verbose(f"{options.method} {settings_of(options.chosen_method)} on {run.torch_device}, {run.dtype}")
     failures = 0
     for source in sources:
         try:
             with memory_advice(source, "use a smaller scale, a smaller --tile, or a machine with more"):
-                _upscale_file(source, _target(source, output), options, run, reporter, compare)
+                _upscale_file(source, places, options, run, reporter, compare)
         except (InnersrError, OSError) as error:
             failures += 1
             reporter.error(str(error) if str(error).startswith(f"{source}: ") else f"{source}: {error}")
@@ -79,23 +80,60 @@ def _expanded(inputs: Sequence[Path]) -> Iterator[Path]:
         yield from found or [path]
 
 
-def _check(sources: Sequence[Path], output: str | None, compare: Path | None) -> None:
-    """Refuse, before anything is read, files that do not go together."""
-    many = len(sources) > 1
-    if many and compare is not None:
-        raise InputError("--compare takes one input")
-    if many and output is not None and not _names_folder(output):
-        raise InputError(f"{output}: with several inputs the output is a folder; write {output}/")
-    if output is not None and len({source.name for source in sources}) != len(sources):
-        raise InputError("two inputs have the same name and would be written to the same file; upscale them apart")
+@dataclass(frozen=True, eq=False)
+class _Places:
+    """Where the results of a command go."""
+
+    sources: tuple[Path, ...]
+    output: str | None
+    in_place: bool = field(kw_only=True)
+    written: list[Path] = field(default_factory=list)
+
+    def check(self, compare: Path | None) -> None:
+        """Refuse, before anything is read, files that do not go together; make the folder."""
+        many, output = len(self.sources) > 1, self.output
+        if many and compare is not None:
+            raise InputError("--compare takes one input")
+        if output is None:
+            return
+        if many and not names_folder(output):
+            raise InputError(f"{output}: with several inputs the output is a folder; write {output}/")
+        if len({source.name for source in self.sources}) != len(self.sources):
+            raise InputError("two inputs have the same name and would be written to the same file; upscale them apart")
+        for source in self.sources:
+            target = self.target(source)
+            assert target is not None
+            self.check_target(source, target)
+        if names_folder(output):
+            make_folder(Path(output))
+
+    def target(self, source: Path) -> Path | None:
+        """The file that an input is upscaled to; None for a name beside it."""
+        if self.output is None:
+            return source if self.in_place else None
+        return Path(self.output, source.name) if names_folder(self.output) else Path(self.output)
+
+    def check_target(self, source: Path, target: Path) -> None:
+        """Refuse to replace an input, but for its own result in place, or the result of another one."""
+        taken = next((other for other in self.sources if other.exists() and is_one_file(target, other)), None)
+        if taken is not None and not (self.in_place and is_one_file(taken, source)):
+            remedy = (
+                "choose another folder with -o" if self.in_place else "choose another folder with -o, or --in-place"
+            )
+            raise InputError(f"{source}: the result would replace the input {taken}; {remedy}")
+        if any(is_one_file(target, other) for other in self.written):
+            raise InputError(f"{source}: {target} is the result of another input; upscale them apart")
 
 
 def _upscale_file(  # noqa: PLR0913 (as above)
-    source: Path, target: Path | None, options: UpscaleOptions, run: Run, reporter: Reporter, compare: Path | None
+    source: Path, places: _Places, options: UpscaleOptions, run: Run, reporter: Reporter, compare: Path | None
 ) -> None:
     started = time.monotonic()
-    task = open_file(source, target, options)
+    task = open_file(source, places.target(source), options)
     reporter.notes(source, task.image.notes)
+    places.check_target(source, task.target)
+    if places.in_place and is_one_file(source, task.target):
+        task = replace(task, options=replace(options, overwrite=True))
     task.check()
     if compare is not None:
         check_drawing(compare, [source, task.target], overwrite=options.overwrite)
@@ -107,6 +145,7 @@ def _upscale_file(  # noqa: PLR0913 (as above)
     with reporter.progress(source.name) as report:
         result = task.upscale(replace(run, report=report), estimate, seen)
     result = task.save(result)
+    places.written.append(task.target)
     reporter.notes(task.target, result.notes)
     if compare is not None:
         _save_comparison(task, result, compare)
@@ -166,16 +205,6 @@ def _counting_record(degradation: Degradation) -> dict[str, float] | None:
     noise = degradation.counting
     names = ("gain", "read", "black")
     return None if noise is None else {name: round(255 * getattr(noise, name), 3) for name in names}
-
-
-def _target(source: Path, output: str | None) -> Path | None:
-    if output is None:
-        return None
-    return Path(output, source.name) if _names_folder(output) else Path(output)
-
-
-def _names_folder(output: str) -> bool:
-    return output.endswith(("/", os.sep)) or Path(output).is_dir()
 
 
 def _save_comparison(task: FileTask, result: Result, path: Path) -> None:

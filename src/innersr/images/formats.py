@@ -114,17 +114,30 @@ def format_of_name(path: Path) -> Format:
     return found
 
 
-def refusal(target: Format, *, depth: str, bands: int, has_alpha: bool, size: tuple[int, int] | None) -> str | None:
-    """The reason why a format cannot hold an image, with a remedy; None if it can."""
+def refusal(  # noqa: PLR0913 (what a file may hold)
+    target: Format,
+    *,
+    depth: str,
+    bands: int,
+    has_alpha: bool,
+    size: tuple[int, int] | None = None,
+    has_options: bool = False,
+) -> str | None:
+    """The reason why a format cannot hold an image, with a remedy; None if it can.
+
+    `has_options` tells whether the caller has the options depth and alpha, which the remedy then names.
+    """
     precise = "write .tif" if depth == "float32" else "write .png or .tif"
     if depth not in target.depths:
         held = [DEPTHS[name] for name in target.depths]
         holds = " or ".join(one.words for one in held)
-        return f"{target.name} holds {holds}, not {DEPTHS[depth].words}; {precise}, or pass --depth {held[-1].option}"
+        other = f", or pass depth={held[-1].option} (--depth {held[-1].option})" if has_options else ""
+        return f"{target.name} holds {holds}, not {DEPTHS[depth].words}; {precise}{other}"
     if target.bands is not None and bands not in target.bands:
         return f"{target.name} holds 1 or 3 bands, not {bands}; write .tif"
     if has_alpha and not target.alpha:
-        return f"{target.name} holds no alpha; {precise}, or pass --alpha drop"
+        other = ', or pass alpha="drop" (--alpha drop)' if has_options else ""
+        return f"{target.name} holds no alpha; {precise}{other}"
     if size is not None and max(size) > target.longest_side:
         return f"{target.name} sides end at {target.longest_side} pixels, not {max(size)}; {precise}"
     return None

@@ -118,7 +118,14 @@ def written_whole(path: Path, *, overwrite: bool) -> Iterator[Path]:
 
 
 def check_writable(
-    path: str | Path, *, depth: str, bands: int, has_alpha: bool, overwrite: bool, size: tuple[int, int] | None = None
+    path: str | Path,
+    *,
+    depth: str,
+    bands: int,
+    has_alpha: bool,
+    overwrite: bool,
+    size: tuple[int, int] | None = None,
+    has_options: bool = False,
 ) -> None:
     """Check, before minutes of work, that `save` will be able to write such an image there.
 
@@ -129,6 +136,7 @@ def check_writable(
         has_alpha: whether there is an alpha band besides.
         overwrite: whether an existing file may be replaced.
         size: (width, height) in pixels, when it is known.
+        has_options: whether the caller has the options depth and alpha, which the error then names.
 
     Raises:
         ImageFileError: the suffix is unknown, the format cannot hold the image, the file exists, is a folder,
@@ -136,7 +144,10 @@ def check_writable(
     """
     path = Path(path)
     target = image_formats.format_of_name(path)
-    if refusal := image_formats.refusal(target, depth=depth, bands=bands, has_alpha=has_alpha, size=size):
+    refusal = image_formats.refusal(
+        target, depth=depth, bands=bands, has_alpha=has_alpha, size=size, has_options=has_options
+    )
+    if refusal:
         raise ImageFileError(f"{path}: {refusal}")
     check_place(path, overwrite=overwrite)
 
@@ -278,7 +289,7 @@ def _samples_of(image: Image) -> Samples:
     for index, band in enumerate(bands):
         if not (_may_miss(image, index) or _is_finite(band[None, None])):
             remedy = "they have no colour, fill them first"
-            remedy += "" if image.missing is None else ", or write a .tif of floats (--depth float)"
+            remedy += "" if image.missing is None else ", or write a .tif of floats"
             raise InputError(f"band {index} holds NaN or infinite values; {remedy}")
         for start in range(0, len(band), ROWS):  # in strips, because a whole converted band is large
             strip = band[start : start + ROWS]

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from innersr.commands.console import Reporter, memory_advice
-from innersr.commands.drawings import check_apart
+from innersr.commands.outputs import check_apart, make_folder, names_folder
 from innersr.errors import InputError
 from innersr.images.formats import BY_NAME, BY_SUFFIX, refusal
 from innersr.images.image import Image
@@ -50,14 +50,11 @@ def read_image(path: Path, reporter: Reporter) -> Image:
 def targets_of(output: str, count: int, source: PictureSource, stem: str) -> list[Path]:
     """Files to write: the one that is named, or several of a stem in a folder, which is made if need be."""
     path = Path(output)
-    if count == 1 and not (output.endswith("/") or path.is_dir()):
+    if count == 1 and not names_folder(output):
         return [path]
     if path.suffix.lower() in BY_SUFFIX and not path.is_dir():
         raise InputError(f"{output}: {count} pictures need a folder; write {path.with_suffix('')}/")
-    try:
-        path.mkdir(exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{output}: cannot be a folder ({error.strerror}); check the path") from error
+    make_folder(path)
     has_alpha = source.alpha != "none"
     is_png = refusal(BY_NAME["PNG"], depth=source.depth, bands=source.bands, has_alpha=has_alpha, size=None) is None
     digits = len(str(count - 1))

@@ -11,6 +11,7 @@ import torch
 from innersr.commands.console import Reporter
 from innersr.commands.drawings import check_drawing, save_drawing
 from innersr.commands.interrupts import deferred_interrupts
+from innersr.commands.outputs import make_folder
 from innersr.commands.singan.shared import blaming, read_image, size_note, working
 from innersr.errors import InputError
 from innersr.physics.resize import image_size
@@ -106,10 +107,7 @@ class _Place:
 def _check_previews(folder: Path, model: Path, inputs: Sequence[Path], scales: int, may_replace: bool) -> None:
     if folder.resolve() == model.resolve():
         raise InputError(f"{folder}: is the model's folder; give previews another one")
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be a folder ({error.strerror}); check the path") from error
+    make_folder(folder)
     for scale in range(scales):
         for file in _previews(folder, scale, scales):
             check_drawing(file, inputs, overwrite=may_replace)
