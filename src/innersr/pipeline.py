@@ -93,8 +93,10 @@ class ImageTask:
         return normalise(self.image, run, options.alpha, self.planned.wraps, is_exact=is_exact)
 
     def estimate(self, run: Run, seen: NormalisedImage | None = None) -> Estimate | None:
-        """The estimated degradation; None where it was given."""
-        if not (self.enlarges and self.options.is_blind) or copies_pixels(self.options.chosen_method):
+        """The estimated degradation; None where it was given, or the method uses none."""
+        method = self.options.chosen_method
+        uses_none = not self.enlarges or copies_pixels(method) or isinstance(method, Bicubic)
+        if uses_none or not self.options.is_blind:
             return None
         found = examine_normalised(seen or self.normalised(run), self.options.scale_for(self.lr_size), run)
         return self.options.weighed(found)

@@ -1,9 +1,11 @@
 """The command `innersr bench`."""
 
+import json
+
 import pytest
 from typer.testing import CliRunner
 
-from helpers.bench import RUN, case
+from helpers.bench import RUN, case, draw
 from innersr.benchmark import runner as benchmark
 from innersr.benchmark.rows import read_rows
 from innersr.benchmark.runner import compute_row
@@ -79,11 +81,33 @@ def test_wrong_usage_of_the_command_is_exit_code_2(folder, computed, arguments, 
     assert computed == []
 
 
-def test_an_unreadable_image_is_exit_code_1(folder):
-    (folder / "c.png").write_text("no image")
-    result = bench(folder, "--methods", "bicubic")
+def test_an_unreadable_image_is_said_once_and_the_others_are_measured(folder):
+    (folder / "aa.png").touch()
+    result = bench(folder, "--methods", "bicubic,backprojection", "--json")
     assert result.exit_code == 1
-    assert result.stderr.startswith("error: ") and "c.png: not an image" in result.stderr
+    assert result.stderr == f"error: {folder}/aa.png: is empty (0 bytes); get the file again\n"
+    *rows, failure = sorted((json.loads(line) for line in result.stdout.splitlines()), key=lambda row: "error" in row)
+    assert [(row["image"], row["method"]) for row in rows] == [
+        (image, method) for method in ("bicubic", "backprojection") for image in ("a.png", "b.png")
+    ]
+    assert failure["error"] == f"{folder}/aa.png: is empty (0 bytes)"
+    assert (failure["remedy"], failure["exit_code"]) == ("get the file again", 1)
+
+
+def test_an_unreadable_pair_does_not_end_the_others(folder):
+    for name in ("a", "b"):
+        draw(folder / f"{name}_LR.png", 24, 30)
+    (folder / "a.png").write_text("no image")
+    result = bench("--pairs", folder, "--methods", "bicubic", "--json")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"error: {folder}/a.png: not an image") and result.stderr.count("\n") == 1
+    assert [json.loads(line).get("image") for line in result.stdout.splitlines()] == [None, "b.png"]
+
+
+def test_the_rows_are_json_when_asked(folder, tmp_path):
+    result = bench(folder, "--methods", "bicubic", "--json", "--out", tmp_path / "rows.jsonl")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert [json.loads(line) for line in result.stdout.splitlines()] == read_rows(tmp_path / "rows.jsonl")
 
 
 def test_the_earlier_name_of_the_option_is_understood(folder, tmp_path):

@@ -61,7 +61,7 @@ def test_notes_that_do_not_fit_are_no_error(monkeypatch):
         monkeypatch.setattr(sys, "stderr", full)
         reporter(verbose=True).note("small")
         reporter(verbose=True).verbose("smaller")
-        reporter().error("large")
+        reporter().failure(OSError("large"), 1)
         monkeypatch.undo()
         os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())
 

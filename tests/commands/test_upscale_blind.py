@@ -113,8 +113,24 @@ def test_one_line_for_each_file_says_what_was_found_out():
 
 
 @pytest.mark.usefixtures("folder", "examined")
+def test_what_is_said_is_what_was_used():
+    said = done("photo.png", "-m", "backprojection", "--noise", "30", "--jpeg", "60", "-o", "a.png").splitlines()[0]
+    assert "noise 30.0/255, JPEG quality about 60" in said
+    given = ["--noise", "30", "--jpeg", "60", "-o", "b.png", "--json"]
+    record = json.loads(done("photo.png", "-m", "backprojection", *given))
+    assert (record["noise"], record["estimate"]["noise"]) == (30, 2.55)  # what was used and what was found
+
+
+@pytest.mark.usefixtures("folder", "unexaminable")
+def test_interpolation_estimates_nothing():
+    assert done("photo.png", "-m", "bicubic").startswith("photo.png -> ")
+    record = json.loads(done("photo.png", "-m", "bicubic", "-o", "b.png", "--json"))
+    assert (record["kernel"], record["estimate"], record["noise"]) == (None, None, 0)
+
+
+@pytest.mark.usefixtures("folder", "examined")
 def test_json_holds_what_was_found_out_in_the_record_alone():
-    record = json.loads(done("photo.png", "-m", "bicubic", "--json"))
+    record = json.loads(done("photo.png", "-m", "backprojection", "--json"))
     assert (record["kernel"], record["noise"], record["keep_grain"]) == ("auto", 2.55, False)
     assert record["estimate"] == {
         "summary": SAID,
@@ -221,7 +237,7 @@ def test_an_image_is_examined_at_the_scale_of_the_call_unless_its_degradation_is
 
 def test_a_file_is_examined_once(tmp_path, examined):
     PillowImage.fromarray(levels()).save(tmp_path / "photo.png")
-    assert upscale(tmp_path / "photo.png", 2, method=Bicubic(), run=RUN) == tmp_path / "photo_x2.png"
+    assert upscale(tmp_path / "photo.png", 2, method=BackProjection(), run=RUN) == tmp_path / "photo_x2.png"
     assert len(examined) == 1
 
 
@@ -294,6 +310,6 @@ def test_the_line_says_what_is_interpolated_after_the_options(monkeypatch, optio
     mixture = (Candidate(Degradation(scale=2), 0.3), Candidate(found, 0.2))
     estimate = Estimate(degradation=found, confidence="low", mixture=mixture)
     monkeypatch.setattr("innersr.examination.examine", lambda *_: estimate)
-    record = json.loads(done("photo.png", "-m", "bicubic", "--json", *options))
+    record = json.loads(done("photo.png", "-m", "backprojection", "--json", *options))
     assert record["estimate"]["interpolated"] == share
     assert ("interpolated" in record["estimate"]["summary"]) == (share > 0)

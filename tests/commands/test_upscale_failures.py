@@ -1,6 +1,7 @@
 """`innersr upscale` when something is wrong: one line, the right exit code, nothing left behind."""
 
 import errno
+import json
 
 import numpy as np
 import pytest
@@ -151,6 +152,20 @@ def test_a_result_that_cannot_be_written_is_found_out_before_the_work(folder, mo
     monkeypatch.setattr(pipeline, "upscale_image", lambda *_, **__: pytest.fail("the work was begun"))
     said = failed("photo.png", *arguments)
     assert said.startswith("error: photo.png: ") and message in said
+
+
+def test_json_has_a_line_for_a_file_that_fails(folder):
+    (folder / "bad.png").touch()
+    result = upscale("bad.png", "photo.png", *BICUBIC, "--json")
+    failure, record = map(json.loads, result.stdout.splitlines())
+    said = {"input": "bad.png", "error": "bad.png: is empty (0 bytes)", "remedy": "get the file again", "exit_code": 1}
+    assert (result.exit_code, failure, record["output"]) == (1, said, "photo_x2.png")
+
+
+def test_json_has_a_line_for_wrong_usage():
+    result = upscale("photo.png", "--depth", "12", "--json")
+    said = {"error": "depth must be one of keep, 8, 16, float, got '12'", "remedy": None, "exit_code": 2}
+    assert (result.exit_code, json.loads(result.stdout)) == (2, said)
 
 
 def test_one_bad_file_does_not_stop_the_others(folder):

@@ -25,6 +25,13 @@ def test_the_hr_files_of_selfexsr_are_the_images(tmp_path):
     assert names == ["img_001_SRF_2_HR.png", "img_002_SRF_2_HR.png"]
 
 
+def test_an_hr_file_hides_its_own_versions_alone(tmp_path):
+    for name in ("photo_HR.png", "photo_LR.png", "photo_x2.png", "photo.png", "other.png", "photograph.png"):
+        draw(tmp_path / name)
+    names = [entry.path.name for entry in find_images([tmp_path])]
+    assert names == ["other.png", "photo.png", "photo_HR.png", "photograph.png"]
+
+
 def test_without_hr_files_every_image_is_one(tmp_path):
     for name in ("b.PNG", "a.jpg", "threshold.png", "inner.png/c.png"):
         draw(tmp_path / name)

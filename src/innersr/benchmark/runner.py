@@ -6,7 +6,7 @@ import math
 import platform
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -142,7 +142,12 @@ def cases_of(plan: Plan) -> list[Case]:
 
 
 def run_cases(
-    cases: Sequence[Case], run: Run, rows_file: Path | None = None, pictures: Path | None = None
+    cases: Sequence[Case],
+    run: Run,
+    rows_file: Path | None = None,
+    pictures: Path | None = None,
+    *,
+    failed: Callable[[ImageFileError], None] | None = None,
 ) -> Iterator[Row]:
     """Yield the row of every case; rows that the file already holds are read, others are computed and appended.
 
@@ -151,6 +156,7 @@ def run_cases(
         run: under which they are computed.
         rows_file: JSON lines; None to write none.
         pictures: folder for the results as PNG files.
+        failed: called with the error of a case, after which the others go on; None to raise it.
 
     Raises:
         InputError: the file is wrong. Nothing was computed yet.
@@ -163,10 +169,12 @@ def run_cases(
         row = known.get(identity(case.key(run)))
         if row is None:
             try:
-                row = compute_row(case, run.start(), pictures)
-            except InputError as error:  # its message names no file
-                where = f"{case.source.folder}/{case.source.name}"
-                raise ImageFileError(f"{where}: {case.method} {scale_name(case.scale)}: {error}") from error
+                row = _computed(case, run.start(), pictures)
+            except ImageFileError as error:
+                if failed is None:
+                    raise
+                failed(error)
+                continue
             if rows_file:
                 append_record(rows_file, dict(sorted(row.items())))
         yield row
@@ -201,6 +209,14 @@ def compute_row(case: Case, run: Run, pictures: Path | None = None) -> Row:
         "threads": torch.get_num_threads(),
         "versions": {"innersr": version("innersr"), "torch": torch.__version__, "python": platform.python_version()},
     }
+
+
+def _computed(case: Case, run: Run, pictures: Path | None) -> Row:
+    try:
+        return compute_row(case, run, pictures)
+    except InputError as error:  # its message names no file
+        where = f"{case.source.folder}/{case.source.name}"
+        raise ImageFileError(f"{where}: {case.method} {scale_name(case.scale)}: {error}") from error
 
 
 def _settled(case: Case) -> Method:

@@ -65,9 +65,11 @@ def find_sources(
 def find_pairs(folder: Path) -> list[Source]:
     """Find pairs of images in a folder: name_LR.png is the small image of name.png or name_HR.png.
 
+    Where an image cannot be read, or the large one is not a whole number of times as large, reading the pair raises
+    ImageFileError.
+
     Raises:
         InputError: the folder is missing or has no pair.
-        ImageFileError: an image cannot be read, or the large one is not a whole number of times as large.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give a folder of pairs, name.png beside name_LR.png")
@@ -104,6 +106,32 @@ def _made(kind: str, number: int, side: int) -> Source:
 
 
 def _pair(folder: Path, small: Path, sharp: Path) -> Source:
+    name = "/".join(folder.resolve().parts[-2:])
+    try:
+        scale, (rows, columns) = _sizes_of_pair(small, sharp)
+    except ImageFileError as error:
+        refused = error
+
+        def fail(_scale: Scale = 1) -> Tensor:
+            raise refused
+
+        return Source(folder=name, name=sharp.name, sharp=fail, small=fail, scale=2)
+
+    def load(path: Path) -> Tensor:
+        # Both have the values of the large one, which has all of the small one's but for noise.
+        return scaled(read(path), own_range(read(sharp)))
+
+    return Source(
+        folder=name,
+        name=sharp.name,
+        sharp=lambda _scale: load(sharp)[..., :rows, :columns],
+        small=lambda: load(small),
+        scale=scale,
+    )
+
+
+def _sizes_of_pair(small: Path, sharp: Path) -> tuple[int, tuple[int, int]]:
+    """The scale of a pair, and the (height, width) of the large image that the small one shows."""
     lr_size, hr_size = (image_size(read(path).colour) for path in (small, sharp))
     scale = round(hr_size[0] / lr_size[0])
     if scale < 2 or not all(n * scale <= m < (n + 1) * scale for n, m in zip(lr_size, hr_size, strict=True)):
@@ -111,16 +139,4 @@ def _pair(folder: Path, small: Path, sharp: Path) -> Source:
             f"{sharp}: has {hr_size[1]}x{hr_size[0]} pixels, which are not a whole multiple of the {lr_size[1]}x"
             f"{lr_size[0]} of {small.name}; crop it"
         )
-    rows, columns = (n * scale for n in lr_size)
-
-    def load(path: Path) -> Tensor:
-        # Both have the values of the large one, which has all of the small one's but for noise.
-        return scaled(read(path), own_range(read(sharp)))
-
-    return Source(
-        folder="/".join(folder.resolve().parts[-2:]),
-        name=sharp.name,
-        sharp=lambda _scale: load(sharp)[..., :rows, :columns],
-        small=lambda: load(small),
-        scale=scale,
-    )
+    return scale, (lr_size[0] * scale, lr_size[1] * scale)

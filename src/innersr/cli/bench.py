@@ -19,10 +19,11 @@ bench_app = typer.Typer()  # of one command, which cli.app adds
     "innersr bench set5 --methods bicubic,tailor,zssr:preset=best --out rows.jsonl",
     "innersr bench set5 set14 --degradations g2.0d,bicubic --scales 2,4",
     "innersr bench set14 --degradations random:0,bicubic+noise10+jpeg60 --given true,auto,gaussian:2.0",
+    "innersr bench set5 --json",
     "innersr bench photos --real-life --limit 4 --out rows.jsonl",
     "innersr bench made:text made:pixelart --degradations box,jpeg75 --given auto",
     "innersr bench --pairs camera --peer 'waifu2x-ncnn-vulkan -i {input} -o {output}'",
-    shares="seed device precision tile time_limit quiet verbose",
+    shares="seed device precision tile time_limit as_json quiet verbose",
 )
 def bench_command(  # noqa: PLR0913 (a command's options are its parameters)
     folders: Annotated[

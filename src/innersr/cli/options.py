@@ -143,8 +143,9 @@ def _reporting(*, as_json: bool = False, quiet: bool = False, verbose: bool = Fa
         with prompt_interrupts():
             yield reporter
     except (InnersrError, OSError) as error:
-        reporter.error(str(error))
-        raise typer.Exit(2 if isinstance(error, InputError) else 1) from None
+        code = 2 if isinstance(error, InputError) else 1
+        reporter.failure(error, code)
+        raise typer.Exit(code) from None
     except KeyboardInterrupt as error:
         say(MESSAGE)
         raise typer.Exit(exit_code_of(error)) from None

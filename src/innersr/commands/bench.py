@@ -12,7 +12,7 @@ from innersr.benchmark.rows import Row, decibels, given_in, scale_name
 from innersr.benchmark.runner import Plan, cases_of, run_cases
 from innersr.benchmark.tables import gains_table, table_of
 from innersr.commands.console import Reporter
-from innersr.errors import InputError
+from innersr.errors import ImageFileError, InputError
 from innersr.physics.geometry import parse_scale
 from innersr.run import Run
 
@@ -34,8 +34,8 @@ def bench(  # noqa: PLR0913 (the options of the command)
     crop: int | None,
     out: Path | None,
     pictures: Path | None,
-) -> None:
-    """Compute the rows of a benchmark and print their means."""
+) -> int:
+    """Compute the rows of a benchmark and print their means; return the exit code, 1 if any of them failed."""
     if not (folders or pairs or real_life):
         raise InputError("nothing to measure; give folders of sharp images, made:all, --pairs or --real-life")
     if real_life and degradations is not None:
@@ -55,12 +55,20 @@ def bench(  # noqa: PLR0913 (the options of the command)
         reporter.note("no folders of photographs were given: made pictures only")
     plans = real_life_plans(plan) if real_life else [plan]
     cases = [case for each in plans for case in cases_of(each)]
-    rows = []
+    rows: list[Row] = []
+    failures: dict[str, ImageFileError] = {}  # an image that cannot be read fails once for every method
+
+    def fail(error: ImageFileError) -> None:
+        if failures.setdefault(str(error), error) is error:
+            reporter.failure(error, 1)
+
     with reporter.progress("bench") as report:
-        for row in run_cases(cases, replace(run, report=report), out, pictures):
+        for row in run_cases(cases, replace(run, report=report), out, pictures, failed=fail):
             rows.append(row)
+            reporter.record(row)
             reporter.verbose(_line(row))
-    reporter.text(gains_table(rows) if real_life else table_of(rows))
+    reporter.info(gains_table(rows) if real_life else table_of(rows))
+    return 1 if failures else 0
 
 
 def _line(row: Row) -> str:

@@ -66,9 +66,20 @@ class Reporter:
         if self._verbose:
             say(text)
 
-    def error(self, text: str) -> None:
-        """Write an error to stderr."""
+    def record(self, record: dict[str, Any]) -> None:
+        """Write a result whose text comes later, in a table; nothing where results are text."""
+        if self._as_json:
+            self.result("", record)
+
+    def failure(self, error: Exception, exit_code: int, file: Path | None = None) -> None:
+        """Write an error to stderr, with the file that it is about; where results are JSON a record of it too."""
+        text = str(error)
+        if file is not None and not text.startswith(f"{file}: "):
+            text = f"{file}: {text}"
         say(f"error: {text}")
+        what, _, remedy = text.partition("; ")
+        about = {} if file is None else {"input": str(file)}
+        self.record(about | {"error": what, "remedy": remedy or None, "exit_code": exit_code})
 
     def _print(self, text: str) -> None:
         """Write a line to stdout. The files are what most commands are for: they go on without it."""
@@ -79,7 +90,7 @@ class Reporter:
         except OSError as error:
             _discard(sys.stdout)
             self.has_lost_results = True
-            self.error(f"standard output: cannot be written ({error.strerror}); redirect it to where there is space")
+            say(f"error: standard output: cannot be written ({error.strerror}); redirect it to where there is space")
 
     @contextlib.contextmanager
     def progress(self, title: str) -> Iterator[Callable[[Progress], None] | None]:

@@ -67,7 +67,7 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
                 _upscale_file(source, places, options, run, reporter, compare)
         except (InnersrError, OSError) as error:
             failures += 1
-            reporter.error(str(error) if str(error).startswith(f"{source}: ") else f"{source}: {error}")
+            reporter.failure(error, 1, source)
     return 1 if failures else 0
 
 
@@ -141,7 +141,7 @@ def _upscale_file(  # noqa: PLR0913 (as above)
     seen = task.normalised(run)
     estimate = task.estimate(run, seen)
     if estimate is not None:
-        reporter.info(f"{source}: {estimate.summary}")
+        reporter.info(f"{source}: {options.amended(estimate).summary}")
     with reporter.progress(source.name) as report:
         result = task.upscale(replace(run, report=report), estimate, seen)
     result = task.save(result)
@@ -168,7 +168,7 @@ def _record_of(task: FileTask, result: Result, run: Run, seconds: float) -> dict
         "scale": [*task.scales[::-1]],
         "method": name_of(result.method),
         "settings": settings_of(result.method),
-        "kernel": options.kernel,
+        "kernel": None if options.is_blind and result.estimate is None else options.kernel,
         "noise": round(255 * result.degradation.noise, 2),
         "counting": _counting_record(result.degradation),
         "compression": round(result.degradation.compression, 3),

@@ -27,8 +27,8 @@ class FolderImage:
 def find_images(folders: Sequence[Path]) -> list[FolderImage]:
     """Find the sharp images of folders, sorted within each.
 
-    Where a folder has files whose stem ends in "HR" (SelfExSR's img_001_SRF_2_HR.png), those are the images and
-    the rest are not; else every image file is one. Subfolders are not entered.
+    Beside name_HR.png (SelfExSR's img_001_SRF_2_HR.png) files called name_*.png are its versions, and left out; every
+    other image file is one of the images. Subfolders are not entered.
 
     Raises:
         InputError: a folder is missing or has no images, or two folders have the same name.
@@ -38,7 +38,9 @@ def find_images(folders: Sequence[Path]) -> list[FolderImage]:
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder; give folders of sharp images")
         files = sorted(f for f in folder.iterdir() if _is_image_name(f.name) and f.is_file())
-        sharp = [f for f in files if f.stem.upper().endswith("_HR")] or files
+        sharp_stems = {f.stem for f in files if f.stem.upper().endswith("_HR")}
+        starts = tuple(stem[: -len("HR")] for stem in sharp_stems)
+        sharp = [f for f in files if f.stem in sharp_stems or not f.stem.startswith(starts)]
         if not sharp:
             raise InputError(f"{folder}: no images in it ({', '.join(readable_suffixes())})")
         name = "/".join(resolved.parts[-2:])

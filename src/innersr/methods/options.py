@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -179,7 +179,8 @@ class UpscaleOptions:
             changes |= {"noise": noise or 0.0, "counting": counting}
         if self.jpeg is not None:
             changes["compression"] = jpeg_strength(self.jpeg)
-        return estimate.with_given(**changes)
+        amended = estimate.with_given(**changes)
+        return amended if self.jpeg is None else replace(amended, jpeg_quality=self.jpeg)
 
 
 def default_output(source: Path, scale: Scale) -> Path:
