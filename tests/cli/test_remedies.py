@@ -29,6 +29,7 @@ REACHED_BY = {  # the commands that show the texts of a file or folder; the long
     "commands/train.py": "train,tailor train,mzsr train,supervised train,predictor train,mixture",
     "commands/upscale.py": "upscale",
     "images": IMAGE_WRITERS,
+    "images/depths.py": "upscale",
     "images/formats.py": "upscale",  # where has_options is true, which FileTask alone says
     "inference": "upscale",
     "methods": "upscale",
@@ -39,8 +40,8 @@ REACHED_BY = {  # the commands that show the texts of a file or folder; the long
     "training": "train,tailor train,mzsr train,supervised train,predictor train,mixture",
 }
 TAKERS = {  # the functions that show the texts of a file
-    "images/codecs.py": (innersr.read, innersr.upscale),
     "images/formats.py": (innersr.upscale,),
+    "images/limits.py": (innersr.read, innersr.upscale),
     "images/io.py": (innersr.save, innersr.upscale),
 }
 

@@ -26,7 +26,7 @@ class SizeLimits:
             sample_bytes: of a pixel, all its bands together.
         """
         count = width * height
-        remedy = f"if you trust the file, pass pixel_limit={count} (--pixel-limit {count})"
+        remedy = f"if you trust it, upscale or read it with pixel_limit={count} (innersr upscale --pixel-limit {count})"
         if count > self.pixels:
             raise ImageFileError(f"{name}: {width} x {height} pixels are above the limit of {self.pixels}; {remedy}")
         # A photograph of 1 MB takes some 50 MB, a blank page a thousand times as much as its file.
