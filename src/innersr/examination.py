@@ -10,11 +10,13 @@ from innersr.blind.estimate import Candidate, Estimate, examine
 from innersr.images.graphics import recognised_graphic
 from innersr.images.image import Image
 from innersr.inference.normalisation import NormalisedImage, normalise
+from innersr.isolation import isolated
 from innersr.physics.degradation import Degradation
 from innersr.physics.resize import Scale
 from innersr.run import Run
 
 
+@isolated
 def examine_image(image: Image, scale: Scale, run: Run, *, alpha: str = "auto") -> Estimate:
     """Estimate the degradation of an image from the channels that methods see; `alpha` as in `upscale_image`.
 
@@ -34,8 +36,7 @@ def examine_normalised(seen: NormalisedImage, scale: Scale, run: Run) -> Estimat
     """
     Degradation(scale=scale)  # refuses what is no scale
     part = seen.known_part
-    with run.exact():
-        estimate = examine(part, scale, run)
+    estimate = examine(part, scale, run)
     if part.shape != seen.channels.shape:
         estimate = replace(estimate, regions=())  # they would lie elsewhere in the image
     if seen.has_fine_levels:

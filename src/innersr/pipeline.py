@@ -23,6 +23,7 @@ from innersr.images.io import PIXEL_LIMIT, check_writable, read, save
 from innersr.images.no_data import with_no_data
 from innersr.inference.judgement import consistency, reason_for_doubt
 from innersr.inference.normalisation import NormalisedImage, normalise, with_grain
+from innersr.isolation import isolated, isolation
 from innersr.methods.baselines import Bicubic
 from innersr.methods.mixture import adapt_to
 from innersr.methods.options import UpscaleOptions, default_output
@@ -244,10 +245,12 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
         raise InputError("output is for paths; the result of an image in memory is returned")
     if str(depth) != "keep" or value_range is not None:
         raise InputError("depth and value_range are for paths; a result in memory has the type that was given")
-    image, restore = image_from(x)
-    return restore(ImageTask(image=with_no_data(image, nodata), options=options).upscale(run or Run()).image)
+    with isolation():
+        image, restore = image_from(x)
+        return restore(ImageTask(image=with_no_data(image, nodata), options=options).upscale(run or Run()).image)
 
 
+@isolated
 def upscale_file(
     path: str | Path, output: str | Path | None = None, options: UpscaleOptions | None = None, run: Run | None = None
 ) -> Result:
@@ -293,7 +296,7 @@ def upscale_image(  # noqa: PLR0913 (an image and what was found out about it, a
         InputError: an unknown `alpha`, an image without any data, or the method refuses the image.
     """
     started, run = time.monotonic(), run.start()
-    with run.exact():
+    with isolation():
         is_exact = copies_pixels(method)
         wraps = (False, False) if degradation is None else degradation.wraps
         seen = seen or normalise(image, run, alpha, wraps, is_exact=is_exact)

@@ -107,10 +107,6 @@ class Run:
             return contextlib.nullcontext()
         return torch.autocast(self.torch_device.type, self.dtype)
 
-    def exact(self) -> contextlib.AbstractContextManager[object]:
-        """Context in which CUDA convolutions are deterministic and fp32 is not cut to TF32."""
-        return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
-
     def generator(self) -> torch.Generator:
         """A new generator with this run's seed; on the CPU, so that draws do not depend on the device."""
         return torch.Generator().manual_seed(self.seed)

@@ -24,6 +24,7 @@ from innersr.blind.estimate import Estimate
 from innersr.errors import ImageFileError, InputError
 from innersr.images.image import Image
 from innersr.images.io import save
+from innersr.isolation import isolation
 from innersr.json_lines import append_record
 from innersr.memory import peak_memory, reset_peak_memory
 from innersr.methods.baselines import Bicubic
@@ -229,7 +230,7 @@ def _upscaled(case: Case, lr: Tensor, truth: Degradation, run: Run) -> tuple[Ten
     if case.given == DEFAULT and not isinstance(case.settings, CommandPeer | SpandrelPeer):
         result = upscale_image(Image(colour=lr.cpu()), None, case.settings, run, scale=case.scale)
         return result.image.colour.clamp(0, 1), result.estimate
-    with run.exact():
+    with isolation():
         given, estimate = given_degradation(case.given, lr, truth, run)
         if isinstance(case.settings, CommandPeer | SpandrelPeer):
             given = truth  # for the size of the result alone

@@ -21,6 +21,7 @@ from innersr.blind.counting import find_counting_noise
 from innersr.blind.finding import Finding, find, find_stabilised, roughness
 from innersr.blind.regions import find_regions
 from innersr.errors import InputError
+from innersr.isolation import isolated
 from innersr.networks.mixture_policy import MixturePolicy
 from innersr.networks.priors import load_prior
 from innersr.networks.tailored_stack import GREATEST_NOISE
@@ -226,6 +227,7 @@ class Estimate:
         return tuple(region._replace(estimate=change(region.estimate)) for region in self.regions)
 
 
+@isolated
 def examine(lr: Tensor, scale: Scale, run: Run | None = None) -> Estimate:
     """Estimate the degradation of an image, (1, C, H, W) in [0, 1].
 
@@ -240,12 +242,11 @@ def examine(lr: Tensor, scale: Scale, run: Run | None = None) -> Estimate:
     grey = x.mean(1, keepdim=True)
     if min(grey.shape[-2:]) < SETTINGS.least_side or roughness(grey) * 255 < SETTINGS.least_roughness:
         return Estimate(degradation=Degradation(scale=scale), confidence="none")
-    with run.exact():
-        counting = find_counting_noise(x)
-        if counting is not None:
-            return _estimate_by(find_stabilised(x, counting), scale).with_counting_noise(counting, x)
-        finding = find(x)
-        regions = find_regions(x, finding)
+    counting = find_counting_noise(x)
+    if counting is not None:
+        return _estimate_by(find_stabilised(x, counting), scale).with_counting_noise(counting, x)
+    finding = find(x)
+    regions = find_regions(x, finding)
     if not regions:
         return _estimate_by(finding, scale)
     estimated = tuple(EstimatedRegion(_estimate_by(region.finding, scale), region.cells) for region in regions)

@@ -13,6 +13,7 @@ from torch import Tensor
 from innersr.errors import InputError
 from innersr.images.formats import DEPTHS
 from innersr.images.image import Image
+from innersr.isolation import plain_tensor
 
 # The PIL modes that are upscaled in another one, which the result has, too.
 MODES = {"1": "L", "P": "RGB", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "HSV": "RGB", "LAB": "RGB"}
@@ -90,12 +91,13 @@ def _from_pil(x: PILImage.Image) -> tuple[Image, Restore]:
 
 
 def _from_tensor(x: Tensor) -> tuple[Image, Restore]:
+    plain = plain_tensor(x)
     if not x.is_floating_point() or x.ndim not in (3, 4) or (x.ndim == 4 and x.shape[0] != 1) or 0 in x.shape:
         raise InputError(
             f"an image tensor is floating and (C, H, W) or (1, C, H, W), got {x.dtype} {tuple(x.shape)}; "
             "upscale the images of a batch one by one"
         )
-    colour = x.detach().cpu().float().reshape(1, *x.shape[-3:])
+    colour = plain.cpu().float().reshape(1, *x.shape[-3:])
 
     def restore(result: Image) -> Tensor:
         upscaled = result.colour.to(x)

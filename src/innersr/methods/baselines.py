@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from innersr.errors import InputError
+from innersr.isolation import isolated
 from innersr.methods.protocols import Upscaler
 from innersr.physics.back_projection import back_project
 from innersr.physics.degradation import Degradation
@@ -30,9 +31,11 @@ class Bicubic:
     def __post_init__(self) -> None:
         check_choices(self, phase=("repository", "aligned"))
 
+    @isolated
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:  # noqa: ARG002 (nothing to learn)
         """The interpolation as an upscaler."""
 
+        @isolated
         def upscale(x: Tensor) -> Tensor:
             if self.phase == "aligned":
                 return degradation.upsample(x).clamp(0, 1)
@@ -57,9 +60,11 @@ class BackProjection:
         if self.steps < 0:
             raise InputError(f"steps must not be negative, got {self.steps}")
 
+    @isolated
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:  # noqa: ARG002 (nothing to learn)
         """The solver as an upscaler."""
 
+        @isolated
         def upscale(x: Tensor) -> Tensor:
             start = x.new_empty(*x.shape[:2], *degradation.hr_size(image_size(x)))
             for band, enlarged in zip(x.split(1, dim=1), start.split(1, dim=1), strict=True):

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from innersr.blind.estimate import Candidate, Estimate
+from innersr.isolation import isolated
 from innersr.methods.protocols import Method, Upscaler
 from innersr.methods.tailor import Tailor
 from innersr.physics.degradation import LOUDEST, Degradation
@@ -15,6 +16,7 @@ from innersr.physics.resize import image_size
 from innersr.run import Run
 
 
+@isolated
 def adapt_to(method: Method, lr: Tensor, cause: Degradation | Estimate, run: Run) -> Upscaler:
     """Learn to undo a degradation or, by their shares, the candidates of an estimate.
 
@@ -46,6 +48,7 @@ def adapt_to(method: Method, lr: Tensor, cause: Degradation | Estimate, run: Run
     if interpolated == 0 and len(restorers) == 1:
         return restorers[0][0]
 
+    @isolated
     def upscale(x: Tensor) -> Tensor:
         result = interpolated * interpolate(x, cause.given) if interpolated > 0 else 0.0
         for restore, share in restorers:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from innersr.errors import InputError, KernelError
 from innersr.inference.channels import as_rgb, channel_groups, stage_name, super_resolve_channels
+from innersr.isolation import isolated
 from innersr.methods.fathers import as_one_tile, detailed_part, rounding_like, shrunk_copies
 from innersr.methods.maml import Weights, loss_of, pairs_of, sgd_step, weights_of, with_weights
 from innersr.methods.protocols import Upscaler
@@ -118,6 +119,7 @@ class MZSR:
         if not self.prior:
             packaged_prior(degradation, self.network)
 
+    @isolated
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:
         """Adapt the prior to `lr`, (1, C, H, W) in [0, 1]; unless C is 3, to each channel alone, as grey.
 
@@ -142,6 +144,7 @@ class MZSR:
             for number, plane in enumerate(planes)
         ]
 
+        @isolated
         def upscale(x: Tensor) -> Tensor:
             if x.shape[1] != channels:
                 raise InputError(f"this upscaler was trained on {channels} channels, got {x.shape[1]}")

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from innersr.errors import InputError
+from innersr.isolation import isolated
 from innersr.methods.protocols import Upscaler
 from innersr.physics.convolution import is_whole
 from innersr.physics.degradation import Degradation
@@ -41,6 +42,7 @@ class PixelArt:
         if not all(is_whole(s) for s in degradation.scales):
             raise InputError(f"pixelart enlarges by whole scales, got {degradation.scale}; use -s 2, 3 or 4")
 
+    @isolated
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:  # noqa: ARG002 (nothing to learn)
         """The enlargement as an upscaler; of the degradation it uses the scale and the axes that wrap.
 
@@ -51,6 +53,7 @@ class PixelArt:
         vertical, horizontal = (round(s) for s in degradation.scales)
         factors = _factors(vertical) if vertical == horizontal and self.mode == "epx" else ()
 
+        @isolated
         def upscale(x: Tensor) -> Tensor:
             if not factors:
                 return x.repeat_interleave(vertical, -2).repeat_interleave(horizontal, -1)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from innersr.errors import InputError
 from innersr.inference.tailored import pad_for_filters, texture_mask
+from innersr.isolation import isolated
 from innersr.methods.protocols import Upscaler
 from innersr.physics.back_projection import back_project
 from innersr.physics.degradation import Degradation
@@ -62,6 +63,7 @@ class SinGANUpscaling:
             raise InputError(f"noise must be 0 or positive, and finite, got {self.noise}")
         self._settings(2.0)
 
+    @isolated
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:
         """Train the pyramid of `lr`, (1, C, H, W) of any number of channels; scales share a time limit by their pixels.
 
@@ -77,6 +79,7 @@ class SinGANUpscaling:
         last = Scale(last.layers, self.noise * last.amplitude)
         passes = passes_for(scale)
 
+        @isolated
         def upscale(x: Tensor) -> Tensor:
             size = degradation.hr_size(image_size(x))
             results = [_enlarged(x, last, size, passes, degradation, (run.seed, n)) for n in range(self.average)]

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from innersr.errors import InputError
 from innersr.inference.channels import COLOURS, channel_groups, super_resolve_channels
+from innersr.isolation import isolated
 from innersr.methods.protocols import Upscaler
 from innersr.networks.detail_stack import DetailStack
 from innersr.networks.priors import load_prior, prior_names
@@ -38,6 +39,7 @@ class Supervised:
         if not self.prior:
             _packaged(degradation)
 
+    @isolated
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:
         """The network as an upscaler, on `lr`'s device.
 
@@ -47,6 +49,7 @@ class Supervised:
         """
         network = load_stack(self.prior or _packaged(degradation), degradation).to(lr.device)
 
+        @isolated
         def upscale(x: Tensor) -> Tensor:
             networks = [network] * len(channel_groups(x))
             return super_resolve_channels(networks, x, degradation, run, ensemble=self.self_ensemble).clamp_(0, 1)

@@ -22,6 +22,7 @@ from innersr.inference.tailored import (
     super_resolve_tailored,
     to_network_channels,
 )
+from innersr.isolation import isolated
 from innersr.methods.fathers import as_one_tile, detailed_part, saving_like, shrunk_copies
 from innersr.methods.holdout import HoldoutRule, hold_out, line_search, training_mask
 from innersr.methods.protocols import Upscaler
@@ -95,6 +96,7 @@ class Tailor:
         by_recurrence = self.steps is None and is_estimated if self.by_recurrence is None else self.by_recurrence
         return replace(self, steps=120 if self.steps is None else self.steps, by_recurrence=by_recurrence)
 
+    @isolated
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:
         """Condition the prior on the degradation, and adapt it to `lr`, (1, C, H, W) of any number of channels.
 
@@ -116,6 +118,7 @@ class Tailor:
         if steps:
             replace(self, steps=steps)._adapt_weights(network, lr, whole, run)
 
+        @isolated
         def upscale(x: Tensor) -> Tensor:
             views = self.views or _affordable_views(x.shape[-2] * x.shape[-1])
             sr = super_resolve_tailored(network, x, whole, run, symmetries=SYMMETRIES[:views])

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from innersr.errors import InputError, KernelError
 from innersr.inference.detail import super_resolve
+from innersr.isolation import isolated
 from innersr.methods.fathers import RESULT_SIDE, Father, as_one_tile, least_side, shrunk
 from innersr.methods.protocols import Upscaler
 from innersr.methods.schedules import PlateauRule, cosine
@@ -96,6 +97,7 @@ class ZSSR:
         if self.network == "subpixel" and self._factors(degradation) == (1, 1):
             raise InputError(f"a sub-pixel network needs whole scales, got {degradation.scale}; use network=auto")
 
+    @isolated
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:
         """Train a network on father and son pairs of `lr`, (1, C, H, W) in [0, 1] of any number of channels.
 
@@ -115,6 +117,7 @@ class ZSSR:
             if stage.degradation is not degradation:
                 sources = [self._upscaled(network, lr, stage.degradation, run), *sources]
 
+        @isolated
         def upscale(x: Tensor) -> Tensor:
             if x.shape[1] != network.channels:
                 raise InputError(f"this upscaler was trained on {network.channels} channels, got {x.shape[1]}")

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from innersr.errors import CheckpointError, InputError
+from innersr.isolation import isolated
 from innersr.metrics.grey_levels import check_image
 from innersr.metrics.sifid import frechet_distance, gaussian_of
 
@@ -63,6 +64,7 @@ class FeatureNetwork:
         return found
 
 
+@isolated
 def feature_distances(fake: Tensor, real: Tensor, network: FeatureNetwork) -> Mapping[int, Tensor]:
     """Frechet distances between the features of images and of one image, (N,) in float64, by the block; 0 for equals.
 

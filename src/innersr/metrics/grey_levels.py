@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from innersr.errors import InputError
+from innersr.isolation import plain_tensor
 
 PEAK = 255.0  # of 8-bit grey levels
 
@@ -47,7 +48,8 @@ def to_grey_levels(x: Tensor) -> Tensor:
 
 
 def check_image(x: Tensor) -> None:
-    """Raise `InputError` unless `x` is a batch of images in floating point without NaN."""
+    """Raise `InputError` unless `x` is a dense batch of images in floating point without NaN."""
+    plain_tensor(x)
     if x.ndim != 4 or x.numel() == 0:
         raise InputError(f"an image must be (N, C, H, W) and not empty, got shape {_shape(x)}")
     if not x.is_floating_point():

@@ -7,12 +7,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from innersr.errors import InputError
+from innersr.isolation import isolated
 from innersr.metrics.grey_levels import PEAK, _shape, check_image
 from innersr.physics.resize import image_size, resize
 
 PATCHES = 2**14  # patches that represent one image at one scale
 
 
+@isolated
 def patch_distance(
     a: Tensor, b: Tensor, *, patch: int = 7, scales: int = 3, projections: int = 64, seed: int = 0
 ) -> float:

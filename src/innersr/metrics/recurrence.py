@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from innersr.errors import InputError
+from innersr.isolation import isolated
 from innersr.metrics.grey_levels import linear_luma
 from innersr.physics.resize import resize
 from innersr.run import generator_of
@@ -87,6 +88,7 @@ class Recurrence:
     pairs: tuple[Pair, ...]  # examples, the clearest first
 
 
+@isolated
 @torch.no_grad()
 def recurrence_of(image: Tensor, noise: float = 0.0) -> Recurrence:
     """Measure how well an image's smaller copies explain its patches.

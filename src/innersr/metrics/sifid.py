@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from innersr.errors import CheckpointError, InputError
+from innersr.isolation import isolated
 from innersr.metrics.grey_levels import check_image
 
 # Of each convolution of Szegedy 2016 as torchvision has it: name, shape, stride and padding.
@@ -60,6 +61,7 @@ class InceptionStem:
         return x
 
 
+@isolated
 def sifid(fake: Tensor, real: Tensor, weights: InceptionStem, layer: str = DEFAULT_LAYER) -> float:
     """Single-image Frechet inception distance (Shaham 2019, sec. 4), 0 for equal features; the mean over N.
 

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from innersr.isolation import unrounded
 from innersr.physics import kernels
 from innersr.physics.resize import extend
 
@@ -37,6 +38,7 @@ def blur_from(kernel: Tensor, anchor: tuple[float, float], *, fold: bool) -> Blu
     return Blur(padded, (whole[0] + before[0], whole[1] + before[1]))
 
 
+@unrounded
 def apply_blur(
     x: Tensor,
     blur: Blur,
@@ -57,6 +59,7 @@ def apply_blur(
     return F.conv2d(x, weight, stride=strides, groups=channels)
 
 
+@unrounded
 def apply_blur_adjoint(
     y: Tensor,
     blur: Blur,

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from innersr.errors import InputError
+from innersr.isolation import unrounded
 
 Scale = float | tuple[float, float]
 BLOCK = 128  # output samples that share one small dense matrix
@@ -56,6 +57,7 @@ class Block(NamedTuple):
     weights: Tensor
 
 
+@unrounded
 def resize(
     x: Tensor,
     scale: Scale | None = None,
@@ -100,6 +102,7 @@ def resize(
 imresize = resize  # the public name, after MATLAB's function
 
 
+@unrounded
 def resize_adjoint(
     y: Tensor,
     size: tuple[int, int],

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from innersr.errors import InputError
+from innersr.isolation import isolated
 from innersr.physics.resize import resize
 from innersr.run import Run, generator_of
 from innersr.singan.draws import Draws
@@ -116,10 +117,18 @@ def animate(  # noqa: PLR0913 (how the noise moves, and what of the picture move
     return _frames(model, walk, start, model.sizes_for(size), wraps_of(wrap), run or Run())
 
 
-@torch.no_grad()
 def _frames(
     model: PictureModel, walk: _Walk, start: int, sizes: tuple[Size, ...], wraps: tuple[bool, bool], run: Run
 ) -> Iterator[Tensor]:
+    next_frame = _frame_maker(model, walk, start, sizes, wraps, run)
+    for _ in run.steps("animate", walk.frames, limited=False):
+        yield next_frame()
+
+
+@isolated
+def _frame_maker(
+    model: PictureModel, walk: _Walk, start: int, sizes: tuple[Size, ...], wraps: tuple[bool, bool], run: Run
+) -> Callable[[], Tensor]:
     coarse = resize(model.reconstruct(scales=start), size=sizes[start], wrap=wraps) if start else None
     # Differs from the paper: models are not trained anew with borders of noise (its "animation" training); any model
     # is animated.
@@ -131,8 +140,12 @@ def _frames(
     def noise(scale: int, _size: Size) -> Tensor:
         return next(noises[scale]).to(model.device)
 
-    for _ in run.steps("animate", walk.frames, limited=False):
-        yield model.generate(noise, walked, coarse=coarse, start=start, wraps=wraps, last_size=sizes[-1])
+    @isolated
+    @torch.no_grad()
+    def next_frame() -> Tensor:
+        return model.generate(noise, walked, coarse=coarse, start=start, wraps=wraps, last_size=sizes[-1])
+
+    return next_frame
 
 
 def _centre(model: PictureModel, scale: int, size: Size) -> Tensor:

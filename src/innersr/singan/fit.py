@@ -12,6 +12,7 @@ from pathlib import Path
 from torch import Tensor
 
 from innersr.errors import InnersrError, InputError
+from innersr.isolation import isolated
 from innersr.physics.resize import image_size
 from innersr.run import Run
 from innersr.singan.folder import reading, writing
@@ -44,6 +45,7 @@ class Callbacks:
     note: Callable[[str], None] = warnings.warn
 
 
+@isolated
 def untrained_model(pictures: Sequence[Tensor], settings: SinGAN, seed: int) -> PictureModel:
     """A model of pictures, (1, C, H, W) in [-1, 1], without trained scales."""
     count = scale_count(image_size(pictures[0]), settings)
@@ -52,6 +54,7 @@ def untrained_model(pictures: Sequence[Tensor], settings: SinGAN, seed: int) -> 
     return PictureModel(settings=settings, sizes=sizes, channels=pictures[0].shape[1], seed=seed, pictures=finest)
 
 
+@isolated
 def fit(
     pictures: Sequence[Tensor],
     settings: SinGAN,
@@ -100,8 +103,7 @@ def fit(
     recorder = _Recorder(
         None if target is None else target.path, digest, model.pictures, state.seconds if state else 0.0
     )
-    with run.exact():
-        return _learn(model, pyramids, run, state, recorder, callbacks, should_stop or _never)
+    return _learn(model, pyramids, run, state, recorder, callbacks, should_stop or _never)
 
 
 def _learn(

@@ -11,6 +11,7 @@ from innersr.errors import InputError
 from innersr.images.conversions import image_from
 from innersr.images.image import Image
 from innersr.images.io import read
+from innersr.isolation import isolated
 from innersr.run import Run
 from innersr.settings import values_of
 from innersr.singan.fit import fit
@@ -44,6 +45,7 @@ def make_settings(preset: str = DEFAULT_PRESET, settings: Mapping[str, str] | No
     return SinGAN(**{**SINGAN_PRESETS[preset], **values})
 
 
+@isolated
 def learn_picture(
     x: Any,  # noqa: ANN401 (whatever holds a picture)
     settings: SinGAN | str = DEFAULT_PRESET,

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from innersr.errors import InputError
+from innersr.isolation import isolated
 from innersr.physics.resize import image_size
 from innersr.run import Run
 from innersr.singan.masks import soft_mask
@@ -47,6 +48,7 @@ def scale_along(model: PictureModel, share: float) -> int:
     return max(1, round(share * (len(model.scales) - 1)))
 
 
+@isolated
 def paint(
     model: PictureModel,
     painting: Tensor,
@@ -73,6 +75,7 @@ def paint(
     return _injected(model, painting, scale, run, count, palette=palette, name="painting")
 
 
+@isolated
 def quantized_paint(
     model: PictureModel,
     painting: Tensor,
@@ -100,6 +103,7 @@ def quantized_paint(
     return paint(retrained, painting, scale, run, palette=palette, count=count)
 
 
+@isolated
 def edit(
     model: PictureModel, edited: Tensor, mask: Tensor, scale: int | None, run: Run, picture: Tensor, count: int = 1
 ) -> Blend:
@@ -121,6 +125,7 @@ def edit(
     return _blend(_injected(model, edited, scale, run, count, name="edited picture"), picture, soft)
 
 
+@isolated
 def harmonize(
     model: PictureModel, composite: Tensor, mask: Tensor, scale: int | None, run: Run, picture: Tensor, count: int = 1
 ) -> Blend:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from innersr.errors import InputError
+from innersr.isolation import isolated
 from innersr.physics.resize import image_size, resize
 from innersr.run import Run, generator_of
 from innersr.singan.draws import Draws
@@ -94,6 +95,7 @@ class PictureModel:
             raise InputError(f"a sample must have at least {FIELD}x{FIELD} pixels, got {size[1]}x{size[0]}")
         return (*sizes, size)
 
+    @isolated
     @torch.no_grad()
     def sample(
         self, count: int = 1, *, size: Size | None = None, start: int = 0, wrap: str = "", run: Run | None = None
@@ -121,6 +123,7 @@ class PictureModel:
             results.append(self.generate(noise, sizes, coarse=coarse, start=start, wraps=wraps, change=matching))
         return torch.cat(results)
 
+    @isolated
     @torch.no_grad()
     def reconstruct(self, *, picture: int = 0, scales: int | None = None) -> Tensor:
         """Reconstruct a picture from its own code, by the first `scales` scales or all of them.
@@ -138,6 +141,7 @@ class PictureModel:
             return code.new_zeros(1, self.channels, *sizes[0])
         return self.generate(noise, sizes, stop=count, last_size=sizes[last])
 
+    @isolated
     @torch.no_grad()
     def inject(self, picture: Tensor, scale: int, *, run: Run | None = None, wrap: str = "", index: int = 0) -> Tensor:
         """Refine a picture with the generators from a scale on (Shaham 2019, sec. 4).

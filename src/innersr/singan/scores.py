@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from innersr.errors import InputError
+from innersr.isolation import isolated
 from innersr.metrics.energies import gradient_energies, oblique_energy
 from innersr.metrics.feature_distance import FeatureNetwork, feature_distances
 from innersr.metrics.grey_levels import PEAK, check_image
@@ -83,6 +84,7 @@ class Scores:
         return dataclasses.asdict(self) | sizes | {"feature_distance_of_each": each}
 
 
+@isolated
 def scores_of(
     samples: Tensor,
     real: Tensor,
@@ -140,6 +142,7 @@ def scores_of(
     )
 
 
+@isolated
 def diversity(samples: Tensor, real: Tensor) -> float | None:
     """Standard deviation of samples, in units of the picture's own (Shaham 2019, sec. 4).
 

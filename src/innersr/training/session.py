@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from innersr.errors import InnersrError, InputError
+from innersr.isolation import isolated
 from innersr.networks.blueprints import network_record
 from innersr.networks.checkpoints import save_checkpoint
 from innersr.run import Run
@@ -136,6 +137,7 @@ class Session:
             "initial": None if self.initial is None else _digest(self.initial),
         }
 
+    @isolated
     def learn(self, *, resume: bool = False, should_stop: Callable[[], bool] = lambda: False) -> Outcome:
         """Train to the end, or until `should_stop`, called once per step; the state is then saved for resuming.
 
@@ -147,7 +149,6 @@ class Session:
         learner = Learner(self.objective, self.schedule, self.run, self.initial)
         seconds, changes = self._restore(learner) if resume else (0.0, {})
         with ExitStack() as stack:
-            stack.enter_context(self.run.exact())
             stack.enter_context(joined(self.group, self.run.torch_device))
             if not self.group.leads:
                 self._train(learner, should_stop, None)

@@ -25,6 +25,7 @@ from innersr.blind.kernelgan.networks import (
     PatchDiscriminator,
 )
 from innersr.errors import InputError, KernelError
+from innersr.isolation import isolated
 from innersr.physics import kernels
 from innersr.physics.degradation import Degradation
 from innersr.physics.resize import Scale, as_pair, resize
@@ -61,6 +62,7 @@ class KernelGAN:
         if not 0 <= self.noise < 1:
             raise InputError(f"noise is a standard deviation in [0, 1), got {self.noise}; divide 8-bit levels by 255")
 
+    @isolated
     def estimate(self, lr: Tensor, scale: Scale, run: Run) -> Degradation:
         """Estimate the degradation of an image, (1, C, H, W) in [0, 1] on run's device.
 
@@ -76,8 +78,7 @@ class KernelGAN:
         if min(lr.shape[-2:]) < SMALLEST_SIDE:
             found, needed = f"{lr.shape[-1]}x{lr.shape[-2]}", f"{SMALLEST_SIDE}x{SMALLEST_SIDE}"
             raise InputError(f"KernelGAN needs at least {needed} pixels, the image has {found}; name a kernel instead")
-        with run.exact():
-            return degradation_at(scale, threshold_taps(self._train(lr, run.start())))
+        return degradation_at(scale, threshold_taps(self._train(lr, run.start())))
 
     def _train(self, lr: Tensor, run: Run) -> Tensor:
         """Train both networks and return the generator's kernel, (13, 13) on the CPU."""

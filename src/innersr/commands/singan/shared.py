@@ -17,6 +17,7 @@ from innersr.errors import InputError
 from innersr.images.formats import BY_NAME, BY_SUFFIX, refusal
 from innersr.images.image import Image
 from innersr.images.io import PIXEL_LIMIT, check_writable, read, save
+from innersr.isolation import isolation
 from innersr.physics.geometry import LARGEST_SCALE, parse_factors
 from innersr.physics.resize import as_pair, image_size
 from innersr.run import Run
@@ -98,7 +99,7 @@ def save_all(
 @contextlib.contextmanager
 def working(reporter: Reporter, path: Path, run: Run, advice: str) -> Iterator[Run]:
     """Yield a run that reports its progress; errors of memory come with the advice."""
-    with memory_advice(path, advice), reporter.progress(path.name) as report, run.exact():
+    with memory_advice(path, advice), reporter.progress(path.name) as report, isolation():
         yield replace(run, report=report).start()
 
 

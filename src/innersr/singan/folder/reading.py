@@ -21,6 +21,7 @@ from msgspec import Meta
 from torch import Tensor
 
 from innersr.errors import CheckpointError, InputError
+from innersr.isolation import isolated
 from innersr.networks.checkpoints import Checkpoint, check_tensors, load_checkpoint, outline_of, read_whole
 from innersr.singan.folder.record import REMEDY, Record, parse_record
 from innersr.singan.model import PictureModel, Scale
@@ -59,6 +60,7 @@ class SavedState(msgspec.Struct):
     seconds: Annotated[float, Meta(ge=0, le=1e12)]
 
 
+@isolated
 def load_model(path: str | Path, device: torch.device = CPU) -> PictureModel:
     """Load the complete model in a folder.
 
@@ -75,6 +77,7 @@ def load_model(path: str | Path, device: torch.device = CPU) -> PictureModel:
     return model
 
 
+@isolated
 def load_folder(path: str | Path, device: torch.device = CPU) -> SavedModel:
     """Load a folder, whether its model is complete or not.
 
@@ -112,6 +115,7 @@ def read_record(path: Path) -> tuple[Record, str]:
     return parse_record(read_whole(file, most), str(file))
 
 
+@isolated
 def load_state(path: Path, saved: SavedModel) -> SavedState | None:
     """Load the state of the training in a folder; None if its first scale was not started.
 

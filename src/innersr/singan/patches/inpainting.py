@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from innersr.errors import InputError
+from innersr.isolation import isolated
 from innersr.physics.resize import image_size, resize
 from innersr.run import Run, generator_of
 from innersr.singan.draws import Draws
@@ -18,6 +19,7 @@ from innersr.singan.patches.settings import PatchSettings
 from innersr.singan.settings import SinGAN
 
 
+@isolated
 @torch.no_grad()
 def inpaint(
     picture: Tensor,

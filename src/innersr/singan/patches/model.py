@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from innersr.errors import InputError
+from innersr.isolation import isolated
 from innersr.physics.resize import image_size, resize
 from innersr.run import Run, generator_of
 from innersr.singan.draws import Draws
@@ -83,6 +84,7 @@ class PatchModel:
         """Sizes of all scales of a result, see `PictureModel.sizes_for`."""
         return PictureModel(settings=self.settings, sizes=self.sizes, channels=self.channels).sizes_for(size)
 
+    @isolated
     @torch.no_grad()
     def sample(
         self, count: int = 1, *, size: Size | None = None, start: int = 0, wrap: str = "", run: Run | None = None
@@ -103,6 +105,7 @@ class PatchModel:
             results.append(self.refined(guess, sizes, start, wraps, run, index))
         return torch.cat(results)
 
+    @isolated
     @torch.no_grad()
     def inject(self, picture: Tensor, scale: int, *, run: Run | None = None, wrap: str = "", index: int = 0) -> Tensor:
         """Give a picture the patches of the subject from a scale on; see `PictureModel.inject`."""
@@ -193,6 +196,7 @@ class PatchModel:
         return propagate(queries, keys, found, generator, rounds)[0]
 
 
+@isolated
 def patch_model(
     picture: Tensor, settings: SinGAN, search: PatchSettings | None = None, run: Run | None = None
 ) -> PatchModel:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from torch import Tensor
 
 from innersr.errors import InputError
+from innersr.isolation import isolated
 from innersr.physics.resize import image_size, resize
 from innersr.run import Run
 from innersr.singan.patches.model import PatchModel
 
 
+@isolated
 def restyle(model: PatchModel, layout: Tensor, scale: int | None = None, run: Run | None = None) -> Tensor:
     """A structural analogy, (1, C, H, W) in [-1, 1]: what is where is the layout's, what it looks like the model's.
 

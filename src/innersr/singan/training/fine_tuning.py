@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from innersr.errors import InputError
+from innersr.isolation import isolated
 from innersr.run import Run, generator_of
 from innersr.singan.draws import Draws
 from innersr.singan.model import PictureModel, Scale, white_noise
@@ -36,6 +37,7 @@ class Recolouring:
     mixing: float = 0.6
 
 
+@isolated
 def fit_to_palette(
     model: PictureModel,
     pictures: Sequence[Tensor],
@@ -74,6 +76,7 @@ def fit_to_palette(
     return _with_scale(model, scale, _learnt(learner, run)), palette
 
 
+@isolated
 def fine_tune(
     model: PictureModel, composite: Tensor, pictures: Sequence[Tensor], scale: int, run: Run, iterations: int
 ) -> PictureModel:
