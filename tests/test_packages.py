@@ -17,7 +17,7 @@ ROWS = [
     {"inference", "blind", "singan"},
     {"images", "metrics", "networks"},
     {"physics"},
-    {"run", "settings", "isolation"},
+    {"run", "settings", "isolation", "libvips"},
     {"errors", "memory", "atomic", "json_lines"},
 ]
 HEIGHT = {package: -row for row, packages in enumerate(ROWS) for package in packages}

@@ -33,6 +33,7 @@ from innersr.images.metadata import (
     sane_resolution,
 )
 from innersr.images.xmp import upright_xmp, without_attachments
+from innersr.libvips import libvips_alone, pending_errors
 
 if TYPE_CHECKING:
     from innersr.images.tiff_tags import TiffFacts
@@ -57,6 +58,7 @@ class Decoded:
     notes: tuple[str, ...] = ()
 
 
+@libvips_alone()
 def decode(stream: io.FileIO, name: str, found: Format, limits: SizeLimits) -> Decoded:
     """Decode the whole of an open, unbuffered file; `name` is for messages.
 
@@ -72,7 +74,6 @@ def decode(stream: io.FileIO, name: str, found: Format, limits: SizeLimits) -> D
     if found.name == "AVIF" and max(avif_sides(stream), default=1) > 65_536:
         # GLib would complain on standard error about sizes that libvips cannot hold.
         raise ImageFileError(f"{name}: AVIF sides end at 65536 pixels; it may be damaged, get it again")
-    _pending_errors()
     described = facts.described if facts else _facts_of(stream, found)
     if facts and facts.by_tifffile:
         image = _tiff_pixels().image_by_tifffile(stream, name, limits)
@@ -100,7 +101,7 @@ def decode(stream: io.FileIO, name: str, found: Format, limits: SizeLimits) -> D
     image, metadata, more = _in_srgb(image, metadata)
     notes += more
     samples = image.numpy()
-    if facts and (missed := _pending_errors()):
+    if facts and (missed := pending_errors()):
         # libvips paints a tile black that it cannot read, and calls that success.
         raise DamagedBytesError(missed)
     return Decoded(
@@ -134,6 +135,7 @@ def is_memory_error(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or bool(re.search(words, reason_of(error)))
 
 
+@libvips_alone()
 def encode(
     samples: Samples,
     stream: io.FileIO,
@@ -206,16 +208,6 @@ def _tiff_tags() -> ModuleType:
     from innersr.images import tiff_tags
 
     return tiff_tags
-
-
-def _pending_errors() -> str:
-    """The messages in the error buffer of libvips, which is cleared.
-
-    pyvips does that only when it raises, and not when a message is no UTF-8: then every later error fails too.
-    """
-    messages: str = pyvips.ffi.string(pyvips.vips_lib.vips_error_buffer()).decode("utf-8", "replace")
-    pyvips.vips_lib.vips_error_clear()
-    return messages
 
 
 def _facts_of(stream: io.FileIO, found: Format) -> FileFacts:

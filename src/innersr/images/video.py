@@ -17,6 +17,7 @@ from innersr.errors import InputError
 from innersr.images.formats import BY_NAME, encoder_options
 from innersr.images.image import Image
 from innersr.images.io import check_place, written_whole
+from innersr.libvips import libvips_alone
 
 Levels = np.ndarray[Any, np.dtype[np.uint8]]
 """One frame, (H, W, C): grey, grey and alpha, RGB, or RGBA, not premultiplied."""
@@ -159,6 +160,7 @@ def _write_webp(source: _Source, path: Path, fps: float, quality: int) -> None:
     _write_by_libvips("webp", frames, path, _delays(len(frames), fps, per_second=1000), **options)
 
 
+@libvips_alone()
 def _write_by_libvips(stem: str, frames: list[Levels], path: Path, delays: list[int], **options: Any) -> None:  # noqa: ANN401
     """Write an animation that repeats for ever; `delays` are in milliseconds."""
     height, width, bands = frames[0].shape

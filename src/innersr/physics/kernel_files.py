@@ -27,6 +27,7 @@ from torch import Tensor
 
 from innersr.atomic import whole_file
 from innersr.errors import KernelError
+from innersr.libvips import libvips_alone
 from innersr.physics.kernels import normalised
 from innersr.physics.matlab_files import matrix_file, read_matrices
 
@@ -227,8 +228,14 @@ def _encode_text(weights: NDArray[Any]) -> bytes:
     return "".join(" ".join(f"{weight:.9g}" for weight in row) + "\n" for row in weights).encode()
 
 
+@libvips_alone()
 def _decode_tiff(data: bytes) -> Variables:
     return _grey(pyvips.Image.tiffload_buffer(data, fail_on="error"))
+
+
+@libvips_alone()
+def _decode_png(data: bytes) -> Variables:
+    return _grey(pyvips.Image.pngload_buffer(data, fail_on="error"))
 
 
 def _grey(image: pyvips.Image) -> Variables:
@@ -246,6 +253,7 @@ def _grey(image: pyvips.Image) -> Variables:
     return [("kernel", [pixels[:, :, :1]])]
 
 
+@libvips_alone()
 def _encode_png(weights: NDArray[Any]) -> bytes:
     if weights.min() < 0:
         raise KernelError("a .png cannot hold the negative weights of this kernel; save it as .npy")
@@ -262,7 +270,7 @@ _DECODERS: dict[str, Callable[[bytes], Variables]] = {
     ".npy": _decode_npy,
     ".txt": _decode_text,
     ".csv": _decode_text,
-    ".png": lambda data: _grey(pyvips.Image.pngload_buffer(data, fail_on="error")),
+    ".png": _decode_png,
     ".tif": _decode_tiff,
     ".tiff": _decode_tiff,
 }
