@@ -66,8 +66,8 @@ def test_a_sound_log_stays_where_it_is(tmp_path):
     assert path.exists()
 
 
-def test_a_line_that_is_no_record_takes_no_memory(tmp_path):
+def test_a_line_that_is_no_record_is_not_read(tmp_path):
     path = tmp_path / "log.jsonl"
     path.write_text('{"step": 1}\n')
-    os.truncate(path, 5 << 20)  # sparse
-    assert sound_records(path, Step) == ([{"step": 1}], [2, 3, 4, 5])
+    os.truncate(path, 3 << 30)  # sparse
+    assert sound_records(path, Step) == ([{"step": 1}], [2])

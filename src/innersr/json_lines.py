@@ -61,11 +61,13 @@ def sound_records(path: Path, kind: Any = dict) -> tuple[list[dict[str, Any]], l
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    """The complete lines of a log; one of more than 1 MiB, which no record has, comes in pieces of that size."""
+    """The complete lines of a log, up to one of more than 1 MiB, which no record has, and of which the start comes."""
+    longest = 1 << 20
     with path.open("rb") as stream:
-        for piece in iter(lambda: stream.readline(1 << 20), b""):
-            if piece.endswith(b"\n") or len(piece) == 1 << 20:
-                yield piece
+        while (line := stream.readline(longest)).endswith(b"\n"):
+            yield line
+        if len(line) == longest:
+            yield line
 
 
 def recover_records(path: Path, kind: Any, note: Callable[[str], None]) -> list[dict[str, Any]]:  # noqa: ANN401
