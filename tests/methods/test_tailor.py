@@ -260,6 +260,15 @@ def test_the_result_shrinks_to_the_image(method):
     assert agreement[2] > agreement[0] + 3
 
 
+def test_without_corrections_nothing_is_projected_back_at_any_scale(method, monkeypatch):
+    broken = Degradation(scale=1.5)
+    lr = broken(edges(96))
+    corrected = upscaled(method, lr, broken)
+    monkeypatch.setattr("innersr.physics.back_projection._solve", None)  # a call would raise
+    plain = upscaled(replace(method, corrections=0), lr, broken)
+    assert psnr(broken(corrected), lr) > psnr(broken(plain), lr) + 3
+
+
 def test_noise_is_not_brought_back(method):
     """Corrections would make the result shrink to the noise, too."""
     noisy, generator = replace(DIRECT, noise=0.05), torch.Generator().manual_seed(1)

@@ -62,7 +62,7 @@ class Tailor:
         views: turned copies of the image whose results are averaged: 1, 2, 4 or 8; 0 for two, and more for images
             below 181x181 pixels, where they cost little.
         corrections: rounds of `project_to_consistency`; at scales that are not the network's, back-projection makes the
-            result agree with the image.
+            result agree with the image instead. 0 for neither.
     """
 
     prior: str = ""
@@ -127,7 +127,7 @@ class Tailor:
             size = degradation.hr_size(image_size(x))
             vertical, horizontal = (s / w for s, w in zip(degradation.scales, whole.scales, strict=True))
             resized = resize(sr, (vertical, horizontal), size=size, wrap=degradation.wraps)
-            return back_project(resized, x, degradation, steps=10, run=run)
+            return back_project(resized, x, degradation, steps=10 if self.corrections else 0, run=run)
 
         return upscale
 
