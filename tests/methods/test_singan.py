@@ -14,6 +14,7 @@ from innersr.physics.degradation import Degradation
 from innersr.physics.kernels import gaussian
 from innersr.physics.resize import resize
 from innersr.run import Run
+from innersr.singan.training.coarse_inputs import TrainedScales
 
 SMALL = SinGANUpscaling(steps=2, width=6, crop=20)
 DEGRADATION = Degradation(scale=3)
@@ -102,3 +103,14 @@ def test_what_was_drawn_before_changes_nothing():
     first = upscaled(SMALL, x)
     torch.rand(3)
     assert torch.equal(upscaled(SMALL, x, run=Run(device="cpu", precision="fp32")), first)
+
+
+def test_after_the_time_limit_no_more_fakes_are_made(monkeypatch):
+    made = []
+    fake = TrainedScales.fake
+    monkeypatch.setattr(TrainedScales, "fake", lambda *given: made.append(given) or fake(*given))
+    x = image(1, (24, 26))
+    assert upscaled(SMALL, x, run=replace(RUN, time_limit=1e-9)).shape == (1, 1, 72, 78)
+    assert made == []
+    upscaled(SMALL, x)
+    assert made

@@ -110,7 +110,7 @@ def _trained(picture: Tensor, settings: SinGAN, run: Run) -> PictureModel:
             if run.time_used() > end or next(turns, None) is None:
                 break
             steps.note(learner.iterate().reconstruction)
-        model = replace(model, scales=(*model.scales, learner.finished()))
+        model = replace(model, scales=(*model.scales, learner.finished(is_late=run.time_used() > end)))
         weights = learner.weights()
     next(turns, None)  # so that the last step is reported
     return model

@@ -114,8 +114,8 @@ class ScaleLearner:
         return Losses(score_gap, reconstruction)
 
     @torch.no_grad()
-    def finished(self) -> Scale:
-        """The scale as it is after its last iteration.
+    def finished(self, *, is_late: bool = False) -> Scale:
+        """The scale as it is after its last iteration; where it is late without fakes, which the scales below make.
 
         # Differs from the reference code: the norms' statistics are those of the finished weights, half of them over
         # fakes and half over reconstructions; running averages mix in what the generator was some iterations ago.
@@ -126,7 +126,7 @@ class ScaleLearner:
         for number in range(CALIBRATIONS if self.generator.norms else 0):
             generator = generator_of(self._run.seed, Draws.CALIBRATION, self.index, number)
             picture = number // 2 % len(self._reals)
-            if number % 2:
+            if number % 2 or is_late:
                 coarse, noise = self._reconstructions[picture], self._codes[picture]
             else:
                 coarse = self._inputs.fake(picture, generator)
