@@ -1,3 +1,4 @@
+import copy
 import itertools
 import math
 from dataclasses import replace
@@ -604,3 +605,15 @@ def test_a_rescaled_degradation_makes_the_same_small_image_of_the_shrunken_one(n
     again = degradation.rescaled(other).forward(resize(hr, 0.5), tuple(lr.shape[-2:]))
     # A kernel that reaches beyond the border finds another reflection there.
     assert (again - lr)[..., 3:-3, 3:-3].abs().max() < 2e-3
+
+
+@pytest.mark.parametrize("anchor", ["aligned", "centre"])
+@pytest.mark.parametrize("subsampling", ["direct", "bicubic"])
+def test_a_replaced_scale_or_kernel_keeps_the_meaning_of_the_anchor(anchor, subsampling):
+    own = {"anchor": anchor, "subsampling": subsampling}
+    first, other = kernels.gaussian(2.0), kernels.gaussian(1.0, size=6)
+    made = replace(replace(Degradation(scale=2, kernel=first, **own), scale=4), kernel=other)
+    wanted = Degradation(scale=4, kernel=other, **own)
+    assert made.anchor == wanted.anchor and made.offsets == wanted.offsets
+    assert copy.deepcopy(made).anchor.name == anchor
+    assert replace(made, anchor=(1.0, 2.0), scale=3).anchor == (1.0, 2.0)

@@ -39,6 +39,12 @@ LOUDEST = 0.99  # upper bound of noise that was estimated, as noise must be belo
 TRANSPOSED_WRAPS = {"": "", "x": "y", "y": "x", "xy": "xy"}
 
 
+class _NamedAnchor(tuple[float, float]):
+    """(row, column) that the name of an anchor stands for; with another kernel or scale it stands for another."""
+
+    name: str
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Degradation:
     """Degradation of an HR image to an LR image: blur, subsampling, noise.
@@ -49,7 +55,7 @@ class Degradation:
         anchor: the kernel coordinate that lies on the sampled HR pixel. "aligned" puts the two images edge to edge,
             as image tools do. "centre" is the middle of the array: MZSR's "direct" for a centred kernel, whose LR
             pixel i lies at HR pixel s * i, ZSSR's and KernelGAN's for one that kernel_shift has moved. Or (row,
-            column). A name is resolved to (row, column) at once: replace the kernel and the anchor together.
+            column). A name is resolved to (row, column) at once, and anew where `replace` changes kernel or scale.
         subsampling: "direct" or "bicubic"; bicubic when None and there is no kernel, else direct.
         noise: standard deviation of Gaussian noise on the LR image, in [0, 1].
         counting: noise that grows with the value, in place of `noise`, which then is its root mean square, or that of a
@@ -299,15 +305,21 @@ class Degradation:
         return start[0] + whole[0] - self._anchor[0], start[1] + whole[1] - self._anchor[1]
 
     def _resolved_anchor(self) -> tuple[float, float]:
-        if isinstance(self.anchor, tuple):
-            if not all(math.isfinite(a) for a in self.anchor):
-                raise InputError(f"anchor must be finite, got {self.anchor}")
-            return float(self.anchor[0]), float(self.anchor[1])
+        if isinstance(self.anchor, str | _NamedAnchor):
+            name = self.anchor if isinstance(self.anchor, str) else self.anchor.name
+            resolved = _NamedAnchor(self._place_of(name))
+            resolved.name = name
+            return resolved
+        if not all(math.isfinite(a) for a in self.anchor):
+            raise InputError(f"anchor must be finite, got {self.anchor}")
+        return float(self.anchor[0]), float(self.anchor[1])
+
+    def _place_of(self, name: str) -> tuple[float, float]:
         rows, columns = self._kernel.shape
-        if self.anchor == "centre":
+        if name == "centre":
             return float(rows // 2), float(columns // 2)
-        if self.anchor != "aligned":
-            raise InputError(f"anchor must be one of {', '.join(ANCHORS)} or (row, column), got {self.anchor!r}")
+        if name != "aligned":
+            raise InputError(f"anchor must be one of {', '.join(ANCHORS)} or (row, column), got {name!r}")
         mass, start = kernels.centre_of_mass(self._kernel), self._grid_start
         return mass[0] + start[0] - (self.scales[0] - 1) / 2, mass[1] + start[1] - (self.scales[1] - 1) / 2
 
