@@ -133,6 +133,26 @@ def test_what_the_parser_refuses_is_exit_code_2(arguments, message):
     assert message in result.stderr.splitlines()[-1]
 
 
+@pytest.mark.parametrize("given", [["photo.jpg"], ["photo.jpg", "-s", "3"], ["my photo.png"], ["scan"]], ids=" ".join)
+def test_a_file_in_place_of_a_command_is_told_the_command(tmp_path, monkeypatch, given):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "scan").touch()
+    result = innersr(*given)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1].endswith(f"did you mean `innersr upscale {shlex.join(given)}`?")
+
+
+def test_files_that_look_like_options_are_explained(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-dash.png").touch()
+    said = innersr("upscale", "-dash.png").stderr
+    assert "-dash.png is a file, but begins as options do; write ./-dash.png" in said
+    said = innersr("upscale", "--", "-dash.png", "--scale", "3").stderr
+    assert "behind -- all are names, and there is no file --scale; write options in front of it" in said
+    assert "-dash.png: is empty" in innersr("upscale", "--", "-dash.png").stderr
+    assert "-dash.png: is empty" in innersr("upscale", "./-dash.png").stderr
+
+
 def test_doctor_says_versions_devices_and_codecs():
     result = innersr("doctor")
     assert (result.exit_code, result.stderr) == (0, "")

@@ -11,7 +11,7 @@ import typer
 from innersr.cli.bench import bench_app
 from innersr.cli.inspect import inspect_app
 from innersr.cli.kernel import kernel_app
-from innersr.cli.options import command, examples
+from innersr.cli.options import CommandGroup, command, examples
 from innersr.cli.prior import prior_app
 from innersr.cli.singan import singan_app
 from innersr.cli.train import train_app
@@ -20,6 +20,7 @@ from innersr.commands.interrupts import exit_at_once, is_exit_code
 
 app = typer.Typer(
     name="innersr",
+    cls=CommandGroup,
     help="Super-resolve one image from the image itself.",
     epilog=examples("innersr upscale photo.jpg -o large.png --compare before-after.png")
     + "\n\nExit codes: 0 done, 1 a file failed, 2 wrong usage, 130 or 143 interrupted.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import os
+import shlex
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import partial, wraps
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from innersr.commands.interrupts import MESSAGE, exit_code_of, prompt_interrupts
 from innersr.errors import InnersrError, InputError
@@ -62,8 +63,33 @@ def _shared(  # noqa: PLR0913 (options are parameters)
     """Declare the options that several commands share; `command` picks them by name."""
 
 
+class CommandGroup(TyperGroup):
+    """Commands that tell what is meant where a file stands in the place of one."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 (Typer has moved Click's types)
+        """Find the command; refuse a file with the command that takes it."""
+        name = args[0]
+        if self.get_command(ctx, name) is None and (Path(name).suffix or Path(name).exists()):
+            ctx.fail(f"No such command '{name}'; did you mean `innersr upscale {shlex.join(args)}`?")
+        return super().resolve_command(ctx, args)
+
+
 class GroupedCommand(TyperCommand):
     """A command whose help groups the options by panel, as plain text: importing Rich would double its time."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 (Typer has moved Click's types)
+        """Parse; refuse files that look like options, and options where they would be files, with the remedy."""
+        place = args.index("--") if "--" in args else len(args)
+        dashed = [
+            [arg for arg in part if arg.startswith("-") and arg != "-"] for part in (args[:place], args[place + 1 :])
+        ]
+        for name in dashed[0]:
+            if Path(name).is_file():
+                ctx.fail(f"{name} is a file, but begins as options do; write ./{name}")
+        for name in dashed[1]:
+            if not Path(name).exists():
+                ctx.fail(f"behind -- all are names, and there is no file {name}; write options in front of it")
+        return super().parse_args(ctx, args)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 (Typer has moved Click's types)
         """Write the arguments, then every panel."""
