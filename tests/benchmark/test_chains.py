@@ -15,6 +15,7 @@ from innersr.physics.jpeg import compressed, jpeg_strength, webp_strength
 from innersr.physics.kernel_files import save_kernel
 from innersr.physics.kernels import gaussian
 from innersr.physics.named_degradations import parse_degradation
+from innersr.physics.resize import as_pair, resize
 
 
 def scene(channels=3, side=96, seed=1):
@@ -231,3 +232,19 @@ def test_gaussian8_is_a_set_of_eight_kernels():
     assert names[0] == "noise1+gaussian8:1+jpeg90" and names[8:] == ("box",)
     first, last = (parse_degradation(f"gaussian8:{i}", 4) for i in (1, 8))
     assert torch.equal(first.kernel, gaussian(1.8**2, size=21)) and torch.equal(last.kernel, gaussian(3.2**2, size=21))
+
+
+@pytest.mark.parametrize("scale", [2, (2, 3), (3, 2)])
+def test_matlab_rounds_8_bits_between_the_axes(scale):
+    scene = (torch.rand(1, 1, 24, 30, generator=torch.Generator().manual_seed(1)) * 255).round() / 255
+    generator = torch.Generator()
+    once, twice = (parse_chain(name, scale).apply(scene, scale, "", generator) for name in ("bicubic", "bicubic-uint8"))
+    vertical, horizontal = as_pair(scale)
+    levels = scene.double() * 255
+    for axis, factor in sorted([(-2, vertical), (-1, horizontal)], key=lambda pair: -pair[1]):
+        factors = (1 / factor, 1) if axis == -2 else (1, 1 / factor)
+        levels = (resize(levels, factors) + 0.5).floor().clamp(0, 255)
+    assert torch.equal((twice.lr * 255).round(), levels.float())
+    assert twice.degradation.kernel is None
+    difference = ((twice.lr - once.lr) * 255).abs()
+    assert 0 < float((difference > 0.5).float().mean()) < 0.5 and difference.max() < 1.5

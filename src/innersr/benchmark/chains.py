@@ -19,7 +19,7 @@ from innersr.physics.jpeg import compressed, jpeg_strength, webp, webp_strength
 from innersr.physics.named_degradations import numbers, parse_degradation
 from innersr.physics.noise.counting import CountingNoise
 from innersr.physics.pseudoinverse import taps_of
-from innersr.physics.resize import Scale, as_pair
+from innersr.physics.resize import Scale, as_pair, resize
 
 
 class Link(NamedTuple):
@@ -49,7 +49,7 @@ class Chain:
     early: tuple[Link, ...] = ()
     """Links before shrinking, on the large image."""
     shrinking: str = "bicubic"
-    """See `parse_degradation`."""
+    """See `parse_degradation`; or "bicubic-uint8", rounded to 8 bits between the axes, as MATLAB does with uint8."""
     late: tuple[Link, ...] = ()
     """Links after it, on the small image."""
 
@@ -59,7 +59,7 @@ class Chain:
         Raises:
             InputError: no such shrinking, or sharpening at a scale that is not one whole number.
         """
-        shrinking = parse_degradation(self.shrinking, scale, image_name)
+        shrinking = self._linear_shrinking(scale, image_name)
         early, late = ([_filter(link) for link in links if link.kind == "sharpen"] for links in (self.early, self.late))
         if not early and not late:
             return shrinking
@@ -83,11 +83,13 @@ class Chain:
             InputError: as `degradation`, or compression of an image that has neither one nor three channels.
         """
         hr = softened(scene, [self.soft**0.5]) if self.soft else scene
-        shrinking = parse_degradation(self.shrinking, scale, image_name)
+        shrinking = self._linear_shrinking(scale, image_name)
         state = _State(hr.double(), torch.zeros_like(hr, dtype=torch.float64), 0.0)
         for link in self.early:
             state = _followed(state, link, generator)
         image, noise = (shrinking.forward(x) for x in (state.image, state.noise))
+        if self.shrinking == "bicubic-uint8":
+            image = _rounded_between(state.image, scale)
         state = _State(image, noise, _root_mean_square(noise))
         for link in self.late:
             state = _followed(state, link, generator)
@@ -96,6 +98,10 @@ class Chain:
             linear, noise=state.deviation, counting=state.counting, compression=self._compression(linear)
         )
         return Shrunk(hr, quantized(state.image.clamp(0, 1)), degradation)
+
+    def _linear_shrinking(self, scale: Scale, image_name: str) -> Degradation:
+        name = "bicubic" if self.shrinking == "bicubic-uint8" else self.shrinking
+        return parse_degradation(name, scale, image_name)
 
     def _compression(self, degradation: Degradation) -> float:
         """The strength of the strongest compression; one before shrinking counts less, as its errors are averaged."""
@@ -144,6 +150,16 @@ def parse_names(text: str) -> tuple[str, ...]:
         is_set = "gaussian8" in name.split("+")
         expanded += [re.sub(r"\bgaussian8\b", f"gaussian8:{i}", name) for i in range(1, 9)] if is_set else [name]
     return tuple(expanded)
+
+
+def _rounded_between(image: Tensor, scale: Scale) -> Tensor:
+    """MATLAB's imresize of uint8: each axis is rounded to 8 bits, the one that shrinks most first, else the rows."""
+    vertical, horizontal = as_pair(scale)
+    levels = (image * 255).round()
+    factors = [(1 / vertical, 1.0), (1.0, 1 / horizontal)]
+    for factor in factors if vertical >= horizontal else factors[::-1]:
+        levels = (resize(levels, factor) + 0.5).floor().clamp(0, 255)
+    return levels / 255
 
 
 class _State(NamedTuple):

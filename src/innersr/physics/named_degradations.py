@@ -18,8 +18,8 @@ from innersr.physics.resize import Scale, as_pair
 
 BENCHMARK_KERNEL = 21  # side of the test kernels in the MZSR paper
 DEGRADATIONS = (
-    "bicubic, gVARd, gVARb (e.g. g2.0d), ganid, gaussian8, lanczos, box, disk:RADIUS, motion:LENGTH:DEGREES, "
-    "random:SEED, gaussian:VAR, or a kernel file"
+    "bicubic, bicubic-uint8, gVARd, gVARb (e.g. g2.0d), ganid, gaussian8, lanczos, box, disk:RADIUS, "
+    "motion:LENGTH:DEGREES, random:SEED, gaussian:VAR, or a kernel file"
 )
 
 
