@@ -216,6 +216,12 @@ def test_a_folder_with_files_of_others_is_left_alone(tmp_path, names, overwrite)
     assert contents(tmp_path) == before
 
 
+def test_a_folder_in_which_a_first_training_was_killed_takes_the_next(tmp_path):
+    (tmp_path / ".innersr-1-0123456789abcdef.part").write_bytes(b"half a model")
+    assert learn(tmp_path).is_complete
+    assert sorted(contents(tmp_path)) == [MODEL, SETTINGS, LOG]
+
+
 def test_files_beside_a_model_outlive_it(whole):
     (whole / "preview.png").write_bytes(b"x")
     learn(whole, overwrite=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from innersr.atomic import PARTIAL_NAME
 from innersr.errors import CheckpointError, InputError
 from innersr.images.codecs import reason_of
 from innersr.networks.checkpoints import save_checkpoint, write_whole
@@ -141,7 +142,8 @@ def _make_room(folder: ModelFolder) -> None:
         names = {file.name for file in path.iterdir()}
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be a model folder ({reason_of(error)}); check the path") from error
-    foreign = [name for name in sorted(names) if name not in FILES and not REMNANT.fullmatch(name)]
+    remnants = {name for name in names if REMNANT.fullmatch(name) or PARTIAL_NAME.fullmatch(name)}
+    foreign = sorted(names - set(FILES) - remnants)
     if foreign:
         try:
             read_record(path)  # whose folder it is, whatever lies in it besides
