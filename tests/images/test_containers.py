@@ -14,10 +14,10 @@ from PIL import ImageCms, PngImagePlugin
 
 from innersr.errors import ImageFileError
 from innersr.images.colour_profiles import ColourSpace, colour_space_of_code_points
+from innersr.images.containers.xmp import without_attachments
 from innersr.images.image import Image
 from innersr.images.io import read, save
 from innersr.images.metadata import Metadata
-from innersr.images.xmp import without_attachments
 
 SAMPLES = (np.random.default_rng(0).random((16, 24, 3)) * 255).astype(np.uint8)
 RAMP = np.linspace(0, 255, 16).astype(np.uint8).repeat(3).reshape(1, 16, 3).repeat(4, 0)

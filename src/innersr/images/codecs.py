@@ -21,6 +21,7 @@ from innersr.images.containers.avif import avif_facts, avif_sides
 from innersr.images.containers.jpeg_segments import finish_jpeg, jpeg_facts
 from innersr.images.containers.png import finish_png, png_facts
 from innersr.images.containers.webp import webp_facts
+from innersr.images.containers.xmp import upright_xmp, without_attachments
 from innersr.images.formats import DEPTHS, Format
 from innersr.images.limits import SizeLimits
 from innersr.images.metadata import (
@@ -32,7 +33,6 @@ from innersr.images.metadata import (
     photoshop_of_iptc,
     sane_resolution,
 )
-from innersr.images.xmp import upright_xmp, without_attachments
 from innersr.libvips import libvips_alone, pending_errors
 
 if TYPE_CHECKING:
