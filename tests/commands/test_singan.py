@@ -231,7 +231,7 @@ def test_a_second_training_does_not_replace_the_first():
         (["--report", "photo.png"], "photo.png: is another file of this command"),
         (["--report", "r.xyz"], "r.xyz: '.xyz' is not a suffix of an image format"),
         (["--preview", "new"], "new: is the model's folder"),
-        (["--preview", "no/where"], "no/where: cannot be a folder"),
+        (["--preview", "photo.png/x"], "photo.png/x: cannot be a folder"),
     ],
 )
 def test_wrong_trainings_are_refused_before_they_begin(arguments, said):
@@ -359,7 +359,7 @@ def test_depth_and_alpha_are_those_of_the_picture():
         (["model", "-o", "a.png", "--max-size", "20"], "--max-size is for image files"),
         (["model", "-o", "a.png", "--sheet", "a.png"], "a.png: is another file of this command"),
         (["photo.png", "-o", "photo.png", "--overwrite"], "photo.png: is another file of this command"),
-        (["model", "-o", "no/where/", "-n", 2], "no/where/: cannot be a folder (No such file or directory)"),
+        (["model", "-o", "photo.png/x/", "-n", 2], "photo.png/x: cannot be a folder (Not a directory)"),
     ],
 )
 def test_wrong_samples_are_refused(arguments, said):
