@@ -392,7 +392,7 @@ def test_json_is_one_object_a_file_and_nothing_else(folder):
     (folder / "bad.png").write_text("no image")
     result = upscale("a.png", "bad.png", "b.png", *BICUBIC, "--json")
     assert result.exit_code == 1
-    assert [json.loads(line)["input"] for line in result.stdout.splitlines()] == ["a.png", "b.png"]
+    assert [json.loads(line)["input"] for line in result.stdout.splitlines()] == ["a.png", "bad.png", "b.png"]
     assert result.stderr.startswith("error: bad.png: ") and result.stderr.count("\n") == 1
 
 
