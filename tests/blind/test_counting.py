@@ -86,7 +86,8 @@ def test_an_estimate_says_so_and_its_candidates_have_it():
     assert noise.gain == pytest.approx(GAIN, rel=0.25)
     assert noise.text in estimate.summary
     assert estimate.degradation.noise == pytest.approx(noise.deviation(lr))
-    assert all(candidate.degradation.counting.gain >= noise.gain for candidate in estimate.candidates)
+    assert all(candidate.degradation.counting == noise for candidate in estimate.candidates)
+    assert sum(candidate.degradation.kernel is None for candidate in estimate.candidates) == 1
     assert estimate.jpeg_quality is None
 
 

@@ -35,6 +35,7 @@ class CountingRule:
     most_error: float = 0.2  # RMS logarithmic error of the line
     least_error: float = 0.12  # and of constant noise
     advantage: float = 1.7  # ratio of these errors
+    coherence: float = 0.7  # of the values' remainders by the gain, from 0 to 1, above which they are counts
     most_texture: float = 1.75  # median variance of a group by that of its flat cells: 1.5 for noise alone
     most_colour: float = 1.8  # variance of first by that of second differences: 1 for white noise
     looked_at: int = 2**18  # pixels: of larger images the middle
@@ -86,6 +87,7 @@ def find_counting_noise(lr: Tensor) -> CountingNoise | None:
     is_line = line.error < CountingRule.most_error and constant > max(
         CountingRule.least_error, CountingRule.advantage * line.error
     )
+    is_line = is_line or (line.error < CountingRule.most_error and is_discrete(lr, line.slope))
     is_strong = float(variance.mean()) > CountingRule.least_noise**2 and bool(
         variance.max() > CountingRule.least_ratio * variance.min()
     )
@@ -123,6 +125,18 @@ def fitted_line(flat: FlatPlaces) -> VarianceLine:
         )
         size = VarianceLine(slope, offset, 0.0).at(flat.mean).clamp(min=1e-3 * float(flat.variance.mean()))
     return VarianceLine(slope, offset, _logarithmic_error(flat.variance, size))
+
+
+def is_discrete(lr: Tensor, gain: float) -> bool:
+    """Whether the values, (1, C, h, w), are whole numbers of counts of about this gain: few counts show as steps."""
+    values = lr[(lr > 0) & (lr < 1)][: CountingRule.looked_at].double().cpu()
+    least_steps, least_values = 2.5 / 255, 500  # rounding to 8 bits hides smaller steps
+    gains = gain * torch.linspace(0.7, 1.5, 81, dtype=torch.float64)
+    gains = gains[gains > least_steps]
+    if values.numel() < least_values or gains.numel() == 0:
+        return False
+    phases = (values[: 2**14] / gains[:, None]) % 1 * (2 * math.pi)
+    return float(torch.hypot(phases.cos().mean(1), phases.sin().mean(1)).max()) > CountingRule.coherence
 
 
 def error_of_constant_noise(flat: FlatPlaces) -> float:

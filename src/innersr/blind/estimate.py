@@ -24,7 +24,6 @@ from innersr.errors import InputError
 from innersr.isolation import isolated
 from innersr.networks.mixture_policy import MixturePolicy
 from innersr.networks.priors import load_prior
-from innersr.networks.tailored_stack import GREATEST_NOISE
 from innersr.physics import kernels
 from innersr.physics.degradation import LOUDEST, Degradation
 from innersr.physics.jpeg import jpeg_quality
@@ -181,15 +180,10 @@ class Estimate:
     def with_counting_noise(self, noise: CountingNoise, lr: Tensor) -> Estimate:
         """The estimate made from a stabilised image, for the image itself, (1, C, H, W).
 
-        Where a degradation has more noise than was found, the counting noise grows as much.
+        The noise was measured: no candidate has more of it to be on the safe side.
         """
-        known = min(noise.sigma, GREATEST_NOISE)
-
-        def counted(degradation: Degradation) -> Degradation:
-            more = noise.amplified(max(1.0, degradation.noise / known))
-            return replace(degradation, noise=min(more.deviation(lr), LOUDEST), counting=more)
-
-        return self._mapped(counted)
+        deviation = min(noise.deviation(lr), LOUDEST)
+        return self.with_given(noise=deviation, counting=noise, compression=0.0)._with_one_unblurred()
 
     def never_compressed(self) -> Estimate:
         """The estimate for an image that has too many levels to come from 8 bits, and from a compression.
@@ -199,9 +193,7 @@ class Estimate:
         known = {"compression": 0.0} | ({"noise": 0.0} if self.degradation.noise == 0 else {})
         changed = replace(replace(self, regions=()).with_given(**known), jpeg_quality=None)
         if self.degradation.noise == 0 and self.mixture:
-            plain = next((d for d, _ in changed.mixture if d.kernel is None), None)  # alike now
-            parts = [(d if d.kernel is not None or plain is None else plain, share) for d, share in changed.mixture]
-            changed = changed.shared(parts)
+            changed = changed._with_one_unblurred()
         return replace(changed, regions=self._regions_by(Estimate.never_compressed))
 
     def fitted(self, lr_size: tuple[int, int]) -> Estimate:
@@ -216,6 +208,13 @@ class Estimate:
         ordered = sorted(sums.values(), key=lambda candidate: -candidate.share)
         chosen = [candidate for candidate in ordered if candidate.share > 0]
         return replace(self, mixture=tuple(chosen or ordered[:1]))  # one without a share where all is interpolated
+
+    def _with_one_unblurred(self) -> Estimate:
+        """The estimate with the shares of its unblurred candidates, which are alike, added up."""
+        plain = next((d for d, _ in self.mixture if d.kernel is None), None)
+        if plain is None:
+            return self
+        return self.shared([(plain if d.kernel is None else d, share) for d, share in self.mixture])
 
     def _mapped(self, change: Callable[[Degradation], Degradation]) -> Estimate:
         changed = {id(d): change(d) for d in (self.degradation, *(c.degradation for c in self.candidates))}

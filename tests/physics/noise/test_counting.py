@@ -68,12 +68,6 @@ def test_the_noise_of_rescaled_values():
     assert rescaled.deviation((values - low) / spread) == pytest.approx(noise.deviation(values) / spread)
 
 
-def test_amplified_noise_is_as_many_times_as_strong_everywhere():
-    values = torch.linspace(0.1, 0.9, 50)
-    for noise in NOISES:
-        assert noise.amplified(1.6).deviation(values) == pytest.approx(1.6 * noise.deviation(values))
-
-
 @pytest.mark.parametrize(
     ("text", "deviation", "counting"),
     [

@@ -9,7 +9,7 @@ algebraic inverse would be biased after denoising: the unbiased one is used, in 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -56,10 +56,6 @@ class CountingNoise:
         """Root mean square of the noise on an image of these values, of any shape."""
         variance = self.gain * (values.double() - self.black).clamp(min=0) + self.read**2
         return math.sqrt(float(variance.mean()))
-
-    def amplified(self, factor: float) -> CountingNoise:
-        """Noise of `factor` times the standard deviation everywhere."""
-        return replace(self, gain=min(1.0, self.gain * factor**2), read=min(0.99, self.read * factor))
 
     def rescaled(self, low: float, spread: float) -> CountingNoise:
         """The noise of (values - low) / spread; what is too strong for that range is limited."""
