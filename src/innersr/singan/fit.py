@@ -176,7 +176,7 @@ class _Recorder:
         """Write all that a training needs to go on from here."""
         self._means(learner)
         if self._path is not None:
-            writing.save_state(self._path, self._digest, learner, self._seconds())
+            writing.save_scale_state(self._path, self._digest, learner, self._seconds())
 
     def save_model(self, model: PictureModel) -> None:
         """Write the scales that are finished."""

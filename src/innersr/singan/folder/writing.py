@@ -91,7 +91,7 @@ def save_model(path: Path, digest: str, model: PictureModel, pictures: Sequence[
     save_checkpoint(path / MODEL, tensors, {"kind": "picture", "record": digest, "amplitudes": amplitudes})
 
 
-def save_state(path: Path, digest: str, learner: ScaleLearner, seconds: float) -> None:
+def save_scale_state(path: Path, digest: str, learner: ScaleLearner, seconds: float) -> None:
     """Write the state from which a training resumes within a scale.
 
     Raises:
