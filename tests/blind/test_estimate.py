@@ -101,6 +101,13 @@ def test_interpolation_has_the_first_share(monkeypatch):
     assert mixed(monkeypatch, 0.3, 0.4, 0.0, 0.3, 0.0).confidence != "high"
 
 
+@pytest.mark.parametrize(("interpolated", "confidence"), [(0.15, "high"), (0.3, "medium"), (0.6, "low")])
+def test_confidence_falls_with_what_is_interpolated(monkeypatch, interpolated, confidence):
+    certain = estimates.find(degraded("random:1")[0])._replace(deviations=torch.tensor([0.05, 0.05]))
+    monkeypatch.setattr(estimates, "find", lambda _: certain)
+    assert mixed(monkeypatch, interpolated, 1 - interpolated, 0.0, 0.0, 0.0).confidence == confidence
+
+
 def test_the_shares_of_one_degradation_are_added_up():
     both = Estimate(degradation=FOUND, confidence="low").shared([(PLAIN, 0.2), (FOUND, 0.3), (PLAIN, 0.4)])
     assert [c.degradation for c in both.candidates] == [PLAIN, FOUND]
