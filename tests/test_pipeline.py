@@ -250,6 +250,25 @@ def test_a_transparent_colour_becomes_alpha(mode, expected):
     assert bool((result[:, 28:] == 255).all())
 
 
+@pytest.mark.parametrize("mode", ["I;16", "I", "F"])
+def test_a_transparent_value_that_the_mode_cannot_show_is_refused(mode):
+    x = PILImage.new(mode, (24, 20))
+    x.info["transparency"] = 0
+    with pytest.raises(InputError, match=f"mode {mode} cannot become transparent .*; give its path, or delete x.info"):
+        upscale(x, 2, method=BICUBIC, run=RUN)
+
+
+@pytest.mark.parametrize("shape", [(3, 20, 24), (1, 20, 24), (4, 20, 24)])
+def test_an_array_with_its_channels_first_is_refused_with_the_remedy(shape):
+    with pytest.raises(InputError, match=r"looks like \(C, H, W\); give x.transpose\(1, 2, 0\)"):
+        upscale(np.zeros(shape, np.uint8), 2, method=BICUBIC, run=RUN)
+
+
+@pytest.mark.parametrize("shape", [(3, 20, 3), (3, 20, 1), (3, 20), (4, 20, 4)])
+def test_a_picture_of_few_rows_is_taken_as_it_is(shape):
+    assert upscale(np.zeros(shape, np.uint8), 2, method=BICUBIC, run=RUN).shape == (2 * shape[0], 40, *shape[2:])
+
+
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "I;16", "P", "CMYK"])
 def test_profile_resolution_and_exif_of_a_pil_image_are_kept(mode):
     x = picture(mode)

@@ -51,7 +51,7 @@ class Run:
         device: "auto" (CUDA, then MPS, then CPU), or any torch device name.
         precision: of network passes in training, and of Tailor's in general; "auto" is bf16 where the device computes
             it natively, else fp32. All else is always computed in fp32.
-        seed: of every random draw. Same seed, settings and device give the same bytes.
+        seed: of every random draw. Same seed, settings, device and number of threads give the same bytes.
         tile: side in LR pixels of the tiles that a network is applied to; 0 for the whole image at once, None for
             a size that fits the free memory. Results change by rounding at most.
         time_limit: seconds per image after which learning ends with its current weights; None for no limit.

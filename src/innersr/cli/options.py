@@ -44,7 +44,7 @@ Count = Annotated[int, result_option("--count", "-n", min=1, help="How many resu
 
 def _shared(  # noqa: PLR0913 (options are parameters)
     overwrite: Annotated[bool, input_option("--overwrite", help="Replace existing files.")] = False,
-    seed: Annotated[int, performance_option(help="Same seed, same bytes.")] = 0,
+    seed: Annotated[int, performance_option(help="Same seed and threads, same bytes.")] = 0,
     threads: Annotated[int | None, performance_option(min=1, help="CPU threads; torch's choice if not given.")] = None,
     device: Annotated[str, performance_option("--device", "-d", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     precision: Annotated[str, performance_option(help="auto, fp32 or bf16.")] = "auto",

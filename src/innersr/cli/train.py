@@ -69,7 +69,7 @@ def _add_command(objective: str) -> None:
         initial: Annotated[
             str | None, learning_option(metavar="PRIOR", help="Start from the weights of a prior: a name or a file.")
         ] = None,
-        seed: Annotated[int, learning_option(min=0, help="Same seed, same bytes.")] = 0,
+        seed: Annotated[int, learning_option(min=0, help="Same seed and threads, same bytes.")] = 0,
         checkpoint_every: Annotated[
             int, saving_option(min=1, help="Steps between two saved states; at most five minutes.")
         ] = 1000,

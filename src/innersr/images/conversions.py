@@ -45,6 +45,11 @@ def image_from(x: object) -> tuple[Image, Restore]:
 def _from_array(x: np.ndarray[Any, Any]) -> tuple[Image, Restore]:
     if x.ndim not in (2, 3) or 0 in x.shape:
         raise InputError(f"an image array is (H, W) or (H, W, C), got shape {x.shape}")
+    if x.ndim == 3 and x.shape[0] in (1, 3, 4) and x.shape[2] > 4:  # noqa: PLR2004 (more bands than colours)
+        raise InputError(
+            f"an image array is (H, W, C), and {x.shape} looks like (C, H, W); give x.transpose(1, 2, 0), or a tensor "
+            f"(C, H, W) if it does have {x.shape[0]} rows and {x.shape[2]} bands"
+        )
     depth = "float32" if x.dtype.kind == "f" else x.dtype.name
     if depth not in DEPTHS:
         raise InputError(f"an image array is uint8, uint16 or floating, got {x.dtype}; convert it with x.astype(...)")
@@ -69,6 +74,11 @@ def _from_array(x: np.ndarray[Any, Any]) -> tuple[Image, Restore]:
 
 
 def _from_pil(x: PILImage.Image) -> tuple[Image, Restore]:
+    if "transparency" in x.info and x.mode.startswith(("I", "F")):
+        raise InputError(
+            f"a PIL image of mode {x.mode} cannot become transparent where it has the value of its transparency; give "
+            'its path, or delete x.info["transparency"] to upscale it as opaque'
+        )
     modes = MODES | MODES_WITH_KEY if "transparency" in x.info else MODES
     mode = modes.get(x.mode, x.mode)
     values = np.asarray(x if x.mode == mode else x.convert(mode))
