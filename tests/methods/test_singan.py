@@ -8,12 +8,14 @@ import torch
 
 from helpers.methods import RUN, image
 from innersr.errors import InputError
-from innersr.methods.singan import SinGANUpscaling, _ends
+from innersr.methods.singan import SinGANUpscaling, _ends, _enlarged
 from innersr.metrics.fidelity import consistency_psnr
 from innersr.physics.degradation import Degradation
 from innersr.physics.kernels import gaussian
 from innersr.physics.resize import resize
 from innersr.run import Run
+from innersr.singan.model import Scale, advance
+from innersr.singan.pyramid import passes_for
 from innersr.singan.training.coarse_inputs import TrainedScales
 
 SMALL = SinGANUpscaling(steps=2, width=6, crop=20)
@@ -48,6 +50,59 @@ def test_the_mean_of_many_results_has_less_chance_in_it():
         float((replace(noisy, average=n).adapt(x, DEGRADATION, RUN)(x) - without).square().mean()) for n in (1, 8)
     )
     assert many < one
+
+
+def scale_of(taps, shift=0.0, channels=3):
+    """A scale without noise whose residual is about the mean of 3x3 neighbours by five `taps`, plus `shift`.
+
+    The residual is 0.01 of it, where tanh is linear, and the middle layers pass positive values on as they are.
+    """
+    layers = []
+    for number in range(5):
+        weight = torch.zeros(channels, channels, 3, 3)
+        for channel in range(channels):
+            weight[channel, channel, 1, 1] = 1.0
+            if number == 0:
+                weight[channel, channel] = torch.tensor(taps).expand(3, 3) / 9
+        layers.append((weight * (0.01 if number == 4 else 1), torch.full((channels,), shift if number == 4 else 0.0)))
+    return Scale(layers, 0.0)
+
+
+@pytest.mark.parametrize(("factor", "passes"), [(2, 3), (3, 5), (4, 6), (8, 9)])
+def test_the_last_generator_is_applied_k_times(factor, passes):
+    """Each pass adds the residual, which is the same everywhere here; k = round(3 log2 s) (the official code)."""
+    degradation, x = Degradation(scale=factor), torch.full((1, 3, 9, 11), 0.5)
+    size, residual = (9 * factor, 11 * factor), scale_of(0.0, shift=0.02)
+    result = _enlarged(x, residual, size, passes_for(factor), degradation, (0, 0))
+    assert result.shape == (1, 3, *size)
+    # Values in [-1, 1] inside: a residual is halved.
+    assert torch.allclose(result, torch.tensor(0.5 + passes * math.tanh(0.02) / 2), atol=1e-5)
+
+
+def test_no_frame_appears_where_the_image_ends():
+    """A grey border would pull the mean of neighbours, and so the residual, towards 0."""
+    x = torch.full((1, 3, 12, 14), 0.9)
+    result = _enlarged(x, scale_of(1.0), (24, 28), 3, Degradation(scale=2), (0, 0))
+    assert float(result.max() - result.min()) < 1e-5
+    assert float(result.mean()) > 0.91  # the residual of three passes is there
+
+
+def test_every_pass_and_result_has_noise_of_its_own_that_the_generator_sees(monkeypatch):
+    seen = []
+
+    def spied(last, coarse, noise, *others, **named):
+        seen.append(noise.flatten()[:5000])
+        return advance(last, coarse, noise, *others, **named)
+
+    monkeypatch.setattr("innersr.methods.singan.advance", spied)
+    x, noisy = torch.full((1, 3, 40, 44), 0.5), Scale(scale_of(9.0).layers, 0.1)
+    one, _ = (_enlarged(x, noisy, (80, 88), 3, Degradation(scale=2), (0, n)) for n in range(2))
+    assert len(seen) == 6
+    correlations = torch.corrcoef(torch.stack(seen)) - torch.eye(6)
+    assert float(correlations.abs().max()) < 0.07  # five deviations of that of 5000 independent values
+    still = _enlarged(x, Scale(noisy.layers, 0.0), (80, 88), 3, Degradation(scale=2), (0, 0))
+    assert float((still - 0.5).abs().max()) < 1e-6
+    assert float(one.std()) > 1e-4
 
 
 @pytest.mark.parametrize("size", [(5, 40), (1, 1), (17, 17)])
