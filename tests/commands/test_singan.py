@@ -22,17 +22,19 @@ from helpers.processes import SECONDS, innersr_process
 from innersr.cli.app import app
 from innersr.commands.singan import generate as singan_commands
 from innersr.commands.singan import manipulate as singan_refine_commands
+from innersr.commands.singan import patches as singan_patch_commands
 from innersr.commands.singan import score as singan_score_commands
 from innersr.commands.singan import train as singan_train_commands
 from innersr.images.io import read
 from innersr.metrics.sifid import STEM
 from innersr.networks.checkpoints import load_checkpoint
+from innersr.run import Run
 from innersr.singan.folder.reading import load_folder
 from innersr.singan.learn import make_settings
 from innersr.singan.settings import SINGAN_PRESETS, SinGAN, described
 from innersr.singan.training.scale import ScaleLearner
 
-COMMANDS = ["train", "sample", "paint", "edit", "harmonize", "animate", "score", "report"]
+COMMANDS = ["train", "sample", "inpaint", "restyle", "paint", "edit", "harmonize", "animate", "score", "report"]
 HEIGHT, WIDTH = 28, 34
 TINY = {"min_size": 11, "max_size": 34, "ratio": 0.6, "width": 4, "pool": 2, "iterations": 3, "matching": 1}
 SETTINGS = [word for name, value in TINY.items() for word in ("--set", f"{name}={value}")]
@@ -144,6 +146,8 @@ def test_documented_commands_are_understood(line, monkeypatch):
         (singan_score_commands, "score_samples"),
         (singan_commands, "report_model"),
         (singan_refine_commands, "manipulate_picture"),
+        (singan_patch_commands, "inpaint_picture"),
+        (singan_patch_commands, "restyle_picture"),
     ):
         monkeypatch.setattr(module, name, lambda *given, **_: started.append(given) or 0)
     _, _, *arguments = shlex.split(line, comments=True)
@@ -323,9 +327,43 @@ def test_a_sheet_shows_the_samples():
 def test_an_image_is_sampled_without_learning():
     result = innersr("sample", "photo.png", "-o", "a.png", "--max-size", 30)
     assert result.exit_code == 0
-    assert "photo.png: is an image, so these samples are made of its patches" in result.stderr
     assert "photo.png: works at 30x25 of 34x28 pixels; --max-size 34 for more" in result.stderr
     assert size_of("a.png") == (30, 25)
+
+
+def test_a_model_is_sampled_by_its_network_on_request():
+    (network,) = records("sample", "model", "-o", "a.png", "--engine", "network")
+    (patches,) = records("sample", "model", "-o", "b.png")
+    assert (network["engine"], patches["engine"]) == ("network", "patches")
+    expected = load_folder(Path("model"), torch.device("cpu")).model.sample(run=Run(device="cpu"))
+    assert (pixels("a.png") == ((expected[0] + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()).all()
+    assert (pixels("a.png") != pixels("b.png")).any()
+
+
+def test_a_hole_is_filled_and_all_else_stays():
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    mask[10:16, 12:20] = 255
+    draw("mask.png", mask)
+    said = done("inpaint", "photo.png", "--mask", "mask.png", "-o", "a.png")
+    assert said == f"a.png  {WIDTH}x{HEIGHT}  filled\n"
+    changed = (pixels("a.png") != pixels("photo.png")).any(axis=-1)
+    assert changed.any()
+    assert not changed[mask == 0].any()
+    done("inpaint", "photo.png", "--mask", "mask.png", "-o", "out/", "-n", 2)
+    assert sorted(path.name for path in Path("out").iterdir()) == ["inpainted-0.png", "inpainted-1.png"]
+    draw("none.png", mask * 0)
+    assert "none.png: the mask marks nothing" in refused("inpaint", "photo.png", "--mask", "none.png", "-o", "b.png")
+
+
+def test_a_layout_gets_the_patches_of_another_picture():
+    draw("layout.png", levels(seed=4))
+    (record,) = records("restyle", "layout.png", "--like", "photo.png", "-o", "a.png", "--start-scale", 0)
+    assert (record["start_scale"], record["like"], record["size"]) == (0, "photo.png", [WIDTH, HEIGHT])
+    low, high = pixels("photo.png").min(axis=(0, 1)), pixels("photo.png").max(axis=(0, 1))
+    assert ((pixels("a.png") >= low) & (pixels("a.png") <= high)).all()
+    assert "start scale must be from 0" in refused(
+        "restyle", "layout.png", "--like", "photo.png", "-o", "b.png", "--start-scale", 99
+    )
 
 
 def test_depth_and_alpha_are_those_of_the_picture():
@@ -360,6 +398,8 @@ def test_depth_and_alpha_are_those_of_the_picture():
         (["model", "-o", "a.png", "--sheet", "a.png"], "a.png: is another file of this command"),
         (["photo.png", "-o", "photo.png", "--overwrite"], "photo.png: is another file of this command"),
         (["model", "-o", "photo.png/x/", "-n", 2], "photo.png/x: cannot be a folder (Not a directory)"),
+        (["model", "-o", "a.png", "--engine", "gan"], "--engine must be patches or network, got 'gan'"),
+        (["photo.png", "-o", "a.png", "--engine", "network"], "photo.png: is an image, which has no network"),
     ],
 )
 def test_wrong_samples_are_refused(arguments, said):
@@ -508,7 +548,7 @@ def test_a_model_is_scored_by_samples_that_are_drawn():
 
 
 def test_files_and_folders_are_scored_against_the_picture():
-    done("sample", "model", "-o", "out/", "-n", 3)
+    done("sample", "model", "-o", "out/", "-n", 3, "--engine", "network")
     files = [f"out/sample-{k}.png" for k in range(3)]
     (of_files,), (drawn,) = records("score", "model", *files), records("score", "model", "-n", 3)
     for score in ("patch_distance", "feature_distance", "diversity", "border_energy", "interior_energy"):

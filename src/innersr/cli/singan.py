@@ -19,14 +19,16 @@ from innersr.cli.options import (
     result_option,
 )
 from innersr.cli.singan_manipulate import manipulate_app
+from innersr.cli.singan_patches import patches_app
 
 singan_app = group(
     "Learn one picture, then make others of it (SinGAN).",
+    "innersr singan sample balloons.png -o samples/ -n 10",
     "innersr singan train balloons.png -o balloons",
-    "innersr singan sample balloons -o samples/ -n 10",
     "innersr singan animate balloons -o balloons.webp",
 )
 
+singan_app.add_typer(patches_app)
 singan_app.add_typer(manipulate_app)
 
 RandomFrom = Annotated[
@@ -77,10 +79,10 @@ def train_command(  # noqa: PLR0913 (a command's options are its parameters)
     singan_app,
     "sample",
     "singan.generate.sample_pictures",
-    "innersr singan sample balloons -o samples/ -n 20 --sheet samples.png",
-    "innersr singan sample balloons -o wide.png --scale 2.5x1 --start-scale 1",
-    "innersr singan sample bricks -o tile.png --size 512x512 --wrap xy",
-    "innersr singan sample photo.jpg -o quick.png",
+    "innersr singan sample photo.jpg -o samples/ -n 20 --sheet samples.png",
+    "innersr singan sample photo.jpg -o wide.png --scale 2.5x1 --start-scale 1",
+    "innersr singan sample bricks.jpg -o tile.png --size 512x512 --wrap xy",
+    "innersr singan sample balloons -o learned.png --engine network",
     shares="overwrite seed device as_json quiet",
 )
 def sample_command(  # noqa: PLR0913 (a command's options are its parameters)
@@ -88,7 +90,7 @@ def sample_command(  # noqa: PLR0913 (a command's options are its parameters)
         Path,
         argument(
             metavar="MODEL",
-            help="Folder of a model; or an image file, sampled from its patches without training.",
+            help="Image file, or folder of a model.",
         ),
     ],
     output: Output,
@@ -103,6 +105,9 @@ def sample_command(  # noqa: PLR0913 (a command's options are its parameters)
     max_size: Annotated[
         int | None, result_option(min=1, help="Of an image file: long side in pixels, 250 by default.")
     ] = None,
+    engine: Annotated[
+        str, result_option(help="patches: nearest patches of the picture, without training; network: a model's own.")
+    ] = "patches",
 ) -> None:
     """Draw random pictures of the subject, of any size."""
 

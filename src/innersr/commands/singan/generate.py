@@ -49,10 +49,14 @@ def sample_pictures(  # noqa: PLR0913 (the options of the command)
     wrap: str,
     sheet: Path | None,
     max_size: int | None,
+    engine: str,
     overwrite: bool,
 ) -> None:
-    """Write random pictures drawn from a model folder, or from the patches of an image file."""
-    sampler, source = _sampled_model(model, max_size, run, reporter)
+    """Write random pictures of an image file or of the picture of a model folder, of its patches or by its network."""
+    if engine not in ("patches", "network"):
+        raise InputError(f"--engine must be patches or network, got {engine!r}")
+    sampled = _sampled_image if model.is_file() else _sampled_folder
+    sampler, source = sampled(model, max_size, engine, run, reporter)
     wanted = wanted_size(size, scale, sampler.size)
     with blaming(model):
         sampler.check_start(start)
@@ -66,8 +70,9 @@ def sample_pictures(  # noqa: PLR0913 (the options of the command)
     with working(reporter, model, run, "ask for fewer or smaller samples") as working_run:
         pictures = sampler.sample(count, size=wanted, start=start, wrap=wrap, run=working_run)
     facts: dict[str, Any] = {"model": str(model), "start_scale": start, "wrap": wrap, "seed": run.seed}
+    facts["engine"] = engine
     facts["seconds"] = round((time.monotonic() - started) / count, 2)
-    save_all(pictures, targets, source, overwrite, reporter, f"from scale {start}", facts)
+    save_all(pictures, targets, source, overwrite, reporter, f"from scale {start}, by {engine}", facts)
     if sheet is not None:
         panels = [Panel(target.stem, visible(pictures[i : i + 1], source)) for i, target in enumerate(targets)]
         save_drawing(contact_sheet(panels, f"{model.name}, from scale {start}"), sheet, overwrite=overwrite)
@@ -124,24 +129,30 @@ def report_model(reporter: Reporter, run: Run, *, model: Path, output: Path, ove
     reporter.result(f"{output}  {len(saved.model.scales)} of {len(saved.model.sizes[0])} scales", record)
 
 
-def _sampled_model(
-    path: Path, max_size: int | None, run: Run, reporter: Reporter
-) -> tuple[PictureModel | PatchModel, PictureSource]:
-    if not path.is_file():
-        if max_size is not None:
-            raise InputError("--max-size is for image files; a model has the size that it was trained at, see --size")
-        saved = load_complete(path, run)
-        return saved.model, saved.record.source
+def _sampled_image(
+    path: Path, max_size: int | None, engine: str, run: Run, reporter: Reporter
+) -> tuple[PatchModel, PictureSource]:
+    if engine == "network":
+        raise InputError(f"{path}: is an image, which has no network; innersr singan train {path} -o MODEL trains one")
     image = read_image(path, reporter)
     settings = make_settings(settings={} if max_size is None else {"max_size": str(max_size)})
     with blaming(path):
         source = source_of([image])
         model = patch_model(to_picture(image, source), settings, run=run)
-    reporter.note(
-        f"{path}: is an image, so these samples are made of its patches, without training; "
-        "innersr singan train trains a model"
-    )
     size = image_size(image.colour)
     if model.size != size:
         reporter.note(size_note(path, size, model.size))
     return model, source
+
+
+def _sampled_folder(
+    path: Path, max_size: int | None, engine: str, run: Run, reporter: Reporter
+) -> tuple[PictureModel | PatchModel, PictureSource]:
+    if max_size is not None:
+        raise InputError("--max-size is for image files; a model has the size that it was trained at, see --size")
+    saved = load_complete(path, run)
+    if engine == "network":
+        return saved.model, saved.record.source
+    if len(saved.pictures) > 1:
+        reporter.note(f"{path}: of {len(saved.pictures)} pictures, the first is sampled; --engine network knows all")
+    return patch_model(saved.pictures[0], saved.record.settings, run=run), saved.record.source

@@ -19,6 +19,7 @@ from innersr.commands.singan.shared import (
     check_targets,
     load_complete,
     read_image,
+    read_mask,
     save_all,
     targets_of,
     working,
@@ -39,7 +40,6 @@ from innersr.singan.manipulation import (
     quantized_paint,
     scale_along,
 )
-from innersr.singan.masks import soft_mask
 from innersr.singan.pictures import to_picture, visible
 from innersr.singan.pyramid import Size
 from innersr.singan.training.fine_tuning import check_scale, fine_tune
@@ -84,7 +84,7 @@ def manipulate_picture(  # noqa: PLR0913 (the options of the commands)
     if mask is None:
         make = _painter(saved, entered, colours, count)
     else:
-        make = _blender(saved, entered, _read_mask(mask, entered, reporter), kind, fine_tune, count)
+        make = _blender(saved, entered, read_mask(mask, entered, reporter), kind, fine_tune, count)
     inputs, source = [path for path in (picture, mask) if path is not None], saved.record.source
     facts: dict[str, Any] = {"model": str(model), "input": str(picture), "seed": run.seed}
     if all_scales:
@@ -161,15 +161,6 @@ def _blender(saved: SavedModel, picture: Tensor, mask: Tensor, kind: str, iterat
         return harmonize(tuned, picture, mask, scale, run, before, count).blended
 
     return harmonized
-
-
-def _read_mask(path: Path, picture: Tensor, reporter: Reporter) -> Tensor:
-    """Read a mask, (1, C, H, W), bright where it marks; transparent pixels mark nothing."""
-    image = read_image(path, reporter)
-    mask = image.colour if image.alpha is None else image.colour * image.alpha
-    with blaming(path):
-        soft_mask(mask, image_size(picture))  # refused before the work
-    return mask
 
 
 def _nearest(picture: Tensor, pictures: tuple[Tensor, ...]) -> Tensor:

@@ -22,6 +22,7 @@ from innersr.physics.geometry import LARGEST_SCALE, parse_factors
 from innersr.physics.resize import as_pair, image_size
 from innersr.run import Run
 from innersr.singan.folder.reading import SavedModel, load_folder
+from innersr.singan.masks import soft_mask
 from innersr.singan.pictures import PictureSource, from_picture
 from innersr.singan.pyramid import Size
 
@@ -46,6 +47,15 @@ def read_image(path: Path, reporter: Reporter) -> Image:
     image = read(path)
     reporter.notes(path, image.notes)
     return image
+
+
+def read_mask(path: Path, picture: Tensor, reporter: Reporter) -> Tensor:
+    """Read a mask, (1, C, H, W), bright where it marks; transparent pixels mark nothing."""
+    image = read_image(path, reporter)
+    mask = image.colour if image.alpha is None else image.colour * image.alpha
+    with blaming(path):
+        soft_mask(mask, image_size(picture))  # refused before the work
+    return mask
 
 
 def targets_of(output: str, count: int, source: PictureSource, stem: str) -> list[Path]:
