@@ -1,5 +1,7 @@
 """Whether a result can be trusted."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -72,3 +74,12 @@ def test_what_no_interpolation_explains_is_trusted_where_it_is_nearer_than_that(
     assert 10 ** (-agreement / 20) > 0.2  # noise of pixels, which such a blur never leaves
     reason = reason_for_doubt(plain, plain, lr, wide, agreement + difference)
     assert (reason is not None) is is_doubted
+
+
+def test_compression_allows_up_to_another_level():
+    lr = 0.4 * DOUBLE(facade(96)) + 0.3
+    saved = replace(DOUBLE, compression=0.7)
+    plain = saved.upsample(lr)
+    assert judged(plain + 1.6 / 255, plain, lr, saved) is None
+    assert "mean moved by 1.6" in judged(plain + 1.6 / 255, plain, lr, DOUBLE)
+    assert "mean moved by 1.8" in judged(plain + 1.8 / 255, plain, lr, saved)

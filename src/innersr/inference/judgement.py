@@ -17,8 +17,8 @@ def reason_for_doubt(
 
     Its mean must be that of the interpolated image within an 8-bit level, and what noise moves that was clipped at
     black or white: 0.4 times its standard deviation where the image is that dark or bright, of which an estimate may
-    find only half. Shrunk again, it must be the image but for noise, or at least nearer to it than the interpolated
-    one.
+    find only half; compression, which rounds the means of blocks, allows up to another level. Shrunk again, it must be
+    the image but for noise, or at least nearer to it than the interpolated one.
 
     Args:
         sr: (1, C, H, W), the result, in [0, 1].
@@ -30,7 +30,7 @@ def reason_for_doubt(
     moved = 255 * float((sr.mean((-1, -2)) - interpolated.mean((-1, -2))).abs().max())
     near = 2 * degradation.noise  # black or white
     clipped = float(((lr < near) | (lr > 1 - near)).float().mean((-1, -2)).amax())
-    if moved > 1 + 0.8 * 255 * min(degradation.noise, GREATEST_NOISE) * clipped:
+    if moved > 1 + degradation.compression + 0.8 * 255 * min(degradation.noise, GREATEST_NOISE) * clipped:
         return f"its mean moved by {moved:.1f} of 255 levels"
     least, deviations = 0.1, 3  # RMS that no method leaves by itself; of the noise, which a result is free of
     is_far = 10 ** (-agreement / 20) > least + deviations * degradation.noise
