@@ -1,4 +1,4 @@
-"""The guess that a search begins with: bent, with a margin around it, enlarged from scale to scale."""
+"""The guess that a search begins with: bent, with a margin around it, in_finer_frame from scale to scale."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def bent(
     return moved + search.noise * noise.to(picture)
 
 
-def enlarged(guess: Tensor, frame: Frame, finer: Frame) -> Tensor:
+def in_finer_frame(guess: Tensor, frame: Frame, finer: Frame) -> Tensor:
     """A guess at the size of a finer frame, with that frame's margin."""
     scale = [fine / coarse for fine, coarse in zip(finer.size, frame.size, strict=True)]
     # The corner of the finer margin, in pixels of the guess.

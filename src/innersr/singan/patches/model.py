@@ -23,10 +23,10 @@ from innersr.physics.resize import image_size, resize
 from innersr.run import Run, generator_of
 from innersr.singan.draws import Draws
 from innersr.singan.model import PictureModel, wraps_of
-from innersr.singan.patches.guess import Frame, bent, enlarged, places_in_finer
+from innersr.singan.patches.guess import Frame, bent, in_finer_frame, places_in_finer
 from innersr.singan.patches.search import Patches, nearest, patches_of, principal_axes, propagate
 from innersr.singan.patches.settings import PatchSettings
-from innersr.singan.patches.votes import assemble, continued
+from innersr.singan.patches.votes import assemble, with_overlap
 from innersr.singan.pyramid import Size, low_passed_at, pictures_of, sizes_of
 from innersr.singan.settings import SinGAN
 
@@ -160,16 +160,16 @@ class PatchModel:
             keys = self._keys(scale, source, axes)
             if scale > start:
                 finer = Frame(size=sizes[scale], margin=side - 1, wraps=wraps)
-                guess = enlarged(guess, frame, finer)
+                guess = in_finer_frame(guess, frame, finer)
                 if found is not None:
                     found = places_in_finer(found, frame, finer, image_size(self.pyramid[scale - 1]), keys.size, side)
                 frame = finer
-            # The first guess is as soft as what is enlarged, and is compared with the picture as soft as that.
+            # The first guess is as soft as what is in_finer_frame, and is compared with the picture as soft as that.
             soft = resize(self.pyramid[scale - 1], size=image_size(source)).clamp(-1, 1) if scale > start else source
             first = self._keys(scale, soft, axes)
             for search in range(1 if run.time_used() > 1 else self.search.searches):
                 run.check_cancelled()
-                queries = patches_of(continued(guess, side, wraps), axes)
+                queries = patches_of(with_overlap(guess, side, wraps), axes)
                 found = self._search(queries, keys if search else first, found, generator)
                 anchor = None
                 if scale == len(sizes) - 1 and search == self.search.searches - 1:

@@ -34,7 +34,7 @@ def assemble(
     base = (found // places) * columns + found % places
     pixels = source[0].flatten(1)
     total = source.new_zeros(channels + 1, height + side - 1, width + side - 1)
-    near = None if anchor is None else continued(anchor, side, wraps)[0]
+    near = None if anchor is None else with_overlap(anchor, side, wraps)[0]
     for y in range(side):
         for x in range(side):
             votes = pixels[:, base + (y * columns + x)].view(channels, height, width)
@@ -53,7 +53,7 @@ def assemble(
     return (total[:-1] / total[-1:])[None]
 
 
-def continued(picture: Tensor, side: int, wraps: tuple[bool, bool]) -> Tensor:
+def with_overlap(picture: Tensor, side: int, wraps: tuple[bool, bool]) -> Tensor:
     """A picture, (1, C, H, W), with side - 1 pixels of its other side after the end of every axis that wraps."""
     for axis, joined in zip(((0, 0, 0, side - 1), (0, side - 1, 0, 0)), wraps, strict=True):
         picture = F.pad(picture, axis, mode="circular") if joined else picture
