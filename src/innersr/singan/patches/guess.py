@@ -1,4 +1,4 @@
-"""The guess that a search begins with: bent, with a margin around it, in_finer_frame from scale to scale."""
+"""The guess that a search begins with: bent, with a margin around it, enlarged from scale to scale."""
 
 from __future__ import annotations
 

@@ -164,7 +164,7 @@ class PatchModel:
                 if found is not None:
                     found = places_in_finer(found, frame, finer, image_size(self.pyramid[scale - 1]), keys.size, side)
                 frame = finer
-            # The first guess is as soft as what is in_finer_frame, and is compared with the picture as soft as that.
+            # The first guess is as soft as what is enlarged, and is compared with the picture as soft as that.
             soft = resize(self.pyramid[scale - 1], size=image_size(source)).clamp(-1, 1) if scale > start else source
             first = self._keys(scale, soft, axes)
             for search in range(1 if run.time_used() > 1 else self.search.searches):
