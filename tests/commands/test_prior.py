@@ -148,7 +148,7 @@ def test_a_missing_file_fails(tmp_path):
 def test_a_foreign_file_fails(tmp_path):
     file = tmp_path / "notes.safetensors"
     file.write_text("not weights")
-    code, said = refused("show", file, "--json")
+    code, said = refused("show", file)
     assert (code, "is not a safetensors file" in said) == (1, True)
 
 

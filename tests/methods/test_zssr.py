@@ -455,7 +455,7 @@ def test_every_stage_learns_from_the_results_before_it(monkeypatch):
     lr = image(sides=(20, 20))
     made("zssr", gradual=3, fathers=1, steps=1, back_projection=0).adapt(lr, Degradation(scale=8), RUN)
     assert [[source.shape[-1] for source in given[1]] for given, _ in calls] == [[20], [40, 20], [80, 40, 20]]
-    assert all(given[1][-1] is lr for given, _ in calls)
+    assert all(torch.equal(given[1][-1], lr) for given, _ in calls)
     assert [[father.image.shape[-1] for father in found] for _, found in calls] == [[20], [40, 20], [80, 40, 20]]
 
 

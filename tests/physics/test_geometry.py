@@ -292,7 +292,7 @@ def test_a_random_seed_is_a_whole_number(text):
 
 @pytest.mark.parametrize("text", ["g2.0", "g2.0x", "gd", "", "blur", "missing.mat"])
 def test_an_unknown_degradation_is_refused_with_the_known_ones(text):
-    with pytest.raises(InputError, match=r"unknown degradation .* there are bicubic, gVARd"):
+    with pytest.raises(InputError, match=r"unknown degradation .* there are bicubic, bicubic-uint8, gVARd"):
         parse_degradation(text, 2)
 
 
