@@ -923,6 +923,24 @@ def test_lost_colours_under_transparency_are_said(alpha, hidden, is_said):
     assert any("under full transparency" in note for note in result.notes) == is_said
 
 
+@pytest.mark.parametrize("method", ["supervised", "zssr", "mzsr", "singan", "tailor", "pixelart"])
+@pytest.mark.parametrize("case", ["rgb", "two", "four", "nan", "hidden"])
+def test_equal_channels_stay_equal(method, case):
+    grey = waves(*SIDES).astype(np.float32)
+    colour, opacity = grey.repeat({"two": 2, "four": 4}.get(case, 3), 2), np.ones(SIDES, np.float32)
+    if case == "nan":
+        colour[3:6, 3:6] = np.nan
+    if case == "hidden":
+        opacity[:, :6] = 0
+        colour[:, :6, 0] = 1
+    image = cut_out(colour, opacity) if case == "hidden" else colour_image(colour, depth="float32")
+    settings = {"steps": 2} if method in ("zssr", "singan") else {}
+    result = upscale_image(image, DOUBLE, make_method(method, None, settings), RUN).image
+    visible = torch.ones_like(result.colour[:, :1]) if result.alpha is None else (result.alpha > 0).float()
+    tint = (result.colour - result.colour[:, :1]).nan_to_num(0) * visible
+    assert float(tint.abs().max()) == 0
+
+
 def test_a_kernel_file_is_read_once_for_all_images(tmp_path):
     file = tmp_path / "kernel.npy"
     np.save(file, gaussian(2.0).numpy())

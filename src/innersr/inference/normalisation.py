@@ -30,6 +30,8 @@ class NormalisedImage:
     image: Image
     channels: Tensor
     """(1, C, H, W) in [0, 1] on the run's device: the colours, scaled; one channel where all are equal."""
+    colours: int
+    """Number of channels that are colours; the others are alpha."""
     opacity: Tensor | None
     """Alpha, unless it is dropped or a channel."""
     values: ValueRange | None
@@ -104,7 +106,7 @@ class NormalisedImage:
         if self.opacity is not None:
             alpha = upscaled_alpha(self.opacity, upscaler, sr, wraps)
             sr = limited_near_transparency(sr, self.channels, self.opacity, wraps)
-        elif sr.shape[1] > self._colours:
+        elif sr.shape[1] > self.colours:
             sr, alpha = sr[:, :-1], sr[:, -1:]
         if self.values is not None:
             sr = self.values.stored(sr)
@@ -115,11 +117,6 @@ class NormalisedImage:
         colour = sr.expand(-1, self.image.colour.shape[1], -1, -1).cpu()
         restored = replace(self.image, colour=colour, alpha=None if alpha is None else alpha.cpu(), missing=None)
         return restored if self.missing is None else _with_missing(restored, self.image, self.missing)
-
-    @property
-    def _colours(self) -> int:
-        """Number of channels that are colours."""
-        return 1 if is_grey(self.image.colour) else self.image.colour.shape[1]
 
 
 def normalise(
@@ -145,11 +142,12 @@ def normalise(
         raise InputError(f"alpha must be one of {', '.join(ALPHA_CHOICES)}, got {alpha!r}")
     alpha = "same" if is_exact and alpha == "auto" else alpha
     missing = missing_values(image)
-    colours = 1 if is_grey(image.colour) else image.colour.shape[1]
+    is_hidden = alpha == "auto" and image.alpha is not None and bool((image.alpha > 0).any())
+    colours = 1 if is_grey(image, image.alpha if is_hidden else None) else image.colour.shape[1]
     colour = image.colour[:, :colours].to(run.torch_device)
     opacity = None if image.alpha is None or alpha == "drop" else image.alpha.to(run.torch_device)
     known = None if missing is None else ~missing[:, :colours].to(run.torch_device)
-    if opacity is not None and alpha == "auto" and bool((opacity > 0).any()):
+    if opacity is not None and is_hidden:
         known = opacity > 0 if known is None else known & (opacity > 0)
     if known is not None:
         colour = fill_unknown(colour, known, wraps)
@@ -161,6 +159,7 @@ def normalise(
     return NormalisedImage(
         image=image,
         channels=channels,
+        colours=colours,
         opacity=opacity,
         values=values,
         excess=excess,
@@ -183,9 +182,23 @@ def _natural_bounds(colour: Tensor, missing: Tensor | None) -> tuple[float, floa
     return 0.0 if least >= 0 else -math.inf, 1.0 if 0 <= least <= most <= 1 else math.inf
 
 
-def is_grey(colour: Tensor) -> bool:
-    """Whether three channels, (1, 3, H, W), are one: methods then see one, and grey stays grey."""
-    return colour.shape[1] == 3 and bool((colour[:, :1] == colour[:, 1:]).all())
+def is_grey(image: Image, opacity: Tensor | None = None) -> bool:
+    """Whether all channels of an image are one: methods then see one, and grey stays grey.
+
+    Args:
+        image: whose channels are compared, NaN with NaN.
+        opacity: alpha, where only what is visible counts; None where all does.
+    """
+    first, others = image.colour[:, :1], image.colour[:, 1:]
+    if others.shape[1] == 0:
+        return False
+    equal = first == others
+    if not bool(equal.all()):
+        equal |= first.isnan() & others.isnan()
+        if opacity is not None:
+            equal |= opacity == 0
+    masks = image.missing
+    return bool(equal.all()) and (masks is None or bool((masks[:, :1] == masks).all()))
 
 
 @torch.no_grad()
