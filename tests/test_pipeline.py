@@ -26,7 +26,10 @@ from innersr.metrics.fidelity import consistency_psnr
 from innersr.physics.degradation import Degradation
 from innersr.physics.kernels import gaussian
 from innersr.physics.resize import resize
-from innersr.pipeline import ImageTask, Result, upscale, upscale_file, upscale_image
+from innersr.pipeline.adaptation import upscale_image
+from innersr.pipeline.files import upscale, upscale_file
+from innersr.pipeline.result import Result
+from innersr.pipeline.tasks import ImageTask
 from innersr.run import Run
 
 RUN = Run(device="cpu", precision="fp32")

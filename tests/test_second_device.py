@@ -15,7 +15,7 @@ from innersr.methods.mixture import adapt_to
 from innersr.methods.registry import METHODS
 from innersr.physics.degradation import Degradation
 from innersr.physics.kernels import gaussian
-from innersr.pipeline import upscale_image
+from innersr.pipeline.adaptation import upscale_image
 from innersr.singan.animation import animate
 from innersr.singan.fit import fit
 from innersr.singan.manipulation import edit, quantized_paint

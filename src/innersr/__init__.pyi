@@ -22,7 +22,9 @@ from .physics.kernel_files import load_kernel, save_kernel
 from .physics.kernels import gaussian
 from .physics.noise.counting import CountingNoise
 from .physics.resize import imresize
-from .pipeline import Result, upscale, upscale_image
+from .pipeline.adaptation import upscale_image
+from .pipeline.files import upscale
+from .pipeline.result import Result
 from .run import Progress, Run
 from .singan.learn import learn_picture, load_picture_model
 from .singan.model import PictureModel

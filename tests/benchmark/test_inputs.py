@@ -16,7 +16,7 @@ from innersr.methods.registry import make_method
 from innersr.metrics.fidelity import psnr_y
 from innersr.physics.degradation import Degradation
 from innersr.physics.kernels import gaussian
-from innersr.pipeline import upscale_image
+from innersr.pipeline.adaptation import upscale_image
 
 LONG = gaussian(4.0, 1.0, math.radians(30))
 

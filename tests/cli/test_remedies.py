@@ -35,7 +35,7 @@ REACHED_BY = {  # the commands that show the texts of a file or folder; the long
     "methods": "upscale",
     "metrics/feature_distance.py": "singan,score",
     "physics": "upscale",
-    "pipeline.py": "upscale",
+    "pipeline": "upscale",
     "singan": "singan,train",
     "training": "train,tailor train,mzsr train,supervised train,predictor train,mixture",
 }

@@ -15,7 +15,7 @@ from PIL import Image as PillowImage
 
 from helpers.cli import BICUBIC, GIVEN, failed, names, upscale
 from helpers.priors import prior_for
-from innersr import examination, pipeline
+from innersr import examination
 from innersr.commands.console import Reporter
 from innersr.images.io import read
 from innersr.methods.registry import make_method
@@ -25,6 +25,7 @@ from innersr.physics.degradation import Degradation
 from innersr.physics.kernel_files import save_kernel
 from innersr.physics.kernels import gaussian
 from innersr.physics.resize import resize
+from innersr.pipeline import adaptation, tasks
 from innersr.run import Progress
 
 WIDTH, HEIGHT = 48, 40
@@ -268,13 +269,13 @@ def test_the_jpeg_quality_is_told_as_a_strength():
 @pytest.fixture
 def given(monkeypatch):
     """What the pipeline is given by the command: (image, degradation, method, run)."""
-    calls, upscale_image = [], pipeline.upscale_image
+    calls, upscale_image = [], tasks.upscale_image
 
     def record(*arguments, **options):
         calls.append(arguments)
         return upscale_image(*arguments, **options)
 
-    monkeypatch.setattr(pipeline, "upscale_image", record)
+    monkeypatch.setattr(tasks, "upscale_image", record)
     return calls
 
 
@@ -398,12 +399,12 @@ def test_json_is_one_object_a_file_and_nothing_else(folder):
 
 def test_perfect_consistency_is_null_in_json(monkeypatch):
     draw("photo.png")
-    upscale_image = pipeline.upscale_image
+    upscale_image = tasks.upscale_image
 
     def perfect(*given, **options):
         return replace(upscale_image(*given, **options), consistency_psnr=math.inf)
 
-    monkeypatch.setattr(pipeline, "upscale_image", perfect)
+    monkeypatch.setattr(tasks, "upscale_image", perfect)
     assert record("photo.png", *BICUBIC)["consistency_psnr"] is None
 
 
@@ -416,8 +417,8 @@ def test_counting_noise_is_recorded_in_8_bit_levels():
 
 
 def test_an_image_is_normalised_once(monkeypatch):
-    calls, normalise = [], pipeline.normalise
-    for module in (pipeline, examination):
+    calls, normalise = [], tasks.normalise
+    for module in (tasks, adaptation, examination):
         monkeypatch.setattr(module, "normalise", lambda *given, **named: calls.append(1) or normalise(*given, **named))
     draw("photo.png")
     record("photo.png", "-m", "bicubic")

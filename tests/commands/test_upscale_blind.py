@@ -22,7 +22,8 @@ from innersr.methods.baselines import BackProjection, Bicubic
 from innersr.physics.degradation import Degradation
 from innersr.physics.kernels import gaussian
 from innersr.physics.resize import resize
-from innersr.pipeline import upscale, upscale_image
+from innersr.pipeline.adaptation import upscale_image
+from innersr.pipeline.files import upscale
 from innersr.run import Run
 
 RUN = Run(device="cpu", precision="fp32")

@@ -9,7 +9,7 @@ from innersr.errors import InputError
 from innersr.images.io import read
 from innersr.methods.pixelart import PixelArt, scale2x, scale3x
 from innersr.physics.degradation import Degradation
-from innersr.pipeline import upscale
+from innersr.pipeline.files import upscale
 from innersr.run import Run
 
 RUN = Run(device="cpu", precision="fp32")

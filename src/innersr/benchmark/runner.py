@@ -35,7 +35,7 @@ from innersr.metrics.fidelity import METRICS, consistency_psnr, psnr_y
 from innersr.metrics.niqe import niqe
 from innersr.physics.degradation import Degradation
 from innersr.physics.resize import Scale, as_pair, image_size
-from innersr.pipeline import upscale_image
+from innersr.pipeline.adaptation import upscale_image
 from innersr.run import Run
 
 

@@ -23,7 +23,9 @@ from innersr.physics.degradation import Degradation
 from innersr.physics.geometry import parse_scale
 from innersr.physics.kernel_comparison import second_moments
 from innersr.physics.resize import image_size, resize
-from innersr.pipeline import FileTask, Result, open_file
+from innersr.pipeline.files import open_file
+from innersr.pipeline.result import Result
+from innersr.pipeline.tasks import FileTask
 from innersr.plots.before_after import before_after_sheet
 from innersr.run import Run
 from innersr.settings import parse_settings
@@ -143,8 +145,7 @@ def _upscale_file(  # noqa: PLR0913 (as above)
     if estimate is not None:
         reporter.info(f"{source}: {options.amended(estimate).summary}")
     with reporter.progress(source.name) as report:
-        result = task.upscale(replace(run, report=report), estimate, seen)
-    result = task.save(result)
+        result = task.write(replace(run, report=report), estimate, seen)
     places.written.append(task.target)
     reporter.notes(task.target, result.notes)
     if compare is not None:

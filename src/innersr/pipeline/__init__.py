@@ -1,0 +1,1 @@
+"""One image upscaled, from file to file or in memory: examine, adapt, upscale, save."""

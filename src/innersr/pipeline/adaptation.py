@@ -1,0 +1,132 @@
+"""A method adapted to one image, and applied to it or to others that were made in the same way."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+from innersr.blind.estimate import Estimate
+from innersr.examination import examine_normalised
+from innersr.images.graphics import graphic_notes
+from innersr.images.image import Image
+from innersr.inference.judgement import consistency, reason_for_doubt
+from innersr.inference.normalisation import NormalisedImage, normalise, with_grain
+from innersr.isolation import isolated, isolation
+from innersr.methods.baselines import Bicubic
+from innersr.methods.mixture import adapt_to
+from innersr.methods.protocols import Method, Upscaler, copies_pixels
+from innersr.methods.registry import resolve
+from innersr.physics.degradation import Degradation
+from innersr.physics.resize import Scale
+from innersr.pipeline.result import Result
+from innersr.run import Run
+
+
+def upscale_image(  # noqa: PLR0913 (an image and what was found out about it, a method and its choices)
+    image: Image,
+    degradation: Degradation | Estimate | None,
+    method: Method,
+    run: Run,
+    *,
+    scale: Scale = 2,
+    alpha: str = "auto",
+    keep_grain: bool = False,
+    seen: NormalisedImage | None = None,
+) -> Result:
+    """Upscale an image of any depth and number of channels, with its alpha.
+
+    Args:
+        image: in its own values.
+        degradation: of the image, the noise in the image's own values; or an estimate, see `examine_image`,
+            which is made when None. Along axes that wrap its scale becomes the nearest that gives whole pixels.
+        method: with its settings.
+        run: device, seed, time limit.
+        scale: at which the degradation is estimated.
+        alpha: "auto" continues the visible colours under transparency, so that hidden ones do not bleed in, and
+            upscales alpha on its own; "same" treats alpha as one more channel of data; "drop" leaves it out.
+        keep_grain: where the degradation has noise, put the image's own grain back into the result, as it is.
+        seen: the image normalised, if that was done before.
+
+    Raises:
+        InputError: an unknown `alpha`, an image without any data, or the method refuses the image.
+    """
+    started, run = time.monotonic(), run.start()
+    with isolation():
+        is_exact = copies_pixels(method)
+        wraps = (False, False) if degradation is None else degradation.wraps
+        seen = seen or normalise(image, run, alpha, wraps, is_exact=is_exact)
+        if degradation is None and is_exact:
+            degradation = Degradation(scale=scale)
+        cause = examine_normalised(seen, scale, run) if degradation is None else degradation
+        result = adapt_image(seen, cause, method, run).apply(seen, keep_grain=keep_grain)
+    return replace(result, seconds=time.monotonic() - started)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Adaptation:
+    """A method adapted to an image; for other images too that became small in the same way: pages, frames, strips."""
+
+    method: Method
+    upscaler: Upscaler
+    cause: Degradation | Estimate
+    """As it was given or estimated; the noise of a degradation in the image's own values."""
+
+    def apply(self, seen: NormalisedImage, *, keep_grain: bool = False) -> Result:
+        """Upscale an image, of the number of channels that was learnt; interpolate it where that fails.
+
+        Args:
+            seen: the image as methods see it, which may be another than the one that was learnt.
+            keep_grain: see `upscale_image`.
+        """
+        started = time.monotonic()
+        cause = self.cause.fitted(seen.size)
+        degraded = _degradation_of_channels(cause, seen)
+        method, upscaler, notes = self.method, self.upscaler, seen.notes
+        if isinstance(cause, Estimate):
+            notes += graphic_notes(seen.image)
+        with isolation():
+            sr = upscaler(seen.channels)
+            if keep_grain and degraded.noise > 0:
+                sr = with_grain(sr, seen.channels, degraded)
+            agreement = consistency(sr, seen.channels, degraded)
+            if not copies_pixels(method):
+                interpolated = degraded.upsample(seen.channels).clamp_(0, 1)
+                doubt = reason_for_doubt(sr, interpolated, seen.channels, degraded, agreement)
+                if doubt is not None:
+                    notes += (f"the result was not to be trusted ({doubt}); the image is interpolated instead",)
+                    method = Bicubic(phase="aligned")
+                    sr, upscaler = interpolated, method.adapt(seen.channels, degraded, Run())
+                    agreement = consistency(sr, seen.channels, degraded)
+            upscaled = seen.restored(sr, upscaler, degraded)
+        return Result(
+            image=upscaled,
+            notes=notes,
+            degradation=cause.given if isinstance(cause, Estimate) else cause,
+            seconds=time.monotonic() - started,
+            consistency_psnr=agreement,
+            method=method,
+            estimate=self.cause if isinstance(self.cause, Estimate) else None,
+        )
+
+
+@isolated
+def adapt_image(seen: NormalisedImage, cause: Degradation | Estimate, method: Method, run: Run) -> Adaptation:
+    """Adapt a method to an image.
+
+    Args:
+        seen: the image as methods see it, see `normalise`.
+        cause: the degradation of the image, its noise in the image's own values, or an estimate.
+        method: with its settings.
+        run: device, seed, time limit, which counts from now unless it was started.
+    """
+    fitted = cause.fitted(seen.size)
+    given = fitted if isinstance(fitted, Estimate) else seen.seen(fitted)
+    method = resolve(method, is_estimated=isinstance(given, Estimate))
+    return Adaptation(method=method, upscaler=adapt_to(method, seen.channels, given, run), cause=cause)
+
+
+def _degradation_of_channels(fitted: Degradation | Estimate, seen: NormalisedImage) -> Degradation:
+    """What the result of an image is compared by, shrunk again."""
+    if isinstance(fitted, Estimate):
+        return replace(fitted.given, noise=fitted.greatest_noise)
+    return seen.seen(fitted)

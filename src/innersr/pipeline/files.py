@@ -1,0 +1,141 @@
+"""The journey of one image from file to file, or in memory: `upscale` and what the commands share with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from innersr.blind.estimate import Estimate
+from innersr.errors import InputError
+from innersr.images.conversions import image_from
+from innersr.images.io import PIXEL_LIMIT, read
+from innersr.images.no_data import with_no_data
+from innersr.isolation import isolated, isolation
+from innersr.methods.options import UpscaleOptions, default_output
+from innersr.methods.protocols import Method
+from innersr.physics.degradation import Degradation
+from innersr.physics.noise.counting import CountingNoise
+from innersr.physics.resize import Scale
+from innersr.pipeline.result import Result
+from innersr.pipeline.tasks import FileTask, ImageTask
+from innersr.run import Run
+
+
+def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
+    x: Any,  # noqa: ANN401 (returns the type that it is given)
+    scale: Scale = 2,
+    *,
+    method: Method | str = "tailor",
+    degradation: Degradation | Estimate | None = None,
+    run: Run | None = None,
+    alpha: str = "auto",
+    keep_grain: bool = False,
+    output: str | Path | None = None,
+    size: str | None = None,
+    preset: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    kernel: str | Path | Tensor = "auto",
+    anchor: str = "aligned",
+    noise: float | str | CountingNoise | None = None,
+    jpeg: int | None = None,
+    nodata: float | None = None,
+    deblur: float = 0.5,
+    wrap: str = "",
+    depth: str | int = "keep",
+    value_range: str | tuple[float, float] | None = None,
+    metadata: str = "keep",
+    quality: int | None = None,
+    pixel_limit: int = PIXEL_LIMIT,
+    overwrite: bool = False,
+) -> Any:  # noqa: ANN401
+    """Upscale one image by what can be learned from itself; return the type that was given.
+
+    Args:
+        x: a path (the result is written beside it, or to `output`, and its path returned), a PIL image, a
+            uint8, uint16 or floating array of (H, W) or (H, W, C), or a (C, H, W) or (1, C, H, W) tensor.
+        scale: above 1, any real number, or (vertical, horizontal).
+        method: `Tailor(steps=200)`, or the name of a method.
+        degradation: of the image, in place of `kernel`, `anchor`, `noise`, `jpeg` and `wrap`; its scale replaces
+            `scale`. `Degradation(scale=2)` is MATLAB's bicubic without noise.
+        run: device, precision, seed, time limit, progress; `Run()` when None.
+        alpha: of files and PIL images; see `upscale_image`.
+        keep_grain: put the image's own grain, which is removed with its noise, back into the result.
+        output: for a path only: the file to write.
+        size: in place of `scale`: an ImageMagick geometry such as "1920x", "x1080" or "150%".
+        preset: of a method by name: "draft", "balanced", "best".
+        settings: of a method by name, such as {"steps": 500}.
+        kernel: "auto" estimates blur, noise and compression from the image, and stays on the safe side; "estimate"
+            relies on what was found; "bicubic", "gaussian:1.5", a kernel file or a tensor.
+        anchor: position of a given kernel: "aligned" or "centre".
+        noise: standard deviation in 8-bit levels, or "poisson:GAIN" or "poisson:GAIN:READ" for counting noise; None
+            for the estimate, and for 0 with a given kernel.
+        jpeg: quality, 1 to 100, that the image was saved with; None for the estimate, and for no compression with a
+            given kernel.
+        nodata: the value, as it is stored, that means no data, which is kept and spreads nowhere; None for a TIFF's
+            own. NaN, infinity, fill values such as 1e20 and what a masked array masks are no data in any case.
+        deblur: how much of a blur that "auto" finds is removed, from 0 to 1: 0 none, 0.5 what is safe, 1 all.
+        wrap: "x", "y" or "xy" for a seamless texture.
+        depth: of the file: "keep", 8, 16 or "float".
+        value_range: (low, high), or "low,high": the values, as they are stored, that become black and white of an
+            8-bit or 16-bit file; "auto" for the least and the greatest. What lies beyond is clipped.
+        metadata: of the file: "keep", "icc" or "none".
+        quality: of JPEG, WebP and AVIF files, 1 to 100; None for 95, and lossless where a WebP or AVIF was.
+        pixel_limit: files, and their results, of more pixels are refused.
+        overwrite: whether an existing file is replaced.
+
+    Raises:
+        InputError: an argument is wrong, or the image is too small to learn from.
+        ImageFileError: a file cannot be read or written.
+    """
+    options = UpscaleOptions(
+        scale=scale,
+        size=size,
+        method=method,
+        preset=preset,
+        settings=settings or {},
+        kernel=kernel,
+        anchor=anchor,
+        noise=noise,
+        jpeg=jpeg,
+        nodata=nodata,
+        deblur=deblur,
+        degradation=degradation,
+        keep_grain=keep_grain,
+        wrap=wrap,
+        alpha=alpha,
+        depth=depth,
+        value_range=value_range,
+        metadata=metadata,
+        quality=quality,
+        pixel_limit=pixel_limit,
+        overwrite=overwrite,
+    )
+    if isinstance(x, str | Path):
+        return type(x)(upscale_file(x, output, options, run).path)  # type: ignore[arg-type]
+    if output is not None:
+        raise InputError("output is for paths; the result of an image in memory is returned")
+    if str(depth) != "keep" or value_range is not None:
+        raise InputError("depth and value_range are for paths; a result in memory has the type that was given")
+    with isolation():
+        image, restore = image_from(x)
+        return restore(ImageTask(image=with_no_data(image, nodata), options=options).upscale(run or Run()).image)
+
+
+@isolated
+def upscale_file(
+    path: str | Path, output: str | Path | None = None, options: UpscaleOptions | None = None, run: Run | None = None
+) -> Result:
+    """Upscale one image file, and write the result beside it or to `output`; errors are those of `upscale`."""
+    task = open_file(Path(path), None if output is None else Path(output), options or UpscaleOptions())
+    task.check()
+    return task.write(run or Run())
+
+
+def open_file(source: Path, output: Path | None, options: UpscaleOptions) -> FileTask:
+    """Read an image file, and name its result where `output` is None."""
+    image = with_no_data(read(source, pixel_limit=options.pixel_limit, missing_ok=True), options.nodata)
+    target = output or default_output(source, ImageTask(image=image, options=options).scales)
+    return FileTask(image=image, options=options, source=source, target=target)

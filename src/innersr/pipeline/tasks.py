@@ -1,0 +1,123 @@
+"""Images to be upscaled, in memory and in files, with the options that say how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from innersr.blind.estimate import Estimate
+from innersr.errors import InputError
+from innersr.examination import examine_normalised
+from innersr.images.depths import check_depth, in_depth
+from innersr.images.image import Image
+from innersr.images.io import check_writable, save
+from innersr.inference.normalisation import NormalisedImage, normalise
+from innersr.methods.baselines import Bicubic
+from innersr.methods.options import UpscaleOptions
+from innersr.methods.protocols import copies_pixels
+from innersr.physics.degradation import Degradation
+from innersr.physics.resize import image_size
+from innersr.pipeline.adaptation import upscale_image
+from innersr.pipeline.result import Result
+from innersr.run import Run
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ImageTask:
+    """An image in memory and how it is to be upscaled."""
+
+    image: Image
+    options: UpscaleOptions
+
+    @property
+    def lr_size(self) -> tuple[int, int]:
+        """(height, width) of the image."""
+        return image_size(self.image.colour)
+
+    @cached_property
+    def planned(self) -> Degradation:
+        """The degradation on this image's grid; at `options.scale` where nothing is enlarged."""
+        scale = self.options.scale_for(self.lr_size) if self.enlarges else self.options.scale
+        return self.options.planned(scale).fitted(self.lr_size)
+
+    @property
+    def enlarges(self) -> bool:
+        """False where a size with "<" leaves the image as it is."""
+        return self.options.size is None or self.options.scale_for(self.lr_size) != (1, 1)
+
+    @property
+    def scales(self) -> tuple[float, float]:
+        """(vertical, horizontal) scale of the result."""
+        return self.planned.scales if self.enlarges else (1.0, 1.0)
+
+    @property
+    def hr_size(self) -> tuple[int, int]:
+        """(height, width) of the result."""
+        return self.planned.hr_size(self.lr_size) if self.enlarges else self.lr_size
+
+    def normalised(self, run: Run) -> NormalisedImage:
+        """The image as its method sees it, for `estimate` and `upscale`, which else make their own."""
+        is_exact, options = copies_pixels(self.options.chosen_method), self.options
+        return normalise(self.image, run, options.alpha, self.planned.wraps, is_exact=is_exact)
+
+    def estimate(self, run: Run, seen: NormalisedImage | None = None) -> Estimate | None:
+        """The estimated degradation; None where it was given, or the method uses none."""
+        method = self.options.chosen_method
+        uses_none = not self.enlarges or copies_pixels(method) or isinstance(method, Bicubic)
+        if uses_none or not self.options.is_blind:
+            return None
+        found = examine_normalised(seen or self.normalised(run), self.options.scale_for(self.lr_size), run)
+        return self.options.weighed(found)
+
+    def upscale(self, run: Run, estimate: Estimate | None = None, seen: NormalisedImage | None = None) -> Result:
+        """Upscale the image, with the results of `estimate` and `normalised` if they were called before."""
+        run, options = run.start(), self.options
+        if not self.enlarges:
+            note = f"is as large already as --size {options.size} asks for, and stays as it is"
+            return Result(image=self.image, degradation=self.planned, method=options.chosen_method, notes=(note,))
+        seen = seen or self.normalised(run)
+        estimate = estimate or self.estimate(run, seen)
+        given = options.degradation or self.planned if estimate is None else options.amended(estimate)
+        choices: dict[str, Any] = {"alpha": options.alpha, "keep_grain": options.keep_grain, "seen": seen}
+        result = upscale_image(self.image, given, options.chosen_method, run, **choices)
+        return result if estimate is None else replace(result, estimate=estimate)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FileTask(ImageTask):
+    """An image file that was read, and the path of its result."""
+
+    source: Path
+    target: Path
+
+    def check(self) -> None:
+        """Make sure, before minutes of work, that the result can be saved."""
+        (rows, columns), options = self.hr_size, self.options
+        if rows * columns > options.pixel_limit:
+            words = f"the result would have {rows * columns} pixels; raise pixel_limit (--pixel-limit) to allow it"
+            raise InputError(f"{self.source}: {words}")
+        check_depth(self.image, options.depth_of(self.image), options.value_range, self.source)
+        check_writable(
+            self.target,
+            depth=options.depth_of(self.image),
+            bands=self.image.colour.shape[1],
+            has_alpha=self.image.alpha is not None and options.alpha != "drop",
+            overwrite=options.overwrite,
+            size=(columns, rows),
+            has_options=True,
+        )
+
+    def write(self, run: Run, estimate: Estimate | None = None, seen: NormalisedImage | None = None) -> Result:
+        """Upscale the image into its file, see `upscale` and `save`."""
+        return self.save(self.upscale(run, estimate, seen))
+
+    def save(self, result: Result) -> Result:
+        """Write the result; return it with its path and notes."""
+        options, depth = self.options, self.options.depth_of(self.image)
+        image, more = in_depth(result.image, depth, options.value_range, self.image)
+        notes = save(
+            image, self.target, overwrite=options.overwrite, quality=options.quality, metadata=options.metadata
+        )
+        return replace(result, image=image, path=self.target, notes=(*result.notes, *more, *notes))
