@@ -20,6 +20,7 @@ from innersr.blind.candidates import CANDIDATES, candidates_of
 from innersr.blind.counting import find_counting_noise
 from innersr.blind.finding import Finding, find, find_stabilised, roughness
 from innersr.blind.regions import find_regions
+from innersr.blind.single_pixels import detail_of_single_pixels
 from innersr.errors import InputError
 from innersr.isolation import isolated
 from innersr.networks.mixture_policy import MixturePolicy
@@ -209,6 +210,11 @@ class Estimate:
         chosen = [candidate for candidate in ordered if candidate.share > 0]
         return replace(self, mixture=tuple(chosen or ordered[:1]))  # one without a share where all is interpolated
 
+    def interpolated_mostly(self, kept: float) -> Estimate:
+        """The estimate of an image that interpolation suits: a share of the most cautious candidate, and no other."""
+        cautious = max((d for d, _ in self.candidates if d.kernel is None), default=self.degradation, key=_smoothing)
+        return replace(self.shared([(cautious, kept)]), confidence="low")
+
     def _with_one_unblurred(self) -> Estimate:
         """The estimate with the shares of its unblurred candidates, which are alike, added up."""
         plain = next((d for d, _ in self.mixture if d.kernel is None), None)
@@ -245,6 +251,9 @@ def examine(lr: Tensor, scale: Scale, run: Run | None = None) -> Estimate:
     if counting is not None:
         return _estimate_by(find_stabilised(x, counting), scale).with_counting_noise(counting, x)
     finding = find(x)
+    detail = detail_of_single_pixels(x)
+    if detail > 1 or (detail > 0 and finding.compression > 0):  # clean ones of less are often fine textures
+        return _estimate_by(finding, scale).interpolated_mostly(kept=0.0 if detail > 1 else 0.25)
     regions = find_regions(x, finding)
     if not regions:
         return _estimate_by(finding, scale)
@@ -271,6 +280,11 @@ def shares_of(finding: Finding, scale: Scale) -> Tensor:
     shares = _policy()(finding.features[None], torch.tensor([mean_scale]))[0]
     shares = torch.where(shares < SETTINGS.least_share, 0.0, shares)
     return shares / shares.sum()
+
+
+def _smoothing(degradation: Degradation) -> float:
+    """How much restoring smooths."""
+    return degradation.noise + degradation.compression
 
 
 def _confidence(finding: Finding, interpolated: float) -> str:
