@@ -1,6 +1,7 @@
 from .blind.estimate import Estimate, examine
 from .blind.kernelgan.estimator import KernelGAN
 from .errors import Cancelled, CheckpointError, ImageFileError, InnersrError, InputError, KernelError
+from .export.onnx_files import export_onnx
 from .images.image import Image
 from .images.io import read, save
 from .images.metadata import Metadata
@@ -62,6 +63,7 @@ __all__ = [
     "Upscaler",
     "consistency_psnr",
     "examine",
+    "export_onnx",
     "gaussian",
     "imresize",
     "learn_picture",

@@ -31,6 +31,8 @@ REACHED_BY = {  # the commands that show the texts of a file or folder; the long
     "images": IMAGE_WRITERS,
     "images/depths.py": "upscale",
     "images/formats.py": "upscale",  # where has_options is true, which FileTask alone says
+    "commands/export.py": "export",
+    "export": "export",
     "inference": "upscale",
     "methods": "upscale",
     "metrics/feature_distance.py": "singan,score",

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from innersr.cli.bench import bench_app
+from innersr.cli.export import export_app
 from innersr.cli.inspect import inspect_app
 from innersr.cli.kernel import kernel_app
 from innersr.cli.options import CommandGroup, command, examples
@@ -32,6 +33,7 @@ app = typer.Typer(
 
 app.add_typer(upscale_app)
 app.add_typer(bench_app)
+app.add_typer(export_app)
 app.add_typer(inspect_app)
 app.add_typer(kernel_app, name="kernel")
 app.add_typer(prior_app, name="prior")

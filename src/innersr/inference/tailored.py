@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -11,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from innersr.inference.tiling import apply_tiled, tile_side, with_halo
-from innersr.networks.tailored_stack import Layers, TailoredStack, conditioning_vector, forward_folded
+from innersr.networks.tailored_stack import GREATEST_NOISE, Layers, TailoredStack, conditioning_vector, forward_folded
 from innersr.physics.degradation import Degradation
 from innersr.physics.jpeg import compression_error
 from innersr.physics.pseudoinverse import RADIUS, apply_filters, correction_filters, inverse_filters, taps_of
@@ -26,6 +27,12 @@ class Conditioning(NamedTuple):
     vector: Tensor  # (N, CONDITIONING_SIZE + COMPRESSION_SIZE)
     filters: Tensor  # (N, s * s, 2 * RADIUS + 1, 2 * RADIUS + 1), of the regularised pseudo-inverse
     scale: int
+
+
+def knowable_to(network: TailoredStack, degradation: Degradation) -> Degradation:
+    """The degradation as far as a network has learnt such: without compression it does not know, or louder noise."""
+    compression = degradation.compression if network.knows_compression else 0.0
+    return replace(degradation, compression=compression, noise=min(degradation.noise, GREATEST_NOISE))
 
 
 def condition_on(degradation: Degradation, device: torch.device) -> Conditioning:

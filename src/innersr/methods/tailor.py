@@ -16,6 +16,7 @@ from torch import Tensor
 from innersr.errors import InputError
 from innersr.inference.tailored import (
     condition_on,
+    knowable_to,
     pad_for_filters,
     project_to_consistency,
     super_resolve_padded,
@@ -29,7 +30,7 @@ from innersr.methods.protocols import Upscaler
 from innersr.methods.schedules import cosine
 from innersr.metrics.recurrence import recurrence_of, steps_for
 from innersr.networks.priors import load_prior, prior_names
-from innersr.networks.tailored_stack import GREATEST_NOISE, SCALES, TailoredStack
+from innersr.networks.tailored_stack import SCALES, TailoredStack
 from innersr.physics.back_projection import back_project
 from innersr.physics.degradation import Degradation
 from innersr.physics.pseudoinverse import taps_of
@@ -107,9 +108,7 @@ class Tailor:
         run = run.start()
         head = _network_scale(degradation)
         network = _load(_prior_for(self.prior, head, degradation)).to(lr.device)
-        if not network.knows_compression:
-            degradation = replace(degradation, compression=0.0)
-        degradation = replace(degradation, noise=min(degradation.noise, GREATEST_NOISE))
+        degradation = knowable_to(network, degradation)
         whole = degradation.rescaled(head)
         resolved = self.resolved(is_estimated=False)
         steps = resolved.steps or 0

@@ -108,7 +108,7 @@ class TailoredStack(nn.Module):
         """
         features = seen.contiguous(memory_format=torch.channels_last)
         layers = [self.heads[str(scale)], *self.body]
-        for layer, (gain, shift) in zip(layers, self._modulation(vector), strict=True):
+        for layer, (gain, shift) in zip(layers, self.modulation(vector), strict=True):
             features = modulate(layer(features), gain, shift)
         return self.tails[str(scale)](features)
 
@@ -121,7 +121,7 @@ class TailoredStack(nn.Module):
         layers: list[Any] = [self.heads[str(scale)], *self.body]
         folded = [
             (layer.weight * gain[0, :, None, None, None], layer.bias * gain[0] + shift[0])
-            for layer, (gain, shift) in zip(layers, self._modulation(vector), strict=True)
+            for layer, (gain, shift) in zip(layers, self.modulation(vector), strict=True)
         ]
         last: Any = self.tails[str(scale)]
         if channels in (None, self.channels):
@@ -132,7 +132,7 @@ class TailoredStack(nn.Module):
         outputs = fold_outputs(last.weight, self.channels), fold_outputs(last.bias, self.channels)
         return [(grey, bias), *folded[1:], outputs]
 
-    def _modulation(self, vector: Tensor) -> list[tuple[Tensor, Tensor]]:
+    def modulation(self, vector: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Compute gain and shift, (N, width) each, of every hidden layer; a missing compression is none."""
         known = self.told.in_features
         vector = F.pad(vector[:, :known], (0, max(0, known - vector.shape[1])))

@@ -1,0 +1,48 @@
+"""The command `innersr export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from innersr.cli.options import argument, command, quality_option
+
+export_app = typer.Typer()  # of one command, which cli.app adds
+
+
+@command(
+    export_app,
+    "export",
+    "export.export_prior",
+    "innersr export tailor tailor-x2.onnx",
+    "innersr export tailor grey-x4.onnx -s 4 --kernel gaussian:2.0 --noise 3 --grey",
+    "innersr export tailor any-x3.onnx -s 3 --any-degradation",
+    shares="overwrite as_json quiet",
+)
+def export_command(  # noqa: PLR0913 (a command's options are its parameters)
+    prior: Annotated[
+        str, argument(metavar="NAME|PATH", help="A prior of `innersr prior list`, or a .safetensors file.")
+    ],
+    output: Annotated[Path, argument(metavar="OUT.onnx", help="The file to write.")],
+    scale: Annotated[str, quality_option("--scale", "-s", help="A whole one that the prior knows.")] = "2",
+    kernel: Annotated[
+        str, quality_option(help="The blur that the network undoes: bicubic, gaussian:VAR, or a kernel file.")
+    ] = "bicubic",
+    anchor: Annotated[str, quality_option(help="Position of the kernel: aligned or centre.")] = "aligned",
+    noise: Annotated[
+        str | None, quality_option(metavar="LEVELS", help="Standard deviation of the noise in 8-bit levels.")
+    ] = None,
+    jpeg: Annotated[
+        int | None, quality_option(min=1, max=100, metavar="QUALITY", help="JPEG quality of the images.")
+    ] = None,
+    grey: Annotated[bool, quality_option("--grey", help="For images of one channel.")] = False,
+    any_degradation: Annotated[
+        bool,
+        quality_option(
+            "--any-degradation", help="The degradation is an input of the file, see docs/export.md; Tailor's priors."
+        ),
+    ] = False,
+) -> None:
+    """Write a prior as an ONNX file for other programs, checked in onnxruntime (pip install 'innersr[onnx]')."""
