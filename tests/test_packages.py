@@ -10,7 +10,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "innersr"
 ROWS = [
     {"cli"},
     {"commands"},
-    {"benchmark", "export"},
+    {"benchmark", "export", "integrations"},
     {"pipeline", "training"},
     {"examination"},
     {"methods", "plots"},

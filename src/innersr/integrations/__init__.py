@@ -1,0 +1,1 @@
+"""innersr as other libraries and programs call such things."""
