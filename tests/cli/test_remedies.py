@@ -33,6 +33,7 @@ REACHED_BY = {  # the commands that show the texts of a file or folder; the long
     "images/formats.py": "upscale",  # where has_options is true, which FileTask alone says
     "commands/export.py": "export",
     "export": "export",
+    "integrations/hugging_face.py": "prior,pull",
     "inference": "upscale",
     "methods": "upscale",
     "metrics/feature_distance.py": "singan,score",

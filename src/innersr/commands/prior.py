@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from innersr.commands.console import Reporter
+from innersr.integrations.hugging_face import pull_prior, push_prior
 from innersr.networks.priors import describe_prior, packaged_priors
 
 
@@ -28,6 +30,20 @@ def show_prior(reporter: Reporter, *, prior: str) -> None:
     if description.card is not None:
         lines += ["", _printable(description.card.rstrip())]
     reporter.result("\n".join(lines), description.header)
+
+
+def push(reporter: Reporter, *, prior: str, repository: str, is_private: bool) -> None:
+    """Put a prior on the Hugging Face Hub, and print its address."""
+    address = push_prior(prior, repository, is_private=is_private)
+    reporter.result(address, {"prior": prior, "repository": repository, "address": address})
+
+
+def pull(reporter: Reporter, *, repository: str, output: Path | None, overwrite: bool) -> None:
+    """Get a prior from the Hugging Face Hub, and print where it is and how it is used."""
+    path = pull_prior(repository, output, overwrite=overwrite)
+    reporter.result(
+        f"{path}; for `innersr upscale --set prior={path}`", {"repository": repository, "output": str(path)}
+    )
 
 
 def _outline(record: dict[str, Any], indent: str = "  ") -> Iterator[str]:

@@ -26,6 +26,7 @@ from innersr.networks.checkpoints import (
     load_checkpoint,
     outline_of,
     parse_checkpoint,
+    read_whole,
 )
 
 PACKAGED = resources.files("innersr") / "weights"
@@ -93,6 +94,19 @@ def describe_prior(name_or_path: str | Path, folder: Traversable = PACKAGED) -> 
     return Description(header, count, text)
 
 
+def prior_bytes(name_or_path: str | Path, folder: Traversable = PACKAGED) -> bytes:
+    """The whole file of a prior, checked; arguments and errors are those of `load_prior`."""
+    if not _is_path(name_or_path):
+        return _packaged_bytes(str(name_or_path), folder)
+    check_prior_file(name_or_path)
+    return read_whole(Path(name_or_path))
+
+
+def check_prior_file(path: str | Path) -> None:
+    """Raise CheckpointError unless a file is a prior whose tensors fit its network; its values are not read."""
+    check_prior(outline_of(path, "prior"), path)
+
+
 @functools.lru_cache(maxsize=4)
 def _packaged_network(name: str) -> nn.Module:
     """A packaged network, kept for the next image: building one takes ten times as long as copying it."""
@@ -106,9 +120,14 @@ def _is_path(name_or_path: str | Path) -> bool:
 
 def _checkpoint(name_or_path: str | Path, folder: Traversable) -> Checkpoint:
     if _is_path(name_or_path):
-        check_prior(outline_of(name_or_path, "prior"), name_or_path)
+        check_prior_file(name_or_path)
         return load_checkpoint(name_or_path, "prior")
-    name, index = str(name_or_path), packaged_priors(folder)
+    return parse_checkpoint(_packaged_bytes(str(name_or_path), folder), f"prior {name_or_path}", "prior")
+
+
+def _packaged_bytes(name: str, folder: Traversable) -> bytes:
+    """The file of a packaged prior, checked by its hash before anything in it is parsed."""
+    index = packaged_priors(folder)
     if name not in index:
         names = f"choose {', '.join(index)}, or" if index else "none is packaged;"
         raise InputError(f"no prior is called {name!r}; {names} give the path of a .safetensors file")
@@ -116,7 +135,6 @@ def _checkpoint(name_or_path: str | Path, folder: Traversable) -> Checkpoint:
         data = (folder / f"{name}.safetensors").read_bytes()
     except OSError as error:
         raise CheckpointError(f"prior {name} cannot be read ({error.strerror}); {REPAIR}") from error
-    # Before anything in the file is parsed.
     if hashlib.sha256(data).hexdigest() != index[name].sha256:
         raise CheckpointError(f"prior {name} is not as it was released (its SHA-256 differs); {REPAIR}")
-    return parse_checkpoint(data, f"prior {name}", "prior")
+    return data

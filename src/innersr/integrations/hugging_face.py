@@ -1,0 +1,117 @@
+"""Priors on the Hugging Face Hub: one repository holds one prior and its model card.
+
+Logging in is huggingface_hub's affair (`hf auth login`); what is pulled is checked before it is kept, and runs no code.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from innersr.atomic import whole_file
+from innersr.errors import InnersrError, InputError
+from innersr.networks.priors import check_prior_file, describe_prior, prior_bytes
+
+Returned = TypeVar("Returned")
+
+
+def push_prior(prior: str | Path, repository: str, *, is_private: bool = False) -> str:
+    """Put a prior and its model card into a repository, which is made unless it is there; return its address.
+
+    Args:
+        prior: a packaged one by name, or the path of a file, with its model card beside it.
+        repository: OWNER/NAME.
+        is_private: of a repository that is made.
+
+    Raises:
+        InputError: huggingface_hub is missing, or there is no such prior.
+        CheckpointError: the prior cannot be read.
+        InnersrError: the Hub cannot be reached, or refuses.
+    """
+    hub = _hub()
+    data, description = prior_bytes(prior), describe_prior(prior)
+    files = {"prior.safetensors": data, "README.md": _card(description.card, description.header).encode()}
+    api = hub.HfApi(library_name="innersr")
+    _asked(repository, lambda: api.create_repo(repository, private=is_private, exist_ok=True))
+    operations = [hub.CommitOperationAdd(name, content) for name, content in files.items()]
+    network = description.header["network"]["name"]
+    message = f"Add a {network} of {description.weights} weights"
+    commit = _asked(repository, lambda: api.create_commit(repository, operations, commit_message=message))
+    return str(commit.commit_url)
+
+
+def pull_prior(repository: str, output: str | Path | None = None, *, overwrite: bool = False) -> Path:
+    """Get the prior of a repository, checked, and its model card; return the path of the prior.
+
+    Args:
+        repository: OWNER/NAME, or OWNER/NAME@REVISION: a commit, a tag or a branch.
+        output: the file to write, its name ending in .safetensors; NAME.safetensors in this folder when None.
+        overwrite: whether existing files are replaced.
+
+    Raises:
+        InputError: huggingface_hub is missing, or a file exists.
+        CheckpointError: what the repository holds is no prior, or a damaged one.
+        InnersrError: the Hub cannot be reached, has no such repository, or a file cannot be written.
+    """
+    hub = _hub()
+    name, _, revision = repository.partition("@")
+    target = Path(f"{name.rpartition('/')[2]}.safetensors" if output is None else output)
+    card = target.with_suffix(".md")
+    if target.suffix != ".safetensors":
+        raise InputError(f"{target}: the name of a prior ends in .safetensors")
+    for path in (target, card):
+        if path.exists() and not overwrite:
+            raise InputError(f"{path}: exists; choose another name, or overwrite it (--overwrite)")
+
+    def downloaded(file: str) -> Path:
+        made = _asked(repository, lambda: hub.hf_hub_download(name, file, revision=revision or None))
+        return Path(made)
+
+    found = {target: downloaded("prior.safetensors"), card: downloaded("README.md")}
+    check_prior_file(found[target])
+    for path, source in found.items():
+        try:
+            with whole_file(path, overwrite=overwrite) as partial:
+                partial.write_bytes(source.read_bytes())
+        except OSError as error:
+            raise InnersrError(f"{path}: cannot be written ({error.strerror}); check the folder") from error
+    return target
+
+
+def _card(text: str | None, header: dict[str, Any]) -> str:
+    """A model card with the metadata that the Hub wants at its head."""
+    if text is not None and text.startswith("---\n"):
+        return text
+    metadata = {
+        "license": "apache-2.0",
+        "library_name": "innersr",
+        "pipeline_tag": "image-to-image",
+        "tags": "[super-resolution, internal-learning]",
+    }
+    head = "\n".join(["---", *(f"{key}: {value}" for key, value in metadata.items()), "---"])
+    body = text if text is not None else f"# A prior of innersr\n\nA `{header['network']['name']}`.\n"
+    use = (
+        "## Load\n\n```console\ninnersr prior pull OWNER/NAME -o mine.safetensors\n"
+        "innersr upscale photo.jpg --set prior=mine.safetensors\n```\n"
+    )
+    return f"{head}\n\n{body.rstrip()}\n\n{use}"
+
+
+def _asked(repository: str, question: Callable[[], Returned]) -> Returned:
+    """What the Hub answers, its errors as one line."""
+    try:
+        return question()
+    # Of the Hub, of its HTTP library and of the file system: there is no closed list.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        remedy = "check the name, the network and `hf auth whoami`"
+        raise InnersrError(f"{repository}: the Hugging Face Hub does not do it ({reason}); {remedy}") from error
+
+
+def _hub() -> Any:  # noqa: ANN401 (a module that may be missing)
+    try:
+        return importlib.import_module("huggingface_hub")
+    except ImportError as error:
+        raise InputError("the Hugging Face Hub needs huggingface_hub: pip install 'innersr[hub]'") from error
