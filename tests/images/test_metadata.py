@@ -11,12 +11,12 @@ import torch
 from PIL import Image as PillowImage
 from PIL import ImageCms
 
-from innersr.images.containers.tiff_edits import add_text_tag
 from innersr.images.containers.xmp import upright_xmp
 from innersr.images.image import Image
 from innersr.images.io import read, save
 from innersr.images.metadata import Metadata, iptc_of_photoshop, photoshop_of_iptc
-from innersr.images.tiff_tags import upright_exif
+from innersr.images.tiff.edits import add_text_tag
+from innersr.images.tiff.tags import upright_exif
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6" dc:title="t"/></x:xmpmeta>'

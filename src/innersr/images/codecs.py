@@ -36,7 +36,7 @@ from innersr.images.metadata import (
 from innersr.libvips import libvips_alone, pending_errors
 
 if TYPE_CHECKING:
-    from innersr.images.tiff_tags import TiffFacts
+    from innersr.images.tiff.tags import TiffFacts
 
 Samples = np.ndarray[Any, np.dtype[Any]]
 BLOBS = {"icc": "icc-profile-data", "exif": "exif-data", "xmp": "xmp-data", "iptc": "iptc-data"}
@@ -192,22 +192,22 @@ def encode(
 
 
 def _tiff_edits() -> ModuleType:
-    from innersr.images.containers import tiff_edits
+    from innersr.images.tiff import edits
 
-    return tiff_edits
+    return edits
 
 
 def _tiff_pixels() -> ModuleType:
-    from innersr.images import tiff_pixels
+    from innersr.images.tiff import pixels
 
-    return tiff_pixels
+    return pixels
 
 
 def _tiff_tags() -> ModuleType:
-    """Import `tiff_tags` where it is needed: it takes 0.13 s."""
-    from innersr.images import tiff_tags
+    """Import `tiff.tags` where it is needed: it takes 0.13 s."""
+    from innersr.images.tiff import tags
 
-    return tiff_tags
+    return tags
 
 
 def _facts_of(stream: io.FileIO, found: Format) -> FileFacts:

@@ -1,4 +1,4 @@
-"""Metadata of image files, and IPTC; for EXIF see `tiff_tags`, for the formats `containers`.
+"""Metadata of image files, and IPTC; for EXIF see `tiff.tags`, for the formats `containers`.
 
 Reads untrusted bytes: the only exception that leaves is `DamagedBytesError`. Knows nothing about pixels.
 """

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from tifffile import EXTRASAMPLE
 
 from innersr.images.metadata import Metadata
-from innersr.images.tiff_tags import first_page
+from innersr.images.tiff.tags import first_page
 
 
 def declare_extra_samples(stream: BinaryIO, *, has_alpha: bool) -> None:

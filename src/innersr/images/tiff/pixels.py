@@ -13,7 +13,7 @@ from tifffile import COMPRESSION, PHOTOMETRIC, TiffPage
 
 from innersr.errors import ImageFileError
 from innersr.images.limits import SizeLimits
-from innersr.images.tiff_tags import first_page, integers, rational
+from innersr.images.tiff.tags import first_page, integers, rational
 
 Samples = np.ndarray[Any, np.dtype[Any]]
 
