@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from innersr.blind.jpeg_traces import find_jpeg_traces
 from innersr.networks.degradation_predictor import (
     LEAST_SHARPENING,
     LOUDNESS,
@@ -54,12 +55,16 @@ class Finding(NamedTuple):
 def find(lr: Tensor) -> Finding:
     """Look at an image, (1, C, h, w) in [0, 1]; of a large one at its most detailed parts.
 
+    Compression that its traces prove, see `find_jpeg_traces`, takes the place of the predictor's answer.
+
     Raises:
         CheckpointError: the package is damaged.
     """
-    parts = detailed_parts(lr)
+    parts, traces = detailed_parts(lr), find_jpeg_traces(lr)
     with torch.no_grad():
-        return combine(predict_iteratively(predictor(lr.device), parts, SETTINGS.guesses))
+        prediction = predict_iteratively(predictor(lr.device), parts, SETTINGS.guesses)
+        finding = combine(prediction)
+        return finding if traces is None else finding._replace(compression=traces.strength)
 
 
 def find_stabilised(lr: Tensor, noise: CountingNoise) -> Finding:

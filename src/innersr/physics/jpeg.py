@@ -14,6 +14,7 @@ from torch import Tensor
 from innersr.errors import InputError
 
 Level = TypeVar("Level", float, Tensor)
+BLOCK = 8  # pixels, that are transformed together
 
 
 def compressed(image: Tensor, quality: int) -> Tensor:
@@ -33,9 +34,14 @@ def jpeg_strength(quality: float) -> float:
     Proportional to the root of the quantisation step: 0.16 at quality 95, 0.35 at 75, 0.5 at 50, 0.71 at 25. The error
     in photographs grows about as it does, see `compression_error`.
     """
-    worst = 4.0  # quantisation step, relative to that of quality 50, of strength 1: quality 12.5
     quantisation = 50 / quality if quality < 50 else 2 - quality / 50
-    return min(1.0, math.sqrt(max(0.0, quantisation) / worst))
+    return strength_of_steps(quantisation)
+
+
+def strength_of_steps(relative: float) -> float:
+    """Strength in [0, 1], see `jpeg_strength`, of quantisation steps relative to those of quality 50."""
+    worst = 4.0  # of strength 1: quality 12.5
+    return min(1.0, math.sqrt(max(0.0, relative) / worst))
 
 
 def jpeg_quality(strength: float) -> int:
@@ -52,6 +58,22 @@ def webp_strength(quality: float) -> float:
 def compression_error(strength: Level) -> Level:
     """Standard deviation, in [0, 1] of the range, of the compression error in usual photographs; proportional."""
     return 12 / 255 * strength
+
+
+def luma_steps(quality: int) -> Tensor:
+    """Quantisation steps of luma at a quality from 1 to 100, (8, 8), in levels, as libjpeg scales the standard's."""
+    standard = (
+        (16, 11, 10, 16, 24, 40, 51, 61),
+        (12, 12, 14, 19, 26, 58, 60, 55),
+        (14, 13, 16, 24, 40, 57, 69, 56),
+        (14, 17, 22, 29, 51, 87, 80, 62),
+        (18, 22, 37, 56, 68, 109, 103, 77),
+        (24, 35, 55, 64, 81, 104, 113, 92),
+        (49, 64, 78, 87, 103, 121, 120, 101),
+        (72, 92, 95, 98, 112, 100, 103, 99),
+    )
+    percent = 5000 // quality if quality < 50 else 200 - 2 * quality  # noqa: PLR2004 (of the standard's table)
+    return ((torch.tensor(standard) * percent + 50) // 100).clamp(1, 255).float()
 
 
 def jpeg(image: Tensor, quality: int, *, subsampling: int = 2, offset: tuple[int, int] = (0, 0)) -> Tensor:

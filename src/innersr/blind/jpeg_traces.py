@@ -1,0 +1,151 @@
+"""JPEG compression proved from the pixels: coefficients of 8x8 blocks that lie near multiples of its steps.
+
+A picture that was decoded from a JPEG, and then cropped, edited in parts or saved in another format, still shows the
+steps in which its coefficients were stored (Fan and de Queiroz 2003), whatever it depicts. The predictor tells
+compression by how it looks, and misses it in drawings and text. Resizing and strong noise destroy the traces.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from innersr.physics.jpeg import BLOCK, luma_steps, strength_of_steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraceSettings:
+    """Settings of `find_jpeg_traces`; see docs/experiments.md, "Blind: traces of JPEG"."""
+
+    looked_at: int = 320  # pixels of the sides of the part that is looked at, at most
+    least_step: int = 3  # levels: finer ones are hidden by rounding
+    bin: float = 0.25  # levels, in which coefficients are counted
+    greatest: float = 128.0  # levels: larger coefficients, and larger steps, are left out
+    least_phase: float = 0.6  # of a step: smaller coefficients tell nothing
+    clipped: tuple[float, ...] = (0.02, 0.3, 1.0)  # of a block's values, at most, may be black or white: clipping
+    # moves coefficients; the least is taken that leaves something to see, as on white paper
+    enough: float = 0.7  # of the blocks: with as many no others are looked at
+    least_blocks: int = 16
+    least_frequencies: int = 6  # whose steps are found
+    least_coefficients: int = 12  # of a frequency
+    least_agreement: float = 0.6  # mean cosine of the phase: 1 for multiples of a step, 0 by chance
+    elsewhere: float = 0.7  # of that agreement, at most, on every other grid
+    least_significance: float = 9.0  # agreement times the root of the number of coefficients
+
+
+class JPEGTraces(NamedTuple):
+    """The compression that an image went through last."""
+
+    strength: float  # in [0, 1], see `jpeg.jpeg_strength`
+    offset: tuple[int, int]  # (row, column) in pixels of the first whole block
+    agreement: float  # mean cosine of the coefficients' phase in the steps, up to 1
+    significance: float  # agreement times the root of the number of coefficients
+
+
+@torch.no_grad()
+def find_jpeg_traces(lr: Tensor) -> JPEGTraces | None:
+    """Find the strength and the grid of a JPEG from which an image was decoded; None where nothing proves one.
+
+    Args:
+        lr: (1, 1 or 3, H, W) in [0, 1]; only what has 8 bits shows traces.
+    """
+    if lr.shape[1] not in (1, 3) or min(lr.shape[-2:]) < 4 * BLOCK or not _has_8_bits(lr):
+        return None
+    part = _middle(lr[0].cpu().float() * 255, TraceSettings.looked_at)
+    luma = part[0] if len(part) == 1 else torch.tensordot(part.new_tensor((0.299, 0.587, 0.114)), part, dims=1)
+    is_clipped = ((part <= 0) | (part >= 255)).any(0).float()  # noqa: PLR2004 (white)
+    top, left = ((n - TraceSettings.looked_at) // 2 if n > TraceSettings.looked_at else 0 for n in lr.shape[-2:])
+    clipped_shares = _blocks(is_clipped).mean((1, 2))
+    for limit in TraceSettings.clipped:
+        found = []
+        for row in range(BLOCK):
+            for column in range(BLOCK):
+                blocks, clipped = (_blocks(plane[row:, column:]) for plane in (luma, is_clipped))
+                blocks = blocks[clipped.mean((1, 2)) <= limit]
+                if len(blocks) >= TraceSettings.least_blocks:
+                    found.append(_traces(blocks, ((row + top) % BLOCK, (column + left) % BLOCK)))
+        proved = _proved(found)
+        if proved is not None or float((clipped_shares <= limit).float().mean()) >= TraceSettings.enough:
+            return proved
+    return None
+
+
+def _proved(found: list[JPEGTraces]) -> JPEGTraces | None:
+    """The traces on the grid that fits best, if they are beyond chance, and on that grid alone.
+
+    Boards and the like have steps of their own, on many grids.
+    """
+    found.sort(key=lambda traces: -traces.significance)
+    if not found or found[0].significance < TraceSettings.least_significance:
+        return None
+    best, others = found[0], found[1:]
+    is_alone = all(traces.agreement <= TraceSettings.elsewhere * best.agreement for traces in others)
+    return best if best.agreement >= TraceSettings.least_agreement and is_alone else None
+
+
+def _traces(blocks: Tensor, offset: tuple[int, int]) -> JPEGTraces:
+    """What the steps that fit (N, 8, 8) blocks best, one for each frequency, say together."""
+    cosines, is_told = _phases()
+    counts = _histograms(blocks)
+    total, number = counts @ cosines, counts @ is_told  # (63, steps)
+    mean = torch.where(number >= TraceSettings.least_coefficients, total / number.clamp(min=1), 0.0)
+    significance, best = (mean * number.sqrt()).max(1)
+    number = torch.where(significance > 0, number.gather(1, best[:, None])[:, 0], 0.0)
+    agreement = float((mean.gather(1, best[:, None])[:, 0] * number).sum() / number.sum().clamp(min=1))
+    is_found = number > 0
+    if int(is_found.sum()) < TraceSettings.least_frequencies:
+        return JPEGTraces(0.0, offset, 0.0, 0.0)
+    steps = (best + TraceSettings.least_step)[is_found] / luma_steps(50).flatten()[1:][
+        is_found
+    ]  # quality 50 is the standard
+    strength = strength_of_steps(float(steps.median()))
+    return JPEGTraces(strength, offset, agreement, agreement * math.sqrt(float(number.sum())))
+
+
+def _histograms(blocks: Tensor) -> Tensor:
+    """Counts, (63, bins), of the magnitudes of each coefficient but the mean."""
+    cosine = _cosine_transform()
+    coefficients = (cosine @ blocks @ cosine.mT).flatten(1)[:, 1:].abs().mT  # (63, N)
+    bins = round(TraceSettings.greatest / TraceSettings.bin)
+    places = (coefficients / TraceSettings.bin).round().long().clamp_(max=bins)
+    rows = torch.arange(len(places))[:, None] * (bins + 1)
+    counts = torch.bincount((rows + places).flatten(), minlength=len(places) * (bins + 1))
+    return counts.view(len(places), bins + 1)[:, :bins].float()
+
+
+@lru_cache(maxsize=1)
+def _phases() -> tuple[Tensor, Tensor]:
+    """Cosine of the phase of each bin in each step from `least_step` on, (bins, steps), and whether it tells."""
+    values = torch.arange(round(TraceSettings.greatest / TraceSettings.bin))[:, None] * TraceSettings.bin
+    steps = torch.arange(TraceSettings.least_step, TraceSettings.greatest)[None]
+    is_told = (values > TraceSettings.least_phase * steps).float()
+    return is_told * torch.cos(2 * math.pi * values / steps), is_told
+
+
+@lru_cache(maxsize=1)
+def _cosine_transform() -> Tensor:
+    """The orthonormal discrete cosine transform of BLOCK values, (frequencies, values)."""
+    frequencies, places = torch.arange(BLOCK)[:, None], torch.arange(BLOCK)[None]
+    matrix = math.sqrt(2 / BLOCK) * torch.cos(math.pi * (2 * places + 1) * frequencies / (2 * BLOCK))
+    matrix[0] /= math.sqrt(2)
+    return matrix
+
+
+def _blocks(plane: Tensor) -> Tensor:
+    """The whole blocks of a plane, (N, 8, 8)."""
+    return plane.unfold(0, BLOCK, BLOCK).unfold(1, BLOCK, BLOCK).reshape(-1, BLOCK, BLOCK)
+
+
+def _middle(planes: Tensor, side: int) -> Tensor:
+    top, left = ((n - side) // 2 if n > side else 0 for n in planes.shape[-2:])
+    return planes[:, top : top + side, left : left + side]
+
+
+def _has_8_bits(lr: Tensor) -> bool:
+    levels = lr * 255
+    return bool((levels - levels.round()).abs().max() < 0.01)  # noqa: PLR2004 (rounding of float32)
