@@ -15,7 +15,7 @@ from innersr.images.containers.xmp import upright_xmp
 from innersr.images.image import Image
 from innersr.images.io import read, save
 from innersr.images.metadata import Metadata, iptc_of_photoshop, photoshop_of_iptc
-from innersr.images.tiff.edits import add_text_tag
+from innersr.images.tiff.edits import add_tags, text_tag
 from innersr.images.tiff.tags import upright_exif
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -177,14 +177,20 @@ def test_gif_says_that_it_quantizes(tmp_path):
     assert any("256 colours" in note for note in notes)
 
 
-def test_tiff_tags_that_get_lost_are_said(tmp_path):
+def test_tiff_tags_are_kept_in_a_tiff_and_said_where_they_are_not(tmp_path):
     tags = [
         (33550, "d", 3, (10.0, 10.0, 0.0), False),
         (315, "s", 0, "Smith", False),
     ]
-    tifffile.imwrite(tmp_path / "a.tif", SAMPLES, photometric="rgb", extratags=tags)
-    notes = " ".join(read(tmp_path / "a.tif").notes)
-    assert "georeferencing" in notes and "author" in notes
+    for order in "<>":
+        tifffile.imwrite(tmp_path / "a.tif", SAMPLES, photometric="rgb", extratags=tags, byteorder=order)
+        image = read(tmp_path / "a.tif")
+        save(image, tmp_path / "b.tif", overwrite=True)
+        with tifffile.TiffFile(tmp_path / "b.tif") as tiff:
+            assert tiff.pages.first.tags[33550].value == (10.0, 10.0, 0.0)
+            assert tiff.pages.first.tags["Artist"].value == "Smith"
+        notes = " ".join(save(image, tmp_path / "b.png", overwrite=True))
+        assert "georeferencing" in notes and "author" in notes
 
 
 @pytest.mark.parametrize("big", [False, True])
@@ -195,7 +201,7 @@ def test_a_no_data_tag_can_be_added_to_any_tiff(tmp_path, big, order, value):
     tifffile.imwrite(path, SAMPLES, photometric="rgb", bigtiff=big, byteorder=order, software="x" * 33)
     before = read(path)
     with path.open("r+b") as stream:
-        add_text_tag(stream, 42113, value)
+        add_tags(stream, [text_tag(42113, value)])
     after = read(path)
     assert torch.equal(after.colour, before.colour)
     assert (before.metadata.nodata, after.metadata.nodata) == (None, value)

@@ -92,6 +92,8 @@ def decode(stream: io.FileIO, name: str, found: Format, limits: SizeLimits) -> D
     turn = image.get("orientation") if "orientation" in image.get_fields() else 1
     if 2 <= turn <= 8:
         image = image.copy_memory().autorot()
+        metadata, more = _without_place(metadata)
+        notes += more
     if 5 <= turn <= 8 and metadata.pixels_per_mm:
         metadata = replace(metadata, pixels_per_mm=metadata.pixels_per_mm[::-1])
     has_alpha = found.alpha and image.bands in (2, 4)
@@ -259,8 +261,16 @@ def _metadata_of(image: pyvips.Image, described: FileFacts, *, states_resolution
         pixels_per_mm=resolution,
         code_points=described.code_points,
         texts=described.texts,
+        tags=described.tags,
     )
     return metadata, notes
+
+
+def _without_place(metadata: Metadata) -> tuple[Metadata, list[str]]:
+    """The metadata of an image that was turned upright, which its georeferencing does not follow."""
+    kept = tuple(tag for tag in metadata.tags if tag.words != "georeferencing")
+    notes = ["georeferencing of the TIFF is not kept: the image was turned upright"] * (kept != metadata.tags)
+    return replace(metadata, tags=kept), notes
 
 
 def _with_tiff_alpha(image: pyvips.Image, facts: TiffFacts) -> tuple[pyvips.Image, bool, list[str]]:

@@ -74,7 +74,7 @@ FORMATS = (
         vips="tiff",
         depths=tuple(DEPTHS),
         bands=None,
-        keeps=frozenset({"icc", "xmp", "iptc", "pixels_per_mm", "nodata", "texts"}),
+        keeps=frozenset({"icc", "xmp", "iptc", "pixels_per_mm", "nodata", "texts", "tags"}),
     ),
     Format(name="WebP", suffixes=(".webp",), vips="webp", grey=False, longest_side=16_383),
     Format(name="AVIF", suffixes=(".avif",), vips="heif", grey=False, longest_side=16_384),
@@ -176,13 +176,13 @@ def kept(target: Format, metadata: Metadata, *, choice: str, bands: int) -> tupl
     profile_space = {1: b"GRAY", 3: b"RGB "}.get(bands if target.grey else 3)  # bytes 16 to 20 of an ICC profile
     jpeg_segment = 65_000  # bytes of EXIF, XMP, IPTC or a comment that fit into one JPEG segment, headers deducted
     colours = ("icc", "pixels_per_mm", "nodata", "code_points")
-    chosen = {"keep": tuple(WORDS), "icc": colours, "none": ("nodata",)}[choice]
+    chosen = {"keep": (*WORDS, "tags"), "icc": colours, "none": ("nodata",)}[choice]
     metadata = Metadata(**{name: getattr(metadata, name) for name in chosen})
     notes = [f"{target.name} holds 256 colours and on-off alpha: the image was quantized"] * (target.name == "GIF")
     for name in chosen:
         value = getattr(metadata, name)
         reason = None
-        if value is None or name == "texts":
+        if value is None or name in ("texts", "tags"):
             continue
         if name not in target.keeps:
             reason = f"{target.name} files are written without it"
@@ -191,9 +191,13 @@ def kept(target: Format, metadata: Metadata, *, choice: str, bands: int) -> tupl
         elif target.name == "JPEG" and name in ("exif", "xmp", "iptc") and len(value) > jpeg_segment:
             reason = f"JPEG holds {jpeg_segment} bytes of it"
         if reason:
-            metadata = replace(metadata, **{name: None})  # type: ignore[arg-type]  # texts are not among them
+            metadata = replace(metadata, **{name: None})  # type: ignore[arg-type]  # texts and tags are not among them
             notes.append(f"{WORDS[name]} is not kept: {reason}")
     texts, more = _kept_texts(target, metadata.texts, jpeg_segment)
+    if metadata.tags and "tags" not in target.keeps:
+        words = dict.fromkeys(tag.words for tag in metadata.tags)
+        notes += [f"{each} of the TIFF is not kept: {target.name} files are written without it" for each in words]
+        metadata = replace(metadata, tags=())
     return replace(metadata, texts=texts), (*notes, *more)
 
 

@@ -11,11 +11,28 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
+import numpy as np
+
 PHOTOSHOP_PREFIX = b"Photoshop 3.0\0"
 
 
 class DamagedBytesError(ValueError):
     """A structure ends early or points outside itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TiffTag:
+    """A tag of a TIFF file that is kept in another one."""
+
+    code: int
+    kind: int  # the code of its values' type: 2 text, 3 two-byte integers, 12 eight-byte floats
+    count: int  # of its values
+    data: bytes  # the values, the least byte of each first
+    words: str  # that a note calls it by
+
+    def doubles(self) -> np.ndarray:
+        """The values of a tag of eight-byte floats."""
+        return np.frombuffer(self.data, "<f8").copy()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +47,7 @@ class Metadata:
     nodata: str | None = None  # a number, as GDAL's TIFF tag spells it: the value that means no data
     code_points: bytes | None = None  # primaries, transfer, matrix, range of H.273, of HDR, which no profile describes
     texts: tuple[tuple[str, str], ...] = ()  # keyword ("Description", "Comment", ...) and text
+    tags: tuple[TiffTag, ...] = ()  # of a TIFF, such as those that say where a map lies
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +59,7 @@ class FileFacts:
     icc: bytes | None = None  # a profile in place of the embedded one
     code_points: bytes | None = None  # as in `Metadata`
     texts: tuple[tuple[str, str], ...] = ()  # as in `Metadata`
+    tags: tuple[TiffTag, ...] = ()  # as in `Metadata`
     is_lossless: bool = False  # whether the values were stored exactly, by a format that need not
     is_unended: bool = False  # whether a JPEG lacks the marker of its end
     notes: tuple[str, ...] = ()  # sentences about what is not kept

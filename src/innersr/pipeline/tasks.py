@@ -11,8 +11,11 @@ from innersr.blind.estimate import Estimate
 from innersr.errors import InputError
 from innersr.examination import examine_normalised
 from innersr.images.depths import check_depth, in_depth
+from innersr.images.georeferencing.geotiff import rescaled_tags
+from innersr.images.georeferencing.grid import PixelGrid
+from innersr.images.georeferencing.sidecars import sidecars
 from innersr.images.image import Image
-from innersr.images.io import check_writable, save
+from innersr.images.io import check_place, check_writable, save, written_whole
 from innersr.inference.normalisation import NormalisedImage, normalise
 from innersr.methods.baselines import Bicubic
 from innersr.methods.options import UpscaleOptions
@@ -56,6 +59,13 @@ class ImageTask:
     def hr_size(self) -> tuple[int, int]:
         """(height, width) of the result."""
         return self.planned.hr_size(self.lr_size) if self.enlarges else self.lr_size
+
+    def grid(self, result: Result) -> PixelGrid:
+        """Where the pixels of the result lie in the image; an estimated blur moves nothing."""
+        if not self.enlarges:
+            return PixelGrid()
+        cause = self.planned if result.estimate is None else Degradation(scale=self.scales)
+        return PixelGrid.of_centres(self.scales, cause.offsets)
 
     def normalised(self, run: Run) -> NormalisedImage:
         """The image as its method sees it, for `estimate` and `upscale`, which else make their own."""
@@ -108,6 +118,9 @@ class FileTask(ImageTask):
             size=(columns, rows),
             has_options=True,
         )
+        for sidecar in sidecars(self.source, self.target):
+            check_place(sidecar.target, overwrite=options.overwrite)
+            sidecar.content(PixelGrid())
 
     def write(self, run: Run, estimate: Estimate | None = None, seen: NormalisedImage | None = None) -> Result:
         """Upscale the image into its file, see `upscale` and `save`."""
@@ -117,7 +130,16 @@ class FileTask(ImageTask):
         """Write the result; return it with its path and notes."""
         options, depth = self.options, self.options.depth_of(self.image)
         image, more = in_depth(result.image, depth, options.value_range, self.image)
+        grid = self.grid(result)
+        image = replace(image, metadata=replace(image.metadata, tags=rescaled_tags(image.metadata.tags, grid)))
         notes = save(
             image, self.target, overwrite=options.overwrite, quality=options.quality, metadata=options.metadata
         )
+        self.save_sidecars(grid)
         return replace(result, image=image, path=self.target, notes=(*result.notes, *more, *notes))
+
+    def save_sidecars(self, grid: PixelGrid) -> None:
+        """Write the files beside the source that say where it lies, for the result."""
+        for sidecar in sidecars(self.source, self.target):
+            with written_whole(sidecar.target, overwrite=self.options.overwrite) as partial:
+                partial.write_bytes(sidecar.content(grid))

@@ -6,11 +6,13 @@ import io
 import re
 import struct
 import zlib
+from collections.abc import Sequence
 from typing import BinaryIO
 
+import numpy as np
 from tifffile import EXTRASAMPLE
 
-from innersr.images.metadata import Metadata
+from innersr.images.metadata import Metadata, TiffTag
 from innersr.images.tiff.tags import first_page
 
 
@@ -34,14 +36,23 @@ def finish_tiff(stream: BinaryIO, metadata: Metadata, *, has_alpha: bool) -> Non
             unit.overwrite(1)  # of no unit: square pixels of unknown size
             for name in ("XResolution", "YResolution"):
                 page.tags[name].overwrite((1, 1))
-    for _, text in metadata.texts:
-        add_text_tag(stream, 270, text)
-    if metadata.nodata is not None:
-        add_text_tag(stream, 42113, metadata.nodata)
+    nodata = [] if metadata.nodata is None else [text_tag(42113, metadata.nodata)]
+    add_tags(stream, [*(text_tag(270, text) for _, text in metadata.texts), *nodata, *metadata.tags])
 
 
-def add_text_tag(stream: BinaryIO, code: int, value: str) -> None:
-    """Add a tag of text to a written TIFF or BigTIFF: a copy of its directory with one entry more, at its end."""
+def text_tag(code: int, text: str) -> TiffTag:
+    """A tag of text, which is UTF-8."""
+    data = text.encode("utf-8") + b"\0"
+    return TiffTag(code=code, kind=2, count=len(data), data=data, words="a text")
+
+
+def add_tags(stream: BinaryIO, tags: Sequence[TiffTag]) -> None:
+    """Add tags to the first page of a written TIFF or BigTIFF, in place of those of the same code.
+
+    A copy of its directory with more entries is put at its end.
+    """
+    if not tags:
+        return
     with first_page(stream) as page:
         order, start, is_big = page.parent.byteorder, page.offset, page.parent.is_bigtiff
     # Formats of the count of entries, of an entry's code, type and length, and of an offset; its place in the header.
@@ -49,16 +60,18 @@ def add_text_tag(stream: BinaryIO, code: int, value: str) -> None:
     offset_size, entry_size = struct.calcsize(offset_format), struct.calcsize(f"={entry_format}{offset_format}")
     stream.seek(start)
     (count,) = struct.unpack(f"{order}{count_format}", stream.read(struct.calcsize(count_format)))
-    entries = [stream.read(entry_size) for _ in range(count)]
+    entries = {}
+    for entry in (stream.read(entry_size) for _ in range(count)):
+        entries[struct.unpack_from(f"{order}H", entry)[0]] = entry
     following = stream.read(offset_size)
-    text = value.encode("utf-8") + b"\0"
-    place = _appended(stream, text) if len(text) > offset_size else None
-    ascii_type = 2
-    entry = struct.pack(f"{order}{entry_format}", code, ascii_type, len(text))
-    entry += text.ljust(offset_size, b"\0") if place is None else struct.pack(f"{order}{offset_format}", place)
-    entries = sorted([*entries, entry], key=lambda each: struct.unpack_from(f"{order}H", each))
-    directory = struct.pack(f"{order}{count_format}", len(entries)) + b"".join(entries) + following
-    place = _appended(stream, directory)
+    for tag in tags:
+        data = _ordered(tag, order)
+        place = _appended(stream, data) if len(data) > offset_size else None
+        entry = struct.pack(f"{order}{entry_format}", tag.code, tag.kind, tag.count)
+        entry += data.ljust(offset_size, b"\0") if place is None else struct.pack(f"{order}{offset_format}", place)
+        entries[tag.code] = entry
+    listed = b"".join(entries[code] for code in sorted(entries))
+    place = _appended(stream, struct.pack(f"{order}{count_format}", len(entries)) + listed + following)
     stream.seek(link)
     stream.write(struct.pack(f"{order}{offset_format}", place))
 
@@ -85,6 +98,12 @@ def drop_exif_resolution(stream: BinaryIO) -> None:
         stream.seek(found.start())
         checksum = zlib.crc32(stream.read(4 + length))
         stream.write(struct.pack(">I", checksum))
+
+
+def _ordered(tag: TiffTag, order: str) -> bytes:
+    """The values of a tag in the byte order of a file."""
+    size = len(tag.data) // tag.count
+    return np.frombuffer(tag.data, f"<u{size}").astype(f"{order}u{size}").tobytes()
 
 
 def _appended(stream: BinaryIO, data: bytes) -> int:

@@ -20,6 +20,7 @@ from tifffile import COMPRESSION, EXTRASAMPLE, FILETYPE, PHOTOMETRIC, PLANARCONF
 
 from innersr.errors import ImageFileError
 from innersr.images.metadata import DamagedBytesError, FileFacts, sane_resolution
+from innersr.images.tiff.kept_tags import kept_tags
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # else it writes about damaged tags to standard error
 
@@ -156,14 +157,11 @@ def _nodata(page: TiffPage) -> str | None:
 def _described(page: TiffPage) -> FileFacts:
     """The description of the picture, and notes about tags that no output holds."""
     losses = {  # by the words of a note
-        "georeferencing": "ModelPixelScaleTag ModelTiepointTag ModelTransformationTag GeoKeyDirectoryTag",
+        "georeferencing by a matrix of Intergraph": "IntergraphMatrixTag",
         "EXIF": "ExifTag",
         "GPS position": "GPSTag",
-        "camera, date and author": "Make DateTime Artist Copyright",
         "colour description (primaries, curve)": "WhitePoint PrimaryChromaticities TransferFunction",
         "calibration and description of a microscope": "IJMetadata STK_UIC1tag MM_Header CZ_LSMINFO FEI_SFEG",
-        "GDAL's metadata": "GDAL_METADATA",
-        "document and page names": "DocumentName PageName",
         "clipping paths and layers of Photoshop": "ImageSourceData ClipPath",
     }
     lost = [words for words, names in losses.items() if any(name in page.tags for name in names.split())]
@@ -182,7 +180,8 @@ def _described(page: TiffPage) -> FileFacts:
         is_turned = page.sampleformat == SAMPLEFORMAT.UINT
         words = "they are turned over" if is_turned else "they are kept, and are written as if 0 were black"
         notes.append(f"its values run from white to black: {words}")
-    return FileFacts(texts=(("Description", text),) if text else (), notes=tuple(notes))
+    tags, more = kept_tags(page)
+    return FileFacts(texts=(("Description", text),) if text else (), tags=tags, notes=(*notes, *more))
 
 
 def _one(page: TiffPage, name: str, default: int) -> int:
