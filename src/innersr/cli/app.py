@@ -17,6 +17,7 @@ from innersr.cli.prior import prior_app
 from innersr.cli.singan import singan_app
 from innersr.cli.train import train_app
 from innersr.cli.upscale import upscale_app
+from innersr.cli.web import web_app
 from innersr.commands.interrupts import exit_at_once, is_exit_code
 
 app = typer.Typer(
@@ -39,6 +40,7 @@ app.add_typer(kernel_app, name="kernel")
 app.add_typer(prior_app, name="prior")
 app.add_typer(singan_app, name="singan")
 app.add_typer(train_app, name="train")
+app.add_typer(web_app)
 
 
 def run_app() -> None:

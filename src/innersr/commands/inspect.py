@@ -11,16 +11,10 @@ from innersr.commands.drawings import check_drawing, save_drawing
 from innersr.examination import channels_of, examine_image
 from innersr.images.io import read
 from innersr.methods.registry import make_method, resolve, settings_of
-from innersr.metrics.recurrence import SETTINGS, Pair, Recurrence, recurrence_of, steps_for
+from innersr.metrics.recurrence import Pair, recurrence_of, steps_for
 from innersr.physics.resize import image_size
 from innersr.plots.recurrence import recurrence_sheet
 from innersr.run import Run
-
-VERDICTS = (  # from which score on, and what to expect
-    (0.4, "much of the image is detail that recurs at a larger size: learning from it should pay"),
-    (0.2, "some of the image is detail that recurs at a larger size: learning from it should help a little"),
-    (0.0, "little of the image is detail that recurs at a larger size: there is not much to learn from it"),
-)
 
 
 def inspect_file(reporter: Reporter, run: Run, *, source: Path, output: Path | None, overwrite: bool) -> None:
@@ -37,7 +31,7 @@ def inspect_file(reporter: Reporter, run: Run, *, source: Path, output: Path | N
     all_steps = int(settings_of(resolve(make_method("tailor"), is_estimated=True))["steps"])
     steps = steps_for(found.score, all_steps)
     lines = [
-        f"recurrence {found.score:.2f}: {_verdict(found)}",
+        f"recurrence {found.score:.2f}: {found.verdict}",
         f"detail in {100 * found.detail:.0f} % of the image; `innersr upscale` would take {steps} of {all_steps} steps",
         estimate.summary,
     ]
@@ -50,7 +44,7 @@ def inspect_file(reporter: Reporter, run: Run, *, source: Path, output: Path | N
         "recurrence": round(found.score, 4),
         "detail": round(found.detail, 4),
         "steps": steps,
-        "verdict": _verdict(found),
+        "verdict": found.verdict,
         "estimate": estimate.summary,
         "confidence": estimate.confidence,
         "pairs": [_pair_record(pair) for pair in found.pairs],
@@ -59,14 +53,6 @@ def inspect_file(reporter: Reporter, run: Run, *, source: Path, output: Path | N
         "notes": list(image.notes),
     }
     reporter.result("\n".join([f"{source}  {width}x{height}", *(f"  {line}" for line in lines)]), record)
-
-
-def _verdict(found: Recurrence) -> str:
-    if min(found.map.shape) < 2 * SETTINGS.patch:
-        return "too small to tell"
-    if found.detail == 0:
-        return "no detail to learn from"
-    return next(words for least, words in VERDICTS if found.score >= least)
 
 
 def _pair_record(pair: Pair) -> dict[str, Any]:

@@ -9,24 +9,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from innersr.blind.estimate import Estimate
 from innersr.commands.console import Reporter, memory_advice
 from innersr.commands.drawings import check_drawing, save_drawing
 from innersr.commands.outputs import is_one_file, make_folder, names_folder
 from innersr.errors import InnersrError, InputError
-from innersr.images.image import Image
 from innersr.methods.options import UpscaleOptions
 from innersr.methods.registry import name_of, settings_of
 from innersr.physics.degradation import Degradation
 from innersr.physics.geometry import parse_scale
 from innersr.physics.kernel_comparison import second_moments
-from innersr.physics.resize import image_size, resize
 from innersr.pipeline.files import open_file
 from innersr.pipeline.result import Result
 from innersr.pipeline.tasks import FileTask
-from innersr.plots.before_after import before_after_sheet
+from innersr.plots.before_after import before_after_sheet, comparable
 from innersr.run import Run
 from innersr.settings import parse_settings
 
@@ -209,20 +205,6 @@ def _counting_record(degradation: Degradation) -> dict[str, float] | None:
 
 
 def _save_comparison(task: FileTask, result: Result, path: Path) -> None:
-    image, options = task.image, task.options
-    white = max(1.0, float(image.colour.max()))
-    before, after = image.colour, result.image.colour
-    if options.alpha == "auto":
-        before, after = _on_white(image, white), _on_white(result.image, white)
-    low, high = (0.0, 1.0) if image.depth == "uint8" else (float(after.min()), float(after.max()))
-    spread = (high - low) or 1.0
-    before = resize(before, size=image_size(after))
-    picture = before_after_sheet((before - low) / spread, (after - low) / spread, ("bicubic", str(options.method)))
-    save_drawing(picture, path, overwrite=options.overwrite)
-
-
-def _on_white(image: Image, white: float) -> torch.Tensor:
-    """The colours as they are seen: those of transparent pixels do not show."""
-    if image.alpha is None:
-        return image.colour
-    return image.colour * image.alpha + white * (1 - image.alpha)
+    before, after = comparable(task.image, result.image, shows_alpha=task.options.alpha == "auto")
+    picture = before_after_sheet(before, after, ("bicubic", str(task.options.method)))
+    save_drawing(picture, path, overwrite=task.options.overwrite)

@@ -87,6 +87,19 @@ class Recurrence:
     detail: float  # share of the image, in [0, 1], that has detail to be explained
     pairs: tuple[Pair, ...]  # examples, the clearest first
 
+    @property
+    def verdict(self) -> str:
+        """What to expect of learning from the image."""
+        if min(self.map.shape) < 2 * SETTINGS.patch:
+            return "too small to tell"
+        if self.detail == 0:
+            return "no detail to learn from"
+        if self.score >= SETTINGS.full_score:
+            return "much of the image is detail that recurs at a larger size: learning from it should pay"
+        if self.score >= SETTINGS.full_score / 2:
+            return "some of the image is detail that recurs at a larger size: learning from it should help a little"
+        return "little of the image is detail that recurs at a larger size: there is not much to learn from it"
+
 
 @isolated
 @torch.no_grad()

@@ -7,12 +7,41 @@ import math
 import torch.nn.functional as F
 from torch import Tensor
 
+from innersr.images.image import Image
+from innersr.physics.resize import image_size, resize
 from innersr.plots import sheets
 from innersr.plots.sheets import GAP, Cell, Pixels, grid, picture_cell, text_cell
 
 CROP = 64  # pixels of the side of a crop
 CROPS = 3
 FRAME = (230, 70, 30)  # colour of the frames around the crops
+
+
+def comparable(image: Image, result: Image, *, shows_alpha: bool = True) -> tuple[Tensor, Tensor]:
+    """An image enlarged bicubically and its result, at one size and in one range, as they are looked at.
+
+    Args:
+        image: of any depth.
+        result: the same, upscaled.
+        shows_alpha: whether transparent pixels are white; else they have the colours that they hide.
+
+    Returns:
+        Two of (1, C, H, W) in about [0, 1]; what is no data is black.
+    """
+    white = max(1.0, float(image.colour.nan_to_num(0, 0, 0).max()))
+    before, after = (_as_seen(one, white, shows_alpha=shows_alpha) for one in (image, result))
+    low, high = (0.0, 1.0) if image.depth == "uint8" else (float(after.min()), float(after.max()))
+    spread = (high - low) or 1.0
+    before = resize(before, size=image_size(after))
+    return (before - low) / spread, (after - low) / spread
+
+
+def _as_seen(image: Image, white: float, *, shows_alpha: bool) -> Tensor:
+    """The colours, on white: those of transparent pixels do not show."""
+    colour = image.colour if image.missing is None else image.colour.masked_fill(image.missing, 0.0)
+    if image.alpha is None or not shows_alpha:
+        return colour
+    return colour * image.alpha + white * (1 - image.alpha)
 
 
 def before_after_sheet(before: Tensor, after: Tensor, labels: tuple[str, str]) -> Pixels:

@@ -1,0 +1,136 @@
+"""The page: its tabs, its looks, and the server."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import gradio as gr
+
+from innersr.errors import InputError
+from innersr.web.enlarge import build_enlarge
+from innersr.web.html import asset
+from innersr.web.limits import Limits
+from innersr.web.place import Place
+from innersr.web.visitors import Visitors, bundled_examples
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """Where the page is served, and to whom.
+
+    Args:
+        host: address that it listens at; other than this machine's own it needs `auth` or `allow_public`.
+        port: that it listens at; 0 for any free one.
+        auth: (user, password) that visitors have to give.
+        allow_public: whether other machines may use the page without a password.
+        browser: whether a browser is opened.
+        device: of the computations.
+
+    Raises:
+        InputError: the page would be public without a password, or the port is none.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 7860
+    auth: tuple[str, str] | None = None
+    allow_public: bool = False
+    browser: bool = True
+    device: str = "auto"
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port < 2**16:
+            raise InputError(f"port must be from 0 to 65535, got {self.port}")
+        is_own = self.host in ("127.0.0.1", "::1", "localhost")
+        if not is_own and self.auth is None and not self.allow_public:
+            raise InputError(
+                f"at {self.host} everybody in the network could use this page; give --auth USER:PASSWORD, or "
+                "--allow-public if that is meant"
+            )
+
+
+@contextlib.contextmanager
+def served(serving: Serving) -> Iterator[str]:
+    """Serve the page while the block runs; yield its address. All files of visitors are removed at the end.
+
+    Raises:
+        InputError: the port is taken.
+    """
+    with tempfile.TemporaryDirectory(prefix="innersr-web-") as name, _environment():
+        visitors = Visitors(Path(name), 60 * serving.limits.idle_minutes)
+        os.environ["GRADIO_TEMP_DIR"] = str(visitors.uploads)
+        page = build_page(Place(limits=serving.limits, visitors=visitors, device=serving.device))
+        gr.set_static_paths([visitors.results, bundled_examples()])
+        try:
+            _, address, _ = page.launch(
+                server_name=serving.host,
+                server_port=serving.port or _free_port(serving.host),
+                auth=serving.auth,
+                auth_message="This page asks for a password.",
+                inbrowser=serving.browser,
+                max_file_size=serving.limits.megabytes * 2**20,
+                prevent_thread_lock=True,
+                quiet=True,
+                share=False,
+                ssr_mode=False,
+                enable_monitoring=False,
+                footer_links=["api", "settings"],
+                theme=_theme(),
+                css=asset("page.css"),
+            )
+        except OSError as error:
+            raise InputError(f"port {serving.port} is taken; choose another one with --port") from error
+        try:
+            yield address
+        finally:
+            page.close(verbose=False)
+            visitors.close_all()
+
+
+def build_page(place: Place) -> gr.Blocks:
+    """The page with all its tabs."""
+    with gr.Blocks(title="innersr", analytics_enabled=False, delete_cache=(600, 3600 * 24)) as page:
+        gr.Markdown(
+            "# innersr\nEnlarges a picture by what the picture itself can teach. Everything happens on this machine."
+        )
+        with gr.Tab("Enlarge", id="enlarge"):
+            build_enlarge(place)
+
+        def leave(request: gr.Request) -> None:
+            place.visitors.close(request.session_hash)
+
+        page.unload(leave)
+    return page.queue(max_size=place.limits.waiting, default_concurrency_limit=8)
+
+
+def _theme() -> gr.themes.Base:
+    """Fonts of the system only: nothing is fetched."""
+    return gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+
+
+@contextlib.contextmanager
+def _environment() -> Iterator[None]:
+    """Gradio's settings for a page that sends nothing to anybody; given back afterwards."""
+    wanted = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "GRADIO_TEMP_DIR": ""}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _free_port(host: str) -> int:
+    import socket
+
+    with socket.create_server((host, 0)) as server:
+        return server.getsockname()[1]

@@ -1,0 +1,228 @@
+"""The tab "Enlarge": one picture, what happened to it, and the same picture larger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from innersr.pipeline.files import open_file
+from innersr.pipeline.result import Result
+from innersr.pipeline.tasks import FileTask
+from innersr.run import Run
+from innersr.web.findings import Findings, findings_of, save_comparison, save_preview
+from innersr.web.html import asset, bullets, duration, status, zoom_view
+from innersr.web.orders import METHODS, Order, order_of
+from innersr.web.place import Place, drawing, example_buttons, picture_input, skipped
+from innersr.web.visitors import Visitor
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Controls:
+    """What the visitor chooses, in the order in which handlers take it."""
+
+    picture: gr.File
+    scale: gr.Slider
+    size: gr.Textbox
+    preset: gr.Radio
+    method: gr.Dropdown
+    kernel: gr.Radio
+    long: gr.Slider
+    short: gr.Slider
+    angle: gr.Slider
+    kernel_file: gr.File
+    noise: gr.Textbox
+    deblur: gr.Slider
+    keep_grain: gr.Checkbox
+    seed: gr.Number
+
+
+def build_enlarge(place: Place) -> None:
+    """Lay out the tab and connect its controls."""
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=2, min_width=300):
+            controls = _controls()
+            with gr.Row():
+                go = gr.Button("Enlarge", variant="primary", elem_id="enlarge-go")
+                stop = gr.Button("Stop", variant="stop", elem_id="enlarge-stop")
+        with gr.Column(scale=3, min_width=300):
+            progress = gr.HTML(status("Drop a picture, or try an example."), elem_id="enlarge-status")
+            with gr.Accordion("What happened to this picture", open=True):
+                found = gr.HTML(elem_id="enlarge-found")
+                with gr.Row():
+                    preview = drawing("Your picture")
+                    kernel = drawing("The blur of the picture, as a kernel")
+                    heat = drawing("Where the picture recurs at a larger size")
+            slider = gr.ImageSlider(
+                label="Bicubic | innersr, at one size", format="png", interactive=False, buttons=["fullscreen"]
+            )
+            with gr.Accordion("Side by side, zoom in step", open=True):
+                view = gr.HTML(js_on_load=asset("zoom.js"), elem_id="enlarge-view")
+            facts = gr.HTML(elem_id="enlarge-facts")
+            download = gr.DownloadButton("Download the result", variant="primary", elem_id="enlarge-download")
+            with gr.Accordion("The same without the page", open=False):
+                command = gr.Code(label="Command line", language="shell", interactive=False)
+                python = gr.Code(label="Python", language="python", interactive=False)
+    inputs = list(vars(controls).values())
+    tab = _Enlarge(place)
+    gr.on(
+        [controls.picture.change, controls.kernel.change, controls.kernel_file.change],
+        place.handler(tab.examine, vars(controls)),
+        inputs,
+        [progress, found, preview, kernel, heat],
+        api_name="examine",
+        trigger_mode="always_last",
+        **place.queued,
+    )
+    outputs = [download, progress, slider, view, facts, command, python]
+    go.click(place.handler(tab.enlarge, vars(controls)), inputs, outputs, api_name="enlarge", **place.queued)
+    stop.click(place.handler(tab.stop), None, progress, queue=False, api_visibility="private")
+
+
+def _controls() -> Controls:
+    picture = picture_input()
+    example_buttons(picture)
+    scale = gr.Slider(1.1, 8, value=2, step=0.1, label="Scale")
+    size = gr.Textbox(value="", label="Or a size", placeholder="1920x, x1080, 1920x1080, 150%", max_lines=1)
+    names = [("draft, a second", "draft"), ("balanced", "balanced"), ("best, ten times slower", "best")]
+    preset = gr.Radio(names, value="balanced", label="Quality")
+    with gr.Accordion("Blur, noise and method", open=False):
+        kernels = [
+            ("find out, stay safe", "auto"),
+            ("find out, rely on it", "estimate"),
+            ("shrunk by software (bicubic)", "bicubic"),
+            ("Gaussian", "gaussian"),
+            ("a file", "file"),
+        ]
+        kernel = gr.Radio(kernels, value="auto", label="Blur of the picture")
+        with gr.Group(visible=False) as sliders:
+            long = gr.Slider(0.3, 6, value=1.2, step=0.1, label="Width along, in pixels of the result")
+            short = gr.Slider(0.3, 6, value=1.2, step=0.1, label="Width across, in pixels of the result")
+            angle = gr.Slider(-90, 90, value=0, step=1, label="Direction, in degrees")
+        kernel_file = gr.File(label="Kernel file (.mat, .npy, .png, .txt)", height=90, visible=False)
+        noise = gr.Textbox("", label="Noise, in grey levels of 255", placeholder="found in the picture", max_lines=1)
+        deblur = gr.Slider(0, 1, value=0.5, step=0.05, label="How much of the blur that is found to remove")
+        keep_grain = gr.Checkbox(label="Put the grain back")
+        method = gr.Dropdown(list(METHODS), value="tailor", label="Method")
+        seed = gr.Number(0, label="Seed", precision=0, minimum=0)
+    kernel.change(
+        lambda kind: (gr.update(visible=kind == "gaussian"), gr.update(visible=kind == "file")),
+        kernel,
+        [sliders, kernel_file],
+        queue=False,
+        api_visibility="private",
+    )
+    return Controls(
+        picture=picture,
+        scale=scale,
+        size=size,
+        preset=preset,
+        method=method,
+        kernel=kernel,
+        long=long,
+        short=short,
+        angle=angle,
+        kernel_file=kernel_file,
+        noise=noise,
+        deblur=deblur,
+        keep_grain=keep_grain,
+        seed=seed,
+    )
+
+
+class _Enlarge:
+    """The handlers of the tab; `asked` has the fields of `Controls`."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    def examine(self, asked: Any, visitor: Visitor) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 (a namespace)
+        """Yield progress, findings and drawings of a picture."""
+        if asked.picture is None:
+            yield status("Drop a picture, or try an example."), "", None, None, None
+            return
+        folder, order = visitor.new_folder(), self._order(asked, visitor)
+        source = self._place.visitors.upload(visitor, asked.picture)
+
+        def find(run: Run) -> Findings:
+            options = order.upscaling(self._place.limits.pixels)
+            return findings_of(open_file(source, folder / "none.png", options), run)
+
+        job = self._place.job(visitor, find)
+        for bar in job.bars("Looking at the picture"):
+            yield bar, *skipped(4)
+        findings: Findings = job.result
+        task, pace = findings.task, self._place.pace
+        seconds = pace.seconds(task.options, task.hr_size, findings.recurrence)
+        rows, columns = task.hr_size
+        found = bullets(
+            [
+                *findings.sentences,
+                f"advice: {findings.advice}",
+                f"enlarging it to {columns} × {rows} pixels takes about {duration(seconds)} here",
+            ]
+        )
+        preview = str(save_preview(task.image, folder / "picture.png"))
+        yield status("Drawing what was found …"), found, preview, gr.skip(), gr.skip()
+        drawings = findings.draw_kernel(folder / "kernel.png"), findings.draw_recurrence(folder / "recurrence.png")
+        yield status("Ready to enlarge."), found, preview, *map(str, drawings)
+
+    def enlarge(self, asked: Any, visitor: Visitor) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 (a namespace)
+        """Yield progress, then the result and all about it."""
+        order, folder = self._order(asked, visitor), visitor.new_folder()
+        source = self._place.visitors.upload(visitor, asked.picture)
+        options = order.upscaling(self._place.limits.pixels)
+
+        def upscale(run: Run) -> tuple[FileTask, Result, tuple[Path, Path]]:
+            task = open_file(source, None, options)
+            task = replace(task, target=folder / task.target.name)
+            task.check()
+            result = task.write(run)
+            return task, result, save_comparison(task.image, result.image, folder)
+
+        job = self._place.job(visitor, upscale, order.seed)
+        for bar in job.bars("Enlarging"):
+            yield None, bar, *skipped(5)
+        task, result, (before, after) = job.result
+        self._place.pace.note(options, task.hr_size, result.seconds)
+        height, width = task.hr_size
+        facts = [
+            result.fidelity,
+            f"consistency {result.consistency_psnr:.1f} dB, {width} × {height} pixels, {result.seconds:.1f} seconds",
+            "" if result.estimate is None else result.estimate.summary,
+            *result.notes,
+        ]
+        view = zoom_view([("bicubic", before), ("innersr", after)], task.hr_size)
+        yield (
+            str(result.path),
+            status(f"Done in {duration(result.seconds)}: {result.path.name} is ready."),
+            (str(before), str(after)),
+            view,
+            bullets(facts),
+            order.command(source.name),
+            order.python(source.name),
+        )
+
+    def stop(self, _asked: Any, visitor: Visitor) -> Iterator[str]:  # noqa: ANN401 (a namespace)
+        """Stop what the visitor has going on."""
+        visitor.stop.set()
+        yield status("Stopping …" if visitor.is_working else "Nothing is going on.")
+
+    def _order(self, asked: Any, visitor: Visitor) -> Order:  # noqa: ANN401 (a namespace)
+        file = asked.kernel_file if asked.kernel == "file" else None
+        return order_of(
+            scale=asked.scale,
+            size=asked.size,
+            method=asked.method,
+            preset=asked.preset,
+            kernel=asked.kernel,
+            gaussian=(asked.long, asked.short, asked.angle),
+            kernel_file=None if file is None else self._place.visitors.upload(visitor, file, "kernel file"),
+            noise=asked.noise,
+            deblur=asked.deblur,
+            keep_grain=asked.keep_grain,
+            seed=asked.seed or 0,
+        )

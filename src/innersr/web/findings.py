@@ -1,0 +1,106 @@
+"""What happened to a picture, in words and drawings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from innersr.blind.estimate import Estimate
+from innersr.errors import KernelError
+from innersr.images.conversions import image_from
+from innersr.images.image import Image
+from innersr.images.io import save
+from innersr.inference.normalisation import NormalisedImage
+from innersr.metrics.recurrence import Recurrence, recurrence_of
+from innersr.physics.degradation import Degradation
+from innersr.pipeline.tasks import ImageTask
+from innersr.plots.before_after import comparable
+from innersr.plots.kernels import kernel_sheet
+from innersr.plots.recurrence import recurrence_sheet
+from innersr.plots.sheets import Pixels, shown
+from innersr.run import Run
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Findings:
+    """What was found out about a picture before it is enlarged."""
+
+    task: ImageTask
+    seen: NormalisedImage
+    estimate: Estimate | None
+    recurrence: Recurrence
+
+    @property
+    def sentences(self) -> list[str]:
+        """What happened to the picture, one thing a sentence."""
+        (height, width), image = self.task.lr_size, self.task.image
+        bits = {"uint8": "8 bits", "uint16": "16 bits", "float32": "floating point"}[image.depth]
+        words = [f"{width} × {height} pixels, {image.colour.shape[1]} channels, {bits}"]
+        if self.estimate is not None:
+            words += [part.strip() for part in self.estimate.summary.split(";")]
+        return [*words, self.recurrence.verdict, *image.notes]
+
+    @property
+    def advice(self) -> str:
+        """What to choose."""
+        estimate = self.estimate
+        if estimate is None:
+            return "the kernel is given: it is used as it is"
+        if estimate.confidence == "none":
+            return "too little detail to judge by, so the result is interpolated; give the blur if you know it"
+        if estimate.jpeg_quality is not None and estimate.jpeg_quality < 75:  # noqa: PLR2004 (blocks are visible)
+            return "strongly compressed: blocks are removed with it; an original with less compression gives far more"
+        if estimate.interpolated > 0.5:  # noqa: PLR2004 (half of nothing is done)
+            return "it may be sharp already, so the result stays safe; rely on what is found if it is blurred"
+        if self.recurrence.score == 0:
+            return "nothing recurs in it at a larger size: draft gives as much as best"
+        return "balanced suits it; best is slower and a little better"
+
+    def draw_kernel(self, path: Path) -> Path:
+        """Draw the blur that the result will be corrected for."""
+        degradation = self.task.planned if self.estimate is None else self.estimate.given
+        title = "The blur of your picture, in pixels of the result"
+        return save_pixels(kernel_sheet(_kernel_of(degradation), title), path)
+
+    def draw_recurrence(self, path: Path) -> Path:
+        """Draw which parts of the picture recur in it at a larger size."""
+        lines = [f"Where your picture can teach: recurrence {self.recurrence.score:.2f}"]
+        return save_pixels(recurrence_sheet(self.seen.channels, self.recurrence, lines), path)
+
+
+def findings_of(task: ImageTask, run: Run) -> Findings:
+    """Find out how a picture was degraded, and whether it can teach."""
+    seen = task.normalised(run)
+    estimate = task.estimate(run, seen)
+    noise = (task.planned if estimate is None else estimate.degradation).noise
+    return Findings(task=task, seen=seen, estimate=estimate, recurrence=recurrence_of(seen.channels, noise))
+
+
+def save_preview(image: Image, path: Path, most: int = 1600) -> Path:
+    """Save a picture as browsers show it: 8 bits, on white, not above `most` pixels a side."""
+    _, picture = comparable(image, image)
+    return save_pixels(shown(picture, least=1, most=(most, most)), path)
+
+
+def save_comparison(image: Image, result: Image, folder: Path, most: int = 4096) -> tuple[Path, Path]:
+    """Save the bicubically enlarged picture and the result as browsers show them; see `save_preview`."""
+    pictures = comparable(image, result)
+    paths = folder / "bicubic.png", folder / "innersr.png"
+    for picture, path in zip(pictures, paths, strict=True):
+        save_pixels(shown(picture, least=1, most=(most, most)), path)
+    return paths
+
+
+def save_pixels(pixels: Pixels, path: Path) -> Path:
+    """Save a drawing."""
+    save(image_from(pixels)[0], path, overwrite=True)
+    return path
+
+
+def _kernel_of(degradation: Degradation) -> Tensor:
+    try:
+        return degradation.effective_kernel().blur.kernel
+    except KernelError:  # of a scale that is not whole, where each pixel has its own
+        return Degradation(scale=2, kernel=degradation.kernel).effective_kernel().blur.kernel

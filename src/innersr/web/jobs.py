@@ -1,0 +1,96 @@
+"""Work in a thread of its own, whose progress is yielded while it goes on, and which can be stopped."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
+
+from innersr.errors import Cancelled, InnersrError
+from innersr.memory import is_out_of_memory
+from innersr.run import Progress, Run
+from innersr.web.html import progress_bar
+from innersr.web.limits import Limits
+from innersr.web.visitors import Visitor
+
+Made = TypeVar("Made")
+
+
+@dataclass(eq=False)
+class Job(Generic[Made]):
+    """A function of a run, called in a thread.
+
+    Args:
+        work: what to do.
+        visitor: who asked for it, and may stop it.
+        limits: of time.
+        interval: seconds between two reports.
+    """
+
+    work: Callable[[Run], Made]
+    visitor: Visitor
+    limits: Limits
+    run: Run = field(default_factory=Run)
+    interval: float = 0.25
+    result: Any = None
+
+    def bars(self, title: str) -> Iterator[str]:
+        """Do the work, as `progress` does; yield pieces of HTML."""
+        for progress in self.progress():
+            yield progress_bar(progress, title)
+
+    def progress(self) -> Iterator[Progress | None]:
+        """Do the work; yield its latest progress, None before there is any, until it is done.
+
+        When the iterator is closed, because the visitor left, the work is stopped.
+
+        Raises:
+            Cancelled: the visitor stopped it, or it took too long.
+            InnersrError: whatever is wrong.
+        """
+        latest: list[Progress | None] = [None]
+        failures: list[BaseException] = []
+        left = threading.Event()
+        deadline = time.monotonic() + self.limits.seconds
+
+        def is_over() -> bool:
+            return left.is_set() or self.visitor.stop.is_set() or time.monotonic() > deadline
+
+        def report(progress: Progress) -> None:
+            latest[0] = progress
+
+        def call() -> None:
+            try:
+                self.result = self.work(run.start())
+            except BaseException as error:  # noqa: BLE001 (raised again by the caller's thread)
+                failures.append(error)
+
+        run = replace(self.run, report=report, cancelled=is_over)
+        with self.visitor.working():
+            thread = threading.Thread(target=call, name="innersr-job", daemon=True)
+            thread.start()
+            try:
+                while thread.is_alive():
+                    yield latest[0]
+                    thread.join(self.interval)
+            finally:
+                left.set()
+                thread.join()
+        if failures:
+            raise _in_words(failures[0], is_late=time.monotonic() > deadline, limits=self.limits) from failures[0]
+
+
+def _in_words(error: BaseException, *, is_late: bool, limits: Limits) -> BaseException:
+    """The error that the visitor is shown."""
+    if isinstance(error, Cancelled):
+        words = f"stopped after {limits.seconds:g} seconds, the most that this page allows; choose less"
+        return Cancelled(words if is_late else "stopped; nothing was made")
+    if isinstance(error, InnersrError):
+        return error
+    if isinstance(error, RuntimeError | MemoryError) and is_out_of_memory(error):
+        return InnersrError("out of memory; use a smaller picture or a smaller scale")
+    logging.getLogger(__name__).error("a job failed", exc_info=error)
+    return InnersrError(f"this should not have happened ({type(error).__name__}); the log of the page has more")

@@ -1,0 +1,96 @@
+"""What all tabs of the page share: limits, visitors, the queue, errors in words."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from html import escape
+from types import SimpleNamespace
+from typing import Any, TypeVar
+
+import gradio as gr
+
+from innersr.errors import InnersrError
+from innersr.images.io import readable_suffixes
+from innersr.run import Run
+from innersr.web.jobs import Job
+from innersr.web.limits import Limits
+from innersr.web.pace import Pace
+from innersr.web.visitors import Visitor, Visitors, bundled_examples
+
+Made = TypeVar("Made")
+Work = Callable[[Any, Visitor], Iterator[Any]]
+Handler = Callable[..., Iterator[Any]]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Place:
+    """What the tabs are built with."""
+
+    limits: Limits
+    visitors: Visitors
+    device: str = "auto"
+    pace: Pace = field(default_factory=Pace)
+
+    def job(self, visitor: Visitor, work: Callable[[Run], Made], seed: int = 0, *, limited: bool = True) -> Job[Made]:
+        """A piece of work for a visitor.
+
+        Args:
+            limited: whether learning ends, with what it has learned, after half of the time that is allowed.
+        """
+        run = Run(device=self.device, seed=seed, time_limit=self.limits.seconds / 2 if limited else None)
+        return Job(work, visitor, self.limits, run)
+
+    @property
+    def queued(self) -> dict[str, Any]:
+        """Keywords of an event that computes: all of them share one queue."""
+        return {"concurrency_limit": self.limits.jobs, "concurrency_id": "work", "show_progress": "hidden"}
+
+    def handler(self, work: Work, controls: Mapping[str, gr.components.Component] | None = None) -> Handler:
+        """Make a handler of Gradio's of a function of what was asked and of the visitor.
+
+        Errors of innersr are shown as one sentence. The names of the controls are those of the API's parameters, whose
+        defaults are what the controls show at first.
+        """
+
+        def handle(request: gr.Request, *given: Any) -> Iterator[Any]:  # noqa: ANN401 (what components give)
+            visitor = self.visitors.of(request.session_hash)
+            try:
+                yield from work(SimpleNamespace(**dict(zip(names, given, strict=True))), visitor)
+            except (InnersrError, OSError) as error:
+                text = escape(self.visitors.in_words(error))
+                raise gr.Error(text, title="This did not work", duration=None, print_exception=False) from error
+
+        names = list(controls or ())
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        parameters = [inspect.Parameter("request", kind, annotation=gr.Request)]
+        parameters += [inspect.Parameter(name, kind, default=each.value) for name, each in (controls or {}).items()]
+        handle.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        handle.__annotations__ = {"request": gr.Request}
+        return handle
+
+
+def skipped(count: int) -> list[Any]:
+    """Values of outputs that stay as they are."""
+    return [gr.skip()] * count
+
+
+def picture_input(label: str = "Picture", **options: Any) -> gr.File:  # noqa: ANN401 (of several types)
+    """A place to drop picture files of every format that can be read."""
+    return gr.File(label=label, file_types=list(readable_suffixes()), height=130, **options)
+
+
+def example_buttons(target: gr.File) -> None:
+    """Buttons that put one of the bundled pictures into an input."""
+    with gr.Row(elem_classes="isr-examples"):
+        for path in sorted(bundled_examples().iterdir()):
+            button = gr.Button(f"Try {path.stem}", icon=str(path), size="sm")
+            button.click(lambda path=path: str(path), outputs=target, queue=False, api_visibility="private")
+
+
+def drawing(meaning: str) -> gr.Image:
+    """A place for a drawing, whose meaning screen readers are told."""
+    return gr.Image(
+        label=meaning, alt_text=meaning, show_label=False, interactive=False, format="png", buttons=["fullscreen"]
+    )

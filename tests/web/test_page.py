@@ -1,0 +1,135 @@
+"""The page as an API: what a program gets, and what is refused."""
+
+import json
+import math
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pyvips
+
+gradio_client = pytest.importorskip("gradio_client", reason="the page needs innersr[web]")
+
+from innersr.images.io import read  # noqa: E402 (after what may skip)
+
+
+@pytest.fixture
+def client(address, tmp_path):
+    client = gradio_client.Client(address, verbose=False, download_files=str(tmp_path / "got"))
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory):
+    """A picture of 16 bits, at 300 dpi, of blobs that the page may learn."""
+    rows, columns = np.mgrid[:24, :32]
+    values = 30000 + 20000 * np.sin(rows / 3) * np.cos(columns / 4)
+    path = tmp_path_factory.mktemp("sent") / "my scan.tif"
+    image = pyvips.Image.new_from_array(values.astype(np.uint16)).copy(xres=300 / 25.4, yres=300 / 25.4)
+    image.write_to_file(str(path), resunit="inch")
+    return path
+
+
+def enlarge(client, path, **options):
+    return client.predict(
+        picture=gradio_client.handle_file(path), api_name="/enlarge", **({"preset": "draft"} | options)
+    )
+
+
+def test_the_result_has_the_depth_and_resolution_of_the_file(client, scan):
+    file, _, slider, view, facts, command, python = enlarge(client, scan, scale=2)
+    image = read(file)
+    assert Path(file).name == "my scan_x2.tif"
+    assert image.colour.shape == (1, 1, 48, 64)
+    assert image.depth == "uint16"
+    assert math.isclose(pyvips.Image.new_from_file(file).xres, 300 / 25.4, rel_tol=1e-3)
+    assert command == "innersr upscale 'my scan.tif' --scale 2 --preset draft"
+    assert "innersr.upscale('my scan.tif', scale=2, preset='draft')" in python
+    assert "consistency" in facts and "64 × 48 pixels" in facts
+    assert all(Path(shown).suffix == ".png" for shown in slider)
+    assert view.count("<img") == 2
+
+
+def test_the_result_is_that_of_the_command(client, scan, tmp_path):
+    import innersr
+
+    own = innersr.upscale(scan, scale=2, preset="draft", output=tmp_path / "own.tif", run=innersr.Run(device="cpu"))
+    assert np.array_equal(read(enlarge(client, scan)[0]).colour.numpy(), read(own).colour.numpy())
+
+
+def test_what_happened_to_a_picture_is_told_and_drawn(client, scan):
+    _, found, *drawings = client.predict(picture=gradio_client.handle_file(scan), api_name="/examine")
+    assert "32 × 24 pixels, 1 channels, 16 bits" in found
+    assert "advice: " in found and "takes about" in found
+    assert all(pyvips.Image.new_from_file(path).width >= 32 for path in drawings)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"scale": 8, "size": "9000x"}, "the result would have"),
+        ({"size": "big"}, "size"),
+        ({"noise": "loud"}, "noise"),
+        ({"kernel": "file"}, "there is no kernel file yet"),
+    ],
+)
+def test_wrong_wishes_are_refused_in_words(client, scan, options, words):
+    with pytest.raises(gradio_client.exceptions.AppError, match=words) as refused:
+        enlarge(client, scan, **options)
+    assert "Traceback" not in str(refused.value) and "/uploads/" not in str(refused.value)
+
+
+def test_a_bomb_is_refused(client, tmp_path):
+    pyvips.Image.black(300, 200).write_to_file(str(tmp_path / "large.png"))
+    words = "large.png: 300 x 200 pixels are above the limit of 40000"
+    with pytest.raises(gradio_client.exceptions.AppError, match=words):
+        enlarge(client, tmp_path / "large.png")
+
+
+def test_what_is_no_picture_is_refused(client, tmp_path):
+    (tmp_path / "photo.png").write_text("<script>alert(1)</script>")
+    with pytest.raises(gradio_client.exceptions.AppError, match="photo.png: "):
+        enlarge(client, tmp_path / "photo.png")
+    (tmp_path / "page.html").write_text("<script>alert(1)</script>")
+    with pytest.raises(Exception, match="Invalid file type"):
+        enlarge(client, tmp_path / "page.html")
+
+
+def test_too_large_files_are_refused(client, tmp_path):
+    (tmp_path / "large.tif").write_bytes(bytes(2**20 + 1000))
+    with pytest.raises(Exception, match=r"413|exceeds"):
+        enlarge(client, tmp_path / "large.tif")
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../../../../etc/passwd", "/proc/self/environ"])
+def test_files_of_the_machine_are_neither_read_nor_served(address, path):
+    body = json.dumps({"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}], "session_hash": "thief"})
+    request = urllib.request.Request(
+        f"{address}gradio_api/run/examine", body.encode(), {"Content-Type": "application/json"}
+    )
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.urlopen(request, timeout=20)
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{address}gradio_api/file={path}", timeout=20)
+    assert refused.value.code in (400, 403, 404)
+
+
+def test_results_are_gone_once_the_visitor_is(address, scan):
+    client = gradio_client.Client(address, verbose=False, download_files=False)
+    # What a browser holds open as long as the page is.
+    presence = urllib.request.urlopen(f"{address}gradio_api/heartbeat/{client.session_hash}", timeout=20)
+    where = enlarge(client, scan)[0]["url"]
+    assert urllib.request.urlopen(where, timeout=20).status == 200
+    presence.close()
+    for _ in range(100):
+        try:
+            urllib.request.urlopen(where, timeout=20)
+        except urllib.error.HTTPError as gone:
+            assert gone.code in (403, 404)
+            return
+        time.sleep(0.05)
+    pytest.fail("the result is still served")

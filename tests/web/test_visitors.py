@@ -1,0 +1,89 @@
+"""The files of visitors: their own, and gone with them."""
+
+import pytest
+
+from innersr.errors import ImageFileError, InputError
+from innersr.web.visitors import Visitors, bundled_examples
+
+
+@pytest.fixture
+def visitors(tmp_path):
+    return Visitors(tmp_path, idle_seconds=60)
+
+
+def sent(visitors, name="photo.png"):
+    path = visitors.uploads / "hash" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"picture")
+    return path
+
+
+def test_a_visitor_keeps_the_session_of_the_tab(visitors):
+    assert visitors.of("anna") is visitors.of("anna")
+    assert visitors.of("anna").folder != visitors.of("bert").folder
+
+
+def test_files_die_with_the_session(visitors):
+    anna, path = visitors.of("anna"), sent(visitors)
+    visitors.upload(anna, path)
+    (anna.new_folder() / "result.png").write_bytes(b"result")
+    visitors.close("anna")
+    assert not path.exists() and not anna.folder.exists()
+    assert anna.stop.is_set()  # what was going on
+
+
+def test_a_file_that_two_have_sent_stays_until_both_have_left(visitors):
+    path = sent(visitors)  # Gradio keeps equal files once
+    for name in ("anna", "bert"):
+        visitors.upload(visitors.of(name), path)
+    visitors.close("anna")
+    assert path.exists()
+    visitors.close("bert")
+    assert not path.exists()
+
+
+def test_files_of_others_and_of_the_machine_are_refused(visitors, tmp_path):
+    theirs = visitors.of("bert").new_folder() / "result.png"
+    theirs.write_bytes(b"result")
+    secret = tmp_path.parent / "secret.png"
+    secret.write_bytes(b"secret")
+    link = visitors.uploads / "link.png"
+    link.symlink_to(secret)
+    for path in (theirs, secret, link, visitors.uploads / ".." / ".." / "secret.png", "/etc/passwd", visitors.uploads):
+        with pytest.raises(InputError, match="not one that you sent"):
+            visitors.upload(visitors.of("anna"), path)
+
+
+def test_the_bundled_examples_may_be_used_and_stay(visitors):
+    example = bundled_examples() / "towers.png"
+    assert visitors.upload(visitors.of("anna"), str(example)) == example
+    visitors.close("anna")
+    assert example.exists()
+
+
+def test_nothing_sent_is_said_so(visitors):
+    with pytest.raises(InputError, match="no picture yet"):
+        visitors.upload(visitors.of("anna"), None)
+
+
+def test_the_files_of_those_who_left_without_a_word_are_removed(tmp_path):
+    visitors = Visitors(tmp_path, idle_seconds=0)
+    anna = visitors.of("anna")
+    with anna.working():
+        visitors.of("bert")
+        assert anna.folder.exists()  # it is worked on
+    visitors.of("bert")
+    assert not anna.folder.exists()
+
+
+def test_one_order_at_a_time(visitors):
+    anna = visitors.of("anna")
+    with anna.working(), pytest.raises(InputError, match="still being worked on"), anna.working():
+        pass
+    with anna.working():
+        assert anna.is_working
+
+
+def test_errors_name_files_without_their_folders(visitors):
+    error = ImageFileError(f"{sent(visitors, 'a photo.png')}: is no image; use another than {sent(visitors)}")
+    assert visitors.in_words(error) == "a photo.png: is no image; use another than photo.png"
