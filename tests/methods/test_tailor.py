@@ -12,7 +12,8 @@ from innersr.errors import InputError
 from innersr.methods import holdout, tailor
 from innersr.methods.fathers import detailed_part, rounding_like, saving_like
 from innersr.methods.holdout import HoldoutRule, training_mask
-from innersr.methods.tailor import Tailor, _affordable_views, _leaves_aliases, _prior_for
+from innersr.methods.tailor import Tailor, _leaves_aliases, _prior_for
+from innersr.methods.upscalers.tailored import affordable_views
 from innersr.metrics.fidelity import psnr
 from innersr.networks.tailored_stack import TailoredStack
 from innersr.physics.degradation import Degradation
@@ -350,4 +351,4 @@ def test_a_wrong_setting_is_refused(settings, text):
 
 @pytest.mark.parametrize(("sides", "views"), [((128, 128), 8), ((128, 129), 4), ((181, 181), 4), ((182, 182), 2)])
 def test_small_images_are_seen_from_more_sides(sides, views):
-    assert _affordable_views(sides[0] * sides[1]) == views
+    assert affordable_views(sides[0] * sides[1]) == views

@@ -13,6 +13,7 @@ from innersr.inference import detail
 from innersr.methods import zssr
 from innersr.methods.baselines import BackProjection, Bicubic
 from innersr.methods.fathers import Father
+from innersr.methods.upscalers import detail as upscaler_detail
 from innersr.methods.zssr import ZSSR
 from innersr.metrics.fidelity import psnr
 from innersr.physics.degradation import Degradation
@@ -203,7 +204,7 @@ def test_a_subpixel_network_for_a_scale_that_wrapping_breaks_is_refused():
     ],
 )
 def test_the_network_follows_from_its_setting_and_the_scale(monkeypatch, network, scale, factors):
-    calls = spied(monkeypatch, zssr, "super_resolve")
+    calls = spied(monkeypatch, upscaler_detail, "super_resolve")
     degradation = Degradation(scale=scale)
     result = upscaled(made("zssr", network=network, refresh=0), image(3), degradation)
     assert [given[0].factors for given, _ in calls] == [factors]

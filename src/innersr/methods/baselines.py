@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from innersr.errors import InputError
 from innersr.isolation import isolated
 from innersr.methods.protocols import Upscaler
+from innersr.methods.upscalers.module import UpscalerModule
 from innersr.physics.back_projection import back_project
 from innersr.physics.degradation import Degradation
 from innersr.physics.resize import image_size, resize
@@ -32,16 +34,28 @@ class Bicubic:
         check_choices(self, phase=("repository", "aligned"))
 
     @isolated
-    def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:  # noqa: ARG002 (nothing to learn)
+    def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:
         """The interpolation as an upscaler."""
+        return self.upscaler((), degradation, run, lr.shape[1])
 
-        @isolated
-        def upscale(x: Tensor) -> Tensor:
-            if self.phase == "aligned":
-                return degradation.upsample(x).clamp(0, 1)
-            return resize(x, degradation.scales, size=degradation.hr_size(image_size(x))).clamp(0, 1)
+    def upscaler(self, networks: Sequence[nn.Module], degradation: Degradation, run: Run, channels: int) -> Upscaler:  # noqa: ARG002 (nothing was learnt)
+        """See `Restoring`."""
+        return Interpolation(run, degradation, is_aligned=self.phase == "aligned")
 
-        return upscale
+
+class Interpolation(UpscalerModule):
+    """Cubic interpolation, on MATLAB's grid or, aligned, on that of a degradation."""
+
+    def __init__(self, run: Run, degradation: Degradation, *, is_aligned: bool) -> None:
+        super().__init__(run)
+        self.degradation, self.is_aligned = degradation, is_aligned
+
+    @isolated
+    def forward(self, x: Tensor) -> Tensor:
+        """Interpolate images, and clip."""
+        if self.is_aligned:
+            return self.degradation.upsample(x).clamp(0, 1)
+        return resize(x, self.degradation.scales, size=self.degradation.hr_size(image_size(x))).clamp(0, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,14 +75,26 @@ class BackProjection:
             raise InputError(f"steps must not be negative, got {self.steps}")
 
     @isolated
-    def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:  # noqa: ARG002 (nothing to learn)
+    def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:
         """The solver as an upscaler."""
+        return self.upscaler((), degradation, run, lr.shape[1])
 
-        @isolated
-        def upscale(x: Tensor) -> Tensor:
-            start = x.new_empty(*x.shape[:2], *degradation.hr_size(image_size(x)))
-            for band, enlarged in zip(x.split(1, dim=1), start.split(1, dim=1), strict=True):
-                enlarged.copy_(degradation.upsample(band))  # at once it would need several times the memory
-            return back_project(start, x, degradation, steps=self.steps, run=run, stage="solve")
+    def upscaler(self, networks: Sequence[nn.Module], degradation: Degradation, run: Run, channels: int) -> Upscaler:  # noqa: ARG002 (nothing was learnt)
+        """See `Restoring`."""
+        return Solver(run, degradation, steps=self.steps)
 
-        return upscale
+
+class Solver(UpscalerModule):
+    """Steps of conjugate gradients from the aligned interpolation."""
+
+    def __init__(self, run: Run, degradation: Degradation, *, steps: int) -> None:
+        super().__init__(run)
+        self.degradation, self.steps = degradation, steps
+
+    @isolated
+    def forward(self, x: Tensor) -> Tensor:
+        """Solve for images."""
+        start = x.new_empty(*x.shape[:2], *self.degradation.hr_size(image_size(x)))
+        for band, enlarged in zip(x.split(1, dim=1), start.split(1, dim=1), strict=True):
+            enlarged.copy_(self.degradation.upsample(band))  # at once it would need several times the memory
+        return back_project(start, x, self.degradation, steps=self.steps, run=self.run, stage="solve")

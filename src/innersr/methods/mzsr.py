@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from innersr.errors import InputError, KernelError
 from innersr.inference.channels import as_rgb, channel_groups, stage_name, super_resolve_channels
@@ -23,6 +23,7 @@ from innersr.methods.maml import Weights, loss_of, pairs_of, sgd_step, weights_o
 from innersr.methods.protocols import Upscaler
 from innersr.methods.schedules import cosine
 from innersr.methods.supervised import load_stack
+from innersr.methods.upscalers.detail import DetailUpscaler
 from innersr.networks.detail_stack import DetailStack
 from innersr.networks.priors import prior_names
 from innersr.physics import kernels
@@ -137,21 +138,31 @@ class MZSR:
         is_sharpened = self.father == "sharpened"
         published = sharpened_rates(self.steps) if is_sharpened else published_rates(prior, degradation)
         rates = rates_by_step(self.learning_rates or published, self.steps)
-        planes, channels = channel_groups(lr), lr.shape[1]
+        planes = channel_groups(lr)
         adapt = self._learn_result if is_sharpened else adapt_network
         networks = [
             adapt(network, plane, degradation, rates, run, stage_name("learn", number, len(planes)))
             for number, plane in enumerate(planes)
         ]
 
-        @isolated
-        def upscale(x: Tensor) -> Tensor:
-            if x.shape[1] != channels:
-                raise InputError(f"this upscaler was trained on {channels} channels, got {x.shape[1]}")
-            sr = super_resolve_channels(networks, x, degradation, run, ensemble=self.self_ensemble)
-            return back_project(sr, x, degradation, steps=self.back_projection, run=run)
+        return self.upscaler(networks, degradation, run, lr.shape[1]).learnt_from(prior)
 
-        return upscale
+    def upscaler(
+        self,
+        networks: Sequence[nn.Module],
+        degradation: Degradation,
+        run: Run,
+        channels: int,
+    ) -> DetailUpscaler:
+        """See `Restoring`."""
+        return DetailUpscaler(
+            run,
+            networks,
+            degradation,
+            channels=channels,
+            ensemble=self.self_ensemble,
+            back_projection=self.back_projection,
+        )
 
     def _learn_result(  # noqa: PLR0913 (those of adapt_network)
         self, network: DetailStack, lr: Tensor, degradation: Degradation, rates: Sequence[float], run: Run, stage: str

@@ -6,15 +6,17 @@ those are equal and the other two are not. Scale3x (Mazzoleni 2001) does so with
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from innersr.errors import InputError
 from innersr.isolation import isolated
 from innersr.methods.protocols import Upscaler
+from innersr.methods.upscalers.module import UpscalerModule
 from innersr.physics.convolution import is_whole
 from innersr.physics.degradation import Degradation
 from innersr.physics.resize import Window, cut
@@ -43,25 +45,38 @@ class PixelArt:
             raise InputError(f"pixelart enlarges by whole scales, got {degradation.scale}; use -s 2, 3 or 4")
 
     @isolated
-    def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:  # noqa: ARG002 (nothing to learn)
+    def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:
         """The enlargement as an upscaler; of the degradation it uses the scale and the axes that wrap.
 
         Raises:
             InputError: a scale that is not whole.
         """
+        return self.upscaler((), degradation, run, lr.shape[1])
+
+    def upscaler(self, networks: Sequence[nn.Module], degradation: Degradation, run: Run, channels: int) -> Upscaler:  # noqa: ARG002 (nothing was learnt)
+        """See `Restoring`."""
         self.check(degradation)
-        vertical, horizontal = (round(s) for s in degradation.scales)
-        factors = _factors(vertical) if vertical == horizontal and self.mode == "epx" else ()
+        return PixelArtUpscaler(run, degradation, rounds_corners=self.mode == "epx")
 
-        @isolated
-        def upscale(x: Tensor) -> Tensor:
-            if not factors:
-                return x.repeat_interleave(vertical, -2).repeat_interleave(horizontal, -1)
-            for factor in factors:
-                x = (scale2x if factor == 2 else scale3x)(x, degradation.wraps)
-            return x
 
-        return upscale
+class PixelArtUpscaler(UpscalerModule):
+    """Enlarges by a whole scale, with rounded corners where that is made of twos and threes."""
+
+    def __init__(self, run: Run, degradation: Degradation, *, rounds_corners: bool) -> None:
+        super().__init__(run)
+        self.degradation = degradation
+        self.scales = tuple(round(s) for s in degradation.scales)
+        is_even = self.scales[0] == self.scales[1]
+        self.factors = _factors(self.scales[0]) if is_even and rounds_corners else ()
+
+    @isolated
+    def forward(self, x: Tensor) -> Tensor:
+        """Enlarge images."""
+        if not self.factors:
+            return x.repeat_interleave(self.scales[0], -2).repeat_interleave(self.scales[1], -1)
+        for factor in self.factors:
+            x = (scale2x if factor == 2 else scale3x)(x, self.degradation.wraps)
+        return x
 
 
 def scale2x(x: Tensor, wraps: tuple[bool, bool] = (False, False)) -> Tensor:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from innersr.physics.degradation import Degradation
 from innersr.run import Run
@@ -17,12 +17,13 @@ Upscaler: TypeAlias = Callable[[Tensor], Tensor]
 class Method(Protocol):
     """Learns an upscaler for one image. Keeps no state.
 
-    A method is a frozen dataclass of its hyperparameters, without image or device. It may have two more members:
+    A method is a frozen dataclass of its hyperparameters, without image or device. It may have more members:
 
     - copies_pixels = True: it only repeats values of the image. Then nothing is estimated, values are not scaled, and
       the result is not compared with interpolation.
     - check(degradation): raises InputError for one that it cannot undo, such as a broken scale, before any image is
       read.
+    - upscaler(networks, degradation, run, channels): the upscaler of networks that it learnt before, see `Restoring`.
     """
 
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:
@@ -40,3 +41,18 @@ def check_degradation(method: Method, degradation: Degradation) -> None:
     check: Callable[[Degradation], None] | None = getattr(method, "check", None)
     if check is not None:
         check(degradation)
+
+
+class Restoring(Protocol):
+    """A method whose upscaler can be made again from the networks that it learnt, so that files can keep it."""
+
+    def upscaler(self, networks: Sequence[nn.Module], degradation: Degradation, run: Run, channels: int) -> Upscaler:
+        """The upscaler that `adapt` gave for this degradation.
+
+        Args:
+            networks: those of that upscaler, on run's device.
+            degradation: that it was learnt for.
+            run: device, precision, tiles.
+            channels: of the image that it was learnt from.
+        """
+        ...

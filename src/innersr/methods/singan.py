@@ -8,12 +8,13 @@ from itertools import accumulate
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from innersr.errors import InputError
 from innersr.inference.tailored import pad_for_filters, texture_mask
 from innersr.isolation import isolated
 from innersr.methods.protocols import Upscaler
+from innersr.methods.upscalers.module import UpscalerModule
 from innersr.physics.back_projection import back_project
 from innersr.physics.degradation import Degradation
 from innersr.physics.resize import Window, cut, image_size, resize
@@ -76,24 +77,41 @@ class SinGANUpscaling:
         # Differs from the paper: nothing is too small; an image below the coarsest scale goes on as `resize` sees it.
         picture = cut(lr, Window(0, 0, height, width), degradation.wraps) * 2 - 1
         last = _trained(picture, settings, run).scales[-1]
-        last = Scale(last.layers, self.noise * last.amplitude)
-        passes = passes_for(scale)
-
-        @isolated
-        def upscale(x: Tensor) -> Tensor:
-            size = degradation.hr_size(image_size(x))
-            results = [_enlarged(x, last, size, passes, degradation, (run.seed, n)) for n in range(self.average)]
-            sr = torch.stack(results).mean(0)
-            base = degradation.upsample(x)
-            uneven = F.interpolate(texture_mask(pad_for_filters(x, degradation.wraps)), size, mode="nearest-exact")
-            sr = base + uneven * (_on_grid(sr, degradation) - base)
-            return back_project(sr, x, degradation, steps=self.back_projection, run=run)
-
-        return upscale
+        return GeneratorUpscaler(run, self, Scale(last.layers, self.noise * last.amplitude), degradation)
 
     def _settings(self, scale: float) -> SinGAN:
         own = {"iterations": self.steps, "width": self.width, "learning_rate": self.learning_rate, "crop": self.crop}
         return for_upscaling(SinGAN(**{**SINGAN_PRESETS["balanced"], **own}), scale)
+
+
+class GeneratorUpscaler(UpscalerModule):
+    """The last generator of a pyramid, applied several times, then back-projected.
+
+    Args:
+        run: device, seed of the noise, progress.
+        method: how the generator is applied.
+        last: the generator and the standard deviation of its noise.
+        degradation: of the images.
+    """
+
+    def __init__(self, run: Run, method: SinGANUpscaling, last: Scale, degradation: Degradation) -> None:
+        super().__init__(run)
+        self.method, self.degradation, self.amplitude = method, degradation, last.amplitude
+        self.weights = nn.ParameterList(nn.Parameter(t, requires_grad=False) for pair in last.layers for t in pair)
+
+    @isolated
+    def forward(self, x: Tensor) -> Tensor:
+        """Upscale images."""
+        degradation, method = self.degradation, self.method
+        size, passes = degradation.hr_size(image_size(x)), passes_for(math.sqrt(math.prod(degradation.scales)))
+        layers = [*zip(self.weights[::2], self.weights[1::2], strict=True)]
+        last, seed = Scale(layers, self.amplitude), self.run.seed
+        results = [_enlarged(x, last, size, passes, degradation, (seed, n)) for n in range(method.average)]
+        sr = torch.stack(results).mean(0)
+        base = degradation.upsample(x)
+        uneven = F.interpolate(texture_mask(pad_for_filters(x, degradation.wraps)), size, mode="nearest-exact")
+        sr = base + uneven * (_on_grid(sr, degradation) - base)
+        return back_project(sr, x, degradation, steps=method.back_projection, run=self.run)
 
 
 def _trained(picture: Tensor, settings: SinGAN, run: Run) -> PictureModel:

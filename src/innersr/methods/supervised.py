@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from innersr.errors import InputError
-from innersr.inference.channels import COLOURS, channel_groups, super_resolve_channels
+from innersr.inference.channels import COLOURS
 from innersr.isolation import isolated
 from innersr.methods.protocols import Upscaler
+from innersr.methods.upscalers.detail import DetailUpscaler
 from innersr.networks.detail_stack import DetailStack
 from innersr.networks.priors import load_prior, prior_names
 from innersr.physics.convolution import WHOLE
@@ -47,14 +49,19 @@ class Supervised:
             InputError: no prior is packaged for this scale, or the one given is for another.
             CheckpointError: the prior cannot be read.
         """
-        network = load_stack(self.prior or _packaged(degradation), degradation).to(lr.device)
+        prior = self.prior or _packaged(degradation)
+        network = load_stack(prior, degradation).to(lr.device)
+        return self.upscaler([network], degradation, run, lr.shape[1]).learnt_from(prior)
 
-        @isolated
-        def upscale(x: Tensor) -> Tensor:
-            networks = [network] * len(channel_groups(x))
-            return super_resolve_channels(networks, x, degradation, run, ensemble=self.self_ensemble).clamp_(0, 1)
-
-        return upscale
+    def upscaler(
+        self,
+        networks: Sequence[nn.Module],
+        degradation: Degradation,
+        run: Run,
+        channels: int,  # noqa: ARG002 (it takes any)
+    ) -> DetailUpscaler:
+        """See `Restoring`."""
+        return DetailUpscaler(run, networks, degradation, channels=None, ensemble=self.self_ensemble, back_projection=0)
 
 
 def load_stack(prior: str, degradation: Degradation) -> DetailStack:

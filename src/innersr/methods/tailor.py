@@ -8,17 +8,17 @@ network learns what recurs in this image at several scales.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from innersr.errors import InputError
 from innersr.inference.tailored import (
     condition_on,
     knowable_to,
     pad_for_filters,
-    project_to_consistency,
     super_resolve_padded,
     super_resolve_tailored,
     to_network_channels,
@@ -28,19 +28,17 @@ from innersr.methods.fathers import as_one_tile, detailed_part, saving_like, shr
 from innersr.methods.holdout import HoldoutRule, hold_out, line_search, training_mask
 from innersr.methods.protocols import Upscaler
 from innersr.methods.schedules import cosine
+from innersr.methods.upscalers.tailored import VIEWS, TailoredUpscaler
 from innersr.metrics.recurrence import recurrence_of, steps_for
 from innersr.networks.priors import load_prior, prior_names
 from innersr.networks.tailored_stack import SCALES, TailoredStack
-from innersr.physics.back_projection import back_project
 from innersr.physics.degradation import Degradation
 from innersr.physics.pseudoinverse import taps_of
-from innersr.physics.resize import image_size, resize
 from innersr.physics.symmetries import SYMMETRIES, apply_symmetry, random_crop
 from innersr.run import Run
 
 PRIOR = "tailor"  # packaged prior of all scales; that of scale 4 alone is tailor-x4
 FATHER_SIZES = {2: (0.5, 0.75), 3: (0.6, 0.85), 4: (0.7, 0.9)}  # least and greatest by scale; sons must not be tiny
-VIEWS = (1, 2, 4, 8)
 HOLDOUT_RULE = HoldoutRule()
 
 
@@ -106,29 +104,37 @@ class Tailor:
             CheckpointError: the prior cannot be read.
         """
         run = run.start()
-        head = _network_scale(degradation)
-        network = _load(_prior_for(self.prior, head, degradation)).to(lr.device)
-        degradation = knowable_to(network, degradation)
-        whole = degradation.rescaled(head)
+        prior = _prior_for(self.prior, _network_scale(degradation), degradation)
+        network = _load(prior).to(lr.device)
+        known = knowable_to(network, degradation)
         resolved = self.resolved(is_estimated=False)
         steps = resolved.steps or 0
         if resolved.by_recurrence and steps:
-            steps = steps_for(recurrence_of(lr, degradation.noise).score, steps)
+            steps = steps_for(recurrence_of(lr, known.noise).score, steps)
         if steps:
+            whole = known.rescaled(_network_scale(degradation))
             replace(self, steps=steps)._adapt_weights(network, lr, whole, run)
+        return self.upscaler([network], degradation, run, lr.shape[1]).learnt_from(prior)
 
-        @isolated
-        def upscale(x: Tensor) -> Tensor:
-            views = self.views or _affordable_views(x.shape[-2] * x.shape[-1])
-            sr = super_resolve_tailored(network, x, whole, run, symmetries=SYMMETRIES[:views])
-            if whole is degradation:
-                return project_to_consistency(sr, x, degradation, rounds=self.corrections, run=run)
-            size = degradation.hr_size(image_size(x))
-            vertical, horizontal = (s / w for s, w in zip(degradation.scales, whole.scales, strict=True))
-            resized = resize(sr, (vertical, horizontal), size=size, wrap=degradation.wraps)
-            return back_project(resized, x, degradation, steps=10 if self.corrections else 0, run=run)
-
-        return upscale
+    def upscaler(
+        self,
+        networks: Sequence[nn.Module],
+        degradation: Degradation,
+        run: Run,
+        channels: int,  # noqa: ARG002 (it takes any)
+    ) -> TailoredUpscaler:
+        """See `Restoring`."""
+        (network,) = networks
+        if not isinstance(network, TailoredStack):
+            raise InputError(f"Tailor applies a TailoredStack, got a {type(network).__name__}")
+        return TailoredUpscaler(
+            run,
+            network,
+            knowable_to(network, degradation),
+            scale=_network_scale(degradation),
+            views=self.views,
+            corrections=self.corrections,
+        )
 
     def _adapt_weights(self, network: TailoredStack, lr: Tensor, degradation: Degradation, run: Run) -> None:
         """Train all layers but FiLM to restore fathers from sons, then keep as much as the holdout allows."""
@@ -219,11 +225,6 @@ def _leaves_aliases(degradation: Degradation) -> bool:
     displacement = (torch.arange(taps.shape[-1]) - taps.shape[-1] // 2) / degradation.scales[0]
     wave = torch.exp(-1j * math.pi * displacement)  # Nyquist frequency of the LR grid: half a cycle per LR pixel
     return max(float((taps.sum(axis) * wave).sum().abs()) for axis in (0, 1)) > 0.7
-
-
-def _affordable_views(pixels: int) -> int:
-    """Default number of views of an image of so many LR pixels: at least 2, together at most two images of 256x256."""
-    return max([2, *(views for views in VIEWS if views * pixels <= 2 * 256**2)])
 
 
 def _prior_for(prior: str, scale: int, degradation: Degradation) -> str:

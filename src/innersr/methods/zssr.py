@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from innersr.errors import InputError, KernelError
 from innersr.inference.detail import super_resolve
@@ -21,6 +22,7 @@ from innersr.isolation import isolated
 from innersr.methods.fathers import RESULT_SIDE, Father, as_one_tile, least_side, shrunk
 from innersr.methods.protocols import Upscaler
 from innersr.methods.schedules import PlateauRule, cosine
+from innersr.methods.upscalers.detail import DetailUpscaler
 from innersr.networks.detail_stack import DetailStack
 from innersr.physics.back_projection import back_project
 from innersr.physics.convolution import is_whole
@@ -117,13 +119,24 @@ class ZSSR:
             if stage.degradation is not degradation:
                 sources = [self._upscaled(network, lr, stage.degradation, run), *sources]
 
-        @isolated
-        def upscale(x: Tensor) -> Tensor:
-            if x.shape[1] != network.channels:
-                raise InputError(f"this upscaler was trained on {network.channels} channels, got {x.shape[1]}")
-            return self._upscaled(network, x, degradation, run)
+        return self.upscaler([network], degradation, run, lr.shape[1])
 
-        return upscale
+    def upscaler(
+        self,
+        networks: Sequence[nn.Module],
+        degradation: Degradation,
+        run: Run,
+        channels: int,
+    ) -> DetailUpscaler:
+        """See `Restoring`."""
+        return DetailUpscaler(
+            run,
+            networks,
+            degradation,
+            channels=channels,
+            ensemble=self.self_ensemble,
+            back_projection=self.back_projection,
+        )
 
     def _stages(self, degradation: Degradation, lr_size: tuple[int, int]) -> list[Stage]:
         """Scales that grow by equal factors to the one asked for, and their equal shares of the time."""

@@ -1,0 +1,1 @@
+"""Upscalers as modules: what a method learnt, with a state, to be pickled or kept in a file."""
