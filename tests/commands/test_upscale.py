@@ -269,13 +269,13 @@ def test_the_jpeg_quality_is_told_as_a_strength():
 @pytest.fixture
 def given(monkeypatch):
     """What the pipeline is given by the command: (image, degradation, method, run)."""
-    calls, upscale_image = [], tasks.upscale_image
+    calls, adapt_image = [], tasks.adapt_image
 
     def record(*arguments, **options):
         calls.append(arguments)
-        return upscale_image(*arguments, **options)
+        return adapt_image(*arguments, **options)
 
-    monkeypatch.setattr(tasks, "upscale_image", record)
+    monkeypatch.setattr(tasks, "adapt_image", record)
     return calls
 
 
@@ -399,12 +399,12 @@ def test_json_is_one_object_a_file_and_nothing_else(folder):
 
 def test_perfect_consistency_is_null_in_json(monkeypatch):
     draw("photo.png")
-    upscale_image = tasks.upscale_image
+    apply = adaptation.Adaptation.apply
 
     def perfect(*given, **options):
-        return replace(upscale_image(*given, **options), consistency_psnr=math.inf)
+        return replace(apply(*given, **options), consistency_psnr=math.inf)
 
-    monkeypatch.setattr(tasks, "upscale_image", perfect)
+    monkeypatch.setattr(adaptation.Adaptation, "apply", perfect)
     assert record("photo.png", *BICUBIC)["consistency_psnr"] is None
 
 

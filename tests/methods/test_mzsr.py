@@ -226,8 +226,8 @@ def test_the_progress_names_the_bands(paper):
 
 def test_an_image_of_other_channels_is_refused(paper):
     upscale = MZSR(prior=paper, steps=0).adapt(image(3), DOUBLE, RUN)
-    with pytest.raises(InputError, match="trained on 3 channels, got 1"):
-        upscale(image())
+    with pytest.raises(InputError, match="trained on 3 channels, got 5; learn anew"):
+        upscale(image(5))
 
 
 # Tiles, wrapping, large images

@@ -150,7 +150,7 @@ def test_a_header_that_is_no_json_is_refused(tmp_path, value):
 
 
 def test_an_unknown_kind_is_refused(tmp_path):
-    with pytest.raises(InputError, match="one of prior, training, picture, got 'weights'"):
+    with pytest.raises(InputError, match="one of prior, training, picture, adapted, got 'weights'"):
         save_checkpoint(tmp_path / "a.safetensors", {}, {"kind": "weights"})
 
 

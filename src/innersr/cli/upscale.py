@@ -20,6 +20,8 @@ upscale_app = typer.Typer()  # of one command, which cli.app adds
     "innersr upscale grainy.jpg --keep-grain",
     "innersr upscale *.tif -o out/ --preset best",
     "innersr upscale bricks.png --wrap xy",
+    "innersr upscale page1.png --save-adapted scanner.safetensors",
+    "innersr upscale page2.png --adapted scanner.safetensors",
     "innersr upscale a.png --size 1920x --kernel gaussian:2.0 --compare look.png",
     shares="overwrite seed device precision tile time_limit as_json quiet verbose",
 )
@@ -117,6 +119,22 @@ def upscale_command(  # noqa: PLR0913 (a command's options are its parameters)
             metavar="VALUE",
             help="The value, as it is stored, that means no data; the TIFF's own when not given. It is kept, and "
             "spreads into no other pixel, nor do NaN and fill values such as 1e20.",
+        ),
+    ] = None,
+    adapted: Annotated[
+        Path | None,
+        quality_option(
+            metavar="FILE",
+            help="Take what was learnt from another picture of the same camera, scanner or film, see --save-adapted, "
+            "with its method and blur, and learn nothing.",
+        ),
+    ] = None,
+    save_adapted: Annotated[
+        Path | None,
+        quality_option(
+            "--save-adapted",
+            metavar="FILE",
+            help="Keep what is learnt from this picture in FILE.safetensors, for --adapted.",
         ),
     ] = None,
     wrap: Annotated[

@@ -55,6 +55,8 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
         scale=parse_scale(scale or "2"), size=size, settings=parse_settings(settings or ()), **others
     )
     sources = list(_expanded(inputs))
+    if options.save_adapted is not None and len(sources) > 1:
+        raise InputError("--save-adapted keeps what is learnt from one input; give one, then the others with --adapted")
     places = _Places(tuple(sources), output, in_place=in_place)
     places.check(compare)
     reporter.verbose(f"{options.method} {settings_of(options.chosen_method)} on {run.torch_device}, {run.dtype}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,8 @@ class UpscaleOptions:
     quality: int | None = None
     pixel_limit: int = PIXEL_LIMIT
     overwrite: bool = False
+    adapted: str | Path | None = None
+    save_adapted: str | Path | None = None
 
     def __post_init__(self) -> None:
         check_choices(self, depth=DEPTHS, alpha=ALPHA_CHOICES, metadata=METADATA_CHOICES)
@@ -70,6 +72,7 @@ class UpscaleOptions:
             check_size(self.size)
         if not isinstance(self.method, str) and (self.preset is not None or self.settings):
             raise InputError("preset and settings are for a method by name; set the fields of the method itself")
+        self._check_adapted()
         planned = self.planned(self.scale)
         if self.size is None:
             check_degradation(self.chosen_method, planned)
@@ -93,6 +96,30 @@ class UpscaleOptions:
         elif self.keep_grain and not has_noise and (not self._is_auto or self.noise is not None):
             remedy = "give noise (--noise), or neither kernel nor noise"
             raise InputError(f"without noise keep_grain (--keep-grain) has nothing to keep; {remedy}")
+
+    def _check_adapted(self) -> None:
+        """Refuse what a file of what was learnt brings along; the method is compared when the file is read."""
+        if self.adapted is not None:
+            brought = [
+                "preset",
+                "settings",
+                "kernel",
+                "anchor",
+                "noise",
+                "jpeg",
+                "deblur",
+                "degradation",
+                "wrap",
+                "size",
+                "save_adapted",
+            ]
+            defaults = {each.name: each.default for each in fields(self)} | {"settings": {}}
+            values = {name: getattr(self, name) for name in brought}
+            given = [name for name, v in values.items() if isinstance(v, Tensor) or v != defaults[name]]
+            if given:
+                raise InputError(f"what was learnt (--adapted) goes without {' and '.join(given)}; leave that out")
+        if self.save_adapted is not None and Path(self.save_adapted).suffix != ".safetensors":
+            raise InputError(f"{self.save_adapted}: what was learnt is kept in a file NAME.safetensors; name one")
 
     def _check_copying(self) -> None:
         """Refuse what a method that only repeats pixels would ignore."""

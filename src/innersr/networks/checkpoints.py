@@ -5,6 +5,7 @@ A checkpoint is one .safetensors file. Its metadata has one key, "innersr", whos
     {"format": 1, "kind": "prior", "network": {"name": ..., "arguments": {...}}, "provenance": {...}}
     {"format": 1, "kind": "training", "step": ..., "seconds": ..., "settings": {...}}
     {"format": 1, "kind": "picture", ...}, see `singan/folder/reading.py`
+    {"format": 1, "kind": "adapted", ...}, see `pipeline/adapted_files.py`
 
 Reading runs no code that a file names: networks come from a table, see `blueprints`.
 """
@@ -32,7 +33,7 @@ from innersr.networks.int8 import PEAKS, from_int8, to_int8
 
 KEY = "innersr"  # of the header in the file's metadata
 FORMAT = 1
-KINDS = ("prior", "training", "picture")
+KINDS = ("prior", "training", "picture", "adapted")
 WEIGHT_TYPES = (torch.float16, torch.bfloat16, torch.float32)
 
 

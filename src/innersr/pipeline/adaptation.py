@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from innersr.blind.estimate import Estimate
 from innersr.examination import examine_normalised
@@ -16,6 +18,8 @@ from innersr.methods.baselines import Bicubic
 from innersr.methods.mixture import adapt_to
 from innersr.methods.protocols import Method, Upscaler, copies_pixels
 from innersr.methods.registry import resolve
+from innersr.methods.upscalers.module import UpscalerModule, parts_of, with_run
+from innersr.networks.priors import packaged_priors
 from innersr.physics.degradation import Degradation
 from innersr.physics.resize import Scale
 from innersr.pipeline.result import Result
@@ -67,9 +71,24 @@ class Adaptation:
     """A method adapted to an image; for other images too that became small in the same way: pages, frames, strips."""
 
     method: Method
-    upscaler: Upscaler
+    upscaler: UpscalerModule
     cause: Degradation | Estimate
     """As it was given or estimated; the noise of a degradation in the image's own values."""
+    given: Degradation | Estimate
+    """The same, fitted to the size and the values of the image as the method saw it."""
+    channels: int
+    """That the method saw."""
+    priors: Mapping[str, str | None]
+    """Names of the priors that the method began with, and the SHA-256 of those that are packaged."""
+
+    @property
+    def degradation(self) -> Degradation:
+        """The cause, or the one with the largest share in an estimate."""
+        return self.cause.given if isinstance(self.cause, Estimate) else self.cause
+
+    def on(self, run: Run) -> Adaptation:
+        """This adaptation for another run: its device, precision, tiles and progress."""
+        return replace(self, upscaler=with_run(self.upscaler, run))
 
     def apply(self, seen: NormalisedImage, *, keep_grain: bool = False) -> Result:
         """Upscale an image, of the number of channels that was learnt; interpolate it where that fails.
@@ -81,7 +100,8 @@ class Adaptation:
         started = time.monotonic()
         cause = self.cause.fitted(seen.size)
         degraded = _degradation_of_channels(cause, seen)
-        method, upscaler, notes = self.method, self.upscaler, seen.notes
+        method, notes = self.method, seen.notes
+        upscaler: Upscaler = self.upscaler
         if isinstance(cause, Estimate):
             notes += graphic_notes(seen.image)
         with isolation():
@@ -122,7 +142,17 @@ def adapt_image(seen: NormalisedImage, cause: Degradation | Estimate, method: Me
     fitted = cause.fitted(seen.size)
     given = fitted if isinstance(fitted, Estimate) else seen.seen(fitted)
     method = resolve(method, is_estimated=isinstance(given, Estimate))
-    return Adaptation(method=method, upscaler=adapt_to(method, seen.channels, given, run), cause=cause)
+    upscaler = adapt_to(method, seen.channels, given, run)
+    packaged = packaged_priors()
+    names = sorted({part.prior for part in parts_of(upscaler)} - {""})
+    return Adaptation(
+        method=method,
+        upscaler=upscaler,
+        cause=cause,
+        given=given,
+        channels=seen.channels.shape[1],
+        priors={Path(name).name: packaged[name].sha256 if name in packaged else None for name in names},
+    )
 
 
 def _degradation_of_channels(fitted: Degradation | Estimate, seen: NormalisedImage) -> Degradation:

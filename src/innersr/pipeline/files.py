@@ -50,6 +50,8 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
     quality: int | None = None,
     pixel_limit: int = PIXEL_LIMIT,
     overwrite: bool = False,
+    adapted: str | Path | None = None,
+    save_adapted: str | Path | None = None,
 ) -> Any:  # noqa: ANN401
     """Upscale one image by what can be learned from itself; return the type that was given.
 
@@ -85,9 +87,13 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
         quality: of JPEG, WebP and AVIF files, 1 to 100; None for 95, and lossless where a WebP or AVIF was.
         pixel_limit: files, and their results, of more pixels are refused.
         overwrite: whether an existing file is replaced.
+        adapted: file of `save_adapted`: what was learnt from another image, with its method and degradation, in place
+            of learning; for the next page, frame or picture of the same camera.
+        save_adapted: file, NAME.safetensors, that keeps what was learnt from this image.
 
     Raises:
-        InputError: an argument is wrong, or the image is too small to learn from.
+        InputError: an argument is wrong, the image is too small to learn from, or what was learnt does not fit it.
+        CheckpointError: what was learnt cannot be read or written.
         ImageFileError: a file cannot be read or written.
     """
     options = UpscaleOptions(
@@ -112,6 +118,8 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
         quality=quality,
         pixel_limit=pixel_limit,
         overwrite=overwrite,
+        adapted=adapted,
+        save_adapted=save_adapted,
     )
     if isinstance(x, str | Path):
         return type(x)(upscale_file(x, output, options, run).path)  # type: ignore[arg-type]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from innersr.blind.estimate import Estimate
 from innersr.errors import InputError
@@ -17,12 +17,14 @@ from innersr.images.georeferencing.sidecars import sidecars
 from innersr.images.image import Image
 from innersr.images.io import check_place, check_writable, save, written_whole
 from innersr.inference.normalisation import NormalisedImage, normalise
+from innersr.isolation import isolation
 from innersr.methods.baselines import Bicubic
 from innersr.methods.options import UpscaleOptions
-from innersr.methods.protocols import copies_pixels
+from innersr.methods.protocols import Method, copies_pixels
 from innersr.physics.degradation import Degradation
 from innersr.physics.resize import image_size
-from innersr.pipeline.adaptation import upscale_image
+from innersr.pipeline.adaptation import Adaptation, adapt_image
+from innersr.pipeline.adapted_files import check_keepable, load_fitting, save_adaptation
 from innersr.pipeline.result import Result
 from innersr.run import Run
 
@@ -40,8 +42,27 @@ class ImageTask:
         return image_size(self.image.colour)
 
     @cached_property
+    def kept(self) -> Adaptation | None:
+        """What was learnt from another image, on the CPU; None without `options.adapted`.
+
+        Raises:
+            CheckpointError: the file cannot be read.
+            InputError: it is for another scale or method.
+        """
+        if self.options.adapted is None:
+            return None
+        return load_fitting(self.options.adapted, self.options)
+
+    @property
+    def method(self) -> Method:
+        """The method, with its settings."""
+        return self.options.chosen_method if self.kept is None else self.kept.method
+
+    @cached_property
     def planned(self) -> Degradation:
         """The degradation on this image's grid; at `options.scale` where nothing is enlarged."""
+        if self.kept is not None:
+            return self.kept.degradation.fitted(self.lr_size)
         scale = self.options.scale_for(self.lr_size) if self.enlarges else self.options.scale
         return self.options.planned(scale).fitted(self.lr_size)
 
@@ -69,30 +90,53 @@ class ImageTask:
 
     def normalised(self, run: Run) -> NormalisedImage:
         """The image as its method sees it, for `estimate` and `upscale`, which else make their own."""
-        is_exact, options = copies_pixels(self.options.chosen_method), self.options
+        is_exact, options = copies_pixels(self.method), self.options
         return normalise(self.image, run, options.alpha, self.planned.wraps, is_exact=is_exact)
 
     def estimate(self, run: Run, seen: NormalisedImage | None = None) -> Estimate | None:
         """The estimated degradation; None where it was given, or the method uses none."""
-        method = self.options.chosen_method
-        uses_none = not self.enlarges or copies_pixels(method) or isinstance(method, Bicubic)
+        method = self.method
+        uses_none = not self.enlarges or copies_pixels(method) or isinstance(method, Bicubic) or self.kept is not None
         if uses_none or not self.options.is_blind:
             return None
         found = examine_normalised(seen or self.normalised(run), self.options.scale_for(self.lr_size), run)
-        return self.options.weighed(found)
+        estimate = self.options.weighed(found)
+        return estimate if self.options.save_adapted is None else replace(estimate, regions=())
+
+    def adapt(self, run: Run, estimate: Estimate | None = None, seen: NormalisedImage | None = None) -> Adaptation:
+        """Learn from the image, or take what was learnt from another; keep it in a file if that was asked for.
+
+        `estimate` and `seen` are the results of `estimate` and `normalised`, if they were called before.
+        """
+        options = self.options
+        if self.kept is not None:
+            return self.kept.on(run)
+        seen = seen or self.normalised(run)
+        estimate = estimate or self.estimate(run, seen)
+        cause = options.degradation or self.planned if estimate is None else options.amended(estimate)
+        adaptation = adapt_image(seen, cause, options.chosen_method, run)
+        if options.save_adapted is not None:
+            save_adaptation(adaptation, options.save_adapted)
+        return adaptation
 
     def upscale(self, run: Run, estimate: Estimate | None = None, seen: NormalisedImage | None = None) -> Result:
         """Upscale the image, with the results of `estimate` and `normalised` if they were called before."""
-        run, options = run.start(), self.options
+        started, run, options = time.monotonic(), run.start(), self.options
         if not self.enlarges:
             note = f"is as large already as --size {options.size} asks for, and stays as it is"
             return Result(image=self.image, degradation=self.planned, method=options.chosen_method, notes=(note,))
+        self.check_kept()
         seen = seen or self.normalised(run)
         estimate = estimate or self.estimate(run, seen)
-        given = options.degradation or self.planned if estimate is None else options.amended(estimate)
-        choices: dict[str, Any] = {"alpha": options.alpha, "keep_grain": options.keep_grain, "seen": seen}
-        result = upscale_image(self.image, given, options.chosen_method, run, **choices)
-        return result if estimate is None else replace(result, estimate=estimate)
+        with isolation():
+            result = self.adapt(run, estimate, seen).apply(seen, keep_grain=options.keep_grain)
+        return replace(result, seconds=time.monotonic() - started, estimate=estimate or result.estimate)
+
+    def check_kept(self) -> None:
+        """Make sure, before learning, that the file of what was learnt can be read, or written."""
+        if self.kept is None and self.options.save_adapted is not None:
+            check_keepable(self.options.chosen_method)
+            check_place(Path(self.options.save_adapted), overwrite=self.options.overwrite)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -105,6 +149,7 @@ class FileTask(ImageTask):
     def check(self) -> None:
         """Make sure, before minutes of work, that the result can be saved."""
         (rows, columns), options = self.hr_size, self.options
+        self.check_kept()
         if rows * columns > options.pixel_limit:
             words = f"the result would have {rows * columns} pixels; raise pixel_limit (--pixel-limit) to allow it"
             raise InputError(f"{self.source}: {words}")

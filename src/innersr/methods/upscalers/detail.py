@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from innersr.errors import InputError
-from innersr.inference.channels import channel_groups, super_resolve_channels
+from innersr.inference.channels import COLOURS, channel_groups, super_resolve_channels
 from innersr.inference.detail import super_resolve
 from innersr.isolation import isolated
 from innersr.methods.upscalers.module import UpscalerModule
@@ -48,10 +48,15 @@ class DetailUpscaler(UpscalerModule):
 
     @isolated
     def forward(self, x: Tensor) -> Tensor:
-        """Upscale images; raises InputError for another number of channels than was learnt."""
-        if x.shape[1] != (self.channels or x.shape[1]):
-            raise InputError(f"this upscaler was trained on {self.channels} channels, got {x.shape[1]}")
+        """Upscale images, of the number of channels that was learnt; where that is three, grey images too.
+
+        Raises:
+            InputError: another number of channels.
+        """
         stacks = [network for network in self.networks if isinstance(network, DetailStack)]
+        if self.channels not in (None, x.shape[1]) and (self.channels, x.shape[1]) != (COLOURS, 1):
+            remedy = "learn anew from an image of as many"
+            raise InputError(f"this upscaler was trained on {self.channels} channels, got {x.shape[1]}; {remedy}")
         if x.shape[1] == stacks[0].channels:
             sr = super_resolve(stacks[0], x, self.degradation, self.run, ensemble=self.ensemble)
         else:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
+import torch
 from torch import Tensor, nn
 
 from innersr.run import Run
@@ -58,9 +59,11 @@ def parts_of(upscaler: UpscalerModule) -> Iterator[UpscalerModule]:
 
 
 def with_run(upscaler: UpscalerModule, run: Run) -> UpscalerModule:
-    """A copy of an upscaler for another run, with the same weights in memory on the same device."""
-    shared = [*upscaler.parameters(), *upscaler.buffers()]
-    renewed = copy.deepcopy(upscaler, {id(tensor): tensor for tensor in shared})
+    """A copy of an upscaler for another run, on its device; weights that are there already are not copied."""
+    tensors = [*upscaler.parameters(), *upscaler.buffers()]
+    device = torch.empty(0, device=run.torch_device).device  # with its index
+    shared = {id(tensor): tensor for tensor in tensors if tensor.device == device}
+    renewed = copy.deepcopy(upscaler, shared).to(device)
     for part in parts_of(renewed):
         part.run = run
     return renewed
