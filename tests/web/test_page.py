@@ -5,6 +5,7 @@ import math
 import time
 import urllib.error
 import urllib.request
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +117,32 @@ def test_files_of_the_machine_are_neither_read_nor_served(address, path):
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(f"{address}gradio_api/file={path}", timeout=20)
     assert refused.value.code in (400, 403, 404)
+
+
+def test_methods_are_compared_in_one_table(client, scan, tmp_path):
+    truth = tmp_path / "truth.tif"
+    pyvips.Image.new_from_file(str(scan)).resize(2).write_to_file(str(truth))
+    files = {"picture": gradio_client.handle_file(scan), "truth": gradio_client.handle_file(truth)}
+    table, _, view = client.predict(**files, methods=["bicubic", "tailor"], api_name="/compare")
+    assert [row[0] for row in table["data"]] == ["bicubic", "tailor"]
+    assert all(float(figure) > 20 for row in table["data"] for figure in row[2:4])
+    assert view.count("<img") == 2
+    files["truth"] = files["picture"]
+    with pytest.raises(gradio_client.exceptions.AppError, match="true picture has 32 x 24 pixels, the results 64 x 48"):
+        client.predict(**files, methods=["bicubic"], api_name="/compare")
+
+
+def test_a_batch_is_a_zip_and_one_bad_file_does_not_stop_it(client, scan, tmp_path):
+    (tmp_path / "bad.png").write_text("no picture")
+    files = [gradio_client.handle_file(path) for path in (scan, tmp_path / "bad.png", scan)]
+    packed, line, table = client.predict(pictures=files, preset="draft", api_name="/batch")
+    assert "2 of 3 pictures are done" in line
+    assert [row[1] for row in table["data"]] == ["my scan_x2.tif", "failed", "my scan_x2.tif"]
+    assert "/uploads" not in str(table["data"])
+    with zipfile.ZipFile(packed) as archive:
+        assert archive.namelist() == ["my scan_x2.tif", "my scan_x2-2.tif"]
+    with pytest.raises(gradio_client.exceptions.AppError, match="6 pictures are more than 3"):
+        client.predict(pictures=files * 2, api_name="/batch")
 
 
 def test_results_are_gone_once_the_visitor_is(address, scan):

@@ -12,6 +12,8 @@ from pathlib import Path
 import gradio as gr
 
 from innersr.errors import InputError
+from innersr.web.batch import build_batch
+from innersr.web.compare import build_compare
 from innersr.web.enlarge import build_enlarge
 from innersr.web.html import asset
 from innersr.web.limits import Limits
@@ -100,6 +102,10 @@ def build_page(place: Place) -> gr.Blocks:
         )
         with gr.Tab("Enlarge", id="enlarge"):
             build_enlarge(place)
+        with gr.Tab("Compare", id="compare"):
+            build_compare(place)
+        with gr.Tab("Batch", id="batch"):
+            build_batch(place)
 
         def leave(request: gr.Request) -> None:
             place.visitors.close(request.session_hash)

@@ -79,7 +79,7 @@ def build_enlarge(place: Place) -> None:
     )
     outputs = [download, progress, slider, view, facts, command, python]
     go.click(place.handler(tab.enlarge, vars(controls)), inputs, outputs, api_name="enlarge", **place.queued)
-    stop.click(place.handler(tab.stop), None, progress, queue=False, api_visibility="private")
+    place.connect_stop(stop, progress)
 
 
 def _controls() -> Controls:
@@ -205,11 +205,6 @@ class _Enlarge:
             order.command(source.name),
             order.python(source.name),
         )
-
-    def stop(self, _asked: Any, visitor: Visitor) -> Iterator[str]:  # noqa: ANN401 (a namespace)
-        """Stop what the visitor has going on."""
-        visitor.stop.set()
-        yield status("Stopping …" if visitor.is_working else "Nothing is going on.")
 
     def _order(self, asked: Any, visitor: Visitor) -> Order:  # noqa: ANN401 (a namespace)
         file = asked.kernel_file if asked.kernel == "file" else None

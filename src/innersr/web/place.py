@@ -14,6 +14,7 @@ import gradio as gr
 from innersr.errors import InnersrError
 from innersr.images.io import readable_suffixes
 from innersr.run import Run
+from innersr.web.html import status
 from innersr.web.jobs import Job
 from innersr.web.limits import Limits
 from innersr.web.pace import Pace
@@ -47,6 +48,10 @@ class Place:
         """Keywords of an event that computes: all of them share one queue."""
         return {"concurrency_limit": self.limits.jobs, "concurrency_id": "work", "show_progress": "hidden"}
 
+    def connect_stop(self, button: gr.Button, line: gr.HTML) -> None:
+        """Make a button stop what its visitor has going on."""
+        button.click(self.handler(_stop), None, line, queue=False, show_progress="hidden", api_visibility="private")
+
     def handler(self, work: Work, controls: Mapping[str, gr.components.Component] | None = None) -> Handler:
         """Make a handler of Gradio's of a function of what was asked and of the visitor.
 
@@ -69,6 +74,11 @@ class Place:
         handle.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         handle.__annotations__ = {"request": gr.Request}
         return handle
+
+
+def _stop(_asked: object, visitor: Visitor) -> Iterator[str]:
+    visitor.stop.set()
+    yield status("Stopping …" if visitor.is_working else "Nothing is going on.")
 
 
 def skipped(count: int) -> list[Any]:
