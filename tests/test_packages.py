@@ -10,7 +10,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "innersr"
 ROWS = [
     {"cli"},
     {"commands"},
-    {"benchmark", "export", "integrations", "web"},
+    {"batch", "benchmark", "export", "integrations", "web"},
     {"pipeline", "training"},
     {"examination"},
     {"methods", "plots"},

@@ -17,6 +17,7 @@ COMMANDS = {}  # "singan train": its options
 IMAGE_WRITERS = "upscale inspect kernel,show kernel,estimate singan,sample singan,animate singan,report singan,train"
 REACHED_BY = {  # the commands that show the texts of a file or folder; the longest path counts
     "benchmark": "bench",
+    "batch": "upscale",
     "blind": "upscale",
     "commands/bench.py": "bench",
     "commands/kernel.py": "kernel,estimate",

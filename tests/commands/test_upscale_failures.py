@@ -110,11 +110,6 @@ def test_a_file_that_is_no_image_is_exit_code_1(folder, name, content, message):
     assert failed(name).startswith(f"error: {message}")
 
 
-def test_a_folder_as_input_is_exit_code_1(folder):
-    (folder / "images").mkdir()
-    assert failed("images").startswith("error: images: is a folder; name the image files in it")
-
-
 def test_an_image_too_small_to_learn_from_is_named_with_the_remedy():
     PillowImage.fromarray(SAMPLES[:1, :1]).save("dot.png")
     said = failed("dot.png", *GIVEN, "-m", "zssr")

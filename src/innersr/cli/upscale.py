@@ -19,6 +19,8 @@ upscale_app = typer.Typer()  # of one command, which cli.app adds
     "innersr upscale photo.jpg -o large.png -s 3",
     "innersr upscale grainy.jpg --keep-grain",
     "innersr upscale *.tif -o out/ --preset best",
+    "innersr upscale -r photos/ -o large/",
+    "find scans -name '*.png' | innersr upscale - -o large/",
     "innersr upscale bricks.png --wrap xy",
     "innersr upscale page1.png --save-adapted scanner.safetensors",
     "innersr upscale page2.png --adapted scanner.safetensors",
@@ -26,13 +28,22 @@ upscale_app = typer.Typer()  # of one command, which cli.app adds
     shares="overwrite seed device precision tile time_limit as_json quiet verbose",
 )
 def upscale_command(  # noqa: PLR0913 (a command's options are its parameters)
-    inputs: Annotated[list[Path], argument(metavar="IN", help="Image files.")],
+    inputs: Annotated[
+        list[Path],
+        argument(
+            metavar="IN",
+            help="Image files, folders of them, patterns, - for a list on standard input, @list.txt for one in a file.",
+        ),
+    ],
     output: Annotated[
         str | None,
         output_option(
             metavar="PATH", help="File, or folder (out/ is created); photo_x2.png beside photo.png when not given."
         ),
     ] = None,
+    recursive: Annotated[
+        bool, input_option("--recursive", "-r", help="Enter the folders in folders too; out/ keeps their tree.")
+    ] = False,
     in_place: Annotated[
         bool, input_option("--in-place", help="Replace each input by its result; else no input is replaced.")
     ] = False,

@@ -27,11 +27,17 @@ def make_folder(path: Path) -> None:
         raise InputError(f"{path}: cannot be a folder ({error.strerror}); check the path") from error
 
 
-def is_one_file(first: Path, second: Path) -> bool:
-    """Whether two paths lead to one file: by links, hard links, or names that the file system takes for one."""
+def identity(path: Path) -> tuple[int, int] | Path:
+    """What is equal for all paths to one file: by links, hard links, or names that the file system takes for one."""
     with contextlib.suppress(OSError):
-        return first.samefile(second)
-    return first.resolve() == second.resolve()  # one is still to be made
+        status = path.stat()
+        return status.st_dev, status.st_ino
+    return path.resolve()  # it is still to be made
+
+
+def is_one_file(first: Path, second: Path) -> bool:
+    """Whether two paths lead to one file."""
+    return identity(first) == identity(second)
 
 
 def check_apart(target: Path, others: Iterable[Path]) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from innersr.batch.inputs import BatchInputs, find_inputs
 from innersr.blind.estimate import Estimate
 from innersr.commands.console import Reporter, memory_advice
 from innersr.commands.drawings import check_drawing, save_drawing
-from innersr.commands.outputs import is_one_file, make_folder, names_folder
+from innersr.commands.outputs import identity, is_one_file, make_folder, names_folder
 from innersr.errors import InnersrError, InputError
 from innersr.methods.options import UpscaleOptions
 from innersr.methods.registry import name_of, settings_of
@@ -38,15 +39,17 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
     size: str | None,
     settings: Sequence[str] | None,
     in_place: bool,
+    recursive: bool,
     **others: Any,  # noqa: ANN401 (of several types)
 ) -> int:
     """Upscale files one after the other; return the exit code, 1 if any of them failed.
 
     Args:
-        inputs: files, or patterns that the shell has left alone.
+        inputs: files, folders, patterns that the shell has left alone, and lists; see `find_inputs`.
         output: a file, or a folder, which is made where it ends in a slash; beside the inputs when None.
         compare: file for bicubic and the result side by side.
         in_place: whether a result replaces its own input: where there is no output, or that is the input's folder.
+        recursive: whether the folders in folders are entered too.
         others: further fields of `UpscaleOptions`.
     """
     if scale is not None and size is not None:
@@ -54,14 +57,17 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
     options = UpscaleOptions(
         scale=parse_scale(scale or "2"), size=size, settings=parse_settings(settings or ()), **others
     )
-    sources = list(_expanded(inputs))
-    if options.save_adapted is not None and len(sources) > 1:
+    folder = Path(output) if output is not None and names_folder(output) else None
+    found = find_inputs(inputs, recursive=recursive, output=folder)
+    for note in found.notes:
+        reporter.note(note)
+    if options.save_adapted is not None and found.is_batch:
         raise InputError("--save-adapted keeps what is learnt from one input; give one, then the others with --adapted")
-    places = _Places(tuple(sources), output, in_place=in_place)
+    places = _Places(found, output, in_place=in_place)
     places.check(compare)
     reporter.verbose(f"{options.method} {settings_of(options.chosen_method)} on {run.torch_device}, {run.dtype}")
     failures = 0
-    for source in sources:
+    for source in (file.path for file in found.files):
         try:
             with memory_advice(source, "use a smaller scale, a smaller --tile, or a machine with more"):
                 _upscale_file(source, places, options, run, reporter, compare)
@@ -71,58 +77,58 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
     return 1 if failures else 0
 
 
-def _expanded(inputs: Sequence[Path]) -> Iterator[Path]:
-    """Yield the inputs, with the files in place of a pattern that the shell has left alone."""
-    for path in inputs:
-        is_pattern = any(character in str(path) for character in "*?[") and not path.exists()
-        folder = Path(path.anchor)
-        found = sorted(folder.glob(str(path.relative_to(folder)))) if is_pattern else []
-        yield from found or [path]
-
-
-@dataclass(frozen=True, eq=False)
 class _Places:
     """Where the results of a command go."""
 
-    sources: tuple[Path, ...]
-    output: str | None
-    in_place: bool = field(kw_only=True)
-    written: list[Path] = field(default_factory=list)
+    def __init__(self, inputs: BatchInputs, output: str | None, *, in_place: bool) -> None:
+        self._inputs, self._output, self.in_place = inputs, output, in_place
+        self._into_folder = output is not None and names_folder(output)
+        self._below = {file.path: file.below for file in inputs.files}
+        self._sources = {identity(file.path): file.path for file in inputs.files if file.path.exists()}
+        self._written: set[tuple[int, int] | Path] = set()
 
     def check(self, compare: Path | None) -> None:
         """Refuse, before anything is read, files that do not go together; make the folder."""
-        many, output = len(self.sources) > 1, self.output
+        many, output = self._inputs.is_batch, self._output
         if many and compare is not None:
             raise InputError("--compare takes one input")
         if output is None:
             return
-        if many and not names_folder(output):
+        if many and not self._into_folder:
             raise InputError(f"{output}: with several inputs the output is a folder; write {output}/")
-        if len({source.name for source in self.sources}) != len(self.sources):
-            raise InputError("two inputs have the same name and would be written to the same file; upscale them apart")
-        for source in self.sources:
+        for source in self._below:
             target = self.target(source)
             assert target is not None
             self.check_target(source, target)
-        if names_folder(output):
+        if self._into_folder:
             make_folder(Path(output))
 
     def target(self, source: Path) -> Path | None:
         """The file that an input is upscaled to; None for a name beside it."""
-        if self.output is None:
+        if self._output is None:
             return source if self.in_place else None
-        return Path(self.output, source.name) if names_folder(self.output) else Path(self.output)
+        return Path(self._output, self._below[source]) if self._into_folder else Path(self._output)
 
     def check_target(self, source: Path, target: Path) -> None:
         """Refuse to replace an input, but for its own result in place, or the result of another one."""
-        taken = next((other for other in self.sources if other.exists() and is_one_file(target, other)), None)
-        if taken is not None and not (self.in_place and is_one_file(taken, source)):
+        place = identity(target)
+        taken = self._sources.get(place)
+        if taken is not None and not (self.in_place and is_one_file(target, source)):
             remedy = (
                 "choose another folder with -o" if self.in_place else "choose another folder with -o, or --in-place"
             )
             raise InputError(f"{source}: the result would replace the input {taken}; {remedy}")
-        if any(is_one_file(target, other) for other in self.written):
+        if place in self._written:
             raise InputError(f"{source}: {target} is the result of another input; upscale them apart")
+
+    def prepare(self, target: Path) -> None:
+        """Make the folder of a result within the output folder."""
+        if self._into_folder:
+            make_folder(target.parent)
+
+    def add(self, target: Path) -> None:
+        """Note a result that was written."""
+        self._written.add(identity(target))
 
 
 def _upscale_file(  # noqa: PLR0913 (as above)
@@ -134,6 +140,7 @@ def _upscale_file(  # noqa: PLR0913 (as above)
     places.check_target(source, task.target)
     if places.in_place and is_one_file(source, task.target):
         task = replace(task, options=replace(options, overwrite=True))
+    places.prepare(task.target)
     task.check()
     if compare is not None:
         check_drawing(compare, [source, task.target], overwrite=options.overwrite)
@@ -144,7 +151,7 @@ def _upscale_file(  # noqa: PLR0913 (as above)
         reporter.info(f"{source}: {options.amended(estimate).summary}")
     with reporter.progress(source.name) as report:
         result = task.write(replace(run, report=report), estimate, seen)
-    places.written.append(task.target)
+    places.add(task.target)
     reporter.notes(task.target, result.notes)
     if compare is not None:
         _save_comparison(task, result, compare)

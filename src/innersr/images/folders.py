@@ -37,7 +37,7 @@ def find_images(folders: Sequence[Path]) -> list[FolderImage]:
     for resolved, folder in {folder.resolve(): folder for folder in folders}.items():
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder; give folders of sharp images")
-        files = sorted(f for f in folder.iterdir() if _is_image_name(f.name) and f.is_file())
+        files = sorted(f for f in folder.iterdir() if is_image_name(f.name) and f.is_file())
         sharp_stems = {f.stem for f in files if f.stem.upper().endswith("_HR")}
         starts = tuple(stem[: -len("HR")] for stem in sharp_stems)
         sharp = [f for f in files if f.stem in sharp_stems or not f.stem.startswith(starts)]
@@ -87,6 +87,7 @@ def scaled(image: Image, values: tuple[float, float]) -> Tensor:
     return image.colour if values == (0, 1) else ((image.colour - low) / (high - low)).clamp_(0, 1)
 
 
-def _is_image_name(name: str) -> bool:
+def is_image_name(name: str) -> bool:
+    """Whether a file of this name is taken for an image: it has the suffix of a format, and is not hidden."""
     # macOS leaves a hidden ._photo.png beside a photo.png.
     return name.lower().endswith(readable_suffixes()) and not name.startswith(".")

@@ -1,0 +1,185 @@
+"""The image files that a command is given: files, folders, patterns and lists of them. Decodes no image."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from innersr.errors import InputError
+from innersr.images.folders import is_image_name
+from innersr.images.formats import sniff
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchFile:
+    """One input of a batch."""
+
+    path: Path
+    below: Path
+    """Where its result lies in an output folder: its own name, or its path below the folder that was given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchInputs:
+    """The inputs of a command, in the order in which they were given; those of a folder are sorted."""
+
+    files: tuple[BatchFile, ...]
+    is_batch: bool
+    """Whether a folder or a list was given, or several files are."""
+    notes: tuple[str, ...] = ()
+    """Sentences about what was left out."""
+
+
+def find_inputs(given: Sequence[Path], *, recursive: bool = False, output: Path | None = None) -> BatchInputs:
+    """Find the image files that are meant.
+
+    Folders stand for the files in them with the suffix of an image format, or without suffix and with the first bytes
+    of one, but for hidden ones; so do patterns that the shell has left alone for the paths that match. "-" is a list of
+    paths on standard input and "@list.txt" one in a file: one a line, or separated by NUL. Earlier results are not
+    found in folders and by patterns: what lies in the output folder, and names such as photo_x2.png beside a photo.png.
+    Any path that is named is an input, there or not.
+
+    Args:
+        given: paths as on the command line.
+        recursive: whether the folders in folders are entered too, but for hidden and linked ones.
+        output: the folder of the results, if it is known.
+
+    Raises:
+        InputError: a list cannot be read, or there is not one input.
+    """
+    search = _Search(recursive, output)
+    for path in given:
+        search.add(path)
+    files = list({_plain(file.path): file for file in reversed(search.files)}.values())[::-1]
+    if not files:
+        nothing = "; ".join(search.notes) or "the list of inputs is empty; name image files or folders"
+        raise InputError(nothing)
+    is_batch = search.has_collections or len(files) > 1
+    return BatchInputs(files=tuple(_apart(files)), is_batch=is_batch, notes=tuple(search.notes))
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What was found so far."""
+
+    recursive: bool
+    output: Path | None
+    files: list[BatchFile] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    collections: list[Path] = field(default_factory=list)
+
+    @property
+    def has_collections(self) -> bool:
+        """Whether a folder or a list was among the inputs."""
+        return bool(self.collections)
+
+    def add(self, path: Path) -> None:
+        """Add what a path of the command line stands for."""
+        if str(path) == "-" or (str(path).startswith("@") and not path.exists()):
+            self.collections.append(path)
+            for line in _listed(path):
+                self._add_path(line)
+        elif any(character in str(path) for character in "*?[") and not path.exists():
+            folder = Path(path.anchor)
+            found = sorted(folder.glob(str(path.relative_to(folder))))
+            kept = self._without_results([each for each in found if not each.is_dir()])
+            for each in [each for each in found if each.is_dir() or each in kept] or [path] * (not found):
+                self._add_path(each)
+        else:
+            self._add_path(path)
+
+    def _add_path(self, path: Path) -> None:
+        if not path.is_dir():
+            self.files.append(BatchFile(path=path, below=Path(path.name)))
+            return
+        self.collections.append(path)
+        found = list(self._images_in(path))
+        if not found:
+            deeper = "" if self.recursive else ", or enter its folders too with -r"
+            self.notes.append(f"{path}: no images in this folder; name another one{deeper}")
+        kept = self._without_results(found)
+        self.files.extend(BatchFile(path=file, below=file.relative_to(path)) for file in kept)
+
+    def _images_in(self, top: Path) -> Iterator[Path]:
+        results = None if self.output is None else self.output.resolve()
+
+        def unreadable(error: OSError) -> None:
+            self.notes.append(f"{error.filename}: cannot be read ({error.strerror}), and is left out")
+
+        for folder, folders, names in os.walk(top, onerror=unreadable):
+            is_entered = [not name.startswith(".") and Path(folder, name).resolve() != results for name in folders]
+            folders[:] = sorted(name for name, entered in zip(folders, is_entered, strict=True) if entered)
+            yield from (path for path in (Path(folder, name) for name in sorted(names)) if _is_image(path))
+            if not self.recursive:
+                return
+
+    def _without_results(self, found: Sequence[Path]) -> list[Path]:
+        """The files but those that are named as results of others; a note says how many are left out."""
+        stems = {path.with_suffix("") for path in found}
+        result_name = re.compile(r"(.+)_x\d+(?:\.\d+)?(?:x\d+(?:\.\d+)?)?")
+
+        def is_result(path: Path) -> bool:
+            match = result_name.fullmatch(path.stem)
+            return match is not None and path.with_name(match[1]) in stems
+
+        results = [path for path in found if is_result(path)]
+        if results:
+            others = f" and {len(results) - 1} more" if len(results) > 1 else ""
+            self.notes.append(
+                f"{results[0]}{others} left out as an earlier result; name a file to upscale it all the same"
+            )
+        return [path for path in found if path not in set(results)]
+
+
+def _plain(path: Path) -> str:
+    """The absolute path without "..", its links left as they are."""
+    return os.path.abspath(path)  # noqa: PTH100 (Path.resolve follows links)
+
+
+def _listed(path: Path) -> list[Path]:
+    """The paths in a list: "-" for standard input, or "@" and a file."""
+    try:
+        data = sys.stdin.buffer.read() if str(path) == "-" else Path(str(path)[1:]).expanduser().read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: the list cannot be read ({error.strerror}); check its name") from error
+    text = os.fsdecode(data.removeprefix(b"\xef\xbb\xbf"))
+    lines = text.split("\0") if "\0" in text else [line.rstrip("\r") for line in text.split("\n")]
+    return [Path(line).expanduser() for line in lines if line.strip()]
+
+
+def _is_image(path: Path) -> bool:
+    """Whether a file in a folder is taken for an image: by its suffix, or by its first bytes where it has none."""
+    if path.suffix or path.name.startswith("."):
+        return is_image_name(path.name)
+    with contextlib.suppress(OSError), path.open("rb") as stream:
+        return path.is_file() and sniff(stream.read(32)) is not None
+    return False
+
+
+def _apart(files: Sequence[BatchFile]) -> Iterable[BatchFile]:
+    """The files, those whose results would have one name with their path below the folder that they share.
+
+    Names that are the same even so, as of a/1.png below a folder and of ../a/1.png, are numbered: 1-2.png.
+    """
+    named: dict[Path, list[BatchFile]] = defaultdict(list)
+    for file in files:
+        named[file.below].append(file)
+    taken: set[Path] = set()
+    for file in files:
+        below, namesakes = file.below, named[file.below]
+        if len(namesakes) > 1:
+            below = Path(
+                os.path.relpath(_plain(file.path), os.path.commonpath([_plain(f.path.parent) for f in namesakes]))
+            )
+        number, free = 1, below
+        while free in taken:
+            number += 1
+            free = below.with_name(f"{below.stem}-{number}{below.suffix}")
+        taken.add(free)
+        yield replace(file, below=free)

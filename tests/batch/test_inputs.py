@@ -1,0 +1,95 @@
+"""Which files a command is given: folders, patterns and lists of them."""
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+from helpers.bench import draw
+from helpers.cli import BICUBIC, failed, names, upscale
+from innersr.batch.inputs import find_inputs
+from innersr.errors import InputError
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def touch(*paths):
+    for path in map(Path, paths):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+
+
+def found(*given, **options):
+    """Return the inputs as (path, place in the output folder)."""
+    files = find_inputs([Path(path) for path in given], **options).files
+    return [(str(file.path), str(file.below)) for file in files]
+
+
+def test_a_folder_stands_for_the_images_in_it():
+    touch("in/b.PNG", "in/a.jpg", "in/.hidden.png", "in/._a.jpg", "in/notes.txt", "in/deep/c.tif", "in/plain")
+    Path("in/scan").write_bytes(b"\x89PNG\r\n\x1a\n")
+    assert found("in") == [("in/a.jpg", "a.jpg"), ("in/b.PNG", "b.PNG"), ("in/scan", "scan")]
+    assert found("in/", recursive=True)[-1] == ("in/deep/c.tif", "deep/c.tif")
+    assert find_inputs([Path("in")]).is_batch
+
+
+def test_a_folder_without_images_is_refused_with_the_remedy():
+    touch("in/deep/a.png")
+    with pytest.raises(InputError, match="in: no images in this folder; name another one, or enter its folders"):
+        find_inputs([Path("in")])
+
+
+def test_results_are_no_inputs_unless_they_are_named():
+    touch("photo.png", "photo_x2.png", "photo_x1.5.jpg", "photo_x3x2.png", "street_x2.png")
+    assert [path for path, _ in found(".")] == ["photo.png", "street_x2.png"]
+    assert [path for path, _ in found("*.png")] == ["photo.png", "street_x2.png"]
+    assert found("photo_x2.png") == [("photo_x2.png", "photo_x2.png")]
+    assert "photo_x1.5.jpg and 2 more left out as an earlier result" in find_inputs([Path()]).notes[0]
+
+
+def test_the_output_folder_is_no_input():
+    touch("in/a.png", "in/out/a.png")
+    assert found("in", recursive=True, output=Path("in/out")) == [("in/a.png", "a.png")]
+
+
+def test_lists_are_read_from_files_and_standard_input(monkeypatch):
+    touch("a.png", "b c.png", "in/d.png")
+    Path("list.txt").write_text("a.png\r\n\nin\n", encoding="utf-8-sig")
+    assert [path for path, _ in found("@list.txt")] == ["a.png", "in/d.png"]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"b c.png\0a.png\0")))
+    assert [path for path, _ in found("-")] == ["b c.png", "a.png"]
+    with pytest.raises(InputError, match=r"@none.txt: the list cannot be read \(No such file or directory\); check"):
+        find_inputs([Path("@none.txt")])
+
+
+def test_a_file_that_is_given_twice_is_one_input():
+    touch("a.png", "b.png")
+    assert found("b.png", "./a.png", "*.png", str(Path("a.png").absolute())) == [("b.png", "b.png"), ("a.png", "a.png")]
+
+
+def test_equal_names_keep_their_folders_or_are_numbered():
+    touch("x/a.png", "y/a.png", "y/b.png")
+    assert [below for _, below in found("x/a.png", "y/a.png", "y/b.png")] == ["x/a.png", "y/a.png", "b.png"]
+    assert [below for _, below in found("x", "x/a.png", "y")] == ["x/a.png", "y/a.png", "b.png"]
+    touch("z/y/a.png")
+    assert [below for _, below in found("z", "y", recursive=True)] == ["y/a.png", "a.png", "b.png"]
+
+
+def test_the_tree_is_kept_below_the_output_folder():
+    for path in ("in/a.png", "in/deep/a.png", "in/deep/er/b.png"):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        draw(Path(path), 20, 24)
+    result = upscale("-r", "in", *BICUBIC, "-o", "out/")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert names("out") == ["a.png", "deep"] and names("out/deep") == ["a.png", "er"]
+    assert names("out/deep/er") == ["b.png"] and names("in") == ["a.png", "deep"]
+
+
+def test_several_inputs_need_a_folder():
+    touch("in/a.png")
+    assert "out: with several inputs the output is a folder; write out/" in failed("in", "-o", "out", code=2)
