@@ -9,7 +9,7 @@ import typer
 
 from innersr.cli.options import argument, command, group, input_option, output_option
 
-prior_app = group("Look at priors, networks trained on many images, and exchange them.", "innersr prior list")
+prior_app = group("Look at priors, and exchange them.", "innersr prior list")
 
 
 @command(prior_app, "list", "prior.list_priors", "innersr prior list", shares="as_json")
