@@ -63,4 +63,13 @@ def test_constraints_pin_every_direct_dependency():
     names = {re.match(r"[A-Za-z0-9._-]+", dependency)[0].replace("_", "-").lower() for dependency in wanted}
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pinned = {line.split("==")[0].replace("_", "-").lower() for line in lines if "==" in line}
-    assert names - {"innersr"} <= pinned
+    assert names - {"innersr-torch"} <= pinned
+
+
+def test_installing_names_this_distribution_not_another_of_pypi():
+    """PyPI's `innersr` is another tool: an extra of it would not be found, and its code would be installed."""
+    files = [path for folder in ("src", "docs", "tests") for path in (ROOT / folder).rglob("*.[pm][yd]*")]
+    wrong = r"\binnersr\[[a-z]|pip install (?:-\S+ )*'?innersr(?!-torch)\b"
+    texts = {path: path.read_text(encoding="utf-8") for path in [*files, *DOCUMENTS, ROOT / "pyproject.toml"]}
+    assert len(texts) > 200
+    assert [path for path, text in texts.items() if path != Path(__file__) and re.search(wrong, text)] == []

@@ -18,7 +18,7 @@ ROWS = [
     {"images", "metrics", "networks"},
     {"physics"},
     {"run", "settings", "isolation", "libvips"},
-    {"errors", "memory", "atomic", "json_lines"},
+    {"errors", "memory", "atomic", "json_lines", "version"},
 ]
 HEIGHT = {package: -row for row, packages in enumerate(ROWS) for package in packages}
 FORBIDDEN = {"cli": "torch", "commands": "typer"}  # help answers at once; a command does not know how it is called

@@ -7,9 +7,8 @@ The names in __init__.pyi are the whole public interface. They are loaded when f
 import than `innersr --help` may take to answer.
 """
 
-from importlib.metadata import version
-
 import lazy_loader
 
+from innersr.version import __version__ as __version__
+
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
-__version__ = version("innersr")

@@ -6,7 +6,6 @@ import re
 import shlex
 import subprocess
 import sys
-from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -23,6 +22,7 @@ from innersr.commands import upscale as upscale_command
 from innersr.methods.registry import METHOD_PRESETS, METHODS
 from innersr.physics import kernels
 from innersr.physics.kernel_files import load_kernel, save_kernel
+from innersr.version import __version__
 
 KERNEL_COMMANDS = [["kernel", "show"], ["kernel", "estimate"], ["kernel", "convert"]]
 COMMANDS = [[], ["upscale"], ["bench"], ["inspect"], ["doctor"], ["kernel"], *KERNEL_COMMANDS]
@@ -106,7 +106,7 @@ def test_the_module_is_the_command():
 
 
 def test_the_version_is_that_of_the_package_and_of_torch():
-    assert innersr("--version").stdout == f"innersr {version('innersr')}, torch {torch.__version__}\n"
+    assert innersr("--version").stdout == f"innersr {__version__}, torch {torch.__version__}\n"
 
 
 def test_without_arguments_the_help_is_shown():

@@ -20,7 +20,7 @@ from innersr.physics.degradation import Degradation
 from innersr.physics.kernels import gaussian
 
 for package in ("onnx", "onnxscript", "onnxruntime"):
-    pytest.importorskip(package, reason=f"needs {package}: pip install 'innersr[onnx]'")
+    pytest.importorskip(package, reason=f"needs {package}: pip install 'innersr-torch[onnx]'")
 
 AGREEMENT = 1e-4
 
@@ -122,7 +122,7 @@ def test_names_and_existing_files_are_checked_first(folder):
 
 def test_a_missing_package_is_named_with_its_remedy(monkeypatch, folder):
     monkeypatch.setitem(__import__("sys").modules, "onnxscript", None)
-    with pytest.raises(InputError, match=r"need onnxscript: pip install 'innersr\[onnx\]'"):
+    with pytest.raises(InputError, match=r"need onnxscript: pip install 'innersr-torch\[onnx\]'"):
         export_onnx("tailor", folder / "missing.onnx")
 
 

@@ -14,7 +14,7 @@ from innersr.errors import CheckpointError, InnersrError, InputError
 from innersr.integrations.hugging_face import pull_prior, push_prior
 from innersr.networks.priors import describe_prior, load_prior, prior_bytes
 
-hub = pytest.importorskip("huggingface_hub", reason="needs huggingface_hub: pip install 'innersr[hub]'")
+hub = pytest.importorskip("huggingface_hub", reason="needs huggingface_hub: pip install 'innersr-torch[hub]'")
 
 
 @pytest.fixture
@@ -134,5 +134,5 @@ def test_the_commands_print_address_and_path(prior, tmp_path, monkeypatch):
 
 def test_a_missing_package_is_named_with_its_remedy(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "huggingface_hub", None)
-    with pytest.raises(InputError, match=r"pip install 'innersr\[hub\]'"):
+    with pytest.raises(InputError, match=r"pip install 'innersr-torch\[hub\]'"):
         push_prior("tailor", "me/tailor")

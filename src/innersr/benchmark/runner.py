@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -37,6 +36,7 @@ from innersr.physics.degradation import Degradation
 from innersr.physics.resize import Scale, as_pair, image_size
 from innersr.pipeline.adaptation import upscale_image
 from innersr.run import Run
+from innersr.version import __version__
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,7 +208,7 @@ def compute_row(case: Case, run: Run, pictures: Path | None = None) -> Row:
         "lr_size": [*image_size(lr)],
         **({} if estimate is None else {"estimate": estimation_errors(estimate, degradation)}),
         "threads": torch.get_num_threads(),
-        "versions": {"innersr": version("innersr"), "torch": torch.__version__, "python": platform.python_version()},
+        "versions": {"innersr": __version__, "torch": torch.__version__, "python": platform.python_version()},
     }
 
 

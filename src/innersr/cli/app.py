@@ -19,6 +19,7 @@ from innersr.cli.train import train_app
 from innersr.cli.upscale import upscale_app
 from innersr.cli.web import web_app
 from innersr.commands.interrupts import exit_at_once, is_exit_code
+from innersr.version import __version__
 
 app = typer.Typer(
     name="innersr",
@@ -65,7 +66,7 @@ def common(
     if version:
         from importlib.metadata import version as version_of
 
-        typer.echo(f"innersr {version_of('innersr')}, torch {version_of('torch')}")
+        typer.echo(f"innersr {__version__}, torch {version_of('torch')}")
         raise typer.Exit
 
 

@@ -45,4 +45,4 @@ def export_command(  # noqa: PLR0913 (a command's options are its parameters)
         ),
     ] = False,
 ) -> None:
-    """Write a prior as an ONNX file for other programs, checked in onnxruntime (pip install 'innersr[onnx]')."""
+    """Write a prior as an ONNX file for other programs, checked in onnxruntime (pip install 'innersr-torch[onnx]')."""

@@ -164,7 +164,9 @@ def score_command(  # noqa: PLR0913 (a command's options are its parameters)
     start: RandomFrom = 0,
     judge: Annotated[
         bool,
-        input_option("--judge/--no-judge", help="Whether to measure the feature distance, which needs innersr[judge]."),
+        input_option(
+            "--judge/--no-judge", help="Whether to measure the feature distance, which needs innersr-torch[judge]."
+        ),
     ] = True,
     inception: Annotated[
         Path | None,

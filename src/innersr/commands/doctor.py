@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import sys
-from importlib.metadata import version
 
 import PIL
 import pyvips
@@ -13,13 +12,14 @@ import torch
 from innersr.commands.console import Reporter
 from innersr.images import io as image_files
 from innersr.run import Run
+from innersr.version import __version__
 
 
 def doctor(reporter: Reporter) -> None:
     """Print what this installation consists of and can do."""
     vips = ".".join(str(pyvips.version(part)) for part in range(3))
     lines = [
-        f"innersr  {version('innersr')}",
+        f"innersr  {__version__}",
         f"python   {platform.python_version()} ({sys.executable})",
         f"system   {platform.platform()}",
         f"torch    {torch.__version__}",

@@ -25,7 +25,7 @@ def serve_page(  # noqa: PLR0913 (the options of the command)
 ) -> None:
     """Serve the page until an interrupt."""
     if importlib.util.find_spec("gradio") is None:
-        raise InputError("the page needs Gradio; pip install 'innersr[web]'")
+        raise InputError("the page needs Gradio; pip install 'innersr-torch[web]'")
     from innersr.web.app import Serving, served
     from innersr.web.limits import Limits
 

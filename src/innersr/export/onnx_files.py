@@ -8,7 +8,6 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from innersr.export.graphs import ConditionedGraph, GraphModule, graph_of
 from innersr.networks.priors import load_prior
 from innersr.networks.tailored_stack import TailoredStack
 from innersr.physics.degradation import Degradation
+from innersr.version import __version__
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +86,7 @@ def write_onnx(graph: GraphModule, path: Path, about: Mapping[str, str], *, over
     figures = {"scale": graph.scale, "channels": graph.channels, "halo": graph.halo}
     with torch.inference_mode(False), torch.no_grad():  # the exporter cannot follow `isolation`
         model = _converted(graph, trials[0])
-        for key, value in {**about, **figures, "version": version("innersr")}.items():
+        for key, value in {**about, **figures, "version": __version__}.items():
             entry = model.metadata_props.add()
             entry.key, entry.value = f"innersr.{key}", str(value)
         data = model.SerializeToString()
@@ -155,4 +155,4 @@ def _library(name: str) -> Any:  # noqa: ANN401 (a module that may be missing)
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise InputError(f"ONNX files need {name}: pip install 'innersr[onnx]'") from error
+        raise InputError(f"ONNX files need {name}: pip install 'innersr-torch[onnx]'") from error

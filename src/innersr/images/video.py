@@ -200,7 +200,7 @@ def _pyav() -> Any:  # noqa: ANN401 (a module that may be missing)
     try:
         import av
     except ImportError as error:
-        raise InputError("MP4 needs PyAV: pip install 'innersr[video]', or write .webp or .gif") from error
+        raise InputError("MP4 needs PyAV: pip install 'innersr-torch[video]', or write .webp or .gif") from error
     if "libx264" not in av.codecs_available:
         raise InputError("MP4 needs a PyAV with libx264, as its wheels have: pip install --force-reinstall av")
     return av

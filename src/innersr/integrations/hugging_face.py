@@ -92,11 +92,9 @@ def _card(text: str | None, header: dict[str, Any]) -> str:
     }
     head = "\n".join(["---", *(f"{key}: {value}" for key, value in metadata.items()), "---"])
     body = text if text is not None else f"# A prior of innersr\n\nA `{header['network']['name']}`.\n"
-    use = (
-        "## Load\n\n```console\ninnersr prior pull OWNER/NAME -o mine.safetensors\n"
-        "innersr upscale photo.jpg --set prior=mine.safetensors\n```\n"
-    )
-    return f"{head}\n\n{body.rstrip()}\n\n{use}"
+    pull = "innersr prior pull OWNER/NAME -o mine.safetensors"
+    use = "innersr upscale --set prior=mine.safetensors photo.jpg"
+    return f"{head}\n\n{body.rstrip()}\n\n## Load\n\n```console\n{pull}\n{use}\n```\n"
 
 
 def _asked(repository: str, question: Callable[[], Returned]) -> Returned:
@@ -114,4 +112,4 @@ def _hub() -> Any:  # noqa: ANN401 (a module that may be missing)
     try:
         return importlib.import_module("huggingface_hub")
     except ImportError as error:
-        raise InputError("the Hugging Face Hub needs huggingface_hub: pip install 'innersr[hub]'") from error
+        raise InputError("the Hugging Face Hub needs huggingface_hub: pip install 'innersr-torch[hub]'") from error

@@ -27,6 +27,7 @@ from innersr.training.learner import Learner, TrainingSchedule
 from innersr.training.log import TrainingLog
 from innersr.training.objective import Objective
 from innersr.training.state import restore_state, save_state
+from innersr.version import __version__
 
 SUFFIX = ".safetensors"
 # Settings that `Session.may_change` allows to change on resuming, beside those of the schedule.
@@ -267,7 +268,7 @@ class _Recorder:
             "step": self._learner.step,
             "data": [source._asdict() for source in session.pool.sources],
             "seconds": round(self._seconds),
-            "code": f"innersr {version('innersr')}, torch {version('torch')}",
+            "code": f"innersr {__version__}, torch {version('torch')}",
             "date": datetime.now(UTC).date().isoformat(),
             "validation": self.validation,
             **session.provenance,

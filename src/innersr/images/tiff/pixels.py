@@ -67,7 +67,7 @@ def _samples_of(page: TiffPage, name: str) -> Samples:
         if isinstance(error, ValueError) and "imagecodecs" not in str(error):
             raise
         remedy = (
-            "pip install 'innersr[tiff]' adds a decoder, or convert it, for example "
+            "pip install 'innersr-torch[tiff]' adds a decoder, or convert it, for example "
             "gdal_translate -co COMPRESS=DEFLATE in.tif out.tif"
         )
         raise ImageFileError(f"{name}: its {_compression(page)} compression needs a decoder; {remedy}") from error

@@ -24,6 +24,7 @@ from innersr.singan.networks import layer_shapes
 from innersr.singan.pictures import PictureSource
 from innersr.singan.pyramid import Size
 from innersr.singan.settings import SinGAN
+from innersr.version import __version__
 
 FORMAT = 1
 MAX_CHANNELS = 1024
@@ -128,7 +129,7 @@ def record_of(
         precision=str(run.dtype).removeprefix("torch."),
         device=run.torch_device.type,
         source=source or PictureSource(bands=channels),
-        versions={name: version(name) for name in ("innersr", "torch")},
+        versions={"innersr": __version__, "torch": version("torch")},
     )
 
 
