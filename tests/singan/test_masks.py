@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from innersr.errors import InputError
-from innersr.singan.masks import dilated, soft_mask
+from innersr.singan.masks import copy_marked, dilated, soft_mask
 
 
 def square(sides=(40, 50), rows=(14, 26), columns=(20, 32), channels=1):
@@ -105,3 +105,24 @@ def test_arguments_out_of_range_are_refused(arguments, text):
 def test_a_mask_of_several_images_is_refused():
     with pytest.raises(InputError, match=r"a mask must be \(1, C, H, W\), got \(2, 1, 4, 4\)"):
         soft_mask(torch.zeros(2, 1, 4, 4))
+
+
+def test_a_marked_part_is_copied():
+    picture = torch.arange(20.0).reshape(1, 1, 4, 5)
+    mask = torch.zeros(1, 1, 4, 5)
+    mask[..., :2, :2] = 1
+    copied, placed = copy_marked(picture, mask, 1, 2)
+    assert torch.equal(copied[..., 1:3, 2:4], picture[..., :2, :2])
+    assert torch.equal(placed.bool(), torch.roll(mask.bool(), (1, 2), (-2, -1)))
+    assert torch.equal(copied[placed == 0], picture[placed == 0])
+
+
+def test_a_copy_is_cut_off_at_the_border():
+    picture = torch.arange(20.0).reshape(1, 1, 4, 5)
+    mask = torch.zeros(1, 1, 4, 5)
+    mask[..., :2, :2] = 1
+    copied, placed = copy_marked(picture, mask, -1, 0)  # only the lower row stays inside, and does not wrap
+    assert placed.sum() == 2
+    assert torch.equal(copied[..., 0, :2], picture[..., 1, :2])
+    with pytest.raises(InputError, match="nothing of the marked part lies within"):
+        copy_marked(picture, mask, -2, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -30,6 +31,10 @@ def web_command(  # noqa: PLR0913 (a command's options are its parameters)
         bool, input_option("--allow-public", help="Let other machines use the page without a password.")
     ] = False,
     browser: Annotated[bool, input_option("--browser/--no-browser", help="Whether to open a browser.")] = True,
+    library: Annotated[
+        Path | None,
+        input_option(metavar="DIR", help="Folder where trained pictures are kept; else they go with the visitor."),
+    ] = None,
     limits: Annotated[
         list[str] | None,
         performance_option(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 from innersr.commands.console import Reporter
 from innersr.errors import InputError
@@ -21,6 +22,7 @@ def serve_page(  # noqa: PLR0913 (the options of the command)
     auth: str | None,
     allow_public: bool,
     browser: bool,
+    library: Path | None,
     limits: Sequence[str] | None,
 ) -> None:
     """Serve the page until an interrupt."""
@@ -37,6 +39,7 @@ def serve_page(  # noqa: PLR0913 (the options of the command)
         allow_public=allow_public,
         browser=browser,
         device=run.device,
+        library=library,
         limits=Limits(**chosen),
     )
     with served(serving) as address:

@@ -55,6 +55,32 @@ def soft_mask(
     return _feathered(grown.double(), sigma).float().to(image.device)
 
 
+def copy_marked(picture: Tensor, mask: Tensor, down: int, right: int) -> tuple[Tensor, Tensor]:
+    """Copy the marked part of a picture to another place; what leaves the picture is cut off.
+
+    Args:
+        picture: (1, C, H, W).
+        mask: (1, 1, H, W), above 0.5 where it marks.
+        down, right: pixels that the copy lies away from the part, negative for up and left.
+
+    Returns:
+        The picture with the copy, and the mask of the copy.
+
+    Raises:
+        InputError: nothing of the copy lies within the picture.
+    """
+    height, width = picture.shape[-2:]
+    marked = (mask > 0.5).to(picture)  # noqa: PLR2004 (half)
+    inside = torch.zeros_like(marked)
+    rows, columns = slice(max(0, down), height + min(0, down)), slice(max(0, right), width + min(0, right))
+    inside[..., rows, columns] = 1
+    moved, placed = (torch.roll(one, (down, right), dims=(-2, -1)) for one in (picture, marked))
+    placed = placed * inside
+    if not bool(placed.any()):
+        raise InputError("nothing of the marked part lies within the picture after the move; mark more, or move less")
+    return picture * (1 - placed) + moved * placed, placed
+
+
 def dilated(marked: Tensor, radius: int) -> Tensor:
     """Dilate (..., H, W) truth values by a disk of `radius` pixels (Euclidean, exact)."""
     height = marked.shape[-2]

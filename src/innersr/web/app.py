@@ -17,6 +17,7 @@ from innersr.web.compare import build_compare
 from innersr.web.enlarge import build_enlarge
 from innersr.web.html import asset
 from innersr.web.limits import Limits
+from innersr.web.one_picture import build_one_picture
 from innersr.web.place import Place
 from innersr.web.visitors import Visitors, bundled_examples
 
@@ -32,6 +33,8 @@ class Serving:
         allow_public: whether other machines may use the page without a password.
         browser: whether a browser is opened.
         device: of the computations.
+        library: folder of trained pictures, which is kept and which all visitors share; None to remove them with
+            the visitor.
 
     Raises:
         InputError: the page would be public without a password, or the port is none.
@@ -43,6 +46,7 @@ class Serving:
     allow_public: bool = False
     browser: bool = True
     device: str = "auto"
+    library: Path | None = None
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
@@ -66,7 +70,9 @@ def served(serving: Serving) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="innersr-web-") as name, _environment():
         visitors = Visitors(Path(name), 60 * serving.limits.idle_minutes)
         os.environ["GRADIO_TEMP_DIR"] = str(visitors.uploads)
-        page = build_page(Place(limits=serving.limits, visitors=visitors, device=serving.device))
+        page = build_page(
+            Place(limits=serving.limits, visitors=visitors, device=serving.device, library=serving.library)
+        )
         gr.set_static_paths([visitors.results, bundled_examples()])
         try:
             _, address, _ = page.launch(
@@ -102,6 +108,8 @@ def build_page(place: Place) -> gr.Blocks:
         )
         with gr.Tab("Enlarge", id="enlarge"):
             build_enlarge(place)
+        with gr.Tab("One picture", id="one"):
+            build_one_picture(place)
         with gr.Tab("Compare", id="compare"):
             build_compare(place)
         with gr.Tab("Batch", id="batch"):

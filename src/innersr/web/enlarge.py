@@ -79,7 +79,7 @@ def build_enlarge(place: Place) -> None:
     )
     outputs = [download, progress, slider, view, facts, command, python]
     go.click(place.handler(tab.enlarge, vars(controls)), inputs, outputs, api_name="enlarge", **place.queued)
-    place.connect_stop(stop, progress)
+    place.connect_stop(stop, progress, is_in_api=True)
 
 
 def _controls() -> Controls:

@@ -73,6 +73,14 @@ def zoom_view(pictures: Sequence[tuple[str, Path]], size: tuple[int, int]) -> st
     )
 
 
+def film(path: Path, label: str) -> str:
+    """A film that repeats, with controls where the browser has them."""
+    source = address_of(path)
+    if path.suffix == ".mp4":
+        return f'<video class="isr-film" controls loop muted aria-label="{escape(label)}" src="{source}"></video>'
+    return f'<img class="isr-film" alt="{escape(label)}" src="{source}">'
+
+
 def address_of(path: Path) -> str:
     """Address of a file that the page may serve."""
     return f"gradio_api/file={quote(str(path))}"

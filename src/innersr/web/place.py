@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
@@ -32,6 +33,8 @@ class Place:
     limits: Limits
     visitors: Visitors
     device: str = "auto"
+    library: Path | None = None
+    """Folder of trained pictures that are kept, and that all visitors share; each visitor's own when None."""
     pace: Pace = field(default_factory=Pace)
 
     def job(self, visitor: Visitor, work: Callable[[Run], Made], seed: int = 0, *, limited: bool = True) -> Job[Made]:
@@ -48,9 +51,11 @@ class Place:
         """Keywords of an event that computes: all of them share one queue."""
         return {"concurrency_limit": self.limits.jobs, "concurrency_id": "work", "show_progress": "hidden"}
 
-    def connect_stop(self, button: gr.Button, line: gr.HTML) -> None:
+    def connect_stop(self, button: gr.Button, line: gr.HTML, *, is_in_api: bool = False) -> None:
         """Make a button stop what its visitor has going on."""
-        button.click(self.handler(_stop), None, line, queue=False, show_progress="hidden", api_visibility="private")
+        shown = "public" if is_in_api else "private"
+        handler = self.handler(_stop)
+        button.click(handler, None, line, queue=False, show_progress="hidden", api_name="stop", api_visibility=shown)
 
     def handler(self, work: Work, controls: Mapping[str, gr.components.Component] | None = None) -> Handler:
         """Make a handler of Gradio's of a function of what was asked and of the visitor.

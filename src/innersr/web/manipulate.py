@@ -1,0 +1,222 @@
+"""The parts "Paint", "Edit" and "Animate" of the tab "One picture", for trained pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import torch
+from torch import Tensor
+
+from innersr.errors import InputError
+from innersr.images.video import save_movie
+from innersr.physics.resize import resize
+from innersr.plots.sheets import shown
+from innersr.run import Run
+from innersr.singan.animation import animate
+from innersr.singan.folder.reading import SavedModel
+from innersr.singan.manipulation import contact_sheet_scales, edit, harmonize, paint
+from innersr.singan.masks import copy_marked
+from innersr.singan.pictures import visible
+from innersr.web.findings import save_pixels
+from innersr.web.html import film, status
+from innersr.web.library import library_of
+from innersr.web.place import Place
+from innersr.web.visitors import Visitor
+
+Editor = dict[str, Any]
+"""What the editor of Gradio gives: "background", "layers" and "composite" as (H, W, 4) uint8."""
+
+
+def build_paint(place: Place, model: gr.Dropdown, line: gr.HTML) -> None:
+    """Lay out "Paint" and connect its controls."""
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=2, min_width=300):
+            canvas = gr.ImageEditor(label="Paint blots in the picture's colours", type="numpy", **_editing())
+            blank = gr.Button("A blank canvas of the picture's size", size="sm")
+            go = gr.Button("Turn it into a picture", variant="primary", elem_id="paint-go")
+        with gr.Column(scale=3, min_width=300):
+            gallery = _scales_gallery()
+    tab = _Manipulate(place)
+    controls = {"model": model, "canvas": canvas}
+    go.click(
+        place.handler(tab.paint, controls), list(controls.values()), [gallery, line], api_name="paint", **place.queued
+    )
+    handler = place.handler(tab.blank_canvas, {"model": model})
+    blank.click(handler, [model], [canvas, line], show_progress="hidden", api_visibility="private")
+
+
+def build_edit(place: Place, model: gr.Dropdown, line: gr.HTML) -> None:
+    """Lay out "Edit" and connect its controls."""
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=2, min_width=300):
+            canvas = gr.ImageEditor(label="Mark a part, or paint over it", type="numpy", **_editing())
+            load = gr.Button("Show the trained picture", size="sm")
+            kinds = [
+                ("copy what is marked to another place", "copy"),
+                ("blend in what is painted", "edit"),
+                ("give what is painted the picture's texture", "harmonize"),
+            ]
+            kind = gr.Radio(kinds, value="copy", label="What to do")
+            right = gr.Slider(-100, 100, value=25, step=1, label="Copy to the right, in % of the width")
+            down = gr.Slider(-100, 100, value=0, step=1, label="Copy down, in % of the height")
+            go = gr.Button("Edit", variant="primary", elem_id="edit-go")
+        with gr.Column(scale=3, min_width=300):
+            gallery = _scales_gallery()
+    tab = _Manipulate(place)
+    controls = {"model": model, "canvas": canvas, "kind": kind, "right": right, "down": down}
+    go.click(
+        place.handler(tab.edit, controls), list(controls.values()), [gallery, line], api_name="edit", **place.queued
+    )
+    handler = place.handler(tab.own_canvas, {"model": model})
+    load.click(handler, [model], [canvas, line], show_progress="hidden", api_visibility="private")
+
+
+def build_animate(place: Place, model: gr.Dropdown, line: gr.HTML) -> None:
+    """Lay out "Animate" and connect its controls."""
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=2, min_width=300):
+            frames = gr.Slider(2, 200, value=40, step=1, label="Frames")
+            fps = gr.Slider(1, 30, value=10, step=1, label="Frames per second")
+            start = gr.Slider(0, 8, value=1, step=1, label="Start scale: 0 moves everything, later ones only details")
+            strength = gr.Slider(0, 4, value=1, step=0.1, label="Strength of the motion")
+            suffix = gr.Radio(["gif", "webp", "mp4"], value="gif", label="Format")
+            go = gr.Button("Animate", variant="primary", elem_id="animate-go")
+        with gr.Column(scale=3, min_width=300):
+            view = gr.HTML(elem_id="animate-film")
+            download = gr.DownloadButton("Download the film", variant="primary", elem_id="animate-download")
+    controls = {"model": model, "frames": frames, "fps": fps, "start": start, "strength": strength, "suffix": suffix}
+    handler = place.handler(_Manipulate(place).animate, controls)
+    go.click(handler, list(controls.values()), [download, view, line], api_name="animate", **place.queued)
+
+
+class _Manipulate:
+    """The handlers of the three parts."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    def paint(self, asked: Any, visitor: Visitor) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 (a namespace)
+        """Yield progress, then what the painting becomes at every scale."""
+        saved = self._saved(asked, visitor)
+        painting = _entered(asked.canvas, "composite", saved)
+        make = _Making(saved, painting, lambda scale, run: paint(saved.model, painting, scale, run))
+        yield from self._at_all_scales(visitor, make)
+
+    def edit(self, asked: Any, visitor: Visitor) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 (a namespace)
+        """Yield progress, then the edited picture, entering at every scale."""
+        saved = self._saved(asked, visitor)
+        own, mask = saved.pictures[0], _marked(asked.canvas, saved)
+        if asked.kind == "copy":
+            rows, columns = saved.model.size
+            changed, mask = copy_marked(own, mask, round(asked.down * rows / 100), round(asked.right * columns / 100))
+        else:
+            changed = _entered(asked.canvas, "composite", saved)
+            changed = torch.where(mask > 0, changed, own)  # but for what is painted the picture is as it was
+        blend = harmonize if asked.kind == "harmonize" else edit
+        make = _Making(saved, changed, lambda scale, run: blend(saved.model, changed, mask, scale, run, own).blended)
+        yield from self._at_all_scales(visitor, make)
+
+    def animate(self, asked: Any, visitor: Visitor) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 (a namespace)
+        """Yield progress, then a film."""
+        saved = self._saved(asked, visitor)
+        if asked.suffix not in ("gif", "webp", "mp4") or not 1 <= int(asked.frames) <= 200:  # noqa: PLR2004
+            raise InputError("a film has 1 to 200 frames and is a gif, a webp or an mp4")
+        file = visitor.new_folder() / f"{asked.model}.{asked.suffix}"
+
+        def work(run: Run) -> Path:
+            start = min(int(asked.start), len(saved.model.scales) - 1)
+            frames = animate(
+                saved.model, frames=int(asked.frames), start=start, strength=float(asked.strength), run=run
+            )
+            source = saved.record.source
+            save_movie(
+                (shown(visible(frame, source), least=1, most=(1080, 1920)) for frame in frames),
+                file,
+                fps=float(asked.fps),
+            )
+            return file
+
+        job = self._place.job(visitor, work, limited=False)
+        for bar in job.bars("Animating"):
+            yield None, gr.skip(), bar
+        yield str(file), film(file, f"animation of {asked.model}"), status(f"{file.name} is made.")
+
+    def blank_canvas(self, asked: Any, visitor: Visitor) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 (a namespace)
+        """A canvas of the mean colour of the picture."""
+        saved = self._saved(asked, visitor)
+        mean = saved.pictures[0].mean((-1, -2), keepdim=True).expand_as(saved.pictures[0])
+        yield self._canvas(mean, saved, visitor), status("Paint, then turn it into a picture.")
+
+    def own_canvas(self, asked: Any, visitor: Visitor) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 (a namespace)
+        """A canvas with the trained picture."""
+        saved = self._saved(asked, visitor)
+        yield self._canvas(saved.pictures[0], saved, visitor), status("Mark a part with the brush.")
+
+    def _saved(self, asked: Any, visitor: Visitor) -> SavedModel:  # noqa: ANN401 (a namespace)
+        return library_of(visitor, self._place.library).load(asked.model)
+
+    def _canvas(self, picture: Tensor, saved: SavedModel, visitor: Visitor) -> Editor:
+        pixels = shown(visible(picture, saved.record.source), least=1, most=(4096, 4096))
+        file = save_pixels(pixels, visitor.new_folder() / "canvas.png")
+        return {"background": str(file), "layers": [], "composite": str(file)}
+
+    def _at_all_scales(self, visitor: Visitor, make: _Making) -> Iterator[tuple[Any, ...]]:
+        folder = visitor.new_folder()
+
+        def work(run: Run) -> list[tuple[str, str]]:
+            quiet = Run(device=run.device, seed=run.seed, cancelled=run.cancelled)
+            tried = contact_sheet_scales(make.saved.model, lambda scale: make.at(scale, quiet), run)
+            named = [("as it enters", make.entered), *((f"scale {scale}", result) for scale, result in tried)]
+            return [(str(_save(picture, make.saved, folder / f"{name}.png")), name) for name, picture in named]
+
+        job = self._place.job(visitor, work, limited=False)
+        for bar in job.bars("Trying every scale"):
+            yield gr.skip(), bar
+        yield job.result, status("Choose the one that you like: coarse scales change most.")
+
+
+class _Making:
+    """A picture that enters, and what becomes of it at a scale."""
+
+    def __init__(self, saved: SavedModel, entered: Tensor, at: Callable[[int, Run], Tensor]) -> None:
+        self.saved, self.entered, self.at = saved, entered, at
+
+
+def _save(picture: Tensor, saved: SavedModel, file: Path) -> Path:
+    return save_pixels(shown(visible(picture, saved.record.source), least=1, most=(4096, 4096)), file)
+
+
+def _editing() -> dict[str, Any]:
+    return {"format": "png", "sources": ("upload", "clipboard"), "image_mode": "RGBA", "buttons": ["fullscreen"]}
+
+
+def _scales_gallery() -> gr.Gallery:
+    return gr.Gallery(label="The result of every scale", columns=3, height="auto", format="png", interactive=False)
+
+
+def _entered(canvas: Editor | None, part: str, saved: SavedModel) -> Tensor:
+    """A part of an editor as a picture of the model's size and channels, (1, C, H, W) in [-1, 1]."""
+    if canvas is None or canvas.get(part) is None:
+        raise InputError("the canvas is empty; get one of the picture's size, and paint on it")
+    channels = saved.model.channels
+    values = torch.from_numpy(np.ascontiguousarray(canvas[part])).permute(2, 0, 1)[None].float() / 255
+    colour = values[:, :3] * values[:, 3:] + 1 - values[:, 3:] if values.shape[1] == 4 else values[:, :3]  # noqa: PLR2004
+    if channels == 1:
+        colour = colour.mean(1, keepdim=True)
+    elif channels != colour.shape[1]:
+        raise InputError(f"a picture of {channels} channels cannot be painted here; use innersr singan on a file")
+    return resize(colour * 2 - 1, size=saved.model.size).clamp(-1, 1)
+
+
+def _marked(canvas: Editor | None, saved: SavedModel) -> Tensor:
+    """Where the layers of an editor are painted on: (1, 1, H, W), 1 there and 0 elsewhere."""
+    layers = [] if canvas is None else [layer for layer in canvas.get("layers") or [] if layer is not None]
+    if not any(layer[..., 3].any() for layer in layers):
+        raise InputError("nothing is marked; show the picture, and paint over a part of it with the brush")
+    alpha = np.max([layer[..., 3] for layer in layers], axis=0)
+    mask = torch.from_numpy(np.ascontiguousarray(alpha))[None, None].float() / 255
+    return (resize(mask, size=saved.model.size) > 0.5).float()  # noqa: PLR2004 (half)

@@ -1,0 +1,149 @@
+"""The part "Train" of the tab "One picture": SinGAN learns a picture, with a preview of each scale."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import torch
+from torch import Tensor
+
+from innersr.images.io import read
+from innersr.plots.sheets import shown
+from innersr.run import Run
+from innersr.singan.fit import Callbacks, fit
+from innersr.singan.folder.writing import ModelFolder
+from innersr.singan.learn import make_settings
+from innersr.singan.model import PictureModel, reconstruction_at
+from innersr.singan.pictures import PictureSource, source_of, to_picture, visible
+from innersr.singan.settings import SinGAN
+from innersr.web.findings import save_pixels
+from innersr.web.html import status
+from innersr.web.library import Library, library_of
+from innersr.web.place import Place
+from innersr.web.visitors import Visitor
+
+
+def build_train(place: Place, picture: gr.File, model: gr.Dropdown, line: gr.HTML) -> None:
+    """Lay out the part and connect its controls."""
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=2, min_width=300):
+            preset = gr.Radio(["draft", "balanced", "best"], value="draft", label="Quality")
+            longest = gr.Slider(32, 500, value=160, step=4, label="Long side that is learned, in pixels")
+            iterations = gr.Number(
+                0, label="Iterations of each scale; 0 for those of the quality", precision=0, minimum=0
+            )
+            seed = gr.Number(0, label="Seed", precision=0, minimum=0)
+            go = gr.Button("Train", variant="primary", elem_id="train-go")
+            again = gr.Button("Continue the chosen one", elem_id="train-again")
+            remove = gr.Button("Remove the chosen one", variant="stop", size="sm")
+        with gr.Column(scale=3, min_width=300):
+            gallery = gr.Gallery(
+                label="What each scale has learned: a sample, and the picture itself",
+                columns=2,
+                height="auto",
+                format="png",
+                interactive=False,
+                elem_id="train-previews",
+            )
+    tab = _Train(place)
+    begun = {"picture": picture, "preset": preset, "longest": longest, "iterations": iterations, "seed": seed}
+    outputs = [model, line, gallery]
+    go.click(place.handler(tab.begin, begun), list(begun.values()), outputs, api_name="train", **place.queued)
+    again.click(place.handler(tab.resume, {"model": model}), [model], outputs, api_name="resume", **place.queued)
+    removing = place.handler(tab.remove, {"model": model})
+    remove.click(removing, [model], [model, line], queue=False, show_progress="hidden", api_visibility="private")
+    choosing: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
+    model.focus(place.handler(tab.choices), None, model, **choosing)
+
+
+class _Train:
+    """The handlers of the part."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    def begin(self, asked: Any, visitor: Visitor) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 (a namespace)
+        """Learn the picture; yield progress and previews."""
+        path = self._place.visitors.upload(visitor, asked.picture)
+        own = {"max_size": str(int(asked.longest))}
+        if asked.iterations:
+            own["iterations"] = str(int(asked.iterations))
+        image = read(path, pixel_limit=self._place.limits.pixels)
+        source = source_of([image])
+        library = library_of(visitor, self._place.library)
+        target = ModelFolder(path=library.new(path), source=source)
+        work = [to_picture(image, source)], make_settings(asked.preset, own), target, False
+        yield from self._train(visitor, library, *work, int(asked.seed or 0))
+
+    def resume(self, asked: Any, visitor: Visitor) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 (a namespace)
+        """Go on with an interrupted training; yield progress and previews."""
+        library = library_of(visitor, self._place.library)
+        saved = library.load(asked.model, is_complete=False)
+        target = ModelFolder(path=library.path(asked.model), source=saved.record.source)
+        image = read(library.picture(asked.model), pixel_limit=self._place.limits.pixels)
+        work = [to_picture(image, saved.record.source)], saved.record.settings, target, True
+        yield from self._train(visitor, library, *work, saved.record.seed)
+
+    def remove(self, asked: Any, visitor: Visitor) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 (a namespace)
+        """Remove the chosen model."""
+        library = library_of(visitor, self._place.library)
+        library.remove(asked.model)
+        yield gr.Dropdown(choices=library.names, value=None), status(f"{asked.model} is removed.")
+
+    def choices(self, _asked: object, visitor: Visitor) -> Iterator[Any]:
+        """Show what the library holds."""
+        yield gr.update(choices=library_of(visitor, self._place.library).names)
+
+    def _train(  # noqa: PLR0913 (what is learned, how, and where it goes)
+        self,
+        visitor: Visitor,
+        library: Library,
+        pictures: list[Tensor],
+        settings: SinGAN,
+        target: ModelFolder,
+        resume: bool,
+        seed: int,
+    ) -> Iterator[tuple[Any, ...]]:
+        previews: list[tuple[str, str]] = []
+        folder = visitor.new_folder()
+        assert target.source is not None
+        callbacks = Callbacks(scale=_previewer(target.source, folder, previews, seed), note=lambda _: None)
+
+        def work(run: Run) -> PictureModel:
+            # Stopping saves the state, to go on with later, where cancelling would lose it.
+            uncancelled = replace(run, cancelled=None)
+            return fit(
+                pictures,
+                settings,
+                uncancelled,
+                folder=target,
+                resume=resume,
+                callbacks=callbacks,
+                should_stop=run.cancelled,
+            )
+
+        job = self._place.job(visitor, work, seed, limited=False)
+        for bar in job.bars("Learning the picture"):
+            yield gr.skip(), bar, list(previews)
+        name = target.path.name
+        done = f"{name} is learned." if job.result.is_complete else f"{name} is stopped; it can be continued."
+        yield gr.Dropdown(choices=library.names, value=name), status(done), list(previews)
+
+
+def _previewer(source: PictureSource, folder: Path, previews: list[tuple[str, str]], seed: int) -> Any:  # noqa: ANN401
+    """Callback that adds a sample and the reconstruction of a scale to the previews."""
+
+    def show(model: PictureModel) -> None:
+        scale, sizes = len(model.scales) - 1, model.sizes[0]
+        with torch.no_grad():
+            sample = model.generate(model.random_noise(seed, 0), sizes)
+        for name, picture in (("sample", sample), ("itself", reconstruction_at(model, 0, scale))):
+            pixels = shown(visible(picture, source), least=160, most=(480, 480))
+            file = save_pixels(pixels, folder / f"scale-{scale}-{name}.png")
+            previews.append((str(file), f"scale {scale}: {name}"))
+
+    return show
