@@ -6,6 +6,7 @@ import torch
 
 from helpers.singan import RUN, picture, tiny
 from innersr.errors import Cancelled, InputError
+from innersr.metrics.energies import oblique_energy
 from innersr.physics.resize import resize
 from innersr.singan.model import PictureModel
 from innersr.singan.patches.model import PatchModel, patch_model
@@ -56,6 +57,13 @@ def test_samples_vary_within_the_range_of_the_picture():
     assert x.dtype == torch.float32
     assert made.pyramid[-1].min() <= x.min() < x.max() <= made.pyramid[-1].max()
     assert float(x.std(dim=0).mean() / made.pyramid[-1].std()) > 0.25
+
+
+def test_samples_keep_the_oblique_high_frequencies():
+    # Fine grain on a smooth ground: neighbours rarely agree upon the grain, and the mean of many votes has none.
+    grainy = (0.7 * smooth((40, 48)) + 0.3 * picture(3, (40, 48))).clamp(-1, 1)
+    made = patch_model(grainy, tiny(max_size=48), run=RUN)
+    assert float(oblique_energy(made.sample(2, run=RUN)).mean() / oblique_energy(grainy)) > 0.9
 
 
 @pytest.mark.parametrize("channels", [1, 2, 5])

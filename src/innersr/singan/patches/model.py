@@ -167,14 +167,16 @@ class PatchModel:
             # The first guess is as soft as what is enlarged, and is compared with the picture as soft as that.
             soft = resize(self.pyramid[scale - 1], size=image_size(source)).clamp(-1, 1) if scale > start else source
             first = self._keys(scale, soft, axes)
-            for search in range(1 if run.time_used() > 1 else self.search.searches):
+            searches = 1 if run.time_used() > 1 else self.search.searches
+            for search in range(searches):
                 run.check_cancelled()
                 queries = patches_of(with_overlap(guess, side, wraps), axes)
                 found = self._search(queries, keys if search else first, found, generator)
-                anchor = None
-                if scale == len(sizes) - 1 and search == self.search.searches - 1:
-                    anchor = assemble(found, queries.size, source, side, wraps=wraps)
-                guess = assemble(found, queries.size, source, side, wraps=wraps, anchor=anchor)
+                guess = assemble(found, queries.size, source, side, wraps=wraps)
+                # Means blur, and oblique high frequencies most; once they are not searched for again, they are undone.
+                is_last = scale == len(sizes) - 1 and search == searches - 1
+                for _ in range(2 if is_last else 0):
+                    guess = assemble(found, queries.size, source, side, wraps=wraps, anchor=guess)
                 if keep is not None:
                     guess = frame.around(keep(scale, frame.inside(guess)))
         return frame.inside(guess).clamp(-1, 1)

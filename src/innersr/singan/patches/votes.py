@@ -26,8 +26,9 @@ def assemble(
         side: of a patch.
         wraps: axes that the picture goes on at its other side along; it has as many pixels as places there, and
             side - 1 more otherwise.
-        anchor: (1, C, H, W), a first mean. Votes then count the less the farther they are from it (one step of the
-            median by reweighting: Kwatra 2005), so that places where patches disagree do not blur.
+        anchor: (1, C, H, W), a first mean. The weight of a vote is then the inverse of its squared distance to the
+            anchor (iteratively reweighted, after Kwatra 2005, for a norm near 0): where patches disagree, one of the
+            opinions is taken, and not their blur.
     """
     (height, width), (channels, columns) = size, (source.shape[1], source.shape[-1])
     places = columns - side + 1
@@ -44,7 +45,7 @@ def assemble(
                 part[-1] += 1
             else:
                 distance = (votes - near[:, y : y + height, x : x + width]).square().mean(dim=0)
-                weight = 1 / (distance + 1e-4).sqrt()  # at most 100: a vote within one level of the mean
+                weight = 1 / (distance + 1e-4)  # within one level of 255 all votes count about the same
                 part[:-1] += weight * votes
                 part[-1] += weight
     for dim, joined in zip((1, 2), wraps, strict=True):
