@@ -9,15 +9,19 @@ import torch
 from typer.testing import CliRunner
 
 from helpers.networks import generator, network
-from helpers.priors import write_prior
+from helpers.priors import prior_for, write_prior
 from innersr.cli.app import app
 from innersr.errors import InnersrError, InputError
 from innersr.export import onnx_files
 from innersr.export.graphs import conditioning_inputs, graph_of
 from innersr.export.onnx_files import export_onnx, write_onnx
+from innersr.methods.tailor import Tailor
 from innersr.networks.priors import load_prior
 from innersr.physics.degradation import Degradation
 from innersr.physics.kernels import gaussian
+from innersr.pipeline.adapted_files import load_adaptation
+from innersr.pipeline.files import upscale
+from innersr.run import Run
 
 for package in ("onnx", "onnxscript", "onnxruntime"):
     pytest.importorskip(package, reason=f"needs {package}: pip install 'innersr-torch[onnx]'")
@@ -109,6 +113,21 @@ def test_the_command_refuses_in_one_line(options, words, prior, folder):
     assert words in result.stderr
     assert result.stderr.count("\n") == 1
     assert not (folder / "refused.onnx").exists()
+
+
+def test_what_was_learnt_on_an_image_is_exported_with_its_degradation(folder, monkeypatch):
+    kept, pixels = folder / "kept.safetensors", torch.rand(3, 24, 20, generator=generator())
+    method = Tailor(prior=prior_for("tailor"), steps=2, crop=8, views=1)
+    run_settings = Run(device="cpu", precision="fp32")
+    degradation = Degradation(scale=3, kernel=gaussian(2.0))
+    upscale(pixels, degradation=degradation, method=method, run=run_settings, save_adapted=kept)
+    expected = load_adaptation(kept, run_settings).upscaler(pixels[None])
+    written = []
+    monkeypatch.setattr(onnx_files, "write_onnx", lambda graph, *_, **__: written.append(graph))
+    export_onnx(kept, folder / "kept.onnx")
+    assert (written[0](pixels[None]) - expected).abs().max() < 1e-5
+    with pytest.raises(InputError, match="a degradation of its own"):
+        export_onnx(kept, folder / "kept.onnx", Degradation(scale=2))
 
 
 def test_names_and_existing_files_are_checked_first(folder):

@@ -23,10 +23,15 @@ export_app = typer.Typer()  # of one command, which cli.app adds
 )
 def export_command(  # noqa: PLR0913 (a command's options are its parameters)
     prior: Annotated[
-        str, argument(metavar="NAME|PATH", help="A prior of `innersr prior list`, or a .safetensors file.")
+        str,
+        argument(
+            metavar="NAME|PATH", help="A prior of `innersr prior list`, or a .safetensors file, of --save-adapted too."
+        ),
     ],
     output: Annotated[Path, argument(metavar="OUT.onnx", help="The file to write.")],
-    scale: Annotated[str, quality_option("--scale", "-s", help="A whole one that the prior knows.")] = "2",
+    scale: Annotated[
+        str | None, quality_option("--scale", "-s", help="A whole one that the prior knows; 2 by default.")
+    ] = None,
     kernel: Annotated[
         str, quality_option(help="The blur that the network undoes: bicubic, gaussian:VAR, or a kernel file.")
     ] = "bicubic",
@@ -45,4 +50,4 @@ def export_command(  # noqa: PLR0913 (a command's options are its parameters)
         ),
     ] = False,
 ) -> None:
-    """Write a prior as an ONNX file for other programs, checked in onnxruntime (pip install 'innersr-torch[onnx]')."""
+    """Write a network as an ONNX file for other programs, and check it (pip install 'innersr-torch[onnx]')."""

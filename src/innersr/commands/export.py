@@ -6,7 +6,7 @@ from pathlib import Path
 
 from innersr.commands.console import Reporter
 from innersr.errors import InputError
-from innersr.export.onnx_files import export_onnx
+from innersr.export.onnx_files import export_onnx, is_adapted
 from innersr.methods.options import UpscaleOptions
 from innersr.physics.geometry import parse_scale
 
@@ -16,7 +16,7 @@ def export_prior(  # noqa: PLR0913 (the options of the command)
     *,
     prior: str,
     output: Path,
-    scale: str,
+    scale: str | None,
     kernel: str,
     anchor: str,
     noise: str | None,
@@ -30,8 +30,9 @@ def export_prior(  # noqa: PLR0913 (the options of the command)
         raise InputError("an exported network sees no image before it runs; give a kernel, or --any-degradation")
     if any_degradation and (kernel, anchor, noise, jpeg) != ("bicubic", "aligned", None, None):
         raise InputError("with --any-degradation the degradation comes with each image; omit kernel, noise and jpeg")
-    options = UpscaleOptions(scale=parse_scale(scale), kernel=kernel, anchor=anchor, noise=noise, jpeg=jpeg)
-    degradation = options.planned(options.scale)
+    options = UpscaleOptions(scale=parse_scale(scale or "2"), kernel=kernel, anchor=anchor, noise=noise, jpeg=jpeg)
+    is_given = (scale, kernel, anchor, noise, jpeg) != (None, "bicubic", "aligned", None, None)
+    degradation = None if is_adapted(prior) and not is_given else options.planned(options.scale)
     made = export_onnx(prior, output, degradation, grey=grey, any_degradation=any_degradation, overwrite=overwrite)
     size = made.path.stat().st_size
     reporter.result(

@@ -17,9 +17,14 @@ from torch import Tensor, nn
 from innersr.atomic import whole_file
 from innersr.errors import InnersrError, InputError
 from innersr.export.graphs import ConditionedGraph, GraphModule, graph_of
+from innersr.methods.upscalers.detail import DetailUpscaler
+from innersr.methods.upscalers.tailored import TailoredUpscaler
+from innersr.networks.checkpoints import outline_of
 from innersr.networks.priors import load_prior
 from innersr.networks.tailored_stack import TailoredStack
 from innersr.physics.degradation import Degradation
+from innersr.pipeline.adapted_files import load_adaptation
+from innersr.run import Run
 from innersr.version import __version__
 
 
@@ -50,12 +55,13 @@ def export_onnx(
     any_degradation: bool = False,
     overwrite: bool = False,
 ) -> OnnxFile:
-    """Write a prior, with all that surrounds the network, as an ONNX file, and compare the two at two sizes.
+    """Write a network, with all that surrounds it, as an ONNX file, and compare the two at two sizes.
 
     Args:
-        prior: a packaged one by name, or the path of a file.
+        prior: a packaged one by name, or the path of a file; also one of `save_adapted`, what a method learnt on an
+            image, which has its own degradation.
         output: the file to write; its name ends in .onnx.
-        degradation: that the network undoes, of a whole scale; MATLAB's bicubic by 2 when None.
+        degradation: that the network undoes, of a whole scale; MATLAB's bicubic by 2 when None, or the file's own.
         grey: for images of one channel; else for as many as the network has.
         any_degradation: for Tailor's priors only: the file takes the degradation's `graphs.conditioning_inputs`
             beside each image, and of `degradation` uses the scale alone.
@@ -68,12 +74,17 @@ def export_onnx(
         InnersrError: the file cannot be written, or onnxruntime computes something else.
     """
     _library("onnx"), _library("onnxscript")
-    output, degradation = Path(output), degradation or Degradation(scale=2)
+    output = Path(output)
     if output.suffix.lower() != ".onnx":
         raise InputError(f"{output}: the name of an ONNX file ends in .onnx")
     if output.exists() and not overwrite:
         raise InputError(f"{output}: exists; choose another name, or overwrite it (--overwrite)")
-    network = load_prior(prior)
+    if is_adapted(prior):
+        if degradation is not None or any_degradation:
+            raise InputError(f"{prior}: was learnt for a degradation of its own; leave scale and degradation out")
+        network, degradation = _learnt(prior)
+    else:
+        network, degradation = load_prior(prior), degradation or Degradation(scale=2)
     graph = _conditioned(network, degradation, grey) if any_degradation else graph_of(network, degradation, grey=grey)
     known = "any" if any_degradation else str(degradation)
     return write_onnx(graph, output, {"prior": str(prior), "degradation": known}, overwrite=overwrite)
@@ -101,6 +112,22 @@ def write_onnx(graph: GraphModule, path: Path, about: Mapping[str, str], *, over
     except OSError as error:
         raise InnersrError(f"{path}: cannot be written ({error.strerror}); check the folder and the space") from error
     return OnnxFile(path=path, inputs=tuple(trials[0]), difference=difference, **figures)
+
+
+def is_adapted(source: str | Path) -> bool:
+    """Whether this is a file of `save_adapted`, not a prior."""
+    path = Path(source)
+    return path.suffix == ".safetensors" and path.is_file() and outline_of(path).header["kind"] == "adapted"
+
+
+def _learnt(path: str | Path) -> tuple[nn.Module, Degradation]:
+    """The network that a method learnt on an image, and the degradation that it undoes."""
+    upscaler = load_adaptation(path, Run(device="cpu")).upscaler
+    if not isinstance(upscaler, TailoredUpscaler | DetailUpscaler) or len(upscaler.networks) != 1:
+        remedy = "learn with a --kernel that is given, for which there is one"
+        raise InputError(f"{path}: holds several networks, whose results are mixed; {remedy}")
+    given = upscaler.whole if isinstance(upscaler, TailoredUpscaler) else upscaler.degradation
+    return upscaler.networks[0], given
 
 
 def _conditioned(network: nn.Module, degradation: Degradation, grey: bool) -> ConditionedGraph:
