@@ -17,7 +17,7 @@ ROWS = [
     {"inference", "blind", "singan"},
     {"images", "metrics", "networks"},
     {"physics"},
-    {"run", "settings", "isolation", "libvips"},
+    {"run", "settings", "isolation", "libvips", "paths"},
     {"errors", "memory", "atomic", "json_lines", "version"},
 ]
 HEIGHT = {package: -row for row, packages in enumerate(ROWS) for package in packages}

@@ -83,7 +83,7 @@ def test_the_examples_of_the_help_can_be_run(example, monkeypatch):
 
 def test_the_help_groups_the_options():
     headings = re.findall(r"^(\S.*):$", innersr("upscale", "--help").stdout, flags=re.MULTILINE)
-    assert headings == ["Arguments", "Input and output", "Quality", "Performance", "Reporting", "Options"]
+    assert headings == ["Arguments", "Input and output", "Quality", "Many files", "Performance", "Reporting", "Options"]
 
 
 def test_the_help_names_every_method_and_preset():

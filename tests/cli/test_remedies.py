@@ -29,6 +29,7 @@ REACHED_BY = {  # the commands that show the texts of a file or folder; the long
     "commands/singan/train.py": "singan,train",
     "commands/train.py": "train,tailor train,mzsr train,supervised train,predictor train,mixture",
     "commands/upscale.py": "upscale",
+    "commands/upscale_file.py": "upscale",
     "images": IMAGE_WRITERS,
     "images/depths.py": "upscale",
     "images/formats.py": "upscale",  # where has_options is true, which FileTask alone says
@@ -42,6 +43,8 @@ REACHED_BY = {  # the commands that show the texts of a file or folder; the long
     "pipeline": "upscale",
     "singan": "singan,train",
     "training": "train,tailor train,mzsr train,supervised train,predictor train,mixture",
+    "commands/web.py": "web",
+    "web": "web",
 }
 TAKERS = {  # the functions that show the texts of a file
     "images/formats.py": (innersr.upscale,),

@@ -103,7 +103,7 @@ def test_several_inputs_need_a_folder():
 def test_a_pattern_that_the_shell_left_alone_is_expanded(folder):
     draw("b.png"), draw("a.png"), draw("c.jpg")
     said = done("*.png", *BICUBIC).splitlines()
-    assert [line.split()[0] for line in said] == ["a.png", "b.png"]
+    assert [line.split()[0] for line in said[:-1]] == ["a.png", "b.png"]
     absolute = done(folder / "[c]*.jpg", *BICUBIC)
     assert absolute.startswith(f"{folder / 'c.jpg'} -> ")
     assert "*.gif: no such file" in failed("*.gif", *BICUBIC)

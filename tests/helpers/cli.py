@@ -11,7 +11,8 @@ BICUBIC = ["--method", "bicubic", *GIVEN]
 
 
 def names(folder="."):
-    return sorted(path.name for path in Path(folder).iterdir())
+    """The names in a folder, but for that of the manifest."""
+    return sorted(path.name for path in Path(folder).iterdir() if path.name != ".innersr")
 
 
 def upscale(*arguments):

@@ -29,6 +29,7 @@ output_option = partial(input_option, "--output", "-o")
 quality_option = partial(typer.Option, rich_help_panel="Quality")
 learning_option = partial(typer.Option, rich_help_panel="Learning")
 result_option = partial(typer.Option, rich_help_panel="Result")
+batch_option = partial(typer.Option, rich_help_panel="Many files")
 performance_option = partial(typer.Option, rich_help_panel="Performance")
 reporting_option = partial(typer.Option, rich_help_panel="Reporting")
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from innersr.cli.options import argument, command, input_option, output_option, quality_option
+from innersr.cli.options import argument, batch_option, command, input_option, output_option, quality_option
 
 upscale_app = typer.Typer()  # of one command, which cli.app adds
 
@@ -44,6 +44,23 @@ def upscale_command(  # noqa: PLR0913 (a command's options are its parameters)
     recursive: Annotated[
         bool, input_option("--recursive", "-r", help="Enter the folders in folders too; out/ keeps their tree.")
     ] = False,
+    name: Annotated[
+        str,
+        input_option(
+            metavar="PATTERN",
+            help="Names of the results, such as {stem}_x{scale}{suffix}; also {method}, {width} and {height}.",
+        ),
+    ] = "",
+    file_format: Annotated[
+        str, input_option("--format", metavar="SUFFIX", help="Format of the results, such as png; the input's if not.")
+    ] = "",
+    existing: Annotated[
+        str | None,
+        input_option(
+            help="Where a file is there already: skip (the default with several inputs: keeps results of the same "
+            "input and settings, replaces older results), overwrite, rename or error."
+        ),
+    ] = None,
     in_place: Annotated[
         bool, input_option("--in-place", help="Replace each input by its result; else no input is replaced.")
     ] = False,
@@ -179,6 +196,25 @@ def upscale_command(  # noqa: PLR0913 (a command's options are its parameters)
     pixel_limit: Annotated[int, input_option(min=1, help="Refuse images of more pixels.")] = 300_000_000,
     compare: Annotated[
         Path | None, input_option(help="Draw bicubic and the result side by side into this file.")
+    ] = None,
+    dry_run: Annotated[bool, batch_option("--dry-run", help="Show what would be done, and do nothing.")] = False,
+    jobs: Annotated[
+        int | None,
+        batch_option(
+            "--jobs",
+            "-j",
+            min=1,
+            help="Processes; as many as there are processors, for four files or more, if not given.",
+        ),
+    ] = None,
+    shard: Annotated[
+        str | None, batch_option(metavar="I/N", help="Only part I of N of the files, one for each machine.")
+    ] = None,
+    retry_failed: Annotated[
+        bool, batch_option("--retry-failed", help="Only the files that failed in the last run.")
+    ] = False,
+    status: Annotated[
+        Path | None, batch_option(metavar="FILE", help="A row for each file, as .jsonl or .parquet.")
     ] = None,
 ) -> None:
     """Upscale image files by what can be learned from each of them."""

@@ -6,13 +6,14 @@ import contextlib
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
 from innersr.errors import InnersrError
@@ -93,11 +94,22 @@ class Reporter:
             say(f"error: standard output: cannot be written ({error.strerror}); redirect it to where there is space")
 
     @contextlib.contextmanager
-    def progress(self, title: str) -> Iterator[Callable[[Progress], None] | None]:
-        """Yield a function that draws progress reports as bars; None without a terminal."""
-        # Rich would take FORCE_COLOR, which build servers set, for a terminal.
+    def count(self, total: int) -> Iterator[Callable[[], None] | None]:
+        """Yield a function that advances a bar over so many files; None without a terminal."""
         if self._quiet or not sys.stderr.isatty():
             yield None
+            return
+        columns = (TextColumn("{task.completed}/{task.total} files"), BarColumn(), TimeRemainingColumn())
+        with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+            task = bars.add_task("", total=total)
+            yield lambda: bars.advance(task)
+
+    @contextlib.contextmanager
+    def progress(self, title: str) -> Iterator[Callable[[Progress], None] | None]:
+        """Yield a function that draws progress reports as bars; without a terminal a line every half minute."""
+        # Rich would take FORCE_COLOR, which build servers set, for a terminal.
+        if self._quiet or not sys.stderr.isatty():
+            yield None if self._quiet else _line_every_half_minute(title)
             return
         columns = (
             TextColumn("{task.description}", markup=False),  # a file name may have brackets
@@ -108,9 +120,7 @@ class Reporter:
             task = bars.add_task(title, total=None, figures="")
 
             def draw(report: Progress) -> None:
-                loss = "" if report.loss is None else f" loss {report.loss:.4f}"
-                left = "" if report.seconds_left is None else f" {timedelta(seconds=round(report.seconds_left))} left"
-                figures = f"{report.done}/{report.total}{loss}{left}"
+                figures = _figures(report)
                 description = f"{title}: {report.stage}"
                 if bars.tasks[task].description != description:
                     bars.reset(task)
@@ -129,6 +139,25 @@ def memory_advice(path: Path | None, advice: str) -> Iterator[None]:
             raise
         place = "" if path is None else f"{path}: "
         raise InnersrError(f"{place}out of memory; {advice}") from error
+
+
+def _figures(report: Progress) -> str:
+    loss = "" if report.loss is None else f" loss {report.loss:.4f}"
+    left = "" if report.seconds_left is None else f" {timedelta(seconds=round(report.seconds_left))} left"
+    return f"{report.done}/{report.total}{loss}{left}"
+
+
+def _line_every_half_minute(title: str) -> Callable[[Progress], None]:
+    """A function that says how far long work is, for a log."""
+    said, interval = time.monotonic(), 30
+
+    def tell(report: Progress) -> None:
+        nonlocal said
+        if time.monotonic() - said >= interval:
+            said = time.monotonic()
+            say(f"{title}: {report.stage} {_figures(report)}")
+
+    return tell
 
 
 def say(text: str) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from innersr.commands.outputs import check_apart
 from innersr.images.conversions import image_from
 from innersr.images.io import check_writable, save
+from innersr.paths import check_apart
 from innersr.plots.sheets import Pixels
 
 

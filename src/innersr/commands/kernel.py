@@ -13,10 +13,10 @@ from torch import Tensor
 from innersr.blind.kernelgan.estimator import KernelGAN
 from innersr.commands.console import Reporter
 from innersr.commands.drawings import check_drawing, save_drawing
-from innersr.commands.outputs import check_apart
 from innersr.errors import InputError, KernelError
 from innersr.examination import channels_of, examine_image
 from innersr.images.io import read
+from innersr.paths import check_apart
 from innersr.physics import kernels
 from innersr.physics.degradation import Degradation
 from innersr.physics.geometry import parse_scale

@@ -1,29 +1,30 @@
-"""Work of `innersr upscale`."""
+"""Upscale image files, one after the other or by several processes."""
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from innersr.batch.inputs import BatchInputs, find_inputs
-from innersr.blind.estimate import Estimate
-from innersr.commands.console import Reporter, memory_advice
-from innersr.commands.drawings import check_drawing, save_drawing
-from innersr.commands.outputs import identity, is_one_file, make_folder, names_folder
-from innersr.errors import InnersrError, InputError
+import torch
+
+import innersr
+from innersr.batch.inputs import BatchFile, find_inputs
+from innersr.batch.manifest import Manifest, digest_of, settings_digest
+from innersr.batch.options import BatchOptions
+from innersr.batch.places import Places, free_name, size_in_header
+from innersr.batch.status import save_status
+from innersr.batch.workers import work_in_processes
+from innersr.commands.batch_report import BatchReport
+from innersr.commands.console import Reporter
+from innersr.commands.upscale_file import Job, Outcome, upscale_job, upscale_silently
+from innersr.errors import ImageFileError, InnersrError, InputError
 from innersr.methods.options import UpscaleOptions
 from innersr.methods.registry import name_of, settings_of
-from innersr.physics.degradation import Degradation
+from innersr.paths import names_folder
 from innersr.physics.geometry import parse_scale
-from innersr.physics.kernel_comparison import second_moments
-from innersr.pipeline.files import open_file
-from innersr.pipeline.result import Result
-from innersr.pipeline.tasks import FileTask
-from innersr.plots.before_after import before_after_sheet, comparable
+from innersr.physics.resize import Scale
 from innersr.run import Run
 from innersr.settings import parse_settings
 
@@ -39,181 +40,204 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
     size: str | None,
     settings: Sequence[str] | None,
     in_place: bool,
-    recursive: bool,
     **others: Any,  # noqa: ANN401 (of several types)
 ) -> int:
-    """Upscale files one after the other; return the exit code, 1 if any of them failed.
+    """Upscale files; return the exit code, 1 if any of them failed.
 
     Args:
         inputs: files, folders, patterns that the shell has left alone, and lists; see `find_inputs`.
         output: a file, or a folder, which is made where it ends in a slash; beside the inputs when None.
         compare: file for bicubic and the result side by side.
         in_place: whether a result replaces its own input: where there is no output, or that is the input's folder.
-        recursive: whether the folders in folders are entered too.
-        others: further fields of `UpscaleOptions`.
+        others: further fields of `UpscaleOptions`, and those of `BatchOptions`.
     """
     if scale is not None and size is not None:
         raise InputError("give --scale or --size, not both")
+    batch = BatchOptions(
+        **{field.name: others.pop(field.name) for field in fields(BatchOptions) if field.name in others}
+    )
     options = UpscaleOptions(
         scale=parse_scale(scale or "2"), size=size, settings=parse_settings(settings or ()), **others
     )
     folder = Path(output) if output is not None and names_folder(output) else None
-    found = find_inputs(inputs, recursive=recursive, output=folder)
+    found = find_inputs(inputs, recursive=batch.recursive, output=folder)
     for note in found.notes:
         reporter.note(note)
+    if found.is_batch and compare is not None:
+        raise InputError("--compare takes one input")
     if options.save_adapted is not None and found.is_batch:
         raise InputError("--save-adapted keeps what is learnt from one input; give one, then the others with --adapted")
-    places = _Places(found, output, in_place=in_place)
-    places.check(compare)
+    places = Places(found, output, in_place=in_place, naming=batch.naming)
+    places.check()
     reporter.verbose(f"{options.method} {settings_of(options.chosen_method)} on {run.torch_device}, {run.dtype}")
-    failures = 0
-    for source in (file.path for file in found.files):
-        try:
-            with memory_advice(source, "use a smaller scale, a smaller --tile, or a machine with more"):
-                _upscale_file(source, places, options, run, reporter, compare)
-        except (InnersrError, OSError) as error:
-            failures += 1
-            reporter.failure(error, 1, source)
-    return 1 if failures else 0
+    number, count = batch.part
+    files = found.files[number - 1 :: count]
+    work = _Work(places, options, run, batch, reporter, is_batch=found.is_batch, compare=compare)
+    try:
+        jobs = list(work.jobs(files))
+        if batch.dry_run:
+            work.report.plan(jobs)
+            return work.exit_code
+        if not jobs and batch.retry_failed:
+            reporter.note("no file has failed")
+        processes, threads = batch.processes(len(found.files), is_on_cpu=run.torch_device.type == "cpu")
+        work.report.begin(len(jobs), has_bar=processes > 1)
+        for job, outcome in _done(jobs, processes, threads, work):
+            work.finish(job, outcome)
+        work.report.end()
+        if batch.status is not None:
+            save_status(batch.status, work.report.rows)
+        return work.exit_code
+    finally:
+        work.close()
 
 
-class _Places:
-    """Where the results of a command go."""
+def _done(jobs: Sequence[Job], processes: int, threads: int, work: _Work) -> Iterator[tuple[Job, Outcome]]:
+    """The jobs as they are done."""
+    if processes > 1:
+        for job, outcome in work_in_processes(upscale_silently, jobs, processes, threads):
+            if outcome is None:
+                error = "the process that upscaled it was ended, perhaps for want of memory; use fewer --jobs"
+                said = [("failure", (InnersrError(error), 1, job.source))]
+                outcome = Outcome(seconds=0.0, error=error, said=said)
+            yield job, outcome
+        return
+    before = torch.get_num_threads()
+    if work.batch.jobs is not None and work.is_batch:
+        torch.set_num_threads(threads)
+    try:
+        for job in jobs:
+            yield job, upscale_job(replace(job, title=work.report.title(job)), work.reporter)
+    finally:
+        torch.set_num_threads(before)
 
-    def __init__(self, inputs: BatchInputs, output: str | None, *, in_place: bool) -> None:
-        self._inputs, self._output, self.in_place = inputs, output, in_place
-        self._into_folder = output is not None and names_folder(output)
-        self._below = {file.path: file.below for file in inputs.files}
-        self._sources = {identity(file.path): file.path for file in inputs.files if file.path.exists()}
-        self._written: set[tuple[int, int] | Path] = set()
 
-    def check(self, compare: Path | None) -> None:
-        """Refuse, before anything is read, files that do not go together; make the folder."""
-        many, output = self._inputs.is_batch, self._output
-        if many and compare is not None:
-            raise InputError("--compare takes one input")
-        if output is None:
-            return
-        if many and not self._into_folder:
-            raise InputError(f"{output}: with several inputs the output is a folder; write {output}/")
-        for source in self._below:
-            target = self.target(source)
-            assert target is not None
-            self.check_target(source, target)
-        if self._into_folder:
-            make_folder(Path(output))
+class _Work:
+    """The files of a command: what is to be done with each, and what became of it."""
 
-    def target(self, source: Path) -> Path | None:
-        """The file that an input is upscaled to; None for a name beside it."""
-        if self._output is None:
-            return source if self.in_place else None
-        return Path(self._output, self._below[source]) if self._into_folder else Path(self._output)
+    def __init__(  # noqa: PLR0913 (what a command has)
+        self,
+        places: Places,
+        options: UpscaleOptions,
+        run: Run,
+        batch: BatchOptions,
+        reporter: Reporter,
+        *,
+        is_batch: bool,
+        compare: Path | None,
+    ) -> None:
+        self._places, self._options, self._run, self.batch, self.reporter = places, options, run, batch, reporter
+        self.is_batch, self._compare, self._has_output = is_batch, compare, places.has_output
+        self.report = BatchReport(reporter, is_batch=is_batch)
+        default = "skip" if is_batch else "error"
+        self._existing = "overwrite" if options.overwrite else batch.existing or default
+        self._manifests: dict[Path, Manifest] = {}
+        self._files: dict[Path, BatchFile] = {}
+        self._digests: dict[Path, str] = {}
+        self._settings = settings_digest(
+            {field.name: getattr(options, field.name) for field in fields(options) if field.name != "overwrite"}
+            | {"method": repr(options.chosen_method), "version": innersr.__version__, "seed": run.seed}
+            | {"device": run.torch_device.type, "dtype": str(run.dtype), "time_limit": run.time_limit}
+        )
 
-    def check_target(self, source: Path, target: Path) -> None:
-        """Refuse to replace an input, but for its own result in place, or the result of another one."""
-        place = identity(target)
-        taken = self._sources.get(place)
-        if taken is not None and not (self.in_place and is_one_file(target, source)):
-            remedy = (
-                "choose another folder with -o" if self.in_place else "choose another folder with -o, or --in-place"
+    @property
+    def exit_code(self) -> int:
+        """1 if a file failed."""
+        return 1 if self.report.failed else 0
+
+    def jobs(self, files: Sequence[BatchFile]) -> Iterator[Job]:
+        """The files that are to be upscaled; the others are reported."""
+        for file in files:
+            try:
+                job = self._job(file)
+            except (InnersrError, OSError) as error:
+                if isinstance(error, InputError) and self._has_output:
+                    raise  # before anything is read
+                self.reporter.failure(error, 1, file.path)
+                self.report.add(file.path, None, "failed", error=str(error))
+                continue
+            if job is not None:
+                yield job
+
+    def _job(self, file: BatchFile) -> Job | None:
+        options, source = self._options, file.path
+        target = self._places.target(file, *self._geometry(source), name_of(options.chosen_method))
+        if self.is_batch:
+            self._files[source] = file
+            manifest = self._manifest(file)
+            entry = manifest.entry(target)
+            if self.batch.retry_failed and (entry is None or entry.status != "failed"):
+                self.report.add(source, target, "skipped")
+                return None
+            # A file that cannot be read has no digest, and says what is wrong with it where it is upscaled.
+            self._digests[source] = digest_of(source) if source.is_file() else ""
+            if self._existing == "skip" and manifest.is_done(target, self._digests[source], self._settings):
+                self.report.add(source, target, "skipped")
+                return None
+            if self._existing == "skip" and manifest.is_unchanged(target):
+                options = replace(options, overwrite=True)  # its own result, of another input or other settings
+        if target.exists() and self._existing == "rename":
+            target = free_name(target)
+        if self._existing == "skip" and target.exists() and not options.overwrite and not self._places.in_place:
+            remedy = "use --existing overwrite or --existing rename, or another folder"
+            raise ImageFileError(f"{target}: is there already, and is no unchanged result of an earlier run; {remedy}")
+        if not self.batch.dry_run:
+            self._places.prepare(target)
+        if self._existing == "overwrite":
+            options = replace(options, overwrite=True)
+        return Job(source=source, target=target, options=options, run=self._run, compare=self._compare)
+
+    def finish(self, job: Job, outcome: Outcome) -> None:
+        """Say, and note in the manifest, what became of a file."""
+        for method, arguments in outcome.said:
+            getattr(self.reporter, method)(*arguments)
+        status = "done" if outcome.error is None else "failed"
+        self.report.add(job.source, job.target, status, error=outcome.error, seconds=outcome.seconds)
+        self.report.advance()
+        if self.is_batch:
+            what, _, remedy = (outcome.error or "").partition("; ")
+            is_done = status == "done"
+            self._manifest(self._files[job.source]).add(
+                job.target,
+                source=str(job.source),
+                digest=self._digests[job.source],
+                settings=self._settings,
+                status=status,
+                result_size=job.target.stat().st_size if is_done else 0,
+                result_digest=digest_of(job.target) if is_done else "",
+                seconds=round(outcome.seconds, 2),
+                error=what or None,
+                remedy=remedy or None,
             )
-            raise InputError(f"{source}: the result would replace the input {taken}; {remedy}")
-        if place in self._written:
-            raise InputError(f"{source}: {target} is the result of another input; upscale them apart")
 
-    def prepare(self, target: Path) -> None:
-        """Make the folder of a result within the output folder."""
-        if self._into_folder:
-            make_folder(target.parent)
+    def close(self) -> None:
+        """Let other runs use the folders."""
+        self.report.close()
+        for manifest in self._manifests.values():
+            manifest.close()
 
-    def add(self, target: Path) -> None:
-        """Note a result that was written."""
-        self._written.add(identity(target))
+    def _geometry(self, source: Path) -> tuple[Scale, tuple[int, int]]:
+        """Scale and (height, width) of the result of a file, as its header says.
 
+        Raises:
+            ImageFileError: the image would be shrunk.
+        """
+        size = size_in_header(source)
+        if size is None:
+            return self._options.scale, (0, 0)  # reading it will say what is wrong
+        try:
+            scale = self._options.scale_for(size)
+            if scale == (1, 1):
+                return scale, size
+            planned = self._options.planned(scale).fitted(size)
+        except InputError as error:
+            raise ImageFileError(f"{source}: {error}") from error
+        return planned.scales, planned.hr_size(size)
 
-def _upscale_file(  # noqa: PLR0913 (as above)
-    source: Path, places: _Places, options: UpscaleOptions, run: Run, reporter: Reporter, compare: Path | None
-) -> None:
-    started = time.monotonic()
-    task = open_file(source, places.target(source), options)
-    reporter.notes(source, task.image.notes)
-    places.check_target(source, task.target)
-    if places.in_place and is_one_file(source, task.target):
-        task = replace(task, options=replace(options, overwrite=True))
-    places.prepare(task.target)
-    task.check()
-    if compare is not None:
-        check_drawing(compare, [source, task.target], overwrite=options.overwrite)
-    run = run.start()
-    seen = task.normalised(run)
-    estimate = task.estimate(run, seen)
-    if estimate is not None:
-        reporter.info(f"{source}: {options.amended(estimate).summary}")
-    with reporter.progress(source.name) as report:
-        result = task.write(replace(run, report=report), estimate, seen)
-    places.add(task.target)
-    reporter.notes(task.target, result.notes)
-    if compare is not None:
-        _save_comparison(task, result, compare)
-    record = _record_of(task, result, run, time.monotonic() - started)
-    (width, height), (columns, rows) = record["input_size"], record["output_size"]
-    reporter.result(
-        f"{source} -> {task.target}  {width}x{height} -> {columns}x{rows}  {record['seconds']:.1f} s  "
-        f"consistency {result.consistency_psnr:.1f} dB",
-        record,
-    )
-
-
-def _record_of(task: FileTask, result: Result, run: Run, seconds: float) -> dict[str, Any]:
-    options = task.options
-    return {
-        "input": str(task.source),
-        "output": str(task.target),
-        "input_size": [*task.lr_size[::-1]],
-        "output_size": [*task.hr_size[::-1]],
-        "scale": [*task.scales[::-1]],
-        "method": name_of(result.method),
-        "settings": settings_of(result.method),
-        "kernel": None if options.is_blind and result.estimate is None else options.kernel,
-        "noise": round(255 * result.degradation.noise, 2),
-        "counting": _counting_record(result.degradation),
-        "compression": round(result.degradation.compression, 3),
-        "estimate": None if result.estimate is None else _estimate_record(result.estimate),
-        "keep_grain": options.keep_grain,
-        "wrap": options.wrap,
-        "seed": run.seed,
-        "device": str(run.torch_device),
-        "seconds": round(seconds, 2),
-        "consistency_psnr": round(result.consistency_psnr, 2) if math.isfinite(result.consistency_psnr) else None,
-        "notes": [*task.image.notes, *result.notes],
-    }
-
-
-def _estimate_record(estimate: Estimate) -> dict[str, Any]:
-    kernel = estimate.degradation.kernel
-    return {
-        "summary": estimate.summary,
-        "covariance": None if kernel is None else [round(v, 3) for v in second_moments(kernel)],
-        "noise": round(255 * estimate.degradation.noise, 2),
-        "counting": _counting_record(estimate.degradation),
-        "jpeg_quality": estimate.jpeg_quality,
-        "confidence": estimate.confidence,
-        "interpolated": round(estimate.interpolated, 3),
-        "regions": [
-            {"share": round(float(region.cells.float().mean()), 3), **_estimate_record(region.estimate)}
-            for region in estimate.regions
-        ],
-    }
-
-
-def _counting_record(degradation: Degradation) -> dict[str, float] | None:
-    """Its numbers in 8-bit levels, as those of the noise."""
-    noise = degradation.counting
-    names = ("gain", "read", "black")
-    return None if noise is None else {name: round(255 * getattr(noise, name), 3) for name in names}
-
-
-def _save_comparison(task: FileTask, result: Result, path: Path) -> None:
-    before, after = comparable(task.image, result.image, shows_alpha=task.options.alpha == "auto")
-    picture = before_after_sheet(before, after, ("bicubic", str(task.options.method)))
-    save_drawing(picture, path, overwrite=task.options.overwrite)
+    def _manifest(self, file: BatchFile) -> Manifest:
+        root = self._places.root(file)
+        if root not in self._manifests:
+            self._manifests[root] = Manifest(root, self.batch.part)
+            if not self.batch.dry_run:
+                self._manifests[root].lock()
+        return self._manifests[root]

@@ -12,12 +12,12 @@ from typing import Any
 from torch import Tensor
 
 from innersr.commands.console import Reporter, memory_advice
-from innersr.commands.outputs import check_apart, make_folder, names_folder
 from innersr.errors import InputError
 from innersr.images.formats import BY_NAME, BY_SUFFIX, refusal
 from innersr.images.image import Image
 from innersr.images.io import PIXEL_LIMIT, check_writable, read, save
 from innersr.isolation import isolation
+from innersr.paths import check_apart, make_folder, names_folder
 from innersr.physics.geometry import LARGEST_SCALE, parse_factors
 from innersr.physics.resize import as_pair, image_size
 from innersr.run import Run

@@ -11,9 +11,9 @@ import torch
 from innersr.commands.console import Reporter
 from innersr.commands.drawings import check_drawing, save_drawing
 from innersr.commands.interrupts import deferred_interrupts
-from innersr.commands.outputs import make_folder
 from innersr.commands.singan.shared import blaming, read_image, size_note, working
 from innersr.errors import InputError
+from innersr.paths import make_folder
 from innersr.physics.resize import image_size
 from innersr.plots.sheets import to_pixels
 from innersr.plots.singan import report_sheet

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from helpers.bench import draw
 from helpers.cli import BICUBIC, failed, names, upscale
 from innersr.cli.app import app
-from innersr.commands.outputs import is_one_file
+from innersr.paths import is_one_file
 from innersr.physics.kernel_files import save_kernel
 from innersr.physics.kernels import gaussian
 

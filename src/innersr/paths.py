@@ -1,4 +1,4 @@
-"""Where commands write: folders that are made, and files that are none of those that they read."""
+"""Where results go: folders that are made, and files that are none of those that they read."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def make_folder(path: Path) -> None:
 
 
 def identity(path: Path) -> tuple[int, int] | Path:
-    """What is equal for all paths to one file: by links, hard links, or names that the file system takes for one."""
+    """What is equal for all paths that lead to one file: by links, or names that the file system takes for one."""
     with contextlib.suppress(OSError):
         status = path.stat()
         return status.st_dev, status.st_ino

@@ -1,0 +1,168 @@
+"""What became of each file of a batch: a log beside the results, by which the next run knows what is done.
+
+It lies in the folder .innersr of the folder of the results, one line of JSON for each result or failure. A line that a
+crash cut short does not count. With shards each has a log of its own; all are read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any, TypedDict
+
+from innersr.errors import InputError
+from innersr.json_lines import append_record, sound_records
+
+if sys.platform != "win32":
+    import fcntl
+
+
+class ManifestRecord(TypedDict):
+    """What every line of a manifest has; see `Entry`."""
+
+    output: str
+    source: str
+    digest: str
+    settings: str
+    status: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What became of one file."""
+
+    output: str
+    """Of the result, relative to the folder of the results."""
+    source: str
+    """As it was given."""
+    digest: str
+    """SHA-256 of the input's bytes; empty if it could not be read."""
+    settings: str
+    """Of the options, see `settings_digest`."""
+    status: str
+    """done or failed."""
+    result_size: int = 0
+    """Bytes of the result."""
+    result_digest: str = ""
+    """SHA-256 of the result's bytes, as it was written."""
+    seconds: float = 0.0
+    error: str | None = None
+    remedy: str | None = None
+
+
+class Manifest:
+    """The entries for a folder of results, and the log to which a run adds its own.
+
+    Args:
+        folder: of the results.
+        shard: (number, of how many) of this run, from 1.
+    """
+
+    def __init__(self, folder: Path, shard: tuple[int, int] = (1, 1)) -> None:
+        self.folder, place = folder, folder / ".innersr"
+        number, count = shard
+        self.path = place / ("manifest.jsonl" if count == 1 else f"manifest-{number}-of-{count}.jsonl")
+        self._lock: IO[bytes] | None = None
+        self._entries: dict[str, Entry] = {}
+        for path in sorted(place.glob("manifest*.jsonl"), key=lambda p: p == self.path):  # its own come last
+            for record in sound_records(path, ManifestRecord)[0]:
+                with contextlib.suppress(TypeError):  # a field of another version
+                    entry = Entry(**record)
+                    self._entries[entry.output] = entry
+
+    def entry(self, output: Path) -> Entry | None:
+        """The last entry of a result in the folder."""
+        return self._entries.get(self._name(output))
+
+    def is_done(self, output: Path, digest: str, settings: str) -> bool:
+        """Whether a result of the same input bytes and settings is there, whole and unchanged."""
+        entry = self.entry(output)
+        same = entry is not None and (entry.status, entry.digest, entry.settings) == ("done", digest, settings)
+        return same and self.is_unchanged(output)
+
+    def is_unchanged(self, output: Path) -> bool:
+        """Whether the file is there that a run has written, and nobody has changed it."""
+        entry = self.entry(output)
+        try:
+            if entry is None or entry.status != "done" or output.stat().st_size != entry.result_size:
+                return False
+            return digest_of(output) == entry.result_digest
+        except OSError:
+            return False
+
+    def add(self, output: Path, **fields: Any) -> Entry:  # noqa: ANN401 (of an entry)
+        """Append the entry of a result or a failure, and have it on the disk before anything else is done.
+
+        Raises:
+            InputError: another run writes into the folder.
+            OSError: the log cannot be written.
+        """
+        self.lock()
+        entry = Entry(output=self._name(output), **fields)
+        append_record(self.path, asdict(entry))
+        with self.path.open("rb") as stream:
+            os.fsync(stream.fileno())
+        self._entries[entry.output] = entry
+        return entry
+
+    def lock(self) -> None:
+        """Keep the folder for this run, until the process ends however that happens.
+
+        Raises:
+            InputError: another run writes into the folder.
+            OSError: the folder cannot be written.
+        """
+        if self._lock is not None:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        stream = self.path.with_suffix(".lock").open("ab")
+        if sys.platform != "win32":
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                stream.close()
+                wait = "wait until it ends, or give each run its own part with --shard"
+                raise InputError(f"{self.folder}: another run of innersr writes into this folder; {wait}") from None
+            except OSError:
+                pass  # a file system without locks
+        self._lock = stream
+
+    def close(self) -> None:
+        """Let other runs use the folder."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def results(self) -> Iterator[Path]:
+        """The results of all runs."""
+        return (self.folder / entry.output for entry in self._entries.values() if entry.status == "done")
+
+    def _name(self, output: Path) -> str:
+        return Path(os.path.relpath(output, self.folder)).as_posix()
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file's bytes.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def settings_digest(settings: Mapping[str, object]) -> str:
+    """A short digest of settings, files among them by their bytes."""
+    parts = []
+    for name, value in sorted(settings.items()):
+        text = repr(value)
+        if isinstance(value, str | Path) and Path(value).is_file():
+            with contextlib.suppress(OSError):
+                text = digest_of(Path(value))
+        parts.append(f"{name}={text}")
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

@@ -1,0 +1,156 @@
+"""Where the results of a batch go, and what happens to files that are there already."""
+
+from __future__ import annotations
+
+import string
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image as PillowImage
+
+from innersr.batch.inputs import BatchFile, BatchInputs
+from innersr.errors import InputError
+from innersr.images.io import readable_suffixes
+from innersr.paths import identity, is_one_file, make_folder, names_folder
+from innersr.physics.geometry import scale_text
+from innersr.physics.resize import Scale
+
+EXISTING = ("skip", "overwrite", "rename", "error")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Naming:
+    """Names of results.
+
+    Args:
+        pattern: of the name, with {stem} and {suffix} of the input, {scale}, {method}, {width} and {height}; empty for
+            the input's name in a folder of results, and for {stem}_x{scale}{suffix} beside the input.
+        format: of the file, as a suffix such as "png"; empty for the input's.
+
+    Raises:
+        InputError: another field, a folder in the name, or a format that is not written.
+    """
+
+    pattern: str = ""
+    format: str = ""
+
+    def __post_init__(self) -> None:
+        fields = ("stem", "suffix", "scale", "method", "width", "height")
+        try:
+            used = [field for _, field, _, _ in string.Formatter().parse(self.pattern) if field is not None]
+        except ValueError as error:
+            raise InputError(f"--name {self.pattern}: {error}; write {{stem}}_x{{scale}}{{suffix}}") from None
+        unknown = [field for field in used if field not in fields]
+        if unknown:
+            known = ", ".join(f"{{{field}}}" for field in fields)
+            raise InputError(f"--name has no {{{unknown[0]}}}; there are {known}")
+        if "/" in self.pattern or "\\" in self.pattern:
+            raise InputError("--name is a file's name without folders; choose the folder with -o")
+        if self.format and f".{self.format.lower().removeprefix('.')}" not in readable_suffixes():
+            raise InputError(f"--format {self.format} is not written; there are {' '.join(readable_suffixes())}")
+
+    def name(self, source: Path, scale: Scale, method: str, size: tuple[int, int], *, beside: bool) -> str:
+        """The name of a result.
+
+        Args:
+            source: the input.
+            scale: of the result.
+            method: its name.
+            size: (height, width) of the result.
+            beside: whether it lies in the input's folder.
+        """
+        suffix = f".{self.format.lower().removeprefix('.')}" if self.format else source.suffix
+        pattern = self.pattern or ("{stem}_x{scale}{suffix}" if beside else "{stem}{suffix}")
+        text = scale_text(scale, 4)
+        name = pattern.format(stem=source.stem, suffix=suffix, scale=text, method=method, width=size[1], height=size[0])
+        return name if Path(name).suffix or not suffix else name + suffix
+
+
+class Places:
+    """The files that the inputs of a command are upscaled to.
+
+    Args:
+        inputs: all of them.
+        output: file or folder as on the command line; None for names beside the inputs.
+        in_place: whether a result may replace its own input.
+        naming: of the results.
+    """
+
+    def __init__(self, inputs: BatchInputs, output: str | None, *, in_place: bool, naming: Naming) -> None:
+        self._inputs, self._output, self.in_place, self._naming = inputs, output, in_place, naming
+        self.has_output = output is not None
+        self.folder = Path(output) if output is not None and names_folder(output) else None
+        self._sources = {identity(file.path): file.path for file in inputs.files if file.path.exists()}
+        self._taken: dict[tuple[int, int] | Path, Path] = {}
+
+    def check(self) -> None:
+        """Refuse, before anything is read, files that do not go together; make the folder.
+
+        Raises:
+            InputError: several inputs and one output file, or a folder that cannot be made.
+        """
+        if self._output is None:
+            return
+        if self._inputs.is_batch and self.folder is None:
+            raise InputError(f"{self._output}: with several inputs the output is a folder; write {self._output}/")
+        if self.folder is not None:
+            make_folder(self.folder)
+
+    def root(self, file: BatchFile) -> Path:
+        """The folder whose manifest holds the result of a file."""
+        return self.folder or file.path.parent
+
+    def target(self, file: BatchFile, scale: Scale, size: tuple[int, int], method: str) -> Path:
+        """The file that an input is upscaled to.
+
+        Args:
+            file: the input.
+            scale, size: of the result, the latter (height, width).
+            method: name of the method.
+
+        Raises:
+            InputError: it would replace an input, or the result of another one.
+        """
+        target = self._target(file, scale, size, method)
+        place = identity(target)
+        taken = self._sources.get(place)
+        if taken is not None and not (self.in_place and is_one_file(target, file.path)):
+            remedy = "choose another folder with -o" + ("" if self.in_place else ", or --in-place")
+            raise InputError(f"{file.path}: the result would replace the input {taken}; {remedy}")
+        if self._taken.setdefault(place, file.path) != file.path:
+            raise InputError(f"{file.path}: {target} is the result of another input; upscale them apart")
+        return target
+
+    def _target(self, file: BatchFile, scale: Scale, size: tuple[int, int], method: str) -> Path:
+        source, naming = file.path, self._naming
+        if self._output is not None and self.folder is None:
+            return Path(self._output)
+        if self.in_place and self.folder is None and not (naming.pattern or naming.format):
+            return source
+        name = naming.name(file.below, scale, method, size, beside=self.folder is None)
+        return source.with_name(name) if self.folder is None else self.folder / file.below.with_name(name)
+
+    def prepare(self, target: Path) -> None:
+        """Make the folder of a result within the output folder."""
+        if self.folder is not None:
+            make_folder(target.parent)
+
+
+def free_name(target: Path) -> Path:
+    """The path, or the first of photo-2.png, photo-3.png and so on that is not taken."""
+    number, free = 1, target
+    while free.exists() or free.is_symlink():
+        number += 1
+        free = target.with_name(f"{target.stem}-{number}{target.suffix}")
+    return free
+
+
+def size_in_header(path: Path) -> tuple[int, int] | None:
+    """(height, width) of an image as it is shown, by its header; None where that cannot be read."""
+    orientation, turned = 0x0112, (5, 6, 7, 8)  # of EXIF
+    try:
+        with PillowImage.open(path) as image:
+            width, height = image.size
+            return (width, height) if image.getexif().get(orientation) in turned else (height, width)
+    except Exception:  # noqa: BLE001 (Pillow raises all kinds of them; reading the image will say what is wrong)
+        return None

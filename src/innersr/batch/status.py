@@ -1,0 +1,62 @@
+"""The rows of a batch as a file that other programs read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from innersr.atomic import whole_file
+from innersr.errors import InputError
+from innersr.json_lines import line_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusRow:
+    """What became of one file."""
+
+    input: str
+    output: str | None
+    status: str
+    """done, skipped, failed, or planned."""
+    seconds: float = 0.0
+    error: str | None = None
+    remedy: str | None = None
+
+
+def check_status(path: Path) -> None:
+    """Raise InputError if no file of this name can be written."""
+    if path.suffix not in (".jsonl", ".parquet"):
+        raise InputError(f"{path}: --status writes .jsonl or .parquet; choose one of them")
+    if path.suffix == ".parquet":
+        _parquet()
+
+
+def save_status(path: Path, rows: Sequence[StatusRow]) -> None:
+    """Write rows as lines of JSON or, by the suffix, as Parquet; an older file is replaced.
+
+    Raises:
+        InputError: a Parquet file, but pyarrow is not installed.
+        OSError: the file cannot be written.
+    """
+    with whole_file(path, overwrite=True) as partial:
+        if path.suffix == ".jsonl":
+            partial.write_text("".join(line_of(asdict(row)) for row in rows), encoding="utf-8")
+            return
+        arrow, parquet = _parquet()
+        names = StatusRow.__dataclass_fields__
+        columns = {name: [getattr(row, name) for row in rows] for name in names}
+        types = {name: arrow.float64() if name == "seconds" else arrow.string() for name in names}
+        schema = arrow.schema(list(types.items()))
+        parquet.write_table(arrow.table(columns, schema=schema), partial)
+
+
+def _parquet() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        remedy = "pip install 'innersr[parquet]', or write a .jsonl file"
+        raise InputError(f"--status as Parquet needs pyarrow; {remedy}") from None
+    return pyarrow, pyarrow.parquet

@@ -1,0 +1,133 @@
+"""Tasks done by several processes, of which any may be killed."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection, wait
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import torch
+
+from innersr.atomic import remove_partial_files
+from innersr.errors import InnersrError
+
+Task = TypeVar("Task")
+Answer = TypeVar("Answer")
+
+
+class Done(NamedTuple, Generic[Task, Answer]):
+    """A task, and its answer; None if the process that had it was ended."""
+
+    task: Task
+    answer: Answer | None
+
+
+class _Worker(Generic[Task, Answer]):
+    """A process and the task that it has."""
+
+    def __init__(self, function: Callable[[Task], Answer], threads: int) -> None:
+        context = multiprocessing.get_context("spawn")  # a fork of a process that has used torch may hang
+        self.connection, theirs = context.Pipe()
+        arguments = (theirs, function, threads, os.getpid())
+        self.process = context.Process(target=_serve, args=arguments, daemon=True)
+        self.process.start()
+        theirs.close()
+        self.task: Task | None = None
+
+    def give(self, task: Task) -> None:
+        self.task = task
+        self.connection.send(task)
+
+    def answer(self) -> Answer | None:
+        """The answer, or None if the process has ended.
+
+        Raises:
+            InnersrError: what the task raised, which is a fault of this program.
+        """
+        try:
+            answer = self.connection.recv()
+        except (EOFError, OSError):
+            return None
+        if isinstance(answer, _Fault):
+            raise InnersrError(f"a worker process failed: {answer.text}; please report it")
+        return answer
+
+    def end(self) -> None:
+        self.connection.close()
+        self.process.terminate()
+        self.process.join()
+
+
+class _Fault(NamedTuple):
+    text: str
+
+
+def work_in_processes(
+    function: Callable[[Task], Answer], tasks: Sequence[Task], jobs: int, threads: int
+) -> Iterator[Done[Task, Answer]]:
+    """Yield the tasks as they are done, in any order.
+
+    Args:
+        function: of a module, which each process imports.
+        tasks: that can be sent to another process.
+        jobs: number of processes.
+        threads: of torch in each.
+    """
+    waiting = list(reversed(tasks))
+    workers: list[_Worker[Task, Answer]] = []
+    try:
+        workers = [_Worker(function, threads) for _ in range(min(jobs, len(tasks)))]
+        for worker in workers:
+            worker.give(waiting.pop())
+        while any(worker.task is not None for worker in workers):
+            busy = {worker.connection: worker for worker in workers if worker.task is not None}
+            for connection in wait(list(busy)):
+                worker = busy[connection]  # type: ignore[index]
+                task, answer = worker.task, worker.answer()
+                assert task is not None
+                if answer is None:
+                    worker.end()
+                    workers.remove(worker)
+                    if waiting:
+                        workers.append(worker := _Worker(function, threads))
+                worker.task = None
+                if waiting and worker in workers:
+                    worker.give(waiting.pop())
+                yield Done(task, answer)
+    finally:
+        for worker in workers:
+            worker.end()
+
+
+def _serve(connection: Connection, function: Callable[[Any], Any], threads: int, parent: int) -> None:
+    """Answer tasks until the parent hangs up."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the parent ends its workers
+    signal.signal(signal.SIGTERM, _leave)
+    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+    torch.set_num_threads(threads)
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            task = connection.recv()
+            try:
+                answer = function(task)
+            except Exception as error:  # noqa: BLE001 (the parent tells it)
+                answer = _Fault(f"{type(error).__name__}: {error}")
+            connection.send(answer)
+
+
+def _leave(*_: object) -> None:
+    remove_partial_files()
+    os._exit(143)
+
+
+def _leave_with(parent: int) -> None:
+    """End this process when the parent was killed."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    _leave()

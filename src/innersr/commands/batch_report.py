@@ -1,0 +1,117 @@
+"""What a command says about many files: how far it is, a plan in advance, and a table at the end."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+
+from innersr.batch.places import size_in_header
+from innersr.batch.status import StatusRow
+from innersr.commands.console import Reporter
+from innersr.commands.upscale_file import Job
+
+
+class BatchReport:
+    """Rows of the files of a command, which it also shows.
+
+    Args:
+        reporter: that has the terminal.
+        is_batch: whether there are several files; one speaks for itself.
+    """
+
+    def __init__(self, reporter: Reporter, *, is_batch: bool) -> None:
+        self._reporter, self._is_batch = reporter, is_batch
+        self._started = self._said = time.monotonic()
+        self._worked = self._total = 0
+        self._stack = ExitStack()
+        self._bar: Callable[[], None] | None = None
+        self.rows: list[StatusRow] = []
+
+    @property
+    def failed(self) -> int:
+        """Number of files that failed."""
+        return sum(row.status == "failed" for row in self.rows)
+
+    def begin(self, total: int, *, has_bar: bool) -> None:
+        """Begin the work on so many files, with a bar over all of them, unless each has its own."""
+        self._total, self._started = total, time.monotonic()
+        if self._is_batch and has_bar:
+            self._bar = self._stack.enter_context(self._reporter.count(total))
+
+    def title(self, job: Job) -> str:
+        """Of the progress bar of a file: its name, and how many there are."""
+        name = job.source.name
+        return f"{name} ({self._worked + 1}/{self._total}{self._left})" if self._total > 1 else name
+
+    def add(
+        self, source: Path, target: Path | None, status: str, *, error: str | None = None, seconds: float = 0.0
+    ) -> None:
+        """Add a file that is done with."""
+        what, _, remedy = (error or "").partition("; ")
+        output = None if target is None else str(target)
+        self.rows.append(
+            StatusRow(
+                input=str(source),
+                output=output,
+                status=status,
+                seconds=round(seconds, 2),
+                error=what or None,
+                remedy=remedy or None,
+            )
+        )
+
+    def advance(self) -> None:
+        """Show that one more file is done with: in a bar, or without a terminal in a line every half minute."""
+        self._worked += 1
+        interval = 30  # seconds
+        if self._bar is not None:
+            self._bar()
+        elif self._is_batch and time.monotonic() - self._said >= interval:
+            self._said = time.monotonic()
+            failed = f", {self.failed} failed" if self.failed else ""
+            self._reporter.note(f"{self._worked} of {self._total} files{failed}{self._left}")
+
+    def plan(self, jobs: Sequence[Job]) -> None:
+        """Show what would be done: inputs, sizes and results."""
+        for job in jobs:
+            size = size_in_header(job.source)
+            self.rows.append(StatusRow(input=str(job.source), output=str(job.target), status="planned"))
+            before = after = "?"
+            pixels = 0
+            if size is not None:
+                scale = job.options.scale_for(size)
+                rows, columns = job.options.planned(scale).fitted(size).hr_size(size)
+                before, after, pixels = f"{size[1]}x{size[0]}", f"{columns}x{rows}", rows * columns
+            bytes_a_pixel = 40  # of the result, at the peak: its channels as floats, and a few copies
+            memory = f"  about {max(1, round(pixels * bytes_a_pixel / 2**20))} MiB" if pixels else ""
+            record = {"input": str(job.source), "output": str(job.target), "status": "planned"}
+            self._reporter.result(f"{job.source} -> {job.target}  {before} -> {after}{memory}", record)
+        self.end()
+
+    def end(self) -> None:
+        """Show how many files were done, skipped and failed, and why."""
+        self.close()
+        if not self._is_batch:
+            return
+        counts = Counter(row.status for row in self.rows)
+        words = [f"{counts[status]} {status}" for status in ("planned", "done", "skipped", "failed") if counts[status]]
+        took = timedelta(seconds=round(time.monotonic() - self._started))
+        self._reporter.info(f"{', '.join(words) or 'nothing to do'} in {took}")
+        for row in self.rows:
+            if row.status == "failed":
+                self._reporter.info(f"failed: {row.input}")
+
+    def close(self) -> None:
+        """End the bar."""
+        self._stack.close()
+
+    @property
+    def _left(self) -> str:
+        if not self._worked:
+            return ""
+        seconds = (time.monotonic() - self._started) / self._worked * (self._total - self._worked)
+        return f", {timedelta(seconds=round(seconds))} left"

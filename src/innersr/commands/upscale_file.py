@@ -1,0 +1,176 @@
+"""One image file of `innersr upscale`, in the process of the command or in one of several."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from innersr.blind.estimate import Estimate
+from innersr.commands.console import Reporter, memory_advice
+from innersr.commands.drawings import check_drawing, save_drawing
+from innersr.errors import InnersrError
+from innersr.methods.options import UpscaleOptions
+from innersr.methods.registry import name_of, settings_of
+from innersr.paths import is_one_file
+from innersr.physics.degradation import Degradation
+from innersr.physics.kernel_comparison import second_moments
+from innersr.pipeline.files import open_file
+from innersr.pipeline.result import Result
+from innersr.pipeline.tasks import FileTask
+from innersr.plots.before_after import before_after_sheet, comparable
+from innersr.run import Run
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Job:
+    """A file to be upscaled."""
+
+    source: Path
+    target: Path
+    options: UpscaleOptions
+    run: Run
+    compare: Path | None = None
+    """File for bicubic and the result side by side."""
+    title: str = ""
+    """Of the progress bar."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a file, and what is to be said about it."""
+
+    seconds: float
+    error: str | None = None
+    """One line, with a remedy after a semicolon; None where the result was written."""
+    said: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
+    """Methods of the reporter, and their arguments, in order; empty where they were called at once."""
+
+
+class SilentReporter(Reporter):
+    """Keeps what is to be said for the process that has the terminal."""
+
+    def __init__(self) -> None:
+        super().__init__(quiet=True, verbose=False, as_json=False)
+        self.said: list[tuple[str, tuple[Any, ...]]] = []
+
+    def result(self, text: str, record: dict[str, Any]) -> None:
+        """Keep a result."""
+        self.said.append(("result", (text, record)))
+
+    def info(self, text: str) -> None:
+        """Keep a line in advance of the result."""
+        self.said.append(("info", (text,)))
+
+    def note(self, text: str) -> None:
+        """Keep a note."""
+        self.said.append(("note", (text,)))
+
+    def failure(self, error: Exception, exit_code: int, file: Path | None = None) -> None:
+        """Keep an error."""
+        self.said.append(("failure", (InnersrError(str(error)), exit_code, file)))
+
+
+def upscale_silently(job: Job) -> Outcome:
+    """Upscale a file, and return what is to be said."""
+    reporter = SilentReporter()
+    outcome = upscale_job(job, reporter)
+    return replace(outcome, said=reporter.said)
+
+
+def upscale_job(job: Job, reporter: Reporter) -> Outcome:
+    """Upscale a file; an error is reported, and ends that file alone."""
+    started, error = time.monotonic(), None
+    try:
+        with memory_advice(job.source, "use a smaller scale, a smaller --tile, or a machine with more"):
+            _upscale_file(job, reporter)
+    except (InnersrError, OSError) as failure:
+        error = str(failure)
+        reporter.failure(failure, 1, job.source)
+    return Outcome(seconds=time.monotonic() - started, error=error)
+
+
+def _upscale_file(job: Job, reporter: Reporter) -> None:
+    started = time.monotonic()
+    source, options, compare = job.source, job.options, job.compare
+    task = open_file(source, job.target, options)
+    reporter.notes(source, task.image.notes)
+    if is_one_file(source, task.target):
+        task = replace(task, options=replace(options, overwrite=True))
+    task.check()
+    if compare is not None:
+        check_drawing(compare, [source, task.target], overwrite=options.overwrite)
+    run = job.run.start()
+    seen = task.normalised(run)
+    estimate = task.estimate(run, seen)
+    if estimate is not None:
+        reporter.info(f"{source}: {options.amended(estimate).summary}")
+    with reporter.progress(job.title or source.name) as report:
+        result = task.write(replace(run, report=report), estimate, seen)
+    reporter.notes(task.target, result.notes)
+    if compare is not None:
+        _save_comparison(task, result, compare)
+    record = _record_of(task, result, run, time.monotonic() - started)
+    (width, height), (columns, rows) = record["input_size"], record["output_size"]
+    reporter.result(
+        f"{source} -> {task.target}  {width}x{height} -> {columns}x{rows}  {record['seconds']:.1f} s  "
+        f"consistency {result.consistency_psnr:.1f} dB",
+        record,
+    )
+
+
+def _record_of(task: FileTask, result: Result, run: Run, seconds: float) -> dict[str, Any]:
+    options = task.options
+    return {
+        "input": str(task.source),
+        "output": str(task.target),
+        "input_size": [*task.lr_size[::-1]],
+        "output_size": [*task.hr_size[::-1]],
+        "scale": [*task.scales[::-1]],
+        "method": name_of(result.method),
+        "settings": settings_of(result.method),
+        "kernel": None if options.is_blind and result.estimate is None else options.kernel,
+        "noise": round(255 * result.degradation.noise, 2),
+        "counting": _counting_record(result.degradation),
+        "compression": round(result.degradation.compression, 3),
+        "estimate": None if result.estimate is None else _estimate_record(result.estimate),
+        "keep_grain": options.keep_grain,
+        "wrap": options.wrap,
+        "seed": run.seed,
+        "device": str(run.torch_device),
+        "seconds": round(seconds, 2),
+        "consistency_psnr": round(result.consistency_psnr, 2) if math.isfinite(result.consistency_psnr) else None,
+        "notes": [*task.image.notes, *result.notes],
+    }
+
+
+def _estimate_record(estimate: Estimate) -> dict[str, Any]:
+    kernel = estimate.degradation.kernel
+    return {
+        "summary": estimate.summary,
+        "covariance": None if kernel is None else [round(v, 3) for v in second_moments(kernel)],
+        "noise": round(255 * estimate.degradation.noise, 2),
+        "counting": _counting_record(estimate.degradation),
+        "jpeg_quality": estimate.jpeg_quality,
+        "confidence": estimate.confidence,
+        "interpolated": round(estimate.interpolated, 3),
+        "regions": [
+            {"share": round(float(region.cells.float().mean()), 3), **_estimate_record(region.estimate)}
+            for region in estimate.regions
+        ],
+    }
+
+
+def _counting_record(degradation: Degradation) -> dict[str, float] | None:
+    """Its numbers in 8-bit levels, as those of the noise."""
+    noise = degradation.counting
+    names = ("gain", "read", "black")
+    return None if noise is None else {name: round(255 * getattr(noise, name), 3) for name in names}
+
+
+def _save_comparison(task: FileTask, result: Result, path: Path) -> None:
+    before, after = comparable(task.image, result.image, shows_alpha=task.options.alpha == "auto")
+    picture = before_after_sheet(before, after, ("bicubic", str(task.options.method)))
+    save_drawing(picture, path, overwrite=task.options.overwrite)

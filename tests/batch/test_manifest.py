@@ -1,0 +1,87 @@
+"""The log by which the next run knows what is done."""
+
+import pytest
+
+from innersr.batch.manifest import Manifest, digest_of, settings_digest
+from innersr.errors import InputError
+
+
+def add(manifest, output, **fields):
+    given = {"source": "a.png", "digest": "d", "settings": "s", "status": "done"}
+    if output.exists():
+        given |= {"result_size": output.stat().st_size, "result_digest": digest_of(output)}
+    return manifest.add(output, **(given | fields))
+
+
+@pytest.fixture
+def result(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"result")
+    return tmp_path / "a.png"
+
+
+def reread(folder):
+    return Manifest(folder)
+
+
+def test_what_is_done_is_known_by_bytes_and_settings(tmp_path, result):
+    add(Manifest(tmp_path), result)
+    manifest = reread(tmp_path)
+    assert manifest.is_done(result, "d", "s")
+    assert not manifest.is_done(result, "other", "s")
+    assert not manifest.is_done(result, "d", "other")
+    assert list(manifest.results()) == [result]
+
+
+def test_a_result_that_was_changed_or_removed_is_not_done(tmp_path, result):
+    add(Manifest(tmp_path), result)
+    result.write_bytes(b"edited")  # as many bytes
+    assert not reread(tmp_path).is_done(result, "d", "s")
+    result.unlink()
+    assert not reread(tmp_path).is_done(result, "d", "s")
+
+
+def test_a_failure_is_not_done_and_the_last_entry_counts(tmp_path, result):
+    manifest = Manifest(tmp_path)
+    add(manifest, result)
+    add(manifest, result, status="failed", error="it broke", remedy="mend it")
+    entry = reread(tmp_path).entry(result)
+    assert (entry.status, entry.error, entry.remedy) == ("failed", "it broke", "mend it")
+    assert not reread(tmp_path).is_done(result, "d", "s")
+
+
+@pytest.mark.parametrize("end", [b'{"output": "b.p', b"no json\n", b'{"output": 3}\n', b"\xff\xfe\n", b"[1]\n"])
+def test_damaged_lines_do_not_count(tmp_path, result, end):
+    manifest = Manifest(tmp_path)
+    add(manifest, result)
+    with manifest.path.open("ab") as stream:
+        stream.write(end)
+    manifest.close()
+    again = reread(tmp_path)
+    assert again.is_done(result, "d", "s")
+    add(again, tmp_path / "b.png", status="failed")
+    assert reread(tmp_path).entry(tmp_path / "b.png").status == "failed"
+
+
+def test_one_run_at_a_time_writes_into_a_folder(tmp_path, result):
+    first = Manifest(tmp_path)
+    add(first, result)
+    with pytest.raises(InputError, match="another run of innersr writes into this folder; wait"):
+        Manifest(tmp_path).lock()
+    Manifest(tmp_path, (1, 2)).lock()
+    first.close()
+    Manifest(tmp_path).lock()
+
+
+def test_shards_know_what_the_others_did(tmp_path, result):
+    add(Manifest(tmp_path, (2, 3)), result)
+    assert Manifest(tmp_path, (1, 3)).is_done(result, "d", "s")
+
+
+def test_settings_are_compared_by_value_and_files_by_their_bytes(tmp_path):
+    kernel = tmp_path / "k.npy"
+    kernel.write_bytes(b"1")
+    first = settings_digest({"kernel": str(kernel), "scale": 2})
+    assert first == settings_digest({"scale": 2, "kernel": str(kernel)})
+    assert first != settings_digest({"kernel": str(kernel), "scale": 3})
+    kernel.write_bytes(b"2")
+    assert first != settings_digest({"kernel": str(kernel), "scale": 2})

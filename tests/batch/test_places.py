@@ -1,0 +1,56 @@
+"""Names of results."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image as PillowImage
+
+from innersr.batch.places import Naming, free_name, size_in_header
+from innersr.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("naming", "beside", "name"),
+    [
+        (Naming(), False, "photo.jpg"),
+        (Naming(), True, "photo_x2x1.5.jpg"),
+        (Naming(format="PNG"), False, "photo.png"),
+        (Naming(pattern="{stem}-{method}-{width}x{height}{suffix}"), False, "photo-zssr-80x60.jpg"),
+        (Naming(pattern="{stem}_large", format="tif"), True, "photo_large.tif"),
+    ],
+)
+def test_the_name_of_a_result(naming, beside, name):
+    assert naming.name(Path("in/photo.jpg"), (1.5, 2), "zssr", (60, 80), beside=beside) == name
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"pattern": "{stam}"}, "no {stam}; there are {stem}"),
+        ({"pattern": "{stem"}, "write {stem}_x{scale}{suffix}"),
+        ({"pattern": "../{stem}"}, "without folders"),
+        ({"format": "doc"}, "--format doc is not written"),
+    ],
+)
+def test_names_that_cannot_be_are_refused(options, message):
+    with pytest.raises(InputError) as error:
+        Naming(**options)
+    assert message in str(error.value)
+
+
+def test_a_free_name_is_counted(tmp_path):
+    path = tmp_path / "a.png"
+    assert free_name(path) == path
+    path.touch()
+    (tmp_path / "a-2.png").symlink_to("nowhere")
+    assert free_name(path) == tmp_path / "a-3.png"
+
+
+def test_the_size_is_that_of_the_picture_as_it_is_shown(tmp_path):
+    exif = PillowImage.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    PillowImage.new("RGB", (30, 20)).save(tmp_path / "a.jpg", exif=exif)
+    PillowImage.new("RGB", (30, 20)).save(tmp_path / "b.png")
+    (tmp_path / "c.png").write_text("no image")
+    sizes = [size_in_header(tmp_path / name) for name in ("a.jpg", "b.png", "c.png", "d.png")]
+    assert sizes == [(30, 20), (20, 30), None, None]

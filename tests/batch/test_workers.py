@@ -1,0 +1,30 @@
+"""Tasks done by several processes."""
+
+import os
+import signal
+
+import pytest
+import torch
+
+from innersr.batch.workers import work_in_processes
+from innersr.errors import InnersrError
+
+
+def answer(task):
+    if task == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if task == "fail":
+        raise ValueError("a fault")
+    return task * 2, torch.get_num_threads(), os.getpid()
+
+
+def test_all_tasks_are_done_though_processes_are_killed():
+    done = dict(work_in_processes(answer, [1, "die", 2], jobs=1, threads=1))
+    assert done.pop("die") is None
+    assert {task: value[:2] for task, value in done.items()} == {1: (2, 1), 2: (4, 1)}
+    assert os.getpid() not in {value[2] for value in done.values()}
+
+
+def test_a_fault_of_the_program_is_raised():
+    with pytest.raises(InnersrError, match="ValueError: a fault; please report it"):
+        list(work_in_processes(answer, ["fail"], jobs=1, threads=1))

@@ -1,0 +1,121 @@
+"""Many files in one command: what is done again, what is left, and what is said."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from helpers.cli import BICUBIC, names, upscale
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for index, name in enumerate(("in/a.png", "in/b.png", "in/deep/a.png")):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        draw(name, index)
+    return tmp_path
+
+
+def draw(name, seed):
+    levels = np.random.default_rng(seed).integers(0, 256, (20, 24, 3), dtype=np.uint8)
+    PillowImage.fromarray(levels).save(name)
+
+
+def many(*arguments, code=0):
+    result = upscale("-r", "in", "-o", "out/", *BICUBIC, *arguments)
+    assert result.exit_code == code, result.stderr
+    return result
+
+
+def statuses(*arguments, code=0):
+    many("--status", "status.jsonl", *arguments, code=code)
+    return {Path(row["input"]).as_posix(): row["status"] for row in rows()}
+
+
+def rows():
+    return [json.loads(line) for line in Path("status.jsonl").read_text().splitlines()]
+
+
+def test_the_tree_is_kept_and_counted():
+    said = many().stdout.splitlines()
+    assert names("out") == ["a.png", "b.png", "deep"] and names("out/deep") == ["a.png"]
+    assert said[-1].startswith("3 done in 0:00:0")
+
+
+def test_what_is_done_is_skipped_and_what_changed_is_done_again():
+    assert set(statuses().values()) == {"done"}
+    assert set(statuses().values()) == {"skipped"}
+    draw("in/b.png", 7)
+    before = Path("out/b.png").read_bytes()
+    assert statuses() == {"in/a.png": "skipped", "in/b.png": "done", "in/deep/a.png": "skipped"}
+    assert Path("out/b.png").read_bytes() != before
+    assert set(statuses("-s", "3").values()) == {"done"}
+    with PillowImage.open("out/a.png") as image:
+        assert image.size == (72, 60)
+
+
+def test_a_result_that_somebody_edited_is_not_replaced():
+    many()
+    Path("out/a.png").write_bytes(b"edited")
+    result = many(code=1)
+    assert "out/a.png: is there already, and is no unchanged result of an earlier run; use --existing" in result.stderr
+    assert Path("out/a.png").read_bytes() == b"edited"
+    many("--existing", "rename")
+    assert names("out") == ["a-2.png", "a.png", "b-2.png", "b.png", "deep"]
+    many("--existing", "overwrite")
+    assert Path("out/a.png").read_bytes() == Path("out/a-2.png").read_bytes()
+
+
+def test_files_that_are_there_may_be_an_error():
+    many()
+    assert statuses("--existing", "error", code=1) == dict.fromkeys(["in/a.png", "in/b.png", "in/deep/a.png"], "failed")
+
+
+def test_what_failed_is_told_with_its_remedy_and_tried_again():
+    Path("in/b.png").write_text("no image")
+    assert statuses(code=1)["in/b.png"] == "failed"
+    row = next(row for row in rows() if row["status"] == "failed")
+    assert row["error"].startswith("in/b.png: ") and row["remedy"]
+    draw("in/b.png", 3), draw("in/c.png", 4)
+    assert {name: s for name, s in statuses("--retry-failed").items() if s == "done"} == {"in/b.png": "done"}
+    assert names("out") == ["a.png", "b.png", "deep"]
+
+
+def test_a_plan_writes_nothing():
+    said = many("--dry-run").stdout
+    assert "in/a.png -> out/a.png  24x20 -> 48x40  about 1 MiB" in said and "3 planned" in said
+    assert not Path("out/.innersr").exists() and names("out") == []
+
+
+def test_shards_are_apart_and_together_whole():
+    assert set(statuses("--shard", "1/2")) | set(statuses("--shard", "2/2")) == set(statuses())
+    assert set(statuses().values()) == {"skipped"}
+
+
+@pytest.mark.parametrize("shard", ["0/2", "3/2", "2", "a/b"])
+def test_wrong_shards_are_wrong_usage(shard):
+    assert "--shard is a part and their number, as 2/8" in many("--shard", shard, code=2).stderr
+
+
+def test_several_processes_give_the_same_bytes():
+    many()
+    several = upscale("-r", "in", "-o", "two/", *BICUBIC, "--jobs", "2")
+    assert several.exit_code == 0 and "3 done" in several.stdout
+    for name in ("a.png", "b.png", "deep/a.png"):
+        assert Path("two", name).read_bytes() == Path("out", name).read_bytes()
+
+
+def test_rows_as_parquet():
+    parquet = pytest.importorskip("pyarrow.parquet")
+    many("--status", "status.parquet")
+    table = parquet.read_table("status.parquet")
+    assert table.column("status").to_pylist() == ["done"] * 3
+    assert "choose one of them" in many("--status", "status.csv", code=2).stderr
+
+
+def test_an_input_is_never_replaced_by_a_pattern_of_names():
+    result = upscale("in/a.png", "in/b.png", "--name", "{stem}{suffix}", *BICUBIC)
+    assert result.exit_code == 1 and "the result would replace the input in/a.png" in result.stderr
