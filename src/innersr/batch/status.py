@@ -57,6 +57,6 @@ def _parquet() -> tuple[Any, Any]:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        remedy = "pip install 'innersr[parquet]', or write a .jsonl file"
+        remedy = "pip install 'innersr-torch[parquet]', or write a .jsonl file"
         raise InputError(f"--status as Parquet needs pyarrow; {remedy}") from None
     return pyarrow, pyarrow.parquet
