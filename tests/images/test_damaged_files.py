@@ -101,7 +101,7 @@ def test_a_decompression_bomb_is_refused(tmp_path):
 
 def test_a_limit_of_ones_own_lets_a_blank_page_through(tmp_path, monkeypatch):
     given = []
-    monkeypatch.setattr(io_module, "_decoded", lambda _stream, _path, limits: given.append(limits) or 1 / 0)
+    monkeypatch.setattr(io_module, "_decoded", lambda _stream, _path, limits, _page: given.append(limits) or 1 / 0)
     path = tmp_path / "a.png"
     path.write_bytes(b"1234")
     for more in ({}, {"pixel_limit": 121_000_000}):

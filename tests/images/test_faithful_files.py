@@ -73,20 +73,32 @@ def test_plain_readers_read_written_floats(tmp_path, monkeypatch, bands):
         assert np.array_equal(np.asarray(PillowImage.open(tmp_path / "a.tif")), stored[..., 0])
 
 
-@pytest.mark.parametrize(("dtype", "words"), [("uint8", "turned over"), ("uint16", "turned over"), ("float32", "kept")])
-def test_white_as_zero_is_said(tmp_path, dtype, words):
-    tifffile.imwrite(tmp_path / "a.tif", SAMPLES[..., 0].astype(dtype), photometric="miniswhite")
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_white_as_zero_stays_so_in_a_tiff_and_is_turned_over_elsewhere(tmp_path, dtype):
+    samples, tag = SAMPLES[..., 0].astype(dtype), (42113, "s", 0, "7", False)
+    tifffile.imwrite(tmp_path / "a.tif", samples, photometric="miniswhite", extratags=[tag])
     image = read(tmp_path / "a.tif")
-    assert [note for note in image.notes if "from white to black" in note and words in note]
     white = {"uint8": 255, "uint16": 65535, "float32": 1}[dtype]
-    expected = white - SAMPLES[..., 0].astype(int) if dtype != "float32" else SAMPLES[..., 0]
+    expected = white - samples.astype(int) if dtype != "float32" else samples
     assert np.allclose(image.colour[0, 0].numpy() * white, expected)
+    assert image.metadata.nodata == {"uint8": "248", "uint16": "65528", "float32": "7"}[dtype]
+    assert save(image, tmp_path / "b.tif") == ()
+    with tifffile.TiffFile(tmp_path / "b.tif") as tiff:
+        assert tiff.pages.first.photometric == tifffile.PHOTOMETRIC.MINISWHITE
+        assert np.array_equal(tiff.pages.first.asarray(), samples)
+        assert float(tiff.pages.first.tags[42113].value) == 7
+    if dtype != "float32":
+        assert "its values ran from white to black: they are turned over" in save(image, tmp_path / "b.png")
 
 
-def test_the_no_data_value_of_white_as_zero_is_turned_over_too(tmp_path):
-    tag = (42113, "s", 0, "7", False)
-    tifffile.imwrite(tmp_path / "a.tif", SAMPLES[..., 0], photometric="miniswhite", extratags=[tag])
-    assert read(tmp_path / "a.tif").metadata.nodata == "248"
+def test_another_depth_is_written_from_black_to_white(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", SAMPLES[..., 0], photometric="miniswhite")
+    result = upscale_file(
+        tmp_path / "a.tif", tmp_path / "b.tif", UpscaleOptions(depth="float", method="bicubic", kernel="bicubic")
+    )
+    assert any("are written from black to white" in note for note in result.notes)
+    with tifffile.TiffFile(tmp_path / "b.tif") as tiff:
+        assert tiff.pages.first.photometric == tifffile.PHOTOMETRIC.MINISBLACK
 
 
 def test_an_only_band_that_is_alpha_is_grey(tmp_path):

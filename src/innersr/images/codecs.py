@@ -29,9 +29,11 @@ from innersr.images.metadata import (
     DamagedBytesError,
     FileFacts,
     Metadata,
+    TiffLayout,
     iptc_of_photoshop,
     photoshop_of_iptc,
     sane_resolution,
+    without_place,
 )
 from innersr.libvips import libvips_alone, pending_errors
 
@@ -55,12 +57,13 @@ class Decoded:
     metadata: Metadata
     is_lossless: bool = False
     is_rgb: bool | None = None
+    layout: TiffLayout = TiffLayout()
     notes: tuple[str, ...] = ()
 
 
 @libvips_alone()
-def decode(stream: io.FileIO, name: str, found: Format, limits: SizeLimits) -> Decoded:
-    """Decode the whole of an open, unbuffered file; `name` is for messages.
+def decode(stream: io.FileIO, name: str, found: Format, limits: SizeLimits, page: int | None = None) -> Decoded:
+    """Decode the first picture of an open, unbuffered file, or a page of a TIFF; `name` is for messages.
 
     Raises:
         ImageFileError: the file is too large, or of a kind that is not read.
@@ -68,7 +71,7 @@ def decode(stream: io.FileIO, name: str, found: Format, limits: SizeLimits) -> D
     """
     if found.vips is None:
         return _decode_bmp(stream, name, limits)
-    facts: TiffFacts | None = _tiff_tags().tiff_facts(stream) if found.name == "TIFF" else None
+    facts: TiffFacts | None = _tiff_tags().tiff_facts(stream, page or 0) if found.name == "TIFF" else None
     if facts and facts.refusal:
         raise ImageFileError(f"{name}: {facts.refusal}")
     if found.name == "AVIF" and max(avif_sides(stream), default=1) > 65_536:
@@ -76,13 +79,13 @@ def decode(stream: io.FileIO, name: str, found: Format, limits: SizeLimits) -> D
         raise ImageFileError(f"{name}: AVIF sides end at 65536 pixels; it may be damaged, get it again")
     described = facts.described if facts else _facts_of(stream, found)
     if facts and facts.by_tifffile:
-        image = _tiff_pixels().image_by_tifffile(stream, name, limits)
+        image = _tiff_pixels().image_by_tifffile(stream, name, limits, page or 0)
     else:
-        image = _open(stream, found, facts, described)
+        image = _open(stream, found, facts, described, page or 0)
     limits.check(name, image.width, image.height, image.bands * _sample_size(image))
     notes = [*described.notes]
     frames = described.frames or (image.get("n-pages") if "n-pages" in image.get_fields() else 1)
-    if frames > 1:
+    if frames > 1 and page is None:
         pictures = "pages" if found.name == "TIFF" else "frames"
         notes.insert(0, f"first of {frames} {pictures}; the others are ignored")
     states_resolution = found.name in ("JPEG", "TIFF") and "resolution-unit" in image.get_fields()
@@ -92,7 +95,7 @@ def decode(stream: io.FileIO, name: str, found: Format, limits: SizeLimits) -> D
     turn = image.get("orientation") if "orientation" in image.get_fields() else 1
     if 2 <= turn <= 8:
         image = image.copy_memory().autorot()
-        metadata, more = _without_place(metadata)
+        metadata, more = without_place(metadata)
         notes += more
     if 5 <= turn <= 8 and metadata.pixels_per_mm:
         metadata = replace(metadata, pixels_per_mm=metadata.pixels_per_mm[::-1])
@@ -113,6 +116,7 @@ def decode(stream: io.FileIO, name: str, found: Format, limits: SizeLimits) -> D
         metadata=metadata,
         is_lossless=described.is_lossless,
         is_rgb=facts.is_rgb if facts else None,
+        layout=described.layout,
         notes=tuple(notes),
     )
 
@@ -219,13 +223,15 @@ def _facts_of(stream: io.FileIO, found: Format) -> FileFacts:
     return FileFacts(notes=("its palette is not kept: every pixel has its own colour",))  # of a GIF
 
 
-def _open(stream: io.FileIO, found: Format, facts: TiffFacts | None, described: FileFacts) -> pyvips.Image:
+def _open(stream: io.FileIO, found: Format, facts: TiffFacts | None, described: FileFacts, page: int) -> pyvips.Image:
     # Loaders are named, never guessed: libvips would also open SVG, CSV and its own formats, and would read
     # the brackets in `photo[1].jpg` as options. "error" refuses truncated files, which would end in grey.
-    options = {"fail_on": "error", "access": "sequential"}
+    options: dict[str, Any] = {"fail_on": "error", "access": "sequential"}
     stream.seek(0)
+    if facts:
+        options["page"] = page
     if facts and facts.relabel:
-        return pyvips.Image.tiffload_buffer(_tiff_tags().relabelled(stream), **options)
+        return pyvips.Image.tiffload_buffer(_tiff_tags().relabelled(stream, page), **options)
     if described.is_unended:
         # With the marker libjpeg only warns of pixels that are missing, so warnings refuse here.
         return pyvips.Image.jpegload_buffer(stream.read() + b"\xff\xd9", **options | {"fail_on": "warning"})
@@ -264,13 +270,6 @@ def _metadata_of(image: pyvips.Image, described: FileFacts, *, states_resolution
         tags=described.tags,
     )
     return metadata, notes
-
-
-def _without_place(metadata: Metadata) -> tuple[Metadata, list[str]]:
-    """The metadata of an image that was turned upright, which its georeferencing does not follow."""
-    kept = tuple(tag for tag in metadata.tags if tag.words != "georeferencing")
-    notes = ["georeferencing of the TIFF is not kept: the image was turned upright"] * (kept != metadata.tags)
-    return replace(metadata, tags=kept), notes
 
 
 def _with_tiff_alpha(image: pyvips.Image, facts: TiffFacts) -> tuple[pyvips.Image, bool, list[str]]:

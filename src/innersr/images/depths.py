@@ -64,8 +64,12 @@ def in_depth(
         value_range: see `parse_range`, the values that become black and white; None for 0 and 1, or 0 and white.
         source: the image that was upscaled, whose least and greatest values are the range "auto".
     """
+    more: list[str] = []
+    if result.layout.zero_is_white and depth != source.depth:
+        more = ["its values ran from white to black, and are written from black to white"]
+        result = replace(result, layout=replace(result.layout, zero_is_white=False))
     if value_range is None:
-        return replace(result, depth=depth), ()
+        return replace(result, depth=depth), tuple(more)
     white = DEPTHS[source.depth].white or 1
     ends = parse_range(value_range) or _used_range(source)
     low, high = (end / white for end in ends)
@@ -76,7 +80,7 @@ def in_depth(
     if result.metadata.nodata is not None:
         notes.append("the no-data value is not kept: it would be one of the others")
         scaled = replace(scaled, metadata=replace(result.metadata, nodata=None))
-    return scaled, tuple(notes)
+    return scaled, (*notes, *more)
 
 
 def _used_range(image: Image) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from innersr.errors import ImageFileError
-from innersr.images.metadata import Metadata
+from innersr.images.metadata import Metadata, TiffLayout
 
 
 class Depth(NamedTuple):
@@ -143,7 +143,15 @@ def refusal(  # noqa: PLR0913 (what a file may hold)
     return None
 
 
-def encoder_options(target: Format, *, quality: int, depth: str, byte_count: int) -> dict[str, Any]:
+def encoder_options(  # noqa: PLR0913 (all that the options depend on)
+    target: Format,
+    layout: TiffLayout | None = None,
+    *,
+    quality: int,
+    depth: str,
+    byte_count: int,
+    has_holes: bool = False,
+) -> dict[str, Any]:
     """The libvips options that a format is written with.
 
     Chroma is never subsampled: the colour of thin lines is part of the result. Quality 100 means lossless
@@ -156,10 +164,14 @@ def encoder_options(target: Format, *, quality: int, depth: str, byte_count: int
         # Optimal codes save a few per cent, but libjpeg then holds four times the samples in memory.
         return {"Q": quality, "subsample_mode": "off", "optimize_coding": byte_count <= 2**26}
     if target.name == "TIFF":
-        big = byte_count > BIG_TIFF
+        big, layout = byte_count > BIG_TIFF, layout or TiffLayout()
         # Many readers know no predictor of floats.
         predictor = "none" if depth == "float32" else "horizontal"
-        return {"compression": "deflate", "predictor": predictor, "bigtiff": big, "tile": big, "resunit": "inch"}
+        options = {"compression": layout.compression, "predictor": predictor, "bigtiff": big, "tile": big}
+        if layout.has_overviews:
+            # A mean of values and no data would be neither.
+            options |= {"tile": True, "pyramid": True, "region_shrink": "nearest" if has_holes else "mean"}
+        return options | {"resunit": "inch"}
     if target.name == "WebP":
         # exact: the colour under transparent pixels is kept, alpha may be data.
         lossy = {"Q": quality, "smart_subsample": True, "alpha_q": 100, "exact": True}

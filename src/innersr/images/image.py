@@ -9,7 +9,7 @@ from torch import Tensor
 
 from innersr.errors import InputError
 from innersr.images.formats import DEPTHS
-from innersr.images.metadata import Metadata
+from innersr.images.metadata import Metadata, TiffLayout
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -25,6 +25,8 @@ class Image:
         notes: sentences about conversions and losses.
         is_rgb: whether the first three channels are red, green and blue, for TIFF files; None: three are, more are not.
         is_lossless: whether the WebP or AVIF file stores its values without loss, as `save` then does.
+        layout: how a TIFF file stores its pixels, as `save` then does; its uint8 and uint16 values are turned over here
+            where their 0 is white.
         missing: bool, (1, C, H, W): the values that are no data, which may be anything, NaN included. None for none.
 
     Raises:
@@ -39,6 +41,7 @@ class Image:
     missing: Tensor | None = None
     is_rgb: bool | None = None
     is_lossless: bool = False
+    layout: TiffLayout = TiffLayout()
 
     def __post_init__(self) -> None:
         shape = tuple(self.colour.shape)

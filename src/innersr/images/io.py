@@ -11,7 +11,9 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pyvips
@@ -31,8 +33,10 @@ PIXEL_LIMIT = 300_000_000  # pixels; above this reading is refused (decompressio
 ROWS = 1024  # that are converted at a time
 
 
-def read(path: str | Path, *, pixel_limit: int = PIXEL_LIMIT, missing_ok: bool = False) -> Image:
-    """Read an image file, upright; of an animation or a multi-page file the first picture.
+def read(
+    path: str | Path, *, pixel_limit: int = PIXEL_LIMIT, missing_ok: bool = False, page: int | None = None
+) -> Image:
+    """Read an image file, upright; of an animation or a multi-page file the first picture, or another page of a TIFF.
 
     The format follows the content, not the name.
 
@@ -40,6 +44,7 @@ def read(path: str | Path, *, pixel_limit: int = PIXEL_LIMIT, missing_ok: bool =
         path: of the file.
         pixel_limit: files of more pixels are refused. The default refuses decompression bombs too: files whose pixels
             take above 512 MiB of memory and above 2000 times the file.
+        page: of a TIFF file, from 0, overviews counted; None for the first, with a note about others.
         missing_ok: whether it may hold NaN and infinite values, see `no_data.missing_values`.
 
     Raises:
@@ -51,7 +56,7 @@ def read(path: str | Path, *, pixel_limit: int = PIXEL_LIMIT, missing_ok: bool =
         with _opened(path) as stream:
             is_default = pixel_limit == PIXEL_LIMIT
             limits = SizeLimits(pixels=pixel_limit, size=os.fstat(stream.fileno()).st_size if is_default else None)
-            decoded, found = _decoded(stream, path, limits)
+            decoded, found = _decoded(stream, path, limits, page)
         image = _image_of(decoded, path, found)
     except MemoryError as error:
         raise _out_of_memory(path) from error
@@ -62,7 +67,13 @@ def read(path: str | Path, *, pixel_limit: int = PIXEL_LIMIT, missing_ok: bool =
 
 
 def save(
-    image: Image, path: str | Path, *, overwrite: bool = False, quality: int | None = None, metadata: str = "keep"
+    image: Image,
+    path: str | Path,
+    *,
+    overwrite: bool = False,
+    quality: int | None = None,
+    metadata: str = "keep",
+    compression: str | None = None,
 ) -> tuple[str, ...]:
     """Write an image in the format of the file name; return notes about what that format did not keep.
 
@@ -75,6 +86,7 @@ def save(
         quality: 1 to 100, for JPEG, WebP and AVIF; 100 is lossless in the last two. None: 95, and lossless there where
             the image `is_lossless`.
         metadata: "keep" all, "icc" for the colour profile and resolution only, or "none".
+        compression: of TIFF: "none", "deflate", "zstd" or "lzw"; None for that of the image's `layout`.
 
     Raises:
         ImageFileError: see `check_writable`; or the disk is full.
@@ -93,12 +105,33 @@ def save(
     check_writable(path, depth=image.depth, bands=bands, has_alpha=has_alpha, overwrite=overwrite, size=(width, height))
     target = image_formats.format_of_name(path)
     kept, notes = image_formats.kept(target, image.metadata, choice=metadata, bands=bands)
-    samples = _samples_of(image)
-    options = image_formats.encoder_options(target, quality=quality, depth=image.depth, byte_count=samples.nbytes)
+    layout = image.layout if compression is None else replace(image.layout, compression=compression)
+    is_turned = layout.zero_is_white and target.name == "TIFF"
+    if layout.zero_is_white and not is_turned:
+        notes = (*notes, "its values ran from white to black: they are turned over")
+    samples, has_holes = samples_of(image), image.missing is not None
+    if is_turned:
+        samples, kept = _tiff_edits().from_white(samples, kept)
+    options = image_formats.encoder_options(
+        target,
+        layout,
+        quality=quality,
+        depth=image.depth,
+        byte_count=samples.nbytes,
+        has_holes=has_holes,
+    )
     with written_whole(path, overwrite=overwrite) as partial, partial.open("r+b", buffering=0) as stream:
         image_codecs.encode(
-            samples, stream, target, has_alpha=has_alpha, is_rgb=image.is_rgb, metadata=kept, options=options
+            samples,
+            stream,
+            target,
+            has_alpha=has_alpha,
+            is_rgb=image.is_rgb,
+            metadata=kept,
+            options=options,
         )
+        if is_turned:
+            _tiff_edits().declare_white(stream)
     return notes
 
 
@@ -189,6 +222,12 @@ def codecs() -> dict[str, bool]:
     return report
 
 
+def _tiff_edits() -> ModuleType:
+    from innersr.images.tiff import edits  # takes 0.13 s
+
+    return edits
+
+
 def _taken(path: Path) -> ImageFileError:
     return ImageFileError(f"{path}: exists; choose another name, or pass overwrite=True (--overwrite)")
 
@@ -216,13 +255,13 @@ def _opened(path: Path) -> Iterator[io.FileIO]:
         yield stream
 
 
-def _decoded(stream: io.FileIO, path: Path, limits: SizeLimits) -> tuple[Decoded, Format]:
+def _decoded(stream: io.FileIO, path: Path, limits: SizeLimits, page: int | None) -> tuple[Decoded, Format]:
     try:
         found = image_formats.sniff(stream.read(32))
         if found is None:
             known = ", ".join(row.name for row in image_formats.FORMATS)
             raise ImageFileError(f"{path}: not an image of a known format ({known}); convert it to one")
-        return image_codecs.decode(stream, str(path), found, limits), found
+        return image_codecs.decode(stream, str(path), found, limits, page), found
     except ImageFileError:
         raise
     # Pillow and pyvips document no closed list of errors for damaged bytes.
@@ -267,6 +306,7 @@ def _image_of(decoded: Decoded, path: Path, found: Format) -> Image:
         notes=tuple(notes),
         is_rgb=decoded.is_rgb,
         is_lossless=decoded.is_lossless,
+        layout=decoded.layout,
     )
 
 
@@ -283,7 +323,12 @@ def _is_finite(planes: Tensor) -> bool:
     return all(bool(torch.stack(torch.aminmax(plane)).isfinite().all()) for plane in planes[0])
 
 
-def _samples_of(image: Image) -> Samples:
+def samples_of(image: Image) -> Samples:
+    """The samples of an image as a file stores them, (H, W, bands), alpha last; integers rounded and clipped.
+
+    Raises:
+        InputError: it holds NaN or infinite values that are not `missing`, or are no floats.
+    """
     bands = [*image.colour[0], *([] if image.alpha is None else image.alpha[0])]
     samples = np.empty((*bands[0].shape, len(bands)), image.depth)
     for index, band in enumerate(bands):

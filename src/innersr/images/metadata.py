@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import math
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 import numpy as np
@@ -36,6 +36,15 @@ class TiffTag:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TiffLayout:
+    """How a TIFF file stores its pixels, and how it is written again."""
+
+    compression: str = "deflate"  # or none, zstd, lzw
+    zero_is_white: bool = False  # MINISWHITE
+    has_overviews: bool = False  # smaller copies of the picture, as further pages
+
+
+@dataclass(frozen=True, kw_only=True)
 class Metadata:
     """Metadata of an image file, as bytes; None where there is none."""
 
@@ -60,6 +69,7 @@ class FileFacts:
     code_points: bytes | None = None  # as in `Metadata`
     texts: tuple[tuple[str, str], ...] = ()  # as in `Metadata`
     tags: tuple[TiffTag, ...] = ()  # as in `Metadata`
+    layout: TiffLayout = TiffLayout()
     is_lossless: bool = False  # whether the values were stored exactly, by a format that need not
     is_unended: bool = False  # whether a JPEG lacks the marker of its end
     notes: tuple[str, ...] = ()  # sentences about what is not kept
@@ -99,6 +109,13 @@ def insert_bytes(stream: BinaryIO, place: int, data: bytes) -> None:
         end = begin
     stream.seek(place)
     stream.write(data)
+
+
+def without_place(metadata: Metadata) -> tuple[Metadata, list[str]]:
+    """The metadata of an image that was turned upright, which its georeferencing does not follow, and a note."""
+    kept = tuple(tag for tag in metadata.tags if tag.words != "georeferencing")
+    notes = ["georeferencing of the TIFF is not kept: the image was turned upright"] * (kept != metadata.tags)
+    return replace(metadata, tags=kept), notes
 
 
 def sane_resolution(horizontal: float, vertical: float) -> tuple[float, float] | None:

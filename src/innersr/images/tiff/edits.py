@@ -7,13 +7,14 @@ import re
 import struct
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import BinaryIO
 
 import numpy as np
-from tifffile import EXTRASAMPLE
+from tifffile import EXTRASAMPLE, PHOTOMETRIC
 
 from innersr.images.metadata import Metadata, TiffTag
-from innersr.images.tiff.tags import first_page
+from innersr.images.tiff.tags import pages_of, tiff_page
 
 
 def declare_extra_samples(stream: BinaryIO, *, has_alpha: bool) -> None:
@@ -21,17 +22,36 @@ def declare_extra_samples(stream: BinaryIO, *, has_alpha: bool) -> None:
 
     libvips 8.18 declares every band above the first or third to be alpha.
     """
-    with first_page(stream) as page:
-        if (tag := page.tags.get("ExtraSamples")) is not None:
-            last = EXTRASAMPLE.UNASSALPHA if has_alpha else EXTRASAMPLE.UNSPECIFIED
-            tag.overwrite([0] * (tag.count - 1) + [int(last)])
+    with tiff_page(stream) as page:
+        for each in pages_of(page.parent):
+            if (tag := each.tags.get("ExtraSamples")) is not None:
+                last = EXTRASAMPLE.UNASSALPHA if has_alpha else EXTRASAMPLE.UNSPECIFIED
+                tag.overwrite([0] * (tag.count - 1) + [int(last)])
+
+
+def from_white(samples: np.ndarray, metadata: Metadata) -> tuple[np.ndarray, Metadata]:
+    """Samples of a file whose 0 is white, with its no-data value: integers are turned over, floats are not."""
+    if samples.dtype.kind == "f":
+        return samples, metadata
+    white = np.iinfo(samples.dtype).max
+    if metadata.nodata is not None:
+        metadata = replace(metadata, nodata=f"{white - float(metadata.nodata):.17g}")
+    return white - samples, metadata
+
+
+def declare_white(stream: BinaryIO) -> None:
+    """Declare that 0 is white in a written TIFF of greys."""
+    with tiff_page(stream) as page:
+        for each in pages_of(page.parent):
+            if each.photometric == PHOTOMETRIC.MINISBLACK:
+                each.tags["PhotometricInterpretation"].overwrite(int(PHOTOMETRIC.MINISWHITE))
 
 
 def finish_tiff(stream: BinaryIO, metadata: Metadata, *, has_alpha: bool) -> None:
-    """Put right in a written TIFF what libvips cannot: its data bands, resolution, no-data value and description."""
+    """Put right in a written TIFF what libvips cannot: its bands, resolution, no-data value and description."""
     declare_extra_samples(stream, has_alpha=has_alpha)
     if metadata.pixels_per_mm is None:
-        with first_page(stream) as page:
+        with tiff_page(stream) as page:
             unit = page.tags["ResolutionUnit"]
             unit.overwrite(1)  # of no unit: square pixels of unknown size
             for name in ("XResolution", "YResolution"):
@@ -53,7 +73,7 @@ def add_tags(stream: BinaryIO, tags: Sequence[TiffTag]) -> None:
     """
     if not tags:
         return
-    with first_page(stream) as page:
+    with tiff_page(stream) as page:
         order, start, is_big = page.parent.byteorder, page.offset, page.parent.is_bigtiff
     # Formats of the count of entries, of an entry's code, type and length, and of an offset; its place in the header.
     count_format, entry_format, offset_format, link = ("Q", "HHQ", "Q", 8) if is_big else ("H", "HHI", "I", 4)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import itertools
 import logging
 import re
 import struct
@@ -19,7 +20,7 @@ from typing import BinaryIO
 from tifffile import COMPRESSION, EXTRASAMPLE, FILETYPE, PHOTOMETRIC, PLANARCONFIG, SAMPLEFORMAT, TiffFile, TiffPage
 
 from innersr.errors import ImageFileError
-from innersr.images.metadata import DamagedBytesError, FileFacts, sane_resolution
+from innersr.images.metadata import DamagedBytesError, FileFacts, TiffLayout, sane_resolution
 from innersr.images.tiff.kept_tags import kept_tags
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # else it writes about damaged tags to standard error
@@ -29,13 +30,15 @@ EXIF_PREFIX = b"Exif\0\0"
 
 
 @contextlib.contextmanager
-def first_page(stream: BinaryIO) -> Iterator[TiffPage]:
-    """Open the first page of a TIFF or BigTIFF stream. An EXIF block without its prefix is one."""
+def tiff_page(stream: BinaryIO, index: int = 0) -> Iterator[TiffPage]:
+    """Open a page, by default the first, of a TIFF or BigTIFF stream. An EXIF block without its prefix is one."""
     try:
         stream.seek(0)
         # What makers of microscopes add is not looked for: reading that may take long.
         with TiffFile(stream, is_lsm=False, is_ndpi=False, is_scanimage=False) as tiff:
-            yield tiff.pages.first
+            page = tiff.pages[index]
+            assert isinstance(page, TiffPage)  # tifffile makes no frames unless it is told to
+            yield page
     except ImageFileError:
         raise
     except Exception as error:  # tifffile documents no closed list of errors for damaged bytes
@@ -45,7 +48,7 @@ def first_page(stream: BinaryIO) -> Iterator[TiffPage]:
 def upright_exif(exif: bytes) -> bytes:
     """An EXIF block whose orientation is upright, without a link to a thumbnail, which would show the old picture."""
     stream = io.BytesIO(exif.removeprefix(EXIF_PREFIX))
-    with first_page(stream) as page:
+    with tiff_page(stream) as page:
         tag = page.tags.get("Orientation")
         if tag is not None and tag.count == 1 and integers(page, "Orientation"):
             tag.overwrite(1)
@@ -60,7 +63,7 @@ def upright_exif(exif: bytes) -> bytes:
 
 def exif_resolution(exif: bytes) -> tuple[float, float] | None:
     """The pixels per millimetre (horizontal, vertical) of an EXIF block, None if it has none."""
-    with first_page(io.BytesIO(exif.removeprefix(EXIF_PREFIX))) as page:
+    with tiff_page(io.BytesIO(exif.removeprefix(EXIF_PREFIX))) as page:
         unit = {2: 25.4, 3: 10.0}.get(integers(page, "ResolutionUnit", (2,))[0])  # millimetres of an inch, a centimetre
         horizontal, vertical = rational(page, "XResolution"), rational(page, "YResolution")
     if not unit or not horizontal or not vertical:
@@ -103,13 +106,13 @@ class TiffFacts:
     nodata: str | None  # GDAL's no-data value, a number
 
 
-def tiff_facts(stream: BinaryIO) -> TiffFacts:
-    """Read the facts of the first page of a TIFF file.
+def tiff_facts(stream: BinaryIO, index: int = 0) -> TiffFacts:
+    """Read the facts of a page of a TIFF file.
 
     Alpha is declared by ExtraSamples: exactly one alpha, the last one. libvips itself calls the fourth
     band of every RGB file alpha, so the near-infrared of a satellite image would be.
     """
-    with first_page(stream) as page:
+    with tiff_page(stream, index) as page:
         one = functools.partial(_one, page)
         samples, photometric = one("SamplesPerPixel", 1), one("PhotometricInterpretation", PHOTOMETRIC.MINISBLACK)
         half = one("BitsPerSample", 1) == 16 and one("SampleFormat", 1) == SAMPLEFORMAT.IEEEFP
@@ -132,11 +135,11 @@ def tiff_facts(stream: BinaryIO) -> TiffFacts:
         )
 
 
-def relabelled(stream: BinaryIO) -> bytes:
-    """A TIFF file relabelled as RGB, for which libvips reads separate planes correctly."""
+def relabelled(stream: BinaryIO, index: int = 0) -> bytes:
+    """A TIFF file with a page relabelled as RGB, for which libvips reads separate planes correctly."""
     stream.seek(0)
     data = io.BytesIO(stream.read())
-    with first_page(data) as page:
+    with tiff_page(data, index) as page:
         if (tag := page.tags.get("PhotometricInterpretation")) is not None:
             tag.overwrite(int(PHOTOMETRIC.RGB))
     return data.getvalue()
@@ -152,6 +155,27 @@ def _nodata(page: TiffPage) -> str | None:
             text = f"{2**page.bitspersample - 1 - value:.17g}"  # as the values are
         return text if text.isascii() and len(text) <= longest else None
     return None
+
+
+def pages_of(tiff: TiffFile) -> Iterator[TiffPage]:
+    """The pages of a TIFF file one after the other, overviews too."""
+    for page in tiff.pages:
+        assert isinstance(page, TiffPage)  # as above
+        yield page
+
+
+def is_part(page: TiffPage) -> bool:
+    """Whether a page is an overview, a thumbnail or a mask of another one."""
+    return bool(page.subfiletype & (FILETYPE.REDUCEDIMAGE | FILETYPE.MASK))
+
+
+def _has_overviews(page: TiffPage) -> bool:
+    """Whether the page after the first is a smaller copy of it. Others are not looked for: damaged files list many."""
+    following = None
+    if page.index == 0:
+        with contextlib.suppress(Exception):  # see `tiff_page`; what is damaged there is not read
+            following = next(itertools.islice(pages_of(page.parent), 1, None), None)
+    return following is not None and bool(following.subfiletype & FILETYPE.REDUCEDIMAGE)
 
 
 def _described(page: TiffPage) -> FileFacts:
@@ -176,12 +200,19 @@ def _described(page: TiffPage) -> FileFacts:
     notes = [f"{words} of the TIFF is not kept" for words in lost]
     if page.photometric == PHOTOMETRIC.PALETTE:
         notes.append("its palette is not kept: every pixel has its own colour")
-    if page.photometric == PHOTOMETRIC.MINISWHITE:
-        is_turned = page.sampleformat == SAMPLEFORMAT.UINT
-        words = "they are turned over" if is_turned else "they are kept, and are written as if 0 were black"
-        notes.append(f"its values run from white to black: {words}")
     tags, more = kept_tags(page)
-    return FileFacts(texts=(("Description", text),) if text else (), tags=tags, notes=(*notes, *more))
+    layout = TiffLayout(
+        compression={1: "none", 5: "lzw", 50000: "zstd"}.get(page.compression, "deflate"),
+        zero_is_white=page.photometric == PHOTOMETRIC.MINISWHITE,
+        has_overviews=_has_overviews(page),
+    )
+    return FileFacts(
+        frames=1 if layout.has_overviews else None,
+        texts=(("Description", text),) if text else (),
+        tags=tags,
+        layout=layout,
+        notes=(*notes, *more),
+    )
 
 
 def _one(page: TiffPage, name: str, default: int) -> int:

@@ -1,0 +1,82 @@
+"""How TIFF files store their pixels: compression and overviews, as the input has them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+
+from innersr.errors import InputError
+from innersr.images.image import Image
+from innersr.images.io import read, save
+from innersr.methods.options import UpscaleOptions
+from innersr.pipeline.files import upscale_file
+
+SAMPLES = np.random.default_rng(3).integers(0, 256, (40, 48, 3), np.uint8)
+OPTIONS = {"method": "bicubic", "kernel": "bicubic"}
+NUMBERS = {"none": 1, "lzw": 5, "deflate": 8, "zstd": 50000}
+
+
+def compression_of(path):
+    with tifffile.TiffFile(path) as tiff:
+        return int(tiff.pages.first.compression)
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_compression_stays_as_the_input_has_it(tmp_path, name, dtype):
+    pytest.importorskip("imagecodecs", reason="imagecodecs writes the input; pip install 'innersr[tiff]'")
+    samples = SAMPLES.astype(dtype)
+    tifffile.imwrite(tmp_path / "a.tif", samples, photometric="rgb", compression=None if name == "none" else name)
+    image = read(tmp_path / "a.tif")
+    save(image, tmp_path / "b.tif")
+    assert compression_of(tmp_path / "b.tif") == NUMBERS[name]
+    assert np.array_equal(tifffile.imread(tmp_path / "b.tif"), samples)
+    save(image, tmp_path / "c.tif", compression="lzw")
+    assert compression_of(tmp_path / "c.tif") == NUMBERS["lzw"]
+    assert np.array_equal(tifffile.imread(tmp_path / "c.tif"), samples)
+
+
+def test_other_compressions_and_formats_become_deflate(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", SAMPLES, photometric="rgb", compression="packbits")
+    save(read(tmp_path / "a.tif"), tmp_path / "b.tif")
+    assert compression_of(tmp_path / "b.tif") == NUMBERS["deflate"]
+
+
+def test_the_compression_can_be_chosen(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", SAMPLES, photometric="rgb")
+    upscale_file(tmp_path / "a.tif", tmp_path / "b.tif", UpscaleOptions(compression="lzw", **OPTIONS))
+    assert compression_of(tmp_path / "b.tif") == NUMBERS["lzw"]
+    with pytest.raises(InputError, match="compression must be one of none, deflate, zstd, lzw, got 'jpeg'"):
+        UpscaleOptions(compression="jpeg")
+
+
+@pytest.mark.parametrize("bands", [1, 3, 7])
+def test_overviews_are_made_again(tmp_path, bands):
+    rasterio = pytest.importorskip("rasterio", reason="rasterio reads overviews; pip install rasterio")
+    samples = np.random.default_rng(3).integers(1, 255, (bands, 300, 400), np.uint8)
+    place = {"crs": "EPSG:32633", "transform": rasterio.Affine(10, 0, 5, 0, -10, 4)}
+    shape = {"count": bands, "height": 300, "width": 400, "dtype": "uint8"}
+    with rasterio.open(tmp_path / "a.tif", "w", driver="GTiff", **shape, **place) as dataset:
+        dataset.write(samples)
+    with rasterio.open(tmp_path / "a.tif", "r+") as dataset:
+        dataset.build_overviews([2, 4])
+    result = upscale_file(tmp_path / "a.tif", tmp_path / "b.tif", UpscaleOptions(**OPTIONS))
+    assert not any("ignored" in note for note in result.image.notes)
+    with rasterio.open(tmp_path / "b.tif") as dataset:
+        assert (dataset.height, dataset.width, dataset.count) == (600, 800, bands)
+        assert dataset.overviews(bands)[:2] == [2, 4]
+        small = dataset.read(bands, out_shape=(300, 400))
+        whole = dataset.read(bands).reshape(300, 2, 400, 2).mean((1, 3))
+        assert np.abs(small - whole).max() <= 1
+
+
+def test_overviews_of_holes_have_no_new_values(tmp_path):
+    values = torch.ones(1, 1, 300, 300)
+    values[..., ::3, :] = -9999
+    image = Image(colour=values, depth="float32", missing=values < 0)
+    save(replace(image, layout=replace(image.layout, has_overviews=True)), tmp_path / "a.tif")
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        assert len(tiff.pages) > 1
+        assert set(np.unique(tiff.pages[1].asarray())) == {1, -9999}
