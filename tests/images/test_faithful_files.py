@@ -13,6 +13,8 @@ from PIL import Image as PillowImage
 from innersr.errors import ImageFileError
 from innersr.images.image import Image
 from innersr.images.io import read, save
+from innersr.methods.options import UpscaleOptions
+from innersr.pipeline.files import upscale_file
 
 ROWS, COLUMNS = np.mgrid[0:32, 0:48]
 SAMPLES = np.stack([ROWS * 7, COLUMNS * 5, (ROWS + COLUMNS) * 3], 2).astype(np.uint8)

@@ -193,6 +193,17 @@ def upscale_command(  # noqa: PLR0913 (a command's options are its parameters)
             "or AVIF was.",
         ),
     ] = None,
+    compression: Annotated[
+        str | None, input_option(help="Of TIFF: none, deflate, zstd or lzw; the input's when not given.")
+    ] = None,
+    pages: Annotated[
+        str | None,
+        input_option(
+            metavar="PAGES",
+            help="Of a TIFF with several: all (when not given, into a TIFF), first (into other formats), or numbers "
+            "from 0 such as 0,3-7.",
+        ),
+    ] = None,
     pixel_limit: Annotated[int, input_option(min=1, help="Refuse images of more pixels.")] = 300_000_000,
     compare: Annotated[
         Path | None, input_option(help="Draw bicubic and the result side by side into this file.")

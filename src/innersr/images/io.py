@@ -15,22 +15,21 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
 import pyvips
 import torch
-from torch import Tensor
 
 from innersr.atomic import whole_file
 from innersr.errors import ImageFileError, InnersrError, InputError
 from innersr.images import codecs as image_codecs
 from innersr.images import formats as image_formats
-from innersr.images.codecs import Decoded, Samples, reason_of
+from innersr.images.codecs import Decoded, reason_of
 from innersr.images.formats import DEPTHS, METADATA_CHOICES, Format
 from innersr.images.image import Image
 from innersr.images.limits import SizeLimits
+from innersr.images.metadata import Metadata
+from innersr.images.samples import is_finite, planes_of, samples_of
 
 PIXEL_LIMIT = 300_000_000  # pixels; above this reading is refused (decompression bombs)
-ROWS = 1024  # that are converted at a time
 
 
 def read(
@@ -60,7 +59,7 @@ def read(
         image = _image_of(decoded, path, found)
     except MemoryError as error:
         raise _out_of_memory(path) from error
-    if not (missing_ok or _is_finite(image.colour)):
+    if not (missing_ok or is_finite(image.colour)):
         remedy = "fill them first (gdal_fillnodata, numpy.nan_to_num)"
         raise ImageFileError(f"{path}: holds NaN or infinite values; {remedy}")
     return image
@@ -106,6 +105,9 @@ def save(
     target = image_formats.format_of_name(path)
     kept, notes = image_formats.kept(target, image.metadata, choice=metadata, bands=bands)
     layout = image.layout if compression is None else replace(image.layout, compression=compression)
+    if target.name == "TIFF" and layout.compression == "zstd":
+        _save_by_tifffile(replace(image, layout=layout), kept, path, overwrite=overwrite)
+        return notes
     is_turned = layout.zero_is_white and target.name == "TIFF"
     if layout.zero_is_white and not is_turned:
         notes = (*notes, "its values ran from white to black: they are turned over")
@@ -222,6 +224,20 @@ def codecs() -> dict[str, bool]:
     return report
 
 
+def _save_by_tifffile(image: Image, kept: Metadata, path: Path, *, overwrite: bool) -> None:
+    """Write a TIFF of a compression that libvips does not write."""
+    from innersr.images.tiff import writing
+
+    writing.check_encoder(image.layout.compression, path)
+    is_big = 4 * image.colour.numel() > image_formats.BIG_TIFF
+    with (
+        written_whole(path, overwrite=overwrite) as partial,
+        partial.open("r+b") as stream,
+        writing.page_writer(stream, is_big=is_big) as writer,
+    ):
+        writer.add(image, kept)
+
+
 def _tiff_edits() -> ModuleType:
     from innersr.images.tiff import edits  # takes 0.13 s
 
@@ -284,7 +300,7 @@ def _image_of(decoded: Decoded, path: Path, found: Format) -> Image:
     depth = stored if stored in DEPTHS else "float32"
     if depth != stored:
         notes.append(f"{stored} samples are kept as float32 values (exact up to 16777216)")
-    planes = _planes_of(decoded.samples, decoded.white)
+    planes = planes_of(decoded.samples, decoded.white)
     alpha = None
     if decoded.has_alpha and planes.shape[1] == 1:
         notes.append("its only band is declared to be alpha: it is taken as grey")
@@ -308,44 +324,3 @@ def _image_of(decoded: Decoded, path: Path, found: Format) -> Image:
         is_lossless=decoded.is_lossless,
         layout=decoded.layout,
     )
-
-
-def _planes_of(samples: Samples, white: float) -> Tensor:
-    height, width, bands = samples.shape
-    planes = np.empty((bands, height, width), np.float32)
-    for band, plane in enumerate(planes):
-        np.divide(samples[..., band], np.float32(white or 1), out=plane)
-    return torch.from_numpy(planes)[None]
-
-
-def _is_finite(planes: Tensor) -> bool:
-    # The extremes of a plane are NaN or infinite if any value is; this needs no mask as large as the image.
-    return all(bool(torch.stack(torch.aminmax(plane)).isfinite().all()) for plane in planes[0])
-
-
-def samples_of(image: Image) -> Samples:
-    """The samples of an image as a file stores them, (H, W, bands), alpha last; integers rounded and clipped.
-
-    Raises:
-        InputError: it holds NaN or infinite values that are not `missing`, or are no floats.
-    """
-    bands = [*image.colour[0], *([] if image.alpha is None else image.alpha[0])]
-    samples = np.empty((*bands[0].shape, len(bands)), image.depth)
-    for index, band in enumerate(bands):
-        if not (_may_miss(image, index) or _is_finite(band[None, None])):
-            remedy = "they have no colour, fill them first"
-            remedy += "" if image.missing is None else ", or write a .tif of floats"
-            raise InputError(f"band {index} holds NaN or infinite values; {remedy}")
-        for start in range(0, len(band), ROWS):  # in strips, because a whole converted band is large
-            strip = band[start : start + ROWS]
-            if top := DEPTHS[image.depth].white:
-                strip = (strip * top).add_(0.5).clamp_(0, top)  # the conversion to integers cuts, so this rounds
-            samples[start : start + ROWS, :, index] = strip.numpy()
-    return samples
-
-
-def _may_miss(image: Image, index: int) -> bool:
-    """Whether all of a band that is not finite is missing, in a file that can say so."""
-    if image.missing is None or image.depth != "float32" or index >= image.colour.shape[1]:
-        return False
-    return bool((image.colour[0, index].isfinite() | image.missing[0, index]).all())

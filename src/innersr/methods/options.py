@@ -16,6 +16,7 @@ from innersr.images.depths import parse_range
 from innersr.images.formats import METADATA_CHOICES
 from innersr.images.image import Image
 from innersr.images.io import PIXEL_LIMIT
+from innersr.images.tiff.pages import parse_pages
 from innersr.inference.normalisation import ALPHA_CHOICES
 from innersr.methods.protocols import Method, check_degradation, copies_pixels
 from innersr.methods.registry import make_method, name_of, resolve
@@ -56,6 +57,8 @@ class UpscaleOptions:
     value_range: str | tuple[float, float] | None = None
     metadata: str = "keep"
     quality: int | None = None
+    compression: str | None = None
+    pages: str | None = None
     pixel_limit: int = PIXEL_LIMIT
     overwrite: bool = False
     adapted: str | Path | None = None
@@ -65,6 +68,10 @@ class UpscaleOptions:
         check_choices(self, depth=DEPTHS, alpha=ALPHA_CHOICES, metadata=METADATA_CHOICES)
         check_numbers(self, "deblur", "pixel_limit")
         check_numbers(self, "jpeg", "nodata", "quality", is_optional=True)
+        if self.compression is not None:
+            check_choices(self, compression=("none", "deflate", "zstd", "lzw"))
+        if self.pages is not None:
+            parse_pages(self.pages)
         if self.value_range is not None:
             parse_range(self.value_range)
         self._check_degradation()

@@ -48,6 +48,8 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
     value_range: str | tuple[float, float] | None = None,
     metadata: str = "keep",
     quality: int | None = None,
+    compression: str | None = None,
+    pages: str | None = None,
     pixel_limit: int = PIXEL_LIMIT,
     overwrite: bool = False,
     adapted: str | Path | None = None,
@@ -85,6 +87,9 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
             8-bit or 16-bit file; "auto" for the least and the greatest. What lies beyond is clipped.
         metadata: of the file: "keep", "icc" or "none".
         quality: of JPEG, WebP and AVIF files, 1 to 100; None for 95, and lossless where a WebP or AVIF was.
+        compression: of TIFF files: "none", "deflate", "zstd" or "lzw"; None for the input's, and else deflate.
+        pages: of a TIFF file: "all", "first", or numbers from 0 such as "0,3-7"; None for all that the format of the
+            result holds.
         pixel_limit: files, and their results, of more pixels are refused.
         overwrite: whether an existing file is replaced.
         adapted: file of `save_adapted`: what was learnt from another image, with its method and degradation, in place
@@ -116,6 +121,8 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
         value_range=value_range,
         metadata=metadata,
         quality=quality,
+        compression=compression,
+        pages=pages,
         pixel_limit=pixel_limit,
         overwrite=overwrite,
         adapted=adapted,

@@ -178,7 +178,12 @@ class FileTask(ImageTask):
         grid = self.grid(result)
         image = replace(image, metadata=replace(image.metadata, tags=rescaled_tags(image.metadata.tags, grid)))
         notes = save(
-            image, self.target, overwrite=options.overwrite, quality=options.quality, metadata=options.metadata
+            image,
+            self.target,
+            overwrite=options.overwrite,
+            quality=options.quality,
+            metadata=options.metadata,
+            compression=options.compression,
         )
         self.save_sidecars(grid)
         return replace(result, image=image, path=self.target, notes=(*result.notes, *more, *notes))

@@ -85,7 +85,7 @@ def add_tags(stream: BinaryIO, tags: Sequence[TiffTag]) -> None:
         entries[struct.unpack_from(f"{order}H", entry)[0]] = entry
     following = stream.read(offset_size)
     for tag in tags:
-        data = _ordered(tag, order)
+        data = in_order(tag, order)
         place = _appended(stream, data) if len(data) > offset_size else None
         entry = struct.pack(f"{order}{entry_format}", tag.code, tag.kind, tag.count)
         entry += data.ljust(offset_size, b"\0") if place is None else struct.pack(f"{order}{offset_format}", place)
@@ -120,7 +120,7 @@ def drop_exif_resolution(stream: BinaryIO) -> None:
         stream.write(struct.pack(">I", checksum))
 
 
-def _ordered(tag: TiffTag, order: str) -> bytes:
+def in_order(tag: TiffTag, order: str) -> bytes:
     """The values of a tag in the byte order of a file."""
     size = len(tag.data) // tag.count
     return np.frombuffer(tag.data, f"<u{size}").astype(f"{order}u{size}").tobytes()
