@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, field
 
+import PIL.Image
 import torch
 from torch import Tensor
 
@@ -53,3 +55,30 @@ class Image:
             raise InputError(f"missing must be bool {shape}, got {tuple(self.missing.shape)} {self.missing.dtype}")
         if self.depth not in DEPTHS:
             raise InputError(f"depth must be one of {', '.join(DEPTHS)}, got {self.depth!r}")
+
+    def _repr_png_(self) -> bytes:
+        """The picture as a notebook shows it: 8 bits, at most 512 pixels a side, no data as transparent."""
+        side, (height, width) = 512, self.colour.shape[-2:]
+        step = -(-max(height, width) // side)
+        colour, alpha = self.colour[0, :, ::step, ::step], self.alpha
+        bands = colour[:3] if colour.shape[0] >= 3 else colour[:1].expand(3, -1, -1)  # noqa: PLR2004 (RGB)
+        known = torch.ones_like(bands, dtype=torch.bool) if self.missing is None else bands.isfinite()
+        if self.missing is not None:
+            known &= ~self.missing[0, : len(colour), ::step, ::step].any(0)
+        shown = _displayed(bands.nan_to_num(0, 0, 0), known)
+        opacity = known.all(0, keepdim=True).float()
+        if alpha is not None:
+            opacity = opacity * alpha[0, :, ::step, ::step]
+        levels = (255 * torch.cat([shown, opacity])).round().to(torch.uint8).permute(1, 2, 0).contiguous()
+        stream = io.BytesIO()
+        PIL.Image.fromarray(levels.numpy()).save(stream, "PNG")
+        return stream.getvalue()
+
+
+def _displayed(bands: Tensor, known: Tensor) -> Tensor:
+    """Bands in [0, 1]: as they are, or from their least to their greatest known value where they leave that range."""
+    values = bands[known]
+    if values.numel() == 0 or (values.min() >= 0 and values.max() <= 1):
+        return bands.clamp(0, 1)
+    low, high = values.min(), values.max()
+    return ((bands - low) / (high - low).clamp(min=torch.finfo(torch.float32).tiny)).clamp(0, 1)

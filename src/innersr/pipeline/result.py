@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,3 +49,22 @@ class Result:
         if levels <= 1.5 * noise + 4 * self.degradation.compression + 2:
             return f"cleaned and sharpened what is there: {agreement}, which is about what was removed"
         return f"details may be invented: {agreement}; compare it with the interpolated picture"
+
+    def _repr_png_(self) -> bytes:
+        """The picture as a notebook shows it."""
+        return self.image._repr_png_()
+
+    def _repr_html_(self) -> str:
+        """The picture, and below it what was found and what became of it."""
+        height, width = self.image.colour.shape[-2:]
+        rows = {
+            "size": f"{width} × {height}, {self.image.colour.shape[1]} channels, {self.image.depth}",
+            "found": "" if self.estimate is None else self.estimate.summary,
+            "method": f"{type(self.method).__name__}, {self.seconds:.1f} s",
+            "consistency": f"{self.consistency_psnr:.1f} dB: {self.fidelity}",
+            "file": "" if self.path is None else str(self.path),
+            "notes": "; ".join(self.notes),
+        }
+        cells = "".join(f"<tr><th>{name}</th><td>{html.escape(text)}</td></tr>" for name, text in rows.items() if text)
+        picture = base64.b64encode(self._repr_png_()).decode()
+        return f'<figure><img alt="the result" src="data:image/png;base64,{picture}"><table>{cells}</table></figure>'
