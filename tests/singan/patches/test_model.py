@@ -59,6 +59,16 @@ def test_samples_vary_within_the_range_of_the_picture():
     assert float(x.std(dim=0).mean() / made.pyramid[-1].std()) > 0.25
 
 
+def test_busy_and_plain_pictures_vary_alike():
+    rows = torch.linspace(-1, 1, 40).view(1, 1, 40, 1).expand(1, 3, 40, 48)
+    plain = torch.where(rows > 0, 0.8, -0.8)
+    deviations = []
+    for subject in (plain, smooth((40, 48))):
+        drawn = patch_model(subject, tiny(max_size=48), run=RUN).sample(6, run=RUN)
+        deviations.append(float(drawn.std(dim=0).mean() / subject.std()))
+    assert 0.1 < deviations[0] < deviations[1] < 0.5  # 0.03 and 0.66 where both are bent by a tenth
+
+
 def test_samples_keep_the_oblique_high_frequencies():
     # Fine grain on a smooth ground: neighbours rarely agree upon the grain, and the mean of many votes has none.
     grainy = (0.7 * smooth((40, 48)) + 0.3 * picture(3, (40, 48))).clamp(-1, 1)
@@ -102,7 +112,7 @@ def test_a_field_is_found_again_at_the_finer_scale():
 
 
 def test_more_of_the_picture_stays_where_samples_begin_at_finer_scales():
-    made = patch_model(smooth((40, 48)), tiny(max_size=48), run=RUN)
+    made = patch_model(smooth((40, 48)), tiny(max_size=48), PatchSettings(variety=0.8), RUN)
     errors = [
         float((made.sample(start=start, run=RUN) - made.reconstruct()).square().mean())
         for start in range(len(made.pyramid))
@@ -154,6 +164,7 @@ def test_after_the_time_limit_every_scale_searches_once():
         (lambda made: made.reconstruct(picture=1), "of one picture, 0, got 1"),
         (lambda _: PatchSettings(side=4), "side must be odd"),
         (lambda _: PatchSettings(searches=0), "must be 1 at least"),
+        (lambda _: PatchSettings(variety=-1), "variety, bend and noise must be 0 or positive"),
         (lambda _: PatchSettings(noise=-1), "must be 0 or positive"),
         (lambda _: patch_model(picture(3, (8, 9)), tiny(), run=RUN), "smaller than the coarsest scale"),
     ],

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from innersr.physics.resize import resize
+from innersr.physics.resize import image_size, resize
 from innersr.singan.patches.settings import PatchSettings
 from innersr.singan.pyramid import Size
 
@@ -51,28 +51,58 @@ class Frame:
         return guess[..., down : down + height, right : right + width]
 
 
+def bend_of(picture: Tensor, search: PatchSettings, generator: torch.Generator) -> float:
+    """The displacement that gives the layouts of a picture their wanted variety, see `PatchSettings`.
+
+    Args:
+        picture: (1, C, H, W), of scale 0.
+        generator: on the CPU.
+    """
+    size = image_size(picture)
+    frame = Frame(size=size, margin=0, wraps=(False, False))
+    cells = (max(2, search.bends),) * 2
+    fields = [resize(torch.randn(1, 2, *cells, generator=generator), size=size)[0] for _ in range(16)]
+    wanted = search.variety * float(picture.std())
+    low, high = 0.0, search.bend
+    for _ in range(8):  # to less than a hundredth of the largest
+        middle = (low + high) / 2
+        layouts = torch.cat([_displaced(picture, frame, middle, one, (1, 1)) for one in fields])
+        low, high = (middle, high) if float(layouts.std(dim=0).mean()) < wanted else (low, middle)
+    return (low + high) / 2
+
+
 def bent(
-    picture: Tensor, frame: Frame, search: PatchSettings, finer: Sequence[float], generator: torch.Generator
+    picture: Tensor,
+    frame: Frame,
+    search: PatchSettings,
+    bend: float,
+    finer: Sequence[float],
+    generator: torch.Generator,
 ) -> Tensor:
     """A picture displaced at random, under noise, with the margin of the frame.
 
     Args:
         picture: (1, C, *frame.size).
-        search: its bend, bends and noise are used.
+        search: its bends and noise are used.
+        bend: standard deviation of the displacement, as a share of the picture's size.
         finer: pixels of the picture for one of scale 0, along each axis.
         generator: on the CPU.
     """
     cells = [max(2, round(search.bends * factor)) for factor in finer]
-    drawn = resize(torch.randn(1, 2, *cells, generator=generator), size=frame.outer, wrap=frame.wraps)
+    drawn = resize(torch.randn(1, 2, *cells, generator=generator), size=frame.outer, wrap=frame.wraps)[0]
     noise = torch.randn(1, 1, *frame.outer, generator=generator)
+    return _displaced(picture, frame, bend, drawn, finer) + search.noise * noise.to(picture)
+
+
+def _displaced(picture: Tensor, frame: Frame, bend: float, drawn: Tensor, finer: Sequence[float]) -> Tensor:
+    """A picture, with the margin of the frame, displaced by a field, (2, *frame.outer), of variance 1."""
     places = []
     for dim, (length, margin, factor) in enumerate(zip(frame.size, frame.margins, finer, strict=True)):
         line = (torch.arange(length + 2 * margin) - margin + 0.5) / length
         straight = line[:, None] if dim == 0 else line
-        places.append(2 * (straight + search.bend / factor * drawn[0, dim]) - 1)  # -1 and 1 are the borders
+        places.append(2 * (straight + bend / factor * drawn[dim]) - 1)  # -1 and 1 are the borders
     grid = torch.stack(places[::-1], dim=-1)[None].to(picture)
-    moved = F.grid_sample(picture, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
-    return moved + search.noise * noise.to(picture)
+    return F.grid_sample(picture, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
 
 def in_finer_frame(guess: Tensor, frame: Frame, finer: Frame) -> Tensor:

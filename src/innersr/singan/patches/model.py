@@ -3,7 +3,8 @@
 From coarse to fine, every patch of a guess becomes its nearest one of the picture, and the guess is assembled anew
 (GPNN: Granot 2022). The guess of scale 0 is the picture itself, bent at random, under noise.
 
-# Differs from the paper: the layout is bent, where only noise is added to it: more varied, and as plausible.
+# Differs from the paper: the layout is bent, as much as the picture needs to vary, where only noise is added to it:
+# more varied, and as plausible.
 # Differs from the paper: fine scales search from neighbour to neighbour (Barnes 2009), beginning with what the coarser
 # scale found, where every patch is compared with every other; patches are compared along their principal axes.
 # Differs from the paper: the guess reaches beyond the border, which is cut off: borders are made as the inside is.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -23,7 +25,7 @@ from innersr.physics.resize import image_size, resize
 from innersr.run import Run, generator_of
 from innersr.singan.draws import Draws
 from innersr.singan.model import PictureModel, wraps_of
-from innersr.singan.patches.guess import Frame, bent, in_finer_frame, places_in_finer
+from innersr.singan.patches.guess import Frame, bend_of, bent, in_finer_frame, places_in_finer
 from innersr.singan.patches.search import Patches, nearest, patches_of, principal_axes, propagate
 from innersr.singan.patches.settings import PatchSettings
 from innersr.singan.patches.votes import assemble, with_overlap
@@ -80,6 +82,11 @@ class PatchModel:
         """Of a patch: that of the settings, unless the coarsest scale is as small."""
         return min(self.search.side, *(n - 1 for n in image_size(self.pyramid[0])))
 
+    @cached_property
+    def _bend(self) -> float:
+        """Displacement of layouts; whatever the seed, so that it is the picture's."""
+        return bend_of(self.pyramid[0], self.search, generator_of(0, Draws.PATCH_NOISE))
+
     def sizes_for(self, size: Size | None) -> tuple[Size, ...]:
         """Sizes of all scales of a result, see `PictureModel.sizes_for`."""
         return PictureModel(settings=self.settings, sizes=self.sizes, channels=self.channels).sizes_for(size)
@@ -101,7 +108,7 @@ class PatchModel:
             generator = generator_of(run.seed, Draws.PATCH_NOISE, index)
             frame = Frame(size=sizes[start], margin=self.side - 1, wraps=wraps)
             # From finer scales on the cells and the displacement have as many pixels as at scale 0.
-            guess = bent(coarse, frame, self.search, finer, generator)
+            guess = bent(coarse, frame, self.search, self._bend, finer, generator)
             results.append(self.refined(guess, sizes, start, wraps, run, index))
         return torch.cat(results)
 

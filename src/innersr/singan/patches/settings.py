@@ -19,7 +19,9 @@ class PatchSettings:
         pairs: of patches that are compared at most; scales that have more search from neighbour to neighbour.
         completeness: alpha, the smaller, the more of the picture's patches appear (Granot 2022, eq. 1); in mean
             squared difference of values in [-1, 1]. 0 leaves it out.
-        bend: standard deviation of how far the layout is displaced at random, as a share of the picture's size.
+        variety: deviation that layouts should have from sample to sample, in units of the picture's; the displacement
+            is made as large as that needs, so that busy pictures keep together and plain ones still vary.
+        bend: the largest standard deviation of that displacement, as a share of the picture's size.
         bends: cells of the displacement along each axis; inside one the layout moves together.
         noise: standard deviation of what is added to the layout, in units of values in [-1, 1].
 
@@ -32,7 +34,8 @@ class PatchSettings:
     searches: int = 5
     pairs: int = 2**24
     completeness: float = 0.005
-    bend: float = 0.1
+    variety: float = 0.4
+    bend: float = 0.15
     bends: int = 2
     noise: float = 0.4
 
@@ -41,5 +44,5 @@ class PatchSettings:
             raise InputError(f"side must be odd, and 3 at least, got {self.side}")
         if min(self.axes, self.searches, self.bends) < 1 or self.pairs < 0:
             raise InputError("axes, searches and bends must be 1 at least, pairs 0 at least")
-        if not all(0 <= number < math.inf for number in (self.completeness, self.bend, self.noise)):
-            raise InputError("completeness, bend and noise must be 0 or positive, and finite")
+        if not all(0 <= number < math.inf for number in (self.completeness, self.variety, self.bend, self.noise)):
+            raise InputError("completeness, variety, bend and noise must be 0 or positive, and finite")
