@@ -1,5 +1,5 @@
 # What one does daily. DIR is the folder of images that `make bench` measures.
-.PHONY: setup check test mutants bench docs
+.PHONY: setup check test mutants bench docs site
 DIR ?= examples
 
 setup: # install for development, with the hooks that check each commit
@@ -30,3 +30,6 @@ docs: # check the documented commands, draw the pictures of the documents again 
 	innersr inspect examples/towers.png -o docs/inspect.webp --overwrite
 	innersr singan train examples/towers.png -o build/docs/towers --report docs/singan-report.webp --overwrite
 	innersr singan sample build/docs/towers -o build/docs/samples/ -n 6 --sheet docs/singan-samples.webp --overwrite
+
+site: # build the documentation site into build/site; warnings are errors
+	python -m sphinx -W --keep-going -q -b html docs build/site
