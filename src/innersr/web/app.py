@@ -87,9 +87,10 @@ def served(serving: Serving) -> Iterator[str]:
                 share=False,
                 ssr_mode=False,
                 enable_monitoring=False,
-                footer_links=["api", "settings"],
+                footer_links=["api"],
                 theme=_theme(),
-                css=asset("page.css"),
+                # Gradio would put its own selectors in front of those of `css`, also where they begin outside.
+                head=f"<style>{asset('page.css')}</style><script>{asset('mend.js')}</script>",
             )
         except OSError as error:
             raise InputError(f"port {serving.port} is taken; choose another one with --port") from error
@@ -123,8 +124,22 @@ def build_page(place: Place) -> gr.Blocks:
 
 
 def _theme() -> gr.themes.Base:
-    """Fonts of the system only: nothing is fetched."""
-    return gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+    """Fonts of the system only, so that nothing is fetched; contrasts of 4.5 and more in both modes."""
+    theme = gr.themes.Soft(
+        primary_hue="blue", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
+    )
+    dim = {"body_text_color_subdued": "*neutral_600", "body_text_color_subdued_dark": "*neutral_300"}
+    dim |= {"input_placeholder_color": "*neutral_600", "input_placeholder_color_dark": "*neutral_300"}
+    dim |= {f"link_text_color{state}_dark": "*primary_300" for state in ("", "_hover", "_active", "_visited")}
+    for part in ("block_label", "block_title"):
+        dim |= {f"{part}_text_color": "*neutral_800", f"{part}_text_color_dark": "*neutral_100"}
+        dim |= {f"{part}_background_fill": "*neutral_100", f"{part}_background_fill_dark": "*neutral_800"}
+    for mode in ("", "_dark"):
+        dim |= {f"button_primary_background_fill{mode}": "*primary_700", f"button_primary_text_color{mode}": "white"}
+        dim |= {f"button_primary_background_fill_hover{mode}": "*primary_800"}
+        dim |= {f"checkbox_label_background_fill_selected{mode}": "*primary_700"}
+        dim |= {f"checkbox_label_text_color_selected{mode}": "white"}
+    return theme.set(**dim)
 
 
 @contextlib.contextmanager

@@ -93,7 +93,7 @@ def skipped(count: int) -> list[Any]:
 
 def picture_input(label: str = "Picture", **options: Any) -> gr.File:  # noqa: ANN401 (of several types)
     """A place to drop picture files of every format that can be read."""
-    return gr.File(label=label, file_types=list(readable_suffixes()), height=130, **options)
+    return gr.File(label=label, file_types=list(readable_suffixes()), height=150, **options)
 
 
 def example_buttons(target: gr.File) -> None:

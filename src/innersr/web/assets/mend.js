@@ -1,0 +1,12 @@
+// Mends what Gradio's components tell screen readers: names that hide the words that are seen, names where none may be.
+function mend() {
+    for (const one of document.querySelectorAll(".upload-container[aria-label], .layer-title-button[aria-label]")) {
+        one.removeAttribute("aria-label"); // its text is its name
+    }
+    for (const one of document.querySelectorAll("button.thumbnail-item[aria-label]")) {
+        if (one.textContent.trim()) one.removeAttribute("aria-label");
+        for (const image of one.querySelectorAll("img")) if (one.textContent.trim()) image.alt = "";
+    }
+    for (const one of document.querySelectorAll("div.empty[aria-label]:not([role])")) one.setAttribute("role", "img");
+}
+new MutationObserver(mend).observe(document.documentElement, { childList: true, subtree: true });

@@ -1,0 +1,195 @@
+"""The page in a real browser: its flows, keyboard, phone width, both colour schemes, and what axe-core finds.
+
+Needs Debian's chromium and playwright; axe-core is looked for in the folder that AXE_CORE names, or in node_modules.
+"""
+
+import os
+import re
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pyvips
+
+playwright = pytest.importorskip("playwright.sync_api", reason="the browser needs playwright")
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="the browser needs chromium (apt-get install chromium)")
+FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-sync"
+SIZES = {"desktop": ({"width": 1280, "height": 900}, "light"), "phone": ({"width": 390, "height": 844}, "dark")}
+TABS = ["Enlarge", "One picture", "Train", "Paint", "Edit", "Animate", "Compare", "Batch"]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(browser, address):
+    """Function that opens the page; at the end no other machine was asked for anything, and no script failed."""
+    pages, strange = [], []
+
+    def open_page(size="desktop"):
+        viewport, scheme = SIZES[size]
+        page = browser.new_page(viewport=viewport, color_scheme=scheme)
+        page.on("request", lambda r: strange.append(r.url) if not r.url.startswith((address, "data:", "blob:")) else 0)
+        page.on("pageerror", lambda error: strange.append(str(error)))
+        page.goto(address)
+        page.locator("#enlarge-go").wait_for()
+        pages.append(page)
+        return page
+
+    yield open_page
+    for page in pages:
+        page.close()
+    assert strange == []
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory):
+    values = np.random.default_rng(2).integers(0, 255, (36, 44, 3), np.uint8)
+    path = tmp_path_factory.mktemp("photos") / "pebbles.png"
+    pyvips.Image.new_from_array(values).gaussblur(1.2).write_to_file(str(path))
+    return path
+
+
+def drop(page, *paths):
+    page.locator("input[type=file]:visible, .upload-container:visible input[type=file]").first.set_input_files(
+        [str(path) for path in paths]
+    )
+
+
+def go_to(page, name):
+    if name in ("Train", "Paint", "Edit", "Animate"):
+        page.get_by_role("tab", name="One picture").click()
+    page.get_by_role("tab", name=name, exact=True).click()
+
+
+def says(page, tab, words):
+    page.locator(f"#{tab}-status").get_by_text(words).wait_for(timeout=30_000)
+
+
+def enlarge(page, photo):
+    drop(page, photo)
+    says(page, "enlarge", "Ready to enlarge")
+    page.get_by_label("draft, a second").check()
+    page.locator("#enlarge-go").click()
+    says(page, "enlarge", "pebbles_x2.png is ready")
+
+
+def test_a_picture_is_examined_enlarged_and_downloaded(opened, photo, tmp_path):
+    page = opened()
+    enlarge(page, photo)
+    assert "44 × 36 pixels, 3 channels, 8 bits" in page.locator("#enlarge-found").inner_text()
+    assert "consistency" in page.locator("#enlarge-facts").inner_text()
+    with page.expect_download() as download:
+        page.locator("#enlarge-download").click()
+    download.value.save_as(tmp_path / "got.png")
+    assert download.value.suggested_filename == "pebbles_x2.png"
+    assert (pyvips.Image.new_from_file(str(tmp_path / "got.png")).width) == 88
+
+
+def test_both_pictures_are_zoomed_by_keyboard_in_step(opened, photo):
+    page = opened()
+    enlarge(page, photo)
+    pane = page.locator("#enlarge-view .isr-pane").first
+    pane.focus()
+    for key in ("+", "+", "ArrowRight"):
+        page.keyboard.press(key)
+    transforms = page.locator("#enlarge-view img").evaluate_all("images => images.map(image => image.style.transform)")
+    assert len(transforms) == 2 and transforms[0] == transforms[1]
+    assert re.fullmatch(r"scale\(2\.25\) translate\(-\d.*", transforms[0])
+    assert page.locator("#enlarge-view output").inner_text() == "2.3×"
+
+
+def test_an_error_is_one_sentence(opened, tmp_path):
+    (tmp_path / "broken.png").write_text("no picture")
+    page = opened()
+    drop(page, tmp_path / "broken.png")
+    toast = page.get_by_text("broken.png: ").last
+    toast.wait_for()
+    assert "Traceback" not in page.content() and "/uploads/broken" not in toast.inner_text()
+
+
+def test_work_is_stopped_by_the_button(opened, photo):
+    page = opened()
+    go_to(page, "Train")
+    drop(page, photo)
+    page.get_by_label("Iterations of each scale").fill("100000")
+    page.locator("#train-go").click()
+    page.locator("#one-status").get_by_text(re.compile(r"\d+ of \d+")).wait_for(timeout=30_000)
+    page.get_by_role("button", name="Stop").click()
+    says(page, "one", "is stopped; it can be continued")
+
+
+def test_a_picture_is_sampled_trained_edited_and_animated(opened, photo):
+    page = opened()
+    go_to(page, "One picture")
+    drop(page, photo)
+    page.locator("#samples-go").click()
+    says(page, "one", "4 samples are made")
+    assert page.locator("#samples img").count() == 4
+    go_to(page, "Train")
+    page.get_by_label("Iterations of each scale").fill("2")
+    page.locator("#train-go").click()
+    says(page, "one", "pebbles is learned")
+    assert page.locator("#train-previews img").count() >= 4
+    go_to(page, "Edit")
+    page.get_by_role("button", name="Show the trained picture").click()
+    says(page, "one", "Mark a part with the brush")
+    go_to(page, "Animate")
+    page.get_by_role("spinbutton", name="number input for Frames", exact=True).fill("3")
+    page.locator("#animate-go").click()
+    says(page, "one", "pebbles.gif is made")
+    assert page.locator("#animate-film img").get_attribute("alt") == "animation of pebbles"
+
+
+def test_methods_are_compared(opened, photo):
+    page = opened()
+    go_to(page, "Compare")
+    drop(page, photo)
+    page.locator("#compare-go").click()
+    says(page, "compare", "2 of 2 methods are done")
+    assert page.locator("#compare-view img").count() == 2
+
+
+def test_a_batch_becomes_a_zip(opened, photo, tmp_path):
+    page = opened()
+    go_to(page, "Batch")
+    page.get_by_role("radio", name="draft").last.check()
+    drop(page, photo, photo)
+    page.locator("#batch-go").click()
+    says(page, "batch", "2 of 2 pictures are done")
+    with page.expect_download() as download:
+        page.locator("#batch-download").click()
+    download.value.save_as(tmp_path / "got.zip")
+    assert zipfile.ZipFile(tmp_path / "got.zip").namelist() == ["pebbles_x2.png", "pebbles_x2-2.png"]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_tab_fits_its_window_and_axe_finds_no_fault(opened, photo, size):
+    folders = [Path(os.environ.get("AXE_CORE", "")), Path("node_modules/axe-core")]
+    script = next((folder / "axe.min.js" for folder in folders if (folder / "axe.min.js").is_file()), None)
+    page = opened(size)
+    enlarge(page, photo)
+    if script is not None:
+        page.evaluate(script.read_text(encoding="utf-8"))
+    for tab in TABS:
+        go_to(page, tab)
+        page.wait_for_timeout(300)  # of the fading in
+        assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0]["width"], tab
+        if script is not None:
+            found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
+            assert [(tab, each["id"], each["nodes"][0]["html"][:200]) for each in found] == []
+    if script is None:
+        pytest.skip("axe-core is not there (npm install axe-core; AXE_CORE=node_modules/axe-core)")
+
+
+def test_the_first_paint_takes_less_than_three_seconds(opened):
+    paints = opened().evaluate("performance.getEntriesByType('paint').map(entry => entry.startTime)")
+    assert paints and max(paints) < 3000
