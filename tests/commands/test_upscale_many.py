@@ -1,6 +1,7 @@
 """Many files in one command: what is done again, what is left, and what is said."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from helpers.cli import BICUBIC, names, upscale
+from innersr.pipeline import tasks
 
 
 @pytest.fixture(autouse=True)
@@ -119,3 +121,67 @@ def test_rows_as_parquet():
 def test_an_input_is_never_replaced_by_a_pattern_of_names():
     result = upscale("in/a.png", "in/b.png", "--name", "{stem}{suffix}", *BICUBIC)
     assert result.exit_code == 1 and "the result would replace the input in/a.png" in result.stderr
+
+
+def test_a_result_whose_run_was_killed_before_it_said_so_is_made_again():
+    many()
+    manifest, result = Path("out/.innersr/manifest.jsonl"), Path("out/b.png").read_bytes()
+    lines = manifest.read_text().splitlines(keepends=True)
+    assert [json.loads(line)["status"] for line in lines] == ["started", "done"] * 3
+    manifest.write_text("".join(lines[:3]) + lines[3][:30])
+    Path("out/deep/a.png").unlink()  # which was not begun then
+    assert statuses() == {"in/a.png": "skipped", "in/b.png": "done", "in/deep/a.png": "done"}
+    assert Path("out/b.png").read_bytes() == result
+
+
+def test_a_file_of_somebody_else_is_not_replaced_after_a_failure():
+    Path("out").mkdir()
+    Path("out/b.png").write_bytes(b"mine")
+    for _ in range(2):
+        assert statuses(code=1)["in/b.png"] == "failed"
+    assert Path("out/b.png").read_bytes() == b"mine"
+
+
+def test_a_repeated_batch_in_place_enlarges_nothing_twice():
+    for name in ("a.png", "b.png"):
+        Path("in", name).rename(name)
+    for _ in range(2):
+        assert upscale("a.png", "b.png", "--in-place", *BICUBIC).exit_code == 0
+        with PillowImage.open("a.png") as image:
+            assert image.size == (48, 40)
+    manifest = Path(".innersr/manifest.jsonl")
+    manifest.write_text("".join(manifest.read_text().splitlines(keepends=True)[:3]))  # b was replaced, unsaid
+    assert upscale("a.png", "b.png", "--in-place", *BICUBIC).exit_code == 0
+    with PillowImage.open("b.png") as image:
+        assert image.size == (48, 40)
+
+
+def test_an_input_that_changes_meanwhile_fails_and_is_done_again(monkeypatch):
+    save = tasks.FileTask.save
+
+    def late(task, result):
+        if task.source == Path("in/b.png"):
+            draw("in/b.png", 9)
+        return save(task, result)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tasks.FileTask, "save", late)
+        assert "in/b.png: changed while it was upscaled; upscale it again" in many(code=1).stderr
+    assert statuses() == {"in/a.png": "skipped", "in/b.png": "done", "in/deep/a.png": "skipped"}
+
+
+def test_an_input_that_vanishes_meanwhile_is_a_failure(monkeypatch):
+    save = tasks.FileTask.save
+
+    def late(task, result):
+        Path("in/b.png").unlink(missing_ok=True)
+        return save(task, result)
+
+    monkeypatch.setattr(tasks.FileTask, "save", late)
+    assert statuses(code=1) == {"in/a.png": "done", "in/b.png": "failed", "in/deep/a.png": "done"}
+
+
+def test_clocks_that_jump_are_no_reason_to_begin_again():
+    many()
+    os.utime("in/a.png", (0, 0)), os.utime("in/b.png", (2**33, 2**33))
+    assert set(statuses().values()) == {"skipped"}

@@ -1,7 +1,7 @@
 """What became of each file of a batch: a log beside the results, by which the next run knows what is done.
 
-It lies in the folder .innersr of the folder of the results, one line of JSON for each result or failure. A line that a
-crash cut short does not count. With shards each has a log of its own; all are read.
+It lies in the folder .innersr of the folder of the results: a line of JSON before a result is written, and one after it
+or its failure. A line that a crash cut short does not count. With shards each has a log of its own; all are read.
 """
 
 from __future__ import annotations
@@ -42,10 +42,16 @@ class Entry:
     """As it was given."""
     digest: str
     """SHA-256 of the input's bytes; empty if it could not be read."""
+    size: int = 0
+    """Bytes of the input."""
+    modified: float = 0.0
+    """When the input was changed, seconds since 1970."""
     settings: str
     """Of the options, see `settings_digest`."""
     status: str
-    """done or failed."""
+    """started, done or failed."""
+    is_ours: bool = False
+    """Of started and failed: whether what lies there, if anything, is a run's own and may be replaced."""
     result_size: int = 0
     """Bytes of the result."""
     result_digest: str = ""
@@ -53,6 +59,35 @@ class Entry:
     seconds: float = 0.0
     error: str | None = None
     remedy: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputDigest:
+    """What tells whether an input changed."""
+
+    value: str = ""
+    """SHA-256 of its bytes; empty if it cannot be read."""
+    size: int = 0
+    modified: float = 0.0
+
+    @classmethod
+    def of(cls, path: Path) -> InputDigest:
+        """The digest of a file."""
+        try:
+            if path.is_file():  # reading a pipe would never end
+                status = path.stat()
+                return cls(value=digest_of(path), size=status.st_size, modified=status.st_mtime)
+        except OSError:
+            pass
+        return cls()
+
+    def again(self, path: Path) -> InputDigest:
+        """The digest of the same file now; it is read only if its size or time is another."""
+        with contextlib.suppress(OSError):
+            status = path.stat()
+            if (status.st_size, status.st_mtime) == (self.size, self.modified):
+                return self
+        return self.of(path)
 
 
 class Manifest:
@@ -84,6 +119,11 @@ class Manifest:
         entry = self.entry(output)
         same = entry is not None and (entry.status, entry.digest, entry.settings) == ("done", digest, settings)
         return same and self.is_unchanged(output)
+
+    def may_replace(self, output: Path) -> bool:
+        """Whether what lies there is an unchanged result, or one of a run that was cut off before it could say so."""
+        entry = self.entry(output)
+        return self.is_unchanged(output) or (entry is not None and entry.status != "done" and entry.is_ours)
 
     def is_unchanged(self, output: Path) -> bool:
         """Whether the file is there that a run has written, and nobody has changed it."""

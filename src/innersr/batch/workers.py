@@ -8,7 +8,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -69,36 +70,37 @@ class _Fault(NamedTuple):
 
 
 def work_in_processes(
-    function: Callable[[Task], Answer], tasks: Sequence[Task], jobs: int, threads: int
+    function: Callable[[Task], Answer], tasks: Iterable[Task], jobs: int, threads: int
 ) -> Iterator[Done[Task, Answer]]:
     """Yield the tasks as they are done, in any order.
 
     Args:
         function: of a module, which each process imports.
-        tasks: that can be sent to another process.
+        tasks: that can be sent to another process; each is taken when a process is free for it.
         jobs: number of processes.
         threads: of torch in each.
     """
-    waiting = list(reversed(tasks))
+    waiting = iter(tasks)
     workers: list[_Worker[Task, Answer]] = []
     try:
-        workers = [_Worker(function, threads) for _ in range(min(jobs, len(tasks)))]
-        for worker in workers:
-            worker.give(waiting.pop())
+        for first in islice(waiting, jobs):
+            workers.append(_Worker(function, threads))
+            workers[-1].give(first)
         while any(worker.task is not None for worker in workers):
             busy = {worker.connection: worker for worker in workers if worker.task is not None}
             for connection in wait(list(busy)):
                 worker = busy[connection]  # type: ignore[index]
                 task, answer = worker.task, worker.answer()
                 assert task is not None
+                worker.task = None
+                following = next(waiting, None)
                 if answer is None:
                     worker.end()
                     workers.remove(worker)
-                    if waiting:
+                    if following is not None:
                         workers.append(worker := _Worker(function, threads))
-                worker.task = None
-                if waiting and worker in workers:
-                    worker.give(waiting.pop())
+                if following is not None:
+                    worker.give(following)
                 yield Done(task, answer)
     finally:
         for worker in workers:

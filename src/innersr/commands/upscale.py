@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import torch
 
 import innersr
 from innersr.batch.inputs import BatchFile, find_inputs
-from innersr.batch.manifest import Manifest, digest_of, settings_digest
+from innersr.batch.manifest import InputDigest, Manifest, digest_of, settings_digest
 from innersr.batch.options import BatchOptions
 from innersr.batch.places import Places, free_name, size_in_header
 from innersr.batch.status import save_status
@@ -22,7 +22,7 @@ from innersr.commands.upscale_file import Job, Outcome, upscale_job, upscale_sil
 from innersr.errors import ImageFileError, InnersrError, InputError
 from innersr.methods.options import UpscaleOptions
 from innersr.methods.registry import name_of, settings_of
-from innersr.paths import names_folder
+from innersr.paths import is_one_file, names_folder
 from innersr.physics.geometry import parse_scale
 from innersr.physics.resize import Scale
 from innersr.run import Run
@@ -82,7 +82,7 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
             reporter.note("no file has failed")
         processes, threads = batch.processes(len(found.files), is_on_cpu=run.torch_device.type == "cpu")
         work.report.begin(len(jobs), has_bar=processes > 1)
-        for job, outcome in _done(jobs, processes, threads, work):
+        for job, outcome in _done(map(work.begin, jobs), processes, threads, work):
             work.finish(job, outcome)
         work.report.end()
         if batch.status is not None:
@@ -92,7 +92,7 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
         work.close()
 
 
-def _done(jobs: Sequence[Job], processes: int, threads: int, work: _Work) -> Iterator[tuple[Job, Outcome]]:
+def _done(jobs: Iterable[Job], processes: int, threads: int, work: _Work) -> Iterator[tuple[Job, Outcome]]:
     """The jobs as they are done."""
     if processes > 1:
         for job, outcome in work_in_processes(upscale_silently, jobs, processes, threads):
@@ -133,7 +133,8 @@ class _Work:
         self._existing = "overwrite" if options.overwrite else batch.existing or default
         self._manifests: dict[Path, Manifest] = {}
         self._files: dict[Path, BatchFile] = {}
-        self._digests: dict[Path, str] = {}
+        self._digests: dict[Path, InputDigest] = {}
+        self._ours: dict[Path, bool] = {}
         self._settings = settings_digest(
             {field.name: getattr(options, field.name) for field in fields(options) if field.name != "overwrite"}
             | {"method": repr(options.chosen_method), "version": innersr.__version__, "seed": run.seed}
@@ -166,15 +167,15 @@ class _Work:
             self._files[source] = file
             manifest = self._manifest(file)
             entry = manifest.entry(target)
-            if self.batch.retry_failed and (entry is None or entry.status != "failed"):
+            if self.batch.retry_failed and (entry is None or entry.status == "done"):
                 self.report.add(source, target, "skipped")
                 return None
             # A file that cannot be read has no digest, and says what is wrong with it where it is upscaled.
-            self._digests[source] = digest_of(source) if source.is_file() else ""
-            if self._existing == "skip" and manifest.is_done(target, self._digests[source], self._settings):
+            self._digests[source] = InputDigest.of(source)
+            if self._existing == "skip" and self._is_done(file, target):
                 self.report.add(source, target, "skipped")
                 return None
-            if self._existing == "skip" and manifest.is_unchanged(target):
+            if self._existing == "skip" and manifest.may_replace(target):
                 options = replace(options, overwrite=True)  # its own result, of another input or other settings
         if target.exists() and self._existing == "rename":
             target = free_name(target)
@@ -187,8 +188,36 @@ class _Work:
             options = replace(options, overwrite=True)
         return Job(source=source, target=target, options=options, run=self._run, compare=self._compare)
 
+    def _is_done(self, file: BatchFile, target: Path) -> bool:
+        """Whether the result is there; in place also where the input is that result already."""
+        manifest, digest = self._manifest(file), self._digests[file.path].value
+        if not is_one_file(file.path, target):
+            return manifest.is_done(target, digest, self._settings)
+        entry = manifest.entry(target)
+        if entry is not None and entry.status == "started":  # a run was cut off before or after it replaced the input
+            return entry.settings == self._settings and digest not in ("", entry.digest)
+        return entry is not None and entry.settings == self._settings and manifest.is_unchanged(target)
+
+    def begin(self, job: Job) -> Job:
+        """Note in the manifest that the work on a file begins: what is there then is whole, and its own."""
+        if self.is_batch:
+            manifest, target = self._manifest(self._files[job.source]), job.target
+            self._digests[job.source] = self._digests[job.source].again(job.source)
+            exists = target.exists() or target.is_symlink()
+            self._ours[job.source] = not exists or (manifest.may_replace(target) and job.options.overwrite)
+            self._note(job, "started", is_ours=self._ours[job.source])
+        return job
+
     def finish(self, job: Job, outcome: Outcome) -> None:
         """Say, and note in the manifest, what became of a file."""
+        digest = self._digests.get(job.source)
+        is_new = outcome.error is None and not is_one_file(job.source, job.target)
+        if digest is not None and is_new and digest.again(job.source) != digest:
+            error = f"{job.source}: changed while it was upscaled; upscale it again"
+            said = [each for each in outcome.said if each[0] != "result"]
+            said.append(("failure", (InnersrError(error), 1, job.source)))
+            outcome = replace(outcome, error=error, said=said)
+            self._ours[job.source] = True
         for method, arguments in outcome.said:
             getattr(self.reporter, method)(*arguments)
         status = "done" if outcome.error is None else "failed"
@@ -197,18 +226,29 @@ class _Work:
         if self.is_batch:
             what, _, remedy = (outcome.error or "").partition("; ")
             is_done = status == "done"
-            self._manifest(self._files[job.source]).add(
-                job.target,
-                source=str(job.source),
-                digest=self._digests[job.source],
-                settings=self._settings,
-                status=status,
+            self._note(
+                job,
+                status,
+                is_ours=not is_done and self._ours[job.source],
                 result_size=job.target.stat().st_size if is_done else 0,
                 result_digest=digest_of(job.target) if is_done else "",
                 seconds=round(outcome.seconds, 2),
                 error=what or None,
                 remedy=remedy or None,
             )
+
+    def _note(self, job: Job, status: str, **more: Any) -> None:  # noqa: ANN401 (of an entry)
+        digest = self._digests[job.source]
+        self._manifest(self._files[job.source]).add(
+            job.target,
+            source=str(job.source),
+            digest=digest.value,
+            size=digest.size,
+            modified=digest.modified,
+            settings=self._settings,
+            status=status,
+            **more,
+        )
 
     def close(self) -> None:
         """Let other runs use the folders."""
