@@ -49,6 +49,20 @@ def whole_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
         _partial_files.discard(partial)
 
 
+@contextlib.contextmanager
+def exclusive(path: Path) -> Iterator[bool]:
+    """Hold the lock of a file, which is made; yield False where another process holds it. Nothing waits."""
+    with path.open("ab") as stream:
+        try:
+            _lock(stream, wait=False)
+        except BlockingIOError:
+            yield False
+            return
+        except OSError:  # a file system without locks
+            pass
+        yield True
+
+
 def remove_partial_files() -> None:
     """Remove all partial files of this process, for a handler that ends it in the midst of the work."""
     for partial in tuple(_partial_files):

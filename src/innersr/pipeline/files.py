@@ -19,6 +19,7 @@ from innersr.methods.protocols import Method
 from innersr.physics.degradation import Degradation
 from innersr.physics.noise.counting import CountingNoise
 from innersr.physics.resize import Scale
+from innersr.pipeline.films import film_task, open_film
 from innersr.pipeline.result import Result
 from innersr.pipeline.tasks import FileTask, ImageTask
 from innersr.run import Run
@@ -150,7 +151,10 @@ def upscale_file(
 
 
 def open_file(source: Path, output: Path | None, options: UpscaleOptions) -> FileTask:
-    """Read an image file, and name its result where `output` is None."""
+    """Read an image file, or open a film, and name its result where `output` is None."""
+    film = open_film(source, output, options.pixel_limit)
+    if film is not None:
+        return film_task(film, source, output, options)
     image = with_no_data(read(source, pixel_limit=options.pixel_limit, missing_ok=True), options.nodata)
     target = output or default_output(source, ImageTask(image=image, options=options).scales)
     return FileTask(image=image, options=options, source=source, target=target)

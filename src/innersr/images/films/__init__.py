@@ -1,0 +1,1 @@
+"""Films: videos and animations, frame by frame in and out."""

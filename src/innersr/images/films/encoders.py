@@ -1,0 +1,98 @@
+"""Video encoders: which codec a file gets, and what its quality means to it. Opens no file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from innersr.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoder:
+    """A video encoder of FFmpeg, at settings that give the same bytes on every machine: it has one thread."""
+
+    codec: str
+    """Of the stream."""
+    name: str
+    """Of the encoder."""
+    options: dict[str, str]
+    words: str
+    """What its quality is, for a note."""
+
+
+def container_of(path: Path) -> str | None:
+    """FFmpeg's name for the container of a file name; None for names that are no video's."""
+    containers = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+    return containers.get(path.suffix.lower())
+
+
+def encoder_for(codec: str | None, path: Path, quality: int | None) -> Encoder:
+    """The encoder of a video: that of its source where the file can hold it, else the usual one of such files.
+
+    Args:
+        codec: of the source, as FFmpeg calls it; None where that is no video.
+        path: of the file to be.
+        quality: 1 to 100; 100 is lossless in a .mkv, which then holds FFV1. None for 95.
+
+    Raises:
+        InputError: this build of PyAV lacks the encoder.
+    """
+    container = container_of(path)
+    h264, hevc, vp9, av1 = "h264", "hevc", "vp9", "av1"
+    held = {
+        "mp4": (h264, hevc, av1, vp9),
+        "mov": (h264, hevc, "prores"),
+        "matroska": (h264, hevc, vp9, av1, "ffv1", "prores"),
+        "webm": (vp9, av1),
+    }[container or "mp4"]
+    chosen = codec if codec in held else held[0]
+    if container == "matroska" and quality == 100:  # noqa: PLR2004 (the best)
+        chosen = "ffv1"
+    encoder = _described(chosen, 95 if quality is None else quality)
+    if encoder.name not in pyav().codecs_available:
+        remedy = "install the wheels of PyAV (pip install --force-reinstall av), or choose another suffix"
+        raise InputError(f"{path}: this PyAV lacks the encoder {encoder.name}; {remedy}")
+    return encoder
+
+
+def pyav() -> Any:  # noqa: ANN401 (a module that may be missing)
+    """PyAV.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    try:
+        import av
+    except ImportError as error:
+        raise InputError("films need PyAV: pip install 'innersr-torch[video]'; GIF, WebP and APNG do not") from error
+    return av
+
+
+def _described(codec: str, quality: int) -> Encoder:
+    constant = round(41 - quality / 4)  # CRF of x264 and x265, as in `images.video`: 17 for 95
+    wider = round(63 - 0.45 * quality)  # CRF of VP9 and AV1, whose scale ends at 63: 20 for 95
+    rows: dict[str, Callable[[], tuple[str, dict[str, str], str]]] = {
+        "h264": lambda: ("libx264", {"crf": str(constant), "preset": "medium"}, f"CRF {constant}"),
+        "hevc": lambda: (
+            "libx265",
+            {
+                "crf": str(constant),
+                "preset": "medium",
+                "x265-params": "pools=none:frame-threads=1:log-level=none",
+            },
+            f"CRF {constant}",
+        ),
+        "vp9": lambda: (
+            "libvpx-vp9",
+            {"crf": str(wider), "b": "0", "deadline": "good", "cpu-used": "2", "row-mt": "0"},
+            f"CRF {wider}",
+        ),
+        "av1": lambda: ("libsvtav1", {"crf": str(wider), "preset": "6", "svtav1-params": "lp=1"}, f"CRF {wider}"),
+        "prores": lambda: ("prores_ks", {"profile": "hq"}, "profile HQ"),
+        "ffv1": lambda: ("ffv1", {"level": "3", "slicecrc": "1", "g": "1"}, "lossless"),
+    }
+    name, options, words = rows[codec]()
+    return Encoder(codec=codec, name=name, options=options, words=words)

@@ -1,0 +1,110 @@
+"""Finished parts of a film, kept beside the result until it is complete, so that a killed run can go on."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from innersr.atomic import exclusive
+from innersr.errors import ImageFileError
+from innersr.images.io import written_whole
+
+
+class FilmParts:
+    """A hidden folder beside the result. A part is complete when its record is there."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @classmethod
+    @contextlib.contextmanager
+    def opened(cls, target: Path, plan: str) -> Iterator[FilmParts]:
+        """Hold the folder for a target; parts that were made by another plan are removed, and all at the end.
+
+        Where the block ends with an exception, they stay for the next run.
+
+        Raises:
+            ImageFileError: another process writes the same film, or the folder cannot be made.
+        """
+        folder = target.with_name(f".{target.name}.innersr-parts")
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise ImageFileError(f"{folder}: cannot be made ({error.strerror}); write into another folder") from error
+        with exclusive(folder / "lock") as is_held:
+            if not is_held:
+                raise ImageFileError(f"{target}: another run is writing it; wait for it, or choose another name")
+            parts = cls(folder)
+            parts.keep_only(plan)
+            yield parts
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def keep_only(self, plan: str) -> None:
+        """Remove all parts that were not made by this plan."""
+        path = self._folder / "plan"
+        if path.exists() and path.read_text(encoding="utf-8") == plan:
+            return
+        for each in self._folder.iterdir():
+            if each.name != "lock":
+                each.unlink()
+        with written_whole(path, overwrite=True) as partial:
+            partial.write_text(plan, encoding="utf-8")
+
+    def path(self, number: int) -> Path:
+        """The file of a part."""
+        return self._folder / f"{number:06}.part"
+
+    def record(self, number: int) -> dict[str, Any] | None:
+        """What was noted about a part that is complete; None for others."""
+        with contextlib.suppress(OSError, ValueError):
+            record = json.loads((self._folder / f"{number:06}.json").read_text(encoding="utf-8"))
+            if record["bytes"] == self.path(number).stat().st_size:
+                return dict(record)
+        return None
+
+    @contextlib.contextmanager
+    def written(self, number: int, record: dict[str, Any]) -> Iterator[Path]:
+        """Give a file to write a part to; it counts, with its record, when the block ends without an exception."""
+        with written_whole(self.path(number), overwrite=True) as partial:
+            yield partial
+        size = self.path(number).stat().st_size
+        with written_whole(self._folder / f"{number:06}.json", overwrite=True) as partial:
+            partial.write_text(json.dumps(record | {"bytes": size}), encoding="utf-8")
+
+
+def digest_of(*values: Any) -> str:  # noqa: ANN401 (of any type)
+    """SHA-256 of values, tensors and files with all that they hold."""
+    found = hashlib.sha256()
+    for value in values:
+        _add(found, value)
+    return found.hexdigest()
+
+
+def _add(found: Any, value: Any) -> None:  # noqa: ANN401
+    found.update(type(value).__name__.encode())
+    if isinstance(value, Tensor):
+        found.update(str(tuple(value.shape)).encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for field in dataclasses.fields(value):
+            _add(found, field.name)
+            _add(found, getattr(value, field.name))
+    elif isinstance(value, Mapping):
+        for key in sorted(value):
+            _add(found, key)
+            _add(found, value[key])
+    elif isinstance(value, tuple | list):
+        for each in value:
+            _add(found, each)
+    elif isinstance(value, Path) and value.is_file():
+        with value.open("rb") as stream:
+            found.update(hashlib.file_digest(stream, "sha256").digest())
+    else:
+        found.update(repr(value).encode())

@@ -1,0 +1,288 @@
+"""Films upscaled from file to file: adapted once per shot, written in parts that a later run goes on from."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from innersr.blind.estimate import Estimate
+from innersr.errors import ImageFileError, InputError
+from innersr.images.films.animations import Animation, AnimationWriter, frame_count
+from innersr.images.films.encoders import container_of
+from innersr.images.films.film import Film, FilmWriter
+from innersr.images.films.shots import Timeline, timeline_of
+from innersr.images.films.video_files import VideoWriter
+from innersr.images.films.videos import is_video, open_video
+from innersr.images.image import Image
+from innersr.images.io import check_place, written_whole
+from innersr.inference.normalisation import NormalisedImage
+from innersr.isolation import isolation
+from innersr.methods.baselines import Bicubic
+from innersr.methods.options import UpscaleOptions, default_output
+from innersr.physics.kernel_comparison import second_moments
+from innersr.pipeline.adaptation import Adaptation, adapt_image
+from innersr.pipeline.film_parts import FilmParts, digest_of
+from innersr.pipeline.result import Result
+from innersr.pipeline.tasks import FileTask, ImageTask
+from innersr.run import Run
+
+
+def open_film(source: Path, target: Path | None, pixel_limit: int) -> Film | None:
+    """The film in a file that is to be upscaled as one; None for pictures, and for one that becomes a picture.
+
+    Raises:
+        ImageFileError: the film cannot be read, or the target is no film.
+        InputError: PyAV is missing, or the frames are too large.
+    """
+    suffix = (target or source).suffix.lower()
+    animations = (".gif", ".webp", ".apng")
+    if is_video(source):
+        if container_of(target or source) is None and suffix not in animations:
+            films = ".mp4, .mov, .mkv, .webm, .gif, .webp or .apng"
+            raise ImageFileError(f"{target or source}: no name of a film; write {films} (-o)")
+        return open_video(source, pixel_limit)
+    becomes_film = suffix in animations or container_of(Path(suffix)) is not None or container_of(target or source)
+    is_png = suffix == ".png" and source.suffix.lower() in (".png", ".apng")
+    if (becomes_film or is_png) and frame_count(source) > 1:
+        film = Animation(source)
+        height, width = film.facts.size
+        if height * width <= pixel_limit:
+            return film
+        raise InputError(f"{source}: {width}x{height} pixels are above the limit of {pixel_limit}; raise pixel_limit")
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilmSettings:
+    """How films are worked on."""
+
+    part: int = 32  # frames between two key frames, and those that a killed run loses at most
+    samples: int = 3  # frames of each shot that its degradation is estimated from
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FilmTask(FileTask):
+    """A film that was opened, of which `image` is the first frame, and the path of its result."""
+
+    film: Film
+    settings: FilmSettings = field(default_factory=FilmSettings)
+
+    def check(self) -> None:
+        """Make sure, before hours of work, that the whole film can be read and the result be saved."""
+        (rows, columns), options = self.hr_size, self.options
+        if rows * columns > options.pixel_limit:
+            words = f"a frame would have {rows * columns} pixels; raise pixel_limit (--pixel-limit) to allow it"
+            raise InputError(f"{self.source}: {words}")
+        unused = {"depth": str(options.depth) != "keep", "range": options.value_range, "nodata": options.nodata}
+        given = [f"--{name}" for name, is_given in unused.items() if is_given not in (None, False)]
+        if given:
+            raise InputError(f"{self.source}: {' and '.join(given)} is for pictures; leave it out for a film")
+        if options.save_adapted is not None:
+            remedy = "save what is learnt from a picture of it, and give that with --adapted"
+            raise InputError(f"{self.source}: a film is learnt shot by shot, and keeps none in a file; {remedy}")
+        if not self.enlarges:
+            raise InputError(f"{self.source}: is as large already as --size {options.size} asks for")
+        check_place(self.target, overwrite=options.overwrite)
+        self._writer()
+        assert self.timeline.times
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        """The times of all frames, and the shots; reads the whole film."""
+        facts = self.film.facts
+        return timeline_of(self.film.glimpses(), max(1, round(1 / (facts.rate * facts.time_base))))
+
+    def estimate(self, run: Run, seen: NormalisedImage | None = None) -> None:  # noqa: ARG002 (as of an image)
+        """Nothing: `write` estimates the degradation of each shot."""
+
+    def write(
+        self,
+        run: Run,
+        estimate: Estimate | None = None,  # noqa: ARG002 (as of an image)
+        seen: NormalisedImage | None = None,  # noqa: ARG002
+    ) -> Result:
+        """Upscale the film into its file, adapted once per shot, or go on where a run was killed."""
+        started, writer, timeline = time.monotonic(), self._writer(), self.timeline
+        times = timeline.times
+        with isolation(), FilmParts.opened(self.target, self._plan(run)) as parts:
+            work = _Work(self, run, parts, writer)
+            work.finish()
+            paths = [parts.path(number) for number in range(len(work.pieces))]
+            with written_whole(self.target, overwrite=self.options.overwrite) as partial:
+                writer.join(paths, times, partial)
+            records = [parts.record(number) or {} for number in range(len(work.pieces))]
+        is_animation = isinstance(writer, AnimationWriter)
+        shown = Animation(self.target) if is_animation else open_video(self.target, self.options.pixel_limit)
+        adaptation = work.last or self._bicubic(run)
+        return Result(
+            image=next(shown.frames([0])),
+            degradation=adaptation.degradation,
+            seconds=time.monotonic() - started,
+            consistency_psnr=_mean_psnr([value for record in records for value in record.get("consistency", ())]),
+            method=adaptation.method,
+            estimate=adaptation.cause if isinstance(adaptation.cause, Estimate) else None,
+            path=self.target,
+            notes=tuple(dict.fromkeys((*work.notes, *(n for r in records for n in r.get("notes", ())), *writer.notes))),
+        )
+
+    def seen_frame(self, frame: Image, run: Run) -> NormalisedImage:
+        """A frame as methods see it, of as many channels as all the others."""
+        seen = ImageTask(image=frame, options=self.options).normalised(run)
+        if seen.colours > 1 or self.film.facts.is_grey or self.learns_one_channel:
+            return seen
+        grey, others = seen.channels[:, :1], seen.channels[:, 1:]
+        return replace(seen, channels=torch.cat([grey.expand(-1, 3, -1, -1), others], 1), colours=3)
+
+    @property
+    def learns_one_channel(self) -> bool:
+        """Whether what was learnt before (--adapted) is for grey pictures."""
+        return self.kept is not None and self.kept.channels == 1
+
+    def _writer(self) -> FilmWriter:
+        facts, size = self.film.facts, self.hr_size
+        if self.options.alpha == "drop":
+            facts = replace(facts, has_alpha=False)
+        kind = {".gif": "GIF", ".webp": "WebP", ".png": "PNG", ".apng": "PNG"}.get(self.target.suffix.lower())
+        if kind is not None:
+            return AnimationWriter(kind, facts, size, self.options.quality)
+        return VideoWriter(
+            source=None if facts.codec is None else self.source,
+            facts=facts,
+            size=size,
+            target=self.target,
+            quality=self.options.quality,
+            aspect=facts.aspect,
+            keeps_texts=self.options.metadata == "keep",
+        )
+
+    def _plan(self, run: Run) -> str:
+        """What the bytes of the parts depend on."""
+        options = replace(self.options, overwrite=False)
+        place = (run.seed, run.precision, str(run.torch_device), run.tile, torch.get_num_threads())
+        adapted = None if options.adapted is None else Path(options.adapted)
+        parts = (self.settings, self.film.facts, self.hr_size, self.target.suffix)
+        return digest_of(self.source, options, self.planned, adapted, place, parts, self.timeline)
+
+    def _bicubic(self, run: Run) -> Adaptation:
+        """Stands for what was learnt where all parts were made before."""
+        return adapt_image(self.seen_frame(self.image, run), self.planned, Bicubic(phase="aligned"), run)
+
+
+class _Work:
+    """The parts of a film that are not there yet, in their order."""
+
+    def __init__(self, task: FilmTask, run: Run, parts: FilmParts, writer: FilmWriter) -> None:
+        self._task, self._run, self._parts, self._writer = task, run, parts, writer
+        shots, length = task.timeline.shots, task.settings.part
+        self.pieces = [
+            (shot, range(start, min(start + length, shot.stop)))
+            for shot in shots
+            for start in range(shot.start, shot.stop, length)
+        ]
+        self._missing = [number for number in range(len(self.pieces)) if parts.record(number) is None]
+        self.last: Adaptation | None = None
+        self.notes: list[str] = []
+
+    def finish(self) -> None:
+        """Make what is missing: learn from each shot, and upscale its frames."""
+        if not self._missing:
+            return
+        task = self._task
+        shots: list[range] = []
+        for number in self._missing:
+            shots += [self.pieces[number][0]] if self.pieces[number][0] not in shots[-1:] else []
+        samples = task.film.frames(itertools.chain.from_iterable(map(self._samples, shots)))
+        frames = task.film.frames(itertools.chain.from_iterable(self.pieces[number][1] for number in self._missing))
+        total = sum(len(self.pieces[number][1]) for number in self._missing)
+        if len(self._missing) < len(self.pieces):
+            there = len(task.timeline.times) - total
+            self.notes.append(
+                f"{there} of {len(task.timeline.times)} frames were there from a run that was interrupted"
+            )
+        steps = iter(self._run.steps("frames", total, limited=False))
+        for shot, numbers in itertools.groupby(self._missing, key=lambda number: self.pieces[number][0]):
+            adaptation = self.last = self._learn(shot, list(itertools.islice(samples, len(self._samples(shot)))))
+            for number in numbers:
+                self._write(number, adaptation, frames, steps)
+        next(steps, None)  # reports the end
+
+    def _samples(self, shot: range) -> list[int]:
+        """The numbers of frames that a shot is known by."""
+        count = min(self._task.settings.samples, len(shot))
+        return [shot[(2 * index + 1) * len(shot) // (2 * count)] for index in range(count)]
+
+    def _learn(self, shot: range, images: list[Image]) -> Adaptation:
+        task, run = self._task, replace(self._run, started=None).start()
+        options = task.options
+        if task.kept is not None:
+            return task.kept.on(run)
+        seen = [task.seen_frame(image, run) for image in images]
+        tasks = [ImageTask(image=image, options=options) for image in images]
+        estimates = [one.estimate(run, each) for one, each in zip(tasks, seen, strict=True)]
+        found = [each for each in estimates if each is not None]
+        chosen = len(images) // 2
+        cause: Any = options.degradation or task.planned
+        if found:
+            chosen = _middle(found)
+            cause = options.amended(replace(found[chosen], regions=()))
+            shots = task.timeline.shots
+            place = f"shot {shots.index(shot) + 1} of {len(shots)} (frames {shot.start} to {shot.stop - 1})"
+            self.notes.append(f"{place}: {cause.summary}")
+        adaptation = adapt_image(seen[chosen], cause, options.chosen_method, run)
+        result = adaptation.apply(seen[chosen], keep_grain=options.keep_grain)
+        if isinstance(result.method, Bicubic) and not isinstance(adaptation.method, Bicubic):
+            # Else single frames of the shot would be interpolated, and flicker between sharp ones.
+            return adapt_image(seen[chosen], cause, result.method, run)
+        return adaptation
+
+    def _write(self, number: int, adaptation: Adaptation, frames: Iterator[Image], steps: Iterator[int]) -> None:
+        numbers = self.pieces[number][1]
+        times = self._task.timeline.times[numbers.start : numbers.stop]
+        record: dict[str, Any] = {"consistency": [], "notes": []}
+        keeps_grain = self._task.options.keep_grain
+
+        def upscaled() -> Iterator[Image]:
+            for frame, _ in zip(itertools.islice(frames, len(numbers)), steps, strict=False):
+                result = adaptation.apply(self._task.seen_frame(frame, self._run), keep_grain=keeps_grain)
+                record["consistency"].append(result.consistency_psnr if math.isfinite(result.consistency_psnr) else 200)
+                record["notes"] += [note for note in result.notes if note not in record["notes"]]
+                yield result.image
+
+        with self._parts.written(number, record) as path:
+            self._writer.encode(upscaled(), times, path)
+
+
+def _middle(estimates: list[Estimate]) -> int:
+    """The estimate that is nearest to all others; the first of equals from the middle of the shot on."""
+
+    def figures(estimate: Estimate) -> tuple[float, ...]:
+        found = estimate.degradation
+        variances = (0.0, 0.0) if found.kernel is None else tuple(float(v) for v in second_moments(found.kernel)[:2])
+        return (*variances, 255 * found.noise, 2 * found.compression)
+
+    points = torch.tensor([figures(each) for each in estimates])
+    distances = torch.cdist(points, points, p=1).sum(1)
+    order = sorted(range(len(estimates)), key=lambda index: abs(index - len(estimates) // 2))
+    return min(order, key=lambda index: round(float(distances[index]), 3))
+
+
+def _mean_psnr(values: list[float]) -> float:
+    """PSNR of the mean squared error of all frames; 200 stands for equality."""
+    if not values or min(values) >= 200:
+        return math.inf
+    return -10 * math.log10(sum(10 ** (-value / 10) for value in values) / len(values))
+
+
+def film_task(film: Film, source: Path, target: Path | None, options: UpscaleOptions) -> FilmTask:
+    """The task of a film, with its first frame; its result is named where `target` is None."""
+    image = replace(next(film.frames([0])), notes=film.facts.notes)
+    target = target or default_output(source, ImageTask(image=image, options=options).scales)
+    return FilmTask(image=image, options=options, source=source, target=target, film=film)
