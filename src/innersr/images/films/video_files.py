@@ -98,7 +98,9 @@ class VideoWriter(FilmWriter):
         """See `FilmWriter`."""
         av = pyav()
         kind = container_of(self.target)
-        options = {"movflags": "faststart+write_colr"} if kind in ("mp4", "mov") else {}
+        options = {"fflags": "bitexact"}  # no random numbers as names of tracks
+        if kind in ("mp4", "mov"):
+            options["movflags"] = "faststart+write_colr"
         try:
             with av.open(str(target), "w", format=kind, options=options) as container:
                 stream = container.add_stream(
