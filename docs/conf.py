@@ -13,6 +13,7 @@ release = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["tutorial.ipynb"]
 html_theme = "furo"
+html_show_copyright = False
 html_title = f"innersr {release}"
 html_extra_path = ["tutorial.ipynb"]
 myst_heading_anchors = 4
@@ -24,8 +25,10 @@ napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 
 
-def _escape(_app: Any, _what: str, _name: str, _thing: Any, _options: Any, lines: list[str]) -> None:  # noqa: ANN401
+def _escape(_app: Any, what: str, _name: str, _thing: Any, _options: Any, lines: list[str]) -> None:  # noqa: ANN401
     """Docstrings are plain text: what reStructuredText would take for markup is shown as it stands."""
+    if what == "module":
+        lines.clear()  # the page says the same
     for number, line in enumerate(lines):
         marked = re.sub(r"(?<!`)`([^`]+)`(?!`)", r"``\1``", line)
         parts = re.split(r"(``.*?``)", marked)
