@@ -1,5 +1,5 @@
 # What one does daily. DIR is the folder of images that `make bench` measures.
-.PHONY: setup check test mutants bench docs site
+.PHONY: setup check test mutants bench docs site fuzz kill
 DIR ?= examples
 
 setup: # install for development, with the hooks that check each commit
@@ -19,6 +19,9 @@ mutants: # plant faults in a copy, one at a time, and report those that no test 
 
 fuzz: # read 38,000 damaged files of all kinds, for about an hour; docs/reliability.md has the figures
 	nice python scripts/fuzz.py
+
+kill: # kill 100 runs at random moments and run them again; docs/reliability.md has the figures
+	nice python scripts/kill.py
 
 bench:
 	innersr bench $(DIR) --methods bicubic,tailor --degradations bicubic,g2.0d --scales 2

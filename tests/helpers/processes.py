@@ -39,6 +39,9 @@ class Innersr:
         self._process = _CONTEXT.Process(target=_run, args=given)
         self._process.start()
 
+    def is_alive(self):
+        return self._process.is_alive()
+
     def send_signal(self, number):
         os.kill(self._process.pid, number)
 
