@@ -39,7 +39,7 @@ class Work:
 
     Args:
         arguments: of innersr, whose output is the folder `out`.
-        resumes: whether a killed one goes on with --resume; else it begins anew with --overwrite.
+        resumes: whether a killed one goes on with --resume; else it keeps by itself what is whole.
         changing: suffixes of files that hold times, or the state of an unfinished training.
     """
 
@@ -56,7 +56,7 @@ SINGAN = ("min_size=11", "ratio=0.6", "width=4", "iterations=6", "critic_steps=1
 TAILOR = ("width=6", "depth=4", "hidden=8", "crop=16", "small_crop=13")
 WORKS = {
     "upscale": Work(
-        arguments=("upscale", "photos", "-o", "out/", "--kernel", "bicubic", "--preset", "draft", "--set", "steps=2"),
+        arguments=("upscale", "photos", "-o", "out/", "--kernel", "bicubic", "--set", "steps=2", "--jobs", "2"),
         resumes=False,
     ),
     "singan train": Work(
@@ -83,16 +83,20 @@ def run(work: Work, folder: Path, again: Sequence[str] = ()) -> tuple[int, str]:
 
 
 def run_again(work: Work, folder: Path) -> tuple[int, str]:
-    """Run a work that was killed: go on if there is a training to resume, begin anew otherwise."""
+    """Run a work that was killed: go on where there is something to resume, begin anew otherwise."""
     if work.resumes:
         code, said = run(work, folder, ["--resume"])
         if "leave out --resume" not in said:  # there is nothing to resume yet
             return code, said
-    return run(work, folder, ["--overwrite"])
+        return run(work, folder, ["--overwrite"])
+    return run(work, folder)
 
 
 def killed(work: Work, folder: Path, seconds: float, *, writing: bool) -> str:
-    """Kill a work after some seconds or, if `writing`, then as soon as a partial file is seen; say when it was, "" if it ended."""
+    """Kill a work after some seconds or, if `writing`, then as soon as a partial file is seen.
+
+    Return when that was, "" if the work had ended before.
+    """
     deadline = time.monotonic() + seconds
     with innersr_process(*work.arguments, "--device", "cpu", "-q", folder=folder) as process:
         while process.is_alive() and time.monotonic() < deadline:
@@ -113,7 +117,7 @@ def files_of(work: Work, folder: Path) -> dict[str, bytes | None]:
     return {
         str(path.relative_to(folder)): None if path.name.endswith(work.changing) else path.read_bytes()
         for path in sorted((folder / "out").rglob("*"))
-        if path.is_file() and ".tensorboard" not in path.parent.name  # one file for each run
+        if path.is_file() and path.parent.suffix != ".tensorboard" and path.parent.name != ".innersr"  # logs
     }
 
 

@@ -6,6 +6,7 @@ On Linux they are forked from a server that has torch imported already, which ta
 import contextlib
 import multiprocessing
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -19,6 +20,8 @@ _CONTEXT.set_forkserver_preload(["innersr.commands.train", "innersr.commands.sin
 
 
 def _run(arguments, environment, folder, out, err):
+    with contextlib.suppress(AttributeError):  # Windows has no groups
+        os.setpgid(0, 0)  # killed with all processes that it starts
     os.chdir(folder)
     os.environ.update(environment)
     for number, path in ((1, out), (2, err)):
@@ -66,6 +69,8 @@ class Innersr:
         return [path.read_text(encoding="utf-8") if path.exists() else "" for path in self._paths]
 
     def kill(self):
+        with contextlib.suppress(AttributeError, OSError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.kill()
         self._process.join()
         self._output.cleanup()

@@ -53,6 +53,12 @@ class SecondDevice(TorchFunctionMode):
     def __init__(self, monkeypatch):
         super().__init__()
         monkeypatch.setattr("innersr.run._check_device", lambda _: None)
+        made = torch.nn.Parameter.__new__
+
+        def parameter(kind, data=None, requires_grad=True):
+            return mark(made(kind, data, requires_grad), is_there(data))
+
+        monkeypatch.setattr(torch.nn.Parameter, "__new__", staticmethod(parameter))  # which tells no mode
         self.moved = 0  # tensors that came to the device
 
     def __torch_function__(self, func, types, args=(), kwargs=None):  # noqa: ARG002
