@@ -130,7 +130,7 @@ def test_what_a_link_points_to_is_not_written_to(tmp_path):
 
 
 def test_a_link_planted_under_the_partial_name_is_not_followed(tmp_path, monkeypatch):
-    monkeypatch.setattr("secrets.token_hex", lambda count: "ab" * count)
+    monkeypatch.setattr("os.urandom", lambda count: b"\xab" * count)
     with whole_file(tmp_path / "photo.png", overwrite=False) as partial:
         pass
     (tmp_path / "precious").write_bytes(b"precious")

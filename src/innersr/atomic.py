@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +30,7 @@ def whole_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
         OSError: the partial file cannot be made, written or renamed.
     """
     _remove_leftovers(path.parent)
-    partial = path.with_name(f".innersr-{os.getpid()}-{secrets.token_hex(8)}.part")
+    partial = path.with_name(f".innersr-{os.getpid()}-{os.urandom(8).hex()}.part")
     _partial_files.add(partial)
     try:
         with _created(partial) as stream:

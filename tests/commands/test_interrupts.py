@@ -118,6 +118,19 @@ def test_an_interrupt_that_is_handled_in_time_is_a_keyboard_interrupt(tmp_path):
         assert partial.exists()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=str)
+def test_an_interrupt_before_there_is_a_handler_ends_the_process_silently(number):
+    code = (
+        "import os, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == 'innersr.commands.interrupts':\n            os.kill(os.getpid(), {int(number)})\n"
+        "from innersr.cli import main\nsys.meta_path.insert(0, Finder())\nmain()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (-number, "", "")  # which shells call 130 and 143
+
+
 @pytest.mark.parametrize("name", ["innersr.cli.app", "innersr.commands.console", "innersr.commands.doctor"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=str)
 def test_an_interrupt_while_modules_are_imported_is_one_line(name, number):

@@ -430,6 +430,14 @@ def test_notes_go_to_stderr_and_into_the_record():
     assert json.loads(result.stdout)["notes"] == ["holds PNG data, in spite of its name"]
 
 
+@pytest.mark.parametrize(("name", "result"), [("photo", "photo.png"), ("photo.v2", "photo.v2.png")])
+def test_a_result_has_the_suffix_of_what_an_input_without_one_holds(name, result):
+    PillowImage.fromarray(samples()).save(name, format="PNG")
+    upscale(name, *BICUBIC, "-o", "out/")
+    upscale(name, *BICUBIC)
+    assert (names("out"), names()) == ([result], sorted([name, "out", result.replace(".png", "_x2.png")]))
+
+
 def test_quiet_says_nothing_but_errors():
     PillowImage.fromarray(samples()).save("photo.jpg", format="PNG")
     result = upscale("photo.jpg", *BICUBIC, "-q")

@@ -10,7 +10,7 @@ from PIL import Image as PillowImage
 
 from innersr.batch.inputs import BatchFile, BatchInputs
 from innersr.errors import InputError
-from innersr.images.io import readable_suffixes
+from innersr.images.io import readable_suffixes, with_suffix
 from innersr.paths import identity, is_one_file, make_folder, names_folder
 from innersr.physics.geometry import scale_text
 from innersr.physics.resize import Scale
@@ -127,7 +127,7 @@ class Places:
             return Path(self._output)
         if self.in_place and self.folder is None and not (naming.pattern or naming.format):
             return source
-        name = naming.name(file.below, scale, method, size, beside=self.folder is None)
+        name = naming.name(with_suffix(file.below, source), scale, method, size, beside=self.folder is None)
         return source.with_name(name) if self.folder is None else self.folder / file.below.with_name(name)
 
     def prepare(self, target: Path) -> None:

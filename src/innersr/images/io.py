@@ -204,6 +204,16 @@ def check_place(path: Path, *, overwrite: bool) -> None:
         raise ImageFileError(f"{path}: not a usable file name ({reason_of(error)}); choose another") from error
 
 
+def with_suffix(name: Path, source: Path) -> Path:
+    """A name for a result, with the suffix of the format that `source` holds where it has that of no format."""
+    if name.suffix.lower() in image_formats.BY_SUFFIX:
+        return name
+    found = None
+    with contextlib.suppress(OSError), source.open("rb") as stream:
+        found = image_formats.sniff(stream.read(32))
+    return name if found is None else name.with_name(name.name + found.suffixes[0])
+
+
 def readable_suffixes() -> tuple[str, ...]:
     """The suffixes of all formats that are read and written: lower case, with their dot."""
     return tuple(image_formats.BY_SUFFIX)
@@ -294,7 +304,7 @@ def _out_of_memory(path: Path) -> ImageFileError:
 
 def _image_of(decoded: Decoded, path: Path, found: Format) -> Image:
     notes = list(decoded.notes)
-    if path.suffix.lower() not in found.suffixes:
+    if path.suffix and path.suffix.lower() not in found.suffixes:
         notes.insert(0, f"holds {found.name} data, in spite of its name")
     stored = decoded.samples.dtype.name
     depth = stored if stored in DEPTHS else "float32"

@@ -15,7 +15,7 @@ from innersr.errors import InputError
 from innersr.images.depths import parse_range
 from innersr.images.formats import METADATA_CHOICES
 from innersr.images.image import Image
-from innersr.images.io import PIXEL_LIMIT
+from innersr.images.io import PIXEL_LIMIT, with_suffix
 from innersr.images.tiff.pages import parse_pages
 from innersr.inference.normalisation import ALPHA_CHOICES
 from innersr.methods.protocols import Method, check_degradation, copies_pixels
@@ -219,4 +219,5 @@ class UpscaleOptions:
 
 def default_output(source: Path, scale: Scale) -> Path:
     """Name of a result beside its source: photo_x2.png, or photo_x3x2.png (width x height)."""
-    return source.with_name(f"{source.stem}_x{scale_text(scale, 4)}{source.suffix}")
+    named = with_suffix(source, source)
+    return named.with_name(f"{named.stem}_x{scale_text(scale, 4)}{named.suffix}")
