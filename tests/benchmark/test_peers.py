@@ -76,20 +76,36 @@ def test_a_network_of_spandrel_is_a_method(tmp_path, monkeypatch):
     assert torch.allclose(upscaled(peer, torch.full((1, 1, 4, 4), 0.5)), torch.full((1, 1, 8, 8), 0.6))
 
 
+def test_a_network_of_one_device_is_not_moved_by_work_on_another(monkeypatch):
+    made = []
+
+    def load(_):
+        made.append(torch.nn.Sequential(torch.nn.Conv2d(3, 3, 1), torch.nn.Upsample(scale_factor=2)))
+        return made[-1]
+
+    loader = SimpleNamespace(load_from_file=load)
+    monkeypatch.setitem(sys.modules, "spandrel", SimpleNamespace(ModelLoader=lambda: loader))
+    peer = SpandrelPeer(file="here and there.pth")
+    for device in ("cpu", "meta", "cpu"):
+        x = torch.zeros(1, 3, 4, 4, device=device)
+        assert peer.adapt(x, Degradation(scale=2), RUN)(x).device.type == device
+    assert [network[0].weight.device.type for network in made] == ["cpu", "meta"]
+
+
 def test_grey_images_get_the_mean_of_the_colours_that_a_network_makes(monkeypatch):
     shifts = torch.tensor([0.0, 0.1, 0.3])[:, None, None]
-    monkeypatch.setattr(peers, "_loaded", lambda _: torch.nn.Upsample(scale_factor=2))
+    monkeypatch.setattr(peers, "_loaded", lambda *_: torch.nn.Upsample(scale_factor=2))
     plain = upscaled(SpandrelPeer(file="net.pth"), torch.full((1, 1, 4, 4), 0.5))
     network = torch.nn.Sequential(torch.nn.Upsample(scale_factor=2), torch.nn.Conv2d(3, 3, 1))
     network[1].weight.data, network[1].bias.data = torch.eye(3)[..., None, None], shifts.flatten()
-    monkeypatch.setattr(peers, "_loaded", lambda _: network)
+    monkeypatch.setattr(peers, "_loaded", lambda *_: network)
     shifted = upscaled(SpandrelPeer(file="net.pth"), torch.full((1, 1, 4, 4), 0.5))
     assert torch.allclose(shifted, plain + 0.4 / 3, atol=1e-6)
 
 
 def test_shrinking_what_is_too_large_leaves_the_range_by_nothing(monkeypatch):
     """Antialiasing overshoots at edges."""
-    monkeypatch.setattr(peers, "_loaded", lambda _: torch.nn.Upsample(scale_factor=4))
+    monkeypatch.setattr(peers, "_loaded", lambda *_: torch.nn.Upsample(scale_factor=4))
     board = torch.zeros(1, 3, 8, 8)
     board[..., 4:] = 1
     result = upscaled(SpandrelPeer(file="net.pth"), board)

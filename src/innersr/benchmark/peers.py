@@ -73,11 +73,11 @@ class SpandrelPeer:
 
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:  # noqa: ARG002 (it is told nothing)
         """The network as an upscaler."""
-        network = _loaded(self.file)
+        _loaded(self.file, str(lr.device))  # what is wrong with it is said before anything is enlarged
 
         @torch.no_grad()
         def upscale(x: Tensor) -> Tensor:
-            network.to(x.device)
+            network = _loaded(self.file, str(x.device))
             large = network(x.expand(-1, 3, -1, -1)).float().clamp(0, 1)
             large = large.mean(1, keepdim=True) if x.shape[1] == 1 else large
             return _fitted(large, degradation.hr_size(image_size(x)), self.file)
@@ -133,11 +133,11 @@ def _spandrel() -> Any:  # noqa: ANN401 (an optional library without types)
         raise InputError("peers by spandrel:FILE need the library; pip install spandrel") from error
 
 
-@lru_cache(maxsize=4)
-def _loaded(file: str) -> Any:  # noqa: ANN401 (spandrel's descriptor of a network)
+@lru_cache(maxsize=4)  # one for each device: moving one network would disturb another thread that uses it
+def _loaded(file: str, device: str) -> Any:  # noqa: ANN401 (spandrel's descriptor of a network)
     library = _spandrel()
     try:
-        return library.ModelLoader().load_from_file(file).eval()
+        return library.ModelLoader().load_from_file(file).to(device).eval()
     except (library.UnsupportedModelError, ValueError, RuntimeError) as error:
         raise InputError(
             f"{file}: spandrel cannot load it ({error}); give the weights of a network it knows"
