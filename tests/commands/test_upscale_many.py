@@ -89,6 +89,7 @@ def test_what_failed_is_told_with_its_remedy_and_tried_again():
 def test_a_plan_writes_nothing():
     said = many("--dry-run").stdout
     assert "in/a.png -> out/a.png  24x20 -> 48x40  about 1 MiB" in said and "3 planned" in said
+    assert "they take about 0:00:0" in said and "in one process, as measured on in/" in said
     assert not Path("out/.innersr").exists() and names("out") == []
 
 
@@ -185,3 +186,37 @@ def test_clocks_that_jump_are_no_reason_to_begin_again():
     many()
     os.utime("in/a.png", (0, 0)), os.utime("in/b.png", (2**33, 2**33))
     assert set(statuses().values()) == {"skipped"}
+
+
+def test_results_under_any_name_are_no_inputs_of_the_next_run():
+    large = ["in/a-large.png", "in/b-large.png"]
+    for _ in range(2):
+        assert upscale("in", *BICUBIC, "--name", "{stem}-large").exit_code == 0
+        assert sorted(path.as_posix() for path in Path("in").glob("*-large*")) == large
+    draw("in/a-large.png", 5)  # now it is somebody's picture
+    upscale("in", *BICUBIC, "--name", "{stem}-large")
+    assert names("in") == ["a-large-large.png", "a-large.png", "a.png", "b-large.png", "b.png", "deep"]
+
+
+def test_a_repeated_batch_of_a_folder_in_place_enlarges_nothing_twice():
+    for status in ("done", "skipped"):
+        upscale("in", "--in-place", *BICUBIC, "--status", "status.jsonl")
+        assert [row["status"] for row in rows()] == [status] * 2
+
+
+@pytest.mark.parametrize("shards", [[()], [("--shard", "1/2"), ("--shard", "2/2")]])
+def test_names_that_a_format_makes_equal_are_numbered(shards):
+    PillowImage.open("in/a.png").transpose(1).save("in/a.bmp")
+    for shard in shards * 2:
+        assert upscale("in", "-o", "out/", *BICUBIC, "--format", "webp", *shard).exit_code == 0
+        assert names("out")[-1:] in (["b.webp"], ["a.webp"], ["a-2.webp"])
+    assert names("out") == ["a-2.webp", "a.webp", "b.webp"]
+
+
+def test_sizes_are_read_only_where_names_tell_them(monkeypatch):
+    read = []
+    monkeypatch.setattr("innersr.commands.upscale.size_in_header", read.append)
+    many()
+    assert read == []
+    upscale("in", *BICUBIC)
+    assert len(read) == 2

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from innersr.batch.manifest import Manifest
 from innersr.errors import InputError
 from innersr.images.folders import is_image_name
 from innersr.images.formats import sniff
@@ -42,8 +43,8 @@ def find_inputs(given: Sequence[Path], *, recursive: bool = False, output: Path 
     Folders stand for the files in them with the suffix of an image format, or without suffix and with the first bytes
     of one, but for hidden ones; so do patterns that the shell has left alone for the paths that match. "-" is a list of
     paths on standard input and "@list.txt" one in a file: one a line, or separated by NUL. Earlier results are not
-    found in folders and by patterns: what lies in the output folder, and names such as photo_x2.png beside a photo.png.
-    Any path that is named is an input, there or not.
+    found in folders and by patterns: what lies in the output folder, what batches wrote, and names such as photo_x2.png
+    beside a photo.png. Any path that is named is an input, there or not.
 
     Args:
         given: paths as on the command line.
@@ -73,6 +74,8 @@ class _Search:
     files: list[BatchFile] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     collections: list[Path] = field(default_factory=list)
+    manifests: dict[Path, Manifest | None] = field(default_factory=dict)
+    """Of the folders that have one, and of those above."""
 
     @property
     def has_collections(self) -> bool:
@@ -120,11 +123,13 @@ class _Search:
                 return
 
     def _without_results(self, found: Sequence[Path]) -> list[Path]:
-        """The files but those that are named as results of others; a note says how many are left out."""
+        """The files but earlier results, by a manifest or by their names; a note says how many are left out."""
         stems = {path.with_suffix("") for path in found}
         result_name = re.compile(r"(.+)_x\d+(?:\.\d+)?(?:x\d+(?:\.\d+)?)?")
 
         def is_result(path: Path) -> bool:
+            if self._is_written(path):
+                return True
             match = result_name.fullmatch(path.stem)
             return match is not None and path.with_name(match[1]) in stems
 
@@ -135,6 +140,19 @@ class _Search:
                 f"{results[0]}{others} left out as an earlier result; name a file to upscale it all the same"
             )
         return [path for path in found if path not in set(results)]
+
+    def _is_written(self, path: Path) -> bool:
+        """Whether a batch wrote a file from another one, and nobody has changed it since."""
+        path = path.absolute()
+        for folder in path.parents:
+            if folder not in self.manifests:
+                self.manifests[folder] = Manifest(folder) if (folder / ".innersr").is_dir() else None
+            manifest = self.manifests[folder]
+            entry = None if manifest is None else manifest.entry(path)
+            if manifest is not None and entry is not None:
+                is_in_place = folder == path.parent and Path(entry.source).name == path.name
+                return not is_in_place and manifest.may_replace(path)
+        return False
 
 
 def _plain(path: Path) -> str:

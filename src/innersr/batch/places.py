@@ -49,6 +49,11 @@ class Naming:
         if self.format and f".{self.format.lower().removeprefix('.')}" not in readable_suffixes():
             raise InputError(f"--format {self.format} is not written; there are {' '.join(readable_suffixes())}")
 
+    def needs_size(self, *, beside: bool) -> bool:
+        """Whether a name tells the scale or the size; `beside` as in `name`."""
+        fields = ("{scale", "{width", "{height")
+        return any(field in self.pattern for field in fields) if self.pattern else beside
+
     def name(self, source: Path, scale: Scale, method: str, size: tuple[int, int], *, beside: bool) -> str:
         """The name of a result.
 
@@ -82,6 +87,7 @@ class Places:
         self.folder = Path(output) if output is not None and names_folder(output) else None
         self._sources = {identity(file.path): file.path for file in inputs.files if file.path.exists()}
         self._taken: dict[tuple[int, int] | Path, Path] = {}
+        self._named: dict[Path, Path] = {}
 
     def check(self) -> None:
         """Refuse, before anything is read, files that do not go together; make the folder.
@@ -96,12 +102,17 @@ class Places:
         if self.folder is not None:
             make_folder(self.folder)
 
+    def needs_size(self) -> bool:
+        """Whether the sizes of the inputs decide where their results go."""
+        is_named = self._output is not None and self.folder is None
+        return not is_named and self._naming.needs_size(beside=self.folder is None)
+
     def root(self, file: BatchFile) -> Path:
         """The folder whose manifest holds the result of a file."""
         return self.folder or file.path.parent
 
     def target(self, file: BatchFile, scale: Scale, size: tuple[int, int], method: str) -> Path:
-        """The file that an input is upscaled to.
+        """The file that an input is upscaled to; photo-2.png where another one's has that name.
 
         Args:
             file: the input.
@@ -111,7 +122,11 @@ class Places:
         Raises:
             InputError: it would replace an input, or the result of another one.
         """
-        target = self._target(file, scale, size, method)
+        target = named = self._target(file, scale, size, method)
+        number = 1
+        while self._named.setdefault(target, file.path) != file.path:
+            number += 1
+            target = named.with_name(f"{named.stem}-{number}{named.suffix}")
         place = identity(target)
         taken = self._sources.get(place)
         if taken is not None and not (self.in_place and is_one_file(target, file.path)):

@@ -208,14 +208,16 @@ def upscale_command(  # noqa: PLR0913 (a command's options are its parameters)
     compare: Annotated[
         Path | None, input_option(help="Draw bicubic and the result side by side into this file.")
     ] = None,
-    dry_run: Annotated[bool, batch_option("--dry-run", help="Show what would be done, and do nothing.")] = False,
+    dry_run: Annotated[
+        bool, batch_option("--dry-run", help="Show what would be done, and how long it takes; write nothing.")
+    ] = False,
     jobs: Annotated[
         int | None,
         batch_option(
             "--jobs",
             "-j",
             min=1,
-            help="Processes; as many as there are processors, for four files or more, if not given.",
+            help="Processes; as many as there are processors, for eight files or more, if not given.",
         ),
     ] = None,
     shard: Annotated[

@@ -12,6 +12,7 @@ from pathlib import Path
 from innersr.batch.places import size_in_header
 from innersr.batch.status import StatusRow
 from innersr.commands.console import Reporter
+from innersr.commands.forecast import forecast
 from innersr.commands.upscale_file import Job
 
 
@@ -76,7 +77,7 @@ class BatchReport:
             self._reporter.note(f"{self._worked} of {self._total} files{failed}{self._left}")
 
     def plan(self, jobs: Sequence[Job]) -> None:
-        """Show what would be done: inputs, sizes and results."""
+        """Show what would be done: inputs, sizes and results, and the time that it takes, by a trial."""
         for job in jobs:
             size = size_in_header(job.source)
             self.rows.append(StatusRow(input=str(job.source), output=str(job.target), status="planned"))
@@ -90,7 +91,12 @@ class BatchReport:
             memory = f"  about {max(1, round(pixels * bytes_a_pixel / 2**20))} MiB" if pixels else ""
             record = {"input": str(job.source), "output": str(job.target), "status": "planned"}
             self._reporter.result(f"{job.source} -> {job.target}  {before} -> {after}{memory}", record)
+        found = forecast(jobs) if self._is_batch else None
         self.end()
+        if found is not None:
+            seconds, trial = found
+            took = timedelta(seconds=round(seconds))
+            self._reporter.info(f"they take about {took} in one process, as measured on {trial}")
 
     def end(self) -> None:
         """Show how many files were done, skipped and failed, and why."""

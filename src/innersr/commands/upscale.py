@@ -70,11 +70,9 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
     places = Places(found, output, in_place=in_place, naming=batch.naming)
     places.check()
     reporter.verbose(f"{options.method} {settings_of(options.chosen_method)} on {run.torch_device}, {run.dtype}")
-    number, count = batch.part
-    files = found.files[number - 1 :: count]
     work = _Work(places, options, run, batch, reporter, is_batch=found.is_batch, compare=compare)
     try:
-        jobs = list(work.jobs(files))
+        jobs = list(work.jobs(found.files))
         if batch.dry_run:
             work.report.plan(jobs)
             return work.exit_code
@@ -147,22 +145,29 @@ class _Work:
         return 1 if self.report.failed else 0
 
     def jobs(self, files: Sequence[BatchFile]) -> Iterator[Job]:
-        """The files that are to be upscaled; the others are reported."""
-        for file in files:
+        """The files of this shard that are to be upscaled; the others are reported. All shards name all files alike."""
+        number, count = self.batch.part
+        for place, file in enumerate(files):
+            is_mine = place % count == number - 1
             try:
-                job = self._job(file)
+                target = self._target(file)
+                job = self._job(file, target) if is_mine else None
             except (InnersrError, OSError) as error:
                 if isinstance(error, InputError) and self._has_output:
                     raise  # before anything is read
+                if not is_mine:
+                    continue
                 self.reporter.failure(error, 1, file.path)
                 self.report.add(file.path, None, "failed", error=str(error))
                 continue
             if job is not None:
                 yield job
 
-    def _job(self, file: BatchFile) -> Job | None:
+    def _target(self, file: BatchFile) -> Path:
+        return self._places.target(file, *self._geometry(file.path), name_of(self._options.chosen_method))
+
+    def _job(self, file: BatchFile, target: Path) -> Job | None:
         options, source = self._options, file.path
-        target = self._places.target(file, *self._geometry(source), name_of(options.chosen_method))
         if self.is_batch:
             self._files[source] = file
             manifest = self._manifest(file)
@@ -262,7 +267,7 @@ class _Work:
         Raises:
             ImageFileError: the image would be shrunk.
         """
-        size = size_in_header(source)
+        size = size_in_header(source) if self._places.needs_size() else None
         if size is None:
             return self._options.scale, (0, 0)  # reading it will say what is wrong
         try:
