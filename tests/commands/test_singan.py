@@ -331,6 +331,26 @@ def test_an_image_is_sampled_without_learning():
     assert size_of("a.png") == (30, 25)
 
 
+def test_several_pictures_are_sampled_at_once():
+    Path("other.png").write_bytes(Path("photo.png").read_bytes())
+    said = done("sample", "photo.png", "other.png", "model", "-o", "out/", "-n", 2, "--sheet", "sheet.png")
+    assert sorted(path.name for path in Path("out").iterdir()) == [
+        f"{stem}-{index}.png" for stem in ("model", "other", "photo") for index in range(2)
+    ]
+    assert (pixels("out/photo-1.png") == pixels("out/other-1.png")).all()
+    assert len(said.splitlines()) == 7
+    assert size_of("sheet.png")[0] > 6 * WIDTH
+
+
+def test_a_search_ends_at_the_time_limit():
+    whole = innersr("sample", "photo.png", "-o", "a.png")
+    ended = innersr("sample", "photo.png", "-o", "b.png", "--time-limit", "1e-9")
+    note = "photo.png: after the time limit every scale was searched once, which leaves seams"
+    assert note not in whole.stderr
+    assert note in ended.stderr
+    assert (pixels("a.png") != pixels("b.png")).any()
+
+
 def test_a_model_is_sampled_by_its_network_on_request():
     (network,) = records("sample", "model", "-o", "a.png", "--engine", "network")
     (patches,) = records("sample", "model", "-o", "b.png")
@@ -400,6 +420,9 @@ def test_depth_and_alpha_are_those_of_the_picture():
         (["model", "-o", "photo.png/x/", "-n", 2], "photo.png/x: cannot be a folder (Not a directory)"),
         (["model", "-o", "a.png", "--engine", "gan"], "--engine must be patches or network, got 'gan'"),
         (["photo.png", "-o", "a.png", "--engine", "network"], "photo.png: is an image, which has no network"),
+        (["photo.png", "model", "-o", "a.png"], "a.png: samples of 2 pictures need a folder; write a/"),
+        (["photo.png", "model/../photo.png", "-o", "a/"], "another picture is called photo too"),
+        (["model", "-o", "a.png", "--engine", "network", "--time-limit", "1"], "a network has none to end"),
     ],
 )
 def test_wrong_samples_are_refused(arguments, said):

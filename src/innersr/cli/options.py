@@ -56,7 +56,9 @@ def _shared(  # noqa: PLR0913 (options are parameters)
             "for the whole image at once. It leaves no seams."
         ),
     ] = "auto",
-    time_limit: Annotated[float | None, performance_option(help="Seconds of learning for each image.")] = None,
+    time_limit: Annotated[
+        float | None, performance_option(help="Seconds of learning, or of searching, for each image.")
+    ] = None,
     as_json: Annotated[bool, reporting_option("--json", help="Results as JSON, one object a line.")] = False,
     quiet: Annotated[bool, reporting_option("--quiet", "-q", help="Print errors only.")] = False,
     verbose: Annotated[bool, reporting_option("--verbose", "-v", help="Print settings too.")] = False,

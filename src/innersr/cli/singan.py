@@ -81,18 +81,13 @@ def train_command(  # noqa: PLR0913 (a command's options are its parameters)
     "singan.generate.sample_pictures",
     "innersr singan sample photo.jpg -o samples/ -n 20 --sheet samples.png",
     "innersr singan sample photo.jpg -o wide.png --scale 2.5x1 --start-scale 1",
+    "innersr singan sample rock.jpg sea.jpg -o samples/ -n 5 --time-limit 10",
     "innersr singan sample bricks.jpg -o tile.png --size 512x512 --wrap xy",
     "innersr singan sample balloons -o learned.png --engine network",
-    shares="overwrite seed device as_json quiet",
+    shares="overwrite seed device time_limit as_json quiet",
 )
 def sample_command(  # noqa: PLR0913 (a command's options are its parameters)
-    model: Annotated[
-        Path,
-        argument(
-            metavar="MODEL",
-            help="Image file, or folder of a model.",
-        ),
-    ],
+    models: Annotated[list[Path], argument(metavar="MODEL...", help="Image files, or folders of models.")],
     output: Output,
     count: Count = 1,
     size: Size = None,

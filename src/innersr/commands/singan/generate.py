@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from innersr.commands.singan.shared import (
     working,
 )
 from innersr.errors import InputError
+from innersr.images.formats import BY_SUFFIX
 from innersr.images.video import save_movie
 from innersr.physics.resize import image_size
 from innersr.plots.sheets import Panel, contact_sheet
@@ -34,13 +36,25 @@ from innersr.singan.learn import make_settings
 from innersr.singan.model import PictureModel
 from innersr.singan.patches.model import PatchModel, patch_model
 from innersr.singan.pictures import PictureSource, from_picture, source_of, to_picture, visible
+from innersr.singan.pyramid import Size
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Order:
+    """Samples that were asked of one image file or model folder, everything checked."""
+
+    path: Path
+    sampler: PictureModel | PatchModel
+    source: PictureSource
+    size: Size | None
+    targets: list[Path]
 
 
 def sample_pictures(  # noqa: PLR0913 (the options of the command)
     reporter: Reporter,
     run: Run,
     *,
-    model: Path,
+    models: Sequence[Path],
     output: str,
     count: int,
     size: str | None,
@@ -52,31 +66,56 @@ def sample_pictures(  # noqa: PLR0913 (the options of the command)
     engine: str,
     overwrite: bool,
 ) -> None:
-    """Write random pictures of an image file or of the picture of a model folder, of its patches or by its network."""
+    """Write random pictures of image files or of the pictures of model folders, of patches or by their networks."""
     if engine not in ("patches", "network"):
         raise InputError(f"--engine must be patches or network, got {engine!r}")
-    sampled = _sampled_image if model.is_file() else _sampled_folder
-    sampler, source = sampled(model, max_size, engine, run, reporter)
-    wanted = wanted_size(size, scale, sampler.size)
-    with blaming(model):
-        sampler.check_start(start)
-        sampler.sizes_for(wanted)
-    targets = targets_of(output, count, source, "sample")
-    given = [model] if model.is_file() else []
-    check_targets(targets, source, wanted or sampler.size, given, overwrite=overwrite)
+    if engine == "network" and run.time_limit is not None:
+        raise InputError("--time-limit ends searches for patches; a network has none to end, ask for fewer samples")
+    _check_names(models, output)
+    given = [model for model in models if model.is_file()]
+    orders = []
+    for model in models:
+        sampled = _sampled_image if model.is_file() else _sampled_folder
+        sampler, source = sampled(model, max_size, engine, run, reporter)
+        wanted = wanted_size(size, scale, sampler.size)
+        with blaming(model):
+            sampler.check_start(start)
+            sampler.sizes_for(wanted)
+        targets = targets_of(output, count, source, "sample" if len(models) == 1 else model.stem)
+        check_targets(targets, source, wanted or sampler.size, given, overwrite=overwrite)
+        orders.append(_Order(path=model, sampler=sampler, source=source, size=wanted, targets=targets))
     if sheet is not None:
-        check_drawing(sheet, [*targets, *given], overwrite=overwrite)
-    started = time.monotonic()
-    with working(reporter, model, run, "ask for fewer or smaller samples") as working_run:
-        pictures = sampler.sample(count, size=wanted, start=start, wrap=wrap, run=working_run)
-    facts: dict[str, Any] = {"model": str(model), "start_scale": start, "wrap": wrap, "seed": run.seed}
-    facts["engine"] = engine
-    facts["seconds"] = round((time.monotonic() - started) / count, 2)
-    save_all(pictures, targets, source, overwrite, reporter, f"from scale {start}, by {engine}", facts)
+        check_drawing(sheet, [*(target for order in orders for target in order.targets), *given], overwrite=overwrite)
+    panels = []
+    facts: dict[str, Any] = {"start_scale": start, "wrap": wrap, "seed": run.seed, "engine": engine}
+    for order in orders:
+        started = time.monotonic()
+        with working(reporter, order.path, run, "ask for fewer or smaller samples") as working_run:
+            pictures = order.sampler.sample(count, size=order.size, start=start, wrap=wrap, run=working_run)
+        if working_run.time_used() > 1:
+            reporter.note(f"{order.path}: after the time limit every scale was searched once, which leaves seams")
+        seconds = round((time.monotonic() - started) / count, 2)
+        how, record = f"from scale {start}, by {engine}", {"model": str(order.path)} | facts | {"seconds": seconds}
+        save_all(pictures, order.targets, order.source, overwrite, reporter, how, record)
+        parts = zip(order.targets, pictures.split(1), strict=True)
+        panels += [Panel(target.stem, visible(one, order.source)) for target, one in parts if sheet is not None]
     if sheet is not None:
-        panels = [Panel(target.stem, visible(pictures[i : i + 1], source)) for i, target in enumerate(targets)]
-        save_drawing(contact_sheet(panels, f"{model.name}, from scale {start}"), sheet, overwrite=overwrite)
-        reporter.result(f"{sheet}  contact sheet", {"output": str(sheet), "model": str(model)})
+        names = ", ".join(model.name for model in models)
+        save_drawing(contact_sheet(panels, f"{names}, from scale {start}"), sheet, overwrite=overwrite)
+        record = {"output": str(sheet), "model": str(models[0]) if len(models) == 1 else [str(m) for m in models]}
+        reporter.result(f"{sheet}  contact sheet", record)
+
+
+def _check_names(models: Sequence[Path], output: str) -> None:
+    """Refuse several pictures for one file, or with one name."""
+    if len(models) == 1:
+        return
+    if Path(output).suffix.lower() in BY_SUFFIX and not Path(output).is_dir():
+        raise InputError(f"{output}: samples of {len(models)} pictures need a folder; write {Path(output).stem}/")
+    stems = [model.stem for model in models]
+    twice = next((model for model in models if stems.count(model.stem) > 1), None)
+    if twice is not None:
+        raise InputError(f"{twice}: another picture is called {twice.stem} too, and so would be its samples; run twice")
 
 
 def animate_picture(
