@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from innersr.blind.estimate import Estimate
-from innersr.errors import InputError
+from innersr.errors import ImageFileError, InputError
 from innersr.images.conversions import image_from
+from innersr.images.formats import format_of_name, sniff
 from innersr.images.io import PIXEL_LIMIT, read
 from innersr.images.no_data import with_no_data
+from innersr.images.tiff.pages import parse_pages
 from innersr.isolation import isolated, isolation
 from innersr.methods.options import UpscaleOptions, default_output
 from innersr.methods.protocols import Method
@@ -23,6 +26,9 @@ from innersr.pipeline.films import film_task, open_film
 from innersr.pipeline.result import Result
 from innersr.pipeline.tasks import FileTask, ImageTask
 from innersr.run import Run
+
+if TYPE_CHECKING:
+    from innersr.images.tiff.stacks import TiffStack
 
 
 def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
@@ -151,10 +157,48 @@ def upscale_file(
 
 
 def open_file(source: Path, output: Path | None, options: UpscaleOptions) -> FileTask:
-    """Read an image file, or open a film, and name its result where `output` is None."""
+    """Read an image file, or the page of a stack that is learnt from, or open a film; name a result without `output`."""
     film = open_film(source, output, options.pixel_limit)
     if film is not None:
         return film_task(film, source, output, options)
-    image = with_no_data(read(source, pixel_limit=options.pixel_limit, missing_ok=True), options.nodata)
+    stack, page = _stack_of(source), None
+    if stack is not None and stack.hidden and options.pages != "first":
+        words = f"{stack.hidden} planes lie behind the first without pages of their own"
+        remedy = 'save it with one page for each, or take the first alone by pages="first" (--pages first)'
+        raise ImageFileError(f"{source}: {words}; {remedy}")
+    if stack is not None:
+        is_tiff = output is None or format_of_name(output).name == "TIFF"
+        chosen = parse_pages(options.pages or ("all" if is_tiff else "first"), len(stack.pages))
+        if is_tiff and (len(chosen) > 1 or stack.is_calibrated):
+            return _open_stack(source, output, options, stack, chosen)
+        if len(chosen) > 1:
+            remedy = "write a .tif, or choose a page with --pages"
+            raise ImageFileError(f"{output}: {len(chosen)} pages do not go into one picture; {remedy}")
+        page = None if options.pages is None else stack.pages[chosen[0]]
+    elif options.pages is not None:
+        parse_pages(options.pages, 1)
+    found = read(source, pixel_limit=options.pixel_limit, missing_ok=True, page=page)
+    image = with_no_data(found, options.nodata)
     target = output or default_output(source, ImageTask(image=image, options=options).scales)
     return FileTask(image=image, options=options, source=source, target=target)
+
+
+def _stack_of(source: Path) -> TiffStack | None:
+    """The pages of a TIFF file; None where there is one plain page, or no readable TIFF."""
+    with contextlib.suppress(OSError, ValueError), source.open("rb") as stream:
+        found = sniff(stream.read(32))
+        if found is not None and found.name == "TIFF":
+            from innersr.images.tiff.stacks import find_stack  # importing tifffile takes 0.13 s
+
+            return find_stack(source)
+    return None
+
+
+def _open_stack(
+    source: Path, output: Path | None, options: UpscaleOptions, stack: TiffStack, chosen: tuple[int, ...]
+) -> FileTask:
+    from innersr.pipeline.stacks import StackTask, learnt_place, page_image
+
+    image = page_image(source, stack, learnt_place(stack, chosen), options)
+    target = output or default_output(source, ImageTask(image=image, options=options).scales)
+    return StackTask(image=image, options=options, source=source, target=target, stack=stack, chosen=chosen)

@@ -1,0 +1,91 @@
+"""Descriptions in which programs of microscopes keep sizes and calibration, rewritten for a result."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+
+from innersr.images.georeferencing.grid import PixelGrid
+
+Size = tuple[int, int]  # (height, width)
+
+
+def is_split_ome(text: str) -> bool:
+    """Whether an OME-XML names pages in several files, or in another one."""
+    return len(set(re.findall(r'<(?:\w+:)?UUID\b[^>]*\bFileName="([^"]*)"', text))) > 1 or "<BinaryOnly" in text
+
+
+def ome_description(text: str, grown: Callable[[Size], Size], grid: PixelGrid, depth: str, name: str) -> str:
+    """An OME-XML for a result: numbers of pixels, their physical size and their type.
+
+    Regions of interest, which are in pixels of the source, are left out.
+
+    Args:
+        text: of the source.
+        grown: the (height, width) of the result of a page of that size.
+        grid: of the result.
+        depth: "uint8", "uint16" or "float32".
+        name: of the file that is written.
+    """
+
+    def pixels(found: re.Match[str]) -> str:
+        tag, values = found[0], dict(re.findall(r'\b(\w+)\s*=\s*"([^"]*)"', found[0]))
+        rows, columns = grown((int(values["SizeY"]), int(values["SizeX"])))
+        changes = {"SizeX": f"{columns}", "SizeY": f"{rows}", "Type": "float" if depth == "float32" else depth}
+        for attribute, scale in (("PhysicalSizeX", grid.scales[1]), ("PhysicalSizeY", grid.scales[0])):
+            if attribute in values:
+                changes[attribute] = f"{float(values[attribute]) / scale:.17g}"
+        if values.get("Type") != changes["Type"]:
+            tag = re.sub(r'\s+SignificantBits\s*=\s*"[^"]*"', "", tag)
+        for attribute, value in changes.items():
+            tag = re.sub(rf'\b{attribute}(\s*=\s*)"[^"]*"', rf'{attribute}\1"{value}"', tag)
+        return tag
+
+    text = re.sub(r"<(?:\w+:)?Pixels\b[^>]*>", pixels, text)
+    text = re.sub(r"<((?:\w+:)?ROI)\b.*?</\1>|<(?:\w+:)?ROIRef\b[^>]*?/>", "", text, flags=re.DOTALL)
+    quoted = name.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;").replace("\\", r"\\")
+    return re.sub(r'(<(?:\w+:)?UUID\b[^>]*\bFileName=)"[^"]*"', rf'\1"{quoted}"', text)
+
+
+def imagej_description(text: str, grid: PixelGrid, *, planes: int | None, keeps_range: bool) -> str:
+    """ImageJ's description for a result: its origin in pixels; the size of a pixel is in the resolution tags.
+
+    Args:
+        text: of the source.
+        grid: of the result.
+        planes: number of pages that are written, if not all: they become slices.
+        keeps_range: whether values stay as they were, and with them the range that is shown.
+    """
+    lines = []
+    for line in text.replace("\0", "").splitlines():
+        name, _, value = line.partition("=")
+        if planes is not None and name in ("images", "channels", "slices", "frames", "hyperstack", "mode"):
+            continue
+        if name in ("min", "max") and not keeps_range:
+            continue
+        axis = {"xorigin": 1, "yorigin": 0}.get(name)
+        lines.append(line if axis is None else f"{name}={grid.result(axis, float(value)):.10g}")
+    if planes is not None:
+        lines[1:1] = [f"images={planes}", f"slices={planes}"]
+    return "\n".join(lines) + "\n"
+
+
+def shaped_description(text: str, size: Size, new_size: Size) -> str | None:
+    """The shape that tifffile keeps, with other numbers of rows and columns; None if it has not the old ones."""
+    try:
+        values = json.loads(text)
+        shape = list(values["shape"])
+    except (ValueError, TypeError, KeyError):
+        return None
+    ends = [place for place in range(len(shape) - 1) if tuple(shape[place : place + 2]) == size]
+    axes = values.get("axes")
+    row = axes.index("Y") if isinstance(axes, str) and len(axes) == len(shape) and "YX" in axes else ends[-1:]
+    if isinstance(row, list):
+        if not row:
+            return None
+        (row,) = row
+    if tuple(shape[row : row + 2]) != size:
+        return None
+    shape[row : row + 2] = new_size
+    return json.dumps({**values, "shape": shape})

@@ -1,0 +1,145 @@
+"""Stacks: TIFF files of several pages, OME-TIFF and ImageJ hyperstacks; which page belongs to which channel."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from tifffile import TiffFile, TiffPage, TiffPageSeries, imagej_metadata_tag
+
+from innersr.images.metadata import TiffTag
+from innersr.images.tiff.descriptions import is_split_ome
+from innersr.images.tiff.tags import integers, is_part, pages_of, rational
+
+
+@dataclass(frozen=True, kw_only=True)
+class TiffStack:
+    """The pages of a TIFF file, without overviews, thumbnails and masks."""
+
+    kind: Literal["ome", "imagej", "shaped", "pages"]
+    """Whose description names the axes; "pages" for none."""
+    description: str
+    """The first page's."""
+    pages: tuple[int, ...]
+    """Their numbers among all pages of the file."""
+    groups: tuple[tuple[Any, ...], ...]
+    """Of each page, what it shares with others of its channel: size, samples, series and channel."""
+    sizes: tuple[tuple[int, int], ...]
+    """(height, width) of each page."""
+    byteorder: Literal["<", ">"]
+    is_big: bool
+    """Whether it is a BigTIFF."""
+    resolution: tuple[float, float, int] | None
+    """Pixels per unit, horizontal and vertical, of the first page, and the TIFF code of the unit."""
+    imagej_tags: tuple[TiffTag, ...]
+    """ImageJ's labels and tables of colours, without regions of interest, which are in pixels."""
+
+    hidden: int
+    """Planes that lie behind the first one without pages of their own, as large ones of ImageJ do."""
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether its description has the size of a pixel."""
+        return self.kind in ("ome", "imagej")
+
+
+def find_stack(path: Path) -> TiffStack | None:
+    """Look for a stack; None where the file is no TIFF, has one plain page, or is damaged.
+
+    Planes that lie behind one another without pages of their own are counted as `hidden`.
+    """
+    # Reading the first page tells better what is wrong; tifffile documents no closed list of errors.
+    with contextlib.suppress(Exception), path.open("rb") as stream:
+        if stream.read(4) not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+            return None
+        stream.seek(0)
+        with TiffFile(stream, is_lsm=False, is_ndpi=False, is_scanimage=False, _multifile=False) as tiff:
+            return _stack_of(tiff)
+    return None
+
+
+def _stack_of(tiff: TiffFile) -> TiffStack | None:
+    most = 2**20  # pages; damaged files may list any number
+    pages: list[TiffPage] = []
+    for page in pages_of(tiff):
+        if page.index >= most:
+            return None
+        if page.index == 0 or not is_part(page):
+            pages.append(page)
+    first, description = pages[0], pages[0].description
+    kind = _kind_of(tiff, description)
+    hidden = _hidden(tiff, first) if len(pages) == 1 else 0
+    if len(pages) == 1 and not hidden and kind not in ("ome", "imagej"):
+        return None
+    places = _places(tiff)
+    across, down = rational(first, "XResolution"), rational(first, "YResolution")
+    unit = (integers(first, "ResolutionUnit") or (2,))[0]  # inches, where the file does not say
+    return TiffStack(
+        kind=kind,
+        description=description,
+        pages=tuple(page.index for page in pages),
+        groups=tuple((page.keyframe.hash, *places.get(page.index, (0, 0))) for page in pages),
+        sizes=tuple((page.imagelength, page.imagewidth) for page in pages),
+        byteorder=tiff.byteorder,
+        is_big=tiff.is_bigtiff,
+        resolution=(across, down, unit) if across and down else None,
+        imagej_tags=tuple(_imagej_tags(first)),
+        hidden=hidden,
+    )
+
+
+def _hidden(tiff: TiffFile, first: TiffPage) -> int:
+    """The planes of a file of one page, less that page."""
+    with contextlib.suppress(Exception):  # see `find_stack`; there are then no axes
+        samples = int(np.prod(tiff.series[0].shape))
+        return samples // (first.imagelength * first.imagewidth * first.samplesperpixel * first.imagedepth) - 1
+    return 0
+
+
+def _imagej_tags(page: TiffPage) -> Iterator[TiffTag]:
+    found = page.tags.get(50839)
+    if found is None or not isinstance(found.value, dict):
+        return
+    values = {name: value for name, value in found.value.items() if name not in ("ROI", "Overlays")}
+    for code, kind, count, data, _ in imagej_metadata_tag(values, page.parent.byteorder):
+        size = len(data) // count
+        ordered = np.frombuffer(data, f"{page.parent.byteorder}u{size}").astype(f"<u{size}").tobytes()
+        yield TiffTag(code=code, kind=kind, count=count, data=ordered, words="ImageJ's metadata")
+
+
+def _kind_of(tiff: TiffFile, description: str) -> Literal["ome", "imagej", "shaped", "pages"]:
+    if tiff.is_ome and not is_split_ome(description):
+        return "ome"
+    if tiff.is_imagej:
+        return "imagej"
+    return "shaped" if tiff.is_shaped else "pages"
+
+
+def _places(tiff: TiffFile) -> dict[int, tuple[int, int]]:
+    """The series and the channel of each page, by its number; none where tifffile finds no axes."""
+    found: dict[int, tuple[int, int]] = {}
+    with contextlib.suppress(Exception):  # see `find_stack`; the pages are then of one channel
+        for number, series in enumerate(tiff.series):
+            channels = _channels(series)
+            for page, channel in zip(series.pages, channels, strict=True):
+                if page is not None:
+                    found[page.index] = (number, channel)
+    return found
+
+
+def _channels(series: TiffPageSeries) -> list[int]:
+    """The channel of each page of a series: its place along the axis C, which may not be in the pages."""
+    axes, shape, count = series.get_axes(False), series.get_shape(False), len(series.pages)
+    leading = next(n for n in range(len(shape) + 1) if int(np.prod(shape[:n])) == count and _are_in_pages(axes[n:]))
+    if "C" not in axes[:leading]:
+        return [0] * count
+    indices = np.unravel_index(np.arange(count), shape[:leading])
+    return [int(channel) for channel in indices[axes.index("C")]]
+
+
+def _are_in_pages(axes: str) -> bool:
+    return "Y" in axes and "X" in axes

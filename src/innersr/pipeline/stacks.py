@@ -1,0 +1,236 @@
+"""A stack of pages upscaled page by page, by what was learnt from one page of each channel."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch.nn.functional as F
+
+from innersr.blind.estimate import Estimate
+from innersr.errors import ImageFileError, InputError
+from innersr.images.depths import check_depth, in_depth
+from innersr.images.formats import BIG_TIFF, format_of_name, kept
+from innersr.images.georeferencing.geotiff import rescaled_tags
+from innersr.images.georeferencing.grid import PixelGrid
+from innersr.images.image import Image
+from innersr.images.io import read, written_whole
+from innersr.images.metadata import Metadata
+from innersr.images.no_data import with_no_data
+from innersr.images.tiff.descriptions import imagej_description, ome_description, shaped_description
+from innersr.images.tiff.stacks import TiffStack
+from innersr.images.tiff.writing import check_encoder, page_writer
+from innersr.inference.normalisation import NormalisedImage
+from innersr.methods.options import UpscaleOptions
+from innersr.pipeline.adaptation import Adaptation
+from innersr.pipeline.result import Result
+from innersr.pipeline.tasks import FileTask, ImageTask
+from innersr.run import Run
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StackTask(FileTask):
+    """A TIFF file of several pages; `image` is the page that its first channel is learnt from."""
+
+    stack: TiffStack
+    chosen: tuple[int, ...]
+    """The pages that are upscaled, by their place among `stack.pages`."""
+    _learnt: dict[tuple[tuple[Any, ...], int], Adaptation] = field(default_factory=dict, init=False, repr=False)
+    """By the channel of a page, and the number of bands that methods see."""
+
+    def check(self) -> None:
+        """Make sure, before minutes of work, that the result can be saved."""
+        super().check()
+        check_encoder(self.compression, self.target)
+        limit = self.options.pixel_limit
+        for rows, columns in {self._grown(self.stack.sizes[place]) for place in self.chosen}:
+            if rows * columns > limit:
+                raise InputError(
+                    f"{self.source}: a page would have {rows * columns} pixels; raise pixel_limit (--pixel-limit)"
+                )
+        groups = {self.stack.groups[place] for place in self.chosen}
+        if self.options.save_adapted is not None and len(groups) > 1:
+            words = f"has {len(groups)} channels, or kinds of pages"
+            raise InputError(f"{self.source}: {words}, and --save-adapted keeps what is learnt from one")
+
+    @property
+    def compression(self) -> str:
+        """Of the pages."""
+        return self.options.compression or self.image.layout.compression
+
+    @cached_property
+    def keeps_axes(self) -> bool:
+        """Whether all pages are written, so that what the description says of their order stays true."""
+        return len(self.chosen) == len(self.stack.pages)
+
+    def write(self, run: Run, estimate: Estimate | None = None, seen: NormalisedImage | None = None) -> Result:
+        """Upscale page after page into the file, which appears when all are there."""
+        started, first = time.monotonic(), learnt_place(self.stack, self.chosen)
+        results: list[Result] = []
+        shown: Result | None = None
+        stack = self.stack
+        with (
+            written_whole(self.target, overwrite=self.options.overwrite) as partial,
+            partial.open("r+b") as stream,
+            page_writer(stream, byteorder=stack.byteorder, is_big=self._is_big) as writer,
+        ):
+            for number, place in enumerate(self.chosen):
+                run.check_cancelled()
+                is_first = place == first
+                task = self if is_first else self._page_task(place)
+                result = self._upscaled(task, place, run, (estimate, seen) if is_first else (None, None))
+                result = self._finished(result, task, number, place)
+                metadata, notes = kept(
+                    format_of_name(self.target),
+                    result.image.metadata,
+                    choice=self.options.metadata,
+                    bands=result.image.colour.shape[1],
+                )
+                writer.add(result.image, metadata, own_resolution=self._resolution(self.grid(result)))
+                shown = result if is_first else shown
+                results.append(replace(result, image=self.image, notes=(*result.notes, *notes)))
+        assert shown is not None  # the first page learnt from is one of those that were chosen
+        self.save_sidecars(self.grid(shown))
+        return replace(
+            shown,
+            path=self.target,
+            seconds=time.monotonic() - started,
+            consistency_psnr=min(result.consistency_psnr for result in results),
+            notes=tuple(dict.fromkeys((*self._notes, *(note for result in results for note in result.notes)))),
+        )
+
+    def _page_task(self, place: int) -> ImageTask:
+        """The task of a page, which shares the options but for what is kept of the first."""
+        image = page_image(self.source, self.stack, place, self.options)
+        check_depth(image, self.options.depth_of(image), self.options.value_range, self.source)
+        return ImageTask(image=image, options=replace(self.options, save_adapted=None))
+
+    def _upscaled(
+        self, task: ImageTask, place: int, run: Run, found: tuple[Estimate | None, NormalisedImage | None]
+    ) -> Result:
+        """Upscale a page by what was learnt from the page of its channel, which is learnt from first."""
+        image = task.image
+        if image.missing is not None and bool(image.missing.all()):
+            colour = F.interpolate(image.colour, task.hr_size, mode="nearest-exact")
+            missing = F.interpolate(image.missing.float(), task.hr_size, mode="nearest-exact") > 0
+            whole = replace(image, colour=colour, missing=missing, alpha=None)
+            return Result(image=whole, degradation=task.planned, method=task.method, notes=("a page has no data",))
+        if not task.enlarges:
+            return task.upscale(run)
+        estimate, seen = found
+        seen = seen or task.normalised(run)
+        key = (self.stack.groups[place], seen.channels.shape[1])
+        if key not in self._learnt:
+            self._learnt[key] = self._adapted(key, task, run, estimate, seen)
+        return self._learnt[key].apply(seen, keep_grain=self.options.keep_grain)
+
+    def _adapted(
+        self,
+        key: tuple[tuple[Any, ...], int],
+        task: ImageTask,
+        run: Run,
+        estimate: Estimate | None,
+        seen: NormalisedImage,
+    ) -> Adaptation:
+        """Learn a channel from its middle page; from this one where that is seen as another number of bands."""
+        places = tuple(place for place in self.chosen if self.stack.groups[place] == key[0])
+        middle = learnt_place(self.stack, places)
+        run = run if estimate is not None else replace(run, started=None)  # the time limit is that of one page
+        run = run.start()
+        source: ImageTask = self
+        if middle != learnt_place(self.stack, self.chosen):
+            source = self._page_task(middle)
+        is_blank = source.image.missing is not None and bool(source.image.missing.all())
+        if source.image is not task.image and not is_blank:
+            other = source.normalised(run)
+            if other.channels.shape[1] == seen.channels.shape[1]:
+                return source.adapt(run, None, other)
+        return task.adapt(run, estimate, seen)
+
+    def _finished(self, result: Result, task: ImageTask, number: int, place: int) -> Result:
+        """The result of a page in the depth of the file, with its tags and its description."""
+        options, grid = self.options, self.grid(result)
+        image, notes = in_depth(result.image, options.depth_of(task.image), options.value_range, task.image)
+        metadata = replace(image.metadata, tags=rescaled_tags(image.metadata.tags, grid))
+        text = self._description(image, grid, place) if number == 0 else None
+        if text is not None:
+            metadata = replace(metadata, texts=(("Description", text),))
+        if number == 0 and self.keeps_axes:
+            metadata = replace(metadata, tags=(*metadata.tags, *self.stack.imagej_tags))
+        layout = replace(image.layout, compression=self.compression, has_overviews=False)
+        image = replace(image, metadata=metadata, layout=layout)
+        return replace(result, image=image, notes=(*result.notes, *notes))
+
+    def _description(self, image: Image, grid: PixelGrid, place: int) -> str | None:
+        """What the first page says of all; None for its own text."""
+        stack, size = self.stack, self.stack.sizes[place]
+        if stack.kind == "imagej":
+            planes = None if self.keeps_axes else len(self.chosen)
+            is_same = image.depth == self.image.depth and self.options.value_range is None
+            return imagej_description(stack.description, grid, planes=planes, keeps_range=is_same)
+        if not self.keeps_axes:
+            return None
+        if stack.kind == "ome":
+            return ome_description(stack.description, self._grown, grid, image.depth, self.target.name)
+        if stack.kind == "shaped":
+            return shaped_description(stack.description, size, self._grown(size))
+        return None
+
+    def _resolution(self, grid: PixelGrid) -> tuple[float, float, int] | None:
+        """That of a calibrated file, whose pixels are smaller now; others keep theirs, as pictures do."""
+        found = self.stack.resolution
+        if found is None or not self.stack.is_calibrated:
+            return None
+        return found[0] * grid.scales[1], found[1] * grid.scales[0], found[2]
+
+    def _grown(self, size: tuple[int, int]) -> tuple[int, int]:
+        """(height, width) of the result of a page of that size."""
+        if size == self.lr_size:
+            return self.hr_size
+        rows, columns = size
+        blank = Image(colour=self.image.colour.new_zeros(1, 1, 1, 1).expand(1, 1, rows, columns))
+        return ImageTask(image=blank, options=self.options).hr_size
+
+    @property
+    def _is_big(self) -> bool:
+        samples = self.image.colour.shape[1] + (self.image.alpha is not None)
+        pixels = sum(math.prod(self._grown(self.stack.sizes[place])) for place in self.chosen)
+        return self.stack.is_big or 4 * samples * pixels > BIG_TIFF  # of four bytes at most
+
+    @property
+    def _notes(self) -> Iterator[str]:
+        """Sentences about the whole file."""
+        yield f"{len(self.chosen)} of {len(self.stack.pages)} pages"
+        if self.stack.kind == "ome" and "<ROI " in self.stack.description:
+            yield "regions of interest are not kept: they are in pixels of the source"
+        if self.stack.kind == "ome" and not self.keeps_axes:
+            yield "the OME-XML is not kept: it describes all pages"
+
+
+def learnt_place(stack: TiffStack, places: tuple[int, ...]) -> int:
+    """The place of the page that is learnt from: the middle one of those of the first's channel."""
+    alike = [place for place in places if stack.groups[place] == stack.groups[places[0]]]
+    return alike[len(alike) // 2]
+
+
+def page_image(source: Path, stack: TiffStack, place: int, options: UpscaleOptions) -> Image:
+    """Read a page; one that holds no data at all is all `missing`.
+
+    Raises:
+        ImageFileError: see `read`.
+    """
+    image = read(source, pixel_limit=options.pixel_limit, missing_ok=True, page=stack.pages[place])
+    text = Metadata() if stack.is_calibrated else image.metadata
+    notes = tuple(note for note in image.notes if not (stack.is_calibrated and "calibration" in note))
+    image = replace(image, metadata=replace(image.metadata, texts=text.texts), notes=notes)
+    try:
+        return with_no_data(image, options.nodata)
+    except InputError as error:
+        if "holds no data" not in str(error):
+            raise ImageFileError(f"{source}: page {place}: {error}") from error
+        return replace(image, missing=image.colour.new_ones(image.colour.shape).bool())
