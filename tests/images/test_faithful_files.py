@@ -206,3 +206,14 @@ def test_the_pixel_limit_counts_for_rare_tiffs_too(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", SAMPLES, photometric="rgb", compression="zstd")
     with pytest.raises(ImageFileError, match="above the limit"):
         read(tmp_path / "a.tif", pixel_limit=32 * 48 - 1)
+
+
+@pytest.mark.parametrize("dtype", ["uint32", "int32"])
+def test_whole_numbers_that_are_not_exact_as_floats_are_refused(tmp_path, dtype):
+    samples = np.full((16, 16), 2**24, dtype)
+    tifffile.imwrite(tmp_path / "a.tif", samples)
+    assert np.array_equal(planes(read(tmp_path / "a.tif"))[..., 0], samples)
+    samples[3, 3] += 1
+    tifffile.imwrite(tmp_path / "a.tif", samples)
+    with pytest.raises(ImageFileError, match="holds whole numbers up to 16777217, and at most 16777216 are exact"):
+        read(tmp_path / "a.tif")

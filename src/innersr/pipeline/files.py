@@ -157,7 +157,7 @@ def upscale_file(
 
 
 def open_file(source: Path, output: Path | None, options: UpscaleOptions) -> FileTask:
-    """Read an image file, or the page of a stack that is learnt from, or open a film; name a result without `output`."""
+    """Read an image file, or the page of a stack that is learnt from, or open a film; name its result if need be."""
     film = open_film(source, output, options.pixel_limit)
     if film is not None:
         return film_task(film, source, output, options)
@@ -167,7 +167,7 @@ def open_file(source: Path, output: Path | None, options: UpscaleOptions) -> Fil
         remedy = 'save it with one page for each, or take the first alone by pages="first" (--pages first)'
         raise ImageFileError(f"{source}: {words}; {remedy}")
     if stack is not None:
-        is_tiff = output is None or format_of_name(output).name == "TIFF"
+        is_tiff = format_of_name(output or source).name == "TIFF"
         chosen = parse_pages(options.pages or ("all" if is_tiff else "first"), len(stack.pages))
         if is_tiff and (len(chosen) > 1 or stack.is_calibrated):
             return _open_stack(source, output, options, stack, chosen)
