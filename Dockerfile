@@ -1,0 +1,17 @@
+# The page and the command line, on a CPU:
+#   docker build -t innersr .
+#   docker run --rm -p 127.0.0.1:7860:7860 innersr
+#   docker run --rm -v "$PWD:/work" innersr upscale photo.jpg
+FROM python:3.11-slim
+WORKDIR /source
+COPY pyproject.toml constraints.txt README.md LICENSE NOTICE ./
+COPY src src
+RUN pip install --no-cache-dir --index-url https://download.pytorch.org/whl/cpu torch==2.13.0 \
+    && pip install --no-cache-dir -c constraints.txt '.[web,video]' \
+    && useradd --create-home --uid 1000 innersr \
+    && mkdir /work && chown innersr /work
+USER innersr
+WORKDIR /work
+EXPOSE 7860
+ENTRYPOINT ["innersr"]
+CMD ["web", "--host", "0.0.0.0", "--allow-public", "--no-browser"]

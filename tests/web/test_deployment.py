@@ -1,0 +1,56 @@
+"""The Space and the container: what they name is there, and is what the checks were run with."""
+
+import json
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from innersr.cli.app import app
+
+ROOT = Path(__file__).parents[2]
+PINNED = dict(
+    line.split("==") for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").split() if "==" in line
+)
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+
+
+def instructions(name):
+    return re.findall(rf"^{name} (.*)$", DOCKERFILE, re.MULTILINE)
+
+
+def test_the_container_runs_a_command_that_parses():
+    (entry,), words = (json.loads(*instructions(name)) for name in ("ENTRYPOINT", "CMD"))
+    name, *arguments = words
+    assert entry == "innersr"
+    assert get_command(app).commands[name].make_context(name, arguments).params["allow_public"] is True
+
+
+def test_the_container_copies_what_is_there():
+    kept = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
+    for line in instructions("COPY"):
+        for source in line.split()[:-1]:
+            assert (ROOT / source).exists() and f"!{source}" in kept
+
+
+def test_the_container_runs_as_an_ordinary_user():
+    assert instructions("USER") == ["innersr"]
+
+
+def test_space_and_container_have_the_versions_of_the_checks():
+    requirements = (ROOT / "spaces/requirements.txt").read_text(encoding="utf-8")
+    assert f"torch=={PINNED['torch']}" in requirements and f"torch=={PINNED['torch']}" in DOCKERFILE
+    header = (ROOT / "spaces/README.md").read_text(encoding="utf-8").split("---")[1]
+    assert f"sdk_version: {PINNED['gradio']}\n" in header
+
+
+def test_the_space_has_small_limits_and_says_so():
+    pytest.importorskip("gradio", reason="the page needs innersr-torch[web]")
+    serving = runpy.run_path(str(ROOT / "spaces/app.py"))["SERVING"]
+    text = (ROOT / "spaces/README.md").read_text(encoding="utf-8")
+    assert serving.allow_public and serving.host == "0.0.0.0"
+    assert f"{serving.limits.pixels // 1_000_000} megapixels" in text
+    assert f"files of {serving.limits.megabytes} MB" in text
+    assert serving.limits.seconds == 300
