@@ -67,7 +67,6 @@ def test_one_run_at_a_time_writes_into_a_folder(tmp_path, result):
     add(first, result)
     with pytest.raises(InputError, match="another run of innersr writes into this folder; wait"):
         Manifest(tmp_path).lock()
-    Manifest(tmp_path, (1, 2)).lock()
     first.close()
     Manifest(tmp_path).lock()
 
@@ -85,3 +84,26 @@ def test_settings_are_compared_by_value_and_files_by_their_bytes(tmp_path):
     assert first != settings_digest({"kernel": str(kernel), "scale": 3})
     kernel.write_bytes(b"2")
     assert first != settings_digest({"kernel": str(kernel), "scale": 2})
+
+
+def test_shards_share_a_folder_with_each_other_and_not_with_a_whole_run(tmp_path):
+    first, second = (Manifest(tmp_path, (number, 2)) for number in (1, 2))
+    first.lock(), second.lock()
+    for shard in ((1, 1), (1, 2)):
+        with pytest.raises(InputError, match="another run of innersr writes into this folder"):
+            Manifest(tmp_path, shard).lock()
+    first.close(), second.close()
+    whole = Manifest(tmp_path)
+    whole.lock()
+    with pytest.raises(InputError, match="another run of innersr writes into this folder"):
+        first.lock()
+    whole.close()
+    first.lock()
+
+
+def test_what_a_run_noted_before_the_lock_was_free_is_known(tmp_path):
+    early, other = Manifest(tmp_path), Manifest(tmp_path)
+    other.add(tmp_path / "a.png", source="a.png", digest="1", settings="2", status="failed")
+    other.close()
+    early.lock()
+    assert early.entry(tmp_path / "a.png").digest == "1"

@@ -99,12 +99,16 @@ class Manifest:
     """
 
     def __init__(self, folder: Path, shard: tuple[int, int] = (1, 1)) -> None:
-        self.folder, place = folder, folder / ".innersr"
         number, count = shard
-        self.path = place / ("manifest.jsonl" if count == 1 else f"manifest-{number}-of-{count}.jsonl")
-        self._lock: IO[bytes] | None = None
+        self.folder, self._is_shard = folder, count > 1
+        name = f"manifest-{number}-of-{count}.jsonl" if self._is_shard else "manifest.jsonl"
+        self.path = folder / ".innersr" / name
+        self._locks: list[IO[bytes]] = []
         self._entries: dict[str, Entry] = {}
-        for path in sorted(place.glob("manifest*.jsonl"), key=lambda p: p == self.path):  # its own come last
+        self._read()
+
+    def _read(self) -> None:
+        for path in sorted(self.path.parent.glob("manifest*.jsonl"), key=lambda p: p == self.path):  # own last
             for record in sound_records(path, ManifestRecord)[0]:
                 with contextlib.suppress(TypeError):  # a field of another version
                     entry = Entry(**record)
@@ -157,26 +161,33 @@ class Manifest:
             InputError: another run writes into the folder.
             OSError: the folder cannot be written.
         """
-        if self._lock is not None:
+        if self._locks:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        stream = self.path.with_suffix(".lock").open("ab")
+        whole = self.path.with_name("manifest.lock")
+        self._take(whole, is_shared=self._is_shard)
+        if self._is_shard:
+            self._take(self.path.with_suffix(".lock"), is_shared=False)
+        self._read()  # a run that ended meanwhile has added to it
+
+    def _take(self, path: Path, *, is_shared: bool) -> None:
+        stream = path.open("ab")
         if sys.platform != "win32":
             try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(stream, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
             except BlockingIOError:
                 stream.close()
+                self.close()
                 wait = "wait until it ends, or give each run its own part with --shard"
                 raise InputError(f"{self.folder}: another run of innersr writes into this folder; {wait}") from None
             except OSError:
                 pass  # a file system without locks
-        self._lock = stream
+        self._locks.append(stream)
 
     def close(self) -> None:
         """Let other runs use the folder."""
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        while self._locks:
+            self._locks.pop().close()
 
     def results(self) -> Iterator[Path]:
         """The results of all runs."""
