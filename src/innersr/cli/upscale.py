@@ -24,6 +24,7 @@ upscale_app = typer.Typer()  # of one command, which cli.app adds
     "innersr upscale bricks.png --wrap xy",
     "innersr upscale page1.png --save-adapted scanner.safetensors",
     "innersr upscale page2.png --adapted scanner.safetensors",
+    "innersr upscale map.tif -o large.tif --preset draft --strips always",
     "innersr upscale a.png --size 1920x --kernel gaussian:2.0 --compare look.png",
     shares="overwrite seed device precision tile time_limit as_json quiet verbose",
 )
@@ -204,6 +205,13 @@ def upscale_command(  # noqa: PLR0913 (a command's options are its parameters)
             "from 0 such as 0,3-7.",
         ),
     ] = None,
+    strips: Annotated[
+        str,
+        input_option(
+            help="auto upscales a picture that is too large for the memory from disk to disk, part by part, and goes "
+            "on where an earlier run was ended; always; never."
+        ),
+    ] = "auto",
     pixel_limit: Annotated[int, input_option(min=1, help="Refuse images of more pixels.")] = 300_000_000,
     compare: Annotated[
         Path | None, input_option(help="Draw bicubic and the result side by side into this file.")

@@ -5,8 +5,10 @@ Knows formats, colour spaces and untrusted bytes; nothing about tensors or file 
 
 from __future__ import annotations
 
+import functools
 import io
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -35,6 +37,7 @@ from innersr.images.metadata import (
     sane_resolution,
     without_place,
 )
+from innersr.images.standard_colours import in_srgb, with_tiff_alpha
 from innersr.libvips import libvips_alone, pending_errors
 
 if TYPE_CHECKING:
@@ -71,6 +74,25 @@ def decode(stream: io.FileIO, name: str, found: Format, limits: SizeLimits, page
     """
     if found.vips is None:
         return _decode_bmp(stream, name, limits)
+    image, finished = open_lazily(stream, name, found, limits, page)
+    samples = image.numpy()
+    check_complete(found)
+    return finished(samples=samples.reshape(image.height, image.width, image.bands))
+
+
+def check_complete(found: Format) -> None:
+    """Raise DamagedBytesError if libvips missed pixels: it paints a tile black that it cannot read."""
+    if found.name == "TIFF" and (missed := pending_errors()):
+        raise DamagedBytesError(missed)
+
+
+def open_lazily(
+    stream: io.FileIO, name: str, found: Format, limits: SizeLimits, page: int | None = None
+) -> tuple[pyvips.Image, Callable[..., Decoded]]:
+    """An image whose samples libvips decodes from top to bottom, once, and what makes a Decoded of `samples`.
+
+    The caller has libvips alone; arguments and errors are those of `decode`.
+    """
     facts: TiffFacts | None = _tiff_tags().tiff_facts(stream, page or 0) if found.name == "TIFF" else None
     if facts and facts.refusal:
         raise ImageFileError(f"{name}: {facts.refusal}")
@@ -101,18 +123,15 @@ def decode(stream: io.FileIO, name: str, found: Format, limits: SizeLimits, page
         metadata = replace(metadata, pixels_per_mm=metadata.pixels_per_mm[::-1])
     has_alpha = found.alpha and image.bands in (2, 4)
     if facts:
-        image, has_alpha, more = _with_tiff_alpha(image, facts)
+        image, has_alpha, more = with_tiff_alpha(image, facts)
         notes += more
-    image, metadata, more = _in_srgb(image, metadata)
+    image, metadata, more = in_srgb(image, metadata)
     notes += more
-    samples = image.numpy()
-    if facts and (missed := pending_errors()):
-        # libvips paints a tile black that it cannot read, and calls that success.
-        raise DamagedBytesError(missed)
-    return Decoded(
-        samples=samples.reshape(image.height, image.width, image.bands),
-        has_alpha=has_alpha and samples.dtype.name in DEPTHS,
-        white=_white(image, found, samples.dtype.name),
+    stored = {"uchar": "uint8", "ushort": "uint16", "float": "float32"}.get(image.format, image.format)
+    return image, functools.partial(
+        Decoded,
+        has_alpha=has_alpha and stored in DEPTHS,
+        white=_white(image, found, stored),
         metadata=metadata,
         is_lossless=described.is_lossless,
         is_rgb=facts.is_rgb if facts else None,
@@ -143,7 +162,7 @@ def is_memory_error(error: BaseException) -> bool:
 
 @libvips_alone()
 def encode(
-    samples: Samples,
+    samples: Samples | pyvips.Image,
     stream: io.FileIO,
     target: Format,
     *,
@@ -155,7 +174,7 @@ def encode(
     """Write samples into an open file.
 
     Args:
-        samples: (H, W, bands), uint8, uint16 or float32.
+        samples: (H, W, bands), uint8, uint16 or float32; or such an image of libvips, but for BMP.
         stream: unbuffered, open for reading too: libvips writes TIFF in two passes.
         target: the file's format.
         has_alpha: whether the last band is alpha.
@@ -165,19 +184,20 @@ def encode(
     """
     neutral = 72 / 25.4  # pixels per millimetre; libvips always writes one, which is taken out below
     across, down = metadata.pixels_per_mm or (neutral, neutral)
-    bands = samples.shape[-1]
     if target.vips is None:
-        picture = PillowImage.fromarray(samples[..., 0] if bands == 1 else samples)
+        assert isinstance(samples, np.ndarray)
+        picture = PillowImage.fromarray(samples[..., 0] if samples.shape[-1] == 1 else samples)
         whole = io.BytesIO()  # Pillow does not notice when a disk takes only a part of its output
         picture.save(whole, "BMP", dpi=(across * 25.4, down * 25.4) if metadata.pixels_per_mm else (0, 0))
         writer = io.BufferedWriter(stream)
         writer.write(whole.getbuffer())
         writer.detach()
         return
-    colours, wide = bands - has_alpha, samples.dtype == np.uint16
+    image = samples if isinstance(samples, pyvips.Image) else pyvips.Image.new_from_array(samples)
+    colours, wide = image.bands - has_alpha, image.format == "ushort"
     coloured = colours == 3 if is_rgb is None else is_rgb and colours >= 3
     space = ("rgb16" if wide else "srgb") if coloured else ("grey16" if wide else "b-w")
-    image = pyvips.Image.new_from_array(samples).copy(interpretation=space, xres=across, yres=down)
+    image = image.copy(interpretation=space, xres=across, yres=down)
     image.set_type(pyvips.GValue.gstr_type, "resolution-unit", "in")
     flags = [kind for kind in BLOBS if getattr(metadata, kind) is not None]
     for kind in flags:
@@ -270,40 +290,6 @@ def _metadata_of(image: pyvips.Image, described: FileFacts, *, states_resolution
         tags=described.tags,
     )
     return metadata, notes
-
-
-def _with_tiff_alpha(image: pyvips.Image, facts: TiffFacts) -> tuple[pyvips.Image, bool, list[str]]:
-    notes = []
-    if facts.half:
-        notes.append("float16 samples are kept as float32 values")
-    has_alpha = facts.has_alpha
-    if image.bands == 4 and facts.samples in (1, 3):
-        # libtiff decodes what libvips cannot into RGBA, with an alpha that is not in the file.
-        return image[0:3], False, notes
-    if has_alpha and facts.premultiplied:
-        notes.append("premultiplied alpha was made straight")
-        # What vips_unpremultiply takes for opaque, also in float files, whose own white is 1.
-        opaque = {"scrgb": 1.0, "grey16": 65535.0, "rgb16": 65535.0}.get(image.interpretation, 255.0)
-        if image.format == "float" and opaque != 1.0:
-            image = image.linear([1 / opaque] * (image.bands - 1) + [1.0], [0.0] * image.bands)
-    return image, has_alpha, notes
-
-
-def _in_srgb(image: pyvips.Image, metadata: Metadata) -> tuple[pyvips.Image, Metadata, list[str]]:
-    """Convert an image whose samples are not taken as they are."""
-    space = image.interpretation
-    if space in ("b-w", "grey16", "srgb", "rgb16", "rgb", "scrgb", "multiband", "histogram", "matrix"):
-        return image, metadata, []
-    wide = image.format != "uchar" and not (space == "lab" and image.get("bits-per-sample") == 8)
-    if space == "cmyk":
-        profile = "its embedded profile" if metadata.icc else "a built-in CMYK profile (it has none)"
-        image = image.icc_transform(
-            "srgb", embedded=True, input_profile="cmyk", depth=16 if wide else 8, black_point_compensation=True
-        )
-        metadata = replace(metadata, icc=bytes(image.get(BLOBS["icc"])))
-        return image, metadata, [f"converted from CMYK to sRGB through {profile}"]
-    image = image.colourspace("rgb16" if wide else "srgb")
-    return image, replace(metadata, icc=None), [f"converted from {space} to sRGB"]
 
 
 def _sample_size(image: pyvips.Image) -> int:

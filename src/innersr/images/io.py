@@ -6,14 +6,16 @@ The contents of a file are kept; whatever had to be converted or dropped is note
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
 import pyvips
 import torch
@@ -29,6 +31,7 @@ from innersr.images.limits import SizeLimits
 from innersr.images.metadata import Metadata
 from innersr.images.samples import Samples, is_finite, planes_of, samples_of
 
+Content = TypeVar("Content")
 PIXEL_LIMIT = 300_000_000  # pixels; above this reading is refused (decompression bombs)
 
 
@@ -52,11 +55,12 @@ def read(
     """
     path = Path(path)
     try:
-        with _opened(path) as stream:
+        with opened(path) as stream:
             is_default = pixel_limit == PIXEL_LIMIT
             limits = SizeLimits(pixels=pixel_limit, size=os.fstat(stream.fileno()).st_size if is_default else None)
-            decoded, found = _decoded(stream, path, limits, page)
-        image = _image_of(decoded, path, found)
+            decode = functools.partial(image_codecs.decode, page=page)
+            decoded, found = decoded_by(decode, stream, path, limits)
+        image = image_of(decoded, path, found)
     except MemoryError as error:
         raise _out_of_memory(path) from error
     if not (missing_ok or is_finite(image.colour)):
@@ -268,7 +272,8 @@ def _taken(path: Path) -> ImageFileError:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[io.FileIO]:
+def opened(path: Path) -> Iterator[io.FileIO]:
+    """Open an image file, unbuffered; errors are those of `read`."""
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
@@ -290,13 +295,16 @@ def _opened(path: Path) -> Iterator[io.FileIO]:
         yield stream
 
 
-def _decoded(stream: io.FileIO, path: Path, limits: SizeLimits, page: int | None) -> tuple[Decoded, Format]:
+def decoded_by(
+    decode: Callable[[io.FileIO, str, Format, SizeLimits], Content], stream: io.FileIO, path: Path, limits: SizeLimits
+) -> tuple[Content, Format]:
+    """What a decoder makes of an open file, and its format; errors are those of `read`."""
     try:
         found = image_formats.sniff(stream.read(32))
         if found is None:
             known = ", ".join(row.name for row in image_formats.FORMATS)
             raise ImageFileError(f"{path}: not an image of a known format ({known}); convert it to one")
-        return image_codecs.decode(stream, str(path), found, limits, page), found
+        return decode(stream, str(path), found, limits), found
     except ImageFileError:
         raise
     # Pillow and pyvips document no closed list of errors for damaged bytes.
@@ -311,7 +319,8 @@ def _out_of_memory(path: Path) -> ImageFileError:
     return ImageFileError(f"{path}: out of memory; close other programs, cut the image, or use a machine with more")
 
 
-def _image_of(decoded: Decoded, path: Path, found: Format) -> Image:
+def image_of(decoded: Decoded, path: Path, found: Format) -> Image:
+    """The image of decoded samples; `path` is for a note about a wrong name."""
     notes = list(decoded.notes)
     if path.suffix and path.suffix.lower() not in found.suffixes:
         notes.insert(0, f"holds {found.name} data, in spite of its name")

@@ -24,6 +24,20 @@ ALPHA_CHOICES = ("auto", "same", "drop")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class WholeImage:
+    """What the whole of a large image decides for its parts."""
+
+    is_grey: bool
+    """Whether all channels are one, see `is_grey`."""
+    is_hidden: bool
+    """Whether colours under transparency are continuations of the visible ones."""
+    values: ValueRange | None
+    """As in `NormalisedImage`."""
+    extremes: tuple[float, float]
+    """The least and the greatest value of all its colours."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class NormalisedImage:
     """An image as methods see it, and how to undo that."""
 
@@ -42,6 +56,8 @@ class NormalisedImage:
     """The values that are no data, bool, like the image's colours; filled in the channels. None for none."""
     filled: Tensor | None = None
     """Pixels that were filled in any channel, bool, (H, W): without data, or transparent. None for none."""
+    whole: WholeImage | None = None
+    """Of the image that this is a part of; None for an image by itself."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -113,14 +129,21 @@ class NormalisedImage:
         if self.excess is not None:
             sr = sr.add_(enlarged_excess(self.excess, degradation))
         if self.image.depth == "float32":
-            sr = sr.clamp_(*_natural_bounds(self.image.colour, self.missing))
+            ends = _extremes(self.image.colour, self.missing) if self.whole is None else self.whole.extremes
+            sr = sr.clamp_(*_natural_bounds(*ends))
         colour = sr.expand(-1, self.image.colour.shape[1], -1, -1).cpu()
         restored = replace(self.image, colour=colour, alpha=None if alpha is None else alpha.cpu(), missing=None)
         return restored if self.missing is None else _with_missing(restored, self.image, self.missing)
 
 
-def normalise(
-    image: Image, run: Run, alpha: str, wraps: tuple[bool, bool] = (False, False), *, is_exact: bool = False
+def normalise(  # noqa: PLR0913 (an image, and what is known of it)
+    image: Image,
+    run: Run,
+    alpha: str,
+    wraps: tuple[bool, bool] = (False, False),
+    *,
+    is_exact: bool = False,
+    whole: WholeImage | None = None,
 ) -> NormalisedImage:
     """Prepare an image for methods, on the run's device.
 
@@ -134,6 +157,7 @@ def normalise(
             leaves it out.
         wraps: whether the image continues on its opposite side, (vertical, horizontal).
         is_exact: for methods that only repeat pixels: no value is scaled, and alpha "auto" is another channel, too.
+        whole: of the image that this is a part of; None for an image by itself.
 
     Raises:
         InputError: an unknown `alpha`, or an image without any data.
@@ -142,8 +166,9 @@ def normalise(
         raise InputError(f"alpha must be one of {', '.join(ALPHA_CHOICES)}, got {alpha!r}")
     alpha = "same" if is_exact and alpha == "auto" else alpha
     missing = missing_values(image)
-    is_hidden = alpha == "auto" and image.alpha is not None and bool((image.alpha > 0).any())
-    colours = 1 if is_grey(image, image.alpha if is_hidden else None) else image.colour.shape[1]
+    is_hidden = alpha == "auto" and hides_colours(image) if whole is None else whole.is_hidden
+    is_one = is_grey(image, image.alpha if is_hidden else None) if whole is None else whole.is_grey
+    colours = 1 if is_one else image.colour.shape[1]
     colour = image.colour[:, :colours].to(run.torch_device)
     opacity = None if image.alpha is None or alpha == "drop" else image.alpha.to(run.torch_device)
     known = None if missing is None else ~missing[:, :colours].to(run.torch_device)
@@ -151,7 +176,10 @@ def normalise(
         known = opacity > 0 if known is None else known & (opacity > 0)
     if known is not None:
         colour = fill_unknown(colour, known, wraps)
-    values = None if is_exact or image.depth == "uint8" else robust_range(colour, known)
+    if whole is None:
+        values = None if is_exact or image.depth == "uint8" else robust_range(colour, known)
+    else:
+        values = whole.values
     excess = None if values is None else values.excess(colour)
     channels = colour if values is None else values.seen(colour)
     if opacity is not None and alpha == "same":
@@ -165,6 +193,7 @@ def normalise(
         excess=excess,
         missing=missing,
         filled=None if known is None or bool(known.all()) else ~known.all(1)[0],
+        whole=whole,
     )
 
 
@@ -176,10 +205,19 @@ def _with_missing(result: Image, image: Image, missing: Tensor) -> Image:
     return replace(result, colour=torch.where(holes, stored, result.colour), missing=holes)
 
 
-def _natural_bounds(colour: Tensor, missing: Tensor | None) -> tuple[float, float]:
-    """What bounds floats by their nature: what has no negative value gets none, and [0, 1] is left by none."""
+def _extremes(colour: Tensor, missing: Tensor | None) -> tuple[float, float]:
     least, most = (float(v) for v in torch.aminmax(colour if missing is None else colour[~missing]))
+    return least, most
+
+
+def _natural_bounds(least: float, most: float) -> tuple[float, float]:
+    """What bounds floats by their nature: what has no negative value gets none, and [0, 1] is left by none."""
     return 0.0 if least >= 0 else -math.inf, 1.0 if 0 <= least <= most <= 1 else math.inf
+
+
+def hides_colours(image: Image) -> bool:
+    """Whether an image has colours that are seen, with alpha, so that others may be hidden under it."""
+    return image.alpha is not None and bool((image.alpha > 0).any())
 
 
 def is_grey(image: Image, opacity: Tensor | None = None) -> bool:

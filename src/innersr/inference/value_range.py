@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -60,6 +61,11 @@ def robust_range(values: Tensor, known: Tensor | None = None) -> ValueRange:
     """
     chosen = torch.ones_like(values, dtype=torch.bool) if known is None else known.expand_as(values)
     ends = [_ends(plane[mask]) for plane, mask in zip(values[0], chosen[0], strict=True)]
+    return range_between(ends, values)
+
+
+def range_between(ends: Sequence[tuple[float, float] | None], like: Tensor) -> ValueRange:
+    """The range for channels whose values lie between these ends, see `ends_of`, as tensors like another one."""
     used = [end for end in ends if end is not None] or [(0.0, 1.0)]
     low, high = min(least for least, _ in used), max(most for _, most in used)
     spreads = [most - least for least, most in used if most > least]
@@ -67,7 +73,7 @@ def robust_range(values: Tensor, known: Tensor | None = None) -> ValueRange:
         pairs = [end or (low, high) for end in ends]
     else:
         pairs = [(low, high)]
-    stretched = values.new_tensor([_with_headroom(*pair) for pair in pairs])[None, ..., None, None]
+    stretched = like.new_tensor([_with_headroom(*pair) for pair in pairs])[None, ..., None, None]
     return ValueRange(low=stretched[:, :, 0], spread=stretched[:, :, 1])
 
 
@@ -83,7 +89,17 @@ def _ends(values: Tensor) -> tuple[float, float] | None:
     if values.numel() == 0:
         return None
     least, most = (float(v) for v in torch.aminmax(values))
-    sample = values[:: max(1, values.numel() // SETTINGS.looked_at)].sort().values
+    return ends_of(least, most, values[:: max(1, values.numel() // SETTINGS.looked_at)])
+
+
+def ends_of(least: float, most: float, sample: Tensor) -> tuple[float, float]:
+    """The ends of the values of a channel, outliers left out.
+
+    Args:
+        least, most: of all values.
+        sample: every n-th of them, for an n that leaves about `looked_at`.
+    """
+    sample = sample.sort().values
     last = len(sample) - 1
     low, high = (float(sample[i]) for i in (round(SETTINGS.share * last), round((1 - SETTINGS.share) * last)))
     slack = SETTINGS.slack * (high - low)

@@ -63,9 +63,12 @@ class UpscaleOptions:
     overwrite: bool = False
     adapted: str | Path | None = None
     save_adapted: str | Path | None = None
+    strips: str = "auto"
 
     def __post_init__(self) -> None:
-        check_choices(self, depth=DEPTHS, alpha=ALPHA_CHOICES, metadata=METADATA_CHOICES)
+        check_choices(
+            self, depth=DEPTHS, alpha=ALPHA_CHOICES, metadata=METADATA_CHOICES, strips=("auto", "always", "never")
+        )
         check_numbers(self, "deblur", "pixel_limit")
         check_numbers(self, "jpeg", "nodata", "quality", is_optional=True)
         if self.compression is not None:

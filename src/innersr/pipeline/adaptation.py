@@ -90,26 +90,28 @@ class Adaptation:
         """This adaptation for another run: its device, precision, tiles and progress."""
         return replace(self, upscaler=with_run(self.upscaler, run))
 
-    def apply(self, seen: NormalisedImage, *, keep_grain: bool = False) -> Result:
+    def apply(self, seen: NormalisedImage, *, keep_grain: bool = False, is_trusted: bool = False) -> Result:
         """Upscale an image, of the number of channels that was learnt; interpolate it where that fails.
 
         Args:
             seen: the image as methods see it, which may be another than the one that was learnt.
             keep_grain: see `upscale_image`.
+            is_trusted: whether the result is taken as it is, and nothing is said of the image, as for the parts of one
+                whose sample was judged.
         """
         started = time.monotonic()
         cause = self.cause.fitted(seen.size)
         degraded = _degradation_of_channels(cause, seen)
         method, notes = self.method, seen.notes
         upscaler: Upscaler = self.upscaler
-        if isinstance(cause, Estimate):
+        if isinstance(cause, Estimate) and not is_trusted:
             notes += graphic_notes(seen.image)
         with isolation():
             sr = upscaler(seen.channels)
             if keep_grain and degraded.noise > 0:
                 sr = with_grain(sr, seen.channels, degraded)
             agreement = consistency(sr, seen.channels, degraded)
-            if not copies_pixels(method):
+            if not (is_trusted or copies_pixels(method)):
                 interpolated = degraded.upsample(seen.channels).clamp_(0, 1)
                 doubt = reason_for_doubt(sr, interpolated, seen.channels, degraded, agreement)
                 if doubt is not None:

@@ -24,6 +24,7 @@ from innersr.physics.noise.counting import CountingNoise
 from innersr.physics.resize import Scale
 from innersr.pipeline.films import film_task, open_film
 from innersr.pipeline.result import Result
+from innersr.pipeline.strip_choice import open_in_strips
 from innersr.pipeline.tasks import FileTask, ImageTask
 from innersr.run import Run
 
@@ -61,6 +62,7 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
     overwrite: bool = False,
     adapted: str | Path | None = None,
     save_adapted: str | Path | None = None,
+    strips: str = "auto",
 ) -> Any:  # noqa: ANN401
     """Upscale one image by what can be learned from itself; return the type that was given.
 
@@ -102,6 +104,8 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
         adapted: file of `save_adapted`: what was learnt from another image, with its method and degradation, in place
             of learning; for the next page, frame or picture of the same camera.
         save_adapted: file, NAME.safetensors, that keeps what was learnt from this image.
+        strips: of a path: "auto" upscales a file from disk to disk, part by part, where the memory is too small for
+            all at once; "always" and "never".
 
     Raises:
         InputError: an argument is wrong, the image is too small to learn from, or what was learnt does not fit it.
@@ -134,6 +138,7 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
         overwrite=overwrite,
         adapted=adapted,
         save_adapted=save_adapted,
+        strips=strips,
     )
     if isinstance(x, str | Path):
         return type(x)(upscale_file(x, output, options, run).path)  # type: ignore[arg-type]
@@ -162,6 +167,8 @@ def open_file(source: Path, output: Path | None, options: UpscaleOptions) -> Fil
     if film is not None:
         return film_task(film, source, output, options)
     stack, page = _stack_of(source), None
+    if stack is None and options.pages is None and (strips := open_in_strips(source, output, options)) is not None:
+        return strips
     if stack is not None and stack.hidden and options.pages != "first":
         words = f"{stack.hidden} planes lie behind the first without pages of their own"
         remedy = 'save it with one page for each, or take the first alone by pages="first" (--pages first)'

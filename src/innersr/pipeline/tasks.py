@@ -175,18 +175,21 @@ class FileTask(ImageTask):
         """Write the result; return it with its path and notes."""
         options, depth = self.options, self.options.depth_of(self.image)
         image, more = in_depth(result.image, depth, options.value_range, self.image)
-        grid = self.grid(result)
-        image = replace(image, metadata=replace(image.metadata, tags=rescaled_tags(image.metadata.tags, grid)))
         notes = save(
-            image,
+            self.placed(image, result),
             self.target,
             overwrite=options.overwrite,
             quality=options.quality,
             metadata=options.metadata,
             compression=options.compression,
         )
-        self.save_sidecars(grid)
+        self.save_sidecars(self.grid(result))
         return replace(result, image=image, path=self.target, notes=(*result.notes, *more, *notes))
+
+    def placed(self, image: Image, result: Result) -> Image:
+        """The image of a result, whose metadata say where it lies."""
+        tags = rescaled_tags(image.metadata.tags, self.grid(result))
+        return replace(image, metadata=replace(image.metadata, tags=tags))
 
     def save_sidecars(self, grid: PixelGrid) -> None:
         """Write the files beside the source that say where it lies, for the result."""

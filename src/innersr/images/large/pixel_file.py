@@ -1,0 +1,65 @@
+"""Samples of a large image in a file without any header, of which parts are read and written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyvips
+
+from innersr.images.codecs import Samples
+from innersr.physics.resize import Window
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelFile:
+    """Samples (height, width, bands), row by row.
+
+    Args:
+        path: of the file.
+        height, width, bands: of the image.
+        dtype: "uint8", "uint16", "float32" or another of NumPy.
+    """
+
+    path: Path
+    height: int
+    width: int
+    bands: int
+    dtype: str
+
+    @property
+    def byte_count(self) -> int:
+        """Length of the file when it is complete."""
+        return self.height * self.width * self.bands * np.dtype(self.dtype).itemsize
+
+    def read(self, window: Window) -> Samples:
+        """The samples of a part, (rows, columns, bands)."""
+        rows, columns = window.bottom - window.top, window.right - window.left
+        part = np.empty((rows, columns * self.bands), self.dtype)
+        with self.path.open("rb", buffering=0) as stream:
+            for row, samples in enumerate(part):
+                stream.seek(self._place(window.top + row, window.left))
+                if stream.readinto(samples) != samples.nbytes:  # type: ignore[arg-type]  # an array is a buffer
+                    raise OSError(f"{self.path}: was cut short")
+        return part.reshape(rows, columns, self.bands)
+
+    def write(self, samples: Samples, top: int, left: int) -> None:
+        """Overwrite the part that begins at a place by samples, (rows, columns, bands); OSError if the disk is full."""
+        mode = "r+b" if self.path.exists() else "w+b"
+        with self.path.open(mode, buffering=0) as stream:
+            for row, line in enumerate(np.ascontiguousarray(samples, self.dtype).reshape(len(samples), -1)):
+                stream.seek(self._place(top + row, left))
+                rest = memoryview(line.tobytes())
+                while rest:
+                    rest = rest[stream.write(rest) :]
+
+    def as_vips(self) -> pyvips.Image:
+        """The image, read from the disk as libvips needs it."""
+        formats = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}
+        size = (self.width, self.height, self.bands)
+        return pyvips.Image.rawload(str(self.path), *size, format=formats[self.dtype], access="sequential")
+
+    def _place(self, row: int, column: int) -> int:
+        """Offset of a pixel in the file."""
+        return (row * self.width + column) * self.bands * np.dtype(self.dtype).itemsize

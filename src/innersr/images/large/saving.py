@@ -1,0 +1,67 @@
+"""Large results, from the disk into an image file: TIFF with a pyramid of smaller copies, PNG or JPEG."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from innersr.errors import InputError
+from innersr.images import codecs as image_codecs
+from innersr.images import formats as image_formats
+from innersr.images.formats import METADATA_CHOICES
+from innersr.images.image import Image
+from innersr.images.io import written_whole
+from innersr.images.large.pixel_file import PixelFile
+
+
+def save_large(
+    pixels: PixelFile,
+    like: Image,
+    path: Path,
+    *,
+    overwrite: bool,
+    quality: int | None,
+    metadata: str,
+    compression: str | None,
+) -> tuple[str, ...]:
+    """Write samples into an image file; return notes about what its format did not keep.
+
+    Args:
+        pixels: alpha last, if `like` has any.
+        like: an image with the metadata of the result.
+        path: a TIFF becomes a tiled BigTIFF with its smaller copies in sub-directories; PNG and JPEG as by `save`.
+        overwrite, quality, metadata, compression: see `save`; zstd becomes deflate.
+
+    Raises:
+        ImageFileError: the file cannot be written.
+        InputError: quality or metadata is out of range.
+    """
+    quality = 95 if quality is None else quality
+    if not 1 <= quality <= 100 or metadata not in METADATA_CHOICES:
+        raise InputError(f"quality is from 1 to 100, metadata one of {', '.join(METADATA_CHOICES)}")
+    target, has_alpha = image_formats.format_of_name(path), like.alpha is not None
+    kept, notes = image_formats.kept(target, like.metadata, choice=metadata, bands=pixels.bands - has_alpha)
+    layout = like.layout if compression is None else replace(like.layout, compression=compression)
+    if target.name == "TIFF" and layout.compression == "zstd":
+        layout, notes = (
+            replace(layout, compression="deflate"),
+            (*notes, "compressed by deflate, as zstd is not streamed"),
+        )
+    if layout.zero_is_white:
+        notes = (*notes, "its values ran from white to black: they are turned over")
+    count = pixels.byte_count
+    options = image_formats.encoder_options(target, layout, quality=quality, depth=pixels.dtype, byte_count=count)
+    if target.name == "TIFF":
+        options |= {
+            "tile": True,
+            "tile_width": 256,
+            "tile_height": 256,
+            "pyramid": True,
+            "subifd": True,
+            "bigtiff": True,
+        }
+    with written_whole(path, overwrite=overwrite) as partial, partial.open("r+b", buffering=0) as stream:
+        image_codecs.encode(
+            pixels.as_vips(), stream, target, has_alpha=has_alpha, is_rgb=like.is_rgb, metadata=kept, options=options
+        )
+    return notes

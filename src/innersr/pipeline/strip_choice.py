@@ -1,0 +1,153 @@
+"""Which image files are upscaled in strips: those whose upscaling would take more memory than there is, or all."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from innersr.blind.estimate import Estimate
+from innersr.errors import InputError
+from innersr.images.formats import format_of_name
+from innersr.images.image import Image
+from innersr.images.io import check_place
+from innersr.images.large.large_image import Header, LargeImage, read_header
+from innersr.inference.survey import survey
+from innersr.memory import free_memory
+from innersr.methods.options import UpscaleOptions, default_output
+from innersr.methods.protocols import copies_pixels
+from innersr.methods.registry import name_of, settings_of
+from innersr.physics.degradation import Degradation
+from innersr.physics.resize import Window, as_pair
+from innersr.pipeline.adapted_files import load_fitting
+from innersr.pipeline.degradation_records import record_of_cause
+from innersr.pipeline.strip_folder import StripFolder
+from innersr.pipeline.strips import SETTINGS, StripTask, periods_of
+
+
+def open_in_strips(source: Path, output: Path | None, options: UpscaleOptions) -> StripTask | None:
+    """A large file as a task of strips; None for one that is read at once.
+
+    Raises:
+        InputError: `options.strips` is "always", and the file, its result or the method do not allow it.
+        ImageFileError: see `read`.
+    """
+    small = 1 << 18  # bytes: no file below that is looked into, unless asked for
+    if options.strips == "never" or (options.strips == "auto" and source.exists() and source.stat().st_size < small):
+        return None
+    header = read_header(source, options.pixel_limit)
+    scales = as_pair(options.scale_for((header.height, header.width))) if header.is_streamed else (1.0, 1.0)
+    target = output or default_output(source, scales)
+    if options.strips == "auto" and not exceeds_memory(header, scales):
+        return None
+    reason = _reason_against(header, target, options, scales)
+    if reason is not None and options.strips == "auto":
+        return None
+    if reason is not None:
+        raise InputError(f"{source}: is not upscaled in strips: {reason}; use --strips never")
+    check_place(target, overwrite=options.overwrite)
+    return _strip_task(source, target, options)
+
+
+def exceeds_memory(header: Header, scales: tuple[float, float]) -> bool:
+    """Whether upscaling an image at once would take more than two thirds of the free memory.
+
+    It holds the image some three times as floats, and the result three times and a half: 24 MP at x2 took 3.7 GiB.
+    """
+    pixels = header.height * header.width
+    needed = 4 * header.bands * pixels * (3 + 3.5 * scales[0] * scales[1])
+    return 1.5 * needed > free_memory(torch.device("cpu"))
+
+
+def _reason_against(header: Header, target: Path, options: UpscaleOptions, scales: tuple[float, float]) -> str | None:
+    """Why a file cannot be upscaled in strips; None if it can."""
+    if not header.is_streamed:
+        return "only JPEG, PNG and TIFF are read row by row"
+    if header.pages > 1:
+        return f"it has {header.pages} pages"
+    if format_of_name(target).name not in ("TIFF", "PNG", "JPEG"):
+        return "only TIFF, PNG and JPEG are written row by row"
+    if options.wrap or (isinstance(options.degradation, Degradation) and options.degradation.wrap):
+        return "a seamless texture (--wrap) continues on its opposite side"
+    if options.adapted is None and not hasattr(options.chosen_method, "upscaler"):
+        return f"{name_of(options.chosen_method)} needs the whole picture"
+    if scales == (1.0, 1.0):
+        return "nothing is enlarged"
+    try:
+        periods_of(scales)
+    except InputError as error:
+        return str(error)
+    return None
+
+
+def _strip_task(source: Path, target: Path, options: UpscaleOptions) -> StripTask:
+    folder = StripFolder.beside(target, _asked(options))
+    try:
+        large = folder.unpacked(source, options.pixel_limit)
+        method = options.chosen_method if options.adapted is None else load_fitting(options.adapted, options).method
+        sample = _sample(large)
+        nodata = options.nodata
+        if nodata is None and sample.metadata.nodata is not None:
+            nodata = float(sample.metadata.nodata)
+        whole = survey(large.bands_of_rows, options.alpha, nodata=nodata, is_exact=copies_pixels(method))
+    except BaseException:
+        folder.remove()
+        raise
+    if options.value_range == "auto":
+        white = {"uint8": 255, "uint16": 65535}.get(sample.depth, 1)
+        options = replace(options, value_range=(white * whole.extremes[0], white * whole.extremes[1]))
+    height, width = large.size
+    note = f"{width} x {height} pixels are upscaled in strips, from disk to disk (--strips never does it at once)"
+    sample = replace(sample, notes=(note, *sample.notes))
+    return StripTask(
+        image=sample, options=options, source=source, target=target, large=large, whole=whole, folder=folder
+    )
+
+
+def _sample(large: LargeImage) -> Image:
+    """The most detailed of parts all over the image."""
+    count, places = SETTINGS.candidates, []
+    height, width = (min(SETTINGS.sample, n) for n in large.size)
+    for row in range(count):
+        for column in range(count):
+            top, left = (large.size[0] - height) * row // (count - 1), (large.size[1] - width) * column // (count - 1)
+            places.append(Window(top, left, top + height, left + width))
+    return max((large.part(place) for place in dict.fromkeys(places)), key=_detail)
+
+
+def _detail(part: Image) -> float:
+    """Mean steepness of the visible."""
+    x = part.colour if part.alpha is None else part.colour * (part.alpha > 0)
+    return float(x.diff(dim=-1).abs().mean() + x.diff(dim=-2).abs().mean())
+
+
+def _asked(options: UpscaleOptions) -> dict[str, Any]:
+    """What of the options the samples of a result depend on, as plain values."""
+    left_out = {"pixel_limit", "overwrite", "strips", "save_adapted", "metadata", "quality"}
+    asked = {each.name: _plain(getattr(options, each.name)) for each in fields(options) if each.name not in left_out}
+    files = {name: getattr(options, name) for name in ("kernel", "adapted")}
+    paths = {name: Path(text) for name, text in files.items() if isinstance(text, str | Path)}
+    return asked | {
+        name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in paths.items() if path.is_file()
+    }
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 (of several types)
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Tensor):
+        return hashlib.sha256(value.detach().cpu().numpy().tobytes()).hexdigest()
+    if isinstance(value, Degradation | Estimate):
+        record, kernels = record_of_cause(value, "kernel")
+        return [record, {name: _plain(kernel) for name, kernel in kernels.items()}]
+    if hasattr(value, "adapt"):
+        return [name_of(value), _plain(settings_of(value))]
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, tuple | list) else repr(value)

@@ -1,0 +1,107 @@
+"""The folder in which a large image is upscaled, and what of it is done: a run that was ended goes on from there."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from innersr.atomic import exclusive
+from innersr.errors import ImageFileError
+from innersr.images.io import written_whole
+from innersr.images.large.large_image import LargeImage, unpack
+from innersr.json_lines import append_record, sound_records
+
+
+@dataclass(frozen=True, kw_only=True)
+class StripFolder:
+    """A folder `.NAME.strips` beside a result.
+
+    Args:
+        path: of the folder.
+        asked: what was asked for: the options of the upscaling.
+    """
+
+    path: Path
+    asked: dict[str, Any]
+
+    @classmethod
+    def beside(cls, target: Path, asked: dict[str, Any]) -> StripFolder:
+        """The folder for a result, which is made."""
+        path = target.with_name(f".{target.name}.strips")
+        path.mkdir(exist_ok=True)
+        return cls(path=path, asked=asked)
+
+    def unpacked(self, source: Path, pixel_limit: int) -> LargeImage:
+        """The source and its unpacked samples, of an earlier run if the source is the same still."""
+        status = source.stat()
+        record = {"source": str(source.resolve()), "bytes": status.st_size, "changed": status.st_mtime_ns}
+        kept = self.path / "source.json"
+        if _read(kept) != record:
+            self._forget("source.json", "plan.json")
+            large = unpack(source, self.path / "source.raw", pixel_limit)
+            _write(kept, record)
+            return large
+        return unpack(source, self.path / "source.raw", pixel_limit, is_unpacked=True)
+
+    @contextlib.contextmanager
+    def opened(self, plan: dict[str, Any]) -> Iterator[None]:
+        """Hold the folder, for a plan; what was done by another plan is removed.
+
+        Raises:
+            ImageFileError: another process works in it.
+        """
+        with exclusive(self.path / "lock") as is_held:
+            if not is_held:
+                remedy = "wait for it, or choose another output"
+                raise ImageFileError(f"{self.path}: another process works on this result; {remedy}")
+            wanted, kept = {**self.asked, **plan}, self.path / "plan.json"
+            if _read(kept) != json.loads(json.dumps(wanted)):
+                self._forget("learnt.safetensors", "result.raw", "done.jsonl")
+                _write(kept, wanted)
+            yield
+
+    def done(self) -> set[int]:
+        """The numbers of the parts that are done."""
+        return {record["part"] for record in self._records()}
+
+    def note(self, part: int, pixels: int, agreement: float) -> None:
+        """Remember that a part is done, its HR pixels and its consistency in dB."""
+        error = 0.0 if math.isinf(agreement) else 10 ** (-agreement / 10)
+        append_record(self.path / "done.jsonl", {"part": part, "pixels": pixels, "error": error})
+
+    def agreement(self) -> float:
+        """The consistency of all parts together, in dB."""
+        records = self._records()
+        error = sum(r["pixels"] * r["error"] for r in records) / max(1, sum(r["pixels"] for r in records))
+        return math.inf if error == 0 else -10 * math.log10(error)
+
+    def remove(self) -> None:
+        """Remove the folder with all that is in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def _records(self) -> list[dict[str, Any]]:
+        kinds = {"part": int, "pixels": int, "error": float}
+        found, _ = sound_records(self.path / "done.jsonl")
+        return [r for r in found if all(type(r.get(name)) is kind for name, kind in kinds.items())]
+
+    def _forget(self, *names: str) -> None:
+        for name in names:
+            (self.path / name).unlink(missing_ok=True)
+
+
+def _read(path: Path) -> Any:  # noqa: ANN401 (JSON)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _write(path: Path, record: dict[str, Any]) -> None:
+    with written_whole(path, overwrite=True) as partial:
+        partial.write_text(json.dumps(record), encoding="utf-8")

@@ -1,0 +1,229 @@
+"""Image files that are larger than the memory, upscaled part by part, from disk to disk.
+
+What belongs to the whole is found out first: the range of its values, whether it is grey, and, on its most detailed
+part, the degradation and what the method learns. The parts lie in strips; they overlap as far as the method looks
+around. All is kept in a folder beside the result until that is complete, so that a run that was ended goes on.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from innersr.blind.estimate import Estimate
+from innersr.errors import InputError
+from innersr.images.depths import in_depth
+from innersr.images.image import Image
+from innersr.images.large.large_image import LargeImage, check_room
+from innersr.images.large.pixel_file import PixelFile
+from innersr.images.large.saving import save_large
+from innersr.images.samples import samples_of
+from innersr.inference.normalisation import NormalisedImage, WholeImage, normalise
+from innersr.isolation import isolated
+from innersr.methods.baselines import Bicubic
+from innersr.methods.protocols import copies_pixels
+from innersr.methods.upscalers.locality import reach_of, shrinking_reach
+from innersr.methods.upscalers.module import parts_of
+from innersr.methods.upscalers.tailored import TailoredUpscaler, affordable_views
+from innersr.physics.resize import Window
+from innersr.pipeline.adaptation import Adaptation, adapt_image
+from innersr.pipeline.adapted_files import check_keepable, load_adaptation, save_adaptation
+from innersr.pipeline.result import Result
+from innersr.pipeline.strip_folder import StripFolder
+from innersr.pipeline.tasks import FileTask
+from innersr.run import Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class StripSettings:
+    """Sizes of the parts of a large image, in LR pixels."""
+
+    side: int = 2048  # of a part with what it overlaps; at x2 its tensors take about a gigabyte
+    sample: int = 1024  # side of the part that is examined and learnt from
+    candidates: int = 4  # of such parts along each axis, of which the most detailed is taken
+    solved_overlap: int = 64  # where a method solves for the whole: joins then differ by less than an 8-bit level
+    longest_period: int = 64  # parts begin where a whole number of LR pixels is one of HR pixels
+
+
+SETTINGS = StripSettings()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StripTask(FileTask):
+    """A large image file; `image` is the part of it that is examined, learnt from, and judged."""
+
+    large: LargeImage
+    whole: WholeImage
+    folder: StripFolder
+
+    @property
+    def lr_size(self) -> tuple[int, int]:
+        """(height, width) of the whole image."""
+        return self.large.size
+
+    def check(self) -> None:
+        """Make sure, before hours of work, that the result can be saved."""
+        super().check()
+        check_keepable(self.method)
+        periods_of(self.planned.scales)
+        unpacked = self._pixels().byte_count
+        check_room(self.folder.path, unpacked + unpacked * 4 // 3)  # with smaller copies, were nothing compressed
+
+    def normalised(self, run: Run) -> NormalisedImage:
+        """The part that is learnt from, as its method sees it."""
+        return self._seen(self.image, run)
+
+    def estimate(self, run: Run, seen: NormalisedImage | None = None) -> Estimate | None:
+        """The estimated degradation of the part that is learnt from; None where it was given."""
+        found = super().estimate(run, seen)
+        return None if found is None else replace(found, regions=())
+
+    @isolated
+    def write(self, run: Run, estimate: Estimate | None = None, seen: NormalisedImage | None = None) -> Result:
+        """Upscale the parts that are not done yet, and write the file; the image of the result is that of `image`."""
+        started, run = time.monotonic(), run.start()
+        with self.folder.opened(self._plan(run)):
+            seen = seen or self.normalised(run)
+            adaptation, sample = self._learnt(run, estimate, seen)
+            pixels, notes = self._upscaled(adaptation, run)
+            sample = replace(sample, notes=(*sample.notes, *notes))
+            saved = self._save(sample, pixels)
+            agreement = self.folder.agreement()
+        self.folder.remove()
+        return replace(saved, seconds=time.monotonic() - started, consistency_psnr=agreement)
+
+    def _seen(self, part: Image, run: Run) -> NormalisedImage:
+        is_exact, options = copies_pixels(self.method), self.options
+        return normalise(part, run, options.alpha, is_exact=is_exact, whole=self.whole)
+
+    def _plan(self, run: Run) -> dict[str, Any]:
+        """What the bytes of the result depend on beside the source."""
+        tile, device = run.tile, str(run.torch_device)
+        return {"seed": run.seed, "dtype": str(run.dtype), "device": device, "tile": tile, "side": SETTINGS.side}
+
+    def _learnt(self, run: Run, estimate: Estimate | None, seen: NormalisedImage) -> tuple[Adaptation, Result]:
+        """What was learnt from the sample, now or before the run was ended, and the result of the sample."""
+        kept = self.folder.path / "learnt.safetensors"
+        if not kept.exists():
+            adaptation = self.adapt(run, estimate, seen)
+            if isinstance(adaptation.apply(seen).method, Bicubic) and not isinstance(adaptation.method, Bicubic):
+                adaptation = adapt_image(seen, adaptation.cause, Bicubic(phase="aligned"), run)
+            save_adaptation(adaptation, kept)
+        adaptation = load_adaptation(kept, run)
+        for part in parts_of(adaptation.upscaler):
+            if isinstance(part, TailoredUpscaler):
+                part.views = part.views or affordable_views(math.prod(self.lr_size))
+        return adaptation, adaptation.apply(seen, keep_grain=self.options.keep_grain)
+
+    def _upscaled(self, adaptation: Adaptation, run: Run) -> tuple[PixelFile, tuple[str, ...]]:
+        """The samples of the result, and notes about its parts."""
+        reach, notes = reach_of(adaptation.upscaler), []
+        if reach is None:
+            notes.append(f"solved part by part, with an overlap of {SETTINGS.solved_overlap} pixels")
+        overlap = (reach or SETTINGS.solved_overlap) + self._further_reach(adaptation)
+        side = max(SETTINGS.side, 4 * overlap)
+        windows = [*parts(self.lr_size, side, overlap, periods_of(self.planned.scales))]
+        pixels, done = self._pixels(), self.folder.done()
+        quiet = adaptation.on(replace(run, report=None))
+        for number in run.steps("upscale in strips", len(windows), limited=False):
+            if number not in done:
+                inner, outer = windows[number]
+                result = quiet.apply(
+                    self._seen(self.large.part(outer), run), keep_grain=self.options.keep_grain, is_trusted=True
+                )
+                samples, top, left = self._samples(result.image, inner, outer)
+                pixels.write(samples, top, left)
+                self.folder.note(number, samples.shape[0] * samples.shape[1], result.consistency_psnr)
+        return pixels, tuple(notes)
+
+    def _further_reach(self, adaptation: Adaptation) -> int:
+        """LR pixels that alpha and grain look further around."""
+        continued = 24 + 3 if self.image.alpha is not None and self.whole.is_hidden else 0  # see `fill_unknown`
+        return continued + (shrinking_reach(adaptation.degradation) + 3 if self.options.keep_grain else 1)
+
+    def _pixels(self) -> PixelFile:
+        """The file of the result's samples; made if it is not there."""
+        rows, columns = self.hr_size
+        has_alpha = self.image.alpha is not None and self.options.alpha != "drop"
+        return PixelFile(
+            path=self.folder.path / "result.raw",
+            height=rows,
+            width=columns,
+            bands=self.image.colour.shape[1] + has_alpha,
+            dtype=self.options.depth_of(self.image),
+        )
+
+    def _samples(self, result: Image, inner: Window, outer: Window) -> tuple[Any, int, int]:
+        """The samples of a part without its overlap, and where they begin in the result."""
+        vertical, horizontal = self.planned.scales
+        top, left = round(vertical * (inner.top - outer.top)), round(horizontal * (inner.left - outer.left))
+        first, start = round(vertical * inner.top), round(horizontal * inner.left)
+        rows, columns = self.hr_size
+        height = (rows if inner.bottom == self.lr_size[0] else round(vertical * inner.bottom)) - first
+        width = (columns if inner.right == self.lr_size[1] else round(horizontal * inner.right)) - start
+        cut = slice(top, top + height), slice(left, left + width)
+        alpha = None if result.alpha is None else result.alpha[..., cut[0], cut[1]]
+        part = replace(result, colour=result.colour[..., cut[0], cut[1]], alpha=alpha)
+        scaled, _ = in_depth(part, self.options.depth_of(self.image), self.options.value_range, self.image)
+        return samples_of(scaled), first, start
+
+    def _save(self, sample: Result, pixels: PixelFile) -> Result:
+        """Write the image file; return the result with its path and notes."""
+        options, depth = self.options, self.options.depth_of(self.image)
+        image, more = in_depth(sample.image, depth, options.value_range, self.image)
+        like = self.placed(image, sample)
+        notes = save_large(
+            pixels,
+            like,
+            self.target,
+            overwrite=options.overwrite,
+            quality=options.quality,
+            metadata=options.metadata,
+            compression=options.compression,
+        )
+        self.save_sidecars(self.grid(sample))
+        return replace(sample, image=image, path=self.target, notes=(*sample.notes, *more, *notes))
+
+
+def periods_of(scales: tuple[float, float]) -> tuple[int, int]:
+    """LR pixels after which LR and HR pixels have the same relative places again, (vertical, horizontal).
+
+    Raises:
+        InputError: there is no such number below 65.
+    """
+    found = []
+    for scale in scales:
+        periods = range(1, SETTINGS.longest_period + 1)
+        period = next((p for p in periods if abs(p * scale - round(p * scale)) < 1e-9 * p), None)  # rounding
+        if period is None:
+            remedy = "use one such as 1.5 or 1.25, or upscale at once (--strips never)"
+            raise InputError(f"strips do not join at a scale of {scale:g}; {remedy}")
+        found.append(period)
+    return found[0], found[1]
+
+
+def parts(size: tuple[int, int], side: int, overlap: int, periods: tuple[int, int]) -> Iterator[tuple[Window, Window]]:
+    """Yield parts of an image of a size, strip by strip, each without and with what it overlaps.
+
+    Args:
+        size: (height, width).
+        side: of a part with its overlap, but for the last ones.
+        overlap: least, on each side.
+        periods: of which the places where parts begin are multiples.
+    """
+    spans = [[*_spans(*each)] for each in zip(size, (side, side), (overlap, overlap), periods, strict=True)]
+    for (top, bottom), (upper, lower) in spans[0]:
+        for (left, right), (outer_left, outer_right) in spans[1]:
+            yield Window(top, left, bottom, right), Window(upper, outer_left, lower, outer_right)
+
+
+def _spans(length: int, side: int, overlap: int, period: int) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """Yield parts of an axis, without and with their overlaps."""
+    margin = -(-overlap // period) * period
+    step = max(period, (side - 2 * margin) // period * period)
+    for start in range(0, length, step):
+        end = min(start + step, length)
+        yield (start, end), (max(0, start - margin), min(length, end + margin))

@@ -1,0 +1,256 @@
+"""Large image files, upscaled part by part from disk to disk."""
+
+from dataclasses import replace
+
+import pytest
+import tifffile
+import torch
+
+from helpers.methods import assumed, made
+from innersr.errors import ImageFileError, InputError
+from innersr.images.image import Image
+from innersr.images.io import read, save
+from innersr.images.large.large_image import Header
+from innersr.images.metadata import Metadata
+from innersr.methods.options import UpscaleOptions
+from innersr.methods.registry import METHODS
+from innersr.physics.degradation import Degradation
+from innersr.physics.resize import resize
+from innersr.pipeline import strip_choice, strip_folder, strips
+from innersr.pipeline.adaptation import Adaptation
+from innersr.pipeline.files import open_file, upscale
+from innersr.run import Run
+
+RUN = Run(device="cpu", precision="fp32")
+SIZE = (120, 150)
+DRAFT = replace(made("tailor"), steps=0, views=1)
+
+
+@pytest.fixture(autouse=True)
+def _small_parts(monkeypatch):
+    """Parts so small that an image of SIZE has several; nothing is estimated."""
+    small = replace(strips.SETTINGS, side=150, sample=64)
+    monkeypatch.setattr(strips, "SETTINGS", small)
+    monkeypatch.setattr(strip_choice, "SETTINGS", small)
+    monkeypatch.setattr("innersr.examination.examine", assumed)
+
+
+def picture(channels=3, depth="uint8", alpha=None, seed=4):
+    noise = torch.rand(1, channels, *SIZE, generator=torch.Generator().manual_seed(seed))
+    colour = (resize(resize(noise, 0.25), size=SIZE) * 0.8 + noise * 0.2).clamp(0, 1)
+    return Image(colour=colour, alpha=alpha, depth=depth)
+
+
+def both(folder, image, suffix=".tif", **options):
+    """The results of an image file, at once and in strips, by what was learnt once."""
+    source, kept = folder / f"in{suffix}", folder / "kept.safetensors"
+    save(image, source)
+    given = {"kernel": "bicubic", "method": options.pop("method", DRAFT), "noise": options.pop("noise", None)}
+    upscale(source, output=folder / "first.tif", save_adapted=kept, strips="never", run=RUN, **given, **options)
+    return [
+        read(upscale(source, output=folder / f"{choice}.tif", adapted=kept, strips=choice, run=RUN, **options))
+        for choice in ("never", "always")
+    ]
+
+
+def ramp():
+    """Alpha from none to all."""
+    return torch.linspace(-0.5, 1.5, SIZE[1]).clamp(0, 1).expand(1, 1, *SIZE).clone()
+
+
+@pytest.mark.parametrize(
+    ("image", "options"),
+    [
+        (picture(), {"depth": "float"}),
+        (picture(1), {"depth": "float"}),
+        (picture(5, "uint16"), {"depth": "float"}),
+        (replace(picture(depth="float32"), colour=picture().colour * 300 - 20), {}),
+        (picture(alpha=ramp()), {"depth": "float"}),
+        (picture(), {"depth": "float", "keep_grain": True, "noise": 5}),
+        (picture(), {"method": made("supervised"), "depth": "float"}),
+        (picture(), {"method": made("tailor"), "scale": 1.5, "depth": "float"}),
+    ],
+)
+def test_parts_join_without_seams(tmp_path, image, options):
+    is_solved = "scale" in options  # by conjugate gradients, for each part by itself
+    at_once, in_strips = both(tmp_path, image, **options)
+    spread = float(at_once.colour.max() - at_once.colour.min())
+    assert in_strips.colour.shape == at_once.colour.shape
+    shown = at_once.alpha > 0 if at_once.alpha is not None else torch.ones(1)  # hidden colours continue the others
+    assert float(((in_strips.colour - at_once.colour) * shown).abs().max()) <= (1 / 255 if is_solved else 1e-6) * spread
+    assert (in_strips.alpha is None) == (at_once.alpha is None)
+    if at_once.alpha is not None:
+        assert float((in_strips.alpha - at_once.alpha).abs().max()) <= 1e-6
+
+
+def test_grey_stays_grey_though_a_part_has_colour(tmp_path):
+    image = picture()
+    image.colour[..., :64, :64] = image.colour[:, :1, :64, :64]
+    at_once, in_strips = both(tmp_path, image, depth="float")
+    assert torch.allclose(in_strips.colour, at_once.colour, rtol=0, atol=1e-6)
+
+
+def test_the_result_is_a_tiled_big_tiff_with_a_pyramid(tmp_path):
+    image = replace(picture(depth="uint16"), metadata=Metadata(pixels_per_mm=(10.0, 10.0)))
+    save(image, tmp_path / "in.tif")
+    result = upscale(tmp_path / "in.tif", method=DRAFT, kernel="bicubic", strips="always", run=RUN)
+    with tifffile.TiffFile(result) as tiff:
+        assert tiff.is_bigtiff
+        assert len(tiff.pages) == 1
+        page = tiff.pages.first
+        assert page.is_tiled
+        assert page.shape == (240, 300, 3)
+        assert [level.shape for level in page.pages] == [(120, 150, 3)]
+    assert read(result).metadata.pixels_per_mm == pytest.approx((10.0, 10.0))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.tif", "in_x2.tif"]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_png_and_jpeg_are_those_of_the_whole(tmp_path, suffix):
+    save(picture(), tmp_path / f"in{suffix}")
+    results = [
+        upscale(
+            tmp_path / f"in{suffix}",
+            output=tmp_path / f"{choice}{suffix}",
+            method=DRAFT,
+            degradation=Degradation(scale=2),
+            strips=choice,
+            run=RUN,
+        )
+        for choice in ("never", "always")
+    ]
+    first, second = (read(path).colour for path in results)
+    assert float((first != second).float().mean()) < 0.01  # rounding on both sides of half a level, spread by JPEG
+    assert float((first - second).abs().mean()) < 1e-4
+
+
+def interrupted_after(monkeypatch, count):
+    """Let the process end, as by a kill, when so many parts are done."""
+    note = strip_folder.StripFolder.note
+    done = []
+
+    def noted(*given):
+        note(*given)
+        done.append(given)
+        if len(done) == count:
+            raise SystemExit
+
+    monkeypatch.setattr(strip_folder.StripFolder, "note", noted)
+
+
+def test_a_run_that_was_ended_goes_on_and_gives_the_same_bytes(tmp_path, monkeypatch):
+    save(picture(), tmp_path / "in.png")
+    options = {"method": made("tailor"), "kernel": "bicubic", "strips": "always", "run": RUN}
+    whole = upscale(tmp_path / "in.png", output=tmp_path / "whole.tif", **options)
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        interrupted_after(patch, 3)
+        upscale(tmp_path / "in.png", output=tmp_path / "again.tif", **options)
+    assert not (tmp_path / "again.tif").exists()
+    calls, apply = [], Adaptation.apply
+    monkeypatch.setattr(Adaptation, "apply", lambda *a, **k: calls.append(a) or apply(*a, **k))
+    monkeypatch.setattr("innersr.pipeline.tasks.adapt_image", lambda *_: pytest.fail("it learnt anew"))
+    again = upscale(tmp_path / "in.png", output=tmp_path / "again.tif", **options)
+    assert len(calls) == 4 - 3 + 1  # the sample besides
+    assert again.read_bytes() == whole.read_bytes()
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("change", [{"kernel": "gaussian:1.5"}, {"run": replace(RUN, seed=1)}, "source"])
+def test_what_another_run_left_is_not_taken(tmp_path, monkeypatch, change):
+    source = tmp_path / "in.png"
+    save(picture(), source)
+    options = {"method": DRAFT, "kernel": "bicubic", "strips": "always", "run": RUN, "output": tmp_path / "out.tif"}
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        interrupted_after(patch, 3)
+        upscale(source, **options)
+    if change == "source":
+        save(picture(seed=9), source, overwrite=True)
+    else:
+        options |= change
+    result = upscale(source, **options)
+    fresh = upscale(source, **{**options, "output": tmp_path / "fresh.tif"})
+    assert result.read_bytes() == fresh.read_bytes()
+
+
+def test_two_processes_do_not_work_on_one_result(tmp_path):
+    from innersr.atomic import exclusive
+
+    save(picture(), tmp_path / "in.png")
+    options = UpscaleOptions(method=DRAFT, kernel="bicubic", strips="always")
+    task = open_file(tmp_path / "in.png", None, options)
+    with (
+        exclusive(task.folder.path / "lock"),
+        pytest.raises(ImageFileError, match="another process works on this result"),
+    ):
+        task.write(RUN)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"wrap": "xy"}, "a seamless texture"),
+        ({"method": "singan"}, "singan needs the whole picture"),
+        ({"scale": 1.2345678}, "do not join at a scale of 1.23457"),
+        ({"output": "out.webp"}, "only TIFF, PNG and JPEG are written row by row"),
+    ],
+)
+def test_what_strips_cannot_do_is_refused(tmp_path, options, words):
+    save(picture(), tmp_path / "in.png")
+    output = tmp_path / options.pop("output", "out.tif")
+    with pytest.raises(InputError, match=f"in strips: .*{words}.*--strips never"):
+        upscale(tmp_path / "in.png", output=output, strips="always", **options)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
+
+
+def test_values_without_data_are_refused(tmp_path):
+    image = picture(depth="float32")
+    image.colour[..., 100:110, 7] = torch.nan
+    save(replace(image, missing=image.colour.isnan()), tmp_path / "in.tif")
+    with pytest.raises(InputError, match="has values without data, which are not upscaled in strips"):
+        upscale(tmp_path / "in.tif", strips="always")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.tif"]
+
+
+def test_a_picture_above_the_memory_takes_strips_by_itself_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(strip_choice, "free_memory", lambda _: 10 * 2**20)
+    noise = torch.rand(1, 3, 400, 400, generator=torch.Generator().manual_seed(1))
+    save(Image(colour=noise), tmp_path / "in.png")  # above 256 KiB
+    options = UpscaleOptions(method="bicubic")
+    task = open_file(tmp_path / "in.png", None, options)
+    assert isinstance(task, strips.StripTask)
+    assert task.image.notes[0].startswith("400 x 400 pixels are upscaled in strips")
+    assert (task.lr_size, task.hr_size) == ((400, 400), (800, 800))
+    task.folder.remove()
+    assert not isinstance(open_file(tmp_path / "in.png", None, replace(options, strips="never")), strips.StripTask)
+    assert not isinstance(open_file(tmp_path / "in.png", None, replace(options, method="singan")), strips.StripTask)
+
+
+def test_24_megapixels_need_what_was_measured():
+    header = Header(height=4000, width=6000, bands=3, depth="uint8", is_streamed=True)
+    measured = 3.7 * 2**30
+    with pytest.MonkeyPatch.context() as patch:
+        for free, exceeds in ((1.4 * measured, True), (2 * measured, False)):
+            patch.setattr(strip_choice, "free_memory", lambda _, free=free: free)
+            assert strip_choice.exceeds_memory(header, (2.0, 2.0)) is exceeds
+
+
+def test_parts_cover_an_image_once():
+    seen = torch.zeros(101, 77, dtype=torch.int)
+    for inner, outer in strips.parts((101, 77), 40, 7, (2, 4)):
+        seen[inner.top : inner.bottom, inner.left : inner.right] += 1
+        assert (inner.top % 2, inner.left % 4, outer.top % 2, outer.left % 4) == (0, 0, 0, 0)
+        assert outer.bottom - outer.top <= 40
+        assert inner.top - outer.top >= min(7, inner.top)
+    assert bool((seen == 1).all())
+
+
+def test_every_method_that_is_kept_is_upscaled_in_strips_or_refused(tmp_path):
+    save(picture(), tmp_path / "in.png")
+    for name in METHODS:
+        options = {"method": made(name), "kernel": "bicubic", "strips": "always", "run": RUN}
+        if name == "pixelart":
+            options["kernel"] = "auto"
+        if name != "singan":
+            assert (
+                read(upscale(tmp_path / "in.png", output=tmp_path / f"{name}.tif", **options)).colour.shape[-1] == 300
+            )
