@@ -26,7 +26,7 @@ from innersr.physics.resize import Window, as_pair
 from innersr.pipeline.adapted_files import load_fitting
 from innersr.pipeline.degradation_records import record_of_cause
 from innersr.pipeline.strip_folder import StripFolder
-from innersr.pipeline.strips import SETTINGS, StripTask, periods_of
+from innersr.pipeline.strips import StripSettings, StripTask, periods_of
 
 
 def open_in_strips(source: Path, output: Path | None, options: UpscaleOptions) -> StripTask | None:
@@ -50,7 +50,7 @@ def open_in_strips(source: Path, output: Path | None, options: UpscaleOptions) -
     if reason is not None:
         raise InputError(f"{source}: is not upscaled in strips: {reason}; use --strips never")
     check_place(target, overwrite=options.overwrite)
-    return _strip_task(source, target, options)
+    return _strip_task(source, target, options, StripSettings())
 
 
 def exceeds_memory(header: Header, scales: tuple[float, float]) -> bool:
@@ -84,12 +84,12 @@ def _reason_against(header: Header, target: Path, options: UpscaleOptions, scale
     return None
 
 
-def _strip_task(source: Path, target: Path, options: UpscaleOptions) -> StripTask:
+def _strip_task(source: Path, target: Path, options: UpscaleOptions, settings: StripSettings) -> StripTask:
     folder = StripFolder.beside(target, _asked(options))
     try:
         large = folder.unpacked(source, options.pixel_limit)
         method = options.chosen_method if options.adapted is None else load_fitting(options.adapted, options).method
-        sample = _sample(large)
+        sample = _sample(large, settings)
         nodata = options.nodata
         if nodata is None and sample.metadata.nodata is not None:
             nodata = float(sample.metadata.nodata)
@@ -104,14 +104,21 @@ def _strip_task(source: Path, target: Path, options: UpscaleOptions) -> StripTas
     note = f"{width} x {height} pixels are upscaled in strips, from disk to disk (--strips never does it at once)"
     sample = replace(sample, notes=(note, *sample.notes))
     return StripTask(
-        image=sample, options=options, source=source, target=target, large=large, whole=whole, folder=folder
+        image=sample,
+        options=options,
+        source=source,
+        target=target,
+        large=large,
+        whole=whole,
+        folder=folder,
+        settings=settings,
     )
 
 
-def _sample(large: LargeImage) -> Image:
+def _sample(large: LargeImage, settings: StripSettings) -> Image:
     """The most detailed of parts all over the image."""
-    count, places = SETTINGS.candidates, []
-    height, width = (min(SETTINGS.sample, n) for n in large.size)
+    count, places = settings.candidates, []
+    height, width = (min(settings.sample, n) for n in large.size)
     for row in range(count):
         for column in range(count):
             top, left = (large.size[0] - height) * row // (count - 1), (large.size[1] - width) * column // (count - 1)

@@ -45,10 +45,6 @@ class StripSettings:
     sample: int = 1024  # side of the part that is examined and learnt from
     candidates: int = 4  # of such parts along each axis, of which the most detailed is taken
     solved_overlap: int = 64  # where a method solves for the whole: joins then differ by less than an 8-bit level
-    longest_period: int = 64  # parts begin where a whole number of LR pixels is one of HR pixels
-
-
-SETTINGS = StripSettings()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,6 +54,7 @@ class StripTask(FileTask):
     large: LargeImage
     whole: WholeImage
     folder: StripFolder
+    settings: StripSettings
 
     @property
     def lr_size(self) -> tuple[int, int]:
@@ -102,7 +99,7 @@ class StripTask(FileTask):
     def _plan(self, run: Run) -> dict[str, Any]:
         """What the bytes of the result depend on beside the source."""
         tile, device = run.tile, str(run.torch_device)
-        return {"seed": run.seed, "dtype": str(run.dtype), "device": device, "tile": tile, "side": SETTINGS.side}
+        return {"seed": run.seed, "dtype": str(run.dtype), "device": device, "tile": tile, "side": self.settings.side}
 
     def _learnt(self, run: Run, estimate: Estimate | None, seen: NormalisedImage) -> tuple[Adaptation, Result]:
         """What was learnt from the sample, now or before the run was ended, and the result of the sample."""
@@ -122,9 +119,9 @@ class StripTask(FileTask):
         """The samples of the result, and notes about its parts."""
         reach, notes = reach_of(adaptation.upscaler), []
         if reach is None:
-            notes.append(f"solved part by part, with an overlap of {SETTINGS.solved_overlap} pixels")
-        overlap = (reach or SETTINGS.solved_overlap) + self._further_reach(adaptation)
-        side = max(SETTINGS.side, 4 * overlap)
+            notes.append(f"solved part by part, with an overlap of {self.settings.solved_overlap} pixels")
+        overlap = (reach or self.settings.solved_overlap) + self._further_reach(adaptation)
+        side = max(self.settings.side, 4 * overlap)
         windows = [*parts(self.lr_size, side, overlap, periods_of(self.planned.scales))]
         pixels, done = self._pixels(), self.folder.done()
         quiet = adaptation.on(replace(run, report=None))
@@ -196,7 +193,7 @@ def periods_of(scales: tuple[float, float]) -> tuple[int, int]:
     """
     found = []
     for scale in scales:
-        periods = range(1, SETTINGS.longest_period + 1)
+        periods = range(1, 65)
         period = next((p for p in periods if abs(p * scale - round(p * scale)) < 1e-9 * p), None)  # rounding
         if period is None:
             remedy = "use one such as 1.5 or 1.25, or upscale at once (--strips never)"
