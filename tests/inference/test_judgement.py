@@ -83,3 +83,14 @@ def test_compression_allows_up_to_another_level():
     assert judged(plain + 1.6 / 255, plain, lr, saved) is None
     assert "mean moved by 1.6" in judged(plain + 1.6 / 255, plain, lr, DOUBLE)
     assert "mean moved by 1.8" in judged(plain + 1.8 / 255, plain, lr, saved)
+
+
+def test_clipped_errors_of_compression_may_move_the_mean():
+    """Ringing beside ink on white paper is clipped at white: without it the mean is higher."""
+    lr = torch.ones(1, 1, 16, 16)
+    moved = torch.ones(1, 1, 32, 32) - 2.2 / 255
+    for compression, is_doubted in ((0.35, False), (0.0, True)):
+        degradation = Degradation(scale=2, compression=compression)
+        agreement = consistency(moved, lr, degradation)
+        reason = reason_for_doubt(moved, torch.ones(1, 1, 32, 32), lr, degradation, agreement)
+        assert (reason is not None) == is_doubted

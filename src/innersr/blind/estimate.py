@@ -20,7 +20,7 @@ from innersr.blind.candidates import CANDIDATES, candidates_of
 from innersr.blind.counting import find_counting_noise
 from innersr.blind.finding import Finding, find, find_stabilised, roughness
 from innersr.blind.regions import find_regions
-from innersr.blind.single_pixels import detail_of_single_pixels
+from innersr.blind.strong_edges import strong_edges
 from innersr.errors import InputError
 from innersr.isolation import isolated
 from innersr.networks.mixture_policy import MixturePolicy
@@ -44,6 +44,7 @@ class EstimateSettings:
     high_confidence: float = 0.15  # below this standard deviation of the logarithmic size
     medium_confidence: float = 0.25  # likewise
     least_share: float = 0.12  # a candidate with less is left out
+    overlooked: float = 0.5  # of the shares, that goes to the cautious candidate where a compression was overlooked
 
 
 SETTINGS = EstimateSettings()
@@ -210,10 +211,17 @@ class Estimate:
         chosen = [candidate for candidate in ordered if candidate.share > 0]
         return replace(self, mixture=tuple(chosen or ordered[:1]))  # one without a share where all is interpolated
 
-    def interpolated_mostly(self, kept: float) -> Estimate:
-        """The estimate of an image that interpolation suits: a share of the most cautious candidate, and no other."""
-        cautious = max((d for d, _ in self.candidates if d.kernel is None), default=self.degradation, key=_smoothing)
-        return replace(self.shared([(cautious, kept)]), confidence="low")
+    def by_interpolation(self, kept: float) -> Estimate:
+        """The estimate of an image that interpolation suits best: a share of the plain restoration, and no other."""
+        found = self.degradation
+        plain = Degradation(scale=found.scale, noise=found.noise, compression=found.compression)
+        return replace(self.shared([(plain, kept)]), confidence="low")
+
+    def unblurred(self) -> Estimate:
+        """The estimate of an image that is neither blurred nor sharpened: half plain, half with more compression."""
+        found = self.degradation
+        more = Degradation(scale=found.scale, noise=found.noise, compression=min(1.0, 1.3 * found.compression + 0.05))
+        return self.shared([(replace(more, compression=found.compression), 0.5), (more, 0.5)])
 
     def _with_one_unblurred(self) -> Estimate:
         """The estimate with the shares of its unblurred candidates, which are alike, added up."""
@@ -251,9 +259,12 @@ def examine(lr: Tensor, scale: Scale, run: Run | None = None) -> Estimate:
     if counting is not None:
         return _estimate_by(find_stabilised(x, counting), scale).with_counting_noise(counting, x)
     finding = find(x)
-    detail = detail_of_single_pixels(x)
-    if detail > 1 or (detail > 0 and finding.compression > 0):  # clean ones of less are often fine textures
-        return _estimate_by(finding, scale).interpolated_mostly(kept=0.0 if detail > 1 else 0.25)
+    edges, is_compressed = strong_edges(x), finding.compression > 0
+    if edges.are_of_single_pixels and (is_compressed or edges.density > 1):
+        # Clean ones of less are often fine textures. Their detail is no noise.
+        return _estimate_by(finding._replace(noise=0.0), scale).by_interpolation(kept=0.0 if edges.density > 1 else 0.2)
+    if edges.are_of_pixel_art and is_compressed:
+        return _estimate_by(finding, scale).unblurred()
     regions = find_regions(x, finding)
     if not regions:
         return _estimate_by(finding, scale)
@@ -265,6 +276,13 @@ def _estimate_by(finding: Finding, scale: Scale) -> Estimate:
     """The estimate of a finding."""
     degradations = candidates_of(finding, scale)
     interpolated, *shares = shares_of(finding, scale).tolist()
+    if finding.is_overlooked:
+        # The policy was not told of the compression, either.
+        cautious = CANDIDATES.index("cautious")
+        moved = SETTINGS.overlooked * sum(shares)
+        shares = [
+            (1 - SETTINGS.overlooked) * share + moved * (number == cautious) for number, share in enumerate(shares)
+        ]
     found = Estimate(
         degradation=degradations[CANDIDATES.index("sharpened" if finding.is_sharpened else "blurred")],
         confidence=_confidence(finding, interpolated),
@@ -280,11 +298,6 @@ def shares_of(finding: Finding, scale: Scale) -> Tensor:
     shares = _policy()(finding.features[None], torch.tensor([mean_scale]))[0]
     shares = torch.where(shares < SETTINGS.least_share, 0.0, shares)
     return shares / shares.sum()
-
-
-def _smoothing(degradation: Degradation) -> float:
-    """How much restoring smooths."""
-    return degradation.noise + degradation.compression
 
 
 def _confidence(finding: Finding, interpolated: float) -> str:

@@ -50,6 +50,7 @@ class Finding(NamedTuple):
     sharpening: float  # Amount times variance, LR px^2, of an unsharp mask if there was one
     is_sharpened: bool
     features: Tensor  # (F,), what `MixturePolicy` sees
+    is_overlooked: bool = False  # Whether the predictor missed a compression that was proved
 
 
 def find(lr: Tensor) -> Finding:
@@ -64,7 +65,9 @@ def find(lr: Tensor) -> Finding:
     with torch.no_grad():
         prediction = predict_iteratively(predictor(lr.device), parts, SETTINGS.guesses)
         finding = combine(prediction)
-        return finding if traces is None else finding._replace(compression=traces.strength)
+        if traces is None:
+            return finding
+        return finding._replace(compression=traces.strength, is_overlooked=finding.compression == 0)
 
 
 def find_stabilised(lr: Tensor, noise: CountingNoise) -> Finding:

@@ -7,6 +7,7 @@ from torch import Tensor
 from innersr.metrics.fidelity import consistency_psnr
 from innersr.networks.tailored_stack import GREATEST_NOISE
 from innersr.physics.degradation import Degradation
+from innersr.physics.jpeg import compression_error
 from innersr.physics.resize import image_size
 
 
@@ -15,9 +16,10 @@ def reason_for_doubt(
 ) -> str | None:
     """Say why a result is not to be trusted; None if it may be.
 
-    Its mean must be that of the interpolated image within an 8-bit level, and what noise moves that was clipped at
-    black or white: 0.4 times its standard deviation where the image is that dark or bright, of which an estimate may
-    find only half; compression, which rounds the means of blocks, allows up to another level. Shrunk again, it must be
+    Its mean must be that of the interpolated image within an 8-bit level, and what noise and errors of compression move
+    that were clipped at black or white: 0.4 times their standard deviation where the image is that dark or bright, of
+    which an estimate may find only half; compression, which rounds the means of blocks, allows up to another level.
+    Shrunk again, it must be
     the image but for noise, or at least nearer to it than the interpolated one.
 
     Args:
@@ -28,9 +30,10 @@ def reason_for_doubt(
         agreement: `consistency` of `sr`.
     """
     moved = 255 * float((sr.mean((-1, -2)) - interpolated.mean((-1, -2))).abs().max())
-    near = 2 * degradation.noise  # black or white
+    error = min(degradation.noise, GREATEST_NOISE) + compression_error(degradation.compression)
+    near = 2 * (degradation.noise + compression_error(degradation.compression))  # black or white
     clipped = float(((lr < near) | (lr > 1 - near)).float().mean((-1, -2)).amax())
-    if moved > 1 + degradation.compression + 0.8 * 255 * min(degradation.noise, GREATEST_NOISE) * clipped:
+    if moved > 1 + degradation.compression + 0.8 * 255 * error * clipped:
         return f"its mean moved by {moved:.1f} of 255 levels"
     least, deviations = 0.1, 3  # RMS that no method leaves by itself; of the noise, which a result is free of
     is_far = 10 ** (-agreement / 20) > least + deviations * degradation.noise

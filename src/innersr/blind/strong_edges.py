@@ -1,0 +1,65 @@
+"""Pictures that were not made smaller by smoothing: pixel art, dithering and boards, even after lossy compression.
+
+Shrinking with any filter smooths edges: between two areas lies a pixel of a shade between them, and details one pixel
+wide are faint. Where strong steps have no such pixel, the small picture was not made from a larger one in that way.
+Where many of them are the sides of a single pixel as well, priors do worse than interpolation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdgeSettings:
+    """Limits of `strong_edges`, for steps between neighbours along both axes; see docs/experiments.md."""
+
+    strong: float = 60 / 255  # a step as high
+    ramp: float = 0.3  # of the strong step, at least, that the next one in its direction has: a smoothed edge
+    most_ramps: float = 0.1  # of the strong steps, where details are single pixels
+    most_ramps_of_art: float = 0.05  # likewise, of larger pixels
+    spike: float = 0.5  # of the strong step, at least, that the next one has in the other direction: a single pixel
+    least_spikes: float = 0.2  # of the strong steps, where details are single pixels
+    least: float = 0.2  # strong steps a pixel, likewise
+    least_of_art: float = 0.08  # likewise, of larger pixels
+
+
+class StrongEdges(NamedTuple):
+    """The strong steps of a picture."""
+
+    density: float  # strong steps a pixel, from 0 to 2
+    ramps: float  # share of them that are smoothed
+    spikes: float  # share of them that are sides of a single pixel
+
+    @property
+    def are_of_single_pixels(self) -> bool:
+        """Whether details are single pixels."""
+        is_found = self.ramps <= EdgeSettings.most_ramps and self.spikes >= EdgeSettings.least_spikes
+        return is_found and self.density >= EdgeSettings.least
+
+    @property
+    def are_of_pixel_art(self) -> bool:
+        """Whether the picture is drawn in larger pixels, with edges that nothing has smoothed."""
+        is_found = self.ramps <= EdgeSettings.most_ramps_of_art and self.spikes < EdgeSettings.least_spikes
+        return is_found and self.density >= EdgeSettings.least_of_art
+
+
+@torch.no_grad()
+def strong_edges(x: Tensor) -> StrongEdges:
+    """Count the strong steps of (1, C, H, W) in [0, 1]."""
+    limits, grey = EdgeSettings, x[0].mean(0)
+    strong = ramps = spikes = 0
+    for axis in (0, 1):
+        steps = grey.diff(dim=axis)
+        count = steps.shape[axis] - 1
+        first, second = steps.narrow(axis, 0, count), steps.narrow(axis, 1, count)
+        higher, lower = torch.maximum(first.abs(), second.abs()), torch.minimum(first.abs(), second.abs())
+        is_strong, is_monotonic = higher > limits.strong, first * second > 0
+        strong += int(is_strong.sum())
+        ramps += int((is_strong & is_monotonic & (lower > limits.ramp * higher)).sum())
+        spikes += int((is_strong & ~is_monotonic & (lower > limits.spike * higher)).sum())
+    return StrongEdges(strong / grey.numel(), ramps / max(1, strong), spikes / max(1, strong))
