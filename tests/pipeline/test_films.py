@@ -1,9 +1,13 @@
 import hashlib
+import re
+import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image as PillowImage
+from tests.helpers.cli import upscale
 from tests.helpers.films import make_video, scenes, seconds, sound_packets, video_frames
 
 import innersr
@@ -328,3 +332,15 @@ def test_an_existing_film_is_replaced_only_if_that_is_wanted(tmp_path):
     assert target.read_bytes() == b"mine"
     upscaled(source, target, overwrite=True)
     assert len(video_frames(target)[0]) == 2
+
+
+def test_documented_commands_work(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_video(tmp_path / "in.mp4", scenes(2), sound=True)
+    make_video(tmp_path / "in.mov", scenes(2))
+    animation(tmp_path / "in.gif", count=2, duration=50)
+    text = (Path(__file__).parents[2] / "docs" / "film.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^\$ innersr upscale (.*)$", text, re.MULTILINE)
+    for command in commands:
+        assert upscale(*shlex.split(command), "--method", "bicubic", "--kernel", "bicubic").exit_code == 0, command
+    assert {path.name for path in tmp_path.glob("*")} >= {"out.mp4", "in_x3.gif", "out.webm"}

@@ -22,6 +22,7 @@ upscale_app = typer.Typer()  # of one command, which cli.app adds
     "innersr upscale -r photos/ -o large/",
     "find scans -name '*.png' | innersr upscale - -o large/",
     "innersr upscale bricks.png --wrap xy",
+    "innersr upscale in.mp4 -o out.mp4",
     "innersr upscale page1.png --save-adapted scanner.safetensors",
     "innersr upscale page2.png --adapted scanner.safetensors",
     "innersr upscale map.tif -o large.tif --preset draft --strips always",
