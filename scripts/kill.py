@@ -56,7 +56,20 @@ SINGAN = ("min_size=11", "ratio=0.6", "width=4", "iterations=6", "critic_steps=1
 TAILOR = ("width=6", "depth=4", "hidden=8", "crop=16", "small_crop=13")
 WORKS = {
     "upscale": Work(
-        arguments=("upscale", "photos", "-o", "out/", "--kernel", "bicubic", "--set", "steps=2", "--jobs", "1"),
+        arguments=(
+            "upscale",
+            "photos",
+            "-o",
+            "out/",
+            "-m",
+            "zssr",
+            "--kernel",
+            "bicubic",
+            "--set",
+            "steps=2",
+            "--jobs",
+            "1",
+        ),
         resumes=False,
     ),
     "singan train": Work(

@@ -1,10 +1,13 @@
 """Images that were put together from parts of different noise or compression."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from helpers.images import scene
 from helpers.methods import RUN
+from innersr.blind import regions
 from innersr.blind.estimate import examine
 from innersr.blind.finding import find
 from innersr.blind.regions import find_regions
@@ -35,6 +38,12 @@ def test_noisy_cells_are_found_with_their_noise():
     assert torch.equal(second.cells, ~first.cells)
     assert 255 * first.finding.noise == pytest.approx(15, rel=0.25)
     assert second.finding.noise == 0
+
+
+@pytest.mark.parametrize(("ratio", "count"), [(3.0, 0), (4.0, 4)])
+def test_noisy_cells_are_that_much_noisier(ratio, count):
+    noise = torch.tensor([ratio, 1.0, 1.0]).repeat_interleave(4) * 8  # 8-bit levels
+    assert int(regions._noisy(SimpleNamespace(noise=noise.log())).sum()) == count
 
 
 def test_compressed_cells_are_found():

@@ -47,6 +47,13 @@ def test_a_result_of_another_picture_is_not_unless_noise_explains_it():
     assert doubt(waves, NOISY) is None
 
 
+@pytest.mark.parametrize(("agreement", "is_doubted"), [(17.0, False), (15.0, True)])
+def test_noise_excuses_three_of_its_deviations(agreement, is_doubted):
+    lr, degradation = facade(24), Degradation(scale=2, noise=0.02)  # least is 15.9 dB: an RMS of 0.1 + 3 * 0.02
+    plain = degradation.upsample(lr)
+    assert (reason_for_doubt(plain, plain, lr, degradation, agreement) is not None) == is_doubted
+
+
 def test_denoising_may_move_the_mean_of_what_noise_was_clipped_at():
     white = torch.full((1, 1, 96, 96), 0.98)
     clipped = NOISY(white, torch.Generator().manual_seed(1))
