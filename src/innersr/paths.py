@@ -27,7 +27,7 @@ def make_folder(path: Path) -> None:
         raise InputError(f"{path}: cannot be a folder ({error.strerror}); check the path") from error
 
 
-def identity(path: Path) -> tuple[int, int] | Path:
+def file_identity(path: Path) -> tuple[int, int] | Path:
     """What is equal for all paths that lead to one file: by links, or names that the file system takes for one."""
     with contextlib.suppress(OSError):
         status = path.stat()
@@ -37,7 +37,7 @@ def identity(path: Path) -> tuple[int, int] | Path:
 
 def is_one_file(first: Path, second: Path) -> bool:
     """Whether two paths lead to one file."""
-    return identity(first) == identity(second)
+    return file_identity(first) == file_identity(second)
 
 
 def check_apart(target: Path, others: Iterable[Path]) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from innersr.errors import Cancelled, InnersrError, InputError
 from innersr.run import Progress
-from innersr.web.html import progress_bar
+from innersr.web.html import bar_of
 from innersr.web.jobs import Job
 from innersr.web.limits import Limits
 from innersr.web.visitors import Visitor
@@ -87,7 +87,7 @@ def test_want_of_memory_has_a_remedy(tmp_path):
 
 
 def test_a_bar_tells_the_loss_and_the_time_left():
-    bar = progress_bar(Progress(stage="learn", done=30, total=120, seconds=3.0, loss=0.02), "Enlarging <a>")
+    bar = bar_of(Progress(stage="learn", done=30, total=120, seconds=3.0, loss=0.02), "Enlarging <a>")
     assert 'role="status"' in bar and 'value="30" max="120"' in bar
     assert "Enlarging &lt;a&gt;: learn, 30 of 120, loss 0.0200, 9 seconds left" in bar
 

@@ -11,7 +11,7 @@ from PIL import Image as PillowImage
 from innersr.batch.inputs import BatchFile, BatchInputs
 from innersr.errors import InputError
 from innersr.images.io import readable_suffixes, with_suffix
-from innersr.paths import identity, is_one_file, make_folder, names_folder
+from innersr.paths import file_identity, is_one_file, make_folder, names_folder
 from innersr.physics.geometry import scale_text
 from innersr.physics.resize import Scale
 
@@ -85,7 +85,7 @@ class Places:
         self._inputs, self._output, self.in_place, self._naming = inputs, output, in_place, naming
         self.has_output = output is not None
         self.folder = Path(output) if output is not None and names_folder(output) else None
-        self._sources = {identity(file.path): file.path for file in inputs.files if file.path.exists()}
+        self._sources = {file_identity(file.path): file.path for file in inputs.files if file.path.exists()}
         self._taken: dict[tuple[int, int] | Path, Path] = {}
         self._named: dict[Path, Path] = {}
 
@@ -127,7 +127,7 @@ class Places:
         while self._named.setdefault(target, file.path) != file.path:
             number += 1
             target = named.with_name(f"{named.stem}-{number}{named.suffix}")
-        place = identity(target)
+        place = file_identity(target)
         taken = self._sources.get(place)
         if taken is not None and not (self.in_place and is_one_file(target, file.path)):
             remedy = "choose another folder with -o" + ("" if self.in_place else ", or --in-place")

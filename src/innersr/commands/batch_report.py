@@ -13,7 +13,7 @@ from innersr.batch.places import size_in_header
 from innersr.batch.status import StatusRow
 from innersr.commands.console import Reporter
 from innersr.commands.forecast import forecast
-from innersr.commands.upscale_file import Job
+from innersr.commands.upscale_file import FileJob
 
 
 class BatchReport:
@@ -43,7 +43,7 @@ class BatchReport:
         if self._is_batch and has_bar:
             self._bar = self._stack.enter_context(self._reporter.count(total))
 
-    def title(self, job: Job) -> str:
+    def title(self, job: FileJob) -> str:
         """Of the progress bar of a file: its name, and how many there are."""
         name = job.source.name
         return f"{name} ({self._worked + 1}/{self._total}{self._left})" if self._total > 1 else name
@@ -76,7 +76,7 @@ class BatchReport:
             failed = f", {self.failed} failed" if self.failed else ""
             self._reporter.note(f"{self._worked} of {self._total} files{failed}{self._left}")
 
-    def plan(self, jobs: Sequence[Job]) -> None:
+    def plan(self, jobs: Sequence[FileJob]) -> None:
         """Show what would be done: inputs, sizes and results, and the time that it takes, by a trial."""
         for job in jobs:
             size = size_in_header(job.source)

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from innersr.batch.places import size_in_header
-from innersr.commands.upscale_file import Job, upscale_silently
+from innersr.commands.upscale_file import FileJob, upscale_silently
 
 
-def forecast(jobs: Sequence[Job]) -> tuple[float, Path] | None:
+def forecast(jobs: Sequence[FileJob]) -> tuple[float, Path] | None:
     """Seconds that one process takes for all the files, and the file that tells, which is that of median size.
 
     The time is in proportion to the pixels. None where no header can be read, or that file fails.

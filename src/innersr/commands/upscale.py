@@ -18,7 +18,7 @@ from innersr.batch.status import save_status
 from innersr.batch.workers import work_in_processes
 from innersr.commands.batch_report import BatchReport
 from innersr.commands.console import Reporter
-from innersr.commands.upscale_file import Job, Outcome, upscale_job, upscale_silently
+from innersr.commands.upscale_file import FileJob, FileOutcome, upscale_job, upscale_silently
 from innersr.errors import ImageFileError, InnersrError, InputError
 from innersr.methods.options import UpscaleOptions
 from innersr.methods.registry import name_of, settings_of
@@ -90,14 +90,14 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
         work.close()
 
 
-def _done(jobs: Iterable[Job], processes: int, threads: int, work: _Work) -> Iterator[tuple[Job, Outcome]]:
+def _done(jobs: Iterable[FileJob], processes: int, threads: int, work: _Work) -> Iterator[tuple[FileJob, FileOutcome]]:
     """The jobs as they are done."""
     if processes > 1:
         for job, outcome in work_in_processes(upscale_silently, jobs, processes, threads):
             if outcome is None:
                 error = "the process that upscaled it was ended, perhaps for want of memory; use fewer --jobs"
                 said = [("failure", (InnersrError(error), 1, job.source))]
-                outcome = Outcome(seconds=0.0, error=error, said=said)
+                outcome = FileOutcome(seconds=0.0, error=error, said=said)
             yield job, outcome
         return
     before = torch.get_num_threads()
@@ -144,7 +144,7 @@ class _Work:
         """1 if a file failed."""
         return 1 if self.report.failed else 0
 
-    def jobs(self, files: Sequence[BatchFile]) -> Iterator[Job]:
+    def jobs(self, files: Sequence[BatchFile]) -> Iterator[FileJob]:
         """The files of this shard that are to be upscaled; the others are reported. All shards name all files alike."""
         number, count = self.batch.part
         for place, file in enumerate(files):
@@ -166,7 +166,7 @@ class _Work:
     def _target(self, file: BatchFile) -> Path:
         return self._places.target(file, *self._geometry(file.path), name_of(self._options.chosen_method))
 
-    def _job(self, file: BatchFile, target: Path) -> Job | None:
+    def _job(self, file: BatchFile, target: Path) -> FileJob | None:
         options, source = self._options, file.path
         if self.is_batch:
             self._files[source] = file
@@ -191,7 +191,7 @@ class _Work:
             self._places.prepare(target)
         if self._existing == "overwrite":
             options = replace(options, overwrite=True)
-        return Job(source=source, target=target, options=options, run=self._run, compare=self._compare)
+        return FileJob(source=source, target=target, options=options, run=self._run, compare=self._compare)
 
     def _is_done(self, file: BatchFile, target: Path) -> bool:
         """Whether the result is there; in place also where the input is that result already."""
@@ -203,7 +203,7 @@ class _Work:
             return entry.settings == self._settings and digest not in ("", entry.digest)
         return entry is not None and entry.settings == self._settings and manifest.is_unchanged(target)
 
-    def begin(self, job: Job) -> Job:
+    def begin(self, job: FileJob) -> FileJob:
         """Note in the manifest that the work on a file begins: what is there then is whole, and its own."""
         if self.is_batch:
             manifest, target = self._manifest(self._files[job.source]), job.target
@@ -213,7 +213,7 @@ class _Work:
             self._note(job, "started", is_ours=self._ours[job.source])
         return job
 
-    def finish(self, job: Job, outcome: Outcome) -> None:
+    def finish(self, job: FileJob, outcome: FileOutcome) -> None:
         """Say, and note in the manifest, what became of a file."""
         digest = self._digests.get(job.source)
         is_new = outcome.error is None and not is_one_file(job.source, job.target)
@@ -242,7 +242,7 @@ class _Work:
                 remedy=remedy or None,
             )
 
-    def _note(self, job: Job, status: str, **more: Any) -> None:  # noqa: ANN401 (of an entry)
+    def _note(self, job: FileJob, status: str, **more: Any) -> None:  # noqa: ANN401 (of an entry)
         digest = self._digests[job.source]
         self._manifest(self._files[job.source]).add(
             job.target,

@@ -25,7 +25,7 @@ from innersr.run import Run
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Job:
+class FileJob:
     """A file to be upscaled."""
 
     source: Path
@@ -39,7 +39,7 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class FileOutcome:
     """What became of a file, and what is to be said about it."""
 
     seconds: float
@@ -73,14 +73,14 @@ class SilentReporter(Reporter):
         self.said.append(("failure", (InnersrError(str(error)), exit_code, file)))
 
 
-def upscale_silently(job: Job) -> Outcome:
+def upscale_silently(job: FileJob) -> FileOutcome:
     """Upscale a file, and return what is to be said."""
     reporter = SilentReporter()
     outcome = upscale_job(job, reporter)
     return replace(outcome, said=reporter.said)
 
 
-def upscale_job(job: Job, reporter: Reporter) -> Outcome:
+def upscale_job(job: FileJob, reporter: Reporter) -> FileOutcome:
     """Upscale a file; an error is reported, and ends that file alone."""
     started, error = time.monotonic(), None
     try:
@@ -89,10 +89,10 @@ def upscale_job(job: Job, reporter: Reporter) -> Outcome:
     except (InnersrError, OSError) as failure:
         error = str(failure)
         reporter.failure(failure, 1, job.source)
-    return Outcome(seconds=time.monotonic() - started, error=error)
+    return FileOutcome(seconds=time.monotonic() - started, error=error)
 
 
-def _upscale_file(job: Job, reporter: Reporter) -> None:
+def _upscale_file(job: FileJob, reporter: Reporter) -> None:
     started = time.monotonic()
     source, options, compare = job.source, job.options, job.compare
     task = open_file(source, job.target, options)

@@ -76,11 +76,11 @@ def restored_upscaler(
 
 def learnt_networks(upscaler: UpscalerModule) -> list[list[nn.Module]]:
     """The networks of each part of an upscaler that learnt, in the order of `restored_upscaler`."""
-    parts = [part for part in parts_of(upscaler) if not isinstance(part, Mixture | Regions | Stabilised)]
+    parts = [part for part in parts_of(upscaler) if not isinstance(part, MixedUpscaler | Regions | Stabilised)]
     return [[*part.networks] for part in parts]
 
 
-class Mixture(UpscalerModule):
+class MixedUpscaler(UpscalerModule):
     """The results of several upscalers, mixed by their shares; what these lack of 1 is interpolated."""
 
     def __init__(
@@ -157,7 +157,7 @@ def _composed(method: Method, cause: Degradation | Estimate, run: Run, learn: Le
     ]
     if interpolated == 0 and len(restorers) == 1:
         return restorers[0]
-    return Mixture(run, restorers, [share for _, share in chosen], cause, interpolated)
+    return MixedUpscaler(run, restorers, [share for _, share in chosen], cause, interpolated)
 
 
 def _stabilised(method: Method, degradation: Degradation, run: Run, learn: Learn) -> UpscalerModule:

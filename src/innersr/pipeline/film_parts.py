@@ -80,7 +80,7 @@ class FilmParts:
             partial.write_text(json.dumps(record | {"bytes": size}), encoding="utf-8")
 
 
-def digest_of(*values: Any) -> str:  # noqa: ANN401 (of any type)
+def digest_of_values(*values: Any) -> str:  # noqa: ANN401 (of any type)
     """SHA-256 of values, tensors and files with all that they hold."""
     found = hashlib.sha256()
     for value in values:

@@ -29,7 +29,7 @@ from innersr.methods.baselines import Bicubic
 from innersr.methods.options import UpscaleOptions, default_output
 from innersr.physics.kernel_comparison import second_moments
 from innersr.pipeline.adaptation import Adaptation, adapt_image
-from innersr.pipeline.film_parts import FilmParts, digest_of
+from innersr.pipeline.film_parts import FilmParts, digest_of_values
 from innersr.pipeline.result import Result
 from innersr.pipeline.tasks import FileTask, ImageTask
 from innersr.run import Run
@@ -169,7 +169,7 @@ class FilmTask(FileTask):
         place = (run.seed, run.precision, str(run.torch_device), run.tile, torch.get_num_threads())
         adapted = None if options.adapted is None else Path(options.adapted)
         parts = (self.settings, self.film.facts, self.hr_size, self.target.suffix)
-        return digest_of(self.source, options, self.planned, adapted, place, parts, self.timeline)
+        return digest_of_values(self.source, options, self.planned, adapted, place, parts, self.timeline)
 
     def _bicubic(self, run: Run) -> Adaptation:
         """Stands for what was learnt where all parts were made before."""

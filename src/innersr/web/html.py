@@ -11,7 +11,7 @@ from urllib.parse import quote
 from innersr.run import Progress
 
 
-def progress_bar(progress: Progress | None, title: str) -> str:
+def bar_of(progress: Progress | None, title: str) -> str:
     """A bar that screen readers announce, with the loss and the time left."""
     if progress is None:
         bar = f'<progress aria-label="{escape(title)}"></progress>'

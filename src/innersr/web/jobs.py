@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from innersr.errors import Cancelled, InnersrError
 from innersr.memory import is_out_of_memory
 from innersr.run import Progress, Run
-from innersr.web.html import progress_bar
+from innersr.web.html import bar_of
 from innersr.web.limits import Limits
 from innersr.web.visitors import Visitor
 
@@ -40,7 +40,7 @@ class Job(Generic[Made]):
     def bars(self, title: str) -> Iterator[str]:
         """Do the work, as `progress` does; yield pieces of HTML."""
         for progress in self.progress():
-            yield progress_bar(progress, title)
+            yield bar_of(progress, title)
 
     def progress(self) -> Iterator[Progress | None]:
         """Do the work; yield its latest progress, None before there is any, until it is done.

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 
 from innersr.methods.baselines import Interpolation
-from innersr.methods.mixture import Mixture, Stabilised
+from innersr.methods.mixture import MixedUpscaler, Stabilised
 from innersr.methods.pixelart import PixelArtUpscaler
 from innersr.methods.upscalers.detail import DetailUpscaler
 from innersr.methods.upscalers.module import UpscalerModule, as_module
@@ -23,7 +23,7 @@ def reach_of(upscaler: UpscalerModule) -> int | None:
     Conjugate gradients, which solve for the whole, do so, and SinGAN's noise.
     """
     cubic = 3  # LR pixels that interpolation reads beyond a part
-    if isinstance(upscaler, Mixture):
+    if isinstance(upscaler, MixedUpscaler):
         return _widest([cubic, *(reach_of(as_module(part, upscaler.run)) for part in upscaler.restorers)])
     if isinstance(upscaler, Stabilised):
         return reach_of(upscaler.restorer)
