@@ -10,7 +10,7 @@ from helpers.methods import assumed, made
 from innersr.errors import ImageFileError, InputError
 from innersr.images.image import Image
 from innersr.images.io import read, save
-from innersr.images.large.large_image import Header
+from innersr.images.large.large_image import LargeHeader
 from innersr.images.metadata import Metadata
 from innersr.methods.options import UpscaleOptions
 from innersr.methods.registry import METHODS
@@ -226,7 +226,7 @@ def test_a_picture_above_the_memory_takes_strips_by_itself_and_says_so(tmp_path,
 
 
 def test_24_megapixels_need_what_was_measured():
-    header = Header(height=4000, width=6000, bands=3, depth="uint8", is_streamed=True)
+    header = LargeHeader(height=4000, width=6000, bands=3, depth="uint8", is_streamed=True)
     measured = 3.7 * 2**30
     with pytest.MonkeyPatch.context() as patch:
         for free, exceeds in ((1.4 * measured, True), (2 * measured, False)):

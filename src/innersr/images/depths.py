@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from innersr.errors import InputError
+from innersr.errors import ImageFileError, InputError
 from innersr.images.formats import DEPTHS
 from innersr.images.image import Image
 from innersr.images.no_data import missing_values
@@ -19,6 +21,15 @@ def share_outside(image: Image) -> float:
     """The share of the values with data that are outside [0, 1], and that integer files cannot hold."""
     known = _known(image)
     return float(((known < 0) | (known > 1)).float().mean())
+
+
+def check_exact(samples: np.ndarray[Any, Any], path: Path) -> None:
+    """Raise ImageFileError for integers that 32-bit floats cannot hold."""
+    most = 1 << 24  # above it only every second whole number is a 32-bit float
+    largest = max(abs(int(samples.min())), abs(int(samples.max()))) if samples.dtype.kind in "iu" else 0
+    if largest > most:
+        remedy = f"scale them first, for example gdal_translate -ot Float32 -scale 0 {largest} 0 1 in.tif out.tif"
+        raise ImageFileError(f"{path}: holds whole numbers up to {largest}, and at most {most} are exact; {remedy}")
 
 
 def parse_range(value: str | tuple[float, float]) -> tuple[float, float] | None:

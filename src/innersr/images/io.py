@@ -25,11 +25,12 @@ from innersr.errors import ImageFileError, InnersrError, InputError
 from innersr.images import codecs as image_codecs
 from innersr.images import formats as image_formats
 from innersr.images.codecs import Decoded, reason_of
+from innersr.images.depths import check_exact
 from innersr.images.formats import DEPTHS, METADATA_CHOICES, Format
 from innersr.images.image import Image
 from innersr.images.limits import SizeLimits
 from innersr.images.metadata import Metadata
-from innersr.images.samples import Samples, is_finite, planes_of, samples_of
+from innersr.images.samples import is_finite, planes_of, samples_of
 
 Content = TypeVar("Content")
 PIXEL_LIMIT = 300_000_000  # pixels; above this reading is refused (decompression bombs)
@@ -252,15 +253,6 @@ def _save_by_tifffile(image: Image, kept: Metadata, path: Path, *, overwrite: bo
         writer.add(image, kept)
 
 
-def _check_exact(samples: Samples, path: Path) -> None:
-    """Refuse integers that 32-bit floats cannot hold."""
-    most = 1 << 24  # above it only every second whole number is a 32-bit float
-    largest = max(abs(int(samples.min())), abs(int(samples.max()))) if samples.dtype.kind in "iu" else 0
-    if largest > most:
-        remedy = f"scale them first, for example gdal_translate -ot Float32 -scale 0 {largest} 0 1 in.tif out.tif"
-        raise ImageFileError(f"{path}: holds whole numbers up to {largest}, and at most {most} are exact; {remedy}")
-
-
 def _tiff_edits() -> ModuleType:
     from innersr.images.tiff import edits  # takes 0.13 s
 
@@ -327,7 +319,7 @@ def image_of(decoded: Decoded, path: Path, found: Format) -> Image:
     stored = decoded.samples.dtype.name
     depth = stored if stored in DEPTHS else "float32"
     if depth != stored:
-        _check_exact(decoded.samples, path)
+        check_exact(decoded.samples, path)
         notes.append(f"{stored} samples are kept as float32 values (exact up to 16777216)")
     planes = planes_of(decoded.samples, decoded.white)
     alpha = None

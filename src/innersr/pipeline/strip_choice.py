@@ -15,7 +15,7 @@ from innersr.errors import InputError
 from innersr.images.formats import format_of_name
 from innersr.images.image import Image
 from innersr.images.io import check_place
-from innersr.images.large.large_image import Header, LargeImage, read_header
+from innersr.images.large.large_image import LargeHeader, LargeImage, read_header
 from innersr.inference.survey import survey
 from innersr.memory import free_memory
 from innersr.methods.options import UpscaleOptions, default_output
@@ -53,7 +53,7 @@ def open_in_strips(source: Path, output: Path | None, options: UpscaleOptions) -
     return _strip_task(source, target, options, StripSettings())
 
 
-def exceeds_memory(header: Header, scales: tuple[float, float]) -> bool:
+def exceeds_memory(header: LargeHeader, scales: tuple[float, float]) -> bool:
     """Whether upscaling an image at once would take more than two thirds of the free memory.
 
     It holds the image some three times as floats, and the result three times and a half: 24 MP at x2 took 3.7 GiB.
@@ -63,7 +63,9 @@ def exceeds_memory(header: Header, scales: tuple[float, float]) -> bool:
     return 1.5 * needed > free_memory(torch.device("cpu"))
 
 
-def _reason_against(header: Header, target: Path, options: UpscaleOptions, scales: tuple[float, float]) -> str | None:
+def _reason_against(
+    header: LargeHeader, target: Path, options: UpscaleOptions, scales: tuple[float, float]
+) -> str | None:
     """Why a file cannot be upscaled in strips; None if it can."""
     if not header.is_streamed:
         return "only JPEG, PNG and TIFF are read row by row"

@@ -24,7 +24,7 @@ from innersr.physics.resize import Window
 
 
 @dataclass(frozen=True, kw_only=True)
-class Header:
+class LargeHeader:
     """What is known of an image file before its samples are decoded."""
 
     height: int
@@ -70,7 +70,7 @@ class LargeImage:
             yield self.part(Window(top, 0, min(top + rows, self.pixels.height), self.pixels.width))
 
 
-def read_header(path: Path, pixel_limit: int) -> Header:
+def read_header(path: Path, pixel_limit: int) -> LargeHeader:
     """Open an image file, and read its size and kind; errors are those of `read`."""
     with opened(path) as stream:
         return decoded_by(_header_of, stream, path, _limits(stream, pixel_limit))[0]
@@ -108,14 +108,16 @@ def _limits(stream: io.FileIO, pixel_limit: int) -> SizeLimits:
 
 
 @libvips_alone()
-def _header_of(stream: io.FileIO, name: str, found: Format, limits: SizeLimits) -> Header:
+def _header_of(stream: io.FileIO, name: str, found: Format, limits: SizeLimits) -> LargeHeader:
     is_streamed = found.name in ("JPEG", "PNG", "TIFF")
     if not is_streamed:
-        return Header(height=0, width=0, bands=0, depth="", is_streamed=False)
+        return LargeHeader(height=0, width=0, bands=0, depth="", is_streamed=False)
     image, _ = open_lazily(stream, name, found, limits)
     depth = {"uchar": "uint8", "ushort": "uint16"}.get(image.format, "float32")
     pages = image.get("n-pages") if "n-pages" in image.get_fields() else 1
-    return Header(height=image.height, width=image.width, bands=image.bands, depth=depth, is_streamed=True, pages=pages)
+    return LargeHeader(
+        height=image.height, width=image.width, bands=image.bands, depth=depth, is_streamed=True, pages=pages
+    )
 
 
 @libvips_alone()
