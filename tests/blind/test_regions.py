@@ -46,6 +46,19 @@ def test_noisy_cells_are_that_much_noisier(ratio, count):
     assert int(regions._noisy(SimpleNamespace(noise=noise.log())).sum()) == count
 
 
+@pytest.mark.parametrize(("clean", "count"), [(-2.0, 0), (-3.0, 4)])
+def test_compressed_cells_are_that_far_from_clean_ones(clean, count):
+    logit = torch.tensor([2.0, clean, clean]).repeat_interleave(4)
+    cells = SimpleNamespace(compressed=logit, compression=torch.full((12,), 0.9))
+    assert int(regions._compressed(cells).sum()) == count
+
+
+def test_scattered_cells_are_no_region():
+    board = torch.arange(36).view(6, 6) // 6 % 2 == torch.arange(6) % 2
+    assert not regions._is_coherent(board)
+    assert regions._is_coherent(torch.arange(6).expand(6, 6) < 2)
+
+
 def test_compressed_cells_are_found():
     lr = joined(jpeg(LR[0], 30)[None], LR)
     first, second = find_regions(lr, find(lr))
