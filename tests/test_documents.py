@@ -68,7 +68,7 @@ def test_constraints_pin_every_direct_dependency():
 
 def test_installing_names_this_distribution_not_another_of_pypi():
     """PyPI's `innersr` is another tool: an extra of it would not be found, and its code would be installed."""
-    files = [path for folder in ("src", "docs", "tests") for path in (ROOT / folder).rglob("*.[pm][yd]*")]
+    files = [path for folder in ("src", "docs", "tests") for path in (ROOT / folder).rglob("*.[pm][yd]")]
     wrong = r"\binnersr\[[a-z]|pip install (?:-\S+ )*'?innersr(?!-torch)\b"
     texts = {path: path.read_text(encoding="utf-8") for path in [*files, *DOCUMENTS, ROOT / "pyproject.toml"]}
     assert len(texts) > 200

@@ -1,21 +1,12 @@
 """Tasks done by several processes."""
 
 import os
-import signal
 
 import pytest
-import torch
 
+from helpers.tasks import answer
 from innersr.batch.workers import work_in_processes
 from innersr.errors import InnersrError
-
-
-def answer(task):
-    if task == "die":
-        os.kill(os.getpid(), signal.SIGKILL)
-    if task == "fail":
-        raise ValueError("a fault")
-    return task * 2, torch.get_num_threads(), os.getpid()
 
 
 def test_all_tasks_are_done_though_processes_are_killed():

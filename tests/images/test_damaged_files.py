@@ -101,7 +101,7 @@ def test_a_decompression_bomb_is_refused(tmp_path):
 
 def test_a_limit_of_ones_own_lets_a_blank_page_through(tmp_path, monkeypatch):
     given = []
-    monkeypatch.setattr(io_module, "_decoded", lambda _stream, _path, limits, _page: given.append(limits) or 1 / 0)
+    monkeypatch.setattr(io_module, "decoded_by", lambda _decode, _stream, _path, limits: given.append(limits) or 1 / 0)
     path = tmp_path / "a.png"
     path.write_bytes(b"1234")
     for more in ({}, {"pixel_limit": 121_000_000}):
@@ -136,7 +136,7 @@ def test_memory_that_runs_out_is_no_damage(tmp_path, monkeypatch, words):
 
     path = tmp_path / "a.png"
     path.write_bytes(original_images()["png"][0])
-    for module, name in ((image_codecs, "_metadata_of"), (io_module, "_planes_of")):
+    for module, name in ((image_codecs, "_metadata_of"), (io_module, "planes_of")):
         with monkeypatch.context() as patch:
             patch.setattr(module, name, exhausted if module is image_codecs else no_room)
             with pytest.raises(ImageFileError, match=r"a\.png: out of memory; close other programs, cut the image"):

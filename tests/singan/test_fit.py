@@ -271,6 +271,7 @@ def test_another_version_is_said_as_a_training_is_resumed(tmp_path, monkeypatch)
     path = tmp_path / "model"
     with monkeypatch.context() as patch:
         patch.setattr("innersr.singan.folder.record.version", lambda _: "0.0.1")
+        patch.setattr("innersr.singan.folder.record.__version__", "0.0.1")
         learn(path, should_stop=stop_after(2))
     notes = []
     learn(path, resume=True, callbacks=Callbacks(note=notes.append), should_stop=stop_after(1))

@@ -188,8 +188,3 @@ def test_every_tab_fits_its_window_and_axe_finds_no_fault(opened, photo, size):
             assert [(tab, each["id"], each["nodes"][0]["html"][:200]) for each in found] == []
     if script is None:
         pytest.skip("axe-core is not there (npm install axe-core; AXE_CORE=node_modules/axe-core)")
-
-
-def test_the_first_paint_takes_less_than_three_seconds(opened):
-    paints = opened().evaluate("performance.getEntriesByType('paint').map(entry => entry.startTime)")
-    assert paints and max(paints) < 3000

@@ -212,8 +212,8 @@ def settings_digest(settings: Mapping[str, object]) -> str:
     parts = []
     for name, value in sorted(settings.items()):
         text = repr(value)
-        if isinstance(value, str | Path) and Path(value).is_file():
-            with contextlib.suppress(OSError):
+        if isinstance(value, str | Path):
+            with contextlib.suppress(OSError, ValueError):  # no file, or no name of one
                 text = digest_of(Path(value))
         parts.append(f"{name}={text}")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

@@ -50,4 +50,7 @@ def export_command(  # noqa: PLR0913 (a command's options are its parameters)
         ),
     ] = False,
 ) -> None:
-    """Write a network as an ONNX file for other programs, and check it (pip install 'innersr-torch[onnx]')."""
+    """Write a network as an ONNX file, and check it.
+
+    It needs pip install 'innersr-torch[onnx]'.
+    """
