@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from innersr.errors import InputError, KernelError
 from innersr.inference.channels import as_rgb, channel_groups, stage_name, super_resolve_channels
@@ -23,7 +23,7 @@ from innersr.methods.maml import Weights, loss_of, pairs_of, sgd_step, weights_o
 from innersr.methods.protocols import Upscaler
 from innersr.methods.schedules import cosine
 from innersr.methods.supervised import load_stack
-from innersr.methods.upscalers.detail import DetailUpscaler
+from innersr.methods.upscalers.detail import LearnsDetail
 from innersr.networks.detail_stack import DetailStack
 from innersr.networks.priors import prior_names
 from innersr.physics import kernels
@@ -79,7 +79,7 @@ LARGE_SCALE = Packaged("supervised-x2", "paper", "bicubic", (2, 2))
 
 
 @dataclass(frozen=True, kw_only=True)
-class MZSR:
+class MZSR(LearnsDetail):
     """Meta-transfer learning for zero-shot super-resolution.
 
     Args:
@@ -146,23 +146,6 @@ class MZSR:
         ]
 
         return self.upscaler(networks, degradation, run, lr.shape[1]).learnt_from(prior)
-
-    def upscaler(
-        self,
-        networks: Sequence[nn.Module],
-        degradation: Degradation,
-        run: Run,
-        channels: int,
-    ) -> DetailUpscaler:
-        """See `Restoring`."""
-        return DetailUpscaler(
-            run,
-            networks,
-            degradation,
-            channels=channels,
-            ensemble=self.self_ensemble,
-            back_projection=self.back_projection,
-        )
 
     def _learn_result(  # noqa: PLR0913 (those of adapt_network)
         self, network: DetailStack, lr: Tensor, degradation: Degradation, rates: Sequence[float], run: Run, stage: str

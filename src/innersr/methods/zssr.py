@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from innersr.errors import InputError, KernelError
 from innersr.inference.detail import super_resolve
@@ -22,7 +21,7 @@ from innersr.isolation import isolated
 from innersr.methods.fathers import RESULT_SIDE, Father, as_one_tile, least_side, shrunk
 from innersr.methods.protocols import Upscaler
 from innersr.methods.schedules import PlateauRule, cosine
-from innersr.methods.upscalers.detail import DetailUpscaler
+from innersr.methods.upscalers.detail import LearnsDetail
 from innersr.networks.detail_stack import DetailStack
 from innersr.physics.back_projection import back_project
 from innersr.physics.convolution import is_whole
@@ -37,7 +36,7 @@ TEST_INTERVAL = 50  # steps between two tests of the plateau rule
 
 
 @dataclass(frozen=True, kw_only=True)
-class ZSSR:
+class ZSSR(LearnsDetail):
     """Zero-shot super-resolution by internal learning.
 
     Args:
@@ -120,23 +119,6 @@ class ZSSR:
                 sources = [self._upscaled(network, lr, stage.degradation, run), *sources]
 
         return self.upscaler([network], degradation, run, lr.shape[1])
-
-    def upscaler(
-        self,
-        networks: Sequence[nn.Module],
-        degradation: Degradation,
-        run: Run,
-        channels: int,
-    ) -> DetailUpscaler:
-        """See `Restoring`."""
-        return DetailUpscaler(
-            run,
-            networks,
-            degradation,
-            channels=channels,
-            ensemble=self.self_ensemble,
-            back_projection=self.back_projection,
-        )
 
     def _stages(self, degradation: Degradation, lr_size: tuple[int, int]) -> list[Stage]:
         """Scales that grow by equal factors to the one asked for, and their equal shares of the time."""

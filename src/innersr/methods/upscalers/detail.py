@@ -63,3 +63,23 @@ class DetailUpscaler(UpscalerModule):
             stacks = stacks if self.channels else stacks * len(channel_groups(x))
             sr = super_resolve_channels(stacks, x, self.degradation, self.run, ensemble=self.ensemble)
         return back_project(sr, x, self.degradation, steps=self.back_projection, run=self.run)
+
+
+class LearnsDetail:
+    """What ZSSR and MZSR share: networks of the image's channels, applied as their settings say."""
+
+    self_ensemble: bool
+    back_projection: int
+
+    def upscaler(
+        self, networks: Sequence[nn.Module], degradation: Degradation, run: Run, channels: int
+    ) -> DetailUpscaler:
+        """See `Restoring`."""
+        return DetailUpscaler(
+            run,
+            networks,
+            degradation,
+            channels=channels,
+            ensemble=self.self_ensemble,
+            back_projection=self.back_projection,
+        )
