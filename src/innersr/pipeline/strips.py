@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from innersr.blind.estimate import Estimate
@@ -87,7 +88,7 @@ class StripTask(FileTask):
             adaptation, sample = self._learnt(run, estimate, seen)
             pixels, notes = self._upscaled(adaptation, run)
             sample = replace(sample, notes=(*sample.notes, *notes))
-            saved = self._save(sample, pixels)
+            saved = self.save_by(partial(save_large, pixels), sample)
             agreement = self.folder.agreement()
         self.folder.remove()
         return replace(saved, seconds=time.monotonic() - started, consistency_psnr=agreement)
@@ -166,23 +167,6 @@ class StripTask(FileTask):
         part = replace(result, colour=result.colour[..., cut[0], cut[1]], alpha=alpha)
         scaled, _ = in_depth(part, self.options.depth_of(self.image), self.options.value_range, self.image)
         return samples_of(scaled), first, start
-
-    def _save(self, sample: Result, pixels: PixelFile) -> Result:
-        """Write the image file; return the result with its path and notes."""
-        options, depth = self.options, self.options.depth_of(self.image)
-        image, more = in_depth(sample.image, depth, options.value_range, self.image)
-        like = self.placed(image, sample)
-        notes = save_large(
-            pixels,
-            like,
-            self.target,
-            overwrite=options.overwrite,
-            quality=options.quality,
-            metadata=options.metadata,
-            compression=options.compression,
-        )
-        self.save_sidecars(self.grid(sample))
-        return replace(sample, image=image, path=self.target, notes=(*sample.notes, *more, *notes))
 
 
 def periods_of(scales: tuple[float, float]) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -173,9 +174,13 @@ class FileTask(ImageTask):
 
     def save(self, result: Result) -> Result:
         """Write the result; return it with its path and notes."""
+        return self.save_by(save, result)
+
+    def save_by(self, write: Callable[..., Sequence[str]], result: Result) -> Result:
+        """Write the result by a function such as `save`, and its sidecars; return it with its path and notes."""
         options, depth = self.options, self.options.depth_of(self.image)
         image, more = in_depth(result.image, depth, options.value_range, self.image)
-        notes = save(
+        notes = write(
             self.placed(image, result),
             self.target,
             overwrite=options.overwrite,
