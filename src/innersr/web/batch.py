@@ -42,8 +42,7 @@ def build_batch(place: Place) -> None:
             )
             download = gr.DownloadButton("Download all as ZIP", variant="primary", elem_id="batch-download")
     controls = {"pictures": pictures, "scale": scale, "size": size, "preset": preset}
-    handler = place.handler(_Batch(place).enlarge_all, controls)
-    go.click(handler, list(controls.values()), [download, progress, table], api_name="batch", **place.queued)
+    place.connect(go, _Batch(place).enlarge_all, controls, [download, progress, table], "batch")
     place.connect_stop(stop, progress)
 
 

@@ -78,7 +78,7 @@ def build_enlarge(place: Place) -> None:
         **place.queued,
     )
     outputs = [download, progress, slider, view, facts, command, python]
-    go.click(place.handler(tab.enlarge, vars(controls)), inputs, outputs, api_name="enlarge", **place.queued)
+    place.connect(go, tab.enlarge, vars(controls), outputs, "enlarge")
     place.connect_stop(stop, progress, is_in_api=True)
 
 

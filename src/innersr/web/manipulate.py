@@ -42,9 +42,7 @@ def build_paint(place: Place, model: gr.Dropdown, line: gr.HTML) -> None:
             gallery = _scales_gallery()
     tab = _Manipulate(place)
     controls = {"model": model, "canvas": canvas}
-    go.click(
-        place.handler(tab.paint, controls), list(controls.values()), [gallery, line], api_name="paint", **place.queued
-    )
+    place.connect(go, tab.paint, controls, [gallery, line], "paint")
     handler = place.handler(tab.blank_canvas, {"model": model})
     blank.click(handler, [model], [canvas, line], show_progress="hidden", api_visibility="private")
 
@@ -68,9 +66,7 @@ def build_edit(place: Place, model: gr.Dropdown, line: gr.HTML) -> None:
             gallery = _scales_gallery()
     tab = _Manipulate(place)
     controls = {"model": model, "canvas": canvas, "kind": kind, "right": right, "down": down}
-    go.click(
-        place.handler(tab.edit, controls), list(controls.values()), [gallery, line], api_name="edit", **place.queued
-    )
+    place.connect(go, tab.edit, controls, [gallery, line], "edit")
     handler = place.handler(tab.own_canvas, {"model": model})
     load.click(handler, [model], [canvas, line], show_progress="hidden", api_visibility="private")
 
@@ -89,8 +85,7 @@ def build_animate(place: Place, model: gr.Dropdown, line: gr.HTML) -> None:
             view = gr.HTML(elem_id="animate-film")
             download = gr.DownloadButton("Download the film", variant="primary", elem_id="animate-download")
     controls = {"model": model, "frames": frames, "fps": fps, "start": start, "strength": strength, "suffix": suffix}
-    handler = place.handler(_Manipulate(place).animate, controls)
-    go.click(handler, list(controls.values()), [download, view, line], api_name="animate", **place.queued)
+    place.connect(go, _Manipulate(place).animate, controls, [download, view, line], "animate")
 
 
 class _Manipulate:

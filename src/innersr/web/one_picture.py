@@ -81,8 +81,7 @@ def _build_samples(place: Place, picture: gr.File, model: gr.Dropdown, line: gr.
         "longest": longest,
         "seed": seed,
     }
-    handler = place.handler(_Samples(place).sample, controls)
-    go.click(handler, list(controls.values()), [gallery, line], api_name="sample", **place.queued)
+    place.connect(go, _Samples(place).sample, controls, [gallery, line], "sample")
 
 
 class _Samples:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -83,6 +83,19 @@ class Place:
         shown = "public" if is_in_api else "private"
         handler = self.handler(_stop)
         button.click(handler, None, line, queue=False, show_progress="hidden", api_name="stop", api_visibility=shown)
+
+    def connect(
+        self,
+        button: gr.Button,
+        work: Work,
+        controls: Mapping[str, gr.components.Component],
+        outputs: Sequence[gr.components.Component],
+        api_name: str,
+    ) -> None:
+        """Make a button begin work that computes, which waits in the queue; see `handler`."""
+        button.click(
+            self.handler(work, controls), list(controls.values()), list(outputs), api_name=api_name, **self.queued
+        )
 
     def handler(self, work: Work, controls: Mapping[str, gr.components.Component] | None = None) -> Handler:
         """Make a handler of Gradio's of a function of what was asked and of the visitor.
