@@ -26,7 +26,7 @@ def candidates_of(finding: Finding, scale: Scale) -> tuple[Degradation, ...]:
     finding = finding._replace(noise=min(GREATEST_NOISE, finding.noise))
     noise, compression = finding.noise, finding.compression
     # More than was found: too much smoothing costs less than artefacts that are sharpened.
-    more_noise, more_compression = min(GREATEST_NOISE, 1.6 * noise + 2 / 255), min(1.0, 1.3 * compression + 0.05)
+    more_noise, more_compression = min(GREATEST_NOISE, 1.6 * noise + 2 / 255), cautious_compression(compression)
     plain = Degradation(scale=scale, noise=noise, compression=compression)
     blurred = degradation_of(finding, scale, sharpening=0.0)
     return (
@@ -35,6 +35,11 @@ def candidates_of(finding: Finding, scale: Scale) -> tuple[Degradation, ...]:
         plain if blurred.kernel is None else blurred,
         degradation_of(finding, scale, sharpening=finding.sharpening),
     )
+
+
+def cautious_compression(strength: float) -> float:
+    """More than the strength that was found."""
+    return min(1.0, 1.3 * strength + 0.05)
 
 
 def degradation_of(finding: Finding, scale: Scale, *, sharpening: float) -> Degradation:

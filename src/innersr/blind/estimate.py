@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from innersr.blind.candidates import CANDIDATES, candidates_of
+from innersr.blind.candidates import CANDIDATES, candidates_of, cautious_compression
 from innersr.blind.counting import find_counting_noise
 from innersr.blind.finding import Finding, find, find_stabilised, roughness
 from innersr.blind.regions import find_regions
@@ -220,8 +220,8 @@ class Estimate:
     def unblurred(self) -> Estimate:
         """The estimate of an image that is neither blurred nor sharpened: half plain, half with more compression."""
         found = self.degradation
-        more = Degradation(scale=found.scale, noise=found.noise, compression=min(1.0, 1.3 * found.compression + 0.05))
-        return self.shared([(replace(more, compression=found.compression), 0.5), (more, 0.5)])
+        plain = Degradation(scale=found.scale, noise=found.noise, compression=found.compression)
+        return self.shared([(plain, 0.5), (replace(plain, compression=cautious_compression(found.compression)), 0.5)])
 
     def _with_one_unblurred(self) -> Estimate:
         """The estimate with the shares of its unblurred candidates, which are alike, added up."""
@@ -278,11 +278,9 @@ def _estimate_by(finding: Finding, scale: Scale) -> Estimate:
     interpolated, *shares = shares_of(finding, scale).tolist()
     if finding.is_overlooked:
         # The policy was not told of the compression, either.
-        cautious = CANDIDATES.index("cautious")
         moved = SETTINGS.overlooked * sum(shares)
-        shares = [
-            (1 - SETTINGS.overlooked) * share + moved * (number == cautious) for number, share in enumerate(shares)
-        ]
+        shares = [(1 - SETTINGS.overlooked) * share for share in shares]
+        shares[CANDIDATES.index("cautious")] += moved
     found = Estimate(
         degradation=degradations[CANDIDATES.index("sharpened" if finding.is_sharpened else "blurred")],
         confidence=_confidence(finding, interpolated),

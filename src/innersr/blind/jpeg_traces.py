@@ -20,7 +20,7 @@ from innersr.physics.jpeg import BLOCK, luma_steps, strength_of_steps
 
 @dataclass(frozen=True, kw_only=True)
 class TraceSettings:
-    """Settings of `find_jpeg_traces`; see docs/experiments.md, "Blind: traces of JPEG"."""
+    """Settings of `find_jpeg_traces`; see docs/experiments.md, "Real files: further training"."""
 
     looked_at: int = 320  # pixels of the sides of the part that is looked at, at most
     least_step: int = 3  # levels: finer ones are hidden by rounding
@@ -56,10 +56,11 @@ def find_jpeg_traces(lr: Tensor) -> JPEGTraces | None:
     """
     if lr.shape[1] not in (1, 3) or min(lr.shape[-2:]) < 4 * BLOCK or not _has_8_bits(lr):
         return None
-    part = _middle(lr[0].cpu().float() * 255, TraceSettings.looked_at)
+    side = TraceSettings.looked_at
+    top, left = (max(0, (length - side) // 2) for length in lr.shape[-2:])
+    part = lr[0, :, top : top + side, left : left + side].cpu().float() * 255
     luma = part[0] if len(part) == 1 else torch.tensordot(part.new_tensor((0.299, 0.587, 0.114)), part, dims=1)
     is_clipped = ((part <= 0) | (part >= 255)).any(0).float()  # noqa: PLR2004 (white)
-    top, left = ((n - TraceSettings.looked_at) // 2 if n > TraceSettings.looked_at else 0 for n in lr.shape[-2:])
     clipped_shares = _blocks(is_clipped).mean((1, 2))
     for limit in TraceSettings.clipped:
         found = []
@@ -100,9 +101,8 @@ def _traces(blocks: Tensor, offset: tuple[int, int]) -> JPEGTraces:
     is_found = number > 0
     if int(is_found.sum()) < TraceSettings.least_frequencies:
         return JPEGTraces(0.0, offset, 0.0, 0.0)
-    steps = (best + TraceSettings.least_step)[is_found] / luma_steps(50).flatten()[1:][
-        is_found
-    ]  # quality 50 is the standard
+    standard = luma_steps(50).flatten()[1:]  # of quality 50
+    steps = (best + TraceSettings.least_step)[is_found] / standard[is_found]
     strength = strength_of_steps(float(steps.median()))
     return JPEGTraces(strength, offset, agreement, agreement * math.sqrt(float(number.sum())))
 
@@ -139,11 +139,6 @@ def _cosine_transform() -> Tensor:
 def _blocks(plane: Tensor) -> Tensor:
     """The whole blocks of a plane, (N, 8, 8)."""
     return plane.unfold(0, BLOCK, BLOCK).unfold(1, BLOCK, BLOCK).reshape(-1, BLOCK, BLOCK)
-
-
-def _middle(planes: Tensor, side: int) -> Tensor:
-    top, left = ((n - side) // 2 if n > side else 0 for n in planes.shape[-2:])
-    return planes[:, top : top + side, left : left + side]
 
 
 def _has_8_bits(lr: Tensor) -> bool:
