@@ -50,7 +50,7 @@ class Run:
     Args:
         device: "auto" (CUDA, then MPS, then CPU), or any torch device name.
         precision: of network passes in training, and of Tailor's in general; "auto" is bf16 where the device computes
-            it natively, else fp32. All else is always computed in fp32.
+            it natively and the image has no more levels than 8 bits, else fp32. All else is always computed in fp32.
         seed: of every random draw. Same seed, settings, device and number of threads give the same bytes.
         tile: side in LR pixels of the tiles that a network is applied to; 0 for the whole image at once, None for
             a size that fits the free memory. Results change by rounding at most.

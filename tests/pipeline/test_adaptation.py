@@ -1,5 +1,7 @@
 """One adaptation applied to several images: pages, frames, strips."""
 
+from dataclasses import replace
+
 import torch
 
 from innersr.images.image import Image
@@ -33,3 +35,24 @@ def test_what_was_learnt_serves_an_image_of_another_size():
     assert result.image.colour.shape == own.image.colour.shape == (1, 3, 40, 48)
     assert not torch.equal(result.image.colour, own.image.colour)
     assert result.degradation.hr_size((20, 24)) == (40, 48)
+
+
+def test_finer_levels_than_those_of_8_bits_are_learnt_in_fp32_unless_it_is_told_otherwise():
+    coarse = replace(picture(32, 40), depth="uint8")
+    coarse = replace(coarse, colour=(255 * coarse.colour).round() / 255)
+    fine = replace(picture(32, 40), depth="uint16")
+    for image, asked, used in ((coarse, "auto", "auto"), (fine, "auto", "fp32"), (fine, "bf16", "bf16")):
+        run = Run(device="cpu", precision=asked)
+        adaptation = adapt_image(normalise(image, run, "auto"), DEGRADATION, METHOD, run)
+        assert adaptation.upscaler.run.precision == used
+
+
+def test_the_same_data_in_another_unit_gives_the_same_result():
+    image = picture(32, 40)
+    image = replace(image, colour=0.3 + 0.4 * image.colour, depth="float32")  # results stay between 0 and 1
+    run = Run(device="cpu")
+    results = [
+        upscale_image(replace(image, colour=image.colour * unit), Degradation(scale=2), METHOD, run).image.colour / unit
+        for unit in (1.0, 0.003)
+    ]
+    assert (results[0] - results[1]).abs().max() < 1e-4

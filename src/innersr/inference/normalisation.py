@@ -94,6 +94,13 @@ class NormalisedImage:
         side = 256  # pixels of the part that is looked at
         return self.channels[0, 0, :side, :side].unique().numel() > side
 
+    def run_for(self, run: Run) -> Run:
+        """A run whose precision does for this image's levels: "auto" becomes fp32 where they are finer than 8 bits.
+
+        Training in bf16 turns differences in the last bit of a float into differences of a thousandth of the range.
+        """
+        return replace(run, precision="fp32") if run.precision == "auto" and self.has_fine_levels else run
+
     def seen(self, degradation: Degradation) -> Degradation:
         """The degradation of the channels: its noise in their values, not in the image's own.
 

@@ -144,7 +144,7 @@ def adapt_image(seen: NormalisedImage, cause: Degradation | Estimate, method: Me
     fitted = cause.fitted(seen.size)
     given = fitted if isinstance(fitted, Estimate) else seen.seen(fitted)
     method = resolve(method, is_estimated=isinstance(given, Estimate))
-    upscaler = adapt_to(method, seen.channels, given, run)
+    upscaler = adapt_to(method, seen.channels, given, seen.run_for(run))
     packaged = packaged_priors()
     names = sorted({part.prior for part in parts_of(upscaler)} - {""})
     return Adaptation(

@@ -222,9 +222,9 @@ class _Work:
     def _learn(self, shot: range, images: list[Image]) -> Adaptation:
         task, run = self._task, replace(self._run, started=None).start()
         options = task.options
-        if task.kept is not None:
-            return task.kept.on(run)
         seen = [task.seen_frame(image, run) for image in images]
+        if task.kept is not None:
+            return task.kept.on(seen[0].run_for(run))
         tasks = [ImageTask(image=image, options=options) for image in images]
         estimates = [one.estimate(run, each) for one, each in zip(tasks, seen, strict=True)]
         found = [each for each in estimates if each is not None]

@@ -110,7 +110,7 @@ class StripTask(FileTask):
             if isinstance(adaptation.apply(seen).method, Bicubic) and not isinstance(adaptation.method, Bicubic):
                 adaptation = adapt_image(seen, adaptation.cause, Bicubic(phase="aligned"), run)
             save_adaptation(adaptation, kept)
-        adaptation = load_adaptation(kept, run)
+        adaptation = load_adaptation(kept, seen.run_for(run))
         for part in parts_of(adaptation.upscaler):
             if isinstance(part, TailoredUpscaler):
                 part.views = part.views or affordable_views(math.prod(self.lr_size))
@@ -125,7 +125,7 @@ class StripTask(FileTask):
         side = max(self.settings.side, 4 * overlap)
         windows = [*parts(self.lr_size, side, overlap, periods_of(self.planned.scales))]
         pixels, done = self._pixels(), self.folder.done()
-        quiet = adaptation.on(replace(run, report=None))
+        quiet = adaptation.on(replace(adaptation.upscaler.run, report=None))
         for number in run.steps("upscale in strips", len(windows), limited=False):
             if number not in done:
                 inner, outer = windows[number]

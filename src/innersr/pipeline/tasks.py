@@ -109,10 +109,9 @@ class ImageTask:
 
         `estimate` and `seen` are the results of `estimate` and `normalised`, if they were called before.
         """
-        options = self.options
+        options, seen = self.options, seen or self.normalised(run)
         if self.kept is not None:
-            return self.kept.on(run)
-        seen = seen or self.normalised(run)
+            return self.kept.on(seen.run_for(run))
         estimate = estimate or self.estimate(run, seen)
         cause = options.degradation or self.planned if estimate is None else options.amended(estimate)
         adaptation = adapt_image(seen, cause, options.chosen_method, run)
