@@ -12,6 +12,7 @@ from innersr.benchmark.runner import compute_row
 from innersr.benchmark.tables import table_of
 from innersr.cli.app import app
 from innersr.commands import bench as bench_command
+from innersr.plots.sheets import comparison_sheet
 
 
 def bench(*arguments):
@@ -157,3 +158,18 @@ def test_made_pictures_and_a_crop_are_measured_by_the_command(tmp_path):
     assert bench("made:pixelart", *options).exit_code == 0
     (row,) = read_rows(rows_file)
     assert (row["folder"], row["image"], row["crop"], row["lr_size"]) == ("made/pixelart", "pixelart-1", 48, [24, 24])
+
+
+def test_the_sheet_shows_the_cases_with_the_least_gain(folder, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(bench_command, "comparison_sheet", lambda rows: drawn.extend(rows) or comparison_sheet(rows))
+    rows_file, sheet = tmp_path / "rows.jsonl", tmp_path / "worst.png"
+    asked = (folder, "--methods", "backprojection", "--degradations", "bicubic,g2.0d", "--out", rows_file)
+    assert bench(*asked, "--sheet", sheet, "--worst", 2).exit_code == 0
+    gains = sorted(row["psnr_y"] - row["interpolation_psnr_y"] for row in read_rows(rows_file))
+    labels = [[panel.label for panel in row] for row in drawn]
+    assert [f"({gain:+.2f})" in row[1] for gain, row in zip(gains, labels, strict=False)] == [True, True]
+    assert [panel.picture.shape for panel in drawn[0]] == [drawn[0][2].picture.shape] * 3
+    assert sheet.stat().st_size > 1000
+    again = bench(*asked, "--sheet", sheet)
+    assert again.exit_code == 1 and "--overwrite" in again.stderr

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -194,7 +195,7 @@ def compute_row(case: Case, run: Run, pictures: Path | None = None) -> Row:
     shave = (round(degradation.scales[0]), round(degradation.scales[1]))
     if pictures is not None:
         _save_picture(sr, case, pictures)
-    interpolated = Bicubic().adapt(lr, Degradation(scale=case.scale), run)(lr)[..., : hr.shape[-2], : hr.shape[-1]]
+    interpolated = _interpolated(lr, case, run)[..., : hr.shape[-2], : hr.shape[-1]]
     agreement = consistency_psnr(sr, lr, partial(degradation.forward, size=image_size(lr)))
     return {
         **case.key(run),
@@ -210,6 +211,26 @@ def compute_row(case: Case, run: Run, pictures: Path | None = None) -> Row:
         "threads": torch.get_num_threads(),
         "versions": {"innersr": __version__, "torch": torch.__version__, "python": platform.python_version()},
     }
+
+
+class CasePictures(NamedTuple):
+    """The pictures of a case, (1, C, H, W) in [0, 1]."""
+
+    interpolation: Tensor
+    result: Tensor
+    truth: Tensor
+
+
+def case_pictures(case: Case, run: Run) -> CasePictures:
+    """Compute the pictures of a case again, to be looked at."""
+    hr, lr, degradation = case.shrunk(run)
+    result, _ = _upscaled(case, lr.to(run.torch_device), degradation, run.start())
+    rows, columns = image_size(hr)
+    return CasePictures(_interpolated(lr, case, run)[..., :rows, :columns], result[..., :rows, :columns], hr)
+
+
+def _interpolated(lr: Tensor, case: Case, run: Run) -> Tensor:
+    return Bicubic().adapt(lr, Degradation(scale=case.scale), run)(lr)
 
 
 def _computed(case: Case, run: Run, pictures: Path | None) -> Row:

@@ -68,6 +68,11 @@ def gain_of(row: Mapping[str, float | None]) -> float | None:
     return min(most, decibels(row["psnr_y"])) - min(most, decibels(row["interpolation_psnr_y"]))
 
 
+def worst_rows(rows: Iterable[Row], count: int) -> list[Row]:
+    """The rows with the least gain over interpolation, the worst first; rows of older files have none."""
+    return sorted((row for row in rows if gain_of(row) is not None), key=lambda row: gain_of(row) or 0.0)[:count]
+
+
 def _case(row: Row) -> tuple[str, str, str]:
     """Folder, scale and degradation of a row; the kernels of a set are one degradation."""
     return row["folder"], scale_name(row["scale"]), re.sub(r"\bgaussian8:[1-8]", "gaussian8", row["degradation"])

@@ -23,7 +23,7 @@ bench_app = typer.Typer()  # of one command, which cli.app adds
     "innersr bench photos --real-life --limit 4 --out rows.jsonl",
     "innersr bench made:text made:pixelart --degradations box,jpeg75 --given auto",
     "innersr bench --pairs camera --peer 'waifu2x-ncnn-vulkan -i {input} -o {output}'",
-    shares="seed device precision tile time_limit as_json quiet verbose",
+    shares="overwrite seed device precision tile time_limit as_json quiet verbose",
 )
 def bench_command(  # noqa: PLR0913 (a command's options are its parameters)
     folders: Annotated[
@@ -82,5 +82,9 @@ def bench_command(  # noqa: PLR0913 (a command's options are its parameters)
         Path | None, typer.Option(help="File of rows (JSON lines); rows it already has are not computed again.")
     ] = None,
     pictures: Annotated[Path | None, typer.Option(help="Folder for the results as PNG files.")] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the cases with the least gain beside the truth.")
+    ] = None,
+    worst: Annotated[int, typer.Option(min=1, help="Cases on the sheet.")] = 5,
 ) -> None:
     """Measure methods on images that are shrunk and upscaled again."""

@@ -8,12 +8,15 @@ from pathlib import Path
 
 from innersr.benchmark.chains import parse_names
 from innersr.benchmark.real_life import real_life_plans
-from innersr.benchmark.rows import Row, decibels, given_in, scale_name
-from innersr.benchmark.runner import Plan, cases_of, run_cases
-from innersr.benchmark.tables import gains_table, table_of
+from innersr.benchmark.rows import Row, decibels, given_in, identity, scale_name
+from innersr.benchmark.runner import Case, Plan, case_pictures, cases_of, run_cases
+from innersr.benchmark.tables import gain_of, gains_table, table_of, worst_rows
 from innersr.commands.console import Reporter
+from innersr.commands.drawings import check_drawing, save_drawing
 from innersr.errors import ImageFileError, InputError
 from innersr.physics.geometry import parse_scale
+from innersr.physics.resize import image_size
+from innersr.plots.sheets import Panel, Pixels, comparison_sheet
 from innersr.run import Run
 
 
@@ -34,12 +37,17 @@ def bench(  # noqa: PLR0913 (the options of the command)
     crop: int | None,
     out: Path | None,
     pictures: Path | None,
+    sheet: Path | None,
+    worst: int,
+    overwrite: bool,
 ) -> int:
     """Compute the rows of a benchmark and print their means; return the exit code, 1 if any of them failed."""
     if not (folders or pairs or real_life):
         raise InputError("nothing to measure; give folders of sharp images, made:all, --pairs or --real-life")
     if real_life and degradations is not None:
         raise InputError("--real-life has its own degradations; omit one of the two")
+    if sheet is not None:
+        check_drawing(sheet, [] if out is None else [out], overwrite=overwrite)
     plan = Plan(
         folders=tuple(folders or ()),
         pairs=tuple(pairs or ()),
@@ -68,7 +76,32 @@ def bench(  # noqa: PLR0913 (the options of the command)
             reporter.record(row)
             reporter.verbose(_line(row))
     reporter.info(gains_table(rows) if real_life else table_of(rows))
+    if sheet is not None:
+        with reporter.progress("draw the worst") as report:
+            pixels = _sheet_of_the_worst(cases, worst_rows(rows, worst), replace(run, report=report))
+        save_drawing(pixels, sheet, overwrite=overwrite)
+        reporter.result(f"{sheet}  the {worst} cases with the least gain", {"output": str(sheet)})
     return 1 if failures else 0
+
+
+def _sheet_of_the_worst(cases: Sequence[Case], rows: Sequence[Row], run: Run) -> Pixels:
+    """Interpolation, result and truth of the middle part of each case, in a row."""
+    by_identity = {identity(case.key(run)): case for case in cases}
+    drawn: list[list[Panel]] = []
+    for row in rows:
+        made = case_pictures(by_identity[identity(row)], run)
+        side = 160  # pixels of the part that is shown
+        top, left = (max(0, (n - side) // 2) for n in image_size(made.truth))
+        parts = [picture[..., top : top + side, left : left + side] for picture in made]
+        labels = (
+            f"interpolation {decibels(row['interpolation_psnr_y']):.2f} dB",
+            f"{row['method']} {decibels(row['psnr_y']):.2f} dB ({gain_of(row) or 0.0:+.2f})",
+            f"truth: {row['folder']}/{row['image']}, {scale_name(row['scale'])} {row['degradation']}",
+        )
+        drawn.append([Panel(label, part) for label, part in zip(labels, parts, strict=True)])
+    if not drawn:
+        raise InputError("there is no row to draw")
+    return comparison_sheet(drawn)
 
 
 def _line(row: Row) -> str:

@@ -86,6 +86,16 @@ def contact_sheet(panels: Sequence[Panel], title: str = "") -> Pixels:
     return draw_sheet([title] if title else [], grid(rows))
 
 
+def comparison_sheet(rows: Sequence[Sequence[Panel]], title: str = "") -> Pixels:
+    """Draw rows of pictures of one size that are to be compared, each with its label below it."""
+    least, most = 256, (480, 480)
+    cells = [
+        [grid([[picture_cell(shown(p.picture, least=least, most=most))], [text_cell(p.label)]], gap=4) for p in row]
+        for row in rows
+    ]
+    return draw_sheet([title] if title else [], grid(cells))
+
+
 def grid(rows: Sequence[Sequence[Cell | None]], *, gap: int = GAP, across: str = "centre") -> Cell:
     """Arrange cells in rows and columns, each at the top of its row and `across` ("centre" or "left") its column."""
     widths = [max(cell.width if cell else 0 for cell in column) for column in zip_longest(*rows)]
