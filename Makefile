@@ -14,8 +14,8 @@ check: # lint, format, types; bash .ci/run has every check, in a fresh environme
 test:
 	pytest -n auto
 
-mutants: # plant faults in a copy, one at a time, and report those that no test finds; minutes, not part of CI
-	python scripts/mutants.py
+mutants: # plant faults in a copy, one at a time, and report those that no test finds; half an hour, not part of CI
+	nice python scripts/mutants.py --log build/mutants.txt
 
 fuzz: # read 38,000 damaged files of all kinds, for about an hour; docs/reliability.md has the figures
 	nice python scripts/fuzz.py

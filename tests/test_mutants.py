@@ -74,7 +74,7 @@ def test_a_fault_that_no_test_sees_is_reported(tmp_path):
 def test_tests_that_fail_anyway_find_no_fault(tmp_path):
     result = called(*project(tmp_path, test="assert triple(2) == 7"))
     assert (result.returncode, result.stdout) == (2, "")
-    assert "the tests fail without any fault" in result.stderr
+    assert "a test fails without any fault" in result.stderr
 
 
 def test_a_fault_without_its_place_is_refused(tmp_path):
@@ -83,3 +83,12 @@ def test_a_fault_without_its_place_is_refused(tmp_path):
     result = called(*arguments)
     assert (result.returncode, result.stdout) == (2, "")
     assert "twice: the old text occurs 0 times" in result.stderr
+
+
+def test_a_part_of_the_list_is_planted_and_a_log_is_continued(tmp_path):
+    arguments = [*project(tmp_path), "--log", str(tmp_path / "log.txt")]
+    assert called(*arguments, "--shard", "1/2").stdout.endswith("1 faults planted, 0 survived\n")
+    assert [line.split() for line in (tmp_path / "log.txt").read_text().splitlines()][0][::3] == ["found", "twice"]
+    again = called(*arguments)
+    assert [line.split()[0] for line in again.stdout.splitlines()] == ["SURVIVED", "2"]  # "sign" alone is planted
+    assert again.returncode == 1
