@@ -66,7 +66,7 @@ def test_busy_and_plain_pictures_vary_alike():
     for subject in (plain, smooth((40, 48))):
         drawn = patch_model(subject, tiny(max_size=48), run=RUN).sample(6, run=RUN)
         deviations.append(float(drawn.std(dim=0).mean() / subject.std()))
-    assert 0.1 < deviations[0] < deviations[1] < 0.5  # 0.03 and 0.66 where both are bent by a tenth
+    assert 0.2 < min(deviations) < max(deviations) < 0.5  # 0.03 and 0.66 where both are bent by a tenth
 
 
 def test_samples_keep_the_oblique_high_frequencies():
@@ -112,12 +112,24 @@ def test_a_field_is_found_again_at_the_finer_scale():
 
 
 def test_more_of_the_picture_stays_where_samples_begin_at_finer_scales():
-    made = patch_model(smooth((40, 48)), tiny(max_size=48), PatchSettings(variety=0.8), RUN)
+    made = patch_model(smooth((40, 48)), tiny(max_size=48), run=RUN)
     errors = [
-        float((made.sample(start=start, run=RUN) - made.reconstruct()).square().mean())
+        float((made.sample(4, start=start, run=RUN) - made.reconstruct()).square().mean())
         for start in range(len(made.pyramid))
     ]
-    assert max(errors[2:]) < 0.6 * errors[0]
+    assert errors[-1] < 0.5 * errors[0]
+    assert errors[-2] < 0.8 * errors[0]
+
+
+def test_horizons_stay_level_and_sky_stays_above():
+    sky, ground = 0.2 * picture(3, (40, 48)) + 0.6, 0.2 * picture(3, (40, 48), seed=9) - 0.6
+    rows = torch.arange(40).view(1, 1, 40, 1)
+    drawn = patch_model(torch.where(rows < 18, sky, ground), tiny(max_size=48), run=RUN).sample(8, run=RUN)
+    bright = drawn.mean(dim=1) > 0
+    horizons = bright.sum(dim=1).float()  # (8, 48), rows of sky in every column
+    assert float((bright.int().diff(dim=1) > 0).float().sum()) == 0  # no sky below ground
+    assert float(horizons.std(dim=1).mean()) < 1  # of tilted ones 2 to 4
+    assert float(horizons.mean(dim=1).std()) > 2  # but from sample to sample they move
 
 
 def test_the_reconstruction_is_the_picture_at_the_scale():
@@ -164,7 +176,7 @@ def test_after_the_time_limit_every_scale_searches_once():
         (lambda made: made.reconstruct(picture=1), "of one picture, 0, got 1"),
         (lambda _: PatchSettings(side=4), "side must be odd"),
         (lambda _: PatchSettings(searches=0), "must be 1 at least"),
-        (lambda _: PatchSettings(variety=-1), "variety, bend and noise must be 0 or positive"),
+        (lambda _: PatchSettings(variety=-1), "bend, noise and height must be 0 or positive"),
         (lambda _: PatchSettings(noise=-1), "must be 0 or positive"),
         (lambda _: patch_model(picture(3, (8, 9)), tiny(), run=RUN), "smaller than the coarsest scale"),
     ],

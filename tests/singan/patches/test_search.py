@@ -1,6 +1,7 @@
+import pytest
 import torch
 
-from innersr.singan.patches.search import Patches, nearest, patches_of, principal_axes, propagate
+from innersr.singan.patches.search import Patches, at_heights, nearest, patches_of, principal_axes, propagate
 from innersr.singan.patches.votes import assemble
 
 
@@ -23,6 +24,14 @@ def test_all_axes_together_keep_the_distances_of_patches():
     own, turned = (patches_of(x, axes).features for axes in (axes_of(2, 3), principal_axes(x, 3, 18)))
     before, after = (torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist") for x in (own, turned))
     assert torch.allclose(before, after, atol=1e-5)
+
+
+def test_of_equal_patches_those_at_the_height_are_found():
+    tall = Patches(features=torch.zeros(5, 3), size=(5, 1))
+    keys, queries = (at_heights(tall, torch.tensor(heights), 2.0) for heights in ([0, 0.25, 0.5, 0.75, 1], [0.8] * 5))
+    assert nearest(queries, keys).tolist() == [3] * 5
+    apart = (keys.features[0] - keys.features[4]).square().sum()
+    assert float(apart) == pytest.approx(2)
 
 
 def test_the_first_axes_are_those_of_the_largest_variance():

@@ -1,9 +1,10 @@
-"""The guess that a search begins with: bent, with a margin around it, enlarged from scale to scale."""
+"""The guess that a search begins with: displaced, with a margin around it, enlarged from scale to scale."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -51,6 +52,15 @@ class Frame:
         return guess[..., down : down + height, right : right + width]
 
 
+class Guess(NamedTuple):
+    """What a search begins with."""
+
+    picture: Tensor
+    """(1, C, H, W), of a frame with its margin."""
+    heights: Tensor | None = None
+    """(H,): where each of its rows lies in the subject, from 0, the upper border, to 1; None if anywhere."""
+
+
 def bend_of(picture: Tensor, search: PatchSettings, generator: torch.Generator) -> float:
     """The displacement that gives the layouts of a picture their wanted variety, see `PatchSettings`.
 
@@ -58,15 +68,13 @@ def bend_of(picture: Tensor, search: PatchSettings, generator: torch.Generator) 
         picture: (1, C, H, W), of scale 0.
         generator: on the CPU.
     """
-    size = image_size(picture)
-    frame = Frame(size=size, margin=0, wraps=(False, False))
-    cells = (max(2, search.bends),) * 2
-    fields = [resize(torch.randn(1, 2, *cells, generator=generator), size=size)[0] for _ in range(16)]
+    frame = Frame(size=image_size(picture), margin=0, wraps=(False, False))
+    fields = [_field(frame, (max(2, search.bends),) * 2, generator) for _ in range(16)]
     wanted = search.variety * float(picture.std())
     low, high = 0.0, search.bend
     for _ in range(8):  # to less than a hundredth of the largest
         middle = (low + high) / 2
-        layouts = torch.cat([_displaced(picture, frame, middle, one, (1, 1)) for one in fields])
+        layouts = torch.cat([_displaced(picture, frame, middle, one, (1, 1)).picture for one in fields])
         low, high = (middle, high) if float(layouts.std(dim=0).mean()) < wanted else (low, middle)
     return (low + high) / 2
 
@@ -78,34 +86,60 @@ def bent(
     bend: float,
     finer: Sequence[float],
     generator: torch.Generator,
-) -> Tensor:
+) -> Guess:
     """A picture displaced at random, under noise, with the margin of the frame.
 
     Args:
         picture: (1, C, *frame.size).
         search: its bends and noise are used.
-        bend: standard deviation of the displacement, as a share of the picture's size.
+        bend: how far it is displaced, see `PatchSettings`.
         finer: pixels of the picture for one of scale 0, along each axis.
         generator: on the CPU.
     """
-    cells = [max(2, round(search.bends * factor)) for factor in finer]
-    drawn = resize(torch.randn(1, 2, *cells, generator=generator), size=frame.outer, wrap=frame.wraps)[0]
+    cells = (max(2, round(search.bends * finer[0])), max(2, round(search.bends * finer[1])))
+    field = _field(frame, cells, generator)
     noise = torch.randn(1, 1, *frame.outer, generator=generator)
-    return _displaced(picture, frame, bend, drawn, finer) + search.noise * noise.to(picture)
+    layout = _displaced(picture, frame, bend, field, finer)
+    heights = None if frame.wraps[0] else layout.heights  # nothing is above or below where a picture goes on
+    return Guess(layout.picture + search.noise * noise.to(picture), heights)
 
 
-def _displaced(picture: Tensor, frame: Frame, bend: float, drawn: Tensor, finer: Sequence[float]) -> Tensor:
-    """A picture, with the margin of the frame, displaced by a field, (2, *frame.outer), of variance 1."""
-    places = []
-    for dim, (length, margin, factor) in enumerate(zip(frame.size, frame.margins, finer, strict=True)):
-        line = (torch.arange(length + 2 * margin) - margin + 0.5) / length
-        straight = line[:, None] if dim == 0 else line
-        places.append(2 * (straight + bend / factor * drawn[dim]) - 1)  # -1 and 1 are the borders
-    grid = torch.stack(places[::-1], dim=-1)[None].to(picture)
-    return F.grid_sample(picture, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+class _Field(NamedTuple):
+    """What moves a layout, of variance 1."""
+
+    rows: Tensor
+    """(H,), how densely they lie."""
+    shifts: Tensor
+    """(H, W), to the left."""
 
 
-def in_finer_frame(guess: Tensor, frame: Frame, finer: Frame) -> Tensor:
+def _field(frame: Frame, cells: Size, generator: torch.Generator) -> _Field:
+    height, wraps, down = frame.size[0], frame.wraps, frame.margins[0]
+    shifts = resize(torch.randn(1, 1, *cells, generator=generator), size=frame.outer, wrap=wraps)[0, 0]
+    rows = resize(torch.randn(1, 1, cells[0], 1, generator=generator), size=(height, 1), wrap=(wraps[0], False))
+    return _Field(F.pad(rows[0, :, :, 0], (down, down), mode="replicate")[0], shifts)
+
+
+def _displaced(picture: Tensor, frame: Frame, bend: float, field: _Field, finer: Sequence[float]) -> Guess:
+    """A picture, with the margin of the frame, displaced by a field.
+
+    Rows are moved as a whole, keep their order, and stay within the picture, so that horizons stay level and nothing
+    stands upside down above or below what is cut off; columns are not so bound.
+    """
+    (height, width), (down, right) = frame.size, frame.margins
+    # 2: the middle row moves about as far as columns do. Many cells stray together as the root of their number.
+    density = (2 * bend / finer[0] ** 0.5 * field.rows).exp()
+    upper = density.cumsum(dim=0)
+    start, end = upper[down] - density[down], upper[down + height - 1]
+    heights = (upper - density / 2 - start) / (end - start)
+    columns = (torch.arange(width + 2 * right) - right + 0.5) / width + bend / finer[1] * field.shifts
+    grid = torch.stack([columns, heights[:, None].expand_as(columns)], dim=-1)[None]
+    places = (2 * grid - 1).to(picture)  # -1 and 1 are the borders
+    moved = F.grid_sample(picture, places, mode="bilinear", padding_mode="reflection", align_corners=False)
+    return Guess(moved, heights.clamp(0, 1).to(picture))
+
+
+def in_finer_frame(guess: Guess, frame: Frame, finer: Frame) -> Guess:
     """A guess at the size of a finer frame, with that frame's margin."""
     scale = [fine / coarse for fine, coarse in zip(finer.size, frame.size, strict=True)]
     # The corner of the finer margin, in pixels of the guess.
@@ -113,9 +147,14 @@ def in_finer_frame(guess: Tensor, frame: Frame, finer: Frame) -> Tensor:
         (0.5 - margin) / factor - 0.5 + own
         for margin, own, factor in zip(finer.margins, frame.margins, scale, strict=True)
     ]
-    return resize(guess, (scale[0], scale[1]), size=finer.outer, phase=(phase[0], phase[1]), wrap=frame.wraps).clamp(
-        -1, 1
-    )
+    larger = resize(
+        guess.picture, (scale[0], scale[1]), size=finer.outer, phase=(phase[0], phase[1]), wrap=frame.wraps
+    ).clamp(-1, 1)
+    if guess.heights is None:
+        return Guess(larger)
+    column = guess.heights.view(1, 1, -1, 1)
+    heights = resize(column, (scale[0], 1.0), size=(finer.outer[0], 1), phase=(phase[0], 0.0))
+    return Guess(larger, heights.flatten().clamp(0, 1))
 
 
 def places_in_finer(found: Tensor, frame: Frame, finer: Frame, source: Size, places: Size, side: int) -> Tensor:

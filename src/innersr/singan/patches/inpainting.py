@@ -13,7 +13,7 @@ from innersr.isolation import isolated
 from innersr.physics.resize import image_size, resize
 from innersr.run import Run, generator_of
 from innersr.singan.draws import Draws
-from innersr.singan.patches.guess import Frame
+from innersr.singan.patches.guess import Frame, Guess
 from innersr.singan.patches.model import PatchModel, patch_model
 from innersr.singan.patches.settings import PatchSettings
 from innersr.singan.settings import SinGAN
@@ -67,7 +67,7 @@ def _filled(model: PatchModel, holes: list[Tensor], start: int, run: Run, index:
     first = model.pyramid[start]
     noise = torch.randn(first.shape, generator=generator_of(run.seed, Draws.PATCH_NOISE, index)).to(first)
     frame = Frame(size=image_size(first), margin=model.side - 1, wraps=(False, False))
-    guess = frame.around(first + first.std() * noise * holes[start])
+    guess = Guess(frame.around(first + first.std() * noise * holes[start]))
 
     def keep(scale: int, made: Tensor) -> Tensor:
         return torch.where(holes[scale] > 0, made, model.pyramid[scale])

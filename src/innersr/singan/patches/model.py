@@ -4,7 +4,7 @@ From coarse to fine, every patch of a guess becomes its nearest one of the pictu
 (GPNN: Granot 2022). The guess of scale 0 is the picture itself, bent at random, under noise.
 
 # Differs from the paper: the layout is bent, as much as the picture needs to vary, where only noise is added to it:
-# more varied, and as plausible.
+# more varied, and as plausible. Rows move as a whole, and patches keep about their height: horizons stay level.
 # Differs from the paper: fine scales search from neighbour to neighbour (Barnes 2009), beginning with what the coarser
 # scale found, where every patch is compared with every other; patches are compared along their principal axes.
 # Differs from the paper: the guess reaches beyond the border, which is cut off: borders are made as the inside is.
@@ -25,8 +25,8 @@ from innersr.physics.resize import image_size, resize
 from innersr.run import Run, generator_of
 from innersr.singan.draws import Draws
 from innersr.singan.model import PictureModel, wraps_of
-from innersr.singan.patches.guess import Frame, bend_of, bent, in_finer_frame, places_in_finer
-from innersr.singan.patches.search import Patches, nearest, patches_of, principal_axes, propagate
+from innersr.singan.patches.guess import Frame, Guess, bend_of, bent, in_finer_frame, places_in_finer
+from innersr.singan.patches.search import Patches, at_heights, nearest, patches_of, principal_axes, propagate
 from innersr.singan.patches.settings import PatchSettings
 from innersr.singan.patches.votes import assemble, with_overlap
 from innersr.singan.pyramid import Size, low_passed_at, pictures_of, sizes_of
@@ -120,7 +120,7 @@ class PatchModel:
         self.check_start(scale)
         sizes, wraps = self.sizes_for(image_size(picture)), wraps_of(wrap)
         coarse = low_passed_at(picture.to(self.device), sizes, scale, wraps)
-        guess = Frame(size=sizes[scale], margin=self.side - 1, wraps=wraps).around(coarse)
+        guess = Guess(Frame(size=sizes[scale], margin=self.side - 1, wraps=wraps).around(coarse))
         return self.refined(guess, sizes, scale, wraps, run, index)
 
     def reconstruct(self, *, picture: int = 0, scales: int | None = None) -> Tensor:
@@ -141,7 +141,7 @@ class PatchModel:
 
     def refined(
         self,
-        guess: Tensor,
+        guess: Guess,
         sizes: tuple[Size, ...],
         start: int,
         wraps: tuple[bool, bool],
@@ -152,7 +152,7 @@ class PatchModel:
         """What the scales from `start` on make of a guess: (1, C, H, W), cut to the size of the last one.
 
         Args:
-            guess: (1, C, H, W), with a margin of side - 1 pixels beyond every border that does not wrap.
+            guess: with a margin of side - 1 pixels beyond every border that does not wrap.
             sizes: of all scales of the result.
             start: scale that the guess has the size of.
             wraps: axes that the result goes on at its other side along.
@@ -177,22 +177,30 @@ class PatchModel:
             searches = 1 if run.time_used() > 1 else self.search.searches
             for search in range(searches):
                 run.check_cancelled()
-                queries = patches_of(with_overlap(guess, side, wraps), axes)
-                found = self._search(queries, keys if search else first, found, generator)
-                guess = assemble(found, queries.size, source, side, wraps=wraps)
+                queries = patches_of(with_overlap(guess.picture, side, wraps), axes)
+                found = self._search(queries, keys if search else first, found, guess.heights, generator)
+                made = assemble(found, queries.size, source, side, wraps=wraps)
                 # Means blur, and oblique high frequencies most; once they are not searched for again, they are undone.
                 is_last = scale == len(sizes) - 1 and search == searches - 1
                 for _ in range(2 if is_last else 0):
-                    guess = assemble(found, queries.size, source, side, wraps=wraps, anchor=guess)
+                    made = assemble(found, queries.size, source, side, wraps=wraps, anchor=made)
                 if keep is not None:
-                    guess = frame.around(keep(scale, frame.inside(guess)))
-        return frame.inside(guess).clamp(-1, 1)
+                    made = frame.around(keep(scale, frame.inside(made)))
+                guess = Guess(made, guess.heights)
+        return frame.inside(guess.picture).clamp(-1, 1)
 
     def _keys(self, scale: int, picture: Tensor, axes: Tensor) -> Patches:
         return patches_of(picture, axes, self.allowed[scale] if self.allowed else None)
 
-    def _search(self, queries: Patches, keys: Patches, found: Tensor | None, generator: torch.Generator) -> Tensor:
+    def _search(
+        self, queries: Patches, keys: Patches, found: Tensor | None, heights: Tensor | None, generator: torch.Generator
+    ) -> Tensor:
         if len(queries.features) * len(keys.features) <= self.search.pairs:
+            if heights is not None:
+                half, weight = self.side // 2, self.search.height * self.channels * self.side**2
+                rows = torch.arange(keys.size[0], device=self.device) + half + 0.5
+                keys = at_heights(keys, rows / (keys.size[0] + self.side - 1), weight)
+                queries = at_heights(queries, heights[half : half + queries.size[0]], weight)
             values = self.channels * self.side**2
             return nearest(queries, keys, self.search.completeness * values or None)
         rounds = 1

@@ -7,7 +7,7 @@ for every query.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -60,6 +60,16 @@ def patches_of(picture: Tensor, axes: Tensor, allowed: Tensor | None = None) -> 
     maps = F.conv2d(picture, axes)[0]
     marks = None if allowed is None else allowed.flatten()
     return Patches(features=maps.flatten(1).T.contiguous(), size=(maps.shape[1], maps.shape[2]), allowed=marks)
+
+
+def at_heights(patches: Patches, heights: Tensor, weight: float) -> Patches:
+    """Patches whose squared distance to others grows by a weight for the squared difference of their heights.
+
+    Args:
+        heights: (h,), of the middles of the rows of patches.
+    """
+    values = (weight**0.5 * heights)[:, None].expand(patches.size).reshape(-1, 1)
+    return replace(patches, features=torch.cat([patches.features, values.to(patches.features)], dim=1))
 
 
 def nearest(queries: Patches, keys: Patches, completeness: float | None = None) -> Tensor:

@@ -21,9 +21,12 @@ class PatchSettings:
             squared difference of values in [-1, 1]. 0 leaves it out.
         variety: deviation that layouts should have from sample to sample, in units of the picture's; the displacement
             is made as large as that needs, so that busy pictures keep together and plain ones still vary.
-        bend: the largest standard deviation of that displacement, as a share of the picture's size.
+        bend: the largest of that displacement: standard deviation of columns, as a share of the picture's width; rows
+            move about as far.
         bends: cells of the displacement along each axis; inside one the layout moves together.
         noise: standard deviation of what is added to the layout, in units of values in [-1, 1].
+        height: mean squared difference that a patch of the lower border counts as at the upper one, in such units; so
+            that sky stays above. Less between, as the square of the distance. 0 leaves it out.
 
     Raises:
         InputError: a setting out of its range.
@@ -34,15 +37,17 @@ class PatchSettings:
     searches: int = 5
     pairs: int = 2**24
     completeness: float = 0.005
-    variety: float = 0.4
-    bend: float = 0.15
+    variety: float = 0.42
+    bend: float = 0.3
     bends: int = 2
     noise: float = 0.4
+    height: float = 0.5
 
     def __post_init__(self) -> None:
         if self.side < 3 or self.side % 2 == 0:
             raise InputError(f"side must be odd, and 3 at least, got {self.side}")
         if min(self.axes, self.searches, self.bends) < 1 or self.pairs < 0:
             raise InputError("axes, searches and bends must be 1 at least, pairs 0 at least")
-        if not all(0 <= number < math.inf for number in (self.completeness, self.variety, self.bend, self.noise)):
-            raise InputError("completeness, variety, bend and noise must be 0 or positive, and finite")
+        numbers = (self.completeness, self.variety, self.bend, self.noise, self.height)
+        if not all(0 <= number < math.inf for number in numbers):
+            raise InputError("completeness, variety, bend, noise and height must be 0 or positive, and finite")
