@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -73,16 +74,18 @@ def _lines(path: Path) -> Iterator[bytes]:
 def recover_records(path: Path, kind: Any, note: Callable[[str], None]) -> list[dict[str, Any]]:  # noqa: ANN401
     """The sound records of a log, see `sound_records`.
 
-    Where lines are damaged, the log NAME.jsonl is renamed to NAME.damaged.jsonl, or to NAME.damaged-2.jsonl and so on
-    where that is taken, and `note` is called with a sentence that says so.
+    Where lines are damaged, the log NAME.jsonl is copied to NAME.damaged.jsonl, or to NAME.damaged-2.jsonl and so on
+    where that is taken, and `note` is called with a sentence that says so. The log itself stays until the caller
+    replaces it by one of the sound records, so that a crash in between loses none.
 
     Raises:
-        OSError: the log cannot be read or renamed.
+        OSError: the log cannot be read or copied.
     """
     records, damaged = sound_records(path, kind)
     if damaged:
         names = (f"{path.stem}.damaged{f'-{number}' if number > 1 else ''}{path.suffix}" for number in count(1))
-        kept = path.rename(next(free for free in map(path.with_name, names) if not free.exists()))
+        kept = next(free for free in map(path.with_name, names) if not free.exists())
+        shutil.copyfile(path, kept)
         note(f"{path}: line {damaged[0]} is damaged; kept as {kept.name}, {len(records)} sound lines go on")
     return records
 

@@ -1,7 +1,8 @@
 """What became of each file of a batch: a log beside the results, by which the next run knows what is done.
 
 It lies in the folder .innersr of the folder of the results: a line of JSON before a result is written, and one after it
-or its failure. A line that a crash cut short does not count. With shards each has a log of its own; all are read.
+or its failure. A line that a crash cut short does not count; a log with damaged lines is moved aside, and its sound
+lines go on. With shards each has a log of its own; all are read.
 """
 
 from __future__ import annotations
@@ -10,26 +11,19 @@ import contextlib
 import hashlib
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any, TypedDict
+from typing import IO, Any
 
+import msgspec
+
+from innersr.atomic import whole_file
 from innersr.errors import InputError
-from innersr.json_lines import append_record, sound_records
+from innersr.json_lines import append_record, line_of, recover_records, sound_records
 
 if sys.platform != "win32":
     import fcntl
-
-
-class ManifestRecord(TypedDict):
-    """What every line of a manifest has; see `Entry`."""
-
-    output: str
-    source: str
-    digest: str
-    settings: str
-    status: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +50,8 @@ class Entry:
     """Bytes of the result."""
     result_digest: str = ""
     """SHA-256 of the result's bytes, as it was written."""
+    result_modified: float = 0.0
+    """When the result was written, seconds since 1970."""
     seconds: float = 0.0
     error: str | None = None
     remedy: str | None = None
@@ -96,11 +92,17 @@ class Manifest:
     Args:
         folder: of the results.
         shard: (number, of how many) of this run, from 1.
+        note: called with a sentence where the log is damaged.
+
+    Raises:
+        InputError: a log cannot be read.
     """
 
-    def __init__(self, folder: Path, shard: tuple[int, int] = (1, 1)) -> None:
+    def __init__(
+        self, folder: Path, shard: tuple[int, int] = (1, 1), note: Callable[[str], None] = lambda _: None
+    ) -> None:
         number, count = shard
-        self.folder, self._is_shard = folder, count > 1
+        self.folder, self._is_shard, self._note = folder, count > 1, note
         name = f"manifest-{number}-of-{count}.jsonl" if self._is_shard else "manifest.jsonl"
         self.path = folder / ".innersr" / name
         self._locks: list[IO[bytes]] = []
@@ -108,11 +110,15 @@ class Manifest:
         self._read()
 
     def _read(self) -> None:
-        for path in sorted(self.path.parent.glob("manifest*.jsonl"), key=lambda p: p == self.path):  # own last
-            for record in sound_records(path, ManifestRecord)[0]:
-                with contextlib.suppress(TypeError):  # a field of another version
-                    entry = Entry(**record)
-                    self._entries[entry.output] = entry
+        logs = (path for path in self.path.parent.glob("manifest*.jsonl") if ".damaged" not in path.name)
+        for path in sorted(logs, key=lambda p: p == self.path):  # own last
+            try:
+                records = sound_records(path, Entry)[0]
+            except OSError as error:
+                remedy = "move it away, and what is done is found by the files alone"
+                raise InputError(f"{path}: the manifest cannot be read ({error.strerror}); {remedy}") from error
+            for entry in (msgspec.convert(record, Entry) for record in records):
+                self._entries[entry.output] = entry
 
     def entry(self, output: Path) -> Entry | None:
         """The last entry of a result in the folder."""
@@ -168,7 +174,17 @@ class Manifest:
         self._take(whole, is_shared=self._is_shard)
         if self._is_shard:
             self._take(self.path.with_suffix(".lock"), is_shared=False)
+        self._recover()
         self._read()  # a run that ended meanwhile has added to it
+
+    def _recover(self) -> None:
+        """Move the log aside if it is damaged, and go on with its sound lines."""
+        damage: list[str] = []
+        records = recover_records(self.path, Entry, damage.append)
+        if damage:
+            with whole_file(self.path, overwrite=True) as partial:
+                partial.write_text("".join(map(line_of, records)), encoding="utf-8")
+            self._note(damage[0])
 
     def _take(self, path: Path, *, is_shared: bool) -> None:
         stream = path.open("ab")

@@ -282,7 +282,7 @@ class _Work:
     def _manifest(self, file: BatchFile) -> Manifest:
         root = self._places.root(file)
         if root not in self._manifests:
-            self._manifests[root] = Manifest(root, self.batch.part)
+            self._manifests[root] = Manifest(root, self.batch.part, self.reporter.note)
             if not self.batch.dry_run:
                 self._manifests[root].lock()
         return self._manifests[root]
