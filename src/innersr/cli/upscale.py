@@ -23,6 +23,7 @@ upscale_app = typer.Typer()  # of one command, which cli.app adds
     "find scans -name '*.png' | innersr upscale - -o large/",
     "innersr upscale bricks.png --wrap xy",
     "innersr upscale in.mp4 -o out.mp4",
+    "innersr upscale portrait.png --mask all-but-the-face.png",
     "innersr upscale page1.png --save-adapted scanner.safetensors",
     "innersr upscale page2.png --adapted scanner.safetensors",
     "innersr upscale map.tif -o large.tif --preset draft --strips always",
@@ -174,6 +175,14 @@ def upscale_command(  # noqa: PLR0913 (a command's options are its parameters)
             help="x, y or xy: a seamless texture, which continues on its opposite side, and stays seamless.",
         ),
     ] = "",
+    mask: Annotated[
+        Path | None,
+        quality_option(
+            metavar="FILE",
+            help="An image of the size of the input, or of the result: white where it gets detail, black where it is "
+            "interpolated only.",
+        ),
+    ] = None,
     alpha: Annotated[str, input_option(help="auto, same (alpha is data) or drop.")] = "auto",
     depth: Annotated[str, input_option(help="keep, 8, 16 or float.")] = "keep",
     value_range: Annotated[

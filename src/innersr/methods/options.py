@@ -52,6 +52,7 @@ class UpscaleOptions:
     degradation: Degradation | Estimate | None = None
     keep_grain: bool = False
     wrap: str = ""
+    mask: str | Path | None = None
     alpha: str = "auto"
     depth: str | int = "keep"
     value_range: str | tuple[float, float] | None = None
@@ -141,6 +142,7 @@ class UpscaleOptions:
             "jpeg": self.jpeg is not None,
             "keep_grain": self.keep_grain,
             "deblur": self.deblur != 0.5,  # noqa: PLR2004 (the default)
+            "mask": self.mask is not None,
             "degradation": isinstance(whole, Degradation)
             and not (whole.kernel is None and whole.noise == whole.compression == 0),
         }

@@ -22,6 +22,7 @@ from innersr.methods.upscalers.module import UpscalerModule, parts_of, with_run
 from innersr.networks.priors import packaged_priors
 from innersr.physics.degradation import Degradation
 from innersr.physics.resize import Scale
+from innersr.pipeline.masks import DetailMask
 from innersr.pipeline.result import Result
 from innersr.run import Run
 
@@ -90,7 +91,14 @@ class Adaptation:
         """This adaptation for another run: its device, precision, tiles and progress."""
         return replace(self, upscaler=with_run(self.upscaler, run))
 
-    def apply(self, seen: NormalisedImage, *, keep_grain: bool = False, is_trusted: bool = False) -> Result:
+    def apply(
+        self,
+        seen: NormalisedImage,
+        *,
+        keep_grain: bool = False,
+        is_trusted: bool = False,
+        mask: DetailMask | None = None,
+    ) -> Result:
         """Upscale an image, of the number of channels that was learnt; interpolate it where that fails.
 
         Args:
@@ -98,6 +106,7 @@ class Adaptation:
             keep_grain: see `upscale_image`.
             is_trusted: whether the result is taken as it is, and nothing is said of the image, as for the parts of one
                 whose sample was judged.
+            mask: where the image is interpolated only; nowhere when None.
         """
         started = time.monotonic()
         cause = self.cause.fitted(seen.size)
@@ -110,6 +119,8 @@ class Adaptation:
             sr = upscaler(seen.channels)
             if keep_grain and degraded.noise > 0:
                 sr = with_grain(sr, seen.channels, degraded)
+            if mask is not None:
+                sr, upscaler = mask.mixed(sr, seen.channels, degraded), mask.masking(upscaler, degraded)
             agreement = consistency(sr, seen.channels, degraded)
             if not (is_trusted or copies_pixels(method)):
                 interpolated = degraded.upsample(seen.channels).clamp_(0, 1)

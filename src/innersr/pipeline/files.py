@@ -52,6 +52,7 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
     nodata: float | None = None,
     deblur: float = 0.5,
     wrap: str = "",
+    mask: str | Path | None = None,
     depth: str | int = "keep",
     value_range: str | tuple[float, float] | None = None,
     metadata: str = "keep",
@@ -91,6 +92,9 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
             own. NaN, infinity, fill values such as 1e20 and what a masked array masks are no data in any case.
         deblur: how much of a blur that "auto" finds is removed, from 0 to 1: 0 none, 0.5 what is safe, 1 all.
         wrap: "x", "y" or "xy" for a seamless texture.
+        mask: image file of the size of the picture, or of the result: white where it gets detail, black where it is
+            interpolated only, as around a face or a text that must not be altered; of one picture, not of a film or a
+            stack.
         depth: of the file: "keep", 8, 16 or "float".
         value_range: (low, high), or "low,high": the values, as they are stored, that become black and white of an
             8-bit or 16-bit file; "auto" for the least and the greatest. What lies beyond is clipped.
@@ -127,6 +131,7 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
         degradation=degradation,
         keep_grain=keep_grain,
         wrap=wrap,
+        mask=mask,
         alpha=alpha,
         depth=depth,
         value_range=value_range,
@@ -165,6 +170,7 @@ def open_file(source: Path, output: Path | None, options: UpscaleOptions) -> Fil
     """Read an image file, or the page of a stack that is learnt from, or open a film; name its result if need be."""
     film = open_film(source, output, options.pixel_limit)
     if film is not None:
+        _check_unmasked(source, options, "film")
         return film_task(film, source, output, options)
     stack, page = _stack_of(source), None
     if stack is None and options.pages is None and (strips := open_in_strips(source, output, options)) is not None:
@@ -177,6 +183,7 @@ def open_file(source: Path, output: Path | None, options: UpscaleOptions) -> Fil
         is_tiff = format_of_name(output or source).name == "TIFF"
         chosen = parse_pages(options.pages or ("all" if is_tiff else "first"), len(stack.pages))
         if is_tiff and (len(chosen) > 1 or stack.is_calibrated):
+            _check_unmasked(source, options, "stack")
             return _open_stack(source, output, options, stack, chosen)
         if len(chosen) > 1:
             remedy = "write a .tif, or choose a page with --pages"
@@ -188,6 +195,11 @@ def open_file(source: Path, output: Path | None, options: UpscaleOptions) -> Fil
     image = with_no_data(found, options.nodata)
     target = output or default_output(source, ImageTask(image=image, options=options).scales)
     return FileTask(image=image, options=options, source=source, target=target)
+
+
+def _check_unmasked(source: Path, options: UpscaleOptions, kind: str) -> None:
+    if options.mask is not None:
+        raise InputError(f"{source}: a mask (--mask) is for one picture, not for a {kind}; leave it out")
 
 
 def _stack_of(source: Path) -> TiffStack | None:

@@ -75,6 +75,8 @@ def _reason_against(
         return "only TIFF, PNG and JPEG are written row by row"
     if options.wrap or (isinstance(options.degradation, Degradation) and options.degradation.wrap):
         return "a seamless texture (--wrap) continues on its opposite side"
+    if options.mask is not None:
+        return "a mask (--mask) is of the whole picture"
     if options.adapted is None and not hasattr(options.chosen_method, "upscaler"):
         return f"{name_of(options.chosen_method)} needs the whole picture"
     if scales == (1.0, 1.0):

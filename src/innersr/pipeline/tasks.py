@@ -26,6 +26,7 @@ from innersr.physics.degradation import Degradation
 from innersr.physics.resize import image_size
 from innersr.pipeline.adaptation import Adaptation, adapt_image
 from innersr.pipeline.adapted_files import check_keepable, load_fitting, save_adaptation
+from innersr.pipeline.masks import DetailMask, read_mask
 from innersr.pipeline.result import Result
 from innersr.run import Run
 
@@ -53,6 +54,18 @@ class ImageTask:
         if self.options.adapted is None:
             return None
         return load_fitting(self.options.adapted, self.options)
+
+    @cached_property
+    def mask(self) -> DetailMask | None:
+        """Where the image is interpolated only; None without `options.mask`, or where nothing is enlarged.
+
+        Raises:
+            ImageFileError: the file cannot be read, or has another size.
+        """
+        if self.options.mask is None or not self.enlarges:
+            return None
+        path, limit = Path(self.options.mask), self.options.pixel_limit
+        return read_mask(path, self.lr_size, self.hr_size, self.planned.wraps, pixel_limit=limit)
 
     @property
     def method(self) -> Method:
@@ -129,7 +142,8 @@ class ImageTask:
         seen = seen or self.normalised(run)
         estimate = estimate or self.estimate(run, seen)
         with isolation():
-            result = self.adapt(run, estimate, seen).apply(seen, keep_grain=options.keep_grain)
+            adaptation = self.adapt(run, estimate, seen)
+            result = adaptation.apply(seen, keep_grain=options.keep_grain, mask=self.mask)
         return replace(result, seconds=time.monotonic() - started, estimate=estimate or result.estimate)
 
     def check_kept(self) -> None:
@@ -153,6 +167,7 @@ class FileTask(ImageTask):
         if rows * columns > options.pixel_limit:
             words = f"the result would have {rows * columns} pixels; raise pixel_limit (--pixel-limit) to allow it"
             raise InputError(f"{self.source}: {words}")
+        _ = self.mask  # is read
         check_depth(self.image, options.depth_of(self.image), options.value_range, self.source)
         check_writable(
             self.target,
