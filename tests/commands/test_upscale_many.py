@@ -9,6 +9,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from helpers.cli import BICUBIC, names, upscale
+from innersr.batch.manifest import digest_of
 from innersr.pipeline import tasks
 
 
@@ -220,3 +221,59 @@ def test_sizes_are_read_only_where_names_tell_them(monkeypatch):
     assert read == []
     upscale("in", *BICUBIC)
     assert len(read) == 2
+
+
+def spied_digests(monkeypatch):
+    """The names of the files that are read whole to know whether they changed, as they are."""
+    read = []
+
+    def spy(path):
+        digest = digest_of(path)
+        read.append(path.as_posix())
+        return digest
+
+    for module in ("innersr.batch.manifest", "innersr.commands.upscale"):
+        monkeypatch.setattr(f"{module}.digest_of", spy)
+    return read
+
+
+def test_an_input_is_read_as_its_turn_comes(monkeypatch):
+    read, upscaled = spied_digests(monkeypatch), []
+    save = tasks.FileTask.save
+
+    def spy(task, result):
+        upscaled.append((task.source.as_posix(), [name for name in read if name.startswith("in/")]))
+        return save(task, result)
+
+    monkeypatch.setattr(tasks.FileTask, "save", spy)
+    many()
+    assert upscaled[0] == ("in/a.png", ["in/a.png"])
+    assert [seen[-1] for _, seen in upscaled] == [source for source, _ in upscaled]
+
+
+def test_a_plan_reads_only_what_changed(monkeypatch):
+    many()
+    draw("in/b.png", 7)
+    read = spied_digests(monkeypatch)
+    said = many("--dry-run").stdout
+    assert "1 planned, 2 skipped" in said
+    assert read == ["in/b.png"]
+
+
+def test_earlier_results_are_known_by_size_and_time(monkeypatch):
+    assert upscale("in", *BICUBIC).exit_code == 0
+    read = spied_digests(monkeypatch)
+    assert upscale("in", *BICUBIC, "--dry-run").exit_code == 0
+    assert read == []
+
+
+def test_another_version_of_the_program_makes_nothing_anew(monkeypatch):
+    many()
+    monkeypatch.setattr("innersr.__version__", "99.0")
+    assert set(statuses().values()) == {"skipped"}
+
+
+def test_other_priors_make_all_anew(monkeypatch):
+    many()
+    monkeypatch.setattr("innersr.commands.upscale.packaged_priors", dict)
+    assert set(statuses().values()) == {"done"}

@@ -146,7 +146,8 @@ class _Search:
         path = path.absolute()
         for folder in path.parents:
             if folder not in self.manifests:
-                self.manifests[folder] = Manifest(folder) if (folder / ".innersr").is_dir() else None
+                is_there = (folder / ".innersr").is_dir()
+                self.manifests[folder] = Manifest(folder, trusts_times=True) if is_there else None
             manifest = self.manifests[folder]
             entry = None if manifest is None else manifest.entry(path)
             if manifest is not None and entry is not None:

@@ -27,7 +27,7 @@ class BatchReport:
     def __init__(self, reporter: Reporter, *, is_batch: bool) -> None:
         self._reporter, self._is_batch = reporter, is_batch
         self._started = self._said = time.monotonic()
-        self._worked = self._total = 0
+        self._worked = self._upscaled = self._total = 0
         self._stack = ExitStack()
         self._bar: Callable[[], None] | None = None
         self.rows: list[StatusRow] = []
@@ -52,6 +52,7 @@ class BatchReport:
         self, source: Path, target: Path | None, status: str, *, error: str | None = None, seconds: float = 0.0
     ) -> None:
         """Add a file that is done with."""
+        self._upscaled += status == "done"
         what, _, remedy = (error or "").partition("; ")
         output = None if target is None else str(target)
         self.rows.append(
@@ -117,7 +118,7 @@ class BatchReport:
 
     @property
     def _left(self) -> str:
-        if not self._worked:
+        if not self._upscaled:
             return ""
-        seconds = (time.monotonic() - self._started) / self._worked * (self._total - self._worked)
+        seconds = (time.monotonic() - self._started) / self._upscaled * (self._total - self._worked)
         return f", {timedelta(seconds=round(seconds))} left"

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-import innersr
 from innersr.batch.inputs import BatchFile, find_inputs
 from innersr.batch.manifest import InputDigest, Manifest, digest_of, settings_digest
 from innersr.batch.options import BatchOptions
@@ -22,6 +21,7 @@ from innersr.commands.upscale_file import FileJob, FileOutcome, upscale_job, ups
 from innersr.errors import ImageFileError, InnersrError, InputError
 from innersr.methods.options import UpscaleOptions
 from innersr.methods.registry import name_of, settings_of
+from innersr.networks.priors import packaged_priors
 from innersr.paths import is_one_file, names_folder
 from innersr.physics.geometry import parse_scale
 from innersr.physics.resize import Scale
@@ -72,15 +72,15 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
     reporter.verbose(f"{options.method} {settings_of(options.chosen_method)} on {run.torch_device}, {run.dtype}")
     work = _Work(places, options, run, batch, reporter, is_batch=found.is_batch, compare=compare)
     try:
-        jobs = list(work.jobs(found.files))
+        plan = list(work.plan(found.files))
         if batch.dry_run:
-            work.report.plan(jobs)
+            work.report.plan(list(work.jobs(plan)))
             return work.exit_code
-        if not jobs and batch.retry_failed:
+        if not plan and batch.retry_failed:
             reporter.note("no file has failed")
         processes, threads = batch.processes(len(found.files), is_on_cpu=run.torch_device.type == "cpu")
-        work.report.begin(len(jobs), has_bar=processes > 1)
-        for job, outcome in _done(map(work.begin, jobs), processes, threads, work):
+        work.report.begin(len(plan), has_bar=processes > 1)
+        for job, outcome in _done(map(work.begin, work.jobs(plan)), processes, threads, work):
             work.finish(job, outcome)
         work.report.end()
         if batch.status is not None:
@@ -133,9 +133,10 @@ class _Work:
         self._files: dict[Path, BatchFile] = {}
         self._digests: dict[Path, InputDigest] = {}
         self._ours: dict[Path, bool] = {}
+        unseen = ("overwrite", "pixel_limit")  # in the bytes of a result
         self._settings = settings_digest(
-            {field.name: getattr(options, field.name) for field in fields(options) if field.name != "overwrite"}
-            | {"method": repr(options.chosen_method), "version": innersr.__version__, "seed": run.seed}
+            {field.name: getattr(options, field.name) for field in fields(options) if field.name not in unseen}
+            | {"method": repr(options.chosen_method), "priors": packaged_priors(), "seed": run.seed}
             | {"device": run.torch_device.type, "dtype": str(run.dtype), "time_limit": run.time_limit}
         )
 
@@ -144,24 +145,50 @@ class _Work:
         """1 if a file failed."""
         return 1 if self.report.failed else 0
 
-    def jobs(self, files: Sequence[BatchFile]) -> Iterator[FileJob]:
-        """The files of this shard that are to be upscaled; the others are reported. All shards name all files alike."""
+    def plan(self, files: Sequence[BatchFile]) -> Iterator[tuple[BatchFile, Path]]:
+        """The files of this shard and their results; no file is read whole. All shards name all files alike."""
         number, count = self.batch.part
         for place, file in enumerate(files):
             is_mine = place % count == number - 1
             try:
                 target = self._target(file)
-                job = self._job(file, target) if is_mine else None
             except (InnersrError, OSError) as error:
                 if isinstance(error, InputError) and self._has_output:
                     raise  # before anything is read
-                if not is_mine:
-                    continue
-                self.reporter.failure(error, 1, file.path)
-                self.report.add(file.path, None, "failed", error=str(error))
+                if is_mine:
+                    self._fail(file, error)
                 continue
-            if job is not None:
+            if is_mine and self._is_wanted(file, target):
+                yield file, target
+
+    def _is_wanted(self, file: BatchFile, target: Path) -> bool:
+        """Whether a file failed, if only such are wanted; its folder is kept for this run."""
+        if not self.is_batch:
+            return True
+        entry = self._manifest(file).entry(target)
+        if self.batch.retry_failed and (entry is None or entry.status == "done"):
+            self.report.add(file.path, target, "skipped")
+            return False
+        return True
+
+    def jobs(self, plan: Iterable[tuple[BatchFile, Path]]) -> Iterator[FileJob]:
+        """What is to be upscaled of a plan, looked at as each file's turn comes; the others are reported."""
+        for file, target in plan:
+            try:
+                job = self._job(file, target)
+            except (InnersrError, OSError) as error:
+                self._fail(file, error)
+                self.report.advance()
+                continue
+            if job is None:
+                self.report.add(file.path, target, "skipped")
+                self.report.advance()
+            else:
                 yield job
+
+    def _fail(self, file: BatchFile, error: Exception) -> None:
+        self.reporter.failure(error, 1, file.path)
+        self.report.add(file.path, None, "failed", error=str(error))
 
     def _target(self, file: BatchFile) -> Path:
         return self._places.target(file, *self._geometry(file.path), name_of(self._options.chosen_method))
@@ -171,14 +198,10 @@ class _Work:
         if self.is_batch:
             self._files[source] = file
             manifest = self._manifest(file)
-            entry = manifest.entry(target)
-            if self.batch.retry_failed and (entry is None or entry.status == "done"):
-                self.report.add(source, target, "skipped")
-                return None
             # A file that cannot be read has no digest, and says what is wrong with it where it is upscaled.
-            self._digests[source] = InputDigest.of(source)
+            entry = manifest.entry(target) if self.batch.dry_run else None  # a plan trusts sizes and times
+            self._digests[source] = InputDigest.of(source) if entry is None else entry.input.again(source)
             if self._existing == "skip" and self._is_done(file, target):
-                self.report.add(source, target, "skipped")
                 return None
             if self._existing == "skip" and manifest.may_replace(target):
                 options = replace(options, overwrite=True)  # its own result, of another input or other settings
@@ -237,6 +260,7 @@ class _Work:
                 is_ours=not is_done and self._ours[job.source],
                 result_size=job.target.stat().st_size if is_done else 0,
                 result_digest=digest_of(job.target) if is_done else "",
+                result_modified=job.target.stat().st_mtime if is_done else 0.0,
                 seconds=round(outcome.seconds, 2),
                 error=what or None,
                 remedy=remedy or None,
@@ -282,7 +306,7 @@ class _Work:
     def _manifest(self, file: BatchFile) -> Manifest:
         root = self._places.root(file)
         if root not in self._manifests:
-            self._manifests[root] = Manifest(root, self.batch.part, self.reporter.note)
+            self._manifests[root] = Manifest(root, self.batch.part, self.reporter.note, trusts_times=self.batch.dry_run)
             if not self.batch.dry_run:
                 self._manifests[root].lock()
         return self._manifests[root]
