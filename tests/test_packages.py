@@ -18,7 +18,7 @@ ROWS = [
     {"images", "metrics", "networks"},
     {"physics"},
     {"run", "settings", "isolation", "libvips", "paths"},
-    {"errors", "memory", "atomic", "json_lines", "version"},
+    {"errors", "memory", "atomic", "json_lines", "version", "divergence"},
 ]
 HEIGHT = {package: -row for row, packages in enumerate(ROWS) for package in packages}
 FORBIDDEN = {"cli": "torch", "commands": "typer"}  # help answers at once; a command does not know how it is called

@@ -141,7 +141,7 @@ def test_steps_lower_the_error_of_the_image_made_from_its_son(prior, degradation
     lr = image(3, (40, 40))
     network = mzsr.load_stack(prior, degradation)
     rates = rates_by_step((1e-2,), 10)
-    learned = mzsr.adapt_network(network, lr, degradation, rates, RUN)
+    learned, _ = mzsr.adapt_network(network, lr, degradation, rates, RUN)
     pairs = pairs_of(network, degradation(lr), lr, degradation)
     before, after = (float(loss_of(n, weights_of(n), pairs, RUN.autocast())) for n in (network, learned))
     assert after < 0.99 * before
@@ -162,7 +162,7 @@ def test_the_prior_is_adapted_to_the_degradation_that_is_told(paper):
     lr = image(3)
     wide = replace(DIRECT, kernel=gaussian(4, size=7))
     one, other = (
-        mzsr.adapt_network(mzsr.load_stack(paper, d), lr, d, [1e-2] * 3, RUN).state_dict() for d in (DIRECT, wide)
+        mzsr.adapt_network(mzsr.load_stack(paper, d), lr, d, [1e-2] * 3, RUN)[0].state_dict() for d in (DIRECT, wide)
     )
     assert any(not torch.equal(one[name], other[name]) for name in one)
 
@@ -188,7 +188,7 @@ def test_back_projection_makes_the_result_agree_with_the_image(prior):
 
 def test_the_self_ensemble_takes_the_degradations_symmetries(prior):
     lr = image(3)
-    adapted = mzsr.adapt_network(mzsr.load_stack(prior, DOUBLE), lr, DOUBLE, [1e-2], RUN)
+    adapted, _ = mzsr.adapt_network(mzsr.load_stack(prior, DOUBLE), lr, DOUBLE, [1e-2], RUN)
     expected = super_resolve(adapted, lr, DOUBLE, RUN, ensemble=True).clamp(0, 1)
     method = MZSR(prior=prior, steps=1, learning_rates=(1e-2,), self_ensemble=True)
     assert torch.equal(upscaled(method, lr), expected)
@@ -315,7 +315,7 @@ def test_steps_on_sharpened_fathers_lower_their_error(monkeypatch, prior, degrad
     pairs = noted_pairs(monkeypatch)
     lr = image(3, (40, 40))
     network = mzsr.load_stack(prior, degradation)
-    learned = sharpened(prior)._learn_result(network, lr, degradation, [5e-3] * 10, RUN, "learn")
+    learned, _ = sharpened(prior)._learn_result(network, lr, degradation, [5e-3] * 10, RUN, "learn")
     father, son = pairs[0]
     pair = pairs_of(network, son, father, degradation)
     before, after = (float(loss_of(n, weights_of(n), pair, RUN.autocast())) for n in (network, learned))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 
 from innersr.metrics.fidelity import consistency_psnr
@@ -29,6 +31,8 @@ def reason_for_doubt(
         degradation: from `sr` to `lr`.
         agreement: `consistency` of `sr`.
     """
+    if not bool(sr.isfinite().all()):
+        return "it has values that are no numbers"
     moved = 255 * float((sr.mean((-1, -2)) - interpolated.mean((-1, -2))).abs().max())
     error = min(degradation.noise, GREATEST_NOISE) + compression_error(degradation.compression)
     near = 2 * (degradation.noise + compression_error(degradation.compression))  # black or white
@@ -43,5 +47,7 @@ def reason_for_doubt(
 
 
 def consistency(sr: Tensor, lr: Tensor, degradation: Degradation) -> float:
-    """dB between an image and a result that is shrunk again, see `consistency_psnr`."""
+    """dB between an image and a shrunk result, see `consistency_psnr`; -inf where values are no numbers."""
+    if not bool(sr.isfinite().all()):
+        return -math.inf
     return consistency_psnr(sr, lr, lambda hr: degradation.forward(hr, image_size(lr)))

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from innersr.divergence import DivergenceGuard
 from innersr.errors import InputError, KernelError
 from innersr.inference.channels import as_rgb, channel_groups, stage_name, super_resolve_channels
 from innersr.isolation import isolated
@@ -140,27 +141,30 @@ class MZSR(LearnsDetail):
         rates = rates_by_step(self.learning_rates or published, self.steps)
         planes = channel_groups(lr)
         adapt = self._learn_result if is_sharpened else adapt_network
-        networks = [
+        learnt = [
             adapt(network, plane, degradation, rates, run, stage_name("learn", number, len(planes)))
             for number, plane in enumerate(planes)
         ]
+        networks = [network for network, _ in learnt]
+        notes = tuple(dict.fromkeys(note for _, notes in learnt for note in notes))
 
-        return self.upscaler(networks, degradation, run, lr.shape[1]).learnt_from(prior)
+        return self.upscaler(networks, degradation, run, lr.shape[1]).learnt_from(prior, notes)
 
     def _learn_result(  # noqa: PLR0913 (those of adapt_network)
         self, network: DetailStack, lr: Tensor, degradation: Degradation, rates: Sequence[float], run: Run, stage: str
-    ) -> DetailStack:
-        """A copy of the network, trained on its own result of an image of one channel or three."""
+    ) -> tuple[DetailStack, tuple[str, ...]]:
+        """A copy of the network, trained on its own result of an image of one channel or three, and notes on that."""
         learner, generator, rounded = copy.deepcopy(network).to(lr.device), run.generator(), rounding_like(lr)
         plain = replace(degradation, wrap="")  # crops are not periodic
         fathers = self._sharpened(learner, lr, degradation, run, generator) if rates else []
         if not fathers:
-            return learner  # they would all be smaller than the kernel
+            return learner, ()  # they would all be smaller than the kernel
         side = max(LARGEST_CROP, degradation.reach)
         optimizer = torch.optim.Adam(learner.requires_grad_(True).parameters(), betas=(0.9, 0.99))
+        guard = DivergenceGuard([*learner.parameters()], [optimizer], limit=10.0)  # ten times the range of values
         steps = run.steps(stage, len(rates))
-        for step in steps:
-            optimizer.param_groups[0]["lr"] = rates[step]
+        for step in guard.guarded(steps):
+            optimizer.param_groups[0]["lr"] = rates[step] * guard.rate_share
             optimizer.zero_grad()
             losses = []
             for father in fathers:
@@ -169,9 +173,12 @@ class MZSR(LearnsDetail):
                 loss = loss_of(learner, weights_of(learner), pairs, run.autocast()) / len(fathers)
                 loss.backward()
                 losses.append(loss.detach())
-            optimizer.step()
-            steps.note(torch.stack(losses).sum())
-        return learner.requires_grad_(False)
+            loss = torch.stack(losses).sum()
+            if guard.is_sound(loss):
+                optimizer.step()
+            steps.note(loss)
+        notes = guard.finish()
+        return learner.requires_grad_(False), notes
 
     def _sharpened(
         self, network: DetailStack, lr: Tensor, degradation: Degradation, run: Run, generator: torch.Generator
@@ -194,8 +201,8 @@ class MZSR(LearnsDetail):
 
 def adapt_network(
     network: DetailStack, lr: Tensor, degradation: Degradation, rates: Sequence[float], run: Run, stage: str = "learn"
-) -> DetailStack:
-    """A copy of a meta-trained network, trained to restore an image from its son.
+) -> tuple[DetailStack, tuple[str, ...]]:
+    """A copy of a meta-trained network, trained to restore an image from its son, and notes on what went wrong.
 
     Args:
         network: not changed.
@@ -209,16 +216,20 @@ def adapt_network(
     plain = replace(degradation, wrap="")  # crops are not periodic
     side = max(LARGEST_FATHER, degradation.reach)
     generator, pairs = run.generator(), None
-    weights: Weights = {name: weight.to(lr.device) for name, weight in weights_of(network).items()}
+    weights: Weights = {name: weight.detach().to(lr.device, copy=True) for name, weight in weights_of(network).items()}
+    guard = DivergenceGuard([*weights.values()], limit=10.0)  # ten times the range of values
     steps = run.steps(stage, len(rates))
-    for step in steps:
+    for step in guard.guarded(steps):
         # Differs from the paper: of large images a part, so that time and memory are bounded.
         if pairs is None or max(lr.shape[-2:]) > side:
             father = random_crop(lr, side, generator, degradation.wraps)
             pairs = pairs_of(network, plain(father, generator), father, plain)
-        weights, loss = sgd_step(network, weights, pairs, rates[step], run.autocast())
+        stepped, loss = sgd_step(network, weights, pairs, rates[step] * guard.rate_share, run.autocast())
+        if guard.is_sound(loss):
+            torch._foreach_copy_([*weights.values()], [*stepped.values()])
         steps.note(loss)
-    return with_weights(network, weights)
+    notes = guard.finish()
+    return with_weights(network, weights), notes
 
 
 def packaged_prior(degradation: Degradation, network: str = "auto") -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from innersr.divergence import DivergenceGuard
 from innersr.errors import InputError
 from innersr.inference.tailored import (
     condition_on,
@@ -111,10 +112,11 @@ class Tailor:
         steps = resolved.steps or 0
         if resolved.by_recurrence and steps:
             steps = steps_for(recurrence_of(lr, known.noise).score, steps)
+        notes: tuple[str, ...] = ()
         if steps:
             whole = known.rescaled(_network_scale(degradation))
-            replace(self, steps=steps)._adapt_weights(network, lr, whole, run)
-        return self.upscaler([network], degradation, run, lr.shape[1]).learnt_from(prior)
+            notes = replace(self, steps=steps)._adapt_weights(network, lr, whole, run)
+        return self.upscaler([network], degradation, run, lr.shape[1]).learnt_from(prior, notes)
 
     def upscaler(
         self,
@@ -136,8 +138,11 @@ class Tailor:
             corrections=self.corrections,
         )
 
-    def _adapt_weights(self, network: TailoredStack, lr: Tensor, degradation: Degradation, run: Run) -> None:
-        """Train all layers but FiLM to restore fathers from sons, then keep as much as the holdout allows."""
+    def _adapt_weights(self, network: TailoredStack, lr: Tensor, degradation: Degradation, run: Run) -> tuple[str, ...]:
+        """Train all layers but FiLM to restore fathers from sons, then keep as much as the holdout allows.
+
+        Return notes on what went wrong.
+        """
         count = self.steps or 0
         generator, conditioning = run.generator(), condition_on(degradation, lr.device)
         plain = replace(degradation, wrap="")  # crops are not periodic
@@ -148,7 +153,7 @@ class Tailor:
         first_result = self._result(network, part, part_degradation, run)
         first = fathers = self._fathers(first_result, part_degradation)
         if not fathers:
-            return  # they would all be smaller than the kernel
+            return ()  # they would all be smaller than the kernel
 
         def restored(sons: Tensor) -> Tensor:
             layers = network.folded(conditioning.scale, conditioning.vector, sons.shape[1])
@@ -156,22 +161,25 @@ class Tailor:
 
         learnt = [weight.requires_grad_(True) for weight in weights]
         optimizer = torch.optim.Adam(learnt, betas=(0.9, 0.99), fused=True)
+        guard = DivergenceGuard(weights, [optimizer], limit=10.0)  # ten times the range of values
         steps = run.steps("learn", count)
-        for step in steps:
+        for step in guard.guarded(steps):
             if step and self.refresh and step % self.refresh == 0:
                 fathers = self._fathers(self._result(network, part, part_degradation, run), part_degradation)
             progress = max(step / count, run.time_used())
             rate = cosine(progress, self.learning_rate) * min(1, (step + 1) / 10)  # warm-up
-            optimizer.param_groups[0]["lr"] = rate
+            optimizer.param_groups[0]["lr"] = rate * guard.rate_share
             targets, mask = self._targets(fathers, plain, generator)
             sons = saved(plain(targets, generator))
             error = (restored(sons) - targets).abs().mean(1, keepdim=True)
             loss = (error * mask).sum() / mask.sum().clamp(min=1)
             optimizer.zero_grad()
             loss.backward()
-            optimizer.step()
+            if guard.is_sound(loss.detach()):
+                optimizer.step()
             steps.note(loss.detach())
         network.requires_grad_(False)
+        notes = guard.finish()
         # The largest father judges best: it is nearest in scale to the HR image.
         holdout = hold_out(first[-1][:, :-1], plain, generator, HOLDOUT_RULE)
         son = saved(holdout.son)
@@ -185,6 +193,7 @@ class Tailor:
         rule = HOLDOUT_RULE
         step_sizes = rule.aliased_step_sizes if _leaves_aliases(degradation) else rule.step_sizes
         line_search(weights, before, squared_error, image_change, step_sizes, rule)
+        return notes
 
     def _result(self, network: TailoredStack, lr: Tensor, degradation: Degradation, run: Run) -> Tensor:
         """The network's present result, in [0, 1]."""

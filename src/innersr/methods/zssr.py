@@ -15,6 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from innersr.divergence import DivergenceGuard
 from innersr.errors import InputError, KernelError
 from innersr.inference.detail import super_resolve
 from innersr.isolation import isolated
@@ -111,14 +112,15 @@ class ZSSR(LearnsDetail):
         generator = run.generator()
         stages, sources = self._stages(degradation, image_size(lr)), [lr]
         network = self._network(lr, stages[0].degradation, generator)
+        notes: tuple[str, ...] = ()
         for stage in stages:
             if network.factors != self._factors(stage.degradation):
                 network = self._network(lr, stage.degradation, generator)
-            self._train(network, sources, stage, run, generator)
+            notes += self._train(network, sources, stage, run, generator)
             if stage.degradation is not degradation:
                 sources = [self._upscaled(network, lr, stage.degradation, run), *sources]
 
-        return self.upscaler([network], degradation, run, lr.shape[1])
+        return self.upscaler([network], degradation, run, lr.shape[1]).learnt_from("", notes)
 
     def _stages(self, degradation: Degradation, lr_size: tuple[int, int]) -> list[Stage]:
         """Scales that grow by equal factors to the one asked for, and their equal shares of the time."""
@@ -134,17 +136,18 @@ class ZSSR(LearnsDetail):
 
     def _train(
         self, network: DetailStack, sources: list[Tensor], stage: Stage, run: Run, generator: torch.Generator
-    ) -> None:
-        """Train one stage on its sources, of which the last is the image."""
+    ) -> tuple[str, ...]:
+        """Train one stage on its sources, of which the last is the image; return notes on what went wrong."""
         degradation, lr = stage.degradation, sources[-1]
         # Crops are not periodic.
         noise = min(math.hypot(degradation.noise, self.son_noise), LOUDEST)
         plain = replace(degradation, wrap="", noise=noise)
         fathers = self._fathers(sources, degradation)
         optimizer = torch.optim.Adam(network.parameters(), lr=self.learning_rate)
+        guard = DivergenceGuard([*network.parameters()], [optimizer], limit=10.0)  # ten times the range of values
         rule = PlateauRule(self.learning_rate)
         steps = run.steps(stage.name, self.steps)
-        for step in steps:
+        for step in guard.guarded(steps):
             progress = max(step / self.steps, (run.time_used() - stage.begins) / stage.lasts)
             if progress >= 1:
                 break
@@ -163,12 +166,14 @@ class ZSSR(LearnsDetail):
                 fathers = self._result_fathers(network, lr, degradation, run, generator) or fathers
             targets = self._targets(fathers, network, degradation, generator)
             sons = plain(targets, generator)
-            optimizer.param_groups[0]["lr"] = rate
+            optimizer.param_groups[0]["lr"] = rate * guard.rate_share
             loss = (_enlarged(network, sons, plain, targets, run.autocast()) - targets).abs().mean()
             optimizer.zero_grad()
             loss.backward()
-            optimizer.step()
+            if guard.is_sound(loss.detach()):
+                optimizer.step()
             steps.note(loss.detach())
+        return guard.finish()
 
     def _fathers(self, sources: list[Tensor], degradation: Degradation) -> list[Father]:
         """The images and their smaller copies, largest first, none smaller than the kernel."""

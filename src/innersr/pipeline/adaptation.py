@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -81,6 +82,8 @@ class Adaptation:
     """That the method saw."""
     priors: Mapping[str, str | None]
     """Names of the priors that the method began with, and the SHA-256 of those that are packaged."""
+    notes: tuple[str, ...] = ()
+    """Sentences about what went wrong in learning."""
 
     @property
     def degradation(self) -> Degradation:
@@ -111,7 +114,7 @@ class Adaptation:
         started = time.monotonic()
         cause = self.cause.fitted(seen.size)
         degraded = _degradation_of_channels(cause, seen)
-        method, notes = self.method, seen.notes
+        method, notes = self.method, seen.notes if is_trusted else (*seen.notes, *self.notes)
         upscaler: Upscaler = self.upscaler
         if isinstance(cause, Estimate) and not is_trusted:
             notes += graphic_notes(seen.image)
@@ -122,7 +125,8 @@ class Adaptation:
             if mask is not None:
                 sr, upscaler = mask.mixed(sr, seen.channels, degraded), mask.masking(upscaler, degraded)
             agreement = consistency(sr, seen.channels, degraded)
-            if not (is_trusted or copies_pixels(method)):
+            is_taken = is_trusted and agreement > -math.inf
+            if not (is_taken or copies_pixels(method)):
                 interpolated = degraded.upsample(seen.channels).clamp_(0, 1)
                 doubt = reason_for_doubt(sr, interpolated, seen.channels, degraded, agreement)
                 if doubt is not None:
@@ -165,6 +169,7 @@ def adapt_image(seen: NormalisedImage, cause: Degradation | Estimate, method: Me
         given=given,
         channels=seen.channels.shape[1],
         priors={Path(name).name: packaged[name].sha256 if name in packaged else None for name in names},
+        notes=tuple(dict.fromkeys(note for part in parts_of(upscaler) for note in part.notes)),
     )
 
 

@@ -37,6 +37,7 @@ class _Record(msgspec.Struct):
     channels: Annotated[int, msgspec.Meta(ge=1)]
     networks: Annotated[list[list[dict[str, Any]]], msgspec.Meta(max_length=64)]
     priors: dict[str, str | None]
+    notes: list[str] = msgspec.field(default_factory=list)
 
 
 def save_adaptation(adaptation: Adaptation, path: str | Path) -> None:
@@ -61,6 +62,7 @@ def save_adaptation(adaptation: Adaptation, path: str | Path) -> None:
         "channels": adaptation.channels,
         "networks": [[network_record(network) for network in group] for group in groups],
         "priors": dict(adaptation.priors),
+        "notes": [*adaptation.notes],
     }
     tensors = {
         f"{_place(number, index)}{name}": tensor
@@ -126,6 +128,7 @@ def load_adaptation(path: str | Path, run: Run) -> Adaptation:
         given=given,
         channels=record.channels,
         priors=record.priors,
+        notes=tuple(record.notes),
     )
 
 

@@ -26,10 +26,11 @@ class UpscalerModule(nn.Module):
         self.run = run
         self.networks = nn.ModuleList(networks)
         self.prior = ""
+        self.notes: tuple[str, ...] = ()
 
-    def learnt_from(self, prior: str) -> Self:
-        """This upscaler, with the name or path of the prior that its networks were learnt from."""
-        self.prior = prior
+    def learnt_from(self, prior: str, notes: tuple[str, ...] = ()) -> Self:
+        """This upscaler, with name or path of the prior that its networks were learnt from, and notes on learning."""
+        self.prior, self.notes = prior, notes
         return self
 
     def __getstate__(self) -> dict[str, Any]:

@@ -146,7 +146,7 @@ class MZSRObjective:
         def upscale(steps: int, lr: Tensor, degradation: Degradation) -> Tensor:
             lr = lr.to(run.torch_device)
             rates = rates_by_step(published_rates("", degradation), steps)
-            adapted = adapt_network(network, lr, degradation, rates, quiet)
+            adapted, _ = adapt_network(network, lr, degradation, rates, quiet)
             return super_resolve(adapted, lr, degradation, quiet, ensemble=False)
 
         return {
