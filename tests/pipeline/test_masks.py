@@ -34,7 +34,7 @@ def drawn(path, values):
 
 
 def share(path, **options):
-    return read_mask(path, LR, HR, pixel_limit=10_000, **options).share
+    return read_mask(path, LR, HR, pixel_limit=20_000, **options).share
 
 
 def upscaled(photo, **options):
@@ -68,6 +68,12 @@ def test_a_mask_of_the_size_of_the_result_is_taken_as_it_is(tmp_path):
     assert float(alone[0, 0, 10, 31]) == 0
     assert float(alone[0, 0, 10, 36]) == 1 and float(alone[0, 0, 15, 31]) == 1
     assert 0 < float(alone[0, 0, 10, 34]) < 1
+
+
+def test_a_mask_of_any_size_is_stretched(tmp_path):
+    values = np.where(np.arange(24 * 5) < 12 * 5, 0, 255) + np.zeros((20 * 5, 1))
+    large = share(drawn(tmp_path / "large.png", values))
+    assert torch.equal(large[0, 0, 0], share(drawn(tmp_path / "half.png", values[::5, ::5]))[0, 0, 0])
 
 
 def test_grey_mixes_and_transparency_is_black(tmp_path):
@@ -108,9 +114,9 @@ def test_alpha_is_interpolated_too(tmp_path, half):
     assert not torch.equal(plain[..., :24], sharp[..., :24])
 
 
-def test_a_mask_of_another_size_is_refused_before_the_work(photo, tmp_path):
-    other = drawn(tmp_path / "other.png", np.zeros((5, 7)))
-    words = "other.png: the mask has 7 x 5 pixels, but the picture has 24 x 20 and the result 48 x 40; draw the mask"
+def test_a_mask_of_another_shape_is_refused_before_the_work(photo, tmp_path):
+    other = drawn(tmp_path / "other.png", np.zeros((20, 20)))
+    words = "other.png: the mask has 20 x 20 pixels, which is another shape than the picture's 24 x 20; draw it on"
     with pytest.raises(ImageFileError, match=words):
         upscaled(photo, mask=other)
     assert not (tmp_path / "out.png").exists()

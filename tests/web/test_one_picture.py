@@ -99,7 +99,7 @@ def test_a_marked_part_is_edited(client, model, photo, kind):
 
 
 def test_nothing_marked_is_said_so(client, model, photo):
-    with pytest.raises(gradio_client.exceptions.AppError, match="nothing is marked"):
+    with pytest.raises(gradio_client.exceptions.AppError, match="nothing is painted"):
         client.predict(model=model, canvas=canvas(photo, (0, 0, 0, 0)), api_name="/edit")
 
 

@@ -42,7 +42,7 @@ def enlarge(client, path, **options):
 
 
 def test_the_result_has_the_depth_and_resolution_of_the_file(client, scan):
-    file, _, slider, view, facts, command, python = enlarge(client, scan, scale=2)
+    file, _, slider, view, facts, _, command, python = enlarge(client, scan, scale=2)
     image = read(file)
     assert Path(file).name == "my scan_x2.tif"
     assert image.colour.shape == (1, 1, 48, 64)
@@ -60,6 +60,29 @@ def test_the_result_is_that_of_the_command(client, scan, tmp_path):
 
     own = innersr.upscale(scan, scale=2, preset="draft", output=tmp_path / "own.tif", run=innersr.Run(device="cpu"))
     assert np.array_equal(read(enlarge(client, scan)[0]).colour.numpy(), read(own).colour.numpy())
+
+
+def test_what_is_painted_over_is_interpolated_only(client, scan, tmp_path):
+    """What is painted comes as the editor of the page sends it: background and layers."""
+    layer = np.zeros((24, 32, 4), np.uint8)
+    layer[:, :16] = 255, 0, 0, 176
+    pyvips.Image.new_from_array(layer).write_to_file(str(tmp_path / "layer.png"))
+    drawn = gradio_client.handle_file(tmp_path / "layer.png")
+    canvas = {"background": drawn, "layers": [drawn], "composite": drawn}
+    given = {"scale": 2, "kernel": "gaussian", "method": "backprojection"}
+    plain, sharp = (enlarge(client, scan, **given | more)[0] for more in ({"method": "bicubic"}, {}))
+    protected, *_, mask, command, _ = enlarge(client, scan, **given, mask="protect", canvas=canvas)
+    restricted = enlarge(client, scan, **given, mask="restrict", canvas=canvas)[0]
+    left, right = np.s_[..., :30], np.s_[..., 36:]
+    plain, sharp, protected, restricted = (read(path).colour.numpy() for path in (plain, sharp, protected, restricted))
+    assert np.array_equal(protected[left], plain[left]) and np.array_equal(protected[right], sharp[right])
+    assert np.array_equal(restricted[right], plain[right]) and np.array_equal(restricted[..., :26], sharp[..., :26])
+    assert not np.array_equal(plain[left], sharp[left])
+    assert "--mask mask.png" in command
+    sent = {"mask": "file", "mask_file": gradio_client.handle_file(mask["value"])}
+    assert np.array_equal(read(enlarge(client, scan, **given, **sent)[0]).colour.numpy(), protected)
+    with pytest.raises(gradio_client.exceptions.AppError, match="nothing is painted"):
+        enlarge(client, scan, mask="protect")
 
 
 def test_what_happened_to_a_picture_is_told_and_drawn(client, scan):
@@ -147,14 +170,19 @@ def test_a_batch_is_a_zip_and_one_bad_file_does_not_stop_it(client, scan, tmp_pa
 
 def test_results_are_gone_once_the_visitor_is(address, scan):
     client = gradio_client.Client(address, verbose=False, download_files=False)
+
+    def get(url):
+        cookies = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+        return urllib.request.urlopen(urllib.request.Request(url, headers={"Cookie": cookies}), timeout=20)
+
     # What a browser holds open as long as the page is.
-    presence = urllib.request.urlopen(f"{address}gradio_api/heartbeat/{client.session_hash}", timeout=20)
+    presence = get(f"{address}gradio_api/heartbeat/{client.session_hash}")
     where = enlarge(client, scan)[0]["url"]
-    assert urllib.request.urlopen(where, timeout=20).status == 200
+    assert get(where).status == 200
     presence.close()
     for _ in range(100):
         try:
-            urllib.request.urlopen(where, timeout=20)
+            get(where)
         except urllib.error.HTTPError as gone:
             if gone.code in (403, 404):
                 return

@@ -179,7 +179,7 @@ def upscale_command(  # noqa: PLR0913 (a command's options are its parameters)
         Path | None,
         quality_option(
             metavar="FILE",
-            help="An image of the size of the input, or of the result: white where it gets detail, black where it is "
+            help="An image of the shape of the input, of any size: white where it gets detail, black where it is "
             "interpolated only.",
         ),
     ] = None,

@@ -92,7 +92,7 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
             own. NaN, infinity, fill values such as 1e20 and what a masked array masks are no data in any case.
         deblur: how much of a blur that "auto" finds is removed, from 0 to 1: 0 none, 0.5 what is safe, 1 all.
         wrap: "x", "y" or "xy" for a seamless texture.
-        mask: image file of the size of the picture, or of the result: white where it gets detail, black where it is
+        mask: image file of the shape of the picture, of any size: white where it gets detail, black where it is
             interpolated only, as around a face or a text that must not be altered; of one picture, not of a film or a
             stack.
         depth: of the file: "keep", 8, 16 or "float".

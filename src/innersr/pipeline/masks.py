@@ -51,24 +51,23 @@ def read_mask(
     to the last pixel.
 
     Args:
-        path: an image file of the size of the picture, or of the result.
+        path: an image file of the shape of the picture, of any size; that of the picture or the result is exact.
         lr_size: (height, width) of the picture.
         hr_size: (height, width) of the result.
         wraps: whether the picture continues on its opposite side, (vertical, horizontal).
         pixel_limit: as for pictures.
 
     Raises:
-        ImageFileError: the file cannot be read, or has another size.
+        ImageFileError: the file cannot be read, or has another shape.
     """
     image = read(path, pixel_limit=pixel_limit)
     drawn, (rows, columns) = image.colour.mean(dim=1, keepdim=True), image_size(image.colour)
     if image.alpha is not None:
         drawn = drawn * image.alpha
-    if (rows, columns) not in (lr_size, hr_size):
-        (height, width), (height_after, width_after) = lr_size, hr_size
-        sizes = f"{columns} x {rows} pixels, but the picture has {width} x {height} and the result "
-        remedy = "; draw the mask on one of them"
-        raise ImageFileError(f"{path}: the mask has {sizes}{width_after} x {height_after}{remedy}")
+    height, width = lr_size
+    if abs(rows - columns * height / width) > 1 and abs(columns - rows * width / height) > 1:
+        sizes = f"{columns} x {rows} pixels, which is another shape than the picture's {width} x {height}"
+        raise ImageFileError(f"{path}: the mask has {sizes}; draw it on the picture")
     drawn = F.interpolate(drawn.nan_to_num(0.0).clamp(0, 1), hr_size, mode="nearest-exact")
     reach = max(1, round(max(after / before for after, before in zip(hr_size, lr_size, strict=True))))
     return DetailMask(_faded(drawn, reach, wraps))

@@ -60,7 +60,7 @@ class ImageTask:
         """Where the image is interpolated only; None without `options.mask`, or where nothing is enlarged.
 
         Raises:
-            ImageFileError: the file cannot be read, or has another size.
+            ImageFileError: the file cannot be read, or has another shape.
         """
         if self.options.mask is None or not self.enlarges:
             return None

@@ -9,12 +9,14 @@ from typing import Any
 
 import gradio as gr
 
+from innersr.images.io import read
 from innersr.pipeline.files import open_file
 from innersr.pipeline.result import Result
 from innersr.pipeline.tasks import FileTask
 from innersr.run import Run
-from innersr.web.findings import Findings, findings_of, save_comparison, save_preview
+from innersr.web.findings import Findings, findings_of, save_comparison, save_pixels, save_preview
 from innersr.web.html import asset, bullets, duration, status, zoom_view
+from innersr.web.manipulate import painted_on
 from innersr.web.orders import METHODS, Order, order_of
 from innersr.web.place import Place, drawing, example_buttons, picture_input, skipped
 from innersr.web.visitors import Visitor
@@ -37,6 +39,9 @@ class Controls:
     noise: gr.Textbox
     deblur: gr.Slider
     keep_grain: gr.Checkbox
+    mask: gr.Radio
+    canvas: gr.ImageEditor
+    mask_file: gr.File
     seed: gr.Number
 
 
@@ -63,6 +68,7 @@ def build_enlarge(place: Place) -> None:
                 view = gr.HTML(js_on_load=asset("zoom.js"), elem_id="enlarge-view")
             facts = gr.HTML(elem_id="enlarge-facts")
             download = gr.DownloadButton("Download the result", variant="primary", elem_id="enlarge-download")
+            mask = gr.DownloadButton("Download the mask", visible=False, elem_id="enlarge-mask")
             with gr.Accordion("The same without the page", open=False):
                 command = gr.Code(label="Command line", language="shell", interactive=False)
                 python = gr.Code(label="Python", language="python", interactive=False)
@@ -77,9 +83,18 @@ def build_enlarge(place: Place) -> None:
         trigger_mode="always_last",
         **place.queued,
     )
-    outputs = [download, progress, slider, view, facts, command, python]
+    outputs = [download, progress, slider, view, facts, mask, command, python]
     place.connect(go, tab.enlarge, vars(controls), outputs, "enlarge")
     place.connect_stop(stop, progress, is_in_api=True)
+    gr.on(
+        [controls.picture.change, controls.mask.change],
+        place.handler(tab.show_canvas, {"picture": controls.picture, "mask": controls.mask}),
+        [controls.picture, controls.mask],
+        [controls.canvas, controls.mask_file],
+        api_visibility="private",
+        trigger_mode="always_last",
+        show_progress="hidden",
+    )
 
 
 def _controls() -> Controls:
@@ -115,6 +130,7 @@ def _controls() -> Controls:
         queue=False,
         api_visibility="private",
     )
+    mask, canvas, mask_file = _mask_controls()
     return Controls(
         picture=picture,
         scale=scale,
@@ -129,8 +145,37 @@ def _controls() -> Controls:
         noise=noise,
         deblur=deblur,
         keep_grain=keep_grain,
+        mask=mask,
+        canvas=canvas,
+        mask_file=mask_file,
         seed=seed,
     )
+
+
+def _mask_controls() -> tuple[gr.Radio, gr.ImageEditor, gr.File]:
+    with gr.Accordion("Protect a part", open=False):
+        kinds = [
+            ("the whole picture gets detail", "none"),
+            ("protect what I paint over", "protect"),
+            ("detail only where I paint", "restrict"),
+            ("a mask file", "file"),
+        ]
+        mask = gr.Radio(kinds, value="none", label="Mask", info="What is protected is enlarged without added detail.")
+        canvas = gr.ImageEditor(
+            label="Paint over a part with the brush",
+            type="numpy",
+            format="png",
+            image_mode="RGBA",
+            sources=(),
+            transforms=(),
+            layers=False,
+            brush=gr.Brush(colors=["#ff2d2db0"], color_mode="fixed"),
+            buttons=["fullscreen"],
+            visible=False,
+            elem_id="enlarge-canvas",
+        )
+        mask_file = gr.File(label="Mask file, white where detail is added", height=90, visible=False)
+    return mask, canvas, mask_file
 
 
 class _Enlarge:
@@ -172,8 +217,9 @@ class _Enlarge:
 
     def enlarge(self, asked: Any, visitor: Visitor) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 (a namespace)
         """Yield progress, then the result and all about it."""
-        order, folder = self._order(asked, visitor), visitor.new_folder()
-        source = self._place.visitors.upload(visitor, asked.picture)
+        folder, source = visitor.new_folder(), self._place.visitors.upload(visitor, asked.picture)
+        mask = self._mask(asked, visitor)
+        order = self._order(asked, visitor, mask)
         options = order.upscaling(self._place.limits.pixels)
 
         def upscale(run: Run) -> tuple[FileTask, Result, tuple[Path, Path]]:
@@ -185,7 +231,7 @@ class _Enlarge:
 
         job = self._place.job(visitor, upscale, order.seed)
         for bar in job.bars("Enlarging"):
-            yield None, bar, *skipped(5)
+            yield None, bar, *skipped(6)
         task, result, (before, after) = job.result
         self._place.pace.note(options, task.hr_size, result.seconds)
         height, width = task.hr_size
@@ -202,11 +248,33 @@ class _Enlarge:
             (str(before), str(after)),
             view,
             bullets(facts),
+            gr.update(value=None if mask is None else str(mask), visible=asked.mask in ("protect", "restrict")),
             order.command(source.name),
             order.python(source.name),
         )
 
-    def _order(self, asked: Any, visitor: Visitor) -> Order:  # noqa: ANN401 (a namespace)
+    def show_canvas(self, asked: Any, visitor: Visitor) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 (a namespace)
+        """Yield the canvas with the picture, where one is to be painted on, and the place for a mask file."""
+        is_painted, is_file = asked.mask in ("protect", "restrict"), asked.mask == "file"
+        background = None
+        if is_painted and asked.picture is not None:
+            source = self._place.visitors.upload(visitor, asked.picture)
+            image = read(source, pixel_limit=self._place.limits.pixels)
+            background = str(save_preview(image, visitor.new_folder() / "canvas.png"))
+        canvas = None if background is None else {"background": background, "layers": [], "composite": background}
+        yield gr.update(value=canvas, visible=canvas is not None), gr.update(visible=is_file)
+
+    def _mask(self, asked: Any, visitor: Visitor) -> Path | None:  # noqa: ANN401 (a namespace)
+        """The mask file that was sent, or one of what was painted."""
+        if asked.mask == "none":
+            return None
+        if asked.mask == "file":
+            return self._place.visitors.upload(visitor, asked.mask_file, "mask file")
+        painted = painted_on(asked.canvas)
+        pixels = 255 - painted if asked.mask == "protect" else painted
+        return save_pixels(pixels, visitor.new_folder() / "mask.png")
+
+    def _order(self, asked: Any, visitor: Visitor, mask: Path | None = None) -> Order:  # noqa: ANN401 (a namespace)
         file = asked.kernel_file if asked.kernel == "file" else None
         return order_of(
             scale=asked.scale,
@@ -219,5 +287,6 @@ class _Enlarge:
             noise=asked.noise,
             deblur=asked.deblur,
             keep_grain=asked.keep_grain,
+            mask=mask,
             seed=asked.seed or 0,
         )

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from innersr.errors import InputError
@@ -207,11 +208,20 @@ def _entered(canvas: Editor | None, part: str, saved: SavedModel) -> Tensor:
     return resize(colour * 2 - 1, size=saved.model.size).clamp(-1, 1)
 
 
-def _marked(canvas: Editor | None, saved: SavedModel) -> Tensor:
-    """Where the layers of an editor are painted on: (1, 1, H, W), 1 there and 0 elsewhere."""
+def painted_on(canvas: Editor | None) -> NDArray[np.uint8]:
+    """Where the layers of an editor are painted on: (H, W), 255 there and 0 elsewhere.
+
+    Raises:
+        InputError: nothing is painted.
+    """
     layers = [] if canvas is None else [layer for layer in canvas.get("layers") or [] if layer is not None]
     if not any(layer[..., 3].any() for layer in layers):
-        raise InputError("nothing is marked; show the picture, and paint over a part of it with the brush")
-    alpha = np.max([layer[..., 3] for layer in layers], axis=0)
-    mask = torch.from_numpy(np.ascontiguousarray(alpha))[None, None].float() / 255
+        raise InputError("nothing is painted; show the picture, and paint over a part of it with the brush")
+    marked = np.max([layer[..., 3] for layer in layers], axis=0) >= 128  # noqa: PLR2004 (half)
+    return np.where(marked, np.uint8(255), np.uint8(0))
+
+
+def _marked(canvas: Editor | None, saved: SavedModel) -> Tensor:
+    """Where the layers of an editor are painted on: (1, 1, H, W), 1 there and 0 elsewhere."""
+    mask = torch.from_numpy(painted_on(canvas))[None, None].float() / 255
     return (resize(mask, size=saved.model.size) > 0.5).float()  # noqa: PLR2004 (half)

@@ -67,6 +67,7 @@ def order_of(  # noqa: PLR0913 (the controls of the page)
     noise: str,
     deblur: float,
     keep_grain: bool,
+    mask: Path | None = None,
     seed: int,
 ) -> Order:
     """What the controls of the page ask for.
@@ -82,6 +83,7 @@ def order_of(  # noqa: PLR0913 (the controls of the page)
         noise: of the picture in 8-bit levels, as text; "" for what is found.
         deblur: share of a blur that is found that is removed.
         keep_grain: whether grain is put back.
+        mask: an uploaded or painted mask.
         seed: of the draws.
 
     Raises:
@@ -105,11 +107,12 @@ def order_of(  # noqa: PLR0913 (the controls of the page)
         options["noise"] = noise
     if deblur != 0.5 and kernel == "auto":  # noqa: PLR2004 (the default)
         options["deblur"] = float(deblur)
-    if keep_grain:
-        options["keep_grain"] = True
+    asked = {"keep_grain": bool(keep_grain), "mask": None if mask is None else str(mask)}
+    options |= {name: value for name, value in asked.items() if value}
     if int(seed) < 0:
         raise InputError(f"the seed must be 0 or more, got {seed}")
-    names = {} if kernel != "file" or kernel_file is None else {"kernel": kernel_file.name}
+    files = {"kernel": kernel_file if kernel == "file" else None, "mask": mask}
+    names = {name: file.name for name, file in files.items() if file is not None}
     return Order(options=options, seed=int(seed), names=names)
 
 
