@@ -3,7 +3,7 @@
 import pytest
 
 from innersr.errors import ImageFileError, InputError
-from innersr.web.visitors import Visitors, bundled_examples
+from innersr.web.visitors import Visitors, browser_of, bundled_examples
 
 
 @pytest.fixture
@@ -87,3 +87,27 @@ def test_one_order_at_a_time(visitors):
 def test_errors_name_files_without_their_folders(visitors):
     error = ImageFileError(f"{sent(visitors, 'a photo.png')}: is no image; use another than {sent(visitors)}")
     assert visitors.in_words(error) == "a photo.png: is no image; use another than photo.png"
+
+
+def test_a_file_is_shown_to_the_browser_it_belongs_to_only(visitors):
+    anna, program = visitors.of("anna", "cookie"), visitors.of("bert")
+    made = anna.new_folder() / "result.png"
+    made.write_bytes(b"result")
+    found = sent(visitors)
+    visitors.upload(anna, found)
+    roundabout = f"/{made.parent}/../{made.parent.name}/result.png"  # with two slashes in front
+    for path in (made, found, roundabout):
+        shown = [visitors.may_fetch(str(path), browser) for browser in ("cookie", "other", "")]
+        assert shown == [True, False, False], path
+    assert visitors.may_fetch(str(program.folder / "result.png"), "other")  # that keeps no cookies: by its name alone
+    visitors.upload(visitors.of("carl", "other"), found)  # the same picture
+    assert visitors.may_fetch(str(found), "other")
+
+
+def test_a_session_is_of_one_browser(visitors):
+    assert visitors.of("anna", "cookie") is not visitors.of("anna", "other")
+
+
+@pytest.mark.parametrize("header", ["", "a=b", "innersr", "innersr=\x00;;=", "\xff"])
+def test_cookies_of_others_are_none(header):
+    assert browser_of(header) == ""

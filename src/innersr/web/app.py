@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from innersr.errors import InputError
 from innersr.web.batch import build_batch
@@ -18,8 +19,8 @@ from innersr.web.enlarge import build_enlarge
 from innersr.web.html import asset
 from innersr.web.limits import Limits
 from innersr.web.one_picture import build_one_picture
-from innersr.web.place import Place
-from innersr.web.visitors import Visitors, bundled_examples
+from innersr.web.place import Place, name_of_visitor
+from innersr.web.visitors import OwnFiles, Visitors, bundled_examples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +89,7 @@ def served(serving: Serving) -> Iterator[str]:
                 ssr_mode=False,
                 enable_monitoring=False,
                 footer_links=["api"],
+                app_kwargs={"middleware": [Middleware(OwnFiles, visitors=visitors)]},
                 theme=_theme(),
                 # Gradio would put its own selectors in front of those of `css`, also where they begin outside.
                 head=f"<style>{asset('page.css')}</style><script>{asset('mend.js')}</script>",
@@ -117,7 +119,7 @@ def build_page(place: Place) -> gr.Blocks:
             build_batch(place)
 
         def leave(request: gr.Request) -> None:
-            place.visitors.close(request.session_hash)
+            place.visitors.close(*name_of_visitor(request))
 
         page.unload(leave)
     return page.queue(max_size=place.limits.waiting, default_concurrency_limit=8)

@@ -22,7 +22,7 @@ from innersr.run import Run
 from innersr.web.html import status
 from innersr.web.jobs import Job
 from innersr.web.limits import Limits
-from innersr.web.visitors import Visitor, Visitors, bundled_examples
+from innersr.web.visitors import Visitor, Visitors, browser_of, bundled_examples
 
 Made = TypeVar("Made")
 Work = Callable[[Any, Visitor], Iterator[Any]]
@@ -105,7 +105,7 @@ class Place:
         """
 
         def handle(request: gr.Request, *given: Any) -> Iterator[Any]:  # noqa: ANN401 (what components give)
-            visitor = self.visitors.of(request.session_hash)
+            visitor = self.visitors.of(*name_of_visitor(request))
             try:
                 yield from work(SimpleNamespace(**dict(zip(names, given, strict=True))), visitor)
             except (InnersrError, OSError) as error:
@@ -124,6 +124,11 @@ class Place:
 def _stop(_asked: object, visitor: Visitor) -> Iterator[str]:
     visitor.stop.set()
     yield status("Stopping …" if visitor.is_working else "Nothing is going on.")
+
+
+def name_of_visitor(request: gr.Request) -> tuple[str | None, str]:
+    """The identifier of the browser tab, and the cookie of the browser."""
+    return request.session_hash, browser_of(request.headers.get("cookie", ""))
 
 
 def skipped(count: int) -> list[Any]:
