@@ -520,9 +520,36 @@ def test_an_edit_belongs_to_the_picture_that_is_nearest():
     assert (pixels("a.png")[-8:, -8:] == other[-8:, -8:]).all()
 
 
+@pytest.mark.parametrize(
+    ("kind", "engines"),
+    [("paint", ["patches", "patches"]), ("edit", ["patches", "patches"]), ("harmonize", ["network", "patches"])],
+)
+def test_pictures_are_changed_without_training(changed, kind, engines):
+    given = changed[:1] if kind == "paint" else changed
+    records_of = [
+        records(kind, subject, *given, "-o", f"{subject[:5]}-made.png")[0] for subject in ("model", "photo.png")
+    ]
+    assert [record["engine"] for record in records_of] == engines
+    for engine in ("patches", "network"):
+        done(kind, "model", *given, "-o", f"{engine}.png", "--engine", engine)
+        assert (pixels(f"{engine}.png") == pixels("model-made.png")).all() == (engine == engines[0])
+
+
+def test_what_only_networks_do_is_said(changed):
+    assert "--colours and --fine-tune train a network; leave out --engine patches" in refused(
+        "harmonize", "model", *changed, "-o", "a.png", "--fine-tune", 3, "--engine", "patches"
+    )
+    assert "photo.png: is an image, which has no network" in refused(
+        "paint", "photo.png", changed[0], "-o", "a.png", "--colours", 3
+    )
+    assert "--engine must be patches or network, got 'gan'" in refused(
+        "edit", "model", *changed, "-o", "a.png", "--engine", "gan"
+    )
+
+
 def test_wrong_pictures_are_refused(changed):
     draw("tall.png", levels(60, 30))
-    assert "tall.png: has 30x60 pixels, the trained picture 34x28" in refused(
+    assert "tall.png: has 30x60 pixels, the picture 34x28" in refused(
         "edit", "model", "tall.png", "mask.png", "-o", "a.png"
     )
     draw("grey.png", levels(bands=1))

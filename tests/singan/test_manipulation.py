@@ -3,24 +3,22 @@ import dataclasses
 import pytest
 import torch
 
-from helpers.singan import RUN, picture, tiny, trained
+from helpers.singan import RUN, TINY, picture, tiny, trained
 from innersr.errors import InputError
 from innersr.run import generator_of
 from innersr.singan.manipulation import (
-    EDIT_SHARE,
-    HARMONIZE_SHARE,
-    PAINT_SHARE,
     contact_sheet_scales,
+    default_scale,
     edit,
     harmonize,
     paint,
     quantized_paint,
-    scale_along,
 )
 from innersr.singan.masks import soft_mask
 from innersr.singan.model import Scale
 from innersr.singan.networks import add_residual, padded, run_layers
 from innersr.singan.palette import to_palette
+from innersr.singan.patches.model import patch_model
 from innersr.singan.pyramid import low_passed_at, pictures_of
 from innersr.singan.training.coarse_inputs import TrainedScales
 from innersr.singan.training.fine_tuning import (
@@ -42,6 +40,11 @@ def silent(model):
     return dataclasses.replace(model, scales=scales)
 
 
+def by_patches(channels=3):
+    """Return a model that needs no training, of the picture that `trained` learned."""
+    return patch_model(picture(channels), TINY, run=RUN)
+
+
 def marked(sides=(20, 24), rows=(8, 12), columns=(9, 15)):
     mask = torch.zeros(1, 1, *sides)
     mask[..., rows[0] : rows[1], columns[0] : columns[1]] = 1
@@ -59,9 +62,10 @@ def shares_of_change(model, other):
     return [not same(a, b) for a, b in zip(model.scales, other.scales, strict=True)]
 
 
+@pytest.mark.parametrize("engine", [trained, by_patches])
 @pytest.mark.parametrize("channels", [1, 3, 4])
-def test_a_painting_is_injected_at_its_scale(channels):
-    model, painting = trained(channels), picture(channels, seed=9)
+def test_a_painting_is_injected_at_its_scale(channels, engine):
+    model, painting = engine(channels), picture(channels, seed=9)
     results = paint(model, painting, 2, RUN, count=3)
     assert results.shape == (3, channels, 20, 24)
     for index in range(3):
@@ -86,17 +90,21 @@ def test_generators_that_add_nothing_give_the_painting_as_the_scale_sees_it():
 def test_the_scale_is_chosen_along_the_way_to_the_finest():
     model = trained()
     assert len(model.scales) == 4
-    shares = (PAINT_SHARE, EDIT_SHARE, HARMONIZE_SHARE)
-    assert [scale_along(model, share) for share in shares] == [1, 1, 2]
+    uses = ("paint", "edit", "harmonize")
+    assert [default_scale(model, use) for use in uses] == [1, 1, 2]
     # Nine scales, as most pictures have.
-    longer = dataclasses.replace(model, scales=model.scales * 2 + model.scales[:1])
-    assert [scale_along(longer, share) for share in shares] == [1, 3, 5]
+    longer = dataclasses.replace(model, sizes=(model.sizes[0] * 2 + model.sizes[0][:1],))
+    assert [default_scale(longer, use) for use in uses] == [1, 3, 5]
+    patches = by_patches()
+    longer = dataclasses.replace(patches, pyramid=patches.pyramid * 2 + patches.pyramid[:1])
+    assert [default_scale(longer, use) for use in uses] == [1, 2, 6]
     assert torch.equal(paint(model, picture(), None, RUN), paint(model, picture(), 1, RUN))
 
 
+@pytest.mark.parametrize("engine", [trained, by_patches])
 @pytest.mark.parametrize("change", [edit, harmonize])
-def test_only_what_the_mask_marks_is_changed(change):
-    model, before, changed = trained(), picture(), picture(seed=9)
+def test_only_what_the_mask_marks_is_changed(change, engine):
+    model, before, changed = engine(), picture(), picture(seed=9)
     result = change(model, changed, marked(), None, RUN, before, count=2)
     assert result.plain.shape == result.blended.shape == (2, 3, 20, 24)
     inside, outside = result.mask[0, 0] == 1, result.mask[0, 0] == 0
@@ -104,7 +112,7 @@ def test_only_what_the_mask_marks_is_changed(change):
     assert outside.sum() > 100
     assert torch.equal(result.blended[..., outside], before[..., outside].expand(2, -1, -1))
     assert torch.equal(result.blended[..., inside], result.plain[..., inside])
-    scale = scale_along(model, EDIT_SHARE if change is edit else HARMONIZE_SHARE)
+    scale = default_scale(model, change.__name__)
     assert torch.equal(result.plain, paint(model, changed, scale, RUN, count=2))
 
 
@@ -124,8 +132,9 @@ def test_a_mask_of_another_size_and_of_colours_is_resized():
     assert torch.equal(a.blended, b.blended)
 
 
-def test_every_scale_but_the_coarsest_is_tried():
-    model, painting = trained(), picture(seed=9)
+@pytest.mark.parametrize("engine", [trained, by_patches])
+def test_every_scale_but_the_coarsest_is_tried(engine):
+    model, painting = engine(), picture(seed=9)
     tried = contact_sheet_scales(model, lambda scale: paint(model, painting, scale, RUN), RUN)
     assert [scale for scale, _ in tried] == [1, 2, 3]
     for scale, result in tried:
@@ -284,3 +293,19 @@ def test_a_generator_without_norms_goes_on_learning_and_is_finished_as_it_is():
     changed = learner.finished()
     assert not same(changed, model.scales[2])
     assert all(torch.equal(a[0], b[0]) for a, b in zip(changed.layers, learner.generator.folded(), strict=True))
+
+
+def test_paintings_by_patches_are_made_of_the_picture():
+    # Grey blots on black become the only bright thing that the picture has, a white square with a dark core.
+    subject = torch.full((1, 1, 48, 48), -1.0)
+    subject[..., 16:32, 16:32], subject[..., 21:27, 21:27] = 1, -0.5
+    painting = torch.full((1, 1, 48, 48), -1.0)
+    painting[..., 26:44, 4:20] = 0.4
+    made = paint(patch_model(subject, tiny(max_size=48), run=RUN), painting, None, RUN)
+    assert float(made[..., 26:44, 4:20].max()) > 0.8
+    assert float(made[..., :20, :].max()) < -0.5
+
+
+def test_patches_have_no_palette():
+    with pytest.raises(InputError, match="patches have the picture's own colours"):
+        paint(by_patches(), picture(), 1, RUN, palette=torch.zeros(2, 3))

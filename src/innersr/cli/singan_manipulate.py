@@ -1,4 +1,4 @@
-"""The commands `innersr singan paint`, `edit` and `harmonize`."""
+"""The commands `innersr singan paint`, `edit` and `harmonize`, by patches or by the network of a model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from innersr.cli.options import Count, Model, Output, argument, command, result_option
+from innersr.cli.options import Count, Output, argument, command, result_option
 
 manipulate_app = typer.Typer(rich_markup_mode=None)
 
@@ -21,6 +21,14 @@ Start = Annotated[
 AllScales = Annotated[
     bool, result_option("--all-scales", help="Draw a contact sheet, one result per scale, into PATH.")
 ]
+Subject = Annotated[Path, argument(metavar="MODEL", help="Folder of a model, or the picture itself: an image file.")]
+Engine = Annotated[
+    str | None,
+    result_option(
+        help="patches: nearest patches of the picture, the default for paint, edit and image files; or network."
+    ),
+]
+MaxSize = Annotated[int | None, result_option(min=1, help="Of an image file: long side in pixels, 250 by default.")]
 Mask = Annotated[Path, argument(metavar="MASK", help="White where it was changed.")]
 
 
@@ -28,14 +36,14 @@ Mask = Annotated[Path, argument(metavar="MASK", help="White where it was changed
     manipulate_app,
     "paint",
     WORK,
-    "innersr singan paint cows blots.png -o sheet.png --all-scales",
-    "innersr singan paint cows blots.png -o cows.png --start-scale 2",
+    "innersr singan paint cows.png blots.png -o sheet.png --all-scales",
+    "innersr singan paint cows.png blots.png -o painted.png --start-scale 2",
     "innersr singan paint cows blots.png -o cows/ -n 4 --colours 5",
     kind="paint",
     shares="overwrite seed device precision as_json quiet",
 )
-def paint_command(
-    model: Model,
+def paint_command(  # noqa: PLR0913 (a command's options are its parameters)
+    model: Subject,
     picture: Annotated[Path, argument(metavar="PAINTING", help="Blots in the picture's colours.")],
     output: Output,
     start: Start = None,
@@ -45,6 +53,8 @@ def paint_command(
         result_option(min=1, metavar="N", help="Train the scale again on N colours: for paintings in other colours."),
     ] = None,
     count: Count = 1,
+    engine: Engine = None,
+    max_size: MaxSize = None,
 ) -> None:
     """Turn a painting into a picture of the subject."""
 
@@ -53,19 +63,21 @@ def paint_command(
     manipulate_app,
     "edit",
     WORK,
-    "innersr singan edit stone edited.png mask.png -o sheet.png --all-scales",
-    "innersr singan edit stone edited.png mask.png -o stone.png --start-scale 4",
+    "innersr singan edit stone.png edited.png mask.png -o sheet.png --all-scales",
+    "innersr singan edit stone.png edited.png mask.png -o joined.png --start-scale 2",
     kind="edit",
     shares="overwrite seed device as_json quiet",
 )
-def edit_command(
-    model: Model,
+def edit_command(  # noqa: PLR0913 (a command's options are its parameters)
+    model: Subject,
     picture: Annotated[Path, argument(metavar="EDITED", help="The picture, with parts copied or moved.")],
     mask: Mask,
     output: Output,
     start: Start = None,
     all_scales: AllScales = False,
     count: Count = 1,
+    engine: Engine = None,
+    max_size: MaxSize = None,
 ) -> None:
     """Blend in copied or moved parts of the picture."""
 
@@ -80,7 +92,7 @@ def edit_command(
     shares="overwrite seed device precision as_json quiet",
 )
 def harmonize_command(  # noqa: PLR0913 (a command's options are its parameters)
-    model: Model,
+    model: Subject,
     picture: Annotated[Path, argument(metavar="COMPOSITE", help="The picture, with an object on it.")],
     mask: Mask,
     output: Output,
@@ -91,5 +103,7 @@ def harmonize_command(  # noqa: PLR0913 (a command's options are its parameters)
         result_option(min=1, metavar="ITERATIONS", help="First train the scales from there on with the composite."),
     ] = None,
     count: Count = 1,
+    engine: Engine = None,
+    max_size: MaxSize = None,
 ) -> None:
     """Give a pasted object the picture's texture."""

@@ -24,12 +24,13 @@ from innersr.run import Run
 from innersr.singan.masks import soft_mask
 from innersr.singan.model import PictureModel
 from innersr.singan.palette import to_palette
+from innersr.singan.patches.model import PatchModel
 from innersr.singan.pyramid import Size, low_passed_at
 from innersr.singan.training.fine_tuning import check_picture, check_scale, fit_to_palette
 
-PAINT_SHARE, EDIT_SHARE, HARMONIZE_SHARE = 0.0, 0.4, 0.6  # of the way to the finest scale, where pictures are put in
-
 Made = TypeVar("Made")
+SubjectModel = PictureModel | PatchModel
+"""Both engines: the generators that were trained on a picture, and its nearest patches."""
 
 
 class Blend(NamedTuple):
@@ -43,14 +44,22 @@ class Blend(NamedTuple):
     """(1, 1, H, W), grown and feathered."""
 
 
-def scale_along(model: PictureModel, share: float) -> int:
-    """The scale at a share of the way from 0 to the finest one, at least 1."""
-    return max(1, round(share * (len(model.scales) - 1)))
+def default_scale(model: SubjectModel, use: str) -> int:
+    """The scale at which a picture enters unless one is named, for the use "paint", "edit" or "harmonize"; 1 at least.
+
+    Copied patches stay crisp from any scale on, so that edits may enter early; an object of other colours than the
+    picture's keeps its shape only if it enters late.
+    """
+    if isinstance(model, PatchModel):
+        share = {"paint": 0.0, "edit": 0.2, "harmonize": 0.8}[use]
+    else:
+        share = {"paint": 0.0, "edit": 0.4, "harmonize": 0.6}[use]
+    return max(1, round(share * (len(model.sizes[0]) - 1)))
 
 
 @isolated
 def paint(
-    model: PictureModel,
+    model: SubjectModel,
     painting: Tensor,
     scale: int | None,
     run: Run,
@@ -63,7 +72,7 @@ def paint(
     Args:
         painting: (1, C, H, W) in [-1, 1], blots in about the colours of the picture.
         scale: at which it enters, from 1 on; 1 if None.
-        palette: (K, C) that the scale was trained on, see `fit_to_palette`; the painting is mapped to it.
+        palette: (K, C) that the scale was trained on, see `fit_to_palette`; the painting is mapped to it. For networks.
 
     Returns:
         (count, C, H, W) in [-1, 1].
@@ -71,7 +80,7 @@ def paint(
     Raises:
         InputError: an unfinished model, no such scale, a painting of other channels or too small, or no results asked.
     """
-    scale = scale_along(model, PAINT_SHARE) if scale is None else scale
+    scale = default_scale(model, "paint") if scale is None else scale
     return _injected(model, painting, scale, run, count, palette=palette, name="painting")
 
 
@@ -97,7 +106,7 @@ def quantized_paint(
     Raises:
         InputError: as `paint` and `fit_to_palette`.
     """
-    scale = scale_along(model, PAINT_SHARE) if scale is None else scale
+    scale = default_scale(model, "paint") if scale is None else scale
     _checked_sizes(model, painting, scale, count, "painting")  # before the training, not after it
     retrained, palette = fit_to_palette(model, pictures, scale, run, colours=colours)
     return paint(retrained, painting, scale, run, palette=palette, count=count)
@@ -105,7 +114,7 @@ def quantized_paint(
 
 @isolated
 def edit(
-    model: PictureModel, edited: Tensor, mask: Tensor, scale: int | None, run: Run, picture: Tensor, count: int = 1
+    model: SubjectModel, edited: Tensor, mask: Tensor, scale: int | None, run: Run, picture: Tensor, count: int = 1
 ) -> Blend:
     """An edited picture whose moved and copied parts join their surroundings (Shaham 2019, sec. 4, "Editing").
 
@@ -113,21 +122,21 @@ def edit(
         edited: (1, C, H, W) in [-1, 1].
         mask: (1, any, any, any) in [0, 1], white where it was edited. It grows by a disk of 20 pixels and is feathered
             with a sigma of 5, in pixels of a picture whose long side has 250.
-        scale: at which it enters, from 1 on; 40 % of the way to the finest if None.
+        scale: at which it enters, from 1 on; see `default_scale` if None.
         picture: the unedited one, of the same size.
 
     Raises:
         InputError: an unfinished model, no such scale, pictures that differ in size or have other channels, a mask
             that marks everything or nothing, or no results asked.
     """
-    scale = scale_along(model, EDIT_SHARE) if scale is None else scale
+    scale = default_scale(model, "edit") if scale is None else scale
     soft = _soft_mask(model, edited, mask, picture, radius=20)
     return _blend(_injected(model, edited, scale, run, count, name="edited picture"), picture, soft)
 
 
 @isolated
 def harmonize(
-    model: PictureModel, composite: Tensor, mask: Tensor, scale: int | None, run: Run, picture: Tensor, count: int = 1
+    model: SubjectModel, composite: Tensor, mask: Tensor, scale: int | None, run: Run, picture: Tensor, count: int = 1
 ) -> Blend:
     """A composite whose pasted object has the texture of the picture (Shaham 2019, sec. 4, "Harmonization").
 
@@ -135,18 +144,18 @@ def harmonize(
         model: after `fine_tune` with the composite it changes the object more.
         composite: (1, C, H, W) in [-1, 1], the picture with the object on it.
         mask: as for `edit`, white where the object is; it grows by 7 pixels.
-        scale: at which it enters, from 1 on; 60 % of the way to the finest if None.
+        scale: at which it enters, from 1 on; see `default_scale` if None.
         picture: without the object, of the same size.
 
     Raises:
         InputError: as `edit`.
     """
-    scale = scale_along(model, HARMONIZE_SHARE) if scale is None else scale
+    scale = default_scale(model, "harmonize") if scale is None else scale
     soft = _soft_mask(model, composite, mask, picture, radius=7)
     return _blend(_injected(model, composite, scale, run, count, name="composite"), picture, soft)
 
 
-def contact_sheet_scales(model: PictureModel, make: Callable[[int], Made], run: Run) -> list[tuple[int, Made]]:
+def contact_sheet_scales(model: SubjectModel, make: Callable[[int], Made], run: Run) -> list[tuple[int, Made]]:
     """Apply `make` at every scale that a picture may enter at; return each scale and result, to pick one by eye.
 
     Args:
@@ -156,12 +165,12 @@ def contact_sheet_scales(model: PictureModel, make: Callable[[int], Made], run: 
         InputError: an unfinished model, or one of a single scale.
     """
     check_scale(model, 1)
-    last = len(model.scales) - 1
+    last = len(model.sizes[0]) - 1
     return [(index + 1, make(index + 1)) for index in run.steps("try scales", last, limited=False)]
 
 
 def _injected(
-    model: PictureModel,
+    model: SubjectModel,
     picture: Tensor,
     scale: int,
     run: Run,
@@ -171,9 +180,13 @@ def _injected(
     palette: Tensor | None = None,
 ) -> Tensor:
     sizes = _checked_sizes(model, picture, scale, count, name)
-    coarse = low_passed_at(picture.to(model.device), sizes, scale)
-    if palette is not None:
-        coarse = to_palette(coarse, palette)
+    if palette is None:
+        return torch.cat(
+            [model.inject(picture, scale, run=run, index=n) for n in run.steps(name, count, limited=False)]
+        )
+    if isinstance(model, PatchModel):
+        raise InputError("a palette is for a scale that was trained on it; patches have the picture's own colours")
+    coarse = to_palette(low_passed_at(picture.to(model.device), sizes, scale), palette)
     results = []
     with torch.no_grad():
         for index in run.steps(name, count, limited=False):
@@ -182,7 +195,7 @@ def _injected(
     return torch.cat(results)
 
 
-def _checked_sizes(model: PictureModel, picture: Tensor, scale: int, count: int, name: str) -> tuple[Size, ...]:
+def _checked_sizes(model: SubjectModel, picture: Tensor, scale: int, count: int, name: str) -> tuple[Size, ...]:
     """The sizes of all scales of results that are to be made of a picture."""
     check_scale(model, scale)
     check_picture(model, picture, name)
@@ -191,7 +204,7 @@ def _checked_sizes(model: PictureModel, picture: Tensor, scale: int, count: int,
     return model.sizes_for(image_size(picture))
 
 
-def _soft_mask(model: PictureModel, changed: Tensor, mask: Tensor, picture: Tensor, radius: int) -> Tensor:
+def _soft_mask(model: SubjectModel, changed: Tensor, mask: Tensor, picture: Tensor, radius: int) -> Tensor:
     check_picture(model, changed, "changed picture")
     if picture.shape != changed.shape:
         raise InputError(

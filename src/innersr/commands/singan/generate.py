@@ -15,9 +15,8 @@ from innersr.commands.singan.shared import (
     check_targets,
     load_complete,
     model_folder,
-    read_image,
+    open_subject,
     save_all,
-    size_note,
     targets_of,
     wanted_size,
     working,
@@ -25,17 +24,15 @@ from innersr.commands.singan.shared import (
 from innersr.errors import InputError
 from innersr.images.formats import BY_SUFFIX
 from innersr.images.video import save_movie
-from innersr.physics.resize import image_size
 from innersr.plots.sheets import Panel, contact_sheet
 from innersr.plots.singan import report_sheet
 from innersr.run import Run
 from innersr.singan.animation import animate
 from innersr.singan.folder.log import read_lines
 from innersr.singan.folder.reading import LOG, load_folder
-from innersr.singan.learn import make_settings
 from innersr.singan.model import PictureModel
-from innersr.singan.patches.model import PatchModel, patch_model
-from innersr.singan.pictures import PictureSource, from_picture, source_of, to_picture, visible
+from innersr.singan.patches.model import PatchModel
+from innersr.singan.pictures import PictureSource, from_picture, visible
 from innersr.singan.pyramid import Size
 
 
@@ -67,16 +64,15 @@ def sample_pictures(  # noqa: PLR0913 (the options of the command)
     overwrite: bool,
 ) -> None:
     """Write random pictures of image files or of the pictures of model folders, of patches or by their networks."""
-    if engine not in ("patches", "network"):
-        raise InputError(f"--engine must be patches or network, got {engine!r}")
     if engine == "network" and run.time_limit is not None:
         raise InputError("--time-limit ends searches for patches; a network has none to end, ask for fewer samples")
     _check_names(models, output)
     given = [model for model in models if model.is_file()]
     orders = []
     for model in models:
-        sampled = _sampled_image if model.is_file() else _sampled_folder
-        sampler, source = sampled(model, max_size, engine, run, reporter)
+        sampler, source, originals = open_subject(model, engine, max_size, run, reporter)
+        if engine == "patches" and len(originals) > 1:
+            reporter.note(f"{model}: of {len(originals)} pictures, the first is sampled; --engine network knows all")
         wanted = wanted_size(size, scale, sampler.size)
         with blaming(model):
             sampler.check_start(start)
@@ -166,32 +162,3 @@ def report_model(reporter: Reporter, run: Run, *, model: Path, output: Path, ove
     save_drawing(sheet, output, overwrite=overwrite)
     record = {"output": str(output), "model": str(model), "scales": len(saved.model.scales)}
     reporter.result(f"{output}  {len(saved.model.scales)} of {len(saved.model.sizes[0])} scales", record)
-
-
-def _sampled_image(
-    path: Path, max_size: int | None, engine: str, run: Run, reporter: Reporter
-) -> tuple[PatchModel, PictureSource]:
-    if engine == "network":
-        raise InputError(f"{path}: is an image, which has no network; innersr singan train {path} -o MODEL trains one")
-    image = read_image(path, reporter)
-    settings = make_settings(settings={} if max_size is None else {"max_size": str(max_size)})
-    with blaming(path):
-        source = source_of([image])
-        model = patch_model(to_picture(image, source), settings, run=run)
-    size = image_size(image.colour)
-    if model.size != size:
-        reporter.note(size_note(path, size, model.size))
-    return model, source
-
-
-def _sampled_folder(
-    path: Path, max_size: int | None, engine: str, run: Run, reporter: Reporter
-) -> tuple[PictureModel | PatchModel, PictureSource]:
-    if max_size is not None:
-        raise InputError("--max-size is for image files; a model has the size that it was trained at, see --size")
-    saved = load_complete(path, run)
-    if engine == "network":
-        return saved.model, saved.record.source
-    if len(saved.pictures) > 1:
-        reporter.note(f"{path}: of {len(saved.pictures)} pictures, the first is sampled; --engine network knows all")
-    return patch_model(saved.pictures[0], saved.record.settings, run=run), saved.record.source

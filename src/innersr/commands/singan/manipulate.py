@@ -15,9 +15,10 @@ from torch import Tensor
 from innersr.commands.console import Reporter
 from innersr.commands.drawings import check_drawing, save_drawing
 from innersr.commands.singan.shared import (
+    Subject,
     blaming,
     check_targets,
-    load_complete,
+    open_subject,
     read_image,
     read_mask,
     save_all,
@@ -28,23 +29,20 @@ from innersr.errors import InputError
 from innersr.physics.resize import image_size, resize
 from innersr.plots.sheets import Panel, contact_sheet
 from innersr.run import Run
-from innersr.singan.folder.reading import SavedModel
 from innersr.singan.manipulation import (
-    EDIT_SHARE,
-    HARMONIZE_SHARE,
-    PAINT_SHARE,
     contact_sheet_scales,
+    default_scale,
     edit,
     harmonize,
     paint,
     quantized_paint,
-    scale_along,
 )
+from innersr.singan.model import PictureModel
+from innersr.singan.patches.model import PatchModel, patch_model
 from innersr.singan.pictures import to_picture, visible
 from innersr.singan.pyramid import Size
 from innersr.singan.training.fine_tuning import check_scale, fine_tune
 
-SHARES = {"paint": PAINT_SHARE, "edit": EDIT_SHARE, "harmonize": HARMONIZE_SHARE}
 RESULTS = {"paint": "painted", "edit": "edited", "harmonize": "harmonized"}
 Make = Callable[[int, Run], Tensor]
 """From a scale to the results of the picture entering there, (count, C, H, W) in [-1, 1]."""
@@ -61,47 +59,47 @@ def manipulate_picture(  # noqa: PLR0913 (the options of the commands)
     start: int | None,
     all_scales: bool,
     count: int,
+    engine: str | None,
+    max_size: int | None,
     overwrite: bool,
     mask: Path | None = None,
     colours: int | None = None,
     fine_tune: int | None = None,
 ) -> None:
-    """Write what a model makes of a picture: at one scale, or a contact sheet of all.
+    """Write what a subject makes of a picture: at one scale, or a contact sheet of all.
 
     Args:
         kind: "paint", "edit" or "harmonize".
+        model: folder of a model, or image file.
+        engine: "patches" or "network"; that which suits if None.
         mask: of the picture; None for a painting.
         colours: size of the palette that the scale is trained on again, if any.
         fine_tune: iterations of each scale, if any.
     """
     if all_scales and (start is not None or count > 1):
         raise InputError("--all-scales draws one result of each scale; leave out --start-scale and --count")
-    saved = load_complete(model, run)
-    scale = scale_along(saved.model, SHARES[kind]) if start is None else start
+    engine = _engine_of(engine, kind, model, is_training=colours is not None or fine_tune is not None)
+    subject = open_subject(model, engine, max_size, run, reporter)
+    scale = default_scale(subject.model, kind) if start is None else start
     with blaming(model):
-        check_scale(saved.model, scale)
-    entered = _read_picture(picture, mask is not None, saved, reporter)
-    if mask is None:
-        make = _painter(saved, entered, colours, count)
-    else:
-        make = _blender(saved, entered, read_mask(mask, entered, reporter), kind, fine_tune, count)
-    inputs, source = [path for path in (picture, mask) if path is not None], saved.record.source
-    facts: dict[str, Any] = {"model": str(model), "input": str(picture), "seed": run.seed}
+        check_scale(subject.model, scale)
+    entered = _read_picture(picture, mask is not None, subject, reporter)
+    subject = _of_nearest(subject, entered, run)
+    marked = None if mask is None else read_mask(mask, entered, reporter)
+    make = _maker(subject, entered, marked, kind, colours or fine_tune, count)
+    inputs, source = [path for path in (picture, mask) if path is not None], subject.source
+    facts: dict[str, Any] = {"model": str(model), "input": str(picture), "seed": run.seed, "engine": engine}
     if all_scales:
-        target = Path(output)
-        check_drawing(target, inputs, overwrite=overwrite)
-        with working(reporter, picture, run, "use a machine with more") as working_run:
-            quiet = replace(working_run, report=None)
-            tried = contact_sheet_scales(saved.model, lambda k: make(k, quiet), working_run)
         panels = [Panel("as it enters", visible(entered, source))]
+        with working(reporter, picture, run, "use a machine with more") as working_run:
+            check_drawing(Path(output), inputs, overwrite=overwrite)
+            quiet = replace(working_run, report=None)
+            tried = contact_sheet_scales(subject.model, lambda k: make(k, quiet), working_run)
         panels += [Panel(f"scale {k}", visible(result, source)) for k, result in tried]
         sheet = contact_sheet(panels, f"{picture.name} {RESULTS[kind]} by {model.name}")
-        save_drawing(sheet, target, overwrite=overwrite)
-        scales = [k for k, _ in tried]
-        reporter.result(
-            f"{target}  contact sheet, scales {scales[0]} to {scales[-1]}; make the one you like with --start-scale",
-            {"output": str(target), "scales": scales} | facts,
-        )
+        save_drawing(sheet, Path(output), overwrite=overwrite)
+        said = f"{output}  contact sheet, scales 1 to {len(tried)}; make the one you like with --start-scale"
+        reporter.result(said, {"output": output, "scales": [k for k, _ in tried]} | facts)
         return
     targets = targets_of(output, count, source, RESULTS[kind])
     check_targets(targets, source, image_size(entered), inputs, overwrite=overwrite)
@@ -110,22 +108,31 @@ def manipulate_picture(  # noqa: PLR0913 (the options of the commands)
         pictures = make(scale, working_run)
     facts |= {"start_scale": scale, "colours": colours, "fine_tune": fine_tune}
     facts["seconds"] = round((time.monotonic() - started) / count, 2)
-    how = f"put in at scale {scale} of 1 to {len(saved.model.scales) - 1}"
+    how = f"put in at scale {scale} of 1 to {len(subject.model.sizes[0]) - 1}"
     if start is None:
         how += ", the default; --all-scales shows all of them"
     save_all(pictures, targets, source, overwrite, reporter, how, facts)
 
 
-def _read_picture(path: Path, is_masked: bool, saved: SavedModel, reporter: Reporter) -> Tensor:
+def _engine_of(engine: str | None, kind: str, model: Path, *, is_training: bool) -> str:
+    """The engine that is asked for, or the better one: patches lose the shape of objects that are harmonized."""
+    if engine is None:
+        return "network" if is_training or (kind == "harmonize" and not model.is_file()) else "patches"
+    if is_training and engine == "patches":
+        raise InputError("--colours and --fine-tune train a network; leave out --engine patches")
+    return engine
+
+
+def _read_picture(path: Path, is_masked: bool, subject: Subject, reporter: Reporter) -> Tensor:
     """Read the picture that enters, at the size to work at."""
     image = read_image(path, reporter)
     with blaming(path):
-        picture = to_picture(image, saved.record.source)
-    own, trained = image_size(picture), saved.model.size
+        picture = to_picture(image, subject.source)
+    own, trained = image_size(picture), subject.model.size
     size = _working_size(own, trained)
     if is_masked and size != trained:
         raise InputError(
-            f"{path}: has {own[1]}x{own[0]} pixels, the trained picture {trained[1]}x{trained[0]}; "
+            f"{path}: has {own[1]}x{own[0]} pixels, the picture {trained[1]}x{trained[0]}; "
             "give a changed version of that picture, of the same shape"
         )
     if size == own:
@@ -142,28 +149,42 @@ def _working_size(own: Size, trained: Size) -> Size:
     return max(1, round(factor * own[0])), max(1, round(factor * own[1]))
 
 
-def _painter(saved: SavedModel, painting: Tensor, colours: int | None, count: int) -> Make:
-    if colours is None:
-        return lambda scale, run: paint(saved.model, painting, scale, run, count=count)
-    return lambda scale, run: quantized_paint(
-        saved.model, painting, scale, run, saved.pictures, colours=colours, count=count
-    )
+def _of_nearest(subject: Subject, entered: Tensor, run: Run) -> Subject:
+    """The same, by the patches of that of several pictures which is most like the one that enters."""
+    if isinstance(subject.model, PictureModel) or len(subject.pictures) == 1:
+        return subject
+    nearest = min(subject.pictures, key=lambda one: _difference(one, entered))
+    return subject._replace(model=patch_model(nearest, subject.model.settings, run=run))
 
 
-def _blender(saved: SavedModel, picture: Tensor, mask: Tensor, kind: str, iterations: int | None, count: int) -> Make:
-    model, pictures = saved.model, saved.pictures
-    before = _nearest(picture, pictures)
+def _maker(subject: Subject, picture: Tensor, mask: Tensor | None, kind: str, training: int | None, count: int) -> Make:
+    """What is done with a picture.
+
+    Args:
+        training: colours of the palette, or iterations of fine-tuning, if any.
+    """
+    model, pictures = subject.model, subject.pictures
+    if mask is None:
+        if training is None or isinstance(model, PatchModel):
+            return lambda scale, run: paint(model, picture, scale, run, count=count)
+        return lambda scale, run: quantized_paint(model, picture, scale, run, pictures, colours=training, count=count)
+    before = _fitted(min(pictures, key=lambda one: _difference(one, picture)), picture)
     if kind == "edit":
         return lambda scale, run: edit(model, picture, mask, scale, run, before, count).blended
 
     def harmonized(scale: int, run: Run) -> Tensor:
-        tuned = fine_tune(model, picture, pictures, scale, run, iterations) if iterations else model
+        tuned = model
+        if training is not None and isinstance(model, PictureModel):
+            tuned = fine_tune(model, picture, pictures, scale, run, training)
         return harmonize(tuned, picture, mask, scale, run, before, count).blended
 
     return harmonized
 
 
-def _nearest(picture: Tensor, pictures: tuple[Tensor, ...]) -> Tensor:
-    """The model's picture that is most like `picture`, at its size."""
-    fitted = [resize(one, size=image_size(picture)).clamp(-1, 1) for one in pictures]
-    return min(fitted, key=lambda one: float(F.mse_loss(one, picture)))
+def _difference(one: Tensor, picture: Tensor) -> float:
+    return float(F.mse_loss(_fitted(one, picture), picture))
+
+
+def _fitted(one: Tensor, picture: Tensor) -> Tensor:
+    """A picture at the size of another one."""
+    return resize(one, size=image_size(picture)).clamp(-1, 1)

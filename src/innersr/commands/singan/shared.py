@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -22,8 +22,11 @@ from innersr.physics.geometry import LARGEST_SCALE, parse_factors
 from innersr.physics.resize import as_pair, image_size
 from innersr.run import Run
 from innersr.singan.folder.reading import SavedModel, load_folder
+from innersr.singan.learn import make_settings
 from innersr.singan.masks import soft_mask
-from innersr.singan.pictures import PictureSource, from_picture
+from innersr.singan.model import PictureModel
+from innersr.singan.patches.model import PatchModel, patch_model
+from innersr.singan.pictures import PictureSource, from_picture, source_of, to_picture
 from innersr.singan.pyramid import Size
 
 
@@ -40,6 +43,44 @@ def load_complete(path: Path, run: Run) -> SavedModel:
     with blaming(path):
         saved.model.check_start(0)
     return saved
+
+
+class Subject(NamedTuple):
+    """What samples and changed pictures are made of."""
+
+    model: PictureModel | PatchModel
+    source: PictureSource
+    pictures: tuple[Tensor, ...]
+    """(1, C, H, W) in [-1, 1], at the last scale."""
+
+
+def open_subject(path: Path, engine: str, max_size: int | None, run: Run, reporter: Reporter) -> Subject:
+    """Read an image, of which patches are used, or load a model, for its network or the patches of its first picture.
+
+    Args:
+        engine: "patches" or "network".
+        max_size: long side of an image in pixels; that of the settings if None.
+    """
+    if engine not in ("patches", "network"):
+        raise InputError(f"--engine must be patches or network, got {engine!r}")
+    if not path.is_file():
+        if max_size is not None:
+            raise InputError("--max-size is for image files; a model has the size that it was trained at, see --size")
+        saved = load_complete(path, run)
+        settings, source, pictures = saved.record.settings, saved.record.source, saved.pictures
+        model = saved.model if engine == "network" else patch_model(pictures[0], settings, run=run)
+        return Subject(model, source, pictures)
+    if engine == "network":
+        raise InputError(f"{path}: is an image, which has no network; innersr singan train {path} -o MODEL trains one")
+    image = read_image(path, reporter)
+    settings = make_settings(settings={} if max_size is None else {"max_size": str(max_size)})
+    with blaming(path):
+        source = source_of([image])
+        patches = patch_model(to_picture(image, source), settings, run=run)
+    size = image_size(image.colour)
+    if patches.size != size:
+        reporter.note(size_note(path, size, patches.size))
+    return Subject(patches, source, (patches.pyramid[-1].cpu(),))
 
 
 def read_image(path: Path, reporter: Reporter) -> Image:

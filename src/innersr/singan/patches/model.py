@@ -115,11 +115,18 @@ class PatchModel:
     @isolated
     @torch.no_grad()
     def inject(self, picture: Tensor, scale: int, *, run: Run | None = None, wrap: str = "", index: int = 0) -> Tensor:
-        """Give a picture the patches of the subject from a scale on; see `PictureModel.inject`."""
+        """Give a picture the patches of the subject from a scale on; see `PictureModel.inject`.
+
+        Result 0 begins with the picture as it is; the others begin under noise, a quarter of that of samples, so that
+        they differ.
+        """
         run = run or Run()
         self.check_start(scale)
         sizes, wraps = self.sizes_for(image_size(picture)), wraps_of(wrap)
         coarse = low_passed_at(picture.to(self.device), sizes, scale, wraps)
+        if index:
+            noise = torch.randn(coarse.shape, generator=generator_of(run.seed, Draws.PATCH_NOISE, index)).to(coarse)
+            coarse = coarse + self.search.noise / 4 * noise
         guess = Guess(Frame(size=sizes[scale], margin=self.side - 1, wraps=wraps).around(coarse))
         return self.refined(guess, sizes, scale, wraps, run, index)
 

@@ -15,6 +15,7 @@ from innersr.singan.draws import Draws
 from innersr.singan.model import PictureModel, Scale, white_noise
 from innersr.singan.networks import ConvStack, FoldedLayers
 from innersr.singan.palette import palette_of, to_palette
+from innersr.singan.patches.model import PatchModel
 from innersr.singan.pyramid import Size, low_passed_at, pictures_of
 from innersr.singan.training.coarse_inputs import CoarseInputs, TrainedScales
 from innersr.singan.training.scale import ScaleLearner
@@ -201,10 +202,10 @@ def trainable_stack(layers: FoldedLayers) -> ConvStack:
     return stack
 
 
-def check_scale(model: PictureModel, scale: int) -> None:
+def check_scale(model: PictureModel | PatchModel, scale: int) -> None:
     """Raise InputError unless the model is complete and has a scale that a picture may be put in at."""
     model.check_start(0)
-    last = len(model.scales) - 1
+    last = len(model.sizes[0]) - 1
     if last == 0:
         raise InputError("the model has a single scale, which makes everything of noise; learn the picture with more")
     if not 1 <= scale <= last:
@@ -213,7 +214,7 @@ def check_scale(model: PictureModel, scale: int) -> None:
         )
 
 
-def check_picture(model: PictureModel, picture: Tensor, name: str) -> None:
+def check_picture(model: PictureModel | PatchModel, picture: Tensor, name: str) -> None:
     """Raise InputError unless a picture is one, and has the model's channels."""
     if picture.ndim != 4 or picture.shape[0] != 1 or picture.shape[1] != model.channels or 0 in picture.shape:
         raise InputError(
