@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from innersr.batch.places import EXISTING, Naming
+from innersr.batch.ray_workers import check_ray
 from innersr.batch.status import check_status
 from innersr.errors import InputError
 from innersr.memory import free_memory
@@ -29,7 +30,10 @@ class BatchOptions:
         dry_run: whether only the plan is shown.
         status: file, .jsonl or .parquet, for a row per file.
         retry_failed: whether only the files are upscaled that failed in the last run.
-        jobs: processes; None for as many as there are processors, where there are eight files or more.
+        jobs: processes, or actors of Ray; None for as many as there are processors, where there are eight files or
+            more.
+        engine: what does the work: "local" processes, or "ray".
+        address: of a Ray cluster; None starts one on this machine.
         shard: part of the files, as "2/8"; None for all.
 
     Raises:
@@ -45,12 +49,20 @@ class BatchOptions:
     retry_failed: bool = False
     jobs: int | None = None
     shard: str | None = None
+    engine: str = "local"
+    address: str | None = None
 
     def __post_init__(self) -> None:
         if self.existing not in (None, *EXISTING):
             raise InputError(f"--existing must be one of {', '.join(EXISTING)}, got {self.existing}")
         if self.status is not None:
             check_status(self.status)
+        if self.engine not in ("local", "ray"):
+            raise InputError(f"--engine must be local or ray, got {self.engine}")
+        if self.engine == "ray":
+            check_ray()
+        elif self.address is not None:
+            raise InputError("--address is that of a Ray cluster; add --engine ray")
         _ = self.naming, self.part  # which are checked as they are computed
 
     @cached_property

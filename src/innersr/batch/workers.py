@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from multiprocessing.connection import Connection, wait
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 
 import torch
 
 from innersr.atomic import remove_partial_files
-from innersr.errors import InnersrError
+from innersr.errors import InnersrError, InputError
 
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
@@ -55,8 +55,8 @@ class _Worker(Generic[Task, Answer]):
             answer = self.connection.recv()
         except (EOFError, OSError):
             return None
-        if isinstance(answer, _Fault):
-            raise InnersrError(f"a worker process failed: {answer.text}; please report it")
+        if isinstance(answer, Fault):
+            raise_fault(answer)
         return answer
 
     def end(self) -> None:
@@ -65,8 +65,32 @@ class _Worker(Generic[Task, Answer]):
         self.process.join()
 
 
-class _Fault(NamedTuple):
+class Fault(NamedTuple):
+    """What is wrong with a worker, in place of an answer."""
+
     text: str
+    is_input: bool = False
+    """Whether it is no fault of this program."""
+
+
+def answer_or_fault(function: Callable[[Task], Answer], task: Task) -> Answer | Fault:
+    """Answer a task in a worker."""
+    try:
+        return function(task)
+    except Exception as error:  # noqa: BLE001 (the process of the command tells it)
+        return Fault(f"{type(error).__name__}: {error}")
+
+
+def raise_fault(fault: Fault) -> NoReturn:
+    """Raise, in the process of the command, what is wrong with a worker.
+
+    Raises:
+        InputError: what the user can mend.
+        InnersrError: a fault of this program.
+    """
+    if fault.is_input:
+        raise InputError(fault.text)
+    raise InnersrError(f"a worker process failed: {fault.text}; please report it")
 
 
 def work_in_processes(
@@ -116,11 +140,7 @@ def _serve(connection: Connection, function: Callable[[Any], Any], threads: int,
     with contextlib.suppress(EOFError, OSError):
         while True:
             task = connection.recv()
-            try:
-                answer = function(task)
-            except Exception as error:  # noqa: BLE001 (the parent tells it)
-                answer = _Fault(f"{type(error).__name__}: {error}")
-            connection.send(answer)
+            connection.send(answer_or_fault(function, task))
 
 
 def _leave(*_: object) -> None:

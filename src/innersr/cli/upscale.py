@@ -238,6 +238,11 @@ def upscale_command(  # noqa: PLR0913 (a command's options are its parameters)
             help="Processes; as many as there are processors, for eight files or more, if not given.",
         ),
     ] = None,
+    engine: Annotated[str, batch_option(help="What does the work: local processes, or actors of ray.")] = "local",
+    address: Annotated[
+        str | None,
+        batch_option(help="Of a Ray cluster, such as auto or ray://host:10001; one is started here if not given."),
+    ] = None,
     shard: Annotated[
         str | None, batch_option(metavar="I/N", help="Only part I of N of the files, one for each machine.")
     ] = None,

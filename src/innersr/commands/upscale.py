@@ -13,8 +13,9 @@ from innersr.batch.inputs import BatchFile, find_inputs
 from innersr.batch.manifest import InputDigest, Manifest, digest_of, settings_digest
 from innersr.batch.options import BatchOptions
 from innersr.batch.places import Places, free_name, size_in_header
+from innersr.batch.ray_workers import RayCluster, work_on_ray
 from innersr.batch.status import save_status
-from innersr.batch.workers import work_in_processes
+from innersr.batch.workers import Done, work_in_processes
 from innersr.commands.batch_report import BatchReport
 from innersr.commands.console import Reporter
 from innersr.commands.upscale_file import FileJob, FileOutcome, upscale_job, upscale_silently
@@ -79,7 +80,7 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
         if not plan and batch.retry_failed:
             reporter.note("no file has failed")
         processes, threads = batch.processes(len(found.files), is_on_cpu=run.torch_device.type == "cpu")
-        work.report.begin(len(plan), has_bar=processes > 1)
+        work.report.begin(len(plan), has_bar=processes > 1 or batch.engine == "ray")
         for job, outcome in _done(map(work.begin, work.jobs(plan)), processes, threads, work):
             work.finish(job, outcome)
         work.report.end()
@@ -92,13 +93,13 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
 
 def _done(jobs: Iterable[FileJob], processes: int, threads: int, work: _Work) -> Iterator[tuple[FileJob, FileOutcome]]:
     """The jobs as they are done."""
+    if work.batch.engine == "ray":
+        on_gpu = work.run.torch_device.type == "cuda"
+        cluster = RayCluster(address=work.batch.address, actors=work.batch.jobs, on_gpu=on_gpu)
+        yield from map(_told, work_on_ray(upscale_silently, jobs, cluster))
+        return
     if processes > 1:
-        for job, outcome in work_in_processes(upscale_silently, jobs, processes, threads):
-            if outcome is None:
-                error = "the process that upscaled it was ended, perhaps for want of memory; use fewer --jobs"
-                said = [("failure", (InnersrError(error), 1, job.source))]
-                outcome = FileOutcome(seconds=0.0, error=error, said=said)
-            yield job, outcome
+        yield from map(_told, work_in_processes(upscale_silently, jobs, processes, threads))
         return
     before = torch.get_num_threads()
     if work.batch.jobs is not None and work.is_batch:
@@ -108,6 +109,16 @@ def _done(jobs: Iterable[FileJob], processes: int, threads: int, work: _Work) ->
             yield job, upscale_job(replace(job, title=work.report.title(job)), work.reporter)
     finally:
         torch.set_num_threads(before)
+
+
+def _told(done: Done[FileJob, FileOutcome]) -> tuple[FileJob, FileOutcome]:
+    """A job and its outcome, which is a failure where the process was lost."""
+    job, outcome = done
+    if outcome is None:
+        error = "the process that upscaled it was ended, perhaps for want of memory; use fewer --jobs"
+        said = [("failure", (InnersrError(error), 1, job.source))]
+        outcome = FileOutcome(seconds=0.0, error=error, said=said)
+    return job, outcome
 
 
 class _Work:
@@ -124,7 +135,7 @@ class _Work:
         is_batch: bool,
         compare: Path | None,
     ) -> None:
-        self._places, self._options, self._run, self.batch, self.reporter = places, options, run, batch, reporter
+        self._places, self._options, self.run, self.batch, self.reporter = places, options, run, batch, reporter
         self.is_batch, self._compare, self._has_output = is_batch, compare, places.has_output
         self.report = BatchReport(reporter, is_batch=is_batch)
         default = "skip" if is_batch else "error"
@@ -214,7 +225,7 @@ class _Work:
             self._places.prepare(target)
         if self._existing == "overwrite":
             options = replace(options, overwrite=True)
-        return FileJob(source=source, target=target, options=options, run=self._run, compare=self._compare)
+        return FileJob(source=source, target=target, options=options, run=self.run, compare=self._compare)
 
     def _is_done(self, file: BatchFile, target: Path) -> bool:
         """Whether the result is there; in place also where the input is that result already."""

@@ -1,0 +1,62 @@
+"""Tasks done by actors of Ray, of which one is killed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from helpers.bench import draw
+from helpers.cli import BICUBIC, names, upscale
+from helpers.tasks import upscale_dying_once
+from innersr.batch.options import BatchOptions
+from innersr.errors import InputError
+
+
+def test_a_cluster_of_two_actors_gives_the_local_bytes_though_one_is_killed(tmp_path, monkeypatch):
+    pytest.importorskip("ray", reason="ray is not installed: pip install 'innersr-torch[ray]'")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))  # for the function that kills its actor
+    Path("in").mkdir()
+    for seed, name in enumerate("abcd"):
+        draw(Path(f"in/{name}.png"), 20, 24, seed=seed)
+    Path("in/g.png").write_text("no image")
+    arguments = ["in", "-m", "zssr", "--set", "steps=2", "--kernel", "bicubic", "--jobs", "2"]
+    assert upscale(*arguments, "-o", "local/", "--jobs", "1", "--status", "local.jsonl").exit_code == 1
+    monkeypatch.setattr("innersr.commands.upscale.upscale_silently", upscale_dying_once)
+    result = upscale(*arguments, "-o", "ray/", "--engine", "ray", "--status", "ray.jsonl")
+    assert result.exit_code == 1 and "4 done, 1 failed" in result.stdout, result.stderr
+    assert result.stderr.count("\n") == 1 and result.stderr.startswith("error: in/g.png: ")
+    assert names("ray") == sorted([*names("local"), "dead"])
+    for name in names("local"):
+        assert Path("ray", name).read_bytes() == Path("local", name).read_bytes()
+
+    def rows(path):
+        rows = [json.loads(line) for line in Path(path).read_text().splitlines()]
+        return sorted((row["input"], row["status"], row["error"], row["remedy"]) for row in rows)
+
+    assert rows("ray.jsonl") == rows("local.jsonl")
+    assert "4 skipped, 1 failed" in upscale(*arguments, "-o", "ray/").stdout  # one manifest for both
+
+
+def test_ray_is_named_where_it_is_missing(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(InputError, match=r"--engine ray needs the package ray; pip install 'innersr-torch\[ray\]'"):
+        BatchOptions(engine="ray")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"engine": "dask"}, "--engine must be local or ray, got dask"), ({"address": "auto"}, "add --engine ray")],
+)
+def test_wrong_engines_are_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        BatchOptions(**options)
+
+
+def test_a_cluster_that_does_not_answer_is_told_in_one_line(tmp_path):
+    pytest.importorskip("ray", reason="ray is not installed: pip install 'innersr-torch[ray]'")
+    draw(tmp_path / "a.png", 20, 24)
+    arguments = ["--engine", "ray", "--address", "127.0.0.1:1", "-o", tmp_path / "out.png", *BICUBIC]
+    result = upscale(tmp_path / "a.png", *arguments)
+    assert result.exit_code == 2 and result.stderr.count("\n") == 1
+    assert "127.0.0.1:1: no Ray cluster answers" in result.stderr and "ray start --head" in result.stderr
