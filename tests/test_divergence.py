@@ -21,8 +21,8 @@ def test_sound_weights_come_back_and_the_rate_falls():
         assert not optimizer.state
         assert guard.rate_share == pytest.approx(10.0**-count)
     assert guard.is_over
-    assert "4 times" in guard.finish()[0]
-    assert guard.finish()[0].endswith("it ended there")
+    assert "4 times" in guard.settle()[0]
+    assert guard.settle()[0].endswith("it ended there")
 
 
 def test_steps_end_where_learning_has_diverged_too_often():
@@ -36,9 +36,9 @@ def test_a_last_step_that_no_loss_has_seen_is_taken_back():
     guard = DivergenceGuard([weight])
     assert guard.is_sound(torch.tensor(0.1))
     weight[1] = torch.inf
-    assert "once" in guard.finish()[0]
+    assert "once" in guard.settle()[0]
     assert weight.tolist() == [1, 1]
-    assert DivergenceGuard([weight]).finish() == ()
+    assert DivergenceGuard([weight]).settle() == ()
 
 
 def test_losses_between_two_looks_are_not_read():

@@ -16,7 +16,7 @@ class DivergenceGuard:
     optimizers forget their moments, and the rate is to fall to a tenth. Where all losses are sound, nothing changes.
 
     Args:
-        weights: of everything that is learnt together.
+        weights: and buffers of everything that is learnt together.
         optimizers: of these weights.
         limit: of sound losses.
         patience: times that learning goes on; the next time it ends with the last sound weights.
@@ -70,7 +70,7 @@ class DivergenceGuard:
         self.restore()
         return False
 
-    def finish(self) -> tuple[str, ...]:
+    def settle(self) -> tuple[str, ...]:
         """Make sure that the last step left finite weights; return a sentence for the user if learning diverged."""
         if not all(bool(weight.isfinite().all()) for weight in self._weights):
             self.restore()
@@ -79,6 +79,12 @@ class DivergenceGuard:
         times = "once" if self.count == 1 else f"{self.count} times"
         end = "ended there" if self.is_over else f"went on at {self.rate_share:g} of its rate"
         return (f"learning diverged {times}: the last sound weights were restored, and it {end}",)
+
+    def resume(self, count: int) -> None:
+        """Go on with the present weights, which are sound, after learning was taken back so many times."""
+        self.count = count
+        with torch.no_grad():
+            torch._foreach_copy_(self._sound, self._weights)
 
     @torch.no_grad()
     def restore(self) -> None:

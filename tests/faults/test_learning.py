@@ -7,6 +7,8 @@ import torch
 
 from helpers.methods import RUN, SMALL, image, made
 from helpers.priors import prior_for
+from innersr.blind.kernelgan import estimator
+from innersr.blind.kernelgan.estimator import KernelGAN
 from innersr.images.image import Image
 from innersr.images.io import read, save
 from innersr.methods import mzsr, tailor, zssr
@@ -15,6 +17,7 @@ from innersr.methods.options import UpscaleOptions
 from innersr.physics.degradation import Degradation
 from innersr.pipeline.adaptation import upscale_image
 from innersr.pipeline.files import upscale_file
+from innersr.singan.training import scale
 
 DOUBLE = Degradation(scale=2)
 LEARNERS = {
@@ -61,6 +64,31 @@ def test_a_loss_that_is_no_number_costs_a_step_and_is_said(monkeypatch, name):
     )
     assert float((result.image.colour - undisturbed.image.colour).abs().mean()) < 0.02
     assert "learning" not in " ".join(undisturbed.notes)
+
+
+def test_kernelgan_and_singan_say_it_too(monkeypatch):
+    notes, given, calls = [], estimator.gan_loss, []
+
+    def planted(*arguments):
+        calls.append(None)
+        return given(*arguments) * (torch.nan if len(calls) == 170 else 1)
+
+    monkeypatch.setattr(estimator, "gan_loss", planted)
+    kernel = KernelGAN(steps=60, crop=40, learning_rate=5e-3, width=16)
+    kernel.estimate(image(1, (48, 48)), 2, RUN, notes.append)
+    assert [note.partition(":")[0] for note in notes] == [
+        "learning diverged once"
+    ]  # the discriminator; with its buffers
+    singan, calls, loss = made("singan"), [], scale.adversarial_loss
+
+    def spoiled(*arguments):
+        calls.append(None)
+        return loss(*arguments) * (torch.nan if len(calls) == 3 else 1)
+
+    monkeypatch.setattr(scale, "adversarial_loss", spoiled)
+    result = upscale_image(Image(colour=image(3)), DOUBLE, singan, RUN)
+    assert "learning diverged once" in " ".join(result.notes)
+    assert bool(result.image.colour.isfinite().all())
 
 
 @pytest.mark.parametrize("name", LEARNERS)

@@ -209,9 +209,29 @@ def test_losses_that_are_no_numbers_end_the_training(tmp_path):
     def spoil(learner, _losses):
         next(learner.critic.parameters()).data.fill_(math.nan)
 
-    with pytest.raises(InnersrError, match="no longer numbers at iteration 2 of scale 0; train anew with a smaller"):
-        learn(tmp_path / "model", callbacks=Callbacks(iteration=spoil))
-    assert reading.load_state(tmp_path / "model", load_folder(tmp_path / "model")).iteration == 0
+    place = "at iteration 5 of scale 0; train anew with a smaller"
+    with pytest.raises(InnersrError, match=f"no numbers for the 4th time {place}"):
+        learn(tmp_path / "model", callbacks=Callbacks(iteration=spoil, note=str))
+    assert reading.load_state(tmp_path / "model", load_folder(tmp_path / "model")).iteration == 4
+
+
+def test_a_loss_that_is_no_number_is_taken_back_and_said(tmp_path):
+    """Also after a stop, from which the training goes on to the same bytes."""
+
+    def spoil(learner, _losses):
+        if (learner.index, learner.iteration) == (1, 2):
+            next(learner.generator.parameters()).data.fill_(math.nan)
+
+    notes = []
+    whole = learn(tmp_path / "whole", callbacks=Callbacks(iteration=spoil, note=notes.append))
+    assert [note.partition(":")[0] for note in notes] == ["iteration 3 of scale 1"]
+    assert all(bool(tensor.isfinite().all()) for scale in whole.scales for pair in scale.layers for tensor in pair)
+    callbacks = Callbacks(iteration=spoil, note=str)
+    learn(tmp_path / "model", callbacks=callbacks, should_stop=stop_after(5 + 3))
+    again = learn(tmp_path / "model", callbacks=callbacks, resume=True)
+    for scale, other in zip(whole.scales, again.scales, strict=True):
+        for pair, same in zip(scale.layers, other.layers, strict=True):
+            assert all(torch.equal(a, b) for a, b in zip(pair, same, strict=True))
 
 
 # Who is told what

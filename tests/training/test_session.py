@@ -294,16 +294,51 @@ def test_a_finished_training_that_is_resumed_gives_the_same_prior(tmp_path):
     assert largest_difference(load_checkpoint(one.outputs.prior).tensors, before.tensors) == 0
 
 
-def test_a_loss_that_is_no_number_ends_the_training_and_keeps_the_last_state(tmp_path):
+def diverging(folder, *steps, **changes):
+    """A session whose loss is no number at some steps."""
+
     class Diverging(type(OBJECTIVES["supervised"])):
         def loss(self, network, crops, run):
             loss = super().loss(network, crops, run).value
-            return Loss(loss * math.nan if crops.step == 4 else loss)
+            return Loss(loss * math.nan if crops.step in steps else loss)
 
     objective = Diverging(width=6, depth=3, batch=2, crop=16)
-    outputs = Outputs(prior=tmp_path / "prior.safetensors", save_every=2)
-    one = replace(session(tmp_path, outputs=outputs), objective=objective)
-    with pytest.raises(InnersrError, match="no longer a number at step 6; start again with a smaller learning_rate"):
+    outputs = Outputs(prior=folder / "prior.safetensors", save_every=2)
+    return replace(session(folder, outputs=outputs), objective=objective, **changes)
+
+
+def test_a_loss_that_is_no_number_is_taken_back_and_said(tmp_path):
+    notes = []
+    one = diverging(tmp_path, 2, note=notes.append)
+    assert one.learn().is_finished
+    sentence = "learning diverged once: the last sound weights were restored, and it went on at 0.1 of its rate"
+    assert notes == [f"step 3: {sentence}"]
+    assert [line["diverged"] for line in log_of(one) if "diverged" in line] == [sentence]
+    (tmp_path / "sound").mkdir()
+    other = diverging(tmp_path / "sound")
+    other.learn()
+    weights, sound = (load_checkpoint(each.outputs.prior).tensors for each in (one, other))
+    assert all(math.isfinite(float(tensor.float().sum())) for tensor in weights.values())
+    assert 0 < largest_difference(weights, sound) < 0.1
+
+
+def test_a_training_that_was_taken_back_is_resumed_to_the_same_bytes(tmp_path):
+    whole, parts = (tmp_path / name for name in ("whole", "parts"))
+    for folder in (whole, parts):
+        folder.mkdir()
+    one, other = diverging(whole, 1, note=str), diverging(parts, 1, note=str)
+    one.learn()
+    asked = iter([False] * 2 + [True] * 9)
+    assert other.learn(should_stop=lambda: next(asked)).step == 3
+    assert state_of(other).header["diverged"] == 1
+    other.learn(resume=True)
+    first, second = (load_checkpoint(each.outputs.prior).tensors for each in (one, other))
+    assert largest_difference(first, second) == 0
+
+
+def test_a_loss_that_is_no_number_again_and_again_ends_the_training_and_keeps_the_last_state(tmp_path):
+    one = diverging(tmp_path, 2, 3, 4, 5, note=str)
+    with pytest.raises(InnersrError, match="no number for the 4th time at step 6; start again with a smaller"):
         one.learn()
     assert state_of(one).header["step"] == 4
 

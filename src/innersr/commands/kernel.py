@@ -80,6 +80,7 @@ def estimate_kernel(  # noqa: PLR0913 (the options of the command)
     image = read(source)
     reporter.notes(source, image.notes)
     facts: dict[str, Any] = {}
+    notes: list[str] = []
     with reporter.progress(source.name) as report:
         run = replace(run, report=report).start()
         try:
@@ -89,13 +90,14 @@ def estimate_kernel(  # noqa: PLR0913 (the options of the command)
                 facts["noise"] = round(255 * degradation.noise, 2)
                 facts |= {"jpeg_quality": estimate.jpeg_quality, "confidence": estimate.confidence}
             else:
-                degradation = KernelGAN().estimate(channels_of(image, run), scales, run)
+                degradation = KernelGAN().estimate(channels_of(image, run), scales, run, notes.append)
                 shape = kernels.shape_of(_as_kernel(degradation, source))
                 long, short = shape.deviations
                 angle = math.degrees(shape.angle)
                 summary = f"blur: {long:.1f}x{short:.1f} px at {angle:.0f} deg, as KernelGAN sees it"
         except InputError as error:  # does not name the file
             raise InputError(f"{source}: {error}") from error
+    reporter.notes(source, notes)
     kernel = _as_kernel(degradation, source)
     if output is not None:
         save_kernel(kernel, output, overwrite=overwrite)

@@ -177,7 +177,7 @@ class MZSR(LearnsDetail):
             if guard.is_sound(loss):
                 optimizer.step()
             steps.note(loss)
-        notes = guard.finish()
+        notes = guard.settle()
         return learner.requires_grad_(False), notes
 
     def _sharpened(
@@ -228,7 +228,7 @@ def adapt_network(
         if guard.is_sound(loss):
             torch._foreach_copy_([*weights.values()], [*stepped.values()])
         steps.note(loss)
-    notes = guard.finish()
+    notes = guard.settle()
     return with_weights(network, weights), notes
 
 

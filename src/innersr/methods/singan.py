@@ -76,8 +76,10 @@ class SinGANUpscaling:
         height, width = (max(n, settings.min_size) for n in lr.shape[-2:])
         # Differs from the paper: nothing is too small; an image below the coarsest scale goes on as `resize` sees it.
         picture = cut(lr, Window(0, 0, height, width), degradation.wraps) * 2 - 1
-        last = _trained(picture, settings, run).scales[-1]
-        return GeneratorUpscaler(run, self, Scale(last.layers, self.noise * last.amplitude), degradation)
+        model, notes = _trained(picture, settings, run)
+        last = model.scales[-1]
+        upscaler = GeneratorUpscaler(run, self, Scale(last.layers, self.noise * last.amplitude), degradation)
+        return upscaler.learnt_from("", notes)
 
     def _settings(self, scale: float) -> SinGAN:
         own = {"iterations": self.steps, "width": self.width, "learning_rate": self.learning_rate, "crop": self.crop}
@@ -114,24 +116,26 @@ class GeneratorUpscaler(UpscalerModule):
         return back_project(sr, x, degradation, steps=method.back_projection, run=self.run)
 
 
-def _trained(picture: Tensor, settings: SinGAN, run: Run) -> PictureModel:
-    """Train a picture model as `singan.fit.fit` does, but within the time limit, and in one loop."""
+def _trained(picture: Tensor, settings: SinGAN, run: Run) -> tuple[PictureModel, tuple[str, ...]]:
+    """Train a picture model as `singan.fit.fit` does, but within the time limit, and in one loop; with notes."""
     model = untrained_model([picture], settings, run.seed)
     pyramid = pictures_of(picture, model.sizes[0])
     ends = _ends([height * width for height, width in model.sizes[0]])
     steps = run.steps("learn", len(ends) * settings.iterations)
     turns = iter(steps)
     weights = None
+    notes: dict[str, None] = {}
     for index, (real, end) in enumerate(zip(pyramid, ends, strict=True)):
         learner = ScaleLearner(model, [real], run, initial=weights if inherits(settings, index) else None)
         for _ in range(settings.iterations):
-            if run.time_used() > end or next(turns, None) is None:
+            if run.time_used() > end or learner.guard.is_over or next(turns, None) is None:
                 break
             steps.note(learner.iterate().reconstruction)
         model = replace(model, scales=(*model.scales, learner.finished(is_late=run.time_used() > end)))
         weights = learner.weights()
+        notes |= dict.fromkeys(learner.guard.settle())
     next(turns, None)  # so that the last step is reported
-    return model
+    return model, tuple(notes)
 
 
 def _ends(costs: list[int]) -> list[float]:

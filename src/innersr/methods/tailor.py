@@ -179,7 +179,7 @@ class Tailor:
                 optimizer.step()
             steps.note(loss.detach())
         network.requires_grad_(False)
-        notes = guard.finish()
+        notes = guard.settle()
         # The largest father judges best: it is nearest in scale to the HR image.
         holdout = hold_out(first[-1][:, :-1], plain, generator, HOLDOUT_RULE)
         son = saved(holdout.son)

@@ -173,7 +173,7 @@ class ZSSR(LearnsDetail):
             if guard.is_sound(loss.detach()):
                 optimizer.step()
             steps.note(loss.detach())
-        return guard.finish()
+        return guard.settle()
 
     def _fathers(self, sources: list[Tensor], degradation: Degradation) -> list[Father]:
         """The images and their smaller copies, largest first, none smaller than the kernel."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from innersr.errors import InnersrError, InputError
@@ -83,7 +83,7 @@ def fit(
         InputError: no picture, or pictures that do not fit each other or the settings; a time limit; a folder that
             holds something else, or nothing to resume.
         CheckpointError: the folder is damaged, or cannot be written.
-        InnersrError: the losses are no longer numbers.
+        InnersrError: the losses were no numbers too often, see `DivergenceGuard`.
         Cancelled: the run was cancelled; the folder keeps the state that was saved last.
     """
     _check(pictures, run)
@@ -131,9 +131,12 @@ def _learn(
             limited=False,
         )
         for _ in steps:
+            before = learner.guard.count
             losses = learner.iterate()
             steps.note(losses.reconstruction)
             recorder.note(learner, losses)
+            if learner.guard.count > before:
+                _say_divergence(learner, callbacks)
             if callbacks.iteration is not None:
                 callbacks.iteration(learner, losses)
             if should_stop():
@@ -159,7 +162,8 @@ class _Recorder:
     def note(self, learner: ScaleLearner, losses: Losses) -> None:
         """Count an iteration, and write what is due after it."""
         # Summed where they are: reading them would wait for the device.
-        self._sums = [a + b for a, b in zip(self._sums, losses, strict=True)] if self._sums else list(losses)
+        sound = [torch.where(loss.isfinite(), loss, 0) for loss in losses]  # what is not was taken back
+        self._sums = [a + b for a, b in zip(self._sums, sound, strict=True)] if self._sums else sound
         self._count += 1
         is_last = learner.iteration == learner.settings.iterations
         if is_last or learner.iteration % LOG_EVERY == 0:
@@ -174,7 +178,7 @@ class _Recorder:
 
     def save_state(self, learner: ScaleLearner) -> None:
         """Write all that a training needs to go on from here."""
-        self._means(learner)
+        learner.guard.settle()
         if self._path is not None:
             writing.save_scale_state(self._path, self._digest, learner, self._seconds())
 
@@ -186,21 +190,12 @@ class _Recorder:
                 writing.end(self._path)
 
     def _write_line(self, learner: ScaleLearner) -> None:
-        critic, reconstruction = self._means(learner)
+        critic, reconstruction = (float(total) / self._count for total in self._sums)
         self._sums, self._count = [], 0
         if self._path is not None:
             line = {"scale": learner.index, "iteration": learner.iteration, "critic": critic}
             line |= {"reconstruction": reconstruction, "seconds": round(self._seconds(), 2)}
             add_line(self._path / reading.LOG, line)
-
-    def _means(self, learner: ScaleLearner) -> list[float]:
-        means = [float(total) / self._count for total in self._sums]
-        if not all(math.isfinite(mean) for mean in means):
-            raise InnersrError(
-                f"the losses are no longer numbers at iteration {learner.iteration} of scale {learner.index}; "
-                "train anew with a smaller learning_rate"
-            )
-        return means
 
     def _seconds(self) -> float:
         return time.monotonic() - self._begun
@@ -217,6 +212,15 @@ def _check(pictures: Sequence[Tensor], run: Run) -> None:
     shapes = [tuple(picture.shape) for picture in pictures]
     if any(len(shape) != 4 or shape[:2] != (1, shapes[0][1]) for shape in shapes):
         raise InputError(f"pictures are (1, C, H, W), all with as many channels, got {shapes}")
+
+
+def _say_divergence(learner: ScaleLearner, callbacks: Callbacks) -> None:
+    """Say that learning was taken back; InnersrError where it cannot go on."""
+    place = f"iteration {learner.iteration} of scale {learner.index}"
+    if learner.guard.is_over:
+        problem = f"the losses were no numbers for the {learner.guard.count}th time at {place}"
+        raise InnersrError(f"{problem}; train anew with a smaller learning_rate")
+    callbacks.note(f"{place}: {learner.guard.settle()[0]}")
 
 
 def _target(folder: ModelFolder | str | Path | None) -> ModelFolder | None:

@@ -10,6 +10,7 @@ from typing import Generic
 import torch
 from torch import Tensor
 
+from innersr.divergence import DivergenceGuard
 from innersr.errors import InputError
 from innersr.methods.schedules import cosine
 from innersr.networks.checkpoints import check_tensors
@@ -100,6 +101,8 @@ class Learner(Generic[Network]):
             self._optimizers["adam"] = torch.optim.Adam(settings["adam"], betas=(0.9, 0.99), fused=True)
         if settings["muon"]:
             self._optimizers["muon"] = Muon(settings["muon"], dtype=run.dtype)
+        weights = [*self.network.parameters(), *self.average.parameters()]
+        self.guard = DivergenceGuard(weights, [*self._optimizers.values()])
 
     def learn(self, crops: Crops, group: ProcessGroup, should_stop: Callable[[], bool]) -> tuple[Tensor, bool]:
         """Take one step on this process's crops, together with all other processes.
@@ -113,8 +116,10 @@ class Learner(Generic[Network]):
         shared = torch.stack([loss, torch.full_like(loss, float(wants_stop))])
         # A parameter without a gradient, such as a layer of another scale, has none in any process.
         group.add_up([*(p.grad for p in parameters if p.grad is not None), shared])
-        torch.nn.utils.clip_grad_norm_(self._clipped, self._schedule.clip)
-        self._update()
+        if self.guard.is_sound(shared[0]):
+            torch.nn.utils.clip_grad_norm_(self._clipped, self._schedule.clip)
+            self._update()
+        self.step += 1
         return shared[0], wants_stop if group.world == 1 else bool(shared[1] > 0)
 
     def tensors(self) -> dict[str, Tensor]:
@@ -141,18 +146,23 @@ class Learner(Generic[Network]):
         check_tensors(tensors, expected, exactly=True)
         check_moments(tensors, step)
 
-    def restore(self, tensors: Mapping[str, Tensor], step: int) -> None:
-        """Restore the state that `tensors` returned after `step` steps, and that `check` has passed."""
+    def restore(self, tensors: Mapping[str, Tensor], step: int, diverged: int = 0) -> None:
+        """Restore the state that `tensors` returned after `step` steps, and that `check` has passed.
+
+        Args:
+            diverged: times that learning had been taken back until then.
+        """
         for part, network in (("network", self.network), ("average", self.average)):
             own = {name.removeprefix(f"{part}."): t for name, t in tensors.items() if name.startswith(f"{part}.")}
             network.load_state_dict(own)
         for kind, optimizer in self._optimizers.items():
             restore_moments(kind, optimizer, tensors)
         self.step = step
+        self.guard.resume(diverged)
 
     @torch.no_grad()
     def _update(self) -> None:
-        share = self._schedule.rate_share(self.step)
+        share = self._schedule.rate_share(self.step) * self.guard.rate_share
         for optimizer in self._optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = group["largest"] * share
@@ -160,7 +170,6 @@ class Learner(Generic[Network]):
         # The average starts from the first weights, and forgets them soon.
         decay = min(self._schedule.average, (self.step + 1) / (self.step + 10))
         torch._foreach_lerp_([*self.average.parameters()], [*self.network.parameters()], 1 - decay)
-        self.step += 1
 
 
 def backpropagate(objective: Objective[Network], network: Network, crops: Crops, run: Run) -> Tensor:

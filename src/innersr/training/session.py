@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from innersr.errors import InnersrError, InputError
@@ -145,7 +145,7 @@ class Session:
         Raises:
             InputError: there is no state to resume, or it was started with other settings.
             CheckpointError: the state is damaged, or a file cannot be written.
-            InnersrError: the loss is no longer a number.
+            InnersrError: the loss was no number too often, see `DivergenceGuard`.
         """
         learner = Learner(self.objective, self.schedule, self.run, self.initial)
         seconds, changes = self._restore(learner) if resume else (0.0, {})
@@ -168,6 +168,7 @@ class Session:
 
     def _train(self, learner: Learner[Any], should_stop: Callable[[], bool], recorder: _Recorder | None) -> None:
         steps = self.run.steps("learn", self.schedule.steps - learner.step, limited=False)
+        diverged = learner.guard.count
         with cut_ahead(self._cut, range(learner.step, self.schedule.steps)) as upcoming:
             for _ in steps:
                 started = time.monotonic()
@@ -177,8 +178,21 @@ class Session:
                 steps.note(loss)
                 if recorder is not None:
                     recorder.note(loss, waited, time.monotonic() - started)
+                if learner.guard.count > diverged:
+                    diverged = self._take_back(learner, recorder)
                 if stops:
                     break
+
+    def _take_back(self, learner: Learner[Any], recorder: _Recorder | None) -> int:
+        """Say that learning diverged; return how often it has. InnersrError where it cannot go on."""
+        if learner.guard.is_over:
+            problem = f"the loss was no number for the {learner.guard.count}th time at step {learner.step}"
+            raise InnersrError(f"{problem}; start again with a smaller learning_rate")
+        if recorder is not None:
+            (sentence,) = learner.guard.settle()
+            recorder.write_line(validate=False, diverged=sentence)
+            self.note(f"step {learner.step}: {sentence}")
+        return learner.guard.count
 
     def _log(self, step: int) -> TrainingLog:
         return TrainingLog(self.outputs.log, self.outputs.events, step, self.note)
@@ -223,6 +237,7 @@ class _Recorder:
         """Count a step, and write what is due."""
         outputs, step = self._session.outputs, self._learner.step
         since = self._since
+        loss = torch.where(loss.isfinite(), loss, 0)  # what is not was taken back
         self._since = _Sums(since.loss + loss, since.waited + waited, since.seconds + seconds, since.steps + 1)
         if step == self._session.schedule.steps:
             return  # `learn` writes the last line
@@ -234,11 +249,10 @@ class _Recorder:
         if step % outputs.save_every == 0 or time.monotonic() - self._saved > outputs.save_seconds:
             self.save_state()
 
-    def write_line(self, *, validate: bool) -> None:
-        """Log the steps since the last line."""
+    def write_line(self, *, validate: bool, diverged: str = "") -> None:
+        """Log the steps since the last line, and that learning diverged."""
         session, since = self._session, self._since
         record: dict[str, Any] = {}
-        self._check_loss()
         self._seconds, self._since = self._seconds + since.seconds, _Sums()
         if since.steps:
             record = {
@@ -251,11 +265,13 @@ class _Recorder:
         if validate and session.validation:
             self.validation = session.objective.validate(self._learner.average, session.validation, session.run)
             record["validation"] = self.validation
+        if diverged:
+            record["diverged"] = diverged
         self._log.write(self._learner.step, record)
 
     def save_state(self) -> None:
         """Save the state for resuming."""
-        self._check_loss()
+        self._learner.guard.settle()
         seconds = self._seconds + self._since.seconds
         save_state(self._session.outputs.state, self._learner, seconds, self._session.settings)
         self._saved = time.monotonic()
@@ -275,8 +291,3 @@ class _Recorder:
         }
         header = {"kind": "prior", "network": network_record(average), "provenance": provenance}
         save_checkpoint(session.outputs.prior, average.state_dict(), header)
-
-    def _check_loss(self) -> None:
-        if not math.isfinite(float(self._since.loss)):
-            problem = f"the loss is no longer a number at step {self._learner.step}"
-            raise InnersrError(f"{problem}; start again with a smaller learning_rate")

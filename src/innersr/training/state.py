@@ -24,6 +24,7 @@ class Header(msgspec.Struct, kw_only=True):
         step: that was made last.
         seconds: that the training has taken.
         settings: see `Session.settings`.
+        diverged: times that learning was taken back, see `DivergenceGuard`.
         moments: whether the optimizers' are saved of all parameters, or only of those that have had gradients, as
             until version 0.2.
     """
@@ -32,6 +33,7 @@ class Header(msgspec.Struct, kw_only=True):
     seconds: Annotated[float, Meta(ge=0, le=1e12)]
     settings: dict[str, Any]
     moments: Literal["all", "used"] = "used"
+    diverged: Annotated[int, Meta(ge=0, le=100)] = 0
 
 
 class _Surroundings(msgspec.Struct, kw_only=True):
@@ -45,7 +47,7 @@ class _Surroundings(msgspec.Struct, kw_only=True):
 
 def save_state(path: Path, learner: Learner[Any], seconds: float, settings: dict[str, Any]) -> None:
     """Save the state of a training that has taken so many seconds; CheckpointError if it cannot be written."""
-    header = Header(step=learner.step, seconds=seconds, settings=settings, moments="all")
+    header = Header(step=learner.step, seconds=seconds, settings=settings, moments="all", diverged=learner.guard.count)
     save_checkpoint(path, learner.tensors(), {"kind": "training", **msgspec.to_builtins(header)})
 
 
@@ -83,7 +85,7 @@ def restore_state(
         raise
     except ValueError as error:
         raise CheckpointError(f"{path}: is damaged ({error}); start anew with --overwrite") from error
-    learner.restore(tensors, header.step)
+    learner.restore(tensors, header.step, header.diverged)
     return header.seconds, changes
 
 

@@ -8,7 +8,8 @@ patches of the result from those of the image; the generator's kernel is the est
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from innersr.blind.kernelgan.networks import (
     DiscriminatorWeights,
     PatchDiscriminator,
 )
+from innersr.divergence import DivergenceGuard
 from innersr.errors import InputError, KernelError
 from innersr.isolation import isolated
 from innersr.physics import kernels
@@ -63,11 +65,11 @@ class KernelGAN:
             raise InputError(f"noise is a standard deviation in [0, 1), got {self.noise}; divide 8-bit levels by 255")
 
     @isolated
-    def estimate(self, lr: Tensor, scale: Scale, run: Run) -> Degradation:
+    def estimate(self, lr: Tensor, scale: Scale, run: Run, note: Callable[[str], None] = warnings.warn) -> Degradation:
         """Estimate the degradation of an image, (1, C, H, W) in [0, 1] on run's device.
 
         Its kernel is learned at scale 2, and converted by `degradation_at`. The position of the LR pixels cannot be
-        learned from an image; the degradation is "aligned".
+        learned from an image; the degradation is "aligned". `note` is called with a sentence where learning diverged.
 
         Raises:
             InputError: not one image, or of fewer than 32 pixels on a side.
@@ -78,21 +80,23 @@ class KernelGAN:
         if min(lr.shape[-2:]) < SMALLEST_SIDE:
             found, needed = f"{lr.shape[-1]}x{lr.shape[-2]}", f"{SMALLEST_SIDE}x{SMALLEST_SIDE}"
             raise InputError(f"KernelGAN needs at least {needed} pixels, the image has {found}; name a kernel instead")
-        return degradation_at(scale, threshold_taps(self._train(lr, run.start())))
+        return degradation_at(scale, threshold_taps(self._train(lr, run.start(), note)))
 
-    def _train(self, lr: Tensor, run: Run) -> Tensor:
+    def _train(self, lr: Tensor, run: Run, note: Callable[[str], None]) -> Tensor:
         """Train both networks and return the generator's kernel, (13, 13) on the CPU."""
         draws = run.generator()
         generator = DeepLinearGenerator(width=self.width, generator=draws).to(lr.device)
         discriminator = PatchDiscriminator(lr.shape[1], width=self.width, generator=draws).to(lr.device)
         networks = generator, discriminator
         optimizers = [torch.optim.Adam(n.parameters(), betas=(0.5, 0.999), fused=True) for n in networks]
+        changing = [tensor for network in networks for tensor in network.state_dict(keep_vars=True).values()]
+        guard = DivergenceGuard(changing, optimizers)
         crops, loss_weights = draw_crops(2 * lr - 1, self.crop, self.steps, draws), LossWeights()
         steps = run.steps("kernel", self.steps)
-        for step in steps:
+        for step in guard.guarded(steps):
             progress = min(1.0, max(step / self.steps, run.time_used()))
             for group in (group for optimizer in optimizers for group in optimizer.param_groups):
-                group["lr"] = self.learning_rate * 0.1 ** math.floor(4 * progress)
+                group["lr"] = self.learning_rate * guard.rate_share * 0.1 ** math.floor(4 * progress)
             crop = next(crops)
             # Differs from the reference code: noise is added to copies, never to the image itself, where it would
             # accumulate; and it is equally strong in everything that the discriminator sees.
@@ -104,6 +108,8 @@ class KernelGAN:
             bicubic_error = F.mse_loss(small, crop.target)
             probability = discriminator(small + noise[:1], DiscriminatorWeights(*(w.detach() for w in weights)))
             loss = gan_loss(probability, 1) + loss_weights.bicubic * bicubic_error + loss_weights.penalty(kernel)
+            if not guard.is_sound(loss.detach()):
+                continue
             optimizers[0].zero_grad()
             loss.backward(inputs=list(generator.parameters()))
             optimizers[0].step()
@@ -117,6 +123,8 @@ class KernelGAN:
 
             loss_weights.observe(progress, float(bicubic_error.detach() / crop.target.square().mean()))
             steps.note(loss.detach())
+        for sentence in guard.settle():
+            note(sentence)
         return generator.kernel().detach().cpu()
 
 

@@ -53,11 +53,13 @@ class SavedState(msgspec.Struct):
         scale: its number.
         iteration: that was made last.
         seconds: training time of all scales so far.
+        diverged: times that the scale's learning was taken back.
     """
 
     scale: Annotated[int, Meta(ge=0)]
     iteration: Annotated[int, Meta(ge=0)]
     seconds: Annotated[float, Meta(ge=0, le=1e12)]
+    diverged: Annotated[int, Meta(ge=0, le=100)] = 0
 
 
 @isolated
@@ -155,7 +157,7 @@ def restore(learner: ScaleLearner, state: SavedState, path: Path) -> None:
         learner.check(tensors, state.iteration)
     except ValueError as error:
         raise CheckpointError(f"{file}: {error}; {REMEDY}") from error
-    learner.restore(tensors, state.iteration)
+    learner.restore(tensors, state.iteration, state.diverged)
 
 
 def is_begun(path: Path) -> bool:

@@ -98,6 +98,8 @@ def save_scale_state(path: Path, digest: str, learner: ScaleLearner, seconds: fl
         CheckpointError: it cannot be written.
     """
     place = {"scale": learner.index, "iteration": learner.iteration, "seconds": seconds}
+    if learner.guard.count:
+        place["diverged"] = learner.guard.count
     save_checkpoint(path / STATE, learner.tensors(), {"kind": "training", "record": digest, **place})
 
 

@@ -235,6 +235,8 @@ def _learnt(learner: ScaleLearner, run: Run) -> Scale:
     steps = run.steps(f"scale {learner.index + 1} again", learner.settings.iterations)
     for _ in steps:
         steps.note(learner.iterate().reconstruction)
+        if learner.guard.is_over:
+            break  # with what was sound
     return learner.finished()
 
 

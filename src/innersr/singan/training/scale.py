@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from innersr.divergence import DivergenceGuard
 from innersr.errors import CheckpointError
 from innersr.networks.checkpoints import check_tensors
 from innersr.networks.moments import check_moments, moments_of, restore_moments
@@ -98,6 +99,8 @@ class ScaleLearner:
             torch.optim.Adam(network.parameters(), lr=self.settings.learning_rate, betas=(0.5, 0.999))
             for network in networks
         ]
+        changing = [tensor for network in networks for tensor in network.state_dict(keep_vars=True).values()]
+        self.guard = DivergenceGuard(changing, self._optimizers)
         self._axes = colour_axes(self._reals)
         self._pool: dict[int, tuple[int, int, Tensor]] = {}
 
@@ -120,6 +123,7 @@ class ScaleLearner:
         # Differs from the reference code: the norms' statistics are those of the finished weights, half of them over
         # fakes and half over reconstructions; running averages mix in what the generator was some iterations ago.
         """
+        self.guard.settle()
         for norm in self.generator.norms:
             norm.reset_running_stats()
             norm.momentum = None  # the plain mean
@@ -157,12 +161,17 @@ class ScaleLearner:
         check_tensors(tensors, expected, exactly=True)
         check_moments(tensors, iteration * max(self.settings.critic_steps, self.settings.generator_steps))
 
-    def restore(self, tensors: Mapping[str, Tensor], iteration: int) -> None:
-        """Take over what `tensors` returned after so many iterations, and `check` has passed."""
+    def restore(self, tensors: Mapping[str, Tensor], iteration: int, diverged: int = 0) -> None:
+        """Take over what `tensors` returned after so many iterations, and `check` has passed.
+
+        Args:
+            diverged: times that learning had been taken back until then, see `DivergenceGuard`.
+        """
         self._load(tensors)
         for number, optimizer in enumerate(self._optimizers):
             restore_moments(f"adam.{number}", optimizer, tensors)
         self.iteration = iteration
+        self.guard.resume(diverged)
 
     def _critic_step(self, draw: _Draw, turn: int) -> Tensor:
         settings = self.settings
@@ -217,6 +226,8 @@ class ScaleLearner:
         return F.mse_loss(made, _cut(self._reals[draw.picture], draw.real))
 
     def _step(self, which: int, loss: Tensor) -> None:
+        if not self.guard.is_sound(loss.detach()):
+            return
         optimizer = self._optimizers[which]
         optimizer.zero_grad()
         loss.backward()
@@ -256,8 +267,9 @@ class ScaleLearner:
 
     def _set_rate(self) -> None:
         falls = self.iteration >= self.settings.milestone * self.settings.iterations
+        rate = self.settings.learning_rate * self.guard.rate_share * (0.1 if falls else 1)
         for optimizer in self._optimizers:
-            optimizer.param_groups[0]["lr"] = self.settings.learning_rate * (0.1 if falls else 1)
+            optimizer.param_groups[0]["lr"] = rate
 
     def _load(self, tensors: Mapping[str, Tensor]) -> None:
         for name, network in (("generator", self.generator), ("critic", self.critic)):
