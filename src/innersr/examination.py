@@ -17,26 +17,27 @@ from innersr.run import Run
 
 
 @isolated
-def examine_image(image: Image, scale: Scale, run: Run, *, alpha: str = "auto") -> Estimate:
-    """Estimate the degradation of an image from the channels that methods see; `alpha` as in `upscale_image`.
+def examine_image(image: Image, scale: Scale, run: Run, *, alpha: str = "auto", is_thorough: bool = False) -> Estimate:
+    """Estimate the degradation of an image from the channels that methods see.
 
-    The estimated noise is relative to the range of values that methods see: all of it for 8 bits and for floats within
-    [0, 1], else the range that the image uses.
+    `alpha` is that of `upscale_image`, `is_thorough` that of `examine`. The estimated noise is
+    relative to the range of values that methods see: all of it for 8 bits and for floats within [0, 1], else the range
+    that the image uses.
 
     Raises:
         InputError: an unknown `alpha`, a scale below 1, an image without any data.
     """
-    return examine_normalised(normalise(image, run, alpha), scale, run)
+    return examine_normalised(normalise(image, run, alpha), scale, run, is_thorough=is_thorough)
 
 
-def examine_normalised(seen: NormalisedImage, scale: Scale, run: Run) -> Estimate:
+def examine_normalised(seen: NormalisedImage, scale: Scale, run: Run, *, is_thorough: bool = False) -> Estimate:
     """Estimate the degradation of an image that was normalised already; see `examine_image`.
 
     What was filled in, where an image has no data or is transparent, is left out if enough remains.
     """
     Degradation(scale=scale)  # refuses what is no scale
     part = seen.known_part
-    estimate = examine(part, scale, run)
+    estimate = examine(part, scale, run, is_thorough=is_thorough)
     if part.shape != seen.channels.shape:
         estimate = replace(estimate, regions=())  # they would lie elsewhere in the image
     if seen.has_fine_levels:

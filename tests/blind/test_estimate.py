@@ -104,7 +104,7 @@ def test_interpolation_has_the_first_share(monkeypatch):
 @pytest.mark.parametrize(("interpolated", "confidence"), [(0.15, "high"), (0.3, "medium"), (0.6, "low")])
 def test_confidence_falls_with_what_is_interpolated(monkeypatch, interpolated, confidence):
     certain = estimates.find(degraded("random:1")[0])._replace(deviations=torch.tensor([0.05, 0.05]))
-    monkeypatch.setattr(estimates, "find", lambda _: certain)
+    monkeypatch.setattr(estimates, "find", lambda _, **__: certain)
     assert mixed(monkeypatch, interpolated, 1 - interpolated, 0.0, 0.0, 0.0).confidence == confidence
 
 
@@ -118,7 +118,7 @@ def test_the_shares_of_one_degradation_are_added_up():
 def test_what_was_found_is_sharpened_only_where_that_was_seen(monkeypatch, is_sharpened):
     lr, _ = degraded("bicubic")
     found = estimates.find(lr)._replace(is_sharpened=is_sharpened, sharpening=0.4)
-    monkeypatch.setattr(estimates, "find", lambda _: found)
+    monkeypatch.setattr(estimates, "find", lambda _, **__: found)
     degradation = examine(lr, 2, RUN).degradation
     is_negative = degradation.kernel is not None and kernels.shape_of(degradation.kernel).long_variance < 0
     assert is_negative is is_sharpened

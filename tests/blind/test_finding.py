@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from helpers.methods import edges, image
-from innersr.blind.finding import combine, detailed_parts
+from innersr.blind.finding import combine, detailed_parts, find
 from innersr.networks.degradation_predictor import LEAST_SHARPENING, LOUDNESS, Prediction
+from innersr.physics import kernels
+from innersr.physics.degradation import Degradation
 from innersr.physics.pseudoinverse import RADIUS
 
 
@@ -90,3 +92,16 @@ def test_features_are_of_limited_size():
     found = combine(prediction(features=torch.full((2, 64), 1e6), noise=torch.tensor([99.0, 99.0])))
     assert found.features.shape == (83,)
     assert float(found.features.abs().max()) < 15
+
+
+def test_a_thorough_look_finds_the_same_blur_in_a_mirrored_and_in_a_transposed_image():
+    lr = Degradation(scale=2, kernel=kernels.gaussian(6.0, 1.0, 0.6), subsampling="direct").forward(edges(96))
+    found = find(lr, is_thorough=True)
+    for other, signs in ((lr.flip(-1), (1, 1, -1)), (lr.mT, (1, -1, 1)), (lr.mT.flip(-1), (1, -1, -1))):
+        again = find(other.contiguous(), is_thorough=True)
+        assert again.log.tolist() == pytest.approx(
+            [a * b for a, b in zip(found.log.tolist(), signs, strict=True)], abs=0.02
+        )
+    assert abs(float(found.log[2])) > 0.1
+    quick = find(lr)
+    assert quick.log.tolist() != found.log.tolist()

@@ -34,7 +34,7 @@ def given_degradation(
     if text == TRUE:
         return truth, None
     if text in (AUTO, ESTIMATE, DEFAULT):
-        estimate = examine(lr, truth.scale, run)
+        estimate = examine(lr, truth.scale, run, is_thorough=text == ESTIMATE)
         return (estimate.believed() if text == ESTIMATE else estimate), estimate
     return parse_kernel(text, truth.scale), None
 

@@ -241,8 +241,10 @@ class Estimate:
 
 
 @isolated
-def examine(lr: Tensor, scale: Scale, run: Run | None = None) -> Estimate:
+def examine(lr: Tensor, scale: Scale, run: Run | None = None, *, is_thorough: bool = False) -> Estimate:
     """Estimate the degradation of an image, (1, C, H, W) in [0, 1].
+
+    `is_thorough` takes four times as long, for an estimate that is to be believed.
 
     Raises:
         InputError: more or fewer than one image.
@@ -258,7 +260,7 @@ def examine(lr: Tensor, scale: Scale, run: Run | None = None) -> Estimate:
     counting = find_counting_noise(x)
     if counting is not None:
         return _estimate_by(find_stabilised(x, counting), scale).with_counting_noise(counting, x)
-    finding = find(x)
+    finding = find(x, is_thorough=is_thorough)
     edges, is_compressed = strong_edges(x), finding.compression > 0
     if edges.are_of_single_pixels and (is_compressed or edges.density > 1):
         # Clean ones of less are often fine textures. Their detail is no noise.

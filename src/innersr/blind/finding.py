@@ -53,18 +53,18 @@ class Finding(NamedTuple):
     is_overlooked: bool = False  # Whether the predictor missed a compression that was proved
 
 
-def find(lr: Tensor) -> Finding:
+def find(lr: Tensor, *, is_thorough: bool = False) -> Finding:
     """Look at an image, (1, C, h, w) in [0, 1]; of a large one at its most detailed parts.
 
-    Compression that its traces prove, see `find_jpeg_traces`, takes the place of the predictor's answer.
+    Compression that its traces prove, see `find_jpeg_traces`, takes the place of the predictor's answer. `is_thorough`
+    looks at mirrored and transposed views too, whose errors differ, for a blur that is to be believed.
 
     Raises:
         CheckpointError: the package is damaged.
     """
     parts, traces = detailed_parts(lr), find_jpeg_traces(lr)
     with torch.no_grad():
-        prediction = predict_iteratively(predictor(lr.device), parts, SETTINGS.guesses)
-        finding = combine(prediction)
+        finding = combine(_predicted(parts, is_thorough=is_thorough))
         if traces is None:
             return finding
         return finding._replace(compression=traces.strength, is_overlooked=finding.compression == 0)
@@ -76,6 +76,23 @@ def find_stabilised(lr: Tensor, noise: CountingNoise) -> Finding:
     Its traces of compression are not believed, because white noise has none left.
     """
     return find(noise.stabilise(lr))._replace(noise=noise.sigma, compression=0.0)
+
+
+def _predicted(parts: Tensor, *, is_thorough: bool) -> Prediction:
+    """Predictions for (N, C, h, w), and for three other views of each."""
+    views = ((False, False), (True, False), (False, True), (True, True)) if is_thorough else ((False, False),)
+    predictions = [
+        _of_view(parts, is_mirrored=is_mirrored, is_transposed=is_transposed) for is_mirrored, is_transposed in views
+    ]
+    return Prediction(*(torch.cat(answers) for answers in zip(*predictions, strict=True)))
+
+
+def _of_view(parts: Tensor, *, is_mirrored: bool, is_transposed: bool) -> Prediction:
+    """Predictions for parts that were mirrored, left to right, and then transposed; blurs are those of the parts."""
+    view = parts.flip(-1) if is_mirrored else parts
+    prediction = predict_iteratively(predictor(parts.device), view.mT if is_transposed else view, SETTINGS.guesses)
+    signs = prediction.logs.new_tensor([1.0, -1.0 if is_transposed else 1.0, -1.0 if is_mirrored else 1.0])
+    return prediction._replace(logs=prediction.logs * signs)
 
 
 def combine(prediction: Prediction) -> Finding:

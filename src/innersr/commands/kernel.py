@@ -85,7 +85,7 @@ def estimate_kernel(  # noqa: PLR0913 (the options of the command)
         run = replace(run, report=report).start()
         try:
             if method == "fast":
-                estimate = examine_image(image, scales, run)
+                estimate = examine_image(image, scales, run, is_thorough=True)
                 degradation, summary = estimate.degradation, estimate.summary
                 facts["noise"] = round(255 * degradation.noise, 2)
                 facts |= {"jpeg_quality": estimate.jpeg_quality, "confidence": estimate.confidence}

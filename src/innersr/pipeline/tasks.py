@@ -113,7 +113,8 @@ class ImageTask:
         uses_none = not self.enlarges or copies_pixels(method) or isinstance(method, Bicubic) or self.kept is not None
         if uses_none or not self.options.is_blind:
             return None
-        found = examine_normalised(seen or self.normalised(run), self.options.scale_for(self.lr_size), run)
+        scale, is_believed = self.options.scale_for(self.lr_size), self.options.kernel == "estimate"
+        found = examine_normalised(seen or self.normalised(run), scale, run, is_thorough=is_believed)
         estimate = self.options.weighed(found)
         return estimate if self.options.save_adapted is None else replace(estimate, regions=())
 
