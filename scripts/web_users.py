@@ -10,9 +10,15 @@ gone once its user has left. Needs innersr-torch[web].
 from __future__ import annotations
 
 import argparse
+import contextlib
+import re
+import signal
+import subprocess
+import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +31,6 @@ from gradio_client import Client, handle_file
 from innersr.images.io import read
 from innersr.pipeline.files import upscale
 from innersr.run import Run
-from innersr.web.app import Serving, served
-from innersr.web.limits import Limits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,14 +69,18 @@ def main() -> None:
 
 def run_users(users: int, side: int) -> Tally:
     """Serve the page to so many users at once, with pictures of `side` pixels."""
-    serving = Serving(port=0, browser=False, device="cpu", limits=Limits(waiting=2 * users))
-    with tempfile.TemporaryDirectory() as name, served(serving) as address:
+    with tempfile.TemporaryDirectory() as name, serving_process(users) as address:
         folder = Path(name)
         pictures = [made(folder / f"user-{number}.png", number, side) for number in range(users)]
-        # One after the other: only what they ask for is to happen at the same time.
-        clients = [Client(address, verbose=False, download_files=False) for _ in range(users)]
+        # One after the other: only what they ask for is to happen at the same time. The page is on this machine, so no
+        # certificates are loaded, and all users are threads of one process, which may be slower than the page.
+        patient = {"timeout": 600}
+        clients = [
+            Client(address, verbose=False, download_files=False, ssl_verify=False, httpx_kwargs=patient)
+            for _ in range(users)
+        ]
         held = [
-            httpx.stream("GET", f"{address}gradio_api/heartbeat/{each.session_hash}", cookies=each.cookies)
+            httpx.stream("GET", f"{address}gradio_api/heartbeat/{each.session_hash}", cookies=each.cookies, **patient)
             for each in clients
         ]
         for each in held:
@@ -106,6 +114,19 @@ def run_users(users: int, side: int) -> Tally:
         left=left,
         seconds=sorted(seconds for _, seconds in answers.values()),
     )
+
+
+@contextlib.contextmanager
+def serving_process(users: int) -> Iterator[str]:
+    """The page in a process of its own, as it is used; yield its address."""
+    command = [sys.executable, "-m", "innersr", "web", "--port", "0", "--no-browser", "--device", "cpu"]
+    command += ["--limit", f"waiting={2 * users}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None  # it is a pipe
+        try:
+            yield re.search(r"http://\S+", process.stdout.readline())[0]
+        finally:
+            process.send_signal(signal.SIGINT)
 
 
 def made(path: Path, seed: int, side: int) -> Path:
