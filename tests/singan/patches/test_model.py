@@ -46,8 +46,7 @@ def test_without_bend_and_noise_the_picture_comes_back(pairs):
     subject = smooth((40, 48))
     search = dataclasses.replace(STILL, pairs=pairs)
     made = patch_model(subject, tiny(max_size=48), search, RUN).sample(run=RUN)
-    # Its mirror images beyond the border are none of its patches, and change what is beside them.
-    assert float((made - subject)[..., 8:-8, 8:-8].abs().mean()) < 0.001
+    assert float((made - subject).abs().max()) < 0.02  # at the border, too, and 0.5 there without patches that cross it
 
 
 def test_samples_vary_within_the_range_of_the_picture():
@@ -55,7 +54,7 @@ def test_samples_vary_within_the_range_of_the_picture():
     x = made.sample(3, run=RUN)
     assert x.shape == (3, 3, 40, 48)
     assert x.dtype == torch.float32
-    assert made.pyramid[-1].min() <= x.min() < x.max() <= made.pyramid[-1].max()
+    assert made.pyramid[-1].min() - 1e-5 < x.min() < x.max() < made.pyramid[-1].max() + 1e-5
     assert float(x.std(dim=0).mean() / made.pyramid[-1].std()) > 0.25
 
 
@@ -66,7 +65,7 @@ def test_busy_and_plain_pictures_vary_alike():
     for subject in (plain, smooth((40, 48))):
         drawn = patch_model(subject, tiny(max_size=48), run=RUN).sample(6, run=RUN)
         deviations.append(float(drawn.std(dim=0).mean() / subject.std()))
-    assert 0.2 < min(deviations) < max(deviations) < 0.5  # 0.03 and 0.66 where both are bent by a tenth
+    assert 0.1 < min(deviations) < max(deviations) < 0.5  # 0.03 and 0.66 where both are bent by a tenth
 
 
 def test_samples_keep_the_oblique_high_frequencies():
@@ -82,7 +81,7 @@ def test_any_number_of_bands_is_sampled(channels):
 
 
 def test_a_seed_repeats_its_samples_whatever_their_number():
-    made = model()
+    made = model(search=PatchSettings(variety=0.8))
     three = made.sample(3, run=RUN)
     assert torch.equal(made.sample(2, run=RUN), three[:2])
     assert not torch.equal(three[0], three[1])
@@ -112,7 +111,7 @@ def test_a_field_is_found_again_at_the_finer_scale():
 
 
 def test_more_of_the_picture_stays_where_samples_begin_at_finer_scales():
-    made = patch_model(smooth((40, 48)), tiny(max_size=48), run=RUN)
+    made = patch_model(smooth((40, 48)), tiny(max_size=48), PatchSettings(variety=0.8), RUN)
     errors = [
         float((made.sample(4, start=start, run=RUN) - made.reconstruct()).square().mean())
         for start in range(len(made.pyramid))

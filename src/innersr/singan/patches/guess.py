@@ -58,7 +58,7 @@ class Guess(NamedTuple):
     picture: Tensor
     """(1, C, H, W), of a frame with its margin."""
     heights: Tensor | None = None
-    """(H,): where each of its rows lies in the subject, from 0, the upper border, to 1; None if anywhere."""
+    """(H,): where its rows lie in the subject, from 0, the upper border, to 1, and beyond; None if anywhere."""
 
 
 def bend_of(picture: Tensor, search: PatchSettings, generator: torch.Generator) -> float:
@@ -136,7 +136,7 @@ def _displaced(picture: Tensor, frame: Frame, bend: float, field: _Field, finer:
     grid = torch.stack([columns, heights[:, None].expand_as(columns)], dim=-1)[None]
     places = (2 * grid - 1).to(picture)  # -1 and 1 are the borders
     moved = F.grid_sample(picture, places, mode="bilinear", padding_mode="reflection", align_corners=False)
-    return Guess(moved, heights.clamp(0, 1).to(picture))
+    return Guess(moved, heights.to(picture))
 
 
 def in_finer_frame(guess: Guess, frame: Frame, finer: Frame) -> Guess:
@@ -154,16 +154,16 @@ def in_finer_frame(guess: Guess, frame: Frame, finer: Frame) -> Guess:
         return Guess(larger)
     column = guess.heights.view(1, 1, -1, 1)
     heights = resize(column, (scale[0], 1.0), size=(finer.outer[0], 1), phase=(phase[0], 0.0))
-    return Guess(larger, heights.flatten().clamp(0, 1))
+    return Guess(larger, heights.flatten())
 
 
-def places_in_finer(found: Tensor, frame: Frame, finer: Frame, source: Size, places: Size, side: int) -> Tensor:
+def places_in_finer(found: Tensor, frame: Frame, finer: Frame, source: Frame, larger: Frame, side: int) -> Tensor:
     """A field at the next finer scale: each query takes the patch that the nearest coarser query has found.
 
     Args:
         found: (h * w,) field of the guess in `frame`.
-        source: size of the picture at the coarser scale.
-        places: (h, w), grid of the keys at the finer scale.
+        source: of the picture that patches are of, at the coarser scale.
+        larger: the same at the finer scale.
     """
     half = (side - 1) / 2  # from a place to the middle of its patch
     nearest: list[Tensor] = []
@@ -176,11 +176,12 @@ def places_in_finer(found: Tensor, frame: Frame, finer: Frame, source: Size, pla
         shifts.append(wanted - nearest[axis])
     width = frame.outer[1] - (0 if frame.wraps[1] else side - 1)
     coarse = found.view(-1, width)[nearest[0]][:, nearest[1]]
-    columns = source[1] - side + 1
+    columns = source.outer[1] - side + 1
     moved = []
     for axis, place in enumerate((coarse // columns, coarse % columns)):
-        factor = (places[axis] + side - 1) / source[axis]
+        factor = larger.size[axis] / source.size[axis]
         shift = shifts[axis][:, None] if axis == 0 else shifts[axis]
-        finest = (place + shift + half + 0.5) * factor - half - 0.5
-        moved.append(finest.round().long().clamp(0, places[axis] - 1))
-    return (moved[0] * places[1] + moved[1]).flatten()
+        middle = (place + shift + half + 0.5 - source.margins[axis]) * factor
+        finest = middle - half - 0.5 + larger.margins[axis]
+        moved.append(finest.round().long().clamp(0, larger.outer[axis] - side))
+    return (moved[0] * (larger.outer[1] - side + 1) + moved[1]).flatten()

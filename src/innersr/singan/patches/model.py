@@ -7,7 +7,8 @@ From coarse to fine, every patch of a guess becomes its nearest one of the pictu
 # more varied, and as plausible. Rows move as a whole, and patches keep about their height: horizons stay level.
 # Differs from the paper: fine scales search from neighbour to neighbour (Barnes 2009), beginning with what the coarser
 # scale found, where every patch is compared with every other; patches are compared along their principal axes.
-# Differs from the paper: the guess reaches beyond the border, which is cut off: borders are made as the inside is.
+# Differs from the paper: guess and picture go on beyond the border, mirrored; that is cut off from the guess. Borders
+# are made as the inside is, of patches that cross the border themselves.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ class PatchModel:
         settings: of the pyramid.
         pyramid: the picture at all scales, (1, C, h, w), the coarsest first.
         search: how samples are made.
-        allowed: at all scales (h, w) truth values, the places of patches that may be copied; all if empty.
+        allowed: at all scales (h, w) truth values, the places of patches that may be copied, of the picture with a
+            margin of side - 1 pixels; all if empty.
     """
 
     settings: SinGAN
@@ -167,20 +169,22 @@ class PatchModel:
             keep: applied to the inside of the guess after each search.
         """
         side, found, frame = self.side, None, Frame(size=sizes[start], margin=self.side - 1, wraps=wraps)
+        sources = [Frame(size=size, margin=side - 1, wraps=wraps) for size in self.sizes[0]]
         for scale in range(start, len(sizes)):
             generator = generator_of(run.seed, Draws.PATCH_STEPS, index, scale)
-            source = self.pyramid[scale]
-            axes = principal_axes(source, side, self.search.axes)
+            picture = self.pyramid[scale]
+            source = sources[scale].around(picture)  # so that what crosses a border has a nearest patch, too
+            axes = principal_axes(picture, side, self.search.axes)
             keys = self._keys(scale, source, axes)
             if scale > start:
                 finer = Frame(size=sizes[scale], margin=side - 1, wraps=wraps)
                 guess = in_finer_frame(guess, frame, finer)
                 if found is not None:
-                    found = places_in_finer(found, frame, finer, image_size(self.pyramid[scale - 1]), keys.size, side)
+                    found = places_in_finer(found, frame, finer, sources[scale - 1], sources[scale], side)
                 frame = finer
             # The first guess is as soft as what is enlarged, and is compared with the picture as soft as that.
-            soft = resize(self.pyramid[scale - 1], size=image_size(source)).clamp(-1, 1) if scale > start else source
-            first = self._keys(scale, soft, axes)
+            soft = resize(self.pyramid[scale - 1], size=image_size(picture)).clamp(-1, 1) if scale > start else picture
+            first = self._keys(scale, sources[scale].around(soft), axes)
             searches = 1 if run.time_used() > 1 else self.search.searches
             for search in range(searches):
                 run.check_cancelled()
@@ -205,8 +209,8 @@ class PatchModel:
         if len(queries.features) * len(keys.features) <= self.search.pairs:
             if heights is not None:
                 half, weight = self.side // 2, self.search.height * self.channels * self.side**2
-                rows = torch.arange(keys.size[0], device=self.device) + half + 0.5
-                keys = at_heights(keys, rows / (keys.size[0] + self.side - 1), weight)
+                rows = torch.arange(keys.size[0], device=self.device) - half + 0.5  # the first is above the picture
+                keys = at_heights(keys, rows / (keys.size[0] - self.side + 1), weight)
                 queries = at_heights(queries, heights[half : half + queries.size[0]], weight)
             values = self.channels * self.side**2
             return nearest(queries, keys, self.search.completeness * values or None)
