@@ -4,7 +4,7 @@
 
 Serves the page on this machine; every user sends another picture, all at once. The answer must be, to the last value,
 what the library makes of that picture; asked by another user for its address it must not be there; and it must be
-gone once its user has left. Needs innersr-torch[web].
+gone once its user has left. Needs the extra web.
 """
 
 from __future__ import annotations

@@ -73,3 +73,16 @@ def test_installing_names_this_distribution_not_another_of_pypi():
     texts = {path: path.read_text(encoding="utf-8") for path in [*files, *DOCUMENTS, ROOT / "pyproject.toml"]}
     assert len(texts) > 200
     assert [path for path, text in texts.items() if path != Path(__file__) and re.search(wrong, text)] == []
+
+
+def test_what_adds_an_optional_part_works_today():
+    """`innersr-torch[web]` is on no package index yet; `'.[web]'` works in a clone."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    sources = [*(ROOT / "src").rglob("*.py"), *DOCUMENTS]
+    texts = {path: path.read_text(encoding="utf-8") for path in sources}
+    assert [path for path, text in texts.items() if "innersr-torch[" in text] == []
+    named = [
+        name for text in texts.values() for name in re.findall(r"how_to_install\('(\w+)'\)|'\.\[([\w,]+)\]'", text)
+    ]
+    extras = {extra for pair in named for extra in "".join(pair).split(",")}
+    assert {"web", "video", "tiff", "ray"} <= extras <= set(project["optional-dependencies"])

@@ -35,3 +35,8 @@ class CheckpointError(InnersrError):
 
 class Cancelled(InnersrError):
     """The caller cancelled the run; nothing was written."""
+
+
+def how_to_install(extra: str) -> str:
+    """The command that adds an optional part, an extra of pyproject.toml, for messages."""
+    return f"pip install '.[{extra}]' in the clone of innersr"

@@ -13,7 +13,7 @@ from innersr.errors import InputError
 
 
 def test_a_cluster_of_two_actors_gives_the_local_bytes_though_one_is_killed(tmp_path, monkeypatch):
-    pytest.importorskip("ray", reason="ray is not installed: pip install 'innersr-torch[ray]'")
+    pytest.importorskip("ray", reason="ray is not installed: pip install '.[ray]'")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))  # for the function that kills its actor
     Path("in").mkdir()
@@ -54,7 +54,7 @@ def test_wrong_engines_are_refused(options, message):
 
 
 def test_a_cluster_that_does_not_answer_is_told_in_one_line(tmp_path):
-    pytest.importorskip("ray", reason="ray is not installed: pip install 'innersr-torch[ray]'")
+    pytest.importorskip("ray", reason="ray is not installed: pip install '.[ray]'")
     draw(tmp_path / "a.png", 20, 24)
     arguments = ["--engine", "ray", "--address", "127.0.0.1:1", "-o", tmp_path / "out.png", *BICUBIC]
     result = upscale(tmp_path / "a.png", *arguments)

@@ -621,7 +621,7 @@ def test_the_picture_itself_has_no_distance():
 def test_scores_without_the_judge_need_no_further_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "efficientnet_lite_pytorch", None)
     said = refused("score", "photo.png", "--of", "photo.png")
-    assert "pip install 'innersr-torch[judge]', or leave it out (--no-judge" in said
+    assert "pip install '.[judge]' in the clone of innersr, or leave it out (--no-judge" in said
     (record,) = records("score", "photo.png", "--of", "photo.png", "--no-judge")
     assert (record["feature_distance"], record["patch_distance"]) == (None, 0)
 

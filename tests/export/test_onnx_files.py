@@ -24,7 +24,7 @@ from innersr.pipeline.files import upscale
 from innersr.run import Run
 
 for package in ("onnx", "onnxscript", "onnxruntime"):
-    pytest.importorskip(package, reason=f"needs {package}: pip install 'innersr-torch[onnx]'")
+    pytest.importorskip(package, reason=f"needs {package}: pip install '.[onnx]'")
 
 AGREEMENT = 1e-4
 

@@ -26,7 +26,7 @@ def compression_of(path):
 @pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 def test_compression_stays_as_the_input_has_it(tmp_path, name, dtype):
-    pytest.importorskip("imagecodecs", reason="imagecodecs writes the input; pip install 'innersr-torch[tiff]'")
+    pytest.importorskip("imagecodecs", reason="imagecodecs writes the input; pip install '.[tiff]'")
     samples = SAMPLES.astype(dtype)
     tifffile.imwrite(tmp_path / "a.tif", samples, photometric="rgb", compression=None if name == "none" else name)
     image = read(tmp_path / "a.tif")

@@ -120,7 +120,7 @@ def deepinv():
     try:
         import deepinv
     except (ImportError, RuntimeError) as error:  # the last for a torchvision of another build than torch's
-        pytest.skip(f"needs deepinv: pip install 'innersr-torch[deepinv]' ({error})")
+        pytest.skip(f"needs deepinv: pip install '.[deepinv]' ({error})")
     return deepinv
 
 

@@ -14,7 +14,7 @@ from innersr.errors import CheckpointError, InnersrError, InputError
 from innersr.integrations.hugging_face import pull_prior, push_prior
 from innersr.networks.priors import describe_prior, load_prior, prior_bytes
 
-hub = pytest.importorskip("huggingface_hub", reason="needs huggingface_hub: pip install 'innersr-torch[hub]'")
+hub = pytest.importorskip("huggingface_hub", reason="needs huggingface_hub: pip install '.[hub]'")
 
 
 @pytest.fixture

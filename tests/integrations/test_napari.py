@@ -1,11 +1,11 @@
-"""The plugin in napari itself: found by npe2, shown as a widget, run on a layer. Needs innersr-torch[napari] and Qt."""
+"""The plugin in napari itself: found by npe2, shown as a widget, run on a layer. Needs the extra napari and Qt."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-pytest.importorskip("napari", reason="this runs in napari (pip install 'innersr-torch[napari]' pyqt6)")
+pytest.importorskip("napari", reason="this runs in napari (pip install '.[napari]' pyqt6)")
 npe2 = pytest.importorskip("npe2")
 pytest.importorskip("qtpy", reason="the widget needs Qt (pip install pyqt6)")
 

@@ -90,7 +90,7 @@ def test_the_widget_does_not_wait_for_the_result():
 
 
 def test_the_manifest_is_found_and_names_a_function():
-    npe2 = pytest.importorskip("npe2", reason="needs npe2: pip install 'innersr-torch[napari]'")
+    npe2 = pytest.importorskip("npe2", reason="needs npe2: pip install '.[napari]'")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     module, _, file = project["entry-points"]["napari.manifest"]["innersr-torch"].partition(":")
     assert module == "innersr.integrations"

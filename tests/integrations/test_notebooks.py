@@ -92,8 +92,8 @@ def test_elsewhere_the_bar_is_on_stderr(capsys):
 
 
 def test_the_tutorial_runs():
-    nbclient = pytest.importorskip("nbclient", reason="needs nbclient: pip install 'innersr-torch[dev]'")
-    pytest.importorskip("ipykernel", reason="needs ipykernel: pip install 'innersr-torch[dev]'")
+    nbclient = pytest.importorskip("nbclient", reason="needs nbclient: pip install '.[dev]'")
+    pytest.importorskip("ipykernel", reason="needs ipykernel: pip install '.[dev]'")
     nbformat = pytest.importorskip("nbformat")
     notebook = nbformat.read(DOCUMENTS / "tutorial.ipynb", as_version=4)
     assert all(not cell.outputs for cell in notebook.cells if cell.cell_type == "code")

@@ -184,7 +184,7 @@ def test_planes_without_pages_are_not_dropped_silently(tmp_path):
 
 @pytest.mark.parametrize("compression", ["none", "deflate", "lzw", "zstd"])
 def test_a_stack_stays_compressed_as_it_was(tmp_path, compression):
-    pytest.importorskip("imagecodecs", reason="imagecodecs writes LZW and zstd; pip install 'innersr-torch[tiff]'")
+    pytest.importorskip("imagecodecs", reason="imagecodecs writes LZW and zstd; pip install '.[tiff]'")
     name = None if compression == "none" else compression
     tifffile.imwrite(tmp_path / "a.tif", LIGHT[0, 0], photometric="minisblack", compression=name)
     upscale_file(tmp_path / "a.tif", tmp_path / "b.tif", UpscaleOptions(**OPTIONS))

@@ -5,7 +5,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def address():
-    pytest.importorskip("gradio", reason="the page needs innersr-torch[web]")
+    pytest.importorskip("gradio", reason="the page needs the extra web")
     from innersr.web.app import Serving, served
     from innersr.web.limits import Limits
 

@@ -47,7 +47,7 @@ def test_space_and_container_have_the_versions_of_the_checks():
 
 
 def test_the_space_has_small_limits_and_says_so():
-    pytest.importorskip("gradio", reason="the page needs innersr-torch[web]")
+    pytest.importorskip("gradio", reason="the page needs the extra web")
     serving = runpy.run_path(str(ROOT / "spaces/app.py"))["SERVING"]
     text = (ROOT / "spaces/README.md").read_text(encoding="utf-8")
     assert serving.allow_public and serving.host == "0.0.0.0"

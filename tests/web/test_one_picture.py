@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import pyvips
 
-gradio_client = pytest.importorskip("gradio_client", reason="the page needs innersr-torch[web]")
+gradio_client = pytest.importorskip("gradio_client", reason="the page needs the extra web")
 
 
 @pytest.fixture(scope="module")

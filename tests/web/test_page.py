@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import pyvips
 
-gradio_client = pytest.importorskip("gradio_client", reason="the page needs innersr-torch[web]")
+gradio_client = pytest.importorskip("gradio_client", reason="the page needs the extra web")
 
 from innersr.images.io import read  # noqa: E402 (after what may skip)
 

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from innersr.cli.app import app
 from innersr.errors import InputError
 
-pytest.importorskip("gradio", reason="the page needs innersr-torch[web]")
+pytest.importorskip("gradio", reason="the page needs the extra web")
 
 from innersr.web.app import Serving, served  # noqa: E402 (after what may skip)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("gradio_client", reason="the page needs innersr-torch[web]")
+pytest.importorskip("gradio_client", reason="the page needs the extra web")
 
 
 def test_users_at_once_get_their_own_pictures_and_nobody_elses():

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from innersr.batch.workers import Answer, Done, Fault, Task, answer_or_fault, raise_fault
-from innersr.errors import InputError
+from innersr.errors import InputError, how_to_install
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class RayCluster:
 def check_ray() -> None:
     """Raise InputError if Ray is not installed."""
     if importlib.util.find_spec("ray") is None:
-        remedy = "pip install 'innersr-torch[ray]', or leave --engine out"
+        remedy = f"{how_to_install('ray')}, or leave --engine out"
         raise InputError(f"--engine ray needs the package ray; {remedy}")
 
 

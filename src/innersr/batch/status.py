@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from innersr.atomic import whole_file
-from innersr.errors import InputError
+from innersr.errors import InputError, how_to_install
 from innersr.json_lines import line_of
 
 
@@ -57,6 +57,6 @@ def _parquet() -> tuple[Any, Any]:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        remedy = "pip install 'innersr-torch[parquet]', or write a .jsonl file"
+        remedy = f"{how_to_install('parquet')}, or write a .jsonl file"
         raise InputError(f"--status as Parquet needs pyarrow; {remedy}") from None
     return pyarrow, pyarrow.parquet

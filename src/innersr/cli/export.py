@@ -52,5 +52,5 @@ def export_command(  # noqa: PLR0913 (a command's options are its parameters)
 ) -> None:
     """Write a network as an ONNX file, and check it.
 
-    It needs pip install 'innersr-torch[onnx]'.
+    It needs pip install '.[onnx]'.
     """

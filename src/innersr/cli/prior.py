@@ -38,7 +38,7 @@ def prior_push(
 ) -> None:
     """Put a prior and its model card on the Hugging Face Hub.
 
-    It needs pip install 'innersr-torch[hub]'; log in with hf auth login.
+    It needs pip install '.[hub]'; log in with hf auth login.
     """
 
 

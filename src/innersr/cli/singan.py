@@ -160,7 +160,7 @@ def score_command(  # noqa: PLR0913 (a command's options are its parameters)
     judge: Annotated[
         bool,
         input_option(
-            "--judge/--no-judge", help="Whether to measure the feature distance, which needs innersr-torch[judge]."
+            "--judge/--no-judge", help="Whether to measure the feature distance, which needs the extra judge."
         ),
     ] = True,
     inception: Annotated[

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from innersr.commands.console import Reporter
-from innersr.errors import InputError
+from innersr.errors import InputError, how_to_install
 from innersr.run import Run
 from innersr.settings import parse_settings, values_of
 
@@ -27,7 +27,7 @@ def serve_page(  # noqa: PLR0913 (the options of the command)
 ) -> None:
     """Serve the page until an interrupt."""
     if importlib.util.find_spec("gradio") is None:
-        raise InputError("the page needs Gradio; pip install 'innersr-torch[web]'")
+        raise InputError(f"the page needs Gradio: {how_to_install('web')}")
     from innersr.web.app import Serving, served
     from innersr.web.limits import Limits
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from innersr.atomic import whole_file
-from innersr.errors import InnersrError, InputError
+from innersr.errors import InnersrError, InputError, how_to_install
 from innersr.export.graphs import ConditionedGraph, GraphModule, graph_of
 from innersr.methods.upscalers.detail import DetailUpscaler
 from innersr.methods.upscalers.tailored import TailoredUpscaler
@@ -182,4 +182,4 @@ def _library(name: str) -> Any:  # noqa: ANN401 (a module that may be missing)
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise InputError(f"ONNX files need {name}: pip install 'innersr-torch[onnx]'") from error
+        raise InputError(f"ONNX files need {name}: {how_to_install('onnx')}") from error

@@ -13,7 +13,7 @@ import pyvips
 import torch
 from PIL import Image as PillowImage
 
-from innersr.errors import InputError
+from innersr.errors import InputError, how_to_install
 from innersr.images.formats import BY_NAME, encoder_options
 from innersr.images.image import Image
 from innersr.images.io import check_place, written_whole
@@ -200,7 +200,7 @@ def _pyav() -> Any:  # noqa: ANN401 (a module that may be missing)
     try:
         import av
     except ImportError as error:
-        raise InputError("MP4 needs PyAV: pip install 'innersr-torch[video]', or write .webp or .gif") from error
+        raise InputError(f"MP4 needs PyAV: {how_to_install('video')}, or write .webp or .gif") from error
     if "libx264" not in av.codecs_available:
         raise InputError("MP4 needs a PyAV with libx264, as its wheels have: pip install --force-reinstall av")
     return av

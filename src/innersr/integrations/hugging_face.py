@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from innersr.atomic import whole_file
-from innersr.errors import InnersrError, InputError
+from innersr.errors import InnersrError, InputError, how_to_install
 from innersr.networks.priors import check_prior_file, describe_prior, prior_bytes
 
 Returned = TypeVar("Returned")
@@ -112,4 +112,4 @@ def _hub() -> Any:  # noqa: ANN401 (a module that may be missing)
     try:
         return importlib.import_module("huggingface_hub")
     except ImportError as error:
-        raise InputError("the Hugging Face Hub needs huggingface_hub: pip install 'innersr-torch[hub]'") from error
+        raise InputError(f"the Hugging Face Hub needs huggingface_hub: {how_to_install('hub')}") from error

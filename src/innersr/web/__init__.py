@@ -1,1 +1,1 @@
-"""The local page in a browser. Holds no image processing; needs the extra `innersr-torch[web]`."""
+"""The local page in a browser. Holds no image processing; needs the extra web."""

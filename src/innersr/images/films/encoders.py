@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from innersr.errors import InputError
+from innersr.errors import InputError, how_to_install
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ def pyav() -> Any:  # noqa: ANN401 (a module that may be missing)
     try:
         import av
     except ImportError as error:
-        raise InputError("films need PyAV: pip install 'innersr-torch[video]'; GIF, WebP and APNG do not") from error
+        raise InputError(f"films need PyAV: {how_to_install('video')}; GIF, WebP and APNG do not") from error
     return av
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyvips
 from tifffile import COMPRESSION, PHOTOMETRIC, TiffPage
 
-from innersr.errors import ImageFileError
+from innersr.errors import ImageFileError, how_to_install
 from innersr.images.limits import SizeLimits
 from innersr.images.tiff.tags import integers, rational, tiff_page
 
@@ -67,8 +67,7 @@ def _samples_of(page: TiffPage, name: str) -> Samples:
         if isinstance(error, ValueError) and "imagecodecs" not in str(error):
             raise
         remedy = (
-            "pip install 'innersr-torch[tiff]' adds a decoder, or convert it, for example "
-            "gdal_translate -co COMPRESS=DEFLATE in.tif out.tif"
+            f"{how_to_install('tiff')}, or convert it, for example gdal_translate -co COMPRESS=DEFLATE in.tif out.tif"
         )
         raise ImageFileError(f"{name}: its {_compression(page)} compression needs a decoder; {remedy}") from error
     if len(planes) > 1:  # separate: (bands, 1, H, W, 1)

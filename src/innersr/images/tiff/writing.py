@@ -11,7 +11,7 @@ from typing import BinaryIO, Literal
 import numpy as np
 from tifffile import EXTRASAMPLE, PHOTOMETRIC, TiffWriter
 
-from innersr.errors import ImageFileError
+from innersr.errors import ImageFileError, how_to_install
 from innersr.images.image import Image
 from innersr.images.metadata import Metadata, TiffTag
 from innersr.images.samples import samples_of
@@ -21,7 +21,7 @@ from innersr.images.tiff.edits import from_white, in_order, text_tag
 def check_encoder(compression: str, path: Path) -> None:
     """Raise ImageFileError if a TIFF of that compression, "none", "deflate", "zstd" or "lzw", cannot be written."""
     if compression in ("zstd", "lzw") and importlib.util.find_spec("imagecodecs") is None:
-        remedy = "pip install 'innersr-torch[tiff]' adds it, or pass compression=\"deflate\" (--compression deflate)"
+        remedy = f'{how_to_install("tiff")}, or pass compression="deflate" (--compression deflate)'
         raise ImageFileError(f"{path}: {compression} pages need an encoder; {remedy}")
 
 
