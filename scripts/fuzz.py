@@ -60,6 +60,12 @@ def _images() -> list[Files]:
     return [{f"image.{form}": data} for form, each in original_images().items() for data in each]
 
 
+def _read_only_images() -> list[Files]:
+    from helpers.damage import read_only_images
+
+    return [{f"image.{form}": data} for form, each in read_only_images().items() for data in each]
+
+
 def _damaged_image(name: str, data: bytes, draws: random.Random) -> bytes:  # noqa: ARG001 (the signature of damage)
     from helpers.damage import damaged_image
 
@@ -185,6 +191,7 @@ def _damaged_bytes(name: str, data: bytes, draws: random.Random) -> bytes:  # no
 
 KINDS = {
     "images": Kind(count=30_000, originals=_images, damage=_damaged_image, read=_read_image),
+    "readers": Kind(count=6_000, originals=_read_only_images, damage=_damaged_image, read=_read_image),
     "kernels": Kind(count=3_000, originals=_kernels, damage=_damaged_bytes, read=_read_kernel),
     "priors": Kind(count=2_000, originals=_priors, damage=_damaged_text_or_checkpoint, read=_read_prior),
     "models": Kind(count=2_000, originals=_models, damage=_damaged_text_or_checkpoint, read=_read_model),
@@ -304,7 +311,7 @@ def _try(name: str, kind: Kind, seed: int) -> bool:
     originals, reader, outcomes, largest = kind.originals(), Reader(name), Counter[str](), 0
     for number in range(kind.count):
         with _folder_with(_damaged(name, kind, originals, seed, number)) as folder:
-            if name != "images" and number % 50 == 49:  # an image may hold anything behind its end
+            if name not in ("images", "readers") and number % 50 == 49:  # an image may hold anything behind its end
                 _lengthen(folder, number)
             kept = ROOT / "build" / "fuzz" / f"{name}-{seed}-{number}"
             shutil.rmtree(kept, ignore_errors=True)

@@ -4,14 +4,18 @@ import copy
 import io
 import json
 import struct
+import tempfile
 import zlib
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import safetensors.torch
 import tifffile
 import torch
 from PIL import Image as PillowImage
+
+from helpers import image_files
 
 ROWS, COLUMNS = np.mgrid[0:12, 0:16]
 SAMPLES = np.stack([ROWS * 20, COLUMNS * 15, ROWS * COLUMNS], 2).astype(np.uint8)
@@ -98,6 +102,33 @@ def original_images():
             by_pillow("bmp", colour.convert("1")),
         ],
     }
+
+
+@cache
+def read_only_images():
+    """Files of the formats that are read and not written, as far as their packages are installed."""
+    levels = SAMPLES[..., 0].astype(np.uint16) * 257
+    with_alpha = np.concatenate([SAMPLES, SAMPLES[..., :1]], 2)
+    values = SAMPLES.astype(np.float32) / 100
+    found = {
+        "tga": [image_files.tga(SAMPLES), image_files.tga(with_alpha, compression="tga_rle")],
+        "ico": [image_files.ico(with_alpha, [(16, 16), (8, 8)], form) for form in ("png", "bmp")],
+        "ppm": [image_files.pnm(SAMPLES, "P3", 255), image_files.pnm(levels, "P5", 65535), b"P4\n9 2\n\1\2\3\4"],
+        "pam": [image_files.pnm(with_alpha, "P7", 255)],
+        "pfm": [image_files.pfm(values)],
+    }
+    if image_files.has("pillow_heif"):
+        deep = SAMPLES.astype(np.uint16) * 4
+        found["heic"] = [image_files.heic(SAMPLES), image_files.heic(deep, bits=10), image_files.heic(with_alpha)]
+    if image_files.has("imagecodecs", "pillow_jxl"):
+        found["jxl"] = [image_files.jpeg_xl(x, usecontainer=x is levels) for x in (SAMPLES, levels, with_alpha)]
+        found["hdr"] = [image_files.radiance(values)]
+    if image_files.has("OpenEXR"):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "a.exr"
+            found["exr"] = [image_files.exr({"RGB": values.astype(np.float16)}, path)]
+            found["exr"].append(image_files.exr({"RGBA": values[..., [0, 1, 2, 0]], "Z": values[..., 0].copy()}, path))
+    return found
 
 
 def damaged_bytes(data, draws):

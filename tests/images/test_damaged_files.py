@@ -1,5 +1,6 @@
 """Damaged image files: reading gives an image or an ImageFileError; never a crash, a hang or another exception."""
 
+import random
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
-from helpers.damage import TELLING, by_pillow, original_images
+from helpers.damage import TELLING, by_pillow, damaged_bytes, original_images, read_only_images
 from innersr.errors import ImageFileError
 from innersr.images import codecs as image_codecs
 from innersr.images import io as io_module
@@ -82,6 +83,24 @@ def test_a_damaged_file_gives_an_image_or_an_image_file_error(folder, form, choi
         assert image.colour.ndim == 4
         assert 0 < image.colour.shape[2] * image.colour.shape[3] <= PIXEL_LIMIT
         assert image.colour.isfinite().all()
+
+
+@pytest.mark.parametrize("form", sorted(read_only_images()))
+def test_a_damaged_file_of_a_format_that_is_only_read(folder, form):
+    draws, refused = random.Random(form), 0
+    for data in read_only_images()[form]:
+        path = folder / f"damaged.{form}"
+        path.write_bytes(data)
+        assert min(read(path).colour.shape) > 0
+        for _ in range(40):
+            path.write_bytes(damaged_bytes(data, draws))
+            try:
+                read(path, pixel_limit=PIXEL_LIMIT)
+            except ImageFileError as error:
+                refused += 1
+                assert str(error).startswith(f"{path}: ")
+                assert "\n" not in str(error)
+    assert refused > 0
 
 
 # Files of many pixels

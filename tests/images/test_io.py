@@ -99,7 +99,7 @@ def test_an_unreadable_file_is_named(tmp_path, monkeypatch):
         b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>",
         b"1,2\n3,4\n",
         b"%PDF-1.4",
-        b"P5 2 2 255\nabcd",
+        b"FORM\0\0\0\4ILBM",
     ],
 )
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".svg", ".csv"])
@@ -230,7 +230,8 @@ def test_damaged_files_leave_standard_error_silent(tmp_path, capfd):
         ("a.avif", "uint16", 3, False, "AVIF holds 8 bits"),
         ("a.bmp", "uint8", 3, True, "BMP holds no alpha"),
         ("a.gif", "float32", 3, False, "GIF holds 8 bits"),
-        ("a.jxl", "uint8", 3, False, "'.jxl' is not a suffix"),
+        ("a.jxl", "uint8", 3, False, "JPEG XL is read and not written; write .png"),
+        ("a.psd", "uint8", 3, False, "'.psd' is not a suffix"),
         ("a", "uint8", 3, False, "the name has no suffix"),
     ],
 )

@@ -10,7 +10,8 @@ from PIL import Image as PillowImage
 
 from innersr.batch.inputs import BatchFile, BatchInputs
 from innersr.errors import InputError
-from innersr.images.io import readable_suffixes, with_suffix
+from innersr.images.formats import written_suffixes
+from innersr.images.io import with_suffix
 from innersr.paths import file_identity, is_one_file, make_folder, names_folder
 from innersr.physics.geometry import scale_text
 from innersr.physics.resize import Scale
@@ -46,8 +47,8 @@ class Naming:
             raise InputError(f"--name has no {{{unknown[0]}}}; there are {known}")
         if "/" in self.pattern or "\\" in self.pattern:
             raise InputError("--name is a file's name without folders; choose the folder with -o")
-        if self.format and f".{self.format.lower().removeprefix('.')}" not in readable_suffixes():
-            raise InputError(f"--format {self.format} is not written; there are {' '.join(readable_suffixes())}")
+        if self.format and f".{self.format.lower().removeprefix('.')}" not in written_suffixes():
+            raise InputError(f"--format {self.format} is not written; there are {' '.join(written_suffixes())}")
 
     def needs_size(self, *, beside: bool) -> bool:
         """Whether a name tells the scale or the size; `beside` as in `name`."""

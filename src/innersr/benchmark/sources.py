@@ -13,7 +13,8 @@ from torch import Tensor
 from innersr.benchmark.made.catalogue import KINDS, made_picture
 from innersr.errors import ImageFileError, InputError
 from innersr.images.folders import find_images, load_sharp, own_range, scaled
-from innersr.images.io import read, readable_suffixes
+from innersr.images.formats import readable_suffixes
+from innersr.images.io import read
 from innersr.physics.resize import Scale, as_pair, image_size
 
 

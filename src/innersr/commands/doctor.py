@@ -30,7 +30,11 @@ def doctor(reporter: Reporter) -> None:
     works = image_files.codecs()
     names = sorted({name.split()[0] for name in works})
     for name in names:
-        states = [f"{verb} {'yes' if works[f'{name} {verb}'] else 'NO'}" for verb in ("read", "write")]
+        states = [
+            f"{verb} {'yes' if works[f'{name} {verb}'] else 'NO'}"
+            for verb in ("read", "write")
+            if f"{name} {verb}" in works
+        ]
         lines.append(f"{name:<8} {', '.join(states)}")
     reporter.text("\n".join(lines))
 

@@ -1,4 +1,4 @@
-"""Decoding and encoding of open image files by libvips and, for BMP, Pillow.
+"""Decoding and encoding of open image files by libvips and, of those that it does not read, by `readers`.
 
 Knows formats, colour spaces and untrusted bytes; nothing about tensors or file names.
 """
@@ -9,59 +9,38 @@ import functools
 import io
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyvips
 from PIL import Image as PillowImage
-from PIL.BmpImagePlugin import BmpImageFile
 
 from innersr.errors import ImageFileError
 from innersr.images.containers.avif import avif_facts, avif_sides
 from innersr.images.containers.jpeg_segments import finish_jpeg, jpeg_facts
 from innersr.images.containers.png import finish_png, png_facts
 from innersr.images.containers.webp import webp_facts
-from innersr.images.containers.xmp import upright_xmp, without_attachments
 from innersr.images.formats import DEPTHS, Format
 from innersr.images.limits import SizeLimits
 from innersr.images.metadata import (
-    PHOTOSHOP_PREFIX,
     DamagedBytesError,
     FileFacts,
     Metadata,
-    TiffLayout,
-    iptc_of_photoshop,
     photoshop_of_iptc,
     sane_resolution,
     without_place,
 )
+from innersr.images.readers.choice import reader_of
+from innersr.images.readers.decoded import Decoded, Samples, upright_metadata
 from innersr.images.standard_colours import in_srgb, with_tiff_alpha
 from innersr.libvips import libvips_alone, pending_errors
 
 if TYPE_CHECKING:
     from innersr.images.tiff.tags import TiffFacts
 
-Samples = np.ndarray[Any, np.dtype[Any]]
 BLOBS = {"icc": "icc-profile-data", "exif": "exif-data", "xmp": "xmp-data", "iptc": "iptc-data"}
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Decoded:
-    """Samples (H, W, bands) as stored in a file, but upright.
-
-    `white` is the stored value that means 1.0, or 0 for samples that are values already.
-    """
-
-    samples: Samples
-    has_alpha: bool
-    white: float
-    metadata: Metadata
-    is_lossless: bool = False
-    is_rgb: bool | None = None
-    layout: TiffLayout = TiffLayout()
-    notes: tuple[str, ...] = ()
 
 
 @libvips_alone()
@@ -73,7 +52,7 @@ def decode(stream: io.FileIO, name: str, found: Format, limits: SizeLimits, page
         Exception: any that pyvips and Pillow raise on damaged bytes.
     """
     if found.vips is None:
-        return _decode_bmp(stream, name, limits)
+        return reader_of(found)(stream, name, limits)
     image, finished = open_lazily(stream, name, found, limits, page)
     samples = image.numpy()
     check_complete(found)
@@ -261,35 +240,9 @@ def _open(stream: io.FileIO, found: Format, facts: TiffFacts | None, described: 
 
 def _metadata_of(image: pyvips.Image, described: FileFacts, *, states_resolution: bool) -> tuple[Metadata, list[str]]:
     fields = image.get_fields()
-    icc, exif, xmp, iptc = (bytes(image.get(name)) if name in fields else None for name in BLOBS.values())
+    blobs = {kind: bytes(image.get(name)) if name in fields else None for kind, name in BLOBS.items()}
     resolution = sane_resolution(image.xres, image.yres) if states_resolution else None
-    notes = []
-    if exif is not None:
-        try:
-            exif = _tiff_tags().upright_exif(exif)
-            resolution = resolution or _tiff_tags().exif_resolution(exif)
-        except DamagedBytesError as error:
-            exif = None
-            notes.append(f"its EXIF is damaged ({error}) and not kept")
-    if xmp is not None:
-        try:
-            xmp = without_attachments(upright_xmp(xmp))
-        except DamagedBytesError as error:
-            xmp = None
-            notes.append(f"its XMP is damaged ({error}) and not kept")
-    if iptc is not None and iptc.startswith(PHOTOSHOP_PREFIX):
-        iptc = iptc_of_photoshop(iptc)
-    metadata = Metadata(
-        icc=described.icc or icc,
-        exif=exif,
-        xmp=xmp,
-        iptc=iptc,
-        pixels_per_mm=resolution,
-        code_points=described.code_points,
-        texts=described.texts,
-        tags=described.tags,
-    )
-    return metadata, notes
+    return upright_metadata(blobs, described, resolution)
 
 
 def _sample_size(image: pyvips.Image) -> int:
@@ -312,23 +265,3 @@ def _as_stored(kind: str, blob: bytes, target: Format) -> bytes:
         # libvips 8.18 writes the first quarter of its input (it counts 32-bit words, the tag bytes).
         return blob + bytes(3 * len(blob))
     return blob
-
-
-def _decode_bmp(stream: io.FileIO, name: str, limits: SizeLimits) -> Decoded:
-    stream.seek(0)
-    with BmpImageFile(io.BufferedReader(stream)) as picture:
-        if max(picture.size) > 65_535:
-            # A run-length code can skip 255 rows: with rows this long it would be a decompression bomb.
-            raise ImageFileError(f"{name}: a BMP side above 65535 pixels is not read; convert it to TIFF")
-        limits.check(name, *picture.size, len(picture.getbands()))
-        dpi = picture.info.get("dpi")
-        mode = {"1": "L", "P": "RGB"}.get(picture.mode, picture.mode)
-        samples = np.asarray(picture.convert(mode))
-        notes = ("its palette is not kept: every pixel has its own colour",) if picture.mode == "P" else ()
-    return Decoded(
-        samples=samples.reshape(*samples.shape[:2], -1),
-        has_alpha=mode == "RGBA",
-        white=255.0,
-        metadata=Metadata(pixels_per_mm=sane_resolution(dpi[0] / 25.4, dpi[1] / 25.4) if dpi else None),
-        notes=notes,
-    )

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from innersr.errors import ImageFileError, InputError
+from innersr.images.formats import readable_suffixes
 from innersr.images.image import Image
-from innersr.images.io import read, readable_suffixes
+from innersr.images.io import read
 from innersr.images.no_data import with_no_data
 from innersr.physics.resize import Scale, as_pair
 

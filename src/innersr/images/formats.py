@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import struct
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -50,6 +52,12 @@ class Format:
     keeps: frozenset[str] = frozenset({"icc", "exif", "xmp", "pixels_per_mm"})  # the fields of `Metadata`
     grey: bool = True  # whether one band stays one band
     longest_side: int = 2**31 - 1  # pixels
+    result: str = ""  # the suffix of a result beside such a file, where the format is read only; else empty
+
+    def has_name(self, path: Path) -> bool:
+        """Whether a name has a suffix of the format; .mpo is one of JPEG."""
+        suffix = path.suffix.lower()
+        return suffix in self.suffixes or (self.name == "JPEG" and suffix == ".mpo")
 
 
 FORMATS = (
@@ -82,10 +90,29 @@ FORMATS = (
     Format(
         name="BMP", suffixes=(".bmp",), vips=None, alpha=False, keeps=frozenset({"pixels_per_mm"}), longest_side=65_535
     ),
+    Format(name="MPO", suffixes=(".mpo",), vips="jpeg", result=".jpg"),  # a JPEG, and further ones behind it
+    Format(name="TGA", suffixes=(".tga", ".icb", ".vda", ".vst"), vips=None, result=".png"),
+    Format(name="ICO", suffixes=(".ico",), vips=None, result=".png"),
+    Format(name="PNM", suffixes=(".pnm", ".pbm", ".pgm", ".ppm", ".pam"), vips=None, result=".png"),
+    Format(name="PFM", suffixes=(".pfm",), vips=None, result=".tif"),
+    Format(name="HEIC", suffixes=(".heic", ".heif", ".hif"), vips=None, result=".png"),
+    Format(name="JPEG XL", suffixes=(".jxl",), vips=None, result=".png"),
+    Format(name="OpenEXR", suffixes=(".exr",), vips=None, result=".tif"),
+    Format(name="Radiance HDR", suffixes=(".hdr", ".pic", ".rgbe"), vips=None, result=".tif"),
 )
 
-BY_SUFFIX = {suffix: row for row in FORMATS for suffix in row.suffixes}
+BY_SUFFIX = {suffix: row for row in FORMATS for suffix in row.suffixes if not row.result}
 BY_NAME = {row.name: row for row in FORMATS}
+
+
+def readable_suffixes() -> tuple[str, ...]:
+    """The suffixes of all formats that are read: lower case, with their dot."""
+    return tuple(suffix for row in FORMATS for suffix in row.suffixes)
+
+
+def written_suffixes() -> tuple[str, ...]:
+    """The suffixes of all formats that are written: lower case, with their dot."""
+    return tuple(BY_SUFFIX)
 
 
 def sniff(head: bytes) -> Format | None:
@@ -100,14 +127,50 @@ def sniff(head: bytes) -> Format | None:
         return BY_NAME["WebP"]
     if head[4:8] == b"ftyp" and (b"avif" in head[8:32] or b"avis" in head[8:32]):
         return BY_NAME["AVIF"]
+    if head[4:8] == b"ftyp" and head[8:12] in (*(b"hei" + x for x in (b"c", b"x", b"m", b"s")), b"hevc", b"mif1"):
+        return BY_NAME["HEIC"]
+    if head.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")):
+        return BY_NAME["JPEG XL"]
     if head.startswith((b"GIF87a", b"GIF89a")):
         return BY_NAME["GIF"]
-    return BY_NAME["BMP"] if head.startswith(b"BM") else None
+    if head.startswith(b"BM"):
+        return BY_NAME["BMP"]
+    return _sniff_old(head)
+
+
+def _sniff_old(head: bytes) -> Format | None:
+    """The format of a file whose signature is short, or of TGA, which has none: its header is then plausible."""
+    if head.startswith(b"\x76\x2f\x31\x01"):
+        return BY_NAME["OpenEXR"]
+    if head.startswith((b"#?RADIANCE", b"#?RGBE")):
+        return BY_NAME["Radiance HDR"]
+    if re.match(rb"P[1-7][\s#]", head):
+        return BY_NAME["PNM"]
+    if re.match(rb"P(F|f|F4)\s", head):
+        return BY_NAME["PFM"]
+    if head[:4] == b"\0\0\1\0" and head[4:6] != bytes(2) and head[9:10] == b"\0":
+        return BY_NAME["ICO"]
+    if len(head) < 18:  # noqa: PLR2004 (bytes of the header of a TGA)
+        return None
+    has_map, kind, map_bits, width, height, bits = struct.unpack_from("<xBB4xB4xHHB", head)
+    is_mapped = kind in (1, 9)
+    is_sized = bits in {1: (8,), 2: (16, 24, 32), 3: (8, 16)}.get(kind & 7, ()) and width > 0 and height > 0
+    is_kind = kind in (1, 2, 3, 9, 10, 11) and is_mapped == (has_map == 1) and has_map <= 1
+    has_right_map = map_bits in ((15, 16, 24, 32) if is_mapped else (0,))
+    return BY_NAME["TGA"] if is_sized and is_kind and has_right_map and head[17] < 64 else None  # noqa: PLR2004 (no interleaving)
+
+
+def read_only_format(path: Path) -> Format | None:
+    """The format of a file name with the suffix of one that is read and not written, else None."""
+    return next((row for row in FORMATS if row.result and path.suffix.lower() in row.suffixes), None)
 
 
 def format_of_name(path: Path) -> Format:
     """The format of a file name; ImageFileError if none that is written has its suffix."""
     found = BY_SUFFIX.get(path.suffix.lower())
+    if (reader := read_only_format(path)) is not None:
+        remedy = f"write {reader.result}, or another suffix"
+        raise ImageFileError(f"{path}: {reader.name} is read and not written; {remedy}")
     if found is None:
         ending = f"{path.suffix!r} is not a suffix" if path.suffix else "the name has no suffix"
         raise ImageFileError(f"{path}: {ending} of an image format that is written; use one of {', '.join(BY_SUFFIX)}")

@@ -24,12 +24,14 @@ from innersr.atomic import whole_file
 from innersr.errors import ImageFileError, InnersrError, InputError
 from innersr.images import codecs as image_codecs
 from innersr.images import formats as image_formats
-from innersr.images.codecs import Decoded, reason_of
+from innersr.images.codecs import reason_of
 from innersr.images.depths import check_exact
 from innersr.images.formats import DEPTHS, METADATA_CHOICES, Format
 from innersr.images.image import Image
 from innersr.images.limits import SizeLimits
 from innersr.images.metadata import Metadata
+from innersr.images.readers.choice import has_reader
+from innersr.images.readers.decoded import Decoded
 from innersr.images.samples import is_finite, planes_of, samples_of
 
 Content = TypeVar("Content")
@@ -210,26 +212,27 @@ def check_place(path: Path, *, overwrite: bool) -> None:
 
 
 def with_suffix(name: Path, source: Path) -> Path:
-    """A name for a result, with the suffix of the format that `source` holds where it has that of no format."""
+    """A name for a result, with the suffix of the format that `source` holds where it has that of no format.
+
+    Formats that are read and not written give way to PNG, or to TIFF where they hold floats.
+    """
     if name.suffix.lower() in image_formats.BY_SUFFIX:
         return name
+    if (reader := image_formats.read_only_format(name)) is not None:
+        return name.with_suffix(reader.result)
     found = None
     with contextlib.suppress(OSError), source.open("rb") as stream:
         found = image_formats.sniff(stream.read(32))
-    return name if found is None else name.with_name(name.name + found.suffixes[0])
-
-
-def readable_suffixes() -> tuple[str, ...]:
-    """The suffixes of all formats that are read and written: lower case, with their dot."""
-    return tuple(image_formats.BY_SUFFIX)
+    return name if found is None else name.with_name(name.name + (found.result or found.suffixes[0]))
 
 
 def codecs() -> dict[str, bool]:
-    """Whether "png read", "png write" and so on work, each tried with a small image: libvips builds differ."""
-    report: dict[str, bool] = {}
+    """Whether "png read", "png write" and so on work, tried with a small image; of other readers, if they are there."""
+    only_read = [row for row in image_formats.FORMATS if row.result]
+    report = {f"{row.name.lower().replace(' ', '-')} read": has_reader(row) for row in only_read}
     image = Image(colour=torch.linspace(0, 1, 3 * 8 * 8).reshape(1, 3, 8, 8))
     with tempfile.TemporaryDirectory() as folder:
-        for row in image_formats.FORMATS:
+        for row in dict.fromkeys(image_formats.BY_SUFFIX.values()):
             path = Path(folder) / f"sample{row.suffixes[0]}"
             for verb, attempt in (("write", lambda file: save(image, file)), ("read", read)):
                 report[f"{row.name.lower()} {verb}"] = False
@@ -314,7 +317,7 @@ def _out_of_memory(path: Path) -> ImageFileError:
 def image_of(decoded: Decoded, path: Path, found: Format) -> Image:
     """The image of decoded samples; `path` is for a note about a wrong name."""
     notes = list(decoded.notes)
-    if path.suffix and path.suffix.lower() not in found.suffixes:
+    if path.suffix and not found.has_name(path):
         notes.insert(0, f"holds {found.name} data, in spite of its name")
     stored = decoded.samples.dtype.name
     depth = stored if stored in DEPTHS else "float32"

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import gradio as gr
 
 from innersr.errors import InnersrError
-from innersr.images.io import readable_suffixes
+from innersr.images.formats import readable_suffixes
 from innersr.methods.options import UpscaleOptions
 from innersr.metrics.recurrence import Recurrence
 from innersr.run import Run

@@ -25,7 +25,8 @@ def is_video(path: Path) -> bool:
             head = stream.read(16)
     except OSError:
         return False
-    still = (b"avif", b"avis", b"heic", b"heix", b"hevc", b"hevx", b"mif1", b"msf1", b"crx ", b"jxl ", b"jp2 ")
+    heic = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+    still = (b"avif", b"avis", *heic, b"crx ", b"jxl ", b"jp2 ")
     if head[4:8] == b"ftyp":
         return head[8:12] not in still
     known = head.startswith((b"\x1a\x45\xdf\xa3", b"FLV", b"\0\0\1\xba")) or head[8:12] == b"AVI "

@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from innersr.errors import ImageFileError
-from innersr.images.codecs import Decoded, check_complete, open_lazily
+from innersr.images.codecs import check_complete, open_lazily
 from innersr.images.formats import Format
 from innersr.images.image import Image
 from innersr.images.io import PIXEL_LIMIT, decoded_by, image_of, opened
 from innersr.images.large.pixel_file import PixelFile
 from innersr.images.limits import SizeLimits
+from innersr.images.readers.decoded import Decoded
 from innersr.libvips import libvips_alone
 from innersr.physics.resize import Window
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyvips
 
-from innersr.images.codecs import Samples
+from innersr.images.samples import Samples
 from innersr.physics.resize import Window
 
 
