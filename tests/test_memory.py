@@ -116,3 +116,13 @@ def test_only_a_gpu_has_a_cache_to_release(monkeypatch):
     assert not released
     memory.release_cached_memory(SimpleNamespace(type="cuda"))
     assert len(released) == 1
+
+
+def test_a_limit_of_the_process_is_one_of_memory(system, monkeypatch):
+    resource = pytest.importorskip("resource")
+    system("meminfo", MEMINFO)
+    used = memory._kibibytes(memory.Path("/proc/self/status"), "VmSize")
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (used + 2**30, resource.RLIM_INFINITY))
+    assert abs(free_memory(CPU) - 2**30) < 2**28  # threads come and go
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1000, 1000))
+    assert free_memory(CPU) == 0

@@ -32,11 +32,12 @@ def peak_memory(device: torch.device) -> int | None:
 
 
 def free_memory(device: torch.device) -> int:
-    """Free bytes of a device: on a CPU the least that the system and its container leave."""
+    """Free bytes of a device: on a CPU the least that the system, its container and the process's limit leave."""
     if device.type == "cuda":
         cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + cached
-    return min((amount for amount in (_free_in_system(), _free_in_container()) if amount is not None), default=UNKNOWN)
+    amounts = (_free_in_system(), _free_in_container(), _free_in_address_space())
+    return min((amount for amount in amounts if amount is not None), default=UNKNOWN)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -69,6 +70,17 @@ def _free_in_container() -> int | None:
     with contextlib.suppress(OSError, ValueError):  # no limit, "max", is no number
         limit, used = (int((CGROUP / name).read_text(encoding="ascii")) for name in ("memory.max", "memory.current"))
         return max(0, limit - used + _reclaimable_in_container())
+    return None
+
+
+def _free_in_address_space() -> int | None:
+    """Bytes that the process may still address, where `ulimit -v` sets a limit."""
+    with contextlib.suppress(ImportError, OSError, KeyError, ValueError):  # not Unix, or not Linux
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if limit != resource.RLIM_INFINITY:
+            return max(0, limit - _kibibytes(Path("/proc/self/status"), "VmSize"))
     return None
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from innersr.blind.estimate import Candidate, Estimate
 from innersr.errors import InputError
 from innersr.isolation import isolated
+from innersr.methods.baselines import Bicubic
 from innersr.methods.protocols import Method, Upscaler
 from innersr.methods.tailor import Tailor
 from innersr.methods.upscalers.module import UpscalerModule, as_module, parts_of
@@ -137,6 +138,9 @@ class Stabilised(UpscalerModule):
 
 def _composed(method: Method, cause: Degradation | Estimate, run: Run, learn: Learn) -> UpscalerModule:
     """The upscaler for a degradation or an estimate, of parts that `learn` gives."""
+    if isinstance(method, Bicubic):  # whatever the noise, and whichever the candidate
+        given = cause.given if isinstance(cause, Estimate) else cause
+        return as_module(learn(method, replace(given, counting=None), None), run)
     if isinstance(cause, Degradation):
         return _stabilised(method, cause, run, learn)
     if cause.regions and isinstance(method, Tailor):

@@ -170,11 +170,15 @@ def open_file(source: Path, output: Path | None, options: UpscaleOptions) -> Fil
     """Read an image file, or the page of a stack that is learnt from, or open a film; name its result if need be."""
     film = open_film(source, output, options.pixel_limit)
     if film is not None:
-        _check_unmasked(source, options, "film")
+        _check_plain(source, options, "film")
         return film_task(film, source, output, options)
     stack, page = _stack_of(source), None
-    if stack is None and options.pages is None and (strips := open_in_strips(source, output, options)) is not None:
-        return strips
+    if stack is None:
+        parse_pages(options.pages or "all", 1)
+        if (strips := open_in_strips(source, output, options)) is not None:
+            return strips
+    if stack is not None and options.strips == "always":
+        _check_plain(source, options, "stack")
     if stack is not None and stack.hidden and options.pages != "first":
         words = f"{stack.hidden} planes lie behind the first without pages of their own"
         remedy = 'save it with one page for each, or take the first alone by pages="first" (--pages first)'
@@ -183,21 +187,24 @@ def open_file(source: Path, output: Path | None, options: UpscaleOptions) -> Fil
         is_tiff = format_of_name(output or source).name == "TIFF"
         chosen = parse_pages(options.pages or ("all" if is_tiff else "first"), len(stack.pages))
         if is_tiff and (len(chosen) > 1 or stack.is_calibrated):
-            _check_unmasked(source, options, "stack")
+            _check_plain(source, options, "stack")
             return _open_stack(source, output, options, stack, chosen)
         if len(chosen) > 1:
             remedy = "write a .tif, or choose a page with --pages"
             raise ImageFileError(f"{output}: {len(chosen)} pages do not go into one picture; {remedy}")
         page = None if options.pages is None else stack.pages[chosen[0]]
-    elif options.pages is not None:
-        parse_pages(options.pages, 1)
     found = read(source, pixel_limit=options.pixel_limit, missing_ok=True, page=page)
     image = with_no_data(found, options.nodata)
     target = output or default_output(source, ImageTask(image=image, options=options).scales)
     return FileTask(image=image, options=options, source=source, target=target)
 
 
-def _check_unmasked(source: Path, options: UpscaleOptions, kind: str) -> None:
+def _check_plain(source: Path, options: UpscaleOptions, kind: str) -> None:
+    """Raise InputError for options that are for one picture."""
+    if options.strips == "always":
+        raise InputError(
+            f"{source}: is a {kind}, which is not upscaled in strips (--strips always); use --strips never"
+        )
     if options.mask is not None:
         raise InputError(f"{source}: a mask (--mask) is for one picture, not for a {kind}; leave it out")
 

@@ -89,7 +89,7 @@ def _reason_against(
 
 
 def _strip_task(source: Path, target: Path, options: UpscaleOptions, settings: StripSettings) -> StripTask:
-    folder = StripFolder.beside(target, _asked(options))
+    folder = StripFolder.beside(target, _asked(options), source)
     try:
         large = folder.unpacked(source, options.pixel_limit)
         method = options.chosen_method if options.adapted is None else load_fitting(options.adapted, options).method
@@ -99,7 +99,7 @@ def _strip_task(source: Path, target: Path, options: UpscaleOptions, settings: S
             nodata = float(sample.metadata.nodata)
         whole = survey(large.bands_of_rows, options.alpha, nodata=nodata, is_exact=copies_pixels(method))
     except BaseException:
-        folder.remove()
+        folder.remove_unused()
         raise
     if options.value_range == "auto":
         white = {"uint8": 255, "uint16": 65535}.get(sample.depth, 1)

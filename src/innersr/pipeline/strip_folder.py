@@ -25,46 +25,63 @@ class StripFolder:
     Args:
         path: of the folder.
         asked: what was asked for: the options of the upscaling.
+        source: that is upscaled, with its size and time.
     """
 
     path: Path
     asked: dict[str, Any]
+    source: dict[str, Any]
 
     @classmethod
-    def beside(cls, target: Path, asked: dict[str, Any]) -> StripFolder:
-        """The folder for a result, which is made."""
+    def beside(cls, target: Path, asked: dict[str, Any], source: Path) -> StripFolder:
+        """The folder for the result of a source, which is made; ImageFileError if it cannot be."""
         path = target.with_name(f".{target.name}.strips")
-        path.mkdir(exist_ok=True)
-        return cls(path=path, asked=asked)
+        found = _identity(source)
+        try:
+            path.mkdir(exist_ok=True)
+        except OSError as error:
+            remedy = "check the free space and the permissions of the folder"
+            raise ImageFileError(f"{path}: cannot be made ({error.strerror}); {remedy}") from error
+        return cls(path=path, asked=asked, source=found)
 
     def unpacked(self, source: Path, pixel_limit: int) -> LargeImage:
-        """The source and its unpacked samples, of an earlier run if the source is the same still."""
-        status = source.stat()
-        record = {"source": str(source.resolve()), "bytes": status.st_size, "changed": status.st_mtime_ns}
-        kept = self.path / "source.json"
-        if _read(kept) != record:
-            self._forget("source.json", "plan.json")
-            large = unpack(source, self.path / "source.raw", pixel_limit)
-            _write(kept, record)
-            return large
-        return unpack(source, self.path / "source.raw", pixel_limit, is_unpacked=True)
+        """The source and its unpacked samples, of an earlier run if the source is the same still.
+
+        Raises:
+            ImageFileError: see `unpack`; another process works in the folder; the source changed meanwhile.
+        """
+        kept, raw = self.path / "source.json", self.path / "source.raw"
+        with self._held():
+            is_unpacked = _read(kept) == self.source
+            if not is_unpacked:
+                self._forget("source.json", "plan.json")
+            large = unpack(source, raw, pixel_limit, is_unpacked=is_unpacked)
+            if _identity(source) != self.source:
+                raise ImageFileError(f"{source}: changed while it was read; wait until it is written, and try again")
+            if not is_unpacked:
+                _write(kept, self.source)
+        return large
 
     @contextlib.contextmanager
     def opened(self, plan: dict[str, Any]) -> Iterator[None]:
         """Hold the folder, for a plan; what was done by another plan is removed.
 
         Raises:
-            ImageFileError: another process works in it.
+            ImageFileError: another process works in it, or has taken it for another source; a file in it cannot be
+                read or written.
         """
-        with exclusive(self.path / "lock") as is_held:
-            if not is_held:
-                remedy = "wait for it, or choose another output"
-                raise ImageFileError(f"{self.path}: another process works on this result; {remedy}")
+        with self._held():
+            if _read(self.path / "source.json") != self.source:
+                raise ImageFileError(f"{self.path}: another process has begun this result anew; choose another output")
             wanted, kept = {**self.asked, **plan}, self.path / "plan.json"
             if _read(kept) != json.loads(json.dumps(wanted)):
-                self._forget("learnt.safetensors", "result.raw", "done.jsonl")
+                self.begin_anew()
                 _write(kept, wanted)
-            yield
+            try:
+                yield
+            except OSError as error:
+                remedy = "make room or mend that; the same command goes on with what is not done"
+                raise ImageFileError(f"{self.path}: {error.strerror or error}; {remedy}") from error
 
     def done(self) -> set[int]:
         """The numbers of the parts that are done."""
@@ -85,6 +102,30 @@ class StripFolder:
         """Remove the folder with all that is in it."""
         shutil.rmtree(self.path, ignore_errors=True)
 
+    def remove_unused(self) -> None:
+        """Remove the folder unless parts of a result are in it, or another process works there."""
+        with contextlib.suppress(OSError, ImageFileError), self._held():
+            if not self._records():
+                self.remove()
+
+    def begin_anew(self) -> None:
+        """Forget what was learnt and done."""
+        self._forget("learnt.safetensors")
+        self.begin_parts()
+
+    def begin_parts(self) -> None:
+        """Forget what was done."""
+        self._forget("done.jsonl", "result.raw")
+
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[None]:
+        """Hold the lock of the folder."""
+        with exclusive(self.path / "lock") as is_held:
+            if not is_held:
+                remedy = "wait for it, or choose another output"
+                raise ImageFileError(f"{self.path}: another process works on this result; {remedy}")
+            yield
+
     def _records(self) -> list[dict[str, Any]]:
         kinds = {"part": int, "pixels": int, "error": float}
         found, _ = sound_records(self.path / "done.jsonl")
@@ -93,6 +134,15 @@ class StripFolder:
     def _forget(self, *names: str) -> None:
         for name in names:
             (self.path / name).unlink(missing_ok=True)
+
+
+def _identity(source: Path) -> dict[str, Any]:
+    """What tells whether a source is the same still; ImageFileError if it has vanished."""
+    try:
+        status = source.stat()
+    except OSError as error:
+        raise ImageFileError(f"{source}: no such file; check the name and the folder") from error
+    return {"source": str(source.resolve()), "bytes": status.st_size, "changed": status.st_mtime_ns}
 
 
 def _read(path: Path) -> Any:  # noqa: ANN401 (JSON)

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from innersr.blind.estimate import Estimate
-from innersr.errors import InputError
+from innersr.errors import CheckpointError, InputError
 from innersr.images.depths import in_depth
 from innersr.images.image import Image
 from innersr.images.large.large_image import LargeImage, check_room
@@ -64,11 +64,15 @@ class StripTask(FileTask):
 
     def check(self) -> None:
         """Make sure, before hours of work, that the result can be saved."""
-        super().check()
-        check_keepable(self.method)
-        periods_of(self.planned.scales)
-        unpacked = self._pixels().byte_count
-        check_room(self.folder.path, unpacked + unpacked * 4 // 3)  # with smaller copies, were nothing compressed
+        try:
+            super().check()
+            check_keepable(self.method)
+            periods_of(self.planned.scales)
+            unpacked = self._pixels().byte_count
+            check_room(self.folder.path, unpacked + unpacked * 4 // 3)  # with smaller copies, were nothing compressed
+        except BaseException:
+            self.folder.remove_unused()
+            raise
 
     def normalised(self, run: Run) -> NormalisedImage:
         """The part that is learnt from, as its method sees it."""
@@ -105,12 +109,17 @@ class StripTask(FileTask):
     def _learnt(self, run: Run, estimate: Estimate | None, seen: NormalisedImage) -> tuple[Adaptation, Result]:
         """What was learnt from the sample, now or before the run was ended, and the result of the sample."""
         kept = self.folder.path / "learnt.safetensors"
-        if not kept.exists():
+        try:
+            adaptation = load_adaptation(kept, seen.run_for(run))
+        except CheckpointError:  # nothing is there, or it is damaged
+            self.folder.begin_anew()
             adaptation = self.adapt(run, estimate, seen)
-            if isinstance(adaptation.apply(seen).method, Bicubic) and not isinstance(adaptation.method, Bicubic):
+            tried = adaptation.apply(seen)
+            if isinstance(tried.method, Bicubic) and not isinstance(adaptation.method, Bicubic):
                 adaptation = adapt_image(seen, adaptation.cause, Bicubic(phase="aligned"), run)
+                adaptation = replace(adaptation, notes=tried.notes[-1:])  # why it is not to be trusted
             save_adaptation(adaptation, kept)
-        adaptation = load_adaptation(kept, seen.run_for(run))
+            adaptation = load_adaptation(kept, seen.run_for(run))
         for part in parts_of(adaptation.upscaler):
             if isinstance(part, TailoredUpscaler):
                 part.views = part.views or affordable_views(math.prod(self.lr_size))
@@ -124,7 +133,11 @@ class StripTask(FileTask):
         overlap = (reach or self.settings.solved_overlap) + self._further_reach(adaptation)
         side = max(self.settings.side, 4 * overlap)
         windows = [*parts(self.lr_size, side, overlap, periods_of(self.planned.scales))]
-        pixels, done = self._pixels(), self.folder.done()
+        pixels = self._pixels()
+        done = self.folder.done() if pixels.is_there else set()
+        if not done:
+            self.folder.begin_parts()
+            pixels.create()
         quiet = adaptation.on(replace(adaptation.upscaler.run, report=None))
         for number in run.steps("upscale in strips", len(windows), limited=False):
             if number not in done:
@@ -143,7 +156,7 @@ class StripTask(FileTask):
         return continued + (shrinking_reach(adaptation.degradation) + 3 if self.options.keep_grain else 1)
 
     def _pixels(self) -> PixelFile:
-        """The file of the result's samples; made if it is not there."""
+        """The file of the result's samples."""
         rows, columns = self.hr_size
         has_alpha = self.image.alpha is not None and self.options.alpha != "drop"
         return PixelFile(

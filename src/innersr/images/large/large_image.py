@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pyvips
 
 from innersr.errors import ImageFileError
 from innersr.images.codecs import check_complete, open_lazily
@@ -108,6 +109,18 @@ def _limits(stream: io.FileIO, pixel_limit: int) -> SizeLimits:
     return SizeLimits(pixels=pixel_limit, size=os.fstat(stream.fileno()).st_size if is_default else None)
 
 
+def _is_unwritable(target: Path, length: int) -> bool:
+    """Whether a file cannot have this length: the disk is full, or a limit of the user or the process is reached."""
+    try:
+        with target.open("r+b") as stream:
+            stream.seek(length - 1)
+            stream.write(b"\0")
+            os.posix_fallocate(stream.fileno(), 0, length)
+    except OSError:
+        return True
+    return False
+
+
 @libvips_alone()
 def _header_of(stream: io.FileIO, name: str, found: Format, limits: SizeLimits) -> LargeHeader:
     is_streamed = found.name in ("JPEG", "PNG", "TIFF")
@@ -133,8 +146,14 @@ def _unpacked(
     )
     size = {"height": image.height, "width": image.width, "bands": image.bands}
     pixels = PixelFile(path=target, **size, dtype=dtype.name)
-    if not (is_unpacked and target.exists() and target.stat().st_size == pixels.byte_count):
+    if not (is_unpacked and pixels.is_there):
         check_room(target.parent, pixels.byte_count)
-        image.rawsave(str(target), keep="none")
+        try:
+            image.rawsave(str(target), keep="none")
+        except pyvips.Error as error:
+            if _is_unwritable(target, pixels.byte_count):
+                remedy = "make room, or write to another disk"
+                raise ImageFileError(f"{target}: cannot be written ({error.message.strip()}); {remedy}") from error
+            raise
         check_complete(found)
     return finished(samples=np.empty((0, 0, image.bands), dtype)), pixels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,16 @@ class PixelFile:
         """Length of the file when it is complete."""
         return self.height * self.width * self.bands * np.dtype(self.dtype).itemsize
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the file is there, in its full length."""
+        return self.path.exists() and self.path.stat().st_size == self.byte_count
+
+    def create(self) -> None:
+        """Make the file in its full length, which takes no room yet; OSError if that cannot be."""
+        with self.path.open("wb") as stream:
+            stream.truncate(self.byte_count)
+
     def read(self, window: Window) -> Samples:
         """The samples of a part, (rows, columns, bands)."""
         rows, columns = window.bottom - window.top, window.right - window.left
@@ -45,14 +56,18 @@ class PixelFile:
         return part.reshape(rows, columns, self.bands)
 
     def write(self, samples: Samples, top: int, left: int) -> None:
-        """Overwrite the part that begins at a place by samples, (rows, columns, bands); OSError if the disk is full."""
-        mode = "r+b" if self.path.exists() else "w+b"
-        with self.path.open(mode, buffering=0) as stream:
+        """Overwrite the part that begins at a place by samples, (rows, columns, bands); they are on the disk then.
+
+        Raises:
+            OSError: the disk is full, or the file is not there.
+        """
+        with self.path.open("r+b", buffering=0) as stream:
             for row, line in enumerate(np.ascontiguousarray(samples, self.dtype).reshape(len(samples), -1)):
                 stream.seek(self._place(top + row, left))
                 rest = memoryview(line.tobytes())
                 while rest:
                     rest = rest[stream.write(rest) :]
+            os.fsync(stream.fileno())
 
     def as_vips(self) -> pyvips.Image:
         """The image, read from the disk as libvips needs it."""
