@@ -110,6 +110,14 @@ def test_a_field_is_found_again_at_the_finer_scale():
     assert float((result - moved)[..., 12:-4].abs().mean()) < 0.03
 
 
+def test_the_border_of_the_picture_does_not_enter_what_is_put_in():
+    # A picture that is bright at its upper border only: a ridge, bright in the middle, is only where that is mirrored.
+    rows = torch.arange(40).view(1, 1, 40, 1).expand(1, 1, 40, 48)
+    bright, ridge = (2 * (-(rows - top).abs() / 2).exp() - 1 for top in (0, 20))
+    drawn = patch_model(bright, tiny(max_size=48), run=RUN).inject(ridge, 4, run=RUN)
+    assert float((drawn - ridge)[..., 12:28, :].abs().mean()) > 0.2  # and 0.02 where the ridge has its like
+
+
 def test_more_of_the_picture_stays_where_samples_begin_at_finer_scales():
     made = patch_model(smooth((40, 48)), tiny(max_size=48), PatchSettings(variety=0.8), RUN)
     errors = [

@@ -54,9 +54,7 @@ def inpaint(
     model = patch_model(_surroundings(picture, hole), settings, search, run)
     holes = [(resize(hole.to(model.device), size=scale) > 0.02).to(picture.dtype) for scale in model.sizes[0]]
     holes[-1] = hole.to(model.device)
-    model = replace(
-        model, allowed=tuple(_beside(_framed(model, marked).around(marked), model.side) for marked in holes)
-    )
+    model = replace(model, allowed=tuple(_beside(marked, model.side) for marked in holes))
     # At coarser scales than that too few patches are left to choose from.
     start = next((k for k, marks in enumerate(model.allowed) if float(marks.float().mean()) >= 0.1), None)
     if start is None:
@@ -68,16 +66,13 @@ def inpaint(
 def _filled(model: PatchModel, holes: list[Tensor], start: int, run: Run, index: int) -> Tensor:
     first = model.pyramid[start]
     noise = torch.randn(first.shape, generator=generator_of(run.seed, Draws.PATCH_NOISE, index)).to(first)
-    guess = Guess(_framed(model, first).around(first + first.std() * noise * holes[start]))
+    frame = Frame(size=image_size(first), margin=model.side - 1, wraps=(False, False))
+    guess = Guess(frame.around(first + first.std() * noise * holes[start]))
 
     def keep(scale: int, made: Tensor) -> Tensor:
         return torch.where(holes[scale] > 0, made, model.pyramid[scale])
 
     return model.refined(guess, model.sizes[0], start, (False, False), run, index, keep)
-
-
-def _framed(model: PatchModel, picture: Tensor) -> Frame:
-    return Frame(size=image_size(picture), margin=model.side - 1, wraps=(False, False))
 
 
 def _beside(hole: Tensor, side: int) -> Tensor:

@@ -45,8 +45,7 @@ class PatchModel:
         settings: of the pyramid.
         pyramid: the picture at all scales, (1, C, h, w), the coarsest first.
         search: how samples are made.
-        allowed: at all scales (h, w) truth values, the places of patches that may be copied, of the picture with a
-            margin of side - 1 pixels; all if empty.
+        allowed: at all scales (h, w) truth values, the places of patches that may be copied; all if empty.
     """
 
     settings: SinGAN
@@ -169,7 +168,9 @@ class PatchModel:
             keep: applied to the inside of the guess after each search.
         """
         side, found, frame = self.side, None, Frame(size=sizes[start], margin=self.side - 1, wraps=wraps)
-        sources = [Frame(size=size, margin=side - 1, wraps=wraps) for size in self.sizes[0]]
+        # Only samples have borders like the picture's: what enters would get its mirrored border in the middle.
+        beyond = 0 if guess.heights is None else side - 1
+        sources = [Frame(size=size, margin=beyond, wraps=wraps) for size in self.sizes[0]]
         for scale in range(start, len(sizes)):
             generator = generator_of(run.seed, Draws.PATCH_STEPS, index, scale)
             picture = self.pyramid[scale]
