@@ -28,7 +28,12 @@ def make_folder(path: Path) -> None:
 
 
 def file_identity(path: Path) -> tuple[int, int] | Path:
-    """What is equal for all paths that lead to one file: by links, or names that the file system takes for one."""
+    """What is equal for all paths that lead to one file: by links, or names that the file system takes for one.
+
+    Of the address of a file elsewhere, which is no `Path`, it is the address.
+    """
+    if not isinstance(path, Path):
+        return path
     with contextlib.suppress(OSError):
         status = path.stat()
         return status.st_dev, status.st_ino

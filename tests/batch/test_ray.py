@@ -40,7 +40,7 @@ def test_a_cluster_of_two_actors_gives_the_local_bytes_though_one_is_killed(tmp_
 
 def test_ray_is_named_where_it_is_missing(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(InputError, match=r"--engine ray needs the package ray; pip install 'innersr-torch\[ray\]'"):
+    with pytest.raises(InputError, match=r"--engine ray needs the package ray; pip install '\.\[ray\]'"):
         BatchOptions(engine="ray")
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from innersr.batch.manifest import Manifest
+from innersr.batch.remote import files_below, is_remote, matches, place_of, reached
+from innersr.batch.remote_manifest import RemoteManifest
 from innersr.errors import InputError
 from innersr.images.folders import is_image_name
 from innersr.images.formats import sniff
@@ -37,17 +39,18 @@ class BatchInputs:
     """Sentences about what was left out."""
 
 
-def find_inputs(given: Sequence[Path], *, recursive: bool = False, output: Path | None = None) -> BatchInputs:
+def find_inputs(given: Sequence[str | Path], *, recursive: bool = False, output: Path | None = None) -> BatchInputs:
     """Find the image files that are meant.
 
     Folders stand for the files in them with the suffix of an image format, or without suffix and with the first bytes
     of one, but for hidden ones; so do patterns that the shell has left alone for the paths that match. "-" is a list of
     paths on standard input and "@list.txt" one in a file: one a line, or separated by NUL. Earlier results are not
     found in folders and by patterns: what lies in the output folder, what batches wrote, and names such as photo_x2.png
-    beside a photo.png. Any path that is named is an input, there or not.
+    beside a photo.png. Any path that is named is an input, there or not. Addresses such as s3://bucket/photos stand for
+    the same as paths; of what is in folders there, the suffix alone counts.
 
     Args:
-        given: paths as on the command line.
+        given: paths and addresses as on the command line.
         recursive: whether the folders in folders are entered too, but for hidden and linked ones.
         output: the folder of the results, if it is known.
 
@@ -55,8 +58,9 @@ def find_inputs(given: Sequence[Path], *, recursive: bool = False, output: Path 
         InputError: a list cannot be read, or there is not one input.
     """
     search = _Search(recursive, output)
-    for path in given:
-        search.add(path)
+    for path in map(place_of, given):
+        with reached(path):
+            search.add(path)
     files = list({_plain(file.path): file for file in reversed(search.files)}.values())[::-1]
     if not files:
         nothing = "; ".join(search.notes) or "the list of inputs is empty; name image files or folders"
@@ -76,6 +80,7 @@ class _Search:
     collections: list[Path] = field(default_factory=list)
     manifests: dict[Path, Manifest | None] = field(default_factory=dict)
     """Of the folders that have one, and of those above."""
+    remote_manifests: dict[Path, RemoteManifest] = field(default_factory=dict)
 
     @property
     def has_collections(self) -> bool:
@@ -90,7 +95,7 @@ class _Search:
                 self._add_path(line)
         elif any(character in str(path) for character in "*?[") and not path.exists():
             folder = Path(path.anchor)
-            found = sorted(folder.glob(str(path.relative_to(folder))))
+            found = matches(path) if is_remote(path) else sorted(folder.glob(str(path.relative_to(folder))))
             kept = self._without_results([each for each in found if not each.is_dir()])
             for each in [each for each in found if each.is_dir() or each in kept] or [path] * (not found):
                 self._add_path(each)
@@ -107,9 +112,17 @@ class _Search:
             deeper = "" if self.recursive else ", or enter its folders too with -r"
             self.notes.append(f"{path}: no images in this folder; name another one{deeper}")
         kept = self._without_results(found)
-        self.files.extend(BatchFile(path=file, below=file.relative_to(path)) for file in kept)
+        self.files.extend(BatchFile(path=file, below=Path(*file.parts[len(path.parts) :])) for file in kept)
 
     def _images_in(self, top: Path) -> Iterator[Path]:
+        if is_remote(top):
+            within = f"{self.output}/"
+            yield from (
+                path
+                for path in files_below(top, recursive=self.recursive)
+                if is_image_name(path.name) and not str(path).startswith(within)
+            )
+            return
         results = None if self.output is None else self.output.resolve()
 
         def unreadable(error: OSError) -> None:
@@ -143,33 +156,37 @@ class _Search:
 
     def _is_written(self, path: Path) -> bool:
         """Whether a batch wrote a file from another one, and nobody has changed it since."""
+        if is_remote(path):
+            manifest = self.remote_manifests.setdefault(path.parent, RemoteManifest(path.parent))
+            entry = manifest.entry(path)
+            return entry is not None and entry.status == "done" and not entry.source.endswith(f"/{path.name}")
         path = path.absolute()
         for folder in path.parents:
             if folder not in self.manifests:
                 is_there = (folder / ".innersr").is_dir()
                 self.manifests[folder] = Manifest(folder, trusts_times=True) if is_there else None
-            manifest = self.manifests[folder]
-            entry = None if manifest is None else manifest.entry(path)
-            if manifest is not None and entry is not None:
+            log = self.manifests[folder]
+            entry = None if log is None else log.entry(path)
+            if log is not None and entry is not None:
                 is_in_place = folder == path.parent and Path(entry.source).name == path.name
-                return not is_in_place and manifest.may_replace(path)
+                return not is_in_place and log.may_replace(path)
         return False
 
 
 def _plain(path: Path) -> str:
     """The absolute path without "..", its links left as they are."""
-    return os.path.abspath(path)  # noqa: PTH100 (Path.resolve follows links)
+    return str(path) if is_remote(path) else os.path.abspath(path)  # noqa: PTH100 (Path.resolve follows links)
 
 
 def _listed(path: Path) -> list[Path]:
     """The paths in a list: "-" for standard input, or "@" and a file."""
     try:
-        data = sys.stdin.buffer.read() if str(path) == "-" else Path(str(path)[1:]).expanduser().read_bytes()
+        data = sys.stdin.buffer.read() if str(path) == "-" else place_of(str(path)[1:]).expanduser().read_bytes()
     except OSError as error:
         raise InputError(f"{path}: the list cannot be read ({error.strerror}); check its name") from error
     text = os.fsdecode(data.removeprefix(b"\xef\xbb\xbf"))
     lines = text.split("\0") if "\0" in text else [line.rstrip("\r") for line in text.split("\n")]
-    return [Path(line).expanduser() for line in lines if line.strip()]
+    return [place_of(line).expanduser() for line in lines if line.strip()]
 
 
 def _is_image(path: Path) -> bool:

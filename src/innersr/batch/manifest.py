@@ -11,7 +11,8 @@ import contextlib
 import hashlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -19,6 +20,7 @@ from typing import IO, Any
 import msgspec
 
 from innersr.atomic import whole_file
+from innersr.batch.remote import is_remote, version_of
 from innersr.errors import InputError
 from innersr.json_lines import append_record, line_of, recover_records, sound_records
 
@@ -86,54 +88,48 @@ class InputDigest:
         """The digest of the same file now; it is read only if its size or time is another."""
         with contextlib.suppress(OSError):
             status = path.stat()
-            if (status.st_size, status.st_mtime) == (self.size, self.modified):
+            if not is_remote(path) and (status.st_size, status.st_mtime) == (self.size, self.modified):
                 return self
         return self.of(path)
 
 
-class Manifest:
-    """The entries for a folder of results, and the log to which a run adds its own.
+class ResultLog(ABC):
+    """The entries for a folder of results.
 
     Args:
         folder: of the results.
-        shard: (number, of how many) of this run, from 1.
-        note: called with a sentence where the log is damaged.
         trusts_times: whether a result of the size and time that were noted counts as unchanged without being read.
-
-    Raises:
-        InputError: a log cannot be read.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        shard: tuple[int, int] = (1, 1),
-        note: Callable[[str], None] = lambda _: None,
-        *,
-        trusts_times: bool = False,
-    ) -> None:
-        number, count = shard
-        self.folder, self._is_shard, self._note, self._trusts_times = folder, count > 1, note, trusts_times
-        name = f"manifest-{number}-of-{count}.jsonl" if self._is_shard else "manifest.jsonl"
-        self.path = folder / ".innersr" / name
-        self._locks: list[IO[bytes]] = []
-        self._entries: dict[str, Entry] = {}
-        self._read()
+    def __init__(self, folder: Path, *, trusts_times: bool = False) -> None:
+        self.folder, self._trusts_times = folder, trusts_times
 
-    def _read(self) -> None:
-        logs = (path for path in self.path.parent.glob("manifest*.jsonl") if ".damaged" not in path.name)
-        for path in sorted(logs, key=lambda p: p == self.path):  # own last
-            try:
-                records = sound_records(path, Entry)[0]
-            except OSError as error:
-                remedy = "move it away, and what is done is found by the files alone"
-                raise InputError(f"{path}: the manifest cannot be read ({error.strerror}); {remedy}") from error
-            for entry in (msgspec.convert(record, Entry) for record in records):
-                self._entries[entry.output] = entry
-
+    @abstractmethod
     def entry(self, output: Path) -> Entry | None:
         """The last entry of a result in the folder."""
-        return self._entries.get(self._name(output))
+
+    @abstractmethod
+    def lock(self) -> None:
+        """Keep the folder for this run, or raise InputError."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let other runs use the folder."""
+
+    @abstractmethod
+    def _save(self, entry: Entry) -> None: ...
+
+    @abstractmethod
+    def _name(self, output: Path) -> str: ...
+
+    def add(self, output: Path, **fields: Any) -> None:  # noqa: ANN401 (of an entry)
+        """Note what became of a result; it is kept before anything else is done.
+
+        Raises:
+            InputError: another run writes into the folder.
+            OSError: it cannot be kept.
+        """
+        self._save(Entry(output=self._name(output), **fields))
 
     def is_done(self, output: Path, digest: str, settings: str) -> bool:
         """Whether a result of the same input bytes and settings is there, whole and unchanged."""
@@ -158,20 +154,64 @@ class Manifest:
         except OSError:
             return False
 
-    def add(self, output: Path, **fields: Any) -> Entry:  # noqa: ANN401 (of an entry)
-        """Append the entry of a result or a failure, and have it on the disk before anything else is done.
+
+class Manifest(ResultLog):
+    """The entries for a folder of results, and the log to which a run adds its own.
+
+    Args:
+        folder: of the results.
+        shard: (number, of how many) of this run, from 1.
+        note: called with a sentence where the log is damaged.
+        trusts_times: whether a result of the size and time that were noted counts as unchanged without being read.
+
+    Raises:
+        InputError: a log cannot be read.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        shard: tuple[int, int] = (1, 1),
+        note: Callable[[str], None] = lambda _: None,
+        *,
+        trusts_times: bool = False,
+    ) -> None:
+        number, count = shard
+        super().__init__(folder, trusts_times=trusts_times)
+        self._is_shard, self._note = count > 1, note
+        name = f"manifest-{number}-of-{count}.jsonl" if self._is_shard else "manifest.jsonl"
+        self.path = folder / ".innersr" / name
+        self._locks: list[IO[bytes]] = []
+        self._entries: dict[str, Entry] = {}
+        self._read()
+
+    def _read(self) -> None:
+        logs = (path for path in self.path.parent.glob("manifest*.jsonl") if ".damaged" not in path.name)
+        for path in sorted(logs, key=lambda p: p == self.path):  # own last
+            try:
+                records = sound_records(path, Entry)[0]
+            except OSError as error:
+                remedy = "move it away, and what is done is found by the files alone"
+                raise InputError(f"{path}: the manifest cannot be read ({error.strerror}); {remedy}") from error
+            for entry in (msgspec.convert(record, Entry) for record in records):
+                self._entries[entry.output] = entry
+
+    def entry(self, output: Path) -> Entry | None:
+        """The last entry of a result in the folder."""
+        return self._entries.get(self._name(output))
+
+    def _save(self, entry: Entry) -> None:
+        """Append an entry, and have it on the disk before anything else is done.
 
         Raises:
             InputError: another run writes into the folder.
             OSError: the log cannot be written.
         """
         self.lock()
-        entry = Entry(output=self._name(output), **fields)
         append_record(self.path, asdict(entry))
         with self.path.open("rb") as stream:
             os.fsync(stream.fileno())
         self._entries[entry.output] = entry
-        return entry
 
     def lock(self) -> None:
         """Keep the folder for this run, until the process ends however that happens.
@@ -218,20 +258,18 @@ class Manifest:
         while self._locks:
             self._locks.pop().close()
 
-    def results(self) -> Iterator[Path]:
-        """The results of all runs."""
-        return (self.folder / entry.output for entry in self._entries.values() if entry.status == "done")
-
     def _name(self, output: Path) -> str:
         return Path(os.path.relpath(output, self.folder)).as_posix()
 
 
 def digest_of(path: Path) -> str:
-    """SHA-256 of a file's bytes.
+    """SHA-256 of a file's bytes, or the mark that storage gave to those at an address.
 
     Raises:
         OSError: it cannot be read.
     """
+    if is_remote(path):
+        return version_of(path)
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

@@ -12,6 +12,7 @@ import torch
 
 from innersr.batch.places import EXISTING, Naming
 from innersr.batch.ray_workers import check_ray
+from innersr.batch.remote import place_of
 from innersr.batch.status import check_status
 from innersr.errors import InputError
 from innersr.memory import free_memory
@@ -28,7 +29,7 @@ class BatchOptions:
             settings, replaces this program's own older results, and refuses others; "overwrite", "rename" (photo-2.png)
             and "error". None: "skip" for several files, "error" for one.
         dry_run: whether only the plan is shown.
-        status: file, .jsonl or .parquet, for a row per file.
+        status: file or address, .jsonl or .parquet, for a row per file.
         retry_failed: whether only the files are upscaled that failed in the last run.
         jobs: processes, or actors of Ray; None for as many as there are processors, where there are eight files or
             more.
@@ -45,7 +46,7 @@ class BatchOptions:
     file_format: str = ""
     existing: str | None = None
     dry_run: bool = False
-    status: Path | None = None
+    status: str | Path | None = None
     retry_failed: bool = False
     jobs: int | None = None
     shard: str | None = None
@@ -55,8 +56,8 @@ class BatchOptions:
     def __post_init__(self) -> None:
         if self.existing not in (None, *EXISTING):
             raise InputError(f"--existing must be one of {', '.join(EXISTING)}, got {self.existing}")
-        if self.status is not None:
-            check_status(self.status)
+        if self.status_file is not None:
+            check_status(self.status_file)
         if self.engine not in ("local", "ray"):
             raise InputError(f"--engine must be local or ray, got {self.engine}")
         if self.engine == "ray":
@@ -64,6 +65,11 @@ class BatchOptions:
         elif self.address is not None:
             raise InputError("--address is that of a Ray cluster; add --engine ray")
         _ = self.naming, self.part  # which are checked as they are computed
+
+    @cached_property
+    def status_file(self) -> Path | None:
+        """The path or address of `status`."""
+        return None if self.status is None else place_of(self.status)
 
     @cached_property
     def naming(self) -> Naming:

@@ -9,10 +9,11 @@ from pathlib import Path
 from PIL import Image as PillowImage
 
 from innersr.batch.inputs import BatchFile, BatchInputs
+from innersr.batch.remote import is_remote, output_folder, place_of
 from innersr.errors import InputError
 from innersr.images.formats import written_suffixes
 from innersr.images.io import with_suffix
-from innersr.paths import file_identity, is_one_file, make_folder, names_folder
+from innersr.paths import file_identity, is_one_file, make_folder
 from innersr.physics.geometry import scale_text
 from innersr.physics.resize import Scale
 
@@ -85,8 +86,12 @@ class Places:
     def __init__(self, inputs: BatchInputs, output: str | None, *, in_place: bool, naming: Naming) -> None:
         self._inputs, self._output, self.in_place, self._naming = inputs, output, in_place, naming
         self.has_output = output is not None
-        self.folder = Path(output) if output is not None and names_folder(output) else None
-        self._sources = {file_identity(file.path): file.path for file in inputs.files if file.path.exists()}
+
+        def is_there(path: Path) -> bool:  # each question to a storage takes its time
+            return is_remote(path) or path.exists()
+
+        self.folder = output_folder(output)
+        self._sources = {file_identity(file.path): file.path for file in inputs.files if is_there(file.path)}
         self._taken: dict[tuple[int, int] | Path, Path] = {}
         self._named: dict[Path, Path] = {}
 
@@ -100,7 +105,7 @@ class Places:
             return
         if self._inputs.is_batch and self.folder is None:
             raise InputError(f"{self._output}: with several inputs the output is a folder; write {self._output}/")
-        if self.folder is not None:
+        if self.folder is not None and not is_remote(self.folder):
             make_folder(self.folder)
 
     def needs_size(self) -> bool:
@@ -140,7 +145,7 @@ class Places:
     def _target(self, file: BatchFile, scale: Scale, size: tuple[int, int], method: str) -> Path:
         source, naming = file.path, self._naming
         if self._output is not None and self.folder is None:
-            return Path(self._output)
+            return place_of(self._output)
         if self.in_place and self.folder is None and not (naming.pattern or naming.format):
             return source
         name = naming.name(with_suffix(file.below, source), scale, method, size, beside=self.folder is None)
@@ -148,7 +153,7 @@ class Places:
 
     def prepare(self, target: Path) -> None:
         """Make the folder of a result within the output folder."""
-        if self.folder is not None:
+        if self.folder is not None and not is_remote(target):
             make_folder(target.parent)
 
 
@@ -165,7 +170,7 @@ def size_in_header(path: Path) -> tuple[int, int] | None:
     """(height, width) of an image as it is shown, by its header; None where that cannot be read."""
     orientation, turned = 0x0112, (5, 6, 7, 8)  # of EXIF
     try:
-        with PillowImage.open(path) as image:
+        with path.open("rb") as stream, PillowImage.open(stream) as image:
             width, height = image.size
             return (width, height) if image.getexif().get(orientation) in turned else (height, width)
     except Exception:  # noqa: BLE001 (Pillow raises all kinds of them; reading the image will say what is wrong)

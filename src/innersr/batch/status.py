@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from innersr.atomic import whole_file
+from innersr.batch.remote import is_remote, upload
 from innersr.errors import InputError, how_to_install
 from innersr.json_lines import line_of
 
@@ -40,7 +43,7 @@ def save_status(path: Path, rows: Sequence[StatusRow]) -> None:
         InputError: a Parquet file, but pyarrow is not installed.
         OSError: the file cannot be written.
     """
-    with whole_file(path, overwrite=True) as partial:
+    with _written(path) as partial:
         if path.suffix == ".jsonl":
             partial.write_text("".join(line_of(asdict(row)) for row in rows), encoding="utf-8")
             return
@@ -50,6 +53,18 @@ def save_status(path: Path, rows: Sequence[StatusRow]) -> None:
         types = {name: arrow.float64() if name == "seconds" else arrow.string() for name in names}
         schema = arrow.schema(list(types.items()))
         parquet.write_table(arrow.table(columns, schema=schema), partial)
+
+
+@contextlib.contextmanager
+def _written(path: Path) -> Iterator[Path]:
+    """A file that appears whole at a path or an address."""
+    if not is_remote(path):
+        with whole_file(path, overwrite=True) as partial:
+            yield partial
+        return
+    with tempfile.TemporaryDirectory(prefix="innersr-") as folder:
+        yield Path(folder, path.name)
+        upload(Path(folder, path.name), path)
 
 
 def _parquet() -> tuple[Any, Any]:

@@ -32,16 +32,18 @@ upscale_app = typer.Typer()  # of one command, which cli.app adds
 )
 def upscale_command(  # noqa: PLR0913 (a command's options are its parameters)
     inputs: Annotated[
-        list[Path],
+        list[str],
         argument(
             metavar="IN",
-            help="Image files, folders of them, patterns, - for a list on standard input, @list.txt for one in a file.",
+            help="Image files, folders of them, patterns, - for a list on standard input, @list.txt for one in a file, "
+            "or addresses of the same such as s3://bucket/photos.",
         ),
     ],
     output: Annotated[
         str | None,
         output_option(
-            metavar="PATH", help="File, or folder (out/ is created); photo_x2.png beside photo.png when not given."
+            metavar="PATH",
+            help="File, or folder (out/ is created), or an address; photo_x2.png beside photo.png if not given.",
         ),
     ] = None,
     recursive: Annotated[
@@ -250,7 +252,7 @@ def upscale_command(  # noqa: PLR0913 (a command's options are its parameters)
         bool, batch_option("--retry-failed", help="Only the files that failed in the last run.")
     ] = False,
     status: Annotated[
-        Path | None, batch_option(metavar="FILE", help="A row for each file, as .jsonl or .parquet.")
+        str | None, batch_option(metavar="FILE", help="A row for each file, as .jsonl or .parquet.")
     ] = None,
 ) -> None:
     """Upscale image files by what can be learned from each of them."""

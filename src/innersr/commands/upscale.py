@@ -10,10 +10,12 @@ from typing import Any
 import torch
 
 from innersr.batch.inputs import BatchFile, find_inputs
-from innersr.batch.manifest import InputDigest, Manifest, digest_of, settings_digest
+from innersr.batch.manifest import InputDigest, Manifest, ResultLog, digest_of, settings_digest
 from innersr.batch.options import BatchOptions
 from innersr.batch.places import Places, free_name, size_in_header
 from innersr.batch.ray_workers import RayCluster, work_on_ray
+from innersr.batch.remote import is_remote, output_folder, reached
+from innersr.batch.remote_manifest import RemoteManifest
 from innersr.batch.status import save_status
 from innersr.batch.workers import Done, work_in_processes
 from innersr.commands.batch_report import BatchReport
@@ -23,7 +25,7 @@ from innersr.errors import ImageFileError, InnersrError, InputError
 from innersr.methods.options import UpscaleOptions
 from innersr.methods.registry import name_of, settings_of
 from innersr.networks.priors import packaged_priors
-from innersr.paths import is_one_file, names_folder
+from innersr.paths import is_one_file
 from innersr.physics.geometry import parse_scale
 from innersr.physics.resize import Scale
 from innersr.run import Run
@@ -34,7 +36,7 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
     reporter: Reporter,
     run: Run,
     *,
-    inputs: Sequence[Path],
+    inputs: Sequence[str | Path],
     output: str | None,
     compare: Path | None,
     scale: str | None,
@@ -46,7 +48,7 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
     """Upscale files; return the exit code, 1 if any of them failed.
 
     Args:
-        inputs: files, folders, patterns that the shell has left alone, and lists; see `find_inputs`.
+        inputs: files, folders, patterns that the shell has left alone, lists, and addresses; see `find_inputs`.
         output: a file, or a folder, which is made where it ends in a slash; beside the inputs when None.
         compare: file for bicubic and the result side by side.
         in_place: whether a result replaces its own input: where there is no output, or that is the input's folder.
@@ -60,8 +62,7 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
     options = UpscaleOptions(
         scale=parse_scale(scale or "2"), size=size, settings=parse_settings(settings or ()), **others
     )
-    folder = Path(output) if output is not None and names_folder(output) else None
-    found = find_inputs(inputs, recursive=batch.recursive, output=folder)
+    found = find_inputs(inputs, recursive=batch.recursive, output=output_folder(output))
     for note in found.notes:
         reporter.note(note)
     if found.is_batch and compare is not None:
@@ -82,10 +83,11 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
         processes, threads = batch.processes(len(found.files), is_on_cpu=run.torch_device.type == "cpu")
         work.report.begin(len(plan), has_bar=processes > 1 or batch.engine == "ray")
         for job, outcome in _done(map(work.begin, work.jobs(plan)), processes, threads, work):
-            work.finish(job, outcome)
+            with reached(job.source), reached(job.target):
+                work.finish(job, outcome)
         work.report.end()
-        if batch.status is not None:
-            save_status(batch.status, work.report.rows)
+        if batch.status_file is not None:
+            save_status(batch.status_file, work.report.rows)
         return work.exit_code
     finally:
         work.close()
@@ -106,7 +108,10 @@ def _done(jobs: Iterable[FileJob], processes: int, threads: int, work: _Work) ->
         torch.set_num_threads(threads)
     try:
         for job in jobs:
-            yield job, upscale_job(replace(job, title=work.report.title(job)), work.reporter)
+            if job.is_remote:
+                yield job, upscale_silently(job)
+            else:
+                yield job, upscale_job(replace(job, title=work.report.title(job)), work.reporter)
     finally:
         torch.set_num_threads(before)
 
@@ -140,7 +145,7 @@ class _Work:
         self.report = BatchReport(reporter, is_batch=is_batch)
         default = "skip" if is_batch else "error"
         self._existing = "overwrite" if options.overwrite else batch.existing or default
-        self._manifests: dict[Path, Manifest] = {}
+        self._manifests: dict[Path, ResultLog] = {}
         self._files: dict[Path, BatchFile] = {}
         self._digests: dict[Path, InputDigest] = {}
         self._ours: dict[Path, bool] = {}
@@ -162,7 +167,8 @@ class _Work:
         for place, file in enumerate(files):
             is_mine = place % count == number - 1
             try:
-                target = self._target(file)
+                with reached(file.path):
+                    target = self._target(file)
             except (InnersrError, OSError) as error:
                 if isinstance(error, InputError) and self._has_output:
                     raise  # before anything is read
@@ -186,7 +192,8 @@ class _Work:
         """What is to be upscaled of a plan, looked at as each file's turn comes; the others are reported."""
         for file, target in plan:
             try:
-                job = self._job(file, target)
+                with reached(file.path), reached(target):
+                    job = self._job(file, target)
             except (InnersrError, OSError) as error:
                 self._fail(file, error)
                 self.report.advance()
@@ -239,8 +246,10 @@ class _Work:
 
     def begin(self, job: FileJob) -> FileJob:
         """Note in the manifest that the work on a file begins: what is there then is whole, and its own."""
-        if self.is_batch:
-            manifest, target = self._manifest(self._files[job.source]), job.target
+        if not self.is_batch:
+            return job
+        manifest, target = self._manifest(self._files[job.source]), job.target
+        with reached(job.source), reached(target):
             self._digests[job.source] = self._digests[job.source].again(job.source)
             exists = target.exists() or target.is_symlink()
             self._ours[job.source] = not exists or (manifest.may_replace(target) and job.options.overwrite)
@@ -314,10 +323,15 @@ class _Work:
             raise ImageFileError(f"{source}: {error}") from error
         return planned.scales, planned.hr_size(size)
 
-    def _manifest(self, file: BatchFile) -> Manifest:
+    def _manifest(self, file: BatchFile) -> ResultLog:
         root = self._places.root(file)
         if root not in self._manifests:
-            self._manifests[root] = Manifest(root, self.batch.part, self.reporter.note, trusts_times=self.batch.dry_run)
+            note = self.reporter.note
+            self._manifests[root] = (
+                RemoteManifest(root, note)
+                if is_remote(root)
+                else Manifest(root, self.batch.part, note, trusts_times=self.batch.dry_run)
+            )
             if not self.batch.dry_run:
                 self._manifests[root].lock()
         return self._manifests[root]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from innersr.batch.remote import download, is_remote, reached, upload
 from innersr.blind.estimate import Estimate
 from innersr.commands.console import Reporter, memory_advice
 from innersr.commands.drawings import check_drawing, save_drawing
-from innersr.errors import InnersrError
+from innersr.errors import ImageFileError, InnersrError
 from innersr.methods.options import UpscaleOptions
 from innersr.methods.registry import name_of, settings_of
 from innersr.paths import is_one_file
@@ -36,6 +39,11 @@ class FileJob:
     """File for bicubic and the result side by side."""
     title: str = ""
     """Of the progress bar."""
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether an address is read or written, by way of a temporary folder."""
+        return is_remote(self.source) or is_remote(self.target)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +83,8 @@ class SilentReporter(Reporter):
 
 def upscale_silently(job: FileJob) -> FileOutcome:
     """Upscale a file, and return what is to be said."""
+    if job.is_remote:
+        return _upscale_remote(job)
     reporter = SilentReporter()
     outcome = upscale_job(job, reporter)
     return replace(outcome, said=reporter.said)
@@ -90,6 +100,51 @@ def upscale_job(job: FileJob, reporter: Reporter) -> FileOutcome:
         error = str(failure)
         reporter.failure(failure, 1, job.source)
     return FileOutcome(seconds=time.monotonic() - started, error=error)
+
+
+def _upscale_remote(job: FileJob) -> FileOutcome:
+    """Upscale a file at an address, or to one, by way of a temporary folder; what is said names the addresses."""
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="innersr-") as name:
+        read, written = Path(name, "read"), Path(name, "written")
+        for folder in (read, written):
+            folder.mkdir()
+        source = read / job.source.name if is_remote(job.source) else job.source
+        target = written / job.target.name if is_remote(job.target) else job.target
+        said: list[tuple[str, tuple[Any, ...]]] = []
+        try:
+            with reached(job.target):
+                if is_remote(job.target) and not job.options.overwrite and job.target.exists():
+                    raise ImageFileError(f"{job.target}: is there already; use --overwrite, or another name")
+            if source != job.source:
+                download(job.source, source)
+            outcome = upscale_silently(replace(job, source=source, target=target))
+            said = outcome.said
+            for path in sorted(written.iterdir()) if outcome.error is None else ():
+                upload(path, job.target.with_name(path.name))
+        except (InnersrError, OSError) as failure:
+            said = [("failure", (InnersrError(str(failure)), 1, job.source))]
+            outcome = FileOutcome(seconds=0.0, error=str(failure))
+        named = {str(source): job.source, str(target): job.target}
+        error = None if outcome.error is None else _renamed(outcome.error, named)
+        said = [(method, tuple(_renamed(each, named) for each in arguments)) for method, arguments in said]
+    return FileOutcome(seconds=time.monotonic() - started, error=error, said=said)
+
+
+def _renamed(said: Any, named: Mapping[str, Path]) -> Any:  # noqa: ANN401 (of any type)
+    """What is said, with other names of files."""
+    if isinstance(said, dict):
+        return {key: _renamed(value, named) for key, value in said.items()}
+    if isinstance(said, list):
+        return [_renamed(value, named) for value in said]
+    if isinstance(said, InnersrError):
+        return InnersrError(_renamed(str(said), named))
+    if isinstance(said, Path):
+        return named.get(str(said), said)
+    if isinstance(said, str):
+        for old, new in named.items():
+            said = said.replace(old, str(new))
+    return said
 
 
 def _upscale_file(job: FileJob, reporter: Reporter) -> None:
