@@ -228,16 +228,12 @@ def test_the_prior_is_the_same_for_the_next_image(method):
     assert torch.equal(upscaled(method, image(3)), first)
 
 
-def test_a_scale_takes_the_prior_that_was_trained_for_it_alone(monkeypatch):
-    monkeypatch.setattr(tailor, "prior_names", lambda: ("tailor", "tailor-x4"))
-    mild = Degradation(scale=4)
-    assert [_prior_for("", head, mild) for head in (2, 3, 4)] == ["tailor", "tailor", "tailor-x4"]
-    for rough in (replace(mild, noise=20 / 255), replace(mild, compression=0.2)):
-        assert _prior_for("", 4, rough) == "tailor"
-    assert _prior_for("mine-x3.safetensors", 2, mild) == "mine-x3.safetensors"
-    assert _prior_for("tailor", 4, mild) == "tailor"
-    with pytest.raises(InputError, match="tailor-x4: was trained for its own scale alone, not for 2"):
-        _prior_for("tailor-x4", 2, mild)
+def test_an_image_without_noise_and_compression_takes_the_prior_of_clean_ones():
+    clean = Degradation(scale=4)
+    assert _prior_for("", clean) == "tailor-clean"
+    for rough in (replace(clean, noise=0.01), replace(clean, compression=0.2)):
+        assert _prior_for("", rough) == "tailor"
+    assert [_prior_for(name, clean) for name in ("mine.safetensors", "tailor")] == ["mine.safetensors", "tailor"]
 
 
 @pytest.mark.parametrize("scale", [1.5, 2, 2.5, 3, 4, 6, (2, 3)])

@@ -31,14 +31,14 @@ from innersr.methods.protocols import Upscaler
 from innersr.methods.schedules import cosine
 from innersr.methods.upscalers.tailored import VIEWS, TailoredUpscaler
 from innersr.metrics.recurrence import recurrence_of, steps_for
-from innersr.networks.priors import load_prior, prior_names
+from innersr.networks.priors import load_prior
 from innersr.networks.tailored_stack import SCALES, TailoredStack
 from innersr.physics.degradation import Degradation
 from innersr.physics.pseudoinverse import taps_of
 from innersr.physics.symmetries import SYMMETRIES, apply_symmetry, random_crop
 from innersr.run import Run
 
-PRIOR = "tailor"  # packaged prior of all scales; that of scale 4 alone is tailor-x4
+PRIOR = "tailor"  # packaged prior of all degradations; that of clean images alone is tailor-clean
 FATHER_SIZES = {2: (0.5, 0.75), 3: (0.6, 0.85), 4: (0.7, 0.9)}  # least and greatest by scale; sons must not be tiny
 HOLDOUT_RULE = HoldoutRule()
 
@@ -48,8 +48,8 @@ class Tailor:
     """A prior conditioned on the degradation and adapted to the image.
 
     Args:
-        prior: name of a packaged prior, or path of a file. If empty, the packaged prior of the scale alone, if there
-            is one, or that of all scales.
+        prior: name of a packaged prior, or path of a file. If empty, the packaged prior of clean images for a
+            degradation without noise and compression, or that of all degradations.
         steps: of Adam on the image itself; 0 keeps the prior unadapted, None is 120.
         by_recurrence: take fewer of the steps, the less of the image recurs in its own smaller copies, see
             `recurrence.steps_for`. None: only where `steps` is None and the degradation was estimated, see `resolved`.
@@ -105,7 +105,7 @@ class Tailor:
             CheckpointError: the prior cannot be read.
         """
         run = run.start()
-        prior = _prior_for(self.prior, _network_scale(degradation), degradation)
+        prior = _prior_for(self.prior, degradation)
         network = _load(prior).to(lr.device)
         known = knowable_to(network, degradation)
         resolved = self.resolved(is_estimated=False)
@@ -236,17 +236,10 @@ def _leaves_aliases(degradation: Degradation) -> bool:
     return max(float((taps.sum(axis) * wave).sum().abs()) for axis in (0, 1)) > 0.7
 
 
-def _prior_for(prior: str, scale: int, degradation: Degradation) -> str:
-    """Name or path of the prior: the given one, or the packaged one for a scale of the network.
-
-    Priors of one scale alone have learnt neither compression nor strong noise.
-    """
-    if not prior:
-        is_mild = degradation.compression == 0 and degradation.noise <= 15 / 255
-        return f"{PRIOR}-x{scale}" if is_mild and f"{PRIOR}-x{scale}" in prior_names() else PRIOR
-    if prior.startswith(f"{PRIOR}-x") and prior in prior_names() and prior != f"{PRIOR}-x{scale}":
-        raise InputError(f"{prior}: was trained for its own scale alone, not for {scale}; leave the prior out")
-    return prior
+def _prior_for(prior: str, degradation: Degradation) -> str:
+    """Name or path of the prior: the given one, or the packaged one for the degradation."""
+    is_clean = degradation.noise == 0 and degradation.compression == 0
+    return prior or (f"{PRIOR}-clean" if is_clean else PRIOR)
 
 
 def _load(prior: str) -> TailoredStack:
