@@ -9,7 +9,7 @@ import torch
 import innersr
 from innersr.errors import ImageFileError, InputError
 from innersr.images.io import read
-from innersr.pipeline.masks import read_mask
+from innersr.pipeline.masks import read_detail_mask
 
 LR, HR = (20, 24), (40, 48)
 
@@ -34,7 +34,7 @@ def drawn(path, values):
 
 
 def share(path, **options):
-    return read_mask(path, LR, HR, pixel_limit=20_000, **options).share
+    return read_detail_mask(path, LR, HR, pixel_limit=20_000, **options).share
 
 
 def upscaled(photo, **options):

@@ -37,7 +37,7 @@ class DetailMask:
         return lambda lr: self.mixed(upscaler(lr), lr, degradation)
 
 
-def read_mask(
+def read_detail_mask(
     path: Path,
     lr_size: tuple[int, int],
     hr_size: tuple[int, int],

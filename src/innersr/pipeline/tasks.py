@@ -26,7 +26,7 @@ from innersr.physics.degradation import Degradation
 from innersr.physics.resize import image_size
 from innersr.pipeline.adaptation import Adaptation, adapt_image
 from innersr.pipeline.adapted_files import check_keepable, load_fitting, save_adaptation
-from innersr.pipeline.masks import DetailMask, read_mask
+from innersr.pipeline.masks import DetailMask, read_detail_mask
 from innersr.pipeline.result import Result
 from innersr.run import Run
 
@@ -65,7 +65,7 @@ class ImageTask:
         if self.options.mask is None or not self.enlarges:
             return None
         path, limit = Path(self.options.mask), self.options.pixel_limit
-        return read_mask(path, self.lr_size, self.hr_size, self.planned.wraps, pixel_limit=limit)
+        return read_detail_mask(path, self.lr_size, self.hr_size, self.planned.wraps, pixel_limit=limit)
 
     @property
     def method(self) -> Method:
