@@ -2,11 +2,12 @@
 
     python scripts/kill.py                       # 100 kills by SIGKILL, for about ten minutes
     python scripts/kill.py --count 6 --seed 1    # fewer, at other moments
+    python scripts/kill.py --count 30 --work "upscale of 50"
 
-Three works take turns: `upscale` of a folder, `singan train` and `train tailor`, both small. Half of the kills come as
-soon as a partial file is seen, half at any moment. Faults are: a file under its name that is not whole, a file that the
-next run leaves beside those of an undisturbed run, another exit code than 0, and other bytes. The exit code is 1 if
-there is one.
+Four works take turns: `upscale` of a folder and of 50 pictures, `singan train` and `train tailor`, all small. Half of
+the kills come as soon as a partial file is seen, half at any moment. Faults are: a file under its name that is not
+whole, a file that the next run leaves beside those of an undisturbed run, another exit code than 0, and other bytes.
+The exit code is 1 if there is one.
 """
 
 from __future__ import annotations
@@ -70,6 +71,10 @@ WORKS = {
             "--jobs",
             "1",
         ),
+        resumes=False,
+    ),
+    "upscale of 50": Work(
+        arguments=("upscale", "many", "-o", "out/", "--preset", "draft", "--kernel", "bicubic", "--jobs", "1"),
         resumes=False,
     ),
     "singan train": Work(
@@ -174,6 +179,7 @@ def prepared(folder: Path) -> Path:
             picture.save(photos / f"{number}{suffix}")
         if suffix != ".png":
             (photos / f"{number}.png").unlink()
+    write_photos(folder / "many", 50, (24, 20))
     write_photos(folder / "large", 1, (200, 180))
     return folder
 
@@ -183,13 +189,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=100, help="kills, of all works together")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--work", choices=list(WORKS), help="only this one")
     given = parser.parse_args()
+    works = {title: work for title, work in WORKS.items() if given.work in (None, title)}
     os.environ["OMP_NUM_THREADS"] = "1"  # the same bytes are promised for the same number of threads
     faults, moments = 0, Counter[str]()
     with tempfile.TemporaryDirectory(prefix="innersr-kill-") as name:
         original = prepared(Path(name) / "original")
         expected, lengths = {}, {}
-        for title, work in WORKS.items():
+        for title, work in works.items():
             for attempt in ("first", "second"):  # the first one imports modules, and takes longer
                 folder, begin = Path(shutil.copytree(original, Path(name) / title / attempt)), time.monotonic()
                 code, said = run(work, folder)
@@ -198,16 +206,16 @@ def main() -> int:
                 expected[title], lengths[title] = files_of(work, folder), time.monotonic() - begin
         draws = random.Random(given.seed)
         for number in range(given.count):
-            title = list(WORKS)[number % len(WORKS)]
+            title = list(works)[number % len(works)]
             folder = Path(shutil.copytree(original, Path(name) / str(number)))
-            is_writing = number // len(WORKS) % 2 == 0
+            is_writing = number // len(works) % 2 == 0
             seconds = draws.uniform(0, lengths[title])
-            while not (moment := killed(WORKS[title], folder, seconds, writing=is_writing)):
+            while not (moment := killed(works[title], folder, seconds, writing=is_writing)):
                 seconds /= 2  # it had ended before
                 shutil.rmtree(folder)
                 shutil.copytree(original, folder)
             moments[moment] += 1
-            for fault in faults_of(WORKS[title], folder, expected[title]):
+            for fault in faults_of(works[title], folder, expected[title]):
                 faults += 1
                 sys.stdout.write(f"{title}, {number}, killed after {seconds:.2f} s: {fault}\n")
                 sys.stdout.flush()
