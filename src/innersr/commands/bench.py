@@ -96,7 +96,7 @@ def _sheet_of_the_worst(cases: Sequence[Case], rows: Sequence[Row], run: Run) ->
         labels = (
             f"interpolation {decibels(row['interpolation_psnr_y']):.2f} dB",
             f"{row['method']} {decibels(row['psnr_y']):.2f} dB ({gain_of(row) or 0.0:+.2f})",
-            f"truth: {row['folder']}/{row['image']}, {scale_name(row['scale'])} {row['degradation']}",
+            f"truth: {row['folder']}/{row['image']}\n{scale_name(row['scale'])} {row['degradation']}",
         )
         drawn.append([Panel(label, part) for label, part in zip(labels, parts, strict=True)])
     if not drawn:
