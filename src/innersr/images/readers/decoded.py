@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from innersr.errors import ImageFileError
+from innersr.errors import ImageFileError, how_to_install
 from innersr.images.containers.xmp import upright_xmp, without_attachments
 from innersr.images.metadata import (
     PHOTOSHOP_PREFIX,
@@ -89,5 +89,5 @@ def straight(samples: Samples, white: int) -> Samples:
 
 def missing_package(name: str, kind: str, extra: str) -> ImageFileError:
     """The error for a file whose reader is not installed."""
-    remedy = f"pip install 'innersr-torch[{extra}]' adds it, or convert the file to PNG or TIFF"
+    remedy = f"{how_to_install(extra)} adds it, or convert the file to PNG or TIFF"
     return ImageFileError(f"{name}: reading {kind} needs a package that is not installed; {remedy}")
