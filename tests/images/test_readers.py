@@ -9,7 +9,7 @@ import torch
 from PIL import Image as PillowImage
 
 from helpers import image_files
-from innersr.errors import ImageFileError
+from innersr.errors import ImageFileError, how_to_install
 from innersr.images.formats import BY_NAME, sniff
 from innersr.images.io import PIXEL_LIMIT, read, save, with_suffix
 
@@ -252,7 +252,7 @@ def test_a_missing_package_is_named(written, monkeypatch, package, extra, head):
     with pytest.raises(ImageFileError) as caught:
         read(path)
     assert str(caught.value).startswith(f"{path}: reading ")
-    assert f"pip install 'innersr-torch[{extra}]' adds it" in str(caught.value)
+    assert f"{how_to_install(extra)} adds it" in str(caught.value)
 
 
 @pytest.mark.parametrize(
