@@ -84,6 +84,15 @@ def test_a_damaged_file_of_an_ended_run_is_made_again(source, monkeypatch, name,
     assert not folder.exists()
 
 
+def test_what_an_ended_run_left_goes_where_the_result_is_made_at_once(source, monkeypatch):
+    folder = begun(source, monkeypatch)
+    with exclusive(folder / "lock"):
+        upscale_file(source, source.with_name("out.tif"), replace(OPTIONS, strips="never"), RUN)
+        assert folder.exists()
+    upscale_file(source, source.with_name("out.tif"), replace(OPTIONS, strips="never", overwrite=True), RUN)
+    assert not folder.exists()
+
+
 def test_a_refused_output_leaves_nothing(tmp_path):
     alpha = torch.linspace(0, 1, 150).expand(1, 1, 120, 150).clone()
     save(Image(colour=image(3, (120, 150)), alpha=alpha), tmp_path / "in.png")

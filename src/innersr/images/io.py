@@ -155,6 +155,8 @@ def written_whole(path: Path, *, overwrite: bool) -> Iterator[Path]:
     except FileExistsError as error:
         raise _taken(path) from error
     except (pyvips.Error, OSError) as error:
+        if image_codecs.is_memory_error(error):
+            raise _out_of_memory(path) from error
         remedy = "check the free space and the permissions of the folder"
         raise ImageFileError(f"{path}: cannot be written ({reason_of(error)}); {remedy}") from error
 

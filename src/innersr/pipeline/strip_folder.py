@@ -35,7 +35,7 @@ class StripFolder:
     @classmethod
     def beside(cls, target: Path, asked: dict[str, Any], source: Path) -> StripFolder:
         """The folder for the result of a source, which is made; ImageFileError if it cannot be."""
-        path = target.with_name(f".{target.name}.strips")
+        path = _place(target)
         found = _identity(source)
         try:
             path.mkdir(exist_ok=True)
@@ -117,6 +117,14 @@ class StripFolder:
         """Forget what was done."""
         self._forget("done.jsonl", "result.raw")
 
+    @staticmethod
+    def remove_beside(target: Path) -> None:
+        """Remove what a run in strips left for a file that has been written otherwise, unless one works there."""
+        path = _place(target)
+        with contextlib.suppress(OSError), exclusive(path / "lock") as is_held:
+            if is_held:
+                shutil.rmtree(path, ignore_errors=True)
+
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:
         """Hold the lock of the folder."""
@@ -134,6 +142,10 @@ class StripFolder:
     def _forget(self, *names: str) -> None:
         for name in names:
             (self.path / name).unlink(missing_ok=True)
+
+
+def _place(target: Path) -> Path:
+    return target.with_name(f".{target.name}.strips")
 
 
 def _identity(source: Path) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from innersr.pipeline.adaptation import Adaptation, adapt_image
 from innersr.pipeline.adapted_files import check_keepable, load_fitting, save_adaptation
 from innersr.pipeline.masks import DetailMask, read_detail_mask
 from innersr.pipeline.result import Result
+from innersr.pipeline.strip_folder import StripFolder
 from innersr.run import Run
 
 
@@ -204,6 +205,7 @@ class FileTask(ImageTask):
             compression=options.compression,
         )
         self.save_sidecars(self.grid(result))
+        StripFolder.remove_beside(self.target)
         return replace(result, image=image, path=self.target, notes=(*result.notes, *more, *notes))
 
     def placed(self, image: Image, result: Result) -> Image:
