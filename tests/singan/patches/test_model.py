@@ -120,10 +120,7 @@ def test_the_border_of_the_picture_does_not_enter_what_is_put_in():
 
 def test_more_of_the_picture_stays_where_samples_begin_at_finer_scales():
     made = patch_model(smooth((40, 48)), tiny(max_size=48), PatchSettings(variety=0.8), RUN)
-    errors = [
-        float((made.sample(4, start=start, run=RUN) - made.reconstruct()).square().mean())
-        for start in range(len(made.pyramid))
-    ]
+    errors = [float((made.sample(2, start=start, run=RUN) - made.reconstruct()).square().mean()) for start in (0, 3, 4)]
     assert errors[-1] < 0.5 * errors[0]
     assert errors[-2] < 0.8 * errors[0]
 
@@ -131,9 +128,9 @@ def test_more_of_the_picture_stays_where_samples_begin_at_finer_scales():
 def test_horizons_stay_level_and_sky_stays_above():
     sky, ground = 0.2 * picture(3, (40, 48)) + 0.6, 0.2 * picture(3, (40, 48), seed=9) - 0.6
     rows = torch.arange(40).view(1, 1, 40, 1)
-    drawn = patch_model(torch.where(rows < 18, sky, ground), tiny(max_size=48), run=RUN).sample(8, run=RUN)
+    drawn = patch_model(torch.where(rows < 18, sky, ground), tiny(max_size=48), run=RUN).sample(6, run=RUN)
     bright = drawn.mean(dim=1) > 0
-    horizons = bright.sum(dim=1).float()  # (8, 48), rows of sky in every column
+    horizons = bright.sum(dim=1).float()  # (6, 48), rows of sky in every column
     assert float((bright.int().diff(dim=1) > 0).float().sum()) == 0  # no sky below ground
     assert float(horizons.std(dim=1).mean()) < 1  # of tilted ones 2 to 4
     assert float(horizons.mean(dim=1).std()) > 2  # but from sample to sample they move
