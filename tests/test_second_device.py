@@ -93,7 +93,7 @@ def test_an_estimate_does_not_move_the_network_of_another_device():
 def test_kernelgan_leaves_nothing_on_the_cpu(second_device):
     lr = image(3, (40, 36))
     method = KernelGAN(steps=3, crop=32, width=8)
-    found, expected = (method._train(x, run) for x, run in ((lr.to(DEVICE), run_there()), (lr, RUN)))
+    found, expected = (method._train(x, run, print) for x, run in ((lr.to(DEVICE), run_there()), (lr, RUN)))
     assert second_device.moved > 0
     assert torch.equal(found, expected)
 
