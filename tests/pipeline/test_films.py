@@ -1,6 +1,7 @@
 import hashlib
 import re
 import shlex
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from tests.helpers.films import make_video, scenes, seconds, sound_packets, vide
 
 import innersr
 from innersr.errors import Cancelled, ImageFileError, InputError
+from innersr.images.films.video_files import VideoWriter
 from innersr.images.films.videos import Video
 from innersr.methods.baselines import Bicubic
 from innersr.methods.options import UpscaleOptions
@@ -169,6 +171,40 @@ def test_a_killed_run_goes_on_with_the_same_bytes(tmp_path):
     assert any("9 of 17 frames were there" in note for note in result.notes)
     assert digest(killed) == digest(whole)
     assert not folder.exists()
+
+
+@dataclass(frozen=True)
+class _Learned:
+    """Stands for a method that learns, whose frames are made steady."""
+
+    def adapt(self, lr, degradation, run):
+        return Bicubic().adapt(lr, degradation, run)
+
+
+def test_steady_frames_are_the_same_after_an_interruption(tmp_path, monkeypatch):
+    source = make_video(tmp_path / "in.mkv", scenes(5, 6), codec="ffv1", pixel_format="yuv420p")
+
+    def write(target, **options):
+        given = UpscaleOptions(method=_Learned(), kernel="bicubic", **options)
+        opened = open_file(source, target, given)
+        return replace(opened, settings=FilmSettings(part=2)).write(RUN)
+
+    whole, killed, plain = (tmp_path / f"{name}.mkv" for name in ("whole", "killed", "plain"))
+    write(whole)
+    encode, count = VideoWriter.encode, iter(range(9))
+
+    def interrupted(self, *given):
+        if next(count) == 2:
+            raise Cancelled
+        encode(self, *given)
+
+    with monkeypatch.context() as patch, pytest.raises(Cancelled):
+        patch.setattr(VideoWriter, "encode", interrupted)
+        write(killed)
+    assert any("4 of 11 frames were there" in note for note in write(killed).notes)
+    assert digest(killed) == digest(whole)
+    write(plain, steady=False)
+    assert not np.array_equal(levels(plain), levels(whole))
 
 
 def test_parts_of_other_settings_or_cut_short_are_made_again(tmp_path):

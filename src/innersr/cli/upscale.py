@@ -224,6 +224,13 @@ def upscale_command(  # noqa: PLR0913 (a command's options are its parameters)
             "on where an earlier run was ended; always; never."
         ),
     ] = "auto",
+    steady: Annotated[
+        bool,
+        input_option(
+            "--steady/--no-steady",
+            help="Of a film: average each frame with its neighbours, moved onto it, where they show the same.",
+        ),
+    ] = True,
     pixel_limit: Annotated[int, input_option(min=1, help="Refuse images of more pixels.")] = 300_000_000,
     compare: Annotated[
         Path | None, input_option(help="Draw bicubic and the result side by side into this file.")

@@ -65,6 +65,7 @@ class UpscaleOptions:
     adapted: str | Path | None = None
     save_adapted: str | Path | None = None
     strips: str = "auto"
+    steady: bool = True
 
     def __post_init__(self) -> None:
         check_choices(

@@ -64,6 +64,7 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
     adapted: str | Path | None = None,
     save_adapted: str | Path | None = None,
     strips: str = "auto",
+    steady: bool = True,
 ) -> Any:  # noqa: ANN401
     """Upscale one image by what can be learned from itself; return the type that was given.
 
@@ -110,6 +111,7 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
         save_adapted: file, NAME.safetensors, that keeps what was learnt from this image.
         strips: of a path: "auto" upscales a file from disk to disk, part by part, where the memory is too small for
             all at once; "always" and "never".
+        steady: of a film: whether each frame is averaged with its neighbours, moved onto it, where they show the same.
 
     Raises:
         InputError: an argument is wrong, the image is too small to learn from, or what was learnt does not fit it.
@@ -144,6 +146,7 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
         adapted=adapted,
         save_adapted=save_adapted,
         strips=strips,
+        steady=steady,
     )
     if isinstance(x, str | Path):
         return type(x)(upscale_file(x, output, options, run).path)  # type: ignore[arg-type]

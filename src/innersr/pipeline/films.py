@@ -24,9 +24,11 @@ from innersr.images.films.videos import is_video, open_video
 from innersr.images.image import Image
 from innersr.images.io import check_place, written_whole
 from innersr.inference.normalisation import NormalisedImage
+from innersr.inference.steadying import UpscaledFrame, steadied
 from innersr.isolation import isolation
 from innersr.methods.baselines import Bicubic
 from innersr.methods.options import UpscaleOptions, default_output
+from innersr.methods.protocols import copies_pixels
 from innersr.physics.kernel_comparison import second_moments
 from innersr.pipeline.adaptation import Adaptation, adapt_image
 from innersr.pipeline.film_parts import FilmParts, digest_of_values
@@ -142,6 +144,13 @@ class FilmTask(FileTask):
         return replace(seen, channels=torch.cat([grey.expand(-1, 3, -1, -1), others], 1), colours=3)
 
     @property
+    def is_steadied(self) -> bool:
+        """Whether frames are averaged with their neighbours; interpolated ones are what they are."""
+        chosen = self.options.chosen_method
+        is_learned = not (copies_pixels(chosen) or isinstance(chosen, Bicubic))
+        return self.options.steady and (is_learned or self.kept is not None)
+
+    @property
     def learns_one_channel(self) -> bool:
         """Whether what was learnt before (--adapted) is for grey pictures."""
         return self.kept is not None and self.kept.channels == 1
@@ -200,7 +209,7 @@ class _Work:
         for number in self._missing:
             shots += [self.pieces[number][0]] if self.pieces[number][0] not in shots[-1:] else []
         samples = task.film.frames(itertools.chain.from_iterable(map(self._samples, shots)))
-        frames = task.film.frames(itertools.chain.from_iterable(self.pieces[number][1] for number in self._missing))
+        results = _Results(task, self._run, [self._with_neighbours(number) for number in self._missing])
         total = sum(len(self.pieces[number][1]) for number in self._missing)
         if len(self._missing) < len(self.pieces):
             there = len(task.timeline.times) - total
@@ -209,9 +218,10 @@ class _Work:
             )
         steps = iter(self._run.steps("frames", total, limited=False))
         for shot, numbers in itertools.groupby(self._missing, key=lambda number: self.pieces[number][0]):
-            adaptation = self.last = self._learn(shot, list(itertools.islice(samples, len(self._samples(shot)))))
+            learnt = list(itertools.islice(samples, len(self._samples(shot))))
+            results.adaptation = self.last = self._learn(shot, learnt)
             for number in numbers:
-                self._write(number, adaptation, frames, steps)
+                self._write(number, results, steps)
         next(steps, None)  # reports the end
 
     def _samples(self, shot: range) -> list[int]:
@@ -243,21 +253,54 @@ class _Work:
             return adapt_image(seen[chosen], cause, result.method, run)
         return adaptation
 
-    def _write(self, number: int, adaptation: Adaptation, frames: Iterator[Image], steps: Iterator[int]) -> None:
-        numbers = self.pieces[number][1]
+    def _with_neighbours(self, number: int) -> range:
+        """The numbers of the frames of a piece, and of those beside it in its shot that it is made steady by."""
+        shot, numbers = self.pieces[number]
+        reach = int(self._task.is_steadied)
+        return range(max(numbers.start - reach, shot.start), min(numbers.stop + reach, shot.stop))
+
+    def _write(self, number: int, results: _Results, steps: Iterator[int]) -> None:
+        numbers, around = self.pieces[number][1], self._with_neighbours(number)
         times = self._task.timeline.times[numbers.start : numbers.stop]
         record: dict[str, Any] = {"consistency": [], "notes": []}
-        keeps_grain = self._task.options.keep_grain
 
         def upscaled() -> Iterator[Image]:
-            for frame, _ in zip(itertools.islice(frames, len(numbers)), steps, strict=False):
-                result = adaptation.apply(self._task.seen_frame(frame, self._run), keep_grain=keeps_grain)
-                record["consistency"].append(result.consistency_psnr if math.isfinite(result.consistency_psnr) else 200)
+            for index, _ in zip(numbers, steps, strict=False):
+                near = [each for each in (index - 1, index, index + 1) if each in around]
+                found = {each: results.take(each) for each in near}
+                frame, result = found.pop(index)
+                psnr = result.consistency_psnr
+                record["consistency"].append(psnr if math.isfinite(psnr) else 200)
                 record["notes"] += [note for note in result.notes if note not in record["notes"]]
-                yield result.image
+                if not self._task.is_steadied:
+                    yield result.image
+                    continue
+                others = [UpscaledFrame(other, of_other.image) for other, of_other in found.values()]
+                yield steadied(UpscaledFrame(frame, result.image), others)
 
         with self._parts.written(number, record) as path:
             self._writer.encode(upscaled(), times, path)
+
+
+class _Results:
+    """Frames and their results in ascending order, of which the last three are kept."""
+
+    def __init__(self, task: FilmTask, run: Run, ranges: list[range]) -> None:
+        numbers = sorted(set(itertools.chain.from_iterable(ranges)))
+        self._task, self._run = task, run
+        self._frames = zip(numbers, task.film.frames(numbers), strict=True)
+        self._kept: dict[int, tuple[Image, Result]] = {}
+        self.adaptation: Adaptation | None = None
+
+    def take(self, number: int) -> tuple[Image, Result]:
+        """A frame and its result; none is taken that lies more than two behind another."""
+        while number not in self._kept:
+            index, frame = next(self._frames)
+            assert self.adaptation is not None
+            seen, keeps_grain = self._task.seen_frame(frame, self._run), self._task.options.keep_grain
+            self._kept[index] = frame, self.adaptation.apply(seen, keep_grain=keeps_grain)
+            self._kept = {each: kept for each, kept in self._kept.items() if each > index - 3}  # noqa: PLR2004 (as above)
+        return self._kept[number]
 
 
 def _middle(estimates: list[Estimate]) -> int:
