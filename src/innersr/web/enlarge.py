@@ -162,7 +162,7 @@ def _mask_controls() -> tuple[gr.Radio, gr.ImageEditor, gr.File]:
         ]
         mask = gr.Radio(kinds, value="none", label="Mask", info="What is protected is enlarged without added detail.")
         canvas = gr.ImageEditor(
-            label="Paint over a part with the brush",
+            label="Paint here",
             type="numpy",
             format="png",
             image_mode="RGBA",

@@ -36,7 +36,8 @@ def build_paint(place: Place, model: gr.Dropdown, line: gr.HTML) -> None:
     """Lay out "Paint" and connect its controls."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
-            canvas = gr.ImageEditor(label="Paint blots in the picture's colours", type="numpy", **_editing())
+            gr.Markdown("Paint blots in the picture's colours.")
+            canvas = gr.ImageEditor(label="Canvas", type="numpy", **_editing())
             blank = gr.Button("A blank canvas of the picture's size", size="sm")
             go = gr.Button("Turn it into a picture", variant="primary", elem_id="paint-go")
         with gr.Column(scale=3, min_width=300):
@@ -52,7 +53,8 @@ def build_edit(place: Place, model: gr.Dropdown, line: gr.HTML) -> None:
     """Lay out "Edit" and connect its controls."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
-            canvas = gr.ImageEditor(label="Mark a part, or paint over it", type="numpy", **_editing())
+            gr.Markdown("Mark a part with the brush, or paint over it.")
+            canvas = gr.ImageEditor(label="Canvas", type="numpy", **_editing())
             load = gr.Button("Show the trained picture", size="sm")
             kinds = [
                 ("copy what is marked to another place", "copy"),
