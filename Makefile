@@ -1,5 +1,5 @@
 # What one does daily. DIR is the folder of images that `make bench` measures.
-.PHONY: setup check test mutants bench docs site fuzz kill
+.PHONY: setup check test mutants bench docs docs-commands site fuzz kill
 DIR ?= examples
 
 setup: # install for development, with the hooks that check each commit
@@ -33,6 +33,9 @@ docs: # check the documented commands, draw the pictures of the documents again 
 	innersr inspect examples/towers.png -o docs/inspect.webp --overwrite
 	innersr singan train examples/towers.png -o build/docs/towers --report docs/singan-report.webp --overwrite
 	innersr singan sample examples/towers.png -o build/docs/samples/ -n 6 --sheet docs/singan-samples.webp --overwrite
+
+docs-commands: # run every command of the documents, those that take long too
+	pytest -m 'docs or not docs' tests/test_documented_commands.py tests/test_guide.py
 
 site: # build the documentation site into build/site; warnings are errors
 	python -m sphinx -W --keep-going -q -b html docs build/site
