@@ -22,7 +22,7 @@ def seen_by_examine(monkeypatch):
     """The images that were estimated from."""
     given = []
 
-    def found(lr, *_):
+    def found(lr, *_, **__):
         given.append(lr)
         return Estimate(degradation=COMPRESSED, confidence="high", jpeg_quality=60)
 

@@ -1041,7 +1041,7 @@ def test_no_data_and_alpha_keep_counting_noise_out():
 def test_boards_and_pixel_art_are_interpolated_because_their_blur_cannot_be_told(monkeypatch):
     blurred = Degradation(scale=2, kernel=gaussian(2.0), noise=0.2)
     found = Estimate(degradation=blurred, confidence="high", jpeg_quality=30)
-    monkeypatch.setattr("innersr.examination.examine", lambda *_: found)
+    monkeypatch.setattr("innersr.examination.examine", lambda *_, **__: found)
     y, x = torch.meshgrid(torch.arange(32) // 4, torch.arange(32) // 4, indexing="ij")
     board = Image(colour=(0.8 + 0.2 * ((x + y) % 2).float()).expand(1, 3, -1, -1))
     result = upscale_image(board, None, Tailor(steps=0, views=1), RUN)

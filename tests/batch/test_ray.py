@@ -59,4 +59,4 @@ def test_a_cluster_that_does_not_answer_is_told_in_one_line(tmp_path):
     arguments = ["--engine", "ray", "--address", "127.0.0.1:1", "-o", tmp_path / "out.png", *BICUBIC]
     result = upscale(tmp_path / "a.png", *arguments)
     assert result.exit_code == 2 and result.stderr.count("\n") == 1
-    assert "127.0.0.1:1: no Ray cluster answers" in result.stderr and "ray start --head" in result.stderr
+    assert "127.0.0.1:1: no Ray cluster answers" in result.stderr

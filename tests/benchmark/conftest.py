@@ -38,7 +38,7 @@ def examined(monkeypatch):
     """Let a kernel be found out that is turned by 75 degrees, and return what was examined: [(lr, scale)]."""
     calls = []
 
-    def examine(lr, scale, _run=None):
+    def examine(lr, scale, _run=None, **_):
         calls.append((lr, scale))
         kernel = gaussian(3.0, 1.0, math.radians(75))
         return Estimate(degradation=Degradation(scale=scale, kernel=kernel, noise=0.02), confidence="medium")

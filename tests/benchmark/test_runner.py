@@ -204,7 +204,7 @@ def test_estimating_is_part_of_the_time(folder, monkeypatch):
     clock = iter([0.0, 1.0, 10.0])  # seconds: before, estimated, after
     monkeypatch.setattr(benchmark.time, "perf_counter", lambda: next(clock))
 
-    def examine(_lr, scale, _run=None):
+    def examine(_lr, scale, _run=None, **_):
         next(clock)
         return Estimate(degradation=Degradation(scale=scale), confidence="high")
 

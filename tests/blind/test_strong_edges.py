@@ -5,6 +5,7 @@ import torch
 
 from helpers.images import scene
 from helpers.methods import RUN
+from innersr.benchmark.chains import parse_chain
 from innersr.benchmark.made.catalogue import made_picture
 from innersr.blind.estimate import examine
 from innersr.blind.strong_edges import strong_edges
@@ -73,3 +74,19 @@ def test_compressed_drawings_that_the_predictor_misjudges_gain(kind, number, gai
     estimate = examine(lr, 2, RUN)
     result = adapt_to(Tailor(steps=0, views=1), lr, estimate, RUN)(lr)
     assert psnr(result, hr) > psnr(interpolate(lr, estimate.given), hr) + gain
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_strong_noise_is_not_taken_for_details_of_single_pixels(seed):
+    """Grey noise passes for a little compressed, and has as many strong steps as pixel art."""
+    lr = shrunk_plainly(scene(), seed)
+    edges = strong_edges(lr)
+    assert edges.are_of_single_pixels and edges.may_be_noise
+    assert 255 * examine(lr, 2, RUN).given.noise > 15
+    for picture in (ART, made_picture("dithering", 1, (192, 192)), made_picture("checkerboard", 1, (192, 192))):
+        assert not strong_edges(shrunk(picture, 75)).may_be_noise
+
+
+def shrunk_plainly(picture, seed):
+    """With grey noise of a standard deviation of 25 levels."""
+    return parse_chain("bicubic+grey25", 2).apply(picture, 2, "scene", torch.Generator().manual_seed(seed)).lr

@@ -23,7 +23,7 @@ def folder(tmp_path, monkeypatch):
     """Work in an empty folder, with an estimate that is known."""
     monkeypatch.chdir(tmp_path)
     known = Degradation(scale=2, noise=2 / 255)
-    monkeypatch.setattr(examination, "examine", lambda *_: Estimate(degradation=known, confidence="high"))
+    monkeypatch.setattr(examination, "examine", lambda *_, **__: Estimate(degradation=known, confidence="high"))
     save(Image(colour=facade(96)), "facade.png")
     return tmp_path
 

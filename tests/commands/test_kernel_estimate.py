@@ -36,7 +36,7 @@ def examined(monkeypatch):
     """Let the same be found out about every image, and return the scales that it was examined at."""
     scales = []
 
-    def examine(_lr, scale, _run=None):
+    def examine(_lr, scale, _run=None, **_):
         scales.append(scale)
         degradation = Degradation(scale=scale, kernel=KERNEL, noise=0.01)
         return Estimate(degradation=degradation, confidence="medium", jpeg_quality=70)
@@ -47,7 +47,7 @@ def examined(monkeypatch):
 
 def found(monkeypatch, degradation, confidence="high"):
     estimate = Estimate(degradation=degradation, confidence=confidence)
-    monkeypatch.setattr("innersr.examination.examine", lambda *_: estimate)
+    monkeypatch.setattr("innersr.examination.examine", lambda *_, **__: estimate)
 
 
 def kernel_command(*arguments):
@@ -129,12 +129,12 @@ def test_kernelgan_is_given_what_methods_see_the_scale_and_the_run(monkeypatch):
     given = []
 
     class KernelGAN:
-        def estimate(self, lr, scale, run):
+        def estimate(self, lr, scale, run, _note):
             given.append((lr, scale, run))
             return Degradation(scale=scale, kernel=KERNEL)
 
     monkeypatch.setattr(kernel_commands, "KernelGAN", KernelGAN)
-    monkeypatch.setattr("innersr.examination.examine", lambda *_: pytest.fail("the image was examined"))
+    monkeypatch.setattr("innersr.examination.examine", lambda *_, **__: pytest.fail("the image was examined"))
     circumstances = ["--seed", "7", "--device", "cpu", "--time-limit", "30"]
     said = done("estimate", "photo.png", "--method", "kernelgan", "-s", "4", *circumstances, "-o", "k.txt")
     assert said.startswith("photo.png: blur: 2.0x1.0 px at 30 deg, as KernelGAN sees it\n")

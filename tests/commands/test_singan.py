@@ -536,7 +536,7 @@ def test_pictures_are_changed_without_training(changed, kind, engines):
 
 
 def test_what_only_networks_do_is_said(changed):
-    assert "--colours and --fine-tune train a network; leave out --engine patches" in refused(
+    assert "palettes and fine-tuning train a network; leave out --engine patches" in refused(
         "harmonize", "model", *changed, "-o", "a.png", "--fine-tune", 3, "--engine", "patches"
     )
     assert "photo.png: is an image, which has no network" in refused(

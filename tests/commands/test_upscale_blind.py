@@ -55,7 +55,7 @@ def examined(monkeypatch, noise_found):
     """Let the same be found out about every image; return what was examined: [(lr, scale)]."""
     calls = []
 
-    def examine(lr, scale, _run=None):
+    def examine(lr, scale, _run=None, **_):
         calls.append((lr, scale))
         degradation = Degradation(scale=scale, kernel=KERNEL, noise=noise_found)
         return Estimate(degradation=degradation, confidence="high", jpeg_quality=None)
@@ -67,7 +67,7 @@ def examined(monkeypatch, noise_found):
 @pytest.fixture
 def unexaminable(monkeypatch):
     """Fail where an image is examined."""
-    monkeypatch.setattr("innersr.examination.examine", lambda *_: pytest.fail("the image was examined"))
+    monkeypatch.setattr("innersr.examination.examine", lambda *_, **__: pytest.fail("the image was examined"))
 
 
 @pytest.fixture
@@ -310,7 +310,7 @@ def test_the_line_says_what_is_interpolated_after_the_options(monkeypatch, optio
     found = Degradation(scale=2, kernel=KERNEL)
     mixture = (Candidate(Degradation(scale=2), 0.3), Candidate(found, 0.2))
     estimate = Estimate(degradation=found, confidence="low", mixture=mixture)
-    monkeypatch.setattr("innersr.examination.examine", lambda *_: estimate)
+    monkeypatch.setattr("innersr.examination.examine", lambda *_, **__: estimate)
     record = json.loads(done("photo.png", "-m", "backprojection", "--json", *options))
     assert record["estimate"]["interpolated"] == share
     assert ("interpolated" in record["estimate"]["summary"]) == (share > 0)

@@ -134,5 +134,5 @@ def test_the_commands_print_address_and_path(prior, tmp_path, monkeypatch):
 
 def test_a_missing_package_is_named_with_its_remedy(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "huggingface_hub", None)
-    with pytest.raises(InputError, match=r"pip install 'innersr-torch\[hub\]'"):
+    with pytest.raises(InputError, match=r"pip install '\.\[hub\]'"):
         push_prior("tailor", "me/tailor")

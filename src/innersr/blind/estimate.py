@@ -44,6 +44,7 @@ class EstimateSettings:
     high_confidence: float = 0.15  # below this standard deviation of the logarithmic size
     medium_confidence: float = 0.25  # likewise
     least_share: float = 0.12  # a candidate with less is left out
+    loud: float = 12 / 255  # noise that can look like details of single pixels
     overlooked: float = 0.5  # of the shares, that goes to the cautious candidate where a compression was overlooked
 
 
@@ -262,7 +263,8 @@ def examine(lr: Tensor, scale: Scale, run: Run | None = None, *, is_thorough: bo
         return _estimate_by(find_stabilised(x, counting), scale).with_counting_noise(counting, x)
     finding = find(x, is_thorough=is_thorough)
     edges, is_compressed = strong_edges(x), finding.compression > 0
-    if edges.are_of_single_pixels and (is_compressed or edges.density > 1):
+    is_noise = edges.may_be_noise and finding.noise > SETTINGS.loud
+    if edges.are_of_single_pixels and not is_noise and (is_compressed or edges.density > 1):
         # Clean ones of less are often fine textures. Their detail is no noise.
         return _estimate_by(finding._replace(noise=0.0), scale).by_interpolation(kept=0.0 if edges.density > 1 else 0.2)
     if edges.are_of_pixel_art and is_compressed:

@@ -26,6 +26,9 @@ class EdgeSettings:
     least_spikes: float = 0.2  # of the strong steps, where details are single pixels
     least: float = 0.2  # strong steps a pixel, likewise
     least_of_art: float = 0.08  # likewise, of larger pixels
+    flat: float = 4 / 255  # a smaller step is none
+    most_flat: float = 0.12  # of all steps, in noise
+    most_twice: float = 0.6  # of the strong steps, in noise, are twice as high
 
 
 class StrongEdges(NamedTuple):
@@ -34,12 +37,19 @@ class StrongEdges(NamedTuple):
     density: float  # strong steps a pixel, from 0 to 2
     ramps: float  # share of them that are smoothed
     spikes: float  # share of them that are sides of a single pixel
+    twice: float  # share of them that are twice as high
+    flat: float  # share of all steps that are none
 
     @property
     def are_of_single_pixels(self) -> bool:
         """Whether details are single pixels."""
         is_found = self.ramps <= EdgeSettings.most_ramps and self.spikes >= EdgeSettings.least_spikes
         return is_found and self.density >= EdgeSettings.least
+
+    @property
+    def may_be_noise(self) -> bool:
+        """Whether strong noise could have made them: hardly any neighbours are equal, and few steps are very high."""
+        return self.flat <= EdgeSettings.most_flat and self.twice <= EdgeSettings.most_twice
 
     @property
     def are_of_pixel_art(self) -> bool:
@@ -53,6 +63,8 @@ def strong_edges(x: Tensor) -> StrongEdges:
     """Count the strong steps of (1, C, H, W) in [0, 1]."""
     limits, grey = EdgeSettings, x[0].mean(0)
     strong = ramps = spikes = 0
+    heights = torch.cat([grey.diff(dim=axis).abs().flatten() for axis in (0, 1)])
+    high = int((heights > limits.strong).sum())
     for axis in (0, 1):
         steps = grey.diff(dim=axis)
         count = steps.shape[axis] - 1
@@ -62,4 +74,10 @@ def strong_edges(x: Tensor) -> StrongEdges:
         strong += int(is_strong.sum())
         ramps += int((is_strong & is_monotonic & (lower > limits.ramp * higher)).sum())
         spikes += int((is_strong & ~is_monotonic & (lower > limits.spike * higher)).sum())
-    return StrongEdges(strong / grey.numel(), ramps / max(1, strong), spikes / max(1, strong))
+    return StrongEdges(
+        density=strong / grey.numel(),
+        ramps=ramps / max(1, strong),
+        spikes=spikes / max(1, strong),
+        twice=int((heights > 2 * limits.strong).sum()) / max(1, high),
+        flat=float((heights < limits.flat).float().mean()),
+    )

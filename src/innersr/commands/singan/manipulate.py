@@ -119,7 +119,7 @@ def _engine_of(engine: str | None, kind: str, model: Path, *, is_training: bool)
     if engine is None:
         return "network" if is_training or (kind == "harmonize" and not model.is_file()) else "patches"
     if is_training and engine == "patches":
-        raise InputError("--colours and --fine-tune train a network; leave out --engine patches")
+        raise InputError("palettes and fine-tuning train a network; leave out --engine patches")
     return engine
 
 
