@@ -163,7 +163,7 @@ def _plant_each(root: Path, mutants: Sequence[Mutant], options: argparse.Namespa
     """Plant faults one after the other, and count those that no test finds."""
     faults = {mutant: planted(mutant, (root / mutant.file).read_text(encoding="utf-8")) for mutant in mutants}
     lines = options.log.read_text(encoding="utf-8").splitlines() if options.log and options.log.exists() else []
-    found_before = {line.split(maxsplit=3)[3] for line in lines if line.startswith("found ")}
+    found_before = {line.split("  ")[-2].strip() for line in lines if line.startswith("found ")}
     survived = 0
     for mutant, faulty in faults.items():
         if mutant.name in found_before:
@@ -176,7 +176,9 @@ def _plant_each(root: Path, mutants: Sequence[Mutant], options: argparse.Namespa
         if failing and failing_tests(root, failing, options.seconds):
             raise RuntimeError(f"{mutant.name}: a test fails without any fault; mend it first: pytest {failing[0]}")
         survived += not failing
-        line = f"{'found' if failing else 'SURVIVED':8}  {time.monotonic() - started:5.1f} s  {mutant.name}"
+        seconds = time.monotonic() - started
+        word, by = ("found", failing[0]) if failing else ("SURVIVED", "-")
+        line = f"{word:8}  {seconds:5.1f} s  {mutant.name}  {by}"
         print(line, flush=True)
         if options.log:
             options.log.parent.mkdir(parents=True, exist_ok=True)

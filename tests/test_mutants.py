@@ -88,7 +88,8 @@ def test_a_fault_without_its_place_is_refused(tmp_path):
 def test_a_part_of_the_list_is_planted_and_a_log_is_continued(tmp_path):
     arguments = [*project(tmp_path), "--log", str(tmp_path / "log.txt")]
     assert called(*arguments, "--shard", "1/2").stdout.endswith("1 faults planted, 0 survived\n")
-    assert [line.split() for line in (tmp_path / "log.txt").read_text().splitlines()][0][::3] == ["found", "twice"]
+    (line,) = (tmp_path / "log.txt").read_text().splitlines()
+    assert (line.split()[0], line.split()[3:]) == ("found", ["twice", "tests/test_it.py::test_it"])
     again = called(*arguments)
     assert [line.split()[0] for line in again.stdout.splitlines()] == ["SURVIVED", "2"]  # "sign" alone is planted
     assert again.returncode == 1
