@@ -158,7 +158,16 @@ def test_every_critic_step_has_a_fake_of_its_own_and_the_generator_that_of_the_l
     for a, b in ((0, 1), (0, 2), (1, 2)):
         assert float((fakes[a] - fakes[b]).abs().mean()) > 1e-3
     assert torch.equal(seen[6], fakes[2])
-    assert not torch.equal(fakes[0], inputs_of(one.critic, one.iterate)[1])  # nor is it that of the next iteration
+
+
+def test_no_iteration_draws_what_another_did():
+    one = learner()
+    draws = []
+    for one.iteration in range(3):  # nothing is learned in between, which would change fakes too
+        draws.append(one._draw(0))
+    for a, b in ((0, 1), (0, 2), (1, 2)):
+        assert not torch.equal(draws[a].noise, draws[b].noise)
+        assert not torch.equal(draws[a].share, draws[b].share)
 
 
 @pytest.mark.parametrize(("index", "crop"), [(0, 0), (1, 0), (3, 12)])
@@ -195,6 +204,16 @@ def test_norms_are_told_of_as_many_reconstructions_as_fakes():
     features = [one.generator.convolutions[0](x) for x in seen]
     means = torch.stack([x.mean(dim=(0, 2, 3)) for x in features]).mean(dim=0)
     assert torch.allclose(one.generator.norms[0].running_mean, means, atol=1e-5)
+
+
+def test_norms_see_fakes_with_the_noise_of_the_scale(monkeypatch):
+    one = learner()
+    coarse = torch.full_like(one._reconstructions[0], 0.25)
+    monkeypatch.setattr(type(one._inputs), "fake", lambda *_: coarse)
+    one.iterate()
+    fakes = inputs_of(one.generator, one.finished)[::2]
+    noise = torch.stack([each[..., 5:-5, 5:-5] - coarse for each in fakes])
+    assert float(noise.square().mean()) == pytest.approx(one.amplitude**2, rel=0.1)  # 12 fakes of 14x17 values
 
 
 def test_the_finished_scale_makes_what_the_generator_makes_with_these_statistics():
