@@ -270,7 +270,7 @@ def kept(target: Format, metadata: Metadata, *, choice: str, bands: int) -> tupl
             notes.append(f"{WORDS[name]} is not kept: {reason}")
     texts, more = _kept_texts(target, metadata.texts, jpeg_segment)
     if metadata.tags and "tags" not in target.keeps:
-        words = dict.fromkeys(tag.words for tag in metadata.tags)
+        words = dict.fromkeys(tag.words for tag in metadata.tags if tag.words)
         notes += [f"{each} of the TIFF is not kept: {target.name} files are written without it" for each in words]
         metadata = replace(metadata, tags=())
     return replace(metadata, texts=texts), (*notes, *more)

@@ -28,7 +28,7 @@ class TiffTag:
     kind: int  # the code of its values' type: 2 text, 3 two-byte integers, 12 eight-byte floats
     count: int  # of its values
     data: bytes  # the values, the least byte of each first
-    words: str  # that a note calls it by
+    words: str  # that a note calls it by; none where no note is needed
 
     def doubles(self) -> np.ndarray:
         """The values of a tag of eight-byte floats."""

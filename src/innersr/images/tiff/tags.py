@@ -179,28 +179,18 @@ def _has_overviews(page: TiffPage) -> bool:
 
 
 def _described(page: TiffPage) -> FileFacts:
-    """The description of the picture, and notes about tags that no output holds."""
-    losses = {  # by the words of a note
-        "georeferencing by a matrix of Intergraph": "IntergraphMatrixTag",
-        "EXIF": "ExifTag",
-        "GPS position": "GPSTag",
-        "colour description (primaries, curve)": "WhitePoint PrimaryChromaticities TransferFunction",
-        "calibration and description of a microscope": "IJMetadata STK_UIC1tag MM_Header CZ_LSMINFO FEI_SFEG",
-        "clipping paths and layers of Photoshop": "ImageSourceData ClipPath",
-    }
-    lost = [words for words, names in losses.items() if any(name in page.tags for name in names.split())]
+    """The description of the picture, and notes about what no output holds."""
+    tags, notes = kept_tags(page)
     tag = page.tags.get("ImageDescription")
     text = tag.value if tag is not None and isinstance(tag.value, str) else ""
     text = text.replace("\0", "").strip()
     # Programs of microscopes keep sizes and calibration there, which another picture would belie.
     if text.startswith(("ImageJ=", "SCANIMAGE", "Aperio", '{"')) or "<OME " in text[:1000]:
         if re.fullmatch(r'{"shape": \[[0-9, ]*\]}', text) is None:  # which tifffile writes by itself
-            lost.append("the size and calibration in the description")
+            notes.append("the size and calibration in the description of the TIFF is not kept")
         text = ""
-    notes = [f"{words} of the TIFF is not kept" for words in lost]
     if page.photometric == PHOTOMETRIC.PALETTE:
         notes.append("its palette is not kept: every pixel has its own colour")
-    tags, more = kept_tags(page)
     layout = TiffLayout(
         compression={1: "none", 5: "lzw", 50000: "zstd"}.get(page.compression, "deflate"),
         zero_is_white=page.photometric == PHOTOMETRIC.MINISWHITE,
@@ -211,7 +201,7 @@ def _described(page: TiffPage) -> FileFacts:
         texts=(("Description", text),) if text else (),
         tags=tags,
         layout=layout,
-        notes=(*notes, *more),
+        notes=tuple(notes),
     )
 
 
