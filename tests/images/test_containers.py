@@ -14,6 +14,7 @@ from PIL import ImageCms, PngImagePlugin
 
 from innersr.errors import ImageFileError
 from innersr.images.colour_profiles import ColourSpace, colour_space_of_code_points
+from innersr.images.containers.gif import gif_facts
 from innersr.images.containers.xmp import without_attachments
 from innersr.images.image import Image
 from innersr.images.io import read, save
@@ -286,3 +287,33 @@ def test_a_jpeg_without_its_last_marker_is_read_with_a_note(tmp_path, options):
     (tmp_path / "b.jpg").write_bytes(data[:-40])
     with pytest.raises(ImageFileError, match="cut short"):
         read(tmp_path / "b.jpg")
+
+
+def test_what_a_gif_says_beside_its_pixels_is_kept_or_said(tmp_path):
+    stream = io.BytesIO()
+    PillowImage.fromarray(SAMPLES).quantize(16).save(stream, "GIF", comment="taken at night")
+    data = stream.getvalue()
+    palette_end = 13 + 3 * 2 ** ((data[10] & 7) + 1)
+    more = b"\x21\xff\x0bXMP DataXMP\x02<>\0" + b"\x21\xff\x0bNETSCAPE2.0\x03\1\0\0\0" + b"\x21\x01\x01x\0"
+    more += b"\x21\xff\x0bMAKER   1.0\x01x\0"
+    path = tmp_path / "a.gif"
+    path.write_bytes(data[:12] + b"\x20" + data[13:palette_end] + more + data[palette_end:])
+    image = read(path)
+    assert image.metadata.texts == (("Comment", "taken at night"),)
+    assert image.notes == (
+        "its palette is not kept: every pixel has its own colour",
+        "the shape of its pixels is not kept",
+        "XMP of the GIF is not kept",
+        "its text over the picture is not kept",
+        "'MAKER' of the GIF is not kept",
+    )
+    assert save(image, tmp_path / "b.png") == ()
+    assert read(tmp_path / "b.png").metadata.texts == (("Comment", "taken at night"),)
+    assert "the text 'Comment' is not kept: GIF files are written without it" in save(image, tmp_path / "c.gif")
+
+
+@pytest.mark.parametrize("end", [0, 5, 13, 40, 70, -1])
+def test_a_gif_that_ends_early_has_what_was_found(end):
+    stream = io.BytesIO()
+    PillowImage.fromarray(SAMPLES).quantize(16).save(stream, "GIF", comment="taken at night")
+    assert gif_facts(io.BytesIO(stream.getvalue()[:end])).notes[0].startswith("its palette")

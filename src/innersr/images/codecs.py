@@ -19,6 +19,7 @@ from PIL import Image as PillowImage
 
 from innersr.errors import ImageFileError
 from innersr.images.containers.avif import avif_facts, avif_sides
+from innersr.images.containers.gif import gif_facts
 from innersr.images.containers.jpeg_segments import finish_jpeg, jpeg_facts
 from innersr.images.containers.png import finish_png, png_facts
 from innersr.images.containers.webp import webp_facts
@@ -219,7 +220,7 @@ def _facts_of(stream: io.FileIO, found: Format) -> FileFacts:
     readers = {"PNG": png_facts, "JPEG": jpeg_facts, "AVIF": avif_facts, "WebP": webp_facts}
     if found.name in readers:
         return readers[found.name](stream)
-    return FileFacts(notes=("its palette is not kept: every pixel has its own colour",))  # of a GIF
+    return gif_facts(stream)
 
 
 def _open(stream: io.FileIO, found: Format, facts: TiffFacts | None, described: FileFacts, page: int) -> pyvips.Image:
