@@ -27,6 +27,7 @@ EXCEPTIONS = {
         "exclusive": "a lock, to which nothing is written",
     },
     "batch/manifest.py": {"Manifest._take": "a lock, to which nothing is written"},
+    "batch/remote_manifest.py": {"RemoteManifest._save": "an object of a remote store, which appears whole"},
     "commands/console.py": {"_discard": "the null device"},
     "images/codecs.py": {"encode": "a partial file that is given, or memory"},
     "images/films/animations.py": {
@@ -39,7 +40,14 @@ EXCEPTIONS = {
         "VideoWriter.join": "a partial file that is given",
     },
     "images/image.py": {"Image._repr_png_": "memory"},
-    "images/large/large_image.py": {"_unpacked": "the folder of a run of strips, which is removed in the end"},
+    "images/large/large_image.py": {
+        "_unpacked": "the folder of a run of strips, which is removed in the end",
+        "_is_unwritable": "the folder of a run of strips, to try whether there is room",
+    },
+    "images/large/pixel_file.py": {
+        "PixelFile.create": "the folder of a run of strips, which is removed in the end",
+        "PixelFile.write": "the folder of a run of strips, which is removed in the end",
+    },
     "images/tiff/writing.py": {"page_writer": "a stream that is given"},
     "images/video.py": {
         "_write_gif": "a partial file that is given",
@@ -83,7 +91,8 @@ def unguarded(node: ast.AST, where: tuple[str, ...] = ()) -> Iterator[tuple[str,
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         where = (*where, node.name)
     if isinstance(node, ast.With) and any(
-        isinstance(item.context_expr, ast.Call) and name_of(item.context_expr) in ("whole_file", "written_whole")
+        isinstance(item.context_expr, ast.Call)
+        and name_of(item.context_expr) in ("whole_file", "written_whole", "_written")
         for item in node.items
     ):
         return
