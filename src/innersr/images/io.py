@@ -53,8 +53,7 @@ def read(
         missing_ok: whether it may hold NaN and infinite values, see `no_data.missing_values`.
 
     Raises:
-        ImageFileError: the file is missing, not an image of a known format, damaged, has more than
-            `pixel_limit` pixels, or holds NaN or infinite values and may not; or memory ran out.
+        ImageFileError: it is missing, damaged, of no known format, too large or may not be NaN; or memory ran out.
     """
     path = Path(path)
     try:
@@ -331,15 +330,14 @@ def image_of(decoded: Decoded, path: Path, found: Format) -> Image:
     if decoded.has_alpha and planes.shape[1] == 1:
         notes.append("its only band is declared to be alpha: it is taken as grey")
     elif decoded.has_alpha:
-        planes, alpha = planes[:, :-1], planes[:, -1:]
-        alpha = alpha.nan_to_num(0)
-        lowest, highest = float(alpha.min()), float(alpha.max())
+        planes, alpha = planes[:, :-1], planes[:, -1:].nan_to_num(0)
+        lowest, highest = (float(end) for end in alpha.aminmax())
         if lowest < 0 or highest > 1:
             top = min((top for top in (1.0, 255.0, 65535.0) if highest <= top), default=highest)
             alpha = (alpha / top).clamp(0, 1)
             notes.append(f"alpha was divided by {top:g} and clipped to the range from 0 to 1")
-        if found.name == "GIF" and lowest == 1:
-            alpha = None  # animation frames carry a transparency that their first picture does not use
+        if found.name == "GIF" and lowest == 1:  # animations carry a transparency that their first frame does not use
+            alpha = None
     return Image(
         colour=planes,
         alpha=alpha,
