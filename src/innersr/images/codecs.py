@@ -34,7 +34,8 @@ from innersr.images.metadata import (
     without_place,
 )
 from innersr.images.readers.choice import reader_of
-from innersr.images.readers.decoded import Decoded, Samples, upright_metadata
+from innersr.images.readers.decoded import Decoded, upright_metadata
+from innersr.images.samples import Samples
 from innersr.images.standard_colours import in_srgb, with_tiff_alpha
 from innersr.libvips import libvips_alone, pending_errors
 
@@ -53,6 +54,7 @@ def decode(stream: io.FileIO, name: str, found: Format, limits: SizeLimits, page
         Exception: any that pyvips and Pillow raise on damaged bytes.
     """
     if found.vips is None:
+        stream.seek(0)
         return reader_of(found)(stream, name, limits)
     image, finished = open_lazily(stream, name, found, limits, page)
     samples = image.numpy()

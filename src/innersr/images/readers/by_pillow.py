@@ -19,7 +19,6 @@ from innersr.images.readers.decoded import Decoded
 
 def decode_bmp(stream: io.FileIO, name: str, limits: SizeLimits) -> Decoded:
     """A BMP file; for arguments and errors see `codecs.decode`."""
-    stream.seek(0)
     with BmpImageFile(io.BufferedReader(stream)) as picture:
         if max(picture.size) > 65_535:
             # A run-length code can skip 255 rows: with rows this long it would be a decompression bomb.
@@ -32,7 +31,6 @@ def decode_bmp(stream: io.FileIO, name: str, limits: SizeLimits) -> Decoded:
 
 def decode_tga(stream: io.FileIO, name: str, limits: SizeLimits) -> Decoded:
     """A TGA file; for arguments and errors see `codecs.decode`."""
-    stream.seek(0)
     head = stream.read(18)
     stream.seek(0)
     with TgaImageFile(io.BufferedReader(stream)) as picture:
@@ -46,7 +44,6 @@ def decode_tga(stream: io.FileIO, name: str, limits: SizeLimits) -> Decoded:
 
 def decode_ico(stream: io.FileIO, name: str, limits: SizeLimits) -> Decoded:
     """The largest picture of an ICO file; for arguments and errors see `codecs.decode`."""
-    stream.seek(0)
     content = io.BytesIO(stream.read())
     icons = IcoFile(content)
     if not icons.entry:

@@ -13,7 +13,7 @@ from innersr.images.readers.decoded import Decoded
 
 
 def reader_of(found: Format) -> Callable[[io.FileIO, str, SizeLimits], Decoded]:
-    """The reader of a format that libvips does not read; for its arguments and errors see `codecs.decode`."""
+    """The reader of a format that libvips does not read, of a stream at its start; else as `codecs.decode`."""
     return {
         "BMP": by_pillow.decode_bmp,
         "TGA": by_pillow.decode_tga,

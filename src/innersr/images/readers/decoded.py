@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -17,8 +18,7 @@ from innersr.images.metadata import (
     TiffLayout,
     iptc_of_photoshop,
 )
-
-Samples = np.ndarray[Any, np.dtype[Any]]
+from innersr.images.samples import Samples
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -87,7 +87,11 @@ def straight(samples: Samples, white: int) -> Samples:
     return np.concatenate([np.minimum(colours, white).astype(samples.dtype), samples[..., -1:]], -1)
 
 
-def missing_package(name: str, kind: str, extra: str) -> ImageFileError:
-    """The error for a file whose reader is not installed."""
-    remedy = f"{how_to_install(extra)} adds it, or convert the file to PNG or TIFF"
-    return ImageFileError(f"{name}: reading {kind} needs a package that is not installed; {remedy}")
+@contextlib.contextmanager
+def packages_for(kind: str, name: str, extra: str) -> Iterator[None]:
+    """While the packages of an extra are imported: ImageFileError for the file that needs them if one is missing."""
+    try:
+        yield
+    except ImportError as error:
+        remedy = f"{how_to_install(extra)} adds it, or convert the file to PNG or TIFF"
+        raise ImageFileError(f"{name}: reading {kind} needs a package that is not installed; {remedy}") from error

@@ -11,7 +11,7 @@ import numpy as np
 from innersr.images.containers.avif import avif_facts
 from innersr.images.limits import SizeLimits
 from innersr.images.metadata import DamagedBytesError
-from innersr.images.readers.decoded import Decoded, missing_package, straight, upright_metadata
+from innersr.images.readers.decoded import Decoded, packages_for, straight, upright_metadata
 from innersr.images.tiff.tags import EXIF_PREFIX
 
 
@@ -20,10 +20,8 @@ def decode_heic(stream: io.FileIO, name: str, limits: SizeLimits) -> Decoded:
 
     Samples of 10 and 12 bits lie in the high bits of 16.
     """
-    try:
+    with packages_for("HEIC", name, "heif"):
         import pillow_heif
-    except ImportError as error:
-        raise missing_package(name, "HEIC", "heif") from error
     described = replace(avif_facts(stream), is_lossless=False)
     stream.seek(0)
     picture = pillow_heif.open_heif(io.BytesIO(stream.read()), convert_hdr_to_8bit=False)

@@ -10,18 +10,15 @@ import numpy as np
 
 from innersr.images.limits import SizeLimits
 from innersr.images.metadata import DamagedBytesError, FileFacts
-from innersr.images.readers.decoded import Decoded, missing_package, upright_metadata
+from innersr.images.readers.decoded import Decoded, packages_for, upright_metadata
 from innersr.images.tiff.tags import EXIF_PREFIX
 
 
 def decode_jpeg_xl(stream: io.FileIO, name: str, limits: SizeLimits) -> Decoded:
     """The first frame of a file, upright; for arguments and errors see `codecs.decode`."""
-    try:
+    with packages_for("JPEG XL", name, "jxl"):
         import imagecodecs
         from pillow_jxl import Decoder
-    except ImportError as error:
-        raise missing_package(name, "JPEG XL", "jxl") from error
-    stream.seek(0)
     data = stream.read()
     head = _Head.of(_codestream(data))
     limits.check(name, head.width, head.height, 4)

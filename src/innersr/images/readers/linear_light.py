@@ -12,16 +12,14 @@ from innersr.errors import ImageFileError
 from innersr.images.colour_profiles import ColourSpace
 from innersr.images.limits import SizeLimits
 from innersr.images.metadata import DamagedBytesError, Metadata
-from innersr.images.readers.decoded import Decoded, Samples, missing_package
+from innersr.images.readers.decoded import Decoded, packages_for
+from innersr.images.samples import Samples
 
 
 def decode_exr(stream: io.FileIO, name: str, limits: SizeLimits) -> Decoded:
     """The colours, or all channels, of the first part of a file; for arguments and errors see `codecs.decode`."""
-    try:
+    with packages_for("OpenEXR", name, "hdr"):
         import OpenEXR
-    except ImportError as error:
-        raise missing_package(name, "OpenEXR", "hdr") from error
-    stream.seek(0)
     data = stream.read()
     header = OpenEXR.File(io.BytesIO(data), header_only=True, num_threads=0).header()
     (left, top), (right, bottom) = (tuple(map(int, corner)) for corner in header["dataWindow"])
@@ -60,11 +58,8 @@ def decode_exr(stream: io.FileIO, name: str, limits: SizeLimits) -> Decoded:
 
 def decode_radiance(stream: io.FileIO, name: str, limits: SizeLimits) -> Decoded:
     """A Radiance HDR file; for arguments and errors see `codecs.decode`."""
-    try:
+    with packages_for("Radiance HDR", name, "hdr"):
         import imagecodecs
-    except ImportError as error:
-        raise missing_package(name, "Radiance HDR", "hdr") from error
-    stream.seek(0)
     data = stream.read()
     head = data[: 1 << 16]
     found = re.search(rb"\n\n([-+][XY]) (\d{1,9}) ([-+][XY]) (\d{1,9})\n", head)

@@ -9,12 +9,12 @@ from netpbmfile import NetpbmFile
 
 from innersr.images.limits import SizeLimits
 from innersr.images.metadata import DamagedBytesError, Metadata
-from innersr.images.readers.decoded import Decoded, Samples
+from innersr.images.readers.decoded import Decoded
+from innersr.images.samples import Samples
 
 
 def decode_netpbm(stream: io.FileIO, name: str, limits: SizeLimits) -> Decoded:
     """The first picture of a file; for arguments and errors see `codecs.decode`."""
-    stream.seek(0)
     # The file is closed where its header is damaged, which is left to the caller.
     picture = NetpbmFile(io.BytesIO(stream.read()))
     shape = (picture.height, picture.width, picture.depth)

@@ -5,7 +5,7 @@ Reads untrusted bytes, and raises whatever tifffile raises because of them.
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import pyvips
@@ -13,9 +13,8 @@ from tifffile import COMPRESSION, PHOTOMETRIC, TiffPage
 
 from innersr.errors import ImageFileError, how_to_install
 from innersr.images.limits import SizeLimits
+from innersr.images.samples import Samples
 from innersr.images.tiff.tags import integers, rational, tiff_page
-
-Samples = np.ndarray[Any, np.dtype[Any]]
 
 
 def image_by_tifffile(stream: BinaryIO, name: str, limits: SizeLimits, index: int = 0) -> pyvips.Image:
