@@ -62,14 +62,16 @@ class StrongEdges(NamedTuple):
 def strong_edges(x: Tensor) -> StrongEdges:
     """Count the strong steps of (1, C, H, W) in [0, 1]."""
     limits, grey = EdgeSettings, x[0].mean(0)
-    strong = ramps = spikes = 0
-    heights = torch.cat([grey.diff(dim=axis).abs().flatten() for axis in (0, 1)])
-    high = int((heights > limits.strong).sum())
+    strong = ramps = spikes = high = twice = flat = total = 0
     for axis in (0, 1):
         steps = grey.diff(dim=axis)
-        count = steps.shape[axis] - 1
-        first, second = steps.narrow(axis, 0, count), steps.narrow(axis, 1, count)
-        higher, lower = torch.maximum(first.abs(), second.abs()), torch.minimum(first.abs(), second.abs())
+        heights, count = steps.abs(), steps.shape[axis] - 1
+        high += int((heights > limits.strong).sum())
+        twice += int((heights > 2 * limits.strong).sum())
+        flat += int((heights < limits.flat).sum())
+        total += heights.numel()
+        (first, second), (one, other) = ((d.narrow(axis, 0, count), d.narrow(axis, 1, count)) for d in (steps, heights))
+        higher, lower = torch.maximum(one, other), torch.minimum(one, other)
         is_strong, is_monotonic = higher > limits.strong, first * second > 0
         strong += int(is_strong.sum())
         ramps += int((is_strong & is_monotonic & (lower > limits.ramp * higher)).sum())
@@ -78,6 +80,6 @@ def strong_edges(x: Tensor) -> StrongEdges:
         density=strong / grey.numel(),
         ramps=ramps / max(1, strong),
         spikes=spikes / max(1, strong),
-        twice=int((heights > 2 * limits.strong).sum()) / max(1, high),
-        flat=float((heights < limits.flat).float().mean()),
+        twice=twice / max(1, high),
+        flat=flat / max(1, total),
     )
