@@ -75,10 +75,7 @@ def contact_sheet(panels: Sequence[Panel], title: str = "") -> Pixels:
     Pictures are shown pixel for pixel; those of less than 160 pixels enlarged by a whole factor, those of more than
     480 shrunk. There is one panel at least.
     """
-    cells = [
-        grid([[picture_cell(shown(panel.picture, least=160, most=(480, 480)))], [text_cell(panel.label)]], gap=4)
-        for panel in panels
-    ]
+    cells = [_labelled(panel, least=160) for panel in panels]
     widest = 1600  # pixels of the sheet, unless one picture needs more
     most = max(1, (widest - GAP) // (max(cell.width for cell in cells) + GAP))
     columns = math.ceil(len(cells) / math.ceil(len(cells) / most))  # rows as even as can be
@@ -88,12 +85,13 @@ def contact_sheet(panels: Sequence[Panel], title: str = "") -> Pixels:
 
 def comparison_sheet(rows: Sequence[Sequence[Panel]], title: str = "") -> Pixels:
     """Draw rows of pictures of one size that are to be compared, each with its label below it."""
-    least, most = 256, (480, 480)
-    cells = [
-        [grid([[picture_cell(shown(p.picture, least=least, most=most))], [text_cell(p.label)]], gap=4) for p in row]
-        for row in rows
-    ]
+    cells = [[_labelled(panel, least=256) for panel in row] for row in rows]
     return draw_sheet([title] if title else [], grid(cells))
+
+
+def _labelled(panel: Panel, *, least: int) -> Cell:
+    """A picture of at least so many pixels, with its label below it."""
+    return grid([[picture_cell(shown(panel.picture, least=least, most=(480, 480)))], [text_cell(panel.label)]], gap=4)
 
 
 def grid(rows: Sequence[Sequence[Cell | None]], *, gap: int = GAP, across: str = "centre") -> Cell:
