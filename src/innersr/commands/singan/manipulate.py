@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -153,7 +153,7 @@ def _of_nearest(subject: Subject, entered: Tensor, run: Run) -> Subject:
     """The same, by the patches of that of several pictures which is most like the one that enters."""
     if isinstance(subject.model, PictureModel) or len(subject.pictures) == 1:
         return subject
-    nearest = min(subject.pictures, key=lambda one: _difference(one, entered))
+    nearest = _nearest(subject.pictures, entered)
     return subject._replace(model=patch_model(nearest, subject.model.settings, run=run))
 
 
@@ -168,7 +168,7 @@ def _maker(subject: Subject, picture: Tensor, mask: Tensor | None, kind: str, tr
         if training is None or isinstance(model, PatchModel):
             return lambda scale, run: paint(model, picture, scale, run, count=count)
         return lambda scale, run: quantized_paint(model, picture, scale, run, pictures, colours=training, count=count)
-    before = _fitted(min(pictures, key=lambda one: _difference(one, picture)), picture)
+    before = _fitted(_nearest(pictures, picture), picture)
     if kind == "edit":
         return lambda scale, run: edit(model, picture, mask, scale, run, before, count).blended
 
@@ -181,8 +181,9 @@ def _maker(subject: Subject, picture: Tensor, mask: Tensor | None, kind: str, tr
     return harmonized
 
 
-def _difference(one: Tensor, picture: Tensor) -> float:
-    return float(F.mse_loss(_fitted(one, picture), picture))
+def _nearest(pictures: Sequence[Tensor], picture: Tensor) -> Tensor:
+    """That of several pictures which is most like another one."""
+    return min(pictures, key=lambda one: float(F.mse_loss(_fitted(one, picture), picture)))
 
 
 def _fitted(one: Tensor, picture: Tensor) -> Tensor:
