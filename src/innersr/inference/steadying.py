@@ -15,6 +15,7 @@ from torch import Tensor
 
 from innersr.images.image import Image
 from innersr.inference.motion import optical_flow, warped
+from innersr.metrics.grey_levels import linear_luma
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,10 +51,7 @@ def steadied(now: UpscaledFrame, neighbours: Sequence[UpscaledFrame]) -> Image:
 
 def _luma(image: Image) -> Tensor:
     """(1, 1, H, W), of a grey or RGB image."""
-    if image.colour.shape[1] == 1:
-        return image.colour
-    taps = image.colour.new_tensor((0.299, 0.587, 0.114)).view(1, 3, 1, 1)  # of BT.601
-    return (image.colour * taps).sum(1, keepdim=True)
+    return image.colour if image.colour.shape[1] == 1 else linear_luma(image.colour)
 
 
 def _trust(frame: Tensor, moved: Tensor) -> Tensor:
