@@ -256,8 +256,12 @@ class _Work:
     def _with_neighbours(self, number: int) -> range:
         """The numbers of the frames of a piece, and of those beside it in its shot that it is made steady by."""
         shot, numbers = self.pieces[number]
-        reach = int(self._task.is_steadied)
-        return range(max(numbers.start - reach, shot.start), min(numbers.stop + reach, shot.stop))
+        return range(max(numbers.start - self._reach, shot.start), min(numbers.stop + self._reach, shot.stop))
+
+    @property
+    def _reach(self) -> int:
+        """How many frames before and behind another one it is made steady by."""
+        return int(self._task.is_steadied)
 
     def _write(self, number: int, results: _Results, steps: Iterator[int]) -> None:
         numbers, around = self.pieces[number][1], self._with_neighbours(number)
@@ -266,17 +270,14 @@ class _Work:
 
         def upscaled() -> Iterator[Image]:
             for index, _ in zip(numbers, steps, strict=False):
-                near = [each for each in (index - 1, index, index + 1) if each in around]
+                near = range(max(index - self._reach, around.start), min(index + self._reach + 1, around.stop))
                 found = {each: results.take(each) for each in near}
                 frame, result = found.pop(index)
                 psnr = result.consistency_psnr
                 record["consistency"].append(psnr if math.isfinite(psnr) else 200)
                 record["notes"] += [note for note in result.notes if note not in record["notes"]]
-                if not self._task.is_steadied:
-                    yield result.image
-                    continue
                 others = [UpscaledFrame(other, of_other.image) for other, of_other in found.values()]
-                yield steadied(UpscaledFrame(frame, result.image), others)
+                yield steadied(UpscaledFrame(frame, result.image), others) if others else result.image
 
         with self._parts.written(number, record) as path:
             self._writer.encode(upscaled(), times, path)
