@@ -180,7 +180,7 @@ def open_file(source: Path, output: Path | None, options: UpscaleOptions) -> Fil
         parse_pages(options.pages or "all", 1)
         if (strips := open_in_strips(source, output, options)) is not None:
             return strips
-    if stack is not None and options.strips == "always":
+    elif options.strips == "always":
         _check_plain(source, options, "stack")
     if stack is not None and stack.hidden and options.pages != "first":
         words = f"{stack.hidden} planes lie behind the first without pages of their own"
