@@ -25,15 +25,15 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def memory():
+def memory(folder):
     """A folder in memory with pictures, emptied afterwards."""
     pytest.importorskip("upath", reason="fsspec is not installed: pip install '.[cloud]'")
-    yield filled("memory://bucket")
+    yield filled("memory://bucket", folder)
     place_of("memory://").fs.store.clear()
 
 
 @pytest.fixture(scope="module")
-def s3():
+def s3(tmp_path_factory):
     """The address of a bucket of a local server."""
     pytest.importorskip("s3fs", reason="s3fs is not installed: pip install '.[cloud]'")
     server_module = pytest.importorskip("moto.server", reason="moto is not installed: pip install 'moto[s3]' flask")
@@ -45,14 +45,14 @@ def s3():
         host, port = server.get_host_and_port()
         patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
         place_of("s3://scans").mkdir()
-        yield filled("s3://scans")
+        yield filled("s3://scans", tmp_path_factory.mktemp("s3"))
 
 
-def filled(bucket):
+def filled(bucket, folder):
     for index, name in enumerate(("a.png", "b.png", "deep/a.png", "deep/.hidden.png", "notes.txt")):
         place = place_of(f"{bucket}/in/{name}")
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(draw(Path("drawn.png"), 20, 24, seed=index).read_bytes())
+        place.write_bytes(draw(folder / "drawn.png", 20, 24, seed=index).read_bytes())
     return bucket
 
 
