@@ -1,1 +1,1 @@
-"""Image formats that libvips does not read: one reader per file, each by a library of its own."""
+"""Image formats that libvips does not read, by the libraries that read them."""
