@@ -173,6 +173,37 @@ def test_a_killed_run_goes_on_with_the_same_bytes(tmp_path):
     assert not folder.exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "there"),
+    [
+        ("plan", b"\xff", 0),
+        ("000000.json", b"\xff", 1),
+        ("000000.json", b"[]", 1),
+        ("000000.json", b'{"bytes": SIZE, "notes": [], "consistency": ["40"]}', 1),
+        ("000000.json", b'{"bytes": SIZE, "notes": [], "consistency": [-1e308]}', 1),
+        ("000000.json", b'{"bytes": SIZE, "notes": 1, "consistency": [40.0]}', 1),
+    ],
+)
+def test_a_damaged_record_of_a_part_is_made_again(tmp_path, name, data, there):
+    state = tmp_path / ".out.gif.innersr-parts"
+    source, run = tmp_path / "in.gif", replace(RUN, cancelled=lambda: len([*state.glob("*.json")]) == 2)
+    first, *others = [PillowImage.fromarray(frame) for frame in scenes(5, size=(12, 16))]
+    first.save(source, save_all=True, append_images=others)
+
+    def write(target, run):
+        return replace(open_file(source, target, UpscaleOptions(**BICUBIC)), settings=FilmSettings(part=2)).write(run)
+
+    whole = write(tmp_path / "whole.gif", RUN).path
+    with pytest.raises(Cancelled):
+        write(tmp_path / "out.gif", run)
+    size = (state / "000000.part").stat().st_size
+    (state / name).write_bytes(data.replace(b"SIZE", str(size).encode()))
+    result = write(tmp_path / "out.gif", RUN)
+    frames = [note for note in result.notes if "were there" in note]
+    assert [note.partition(" of ")[0] for note in frames] == ["2"] * there
+    assert digest(result.path) == digest(whole)
+
+
 @dataclass(frozen=True)
 class _Learned:
     """Stands for a method that learns, whose frames are made steady."""

@@ -9,13 +9,24 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 from torch import Tensor
 
 from innersr.atomic import exclusive
 from innersr.errors import ImageFileError
 from innersr.images.io import written_whole
+from innersr.json_lines import parse_object
+
+
+class _Record(msgspec.Struct):
+    """What is noted about a part."""
+
+    bytes: int
+    consistency: list[Annotated[float, msgspec.Meta(ge=-1000, le=200)]] = msgspec.field(default_factory=list)
+    """Of each frame, in dB."""
+    notes: list[str] = msgspec.field(default_factory=list)
 
 
 class FilmParts:
@@ -50,7 +61,7 @@ class FilmParts:
     def keep_only(self, plan: str) -> None:
         """Remove all parts that were not made by this plan."""
         path = self._folder / "plan"
-        if path.exists() and path.read_text(encoding="utf-8") == plan:
+        if path.exists() and path.read_bytes() == plan.encode():
             return
         for each in self._folder.iterdir():
             if each.name != "lock":
@@ -63,11 +74,11 @@ class FilmParts:
         return self._folder / f"{number:06}.part"
 
     def record(self, number: int) -> dict[str, Any] | None:
-        """What was noted about a part that is complete; None for others."""
-        with contextlib.suppress(OSError, ValueError):
-            record = json.loads((self._folder / f"{number:06}.json").read_text(encoding="utf-8"))
-            if record["bytes"] == self.path(number).stat().st_size:
-                return dict(record)
+        """What was noted about a part that is complete; None for others, and where that is damaged."""
+        with contextlib.suppress(OSError, ValueError, RecursionError):
+            record = parse_object((self._folder / f"{number:06}.json").read_bytes())
+            if msgspec.convert(record, _Record).bytes == self.path(number).stat().st_size:
+                return record
         return None
 
     @contextlib.contextmanager
