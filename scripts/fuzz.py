@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import json
 import os
 import random
@@ -27,7 +28,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -121,6 +122,11 @@ def _damaged_text_or_checkpoint(name: str, data: bytes, draws: random.Random) ->
     return damaged_checkpoint(data, draws) if name.endswith(".safetensors") else damaged_json(data, draws)
 
 
+def _damaged_state(name: str, data: bytes, draws: random.Random) -> bytes:
+    is_text = name.endswith((".json", ".jsonl", ".safetensors"))
+    return (_damaged_text_or_checkpoint if is_text else _damaged_bytes)(name, data, draws)
+
+
 def _read_prior(folder: Path) -> object:
     from innersr.networks.priors import describe_prior, load_prior
 
@@ -189,6 +195,11 @@ def _damaged_bytes(name: str, data: bytes, draws: random.Random) -> bytes:  # no
     return damaged_bytes(data, draws)
 
 
+def _of(name: str) -> Callable[..., Any]:
+    """A function of tests/helpers/resumed_files.py, which is imported when it is called."""
+    return lambda *given: getattr(importlib.import_module("helpers.resumed_files"), name)(*given)
+
+
 KINDS = {
     "images": Kind(count=30_000, originals=_images, damage=_damaged_image, read=_read_image),
     "readers": Kind(count=6_000, originals=_read_only_images, damage=_damaged_image, read=_read_image),
@@ -196,6 +207,14 @@ KINDS = {
     "priors": Kind(count=2_000, originals=_priors, damage=_damaged_text_or_checkpoint, read=_read_prior),
     "models": Kind(count=2_000, originals=_models, damage=_damaged_text_or_checkpoint, read=_read_model),
     "trainings": Kind(count=1_000, originals=_trainings, damage=_damaged_text_or_checkpoint, read=_read_training),
+    "batches": Kind(
+        count=1_000, originals=_of("batch_logs"), damage=_damaged_text_or_checkpoint, read=_of("read_batch_log")
+    ),
+    "adapted": Kind(
+        count=1_000, originals=_of("adapted_files"), damage=_damaged_text_or_checkpoint, read=_of("read_adapted_file")
+    ),
+    "strips": Kind(count=500, originals=_of("strip_states"), damage=_damaged_state, read=_of("read_strip_state")),
+    "films": Kind(count=500, originals=_of("film_states"), damage=_damaged_state, read=_of("read_film_state")),
 }
 
 

@@ -232,6 +232,9 @@ def damaged_checkpoint(data, draws):
 
 
 def _damage_tensors(tensors, draws):
+    if not tensors:
+        tensors["extra"] = torch.zeros(5)
+        return
     name = draws.choice(sorted(tensors))
     tensor = tensors[name]
     action = draws.choice(["remove", "rename", "type", "shape", "value", "extra", "family"])
