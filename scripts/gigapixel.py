@@ -3,6 +3,7 @@
     python scripts/gigapixel.py 1 16 64             # megapixels; about 10 seconds each at x2 with `draft`
     python scripts/gigapixel.py 400 --folder /data  # 20,000x20,000 pixels, which need 20 GB on the disk
     python scripts/gigapixel.py 24 --suffix .jpg --address-space 4 --strips auto
+    python scripts/gigapixel.py 400 --kernel bicubic  # the degradation is told: one pass of the network, not three
 
 A photograph is tiled, every other copy mirrored, and upscaled by the command `innersr upscale` in a process of its own.
 One line per size is written to stdout: CPU seconds in all and of the user, per megapixel of the picture, the peak of
@@ -56,6 +57,7 @@ def main() -> int:
     parser.add_argument("--suffix", choices=(".tif", ".jpg"), default=".tif")
     parser.add_argument("--method", default="tailor")
     parser.add_argument("--preset", default="draft")
+    parser.add_argument("--kernel", default=None, help="of the degradation, as for `innersr upscale`")
     parser.add_argument("--strips", default="always")
     parser.add_argument("--address-space", type=float, default=None, help="GiB that the process may address")
     given = parser.parse_args()
@@ -68,6 +70,7 @@ def main() -> int:
             limit = str(5 * side * side)
             arguments = ["upscale", str(source), "-o", str(target), "-m", given.method, "-q"]
             arguments += [] if given.method == "bicubic" else ["--preset", given.preset]
+            arguments += [] if given.kernel is None else ["--kernel", given.kernel]
             arguments += ["--strips", given.strips, "--pixel-limit", limit, "--device", "cpu"]
             code, used, seconds = measured(arguments, given.address_space)
             size = target.stat().st_size / 2**20 if target.exists() else 0

@@ -274,7 +274,7 @@ def digest_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def settings_digest(settings: Mapping[str, object], results: int = 1) -> str:
+def settings_digest(settings: Mapping[str, object], results: int = 2) -> str:
     """A short digest of settings, files among them by their bytes.
 
     Args:

@@ -11,7 +11,7 @@ from innersr.memory import free_memory, is_out_of_memory, release_cached_memory
 from innersr.physics.resize import Window, image_size
 from innersr.run import Run
 
-LARGEST_TILE = 256  # LR pixels; a network pass over more is not faster
+LARGEST_TILE = 512  # LR pixels; what tiles compute twice is then 13 % at 16 layers, and a pass over more is not faster
 SMALLEST_TILE = 16  # LR pixels; halving goes no further
 
 
