@@ -66,6 +66,7 @@ def parts_made(monkeypatch):
         ("learnt.safetensors", b"no weights", 4),
         ("learnt.safetensors", b"", 4),
         ("plan.json", b'{"seed": 1', 4),
+        ("plan.json", b"[" * 10**5, 4),
         ("source.json", b"[]", 4),
         ("source.raw", b"short", 1),
         ("done.jsonl", b'{"part": 0}\n\x00\xff\n{"part": "1", "pixels": 1, "error": 0.0}\n', 4),

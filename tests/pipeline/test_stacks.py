@@ -230,3 +230,4 @@ def test_a_shape_is_found_by_its_axes():
     )
     assert shaped_description('{"shape": [5, 20, 24]}', (20, 24), (40, 48)) == '{"shape": [5, 40, 48]}'
     assert shaped_description("{}", (20, 24), (40, 48)) is None
+    assert shaped_description("[" * 10**5, (20, 24), (40, 48)) is None

@@ -23,7 +23,8 @@ from innersr.json_lines import parse_object
 class _Record(msgspec.Struct):
     """What is noted about a part."""
 
-    bytes: int
+    digest: str
+    """SHA-256 of the part's bytes."""
     consistency: list[Annotated[float, msgspec.Meta(ge=-1000, le=200)]] = msgspec.field(default_factory=list)
     """Of each frame, in dB."""
     notes: list[str] = msgspec.field(default_factory=list)
@@ -34,6 +35,7 @@ class FilmParts:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._records: dict[int, dict[str, Any]] = {}  # of the parts that are known to be complete
 
     @classmethod
     @contextlib.contextmanager
@@ -74,21 +76,27 @@ class FilmParts:
         return self._folder / f"{number:06}.part"
 
     def record(self, number: int) -> dict[str, Any] | None:
-        """What was noted about a part that is complete; None for others, and where that is damaged."""
+        """What was noted about a part that is complete; None for others, and where it or its record is damaged."""
         with contextlib.suppress(OSError, ValueError, RecursionError):
-            record = parse_object((self._folder / f"{number:06}.json").read_bytes())
-            if msgspec.convert(record, _Record).bytes == self.path(number).stat().st_size:
-                return record
-        return None
+            if number not in self._records:
+                record = parse_object((self._folder / f"{number:06}.json").read_bytes())
+                if msgspec.convert(record, _Record).digest == _digest_of_file(self.path(number)):
+                    self._records[number] = record
+        return self._records.get(number)
 
     @contextlib.contextmanager
     def written(self, number: int, record: dict[str, Any]) -> Iterator[Path]:
         """Give a file to write a part to; it counts, with its record, when the block ends without an exception."""
         with written_whole(self.path(number), overwrite=True) as partial:
             yield partial
-        size = self.path(number).stat().st_size
+        self._records[number] = record | {"digest": _digest_of_file(self.path(number))}
         with written_whole(self._folder / f"{number:06}.json", overwrite=True) as partial:
-            partial.write_text(json.dumps(record | {"bytes": size}), encoding="utf-8")
+            partial.write_text(json.dumps(self._records[number]), encoding="utf-8")
+
+
+def _digest_of_file(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def digest_of_values(*values: Any) -> str:  # noqa: ANN401 (of any type)
@@ -115,7 +123,6 @@ def _add(found: Any, value: Any) -> None:  # noqa: ANN401
         for each in value:
             _add(found, each)
     elif isinstance(value, Path) and value.is_file():
-        with value.open("rb") as stream:
-            found.update(hashlib.file_digest(stream, "sha256").digest())
+        found.update(_digest_of_file(value).encode())
     else:
         found.update(repr(value).encode())

@@ -160,7 +160,7 @@ def _identity(source: Path) -> dict[str, Any]:
 def _read(path: Path) -> Any:  # noqa: ANN401 (JSON)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 

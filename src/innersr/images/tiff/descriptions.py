@@ -76,7 +76,7 @@ def shaped_description(text: str, size: Size, new_size: Size) -> str | None:
     try:
         values = json.loads(text)
         shape = list(values["shape"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
     ends = [place for place in range(len(shape) - 1) if tuple(shape[place : place + 2]) == size]
     axes = values.get("axes")
