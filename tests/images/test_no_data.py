@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from innersr.errors import InputError
-from innersr.images.depths import share_outside
+from innersr.images.depths import in_depth, share_outside
 from innersr.images.image import Image
 from innersr.images.no_data import missing_values, with_no_data
+from innersr.images.samples import samples_of
 
 
 def picture(*values, depth="float32"):
@@ -70,3 +71,26 @@ def test_the_image_says_how_many_values_are_no_data_and_keeps_their_value():
     assert image.missing.flatten().tolist() == [False, False, True, True]
     again = with_no_data(replace(image, missing=None))  # by its metadata
     assert torch.equal(again.missing, image.missing)
+
+
+@pytest.mark.parametrize(
+    ("stored", "depth", "value", "expected"),
+    [
+        ("uint8", "uint16", 255, "65535"),
+        ("uint8", "uint16", 7, "1799"),
+        ("uint8", "float32", 255, "1"),
+        ("uint16", "float32", 7, f"{float(torch.tensor(7.0) / 65535):.17g}"),
+        ("uint16", "uint8", 0, None),
+        ("float32", "uint8", 1, None),
+        ("float32", "float32", -9999, "-9999"),
+    ],
+)
+def test_the_value_of_no_data_follows_the_depth(stored, depth, value, expected):
+    colour = torch.tensor([0.0, 0.5, value / {"uint8": 255, "uint16": 65535}.get(stored, 1)]).expand(1, 1, 2, 3)
+    image = with_no_data(Image(colour=colour, depth=stored), value)
+    found, notes = in_depth(image, depth, None, image)
+    assert found.metadata.nodata == expected
+    assert notes == (("the no-data value is not kept: it would be one of the others",) if expected is None else ())
+    if expected is not None:
+        written = samples_of(found)[image.missing[0, 0].numpy()]
+        assert written.astype(float).tolist() == [[float(expected)]] * len(written)

@@ -80,6 +80,10 @@ def in_depth(
         more = ["its values ran from white to black, and are written from black to white"]
         result = replace(result, layout=replace(result.layout, zero_is_white=False))
     if value_range is None:
+        nodata = _nodata_in(depth, result.metadata.nodata, source.depth)
+        if nodata != result.metadata.nodata:
+            more += [_lost_nodata()] * (nodata is None)
+            result = replace(result, metadata=replace(result.metadata, nodata=nodata))
         return replace(result, depth=depth), tuple(more)
     white = DEPTHS[source.depth].white or 1
     ends = parse_range(value_range) or _used_range(source)
@@ -89,9 +93,24 @@ def in_depth(
     outside = share_outside(replace(source, colour=(source.colour - low) / (high - low)))
     notes = [note + (f"; {100 * outside:.2g} % beyond were clipped" if outside else "")]
     if result.metadata.nodata is not None:
-        notes.append("the no-data value is not kept: it would be one of the others")
+        notes.append(_lost_nodata())
         scaled = replace(scaled, metadata=replace(result.metadata, nodata=None))
     return scaled, (*notes, *more)
+
+
+def _nodata_in(depth: str, nodata: str | None, stored: str) -> str | None:
+    """A no-data value of samples that are `stored` in one depth, in another; None where others would become it too."""
+    before, after = DEPTHS[stored].white, DEPTHS[depth].white
+    if nodata is None or depth == stored:
+        return nodata
+    if before == 0 or 0 < after < before:
+        return None
+    value = float(nodata) / before
+    return f"{round(value * after) if after else float(np.float32(value)):.17g}"
+
+
+def _lost_nodata() -> str:
+    return "the no-data value is not kept: it would be one of the others"
 
 
 def _used_range(image: Image) -> tuple[float, float]:
