@@ -39,6 +39,11 @@ def test_huge_values_among_such_are_data(values):
     assert missing(values) is None
 
 
+def test_huge_values_are_data_where_all_others_are_missing():
+    assert missing([1e16, math.nan, 3e16]) == [[False, True, False]]
+    assert missing([1e16, -9999.0, 3e16], value=-9999) == [[False, True, False]]
+
+
 def test_the_value_of_no_data_is_as_the_file_stores_it():
     assert missing([0.0, 1.0, 0.5], value=255, depth="uint8") == [[False, True, False]]
     assert missing([0.0, 1.0, 0.5], value=65535, depth="uint16") == [[False, True, False]]

@@ -18,7 +18,7 @@ from innersr.physics.degradation import Degradation
 from innersr.physics.resize import resize
 from innersr.pipeline import strip_choice, strip_folder, strips
 from innersr.pipeline.adaptation import Adaptation
-from innersr.pipeline.files import open_file, upscale
+from innersr.pipeline.files import open_file, upscale, upscale_file
 from innersr.run import Run
 
 RUN = Run(device="cpu", precision="fp32")
@@ -46,7 +46,10 @@ def both(folder, image, suffix=".tif", **options):
     given = {"kernel": "bicubic", "method": options.pop("method", DRAFT), "noise": options.pop("noise", None)}
     upscale(source, output=folder / "first.tif", save_adapted=kept, strips="never", run=RUN, **given, **options)
     return [
-        read(upscale(source, output=folder / f"{choice}.tif", adapted=kept, strips=choice, run=RUN, **options))
+        read(
+            upscale(source, output=folder / f"{choice}.tif", adapted=kept, strips=choice, run=RUN, **options),
+            missing_ok=True,
+        )
         for choice in ("never", "always")
     ]
 
@@ -202,11 +205,58 @@ def test_what_strips_cannot_do_is_refused(tmp_path, options, words):
     assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
 
 
-def test_values_without_data_are_refused(tmp_path):
-    image = picture(depth="float32")
-    image.colour[..., 100:110, 7] = torch.nan
-    save(replace(image, missing=image.colour.isnan()), tmp_path / "in.tif")
-    with pytest.raises(InputError, match="has values without data, which are not upscaled in strips"):
+def with_holes(image, value):
+    """A picture with three holes: within one part, over the border of parts, and larger than a part."""
+    image.colour[..., 100:110, 7] = value
+    image.colour[..., 60:90, 60:64] = value
+    image.colour[..., :70, 90:] = value
+    return replace(image, missing=image.colour.isnan())
+
+
+@pytest.mark.parametrize(
+    ("image", "value", "options"),
+    [
+        (picture(1, "float32"), torch.nan, {}),
+        (picture(3, "float32"), -9999.0, {"nodata": -9999, "keep_grain": True, "noise": 5}),
+        (picture(1, "float32"), 3.4e38, {"scale": 3}),
+        (picture(5, "uint16"), 0.0, {"nodata": 0, "depth": "float", "alpha": "drop"}),
+        (picture(3, alpha=torch.ones(1, 1, *SIZE)), 1.0, {"nodata": 255, "depth": "float"}),
+    ],
+)
+def test_values_without_data_stay_so_and_spread_nowhere(tmp_path, image, value, options):
+    at_once, in_strips = both(tmp_path, with_holes(image, value), **options)
+    holes = ~(at_once.colour.isfinite() & (at_once.colour != value) & (at_once.colour.abs() < 1e15))
+    assert torch.equal(in_strips.colour[holes].nan_to_num(7), at_once.colour[holes].nan_to_num(7))
+    assert float(holes[0, 0].float().mean()) == pytest.approx(4330 / 18000)
+    spread = float(at_once.colour[~holes].max() - at_once.colour[~holes].min())
+    assert float((in_strips.colour - at_once.colour)[~holes].abs().max()) <= 1e-6 * max(1, spread)
+    assert in_strips.metadata.nodata == at_once.metadata.nodata
+
+
+def test_a_map_in_strips_stays_in_its_place(tmp_path):
+    rasterio = pytest.importorskip("rasterio", reason="rasterio checks maps; pip install rasterio")
+    source, result = tmp_path / "in.tif", tmp_path / "out.tif"
+    samples = with_holes(picture(1), -9999.0).colour[0].numpy()
+    place = {"crs": "EPSG:32633", "transform": rasterio.Affine(10, 0, 500000, 0, -20, 4000000), "nodata": -9999}
+    kinds = {"driver": "GTiff", "count": 1, "height": SIZE[0], "width": SIZE[1], "dtype": "float32"}
+    with rasterio.open(source, "w", **kinds, **place) as dataset:
+        dataset.write(samples)
+        dataset.set_band_description(1, "height")
+    with rasterio.open(source, "r+") as dataset:
+        dataset.build_overviews([2])
+    upscaled = upscale_file(source, result, UpscaleOptions(method="bicubic", kernel="bicubic", strips="always"), RUN)
+    assert any("24.1 % of its values are no data" in note for note in upscaled.image.notes)
+    with rasterio.open(result) as dataset:
+        assert dataset.crs.to_epsg() == 32633 and dataset.nodata == -9999 and dataset.descriptions == ("height",)
+        assert dataset.transform.almost_equals(rasterio.Affine(5, 0, 500000, 0, -10, 4000000))
+        assert (dataset.read_masks(1) == 0).sum() == 4 * (samples == -9999).sum()
+        overview = dataset.read(1, out_shape=SIZE)
+        assert dataset.overviews(1) == [2] and overview[overview != -9999].min() > -1
+
+
+def test_an_image_of_no_data_is_refused_in_strips(tmp_path):
+    tifffile.imwrite(tmp_path / "in.tif", torch.full(SIZE, torch.nan).numpy())
+    with pytest.raises(InputError, match="holds no data"):
         upscale(tmp_path / "in.tif", strips="always")
     assert [path.name for path in tmp_path.iterdir()] == ["in.tif"]
 

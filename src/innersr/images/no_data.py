@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from innersr.images.formats import DEPTHS
 from innersr.images.image import Image
 
 
-def missing_values(image: Image, value: float | None = None) -> Tensor | None:
+def missing_values(image: Image, value: float | None = None, *, has_fills: bool | None = None) -> Tensor | None:
     """The values of an image that are no data: bool, (1, C, H, W); None if there are none.
 
     They are those that `image.missing` names, NaN and infinity, fill values as huge as 1e20 beside others, and those
@@ -21,32 +22,68 @@ def missing_values(image: Image, value: float | None = None) -> Tensor | None:
     Args:
         image: in its own values.
         value: as the file stores it: 0 to 255 or 65535, or the floats themselves.
+        has_fills: whether the huge values of the image that this is a part of are fills, see `HugeValues`; None for an
+            image by itself.
 
     Raises:
-        InputError: the image holds nothing else.
+        InputError: an image by itself holds nothing else.
     """
     colour = image.colour
     missing = torch.zeros_like(colour, dtype=torch.bool) if image.missing is None else image.missing.clone()
-    if image.depth == "float32" or not bool(torch.stack(torch.aminmax(colour)).isfinite().all()):
+    is_float = image.depth == "float32" or not bool(torch.stack(torch.aminmax(colour)).isfinite().all())
+    if is_float:
         missing |= ~colour.isfinite()
-        missing |= _fills(colour.where(~missing, 0))
     if value is not None:
         stored = torch.tensor(value, dtype=torch.float32) / (DEPTHS[image.depth].white or 1)
         equal = colour == stored
         is_colour = colour.shape[1] == 3 and image.depth != "float32"
         missing |= equal.all(1, keepdim=True) if is_colour else equal
-    if bool(missing.all()):
+    if is_float:
+        huge = HugeValues()
+        if has_fills is None:
+            huge.add(colour, missing)
+        if huge.are_fills if has_fills is None else has_fills:
+            missing |= huge.found(colour)
+    if has_fills is None and bool(missing.all()):
         raise InputError("the image holds no data: all its values are NaN, infinite or no-data values")
     return missing if bool(missing.any()) else None
 
 
-def _fills(colour: Tensor) -> Tensor:
-    """Values that no measurement has beside the others: at least 1e15, and a million times all that are smaller."""
-    sizes, huge, apart = colour.abs(), 1e15, 1e6
-    is_huge = sizes >= huge
-    if not bool(is_huge.any()) or bool(is_huge.all()):
-        return torch.zeros_like(is_huge)
-    return is_huge & (sizes.where(is_huge, torch.inf).min() > apart * sizes.where(~is_huge, 0).max())
+@dataclass
+class HugeValues:
+    """What is known of the huge values of an image, part after part.
+
+    They are fills, which no measurement has beside the others, where the least of them is a million times the greatest
+    of the others.
+    """
+
+    least: float = math.inf
+    """Size of the least of the huge values."""
+    others: float = -math.inf
+    """Size of the greatest of the others with data."""
+
+    @property
+    def are_fills(self) -> bool:
+        """Whether they are no data."""
+        apart = 1e6
+        return -math.inf < self.others and apart * self.others < self.least < math.inf
+
+    def add(self, values: Tensor, missing: Tensor) -> None:
+        """Add a part of the image, but for what is known to be missing."""
+        sizes, is_huge = values.abs(), self.found(values)
+        self.others = max(self.others, float(sizes.where(~(is_huge | missing), -math.inf).max()))
+        if bool(is_huge.any()):
+            self.least = min(self.least, float(sizes.where(is_huge & ~missing, math.inf).min()))
+
+    @staticmethod
+    def found(values: Tensor) -> Tensor:
+        """Which values are huge."""
+        return values.abs() >= 1e15  # finite ones below that are measurements, whatever the others are
+
+
+def with_missing_values(part: Image, value: float | None, *, has_fills: bool) -> Image:
+    """A part of an image with its `missing` values; for the arguments see `missing_values`."""
+    return replace(part, missing=missing_values(part, value, has_fills=has_fills))
 
 
 def with_no_data(image: Image, value: float | None = None) -> Image:
@@ -59,15 +96,25 @@ def with_no_data(image: Image, value: float | None = None) -> Image:
     Raises:
         InputError: the image holds nothing else, or integers and `value` is none of those that it may hold.
     """
-    white = DEPTHS[image.depth].white
-    if value is not None and white and not (0 <= value <= white and float(value).is_integer()):
-        raise InputError(f"no-data must be a value of the image, a whole number from 0 to {white}, got {value:g}")
-    if value is None and image.metadata.nodata is not None:
-        value = float(image.metadata.nodata)
-    elif value is not None:
-        image = replace(image, metadata=replace(image.metadata, nodata=f"{value:.17g}"))
+    image, value = with_declared(image, value)
     missing = missing_values(image, value)
     if missing is None:
         return image
-    note = f"{100 * float(missing.float().mean()):.3g} % of its values are no data, and stay so"
-    return replace(image, missing=missing, notes=(*image.notes, note))
+    return replace(image, missing=missing, notes=(*image.notes, note_of_missing(float(missing.float().mean()))))
+
+
+def with_declared(image: Image, value: float | None) -> tuple[Image, float | None]:
+    """The image with the value that means no data in its metadata, and that value; for the rest see `with_no_data`."""
+    white = DEPTHS[image.depth].white
+    if value is not None and white and not (0 <= value <= white and float(value).is_integer()):
+        raise InputError(f"no-data must be a value of the image, a whole number from 0 to {white}, got {value:g}")
+    if value is not None:
+        image = replace(image, metadata=replace(image.metadata, nodata=f"{value:.17g}"))
+    elif image.metadata.nodata is not None:
+        value = float(image.metadata.nodata)
+    return image, value
+
+
+def note_of_missing(share: float) -> str:
+    """What is said of an image of whose values a share from 0 to 1 is no data."""
+    return f"{100 * share:.3g} % of its values are no data, and stay so"

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from innersr.errors import InputError
@@ -35,6 +34,12 @@ class WholeImage:
     """As in `NormalisedImage`."""
     extremes: tuple[float, float]
     """The least and the greatest value of all its colours."""
+    no_data: float | None = None
+    """The value that means no data, see `missing_values`; None for none."""
+    has_fills: bool = False
+    """Whether its huge values are no data."""
+    missing_share: float = 0.0
+    """Of its values that are no data."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -140,7 +145,7 @@ class NormalisedImage:
             sr = sr.clamp_(*_natural_bounds(*ends))
         colour = sr.expand(-1, self.image.colour.shape[1], -1, -1).cpu()
         restored = replace(self.image, colour=colour, alpha=None if alpha is None else alpha.cpu(), missing=None)
-        return restored if self.missing is None else _with_missing(restored, self.image, self.missing)
+        return restored if self.missing is None else _with_missing(restored, self.image, self.missing, degradation)
 
 
 def normalise(  # noqa: PLR0913 (an image, and what is known of it)
@@ -172,7 +177,7 @@ def normalise(  # noqa: PLR0913 (an image, and what is known of it)
     if alpha not in ALPHA_CHOICES:
         raise InputError(f"alpha must be one of {', '.join(ALPHA_CHOICES)}, got {alpha!r}")
     alpha = "same" if is_exact and alpha == "auto" else alpha
-    missing = missing_values(image)
+    missing = missing_values(image) if whole is None else image.missing
     is_hidden = alpha == "auto" and hides_colours(image) if whole is None else whole.is_hidden
     is_one = is_grey(image, image.alpha if is_hidden else None) if whole is None else whole.is_grey
     colours = 1 if is_one else image.colour.shape[1]
@@ -204,11 +209,38 @@ def normalise(  # noqa: PLR0913 (an image, and what is known of it)
     )
 
 
-def _with_missing(result: Image, image: Image, missing: Tensor) -> Image:
+def enlarged_no_data(image: Image, degradation: Degradation, size: tuple[int, int], alpha: str) -> Image:
+    """An image of no data on the grid of a result of (height, width) `size`: its values repeated, and all missing.
+
+    For `alpha` see `normalise`.
+    """
+    colour = nearest(image.colour, degradation, size)
+    opacity = None if image.alpha is None or alpha == "drop" else nearest(image.alpha, degradation, size)
+    return replace(image, colour=colour, alpha=opacity, missing=torch.ones_like(colour, dtype=torch.bool))
+
+
+def nearest(x: Tensor, degradation: Degradation, size: tuple[int, int]) -> Tensor:
+    """The values of the nearest pixels.
+
+    Args:
+        x: (1, C, h, w) of any type.
+        degradation: whose grids those of `x` and the result are.
+        size: (height, width) of the result.
+    """
+    for axis in (0, 1):
+        places = torch.arange(size[axis], dtype=torch.float64) - degradation.offsets[axis]
+        rounding = 1e-6  # pixels; places that are less than that above the middle between two are there
+        index, last = (places / degradation.scales[axis] + 0.5 + rounding).floor().long(), x.shape[2 + axis] - 1
+        index = index % (last + 1) if degradation.wraps[axis] else index.clamp(0, last)
+        x = x.index_select(2 + axis, index.to(x.device))
+    return x
+
+
+def _with_missing(result: Image, image: Image, missing: Tensor, degradation: Degradation) -> Image:
     """A result whose values without data are those of the nearest pixel of the image."""
     size = image_size(result.colour)
-    holes = F.interpolate(missing.float(), size, mode="nearest-exact") > 0
-    stored = F.interpolate(image.colour, size, mode="nearest-exact")
+    holes = nearest(missing, degradation, size)
+    stored = nearest(image.colour, degradation, size)
     return replace(result, colour=torch.where(holes, stored, result.colour), missing=holes)
 
 

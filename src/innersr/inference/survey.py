@@ -11,7 +11,7 @@ from torch import Tensor
 
 from innersr.errors import InputError
 from innersr.images.image import Image
-from innersr.images.no_data import missing_values
+from innersr.images.no_data import HugeValues, with_missing_values
 from innersr.inference.normalisation import WholeImage, hides_colours, is_grey
 from innersr.inference.value_range import SETTINGS, ends_of, range_between
 
@@ -20,29 +20,40 @@ def survey(rows: Callable[[], Iterable[Image]], alpha: str, *, nodata: float | N
     """What `normalise` would find out from the whole of an image.
 
     Args:
-        rows: gives the image from top to bottom, in parts of whole rows; it is called twice.
+        rows: gives the image from top to bottom, in parts of whole rows; it is called up to three times.
         alpha: see `normalise`.
         nodata: the value that means no data, see `missing_values`.
         is_exact: see `normalise`.
 
     Raises:
-        InputError: the image holds values without data.
+        InputError: the image holds nothing else than no data.
     """
     alpha = "same" if is_exact and alpha == "auto" else alpha
-    found = _Findings(masks=alpha == "auto")
-    for part in rows():
-        found.note(part, nodata)
+    found = _Findings(masks=alpha == "auto", no_data=nodata).note(rows())
+    if found.huge.are_fills:  # which is known at the end
+        found = _Findings(masks=found.masks, no_data=nodata, has_fills=True).note(rows())
+    if found.missing == found.total:
+        raise InputError("the image holds no data: all its values are NaN, infinite or no-data values")
     is_hidden = alpha == "auto" and found.is_seen
     one = found.is_grey_where_seen if is_hidden else found.is_grey
     values = None
     if not is_exact and found.depth != "uint8":
-        planes = [*_samples(rows(), found.colours, found.counts, masks=found.masks)]
+        known = (with_missing_values(part, nodata, has_fills=found.has_fills) for part in rows())
+        planes = [*_samples(known, found.colours, found.counts, masks=found.masks)]
         ends = [
             None if sample is None else ends_of(least, most, sample)
             for least, most, sample in zip(found.lows, found.highs, planes, strict=True)
         ]
         values = range_between(ends[:1] if one else ends, torch.empty(0))
-    return WholeImage(is_grey=one, is_hidden=is_hidden, values=values, extremes=found.extremes)
+    return WholeImage(
+        is_grey=one,
+        is_hidden=is_hidden,
+        values=values,
+        extremes=found.extremes,
+        no_data=nodata,
+        has_fills=found.has_fills,
+        missing_share=found.missing / found.total,
+    )
 
 
 @dataclass
@@ -51,38 +62,69 @@ class _Findings:
 
     masks: bool
     """Whether the values under full transparency are left out."""
+    no_data: float | None
+    has_fills: bool = False
+    """See `missing_values`."""
     is_grey: bool = True
     is_grey_where_seen: bool = True
     is_seen: bool = False
     depth: str = ""
     colours: int = 0
+    missing: int = 0
+    """Values that are no data."""
+    total: int = 0
+    huge: HugeValues = field(default_factory=HugeValues)
     extremes: tuple[float, float] = (math.inf, -math.inf)
     lows: list[float] = field(default_factory=list)
     highs: list[float] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
     """Of the values of each channel that are seen."""
 
-    def note(self, part: Image, nodata: float | None) -> None:
-        """Add the next rows."""
-        colour = part.colour
-        if missing_values(part, nodata) is not None:
-            remedy = "fill them first, or upscale it at once (--strips never) on a machine with more memory"
-            raise InputError(f"has values without data, which are not upscaled in strips; {remedy}")
+    def note(self, rows: Iterable[Image]) -> _Findings:
+        """Add all rows; return these findings."""
+        for part in rows:
+            self._note(with_missing_values(part, self.no_data, has_fills=self.has_fills))
+        return self
+
+    def _note(self, part: Image) -> None:
+        colour, missing = part.colour, part.missing
         if not self.lows:
             self.depth, self.colours = part.depth, colour.shape[1]
             self.lows, self.highs = [math.inf] * self.colours, [-math.inf] * self.colours
             self.counts = [0] * self.colours
+        self.total += colour.numel()
+        if missing is not None:
+            self.missing += int(missing.sum())
+        if self.depth == "float32":
+            self.huge.add(colour, torch.zeros(1, dtype=torch.bool) if missing is None else missing)
         self.is_grey &= is_grey(part)
         self.is_grey_where_seen &= is_grey(part, part.alpha)
         self.is_seen |= hides_colours(part)
-        least, most = (float(v) for v in torch.aminmax(colour))
-        self.extremes = min(self.extremes[0], least), max(self.extremes[1], most)
-        for channel, plane in enumerate(colour[0]):
-            seen = plane if part.alpha is None or not self.masks else plane[part.alpha[0, 0] > 0]
-            self.counts[channel] += seen.numel()
-            if seen.numel():
-                low, high = (float(v) for v in torch.aminmax(seen))
-                self.lows[channel], self.highs[channel] = min(self.lows[channel], low), max(self.highs[channel], high)
+        for channel in range(self.colours):
+            least, most, count = _ends(_known_values(part, channel, masks=False))
+            self.extremes = min(self.extremes[0], least), max(self.extremes[1], most)
+            if self.masks and part.alpha is not None:
+                least, most, count = _ends(_known_values(part, channel, masks=True))
+            self.lows[channel], self.highs[channel] = min(self.lows[channel], least), max(self.highs[channel], most)
+            self.counts[channel] += count
+
+
+def _ends(values: Tensor) -> tuple[float, float, int]:
+    """The least and the greatest of some values, and their number."""
+    if values.numel() == 0:
+        return math.inf, -math.inf, 0
+    least, most = (float(v) for v in torch.aminmax(values))
+    return least, most, values.numel()
+
+
+def _known_values(part: Image, channel: int, *, masks: bool) -> Tensor:
+    """The values of a channel that are data, row by row; without those under full transparency if it `masks`."""
+    plane = part.colour[0, channel]
+    known = None if part.missing is None else ~part.missing[0, channel]
+    if masks and part.alpha is not None:
+        opaque = part.alpha[0, 0] > 0
+        known = opaque if known is None else known & opaque
+    return plane.flatten() if known is None else plane[known]
 
 
 def _samples(rows: Iterable[Image], colours: int, counts: list[int], *, masks: bool) -> Iterator[Tensor | None]:
@@ -90,8 +132,8 @@ def _samples(rows: Iterable[Image], colours: int, counts: list[int], *, masks: b
     steps = [max(1, count // SETTINGS.looked_at) for count in counts]
     passed, chosen = [0] * colours, [[torch.empty(0)] for _ in range(colours)]
     for part in rows:
-        for channel, plane in enumerate(part.colour[0]):
-            values = plane.flatten() if not masks or part.alpha is None else plane[part.alpha[0, 0] > 0]
+        for channel in range(colours):
+            values = _known_values(part, channel, masks=masks)
             first = -passed[channel] % steps[channel]
             chosen[channel].append(values[first :: steps[channel]].clone())
             passed[channel] += values.numel()

@@ -10,8 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import torch.nn.functional as F
-
 from innersr.blind.estimate import Estimate
 from innersr.errors import ImageFileError, InputError
 from innersr.images.depths import check_depth, in_depth
@@ -25,7 +23,7 @@ from innersr.images.no_data import with_no_data
 from innersr.images.tiff.descriptions import imagej_description, ome_description, shaped_description
 from innersr.images.tiff.stacks import TiffStack
 from innersr.images.tiff.writing import check_encoder, page_writer
-from innersr.inference.normalisation import NormalisedImage
+from innersr.inference.normalisation import NormalisedImage, enlarged_no_data
 from innersr.methods.options import UpscaleOptions
 from innersr.pipeline.adaptation import Adaptation
 from innersr.pipeline.result import Result
@@ -116,9 +114,7 @@ class StackTask(FileTask):
         """Upscale a page by what was learnt from the page of its channel, which is learnt from first."""
         image = task.image
         if image.missing is not None and bool(image.missing.all()):
-            colour = F.interpolate(image.colour, task.hr_size, mode="nearest-exact")
-            missing = F.interpolate(image.missing.float(), task.hr_size, mode="nearest-exact") > 0
-            whole = replace(image, colour=colour, missing=missing, alpha=None)
+            whole = enlarged_no_data(image, task.planned, task.hr_size, task.options.alpha)
             return Result(image=whole, degradation=task.planned, method=task.method, notes=("a page has no data",))
         if not task.enlarges:
             return task.upscale(run)

@@ -16,6 +16,8 @@ from innersr.images.formats import format_of_name
 from innersr.images.image import Image
 from innersr.images.io import check_place
 from innersr.images.large.large_image import LargeHeader, LargeImage, read_header
+from innersr.images.no_data import note_of_missing, with_declared, with_missing_values
+from innersr.inference.normalisation import WholeImage
 from innersr.inference.survey import survey
 from innersr.memory import free_memory
 from innersr.methods.options import UpscaleOptions, default_output
@@ -69,8 +71,6 @@ def _reason_against(
     """Why a file cannot be upscaled in strips; None if it can."""
     if not header.is_streamed:
         return "only JPEG, PNG and TIFF are read row by row"
-    if header.pages > 1:
-        return f"it has {header.pages} pages"
     if format_of_name(target).name not in ("TIFF", "PNG", "JPEG"):
         return "only TIFF, PNG and JPEG are written row by row"
     if options.wrap or (isinstance(options.degradation, Degradation) and options.degradation.wrap):
@@ -93,11 +93,9 @@ def _strip_task(source: Path, target: Path, options: UpscaleOptions, settings: S
     try:
         large = folder.unpacked(source, options.pixel_limit)
         method = options.chosen_method if options.adapted is None else load_fitting(options.adapted, options).method
-        sample = _sample(large, settings)
-        nodata = options.nodata
-        if nodata is None and sample.metadata.nodata is not None:
-            nodata = float(sample.metadata.nodata)
+        first, nodata = with_declared(large.part(Window(0, 0, 1, 1)), options.nodata)
         whole = survey(large.bands_of_rows, options.alpha, nodata=nodata, is_exact=copies_pixels(method))
+        sample = _sample(large, whole, settings)
     except BaseException:
         folder.remove_unused()
         raise
@@ -106,7 +104,8 @@ def _strip_task(source: Path, target: Path, options: UpscaleOptions, settings: S
         options = replace(options, value_range=(white * whole.extremes[0], white * whole.extremes[1]))
     height, width = large.size
     note = f"{width} x {height} pixels are upscaled in strips, from disk to disk (--strips never does it at once)"
-    sample = replace(sample, notes=(note, *sample.notes))
+    more = (note_of_missing(whole.missing_share),) if whole.missing_share > 0 else ()
+    sample = replace(sample, notes=(note, *sample.notes, *more), metadata=first.metadata)
     return StripTask(
         image=sample,
         options=options,
@@ -119,7 +118,7 @@ def _strip_task(source: Path, target: Path, options: UpscaleOptions, settings: S
     )
 
 
-def _sample(large: LargeImage, settings: StripSettings) -> Image:
+def _sample(large: LargeImage, whole: WholeImage, settings: StripSettings) -> Image:
     """The most detailed of parts all over the image."""
     count, places = settings.candidates, []
     height, width = (min(settings.sample, n) for n in large.size)
@@ -127,13 +126,18 @@ def _sample(large: LargeImage, settings: StripSettings) -> Image:
         for column in range(count):
             top, left = (large.size[0] - height) * row // (count - 1), (large.size[1] - width) * column // (count - 1)
             places.append(Window(top, left, top + height, left + width))
-    return max((large.part(place) for place in dict.fromkeys(places)), key=_detail)
+    parts = (large.part(place) for place in dict.fromkeys(places))
+    known = (with_missing_values(part, whole.no_data, has_fills=whole.has_fills) for part in parts)
+    return max(known, key=_detail)
 
 
 def _detail(part: Image) -> float:
-    """Mean steepness of the visible."""
+    """Mean steepness of the visible; there is none at the edges of values without data."""
     x = part.colour if part.alpha is None else part.colour * (part.alpha > 0)
-    return float(x.diff(dim=-1).abs().mean() + x.diff(dim=-2).abs().mean())
+    if part.missing is not None:
+        x = x.masked_fill(part.missing, torch.nan)
+    across, down = (x.diff(dim=axis).abs().nan_to_num(0).mean() for axis in (-1, -2))
+    return float(across + down)
 
 
 def _asked(options: UpscaleOptions) -> dict[str, Any]:

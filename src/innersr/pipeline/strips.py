@@ -21,15 +21,16 @@ from innersr.images.image import Image
 from innersr.images.large.large_image import LargeImage, check_room
 from innersr.images.large.pixel_file import PixelFile
 from innersr.images.large.saving import save_large
+from innersr.images.no_data import with_missing_values
 from innersr.images.samples import samples_of
-from innersr.inference.normalisation import NormalisedImage, WholeImage, normalise
+from innersr.inference.normalisation import NormalisedImage, WholeImage, enlarged_no_data, normalise
 from innersr.isolation import isolated
 from innersr.methods.baselines import Bicubic
 from innersr.methods.protocols import copies_pixels
 from innersr.methods.upscalers.locality import reach_of, shrinking_reach
 from innersr.methods.upscalers.module import parts_of
 from innersr.methods.upscalers.tailored import TailoredUpscaler, affordable_views
-from innersr.physics.resize import Window
+from innersr.physics.resize import Window, image_size
 from innersr.pipeline.adaptation import Adaptation, adapt_image
 from innersr.pipeline.adapted_files import check_keepable, load_adaptation, save_adaptation
 from innersr.pipeline.result import Result
@@ -92,7 +93,7 @@ class StripTask(FileTask):
             adaptation, sample = self._learnt(run, estimate, seen)
             pixels, notes = self._upscaled(adaptation, run)
             sample = replace(sample, notes=(*sample.notes, *notes))
-            saved = self.save_by(partial(save_large, pixels), sample)
+            saved = self.save_by(partial(save_large, pixels, has_holes=self.whole.missing_share > 0), sample)
             agreement = self.folder.agreement()
         self.folder.remove()
         return replace(saved, seconds=time.monotonic() - started, consistency_psnr=agreement)
@@ -142,17 +143,25 @@ class StripTask(FileTask):
         for number in run.steps("upscale in strips", len(windows), limited=False):
             if number not in done:
                 inner, outer = windows[number]
-                result = quiet.apply(
-                    self._seen(self.large.part(outer), run), keep_grain=self.options.keep_grain, is_trusted=True
-                )
+                result = self._upscaled_part(quiet, outer, run)
                 samples, top, left = self._samples(result.image, inner, outer)
                 pixels.write(samples, top, left)
                 self.folder.note(number, samples.shape[0] * samples.shape[1], result.consistency_psnr)
         return pixels, tuple(notes)
 
+    def _upscaled_part(self, adaptation: Adaptation, window: Window, run: Run) -> Result:
+        """The result of a part of the image."""
+        part = with_missing_values(self.large.part(window), self.whole.no_data, has_fills=self.whole.has_fills)
+        if part.missing is not None and bool(part.missing.all()):
+            size = self.planned.hr_size(image_size(part.colour))
+            blank = enlarged_no_data(part, self.planned, size, self.options.alpha)
+            return Result(image=blank, degradation=self.planned, method=self.method)
+        return adaptation.apply(self._seen(part, run), keep_grain=self.options.keep_grain, is_trusted=True)
+
     def _further_reach(self, adaptation: Adaptation) -> int:
-        """LR pixels that alpha and grain look further around."""
-        continued = 24 + 3 if self.image.alpha is not None and self.whole.is_hidden else 0  # see `fill_unknown`
+        """LR pixels that alpha, no data and grain look further around."""
+        is_filled = self.whole.missing_share > 0 or (self.image.alpha is not None and self.whole.is_hidden)
+        continued = 24 + 3 if is_filled else 0  # see `fill_unknown`
         return continued + (shrinking_reach(adaptation.degradation) + 3 if self.options.keep_grain else 1)
 
     def _pixels(self) -> PixelFile:
@@ -177,7 +186,8 @@ class StripTask(FileTask):
         width = (columns if inner.right == self.lr_size[1] else round(horizontal * inner.right)) - start
         cut = slice(top, top + height), slice(left, left + width)
         alpha = None if result.alpha is None else result.alpha[..., cut[0], cut[1]]
-        part = replace(result, colour=result.colour[..., cut[0], cut[1]], alpha=alpha)
+        missing = None if result.missing is None else result.missing[..., cut[0], cut[1]]
+        part = replace(result, colour=result.colour[..., cut[0], cut[1]], alpha=alpha, missing=missing)
         scaled, _ = in_depth(part, self.options.depth_of(self.image), self.options.value_range, self.image)
         return samples_of(scaled), first, start
 

@@ -37,7 +37,6 @@ class LargeHeader:
     """As `Image.depth`."""
     is_streamed: bool
     """Whether the format can be decoded row by row."""
-    pages: int = 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -128,10 +127,7 @@ def _header_of(stream: io.FileIO, name: str, found: Format, limits: SizeLimits) 
         return LargeHeader(height=0, width=0, bands=0, depth="", is_streamed=False)
     image, _ = open_lazily(stream, name, found, limits)
     depth = {"uchar": "uint8", "ushort": "uint16"}.get(image.format, "float32")
-    pages = image.get("n-pages") if "n-pages" in image.get_fields() else 1
-    return LargeHeader(
-        height=image.height, width=image.width, bands=image.bands, depth=depth, is_streamed=True, pages=pages
-    )
+    return LargeHeader(height=image.height, width=image.width, bands=image.bands, depth=depth, is_streamed=True)
 
 
 @libvips_alone()

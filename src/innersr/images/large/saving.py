@@ -14,11 +14,12 @@ from innersr.images.io import written_whole
 from innersr.images.large.pixel_file import PixelFile
 
 
-def save_large(
+def save_large(  # noqa: PLR0913 (as `save`)
     pixels: PixelFile,
     like: Image,
     path: Path,
     *,
+    has_holes: bool,
     overwrite: bool,
     quality: int | None,
     metadata: str,
@@ -30,6 +31,7 @@ def save_large(
         pixels: alpha last, if `like` has any.
         like: an image with the metadata of the result.
         path: a TIFF becomes a tiled BigTIFF with its smaller copies in sub-directories; PNG and JPEG as by `save`.
+        has_holes: whether any of its values are no data.
         overwrite, quality, metadata, compression: see `save`; zstd becomes deflate.
 
     Raises:
@@ -59,6 +61,7 @@ def save_large(
             "pyramid": True,
             "subifd": True,
             "bigtiff": True,
+            "region_shrink": "nearest" if has_holes else "mean",  # a mean of values and no data is neither
         }
     with written_whole(path, overwrite=overwrite) as partial, partial.open("r+b", buffering=0) as stream:
         image_codecs.encode(
