@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -37,6 +38,7 @@ from innersr.singan.patches.restyling import restyle
 from innersr.singan.training.fine_tuning import fine_tune
 
 RUN = methods.RUN
+BF16 = replace(RUN, precision="bf16")
 BLURRED = Degradation(scale=2, kernel=gaussian(1.5, size=7))
 
 
@@ -112,6 +114,12 @@ ENTRIES = {
         f"{name}, adapt": lambda _, name=name: methods.made(name).adapt(image(), Degradation(scale=2), RUN)(image())
         for name in METHODS
     },
+    **{
+        f"{name}, adapt in bf16": lambda _, name=name: methods.made(name).adapt(image(), Degradation(scale=2), BF16)(
+            image()
+        )
+        for name in ("mzsr", "tailor", "zssr")
+    },
     "upscale, tensor": lambda _: upscale(image(sides=(40, 36)), method=methods.made("tailor"), run=RUN),
     "upscale, array": lambda _: torch.from_numpy(upscale(image()[0, 0].numpy(), method=methods.made("zssr"), run=RUN)),
     "examine": lambda _: torch.tensor(
@@ -127,6 +135,7 @@ ENTRIES = {
         consistency_psnr(image(sides=(48, 40)), image(), BLURRED), dtype=torch.float64
     ),
     "SinGAN, fit": lambda _: weights(fit([seen()], singan.TINY, singan.RUN)),
+    "SinGAN, fit in bf16": lambda _: weights(fit([seen()], singan.TINY, replace(singan.RUN, precision="bf16"))),
     "SinGAN, resume": lambda folder: weights(interrupted(folder)),
     "SinGAN, learn and load": lambda folder: reloaded(folder).sample(2),
     "SinGAN, sample": lambda _: learned().sample(2),
@@ -253,11 +262,13 @@ def global_settings():
 def unusual(request):
     """Set what a user may set; everything is as it was after the test."""
     cudnn = torch.backends.cudnn
+    tf32 = cudnn.allow_tf32
     before = (cudnn.benchmark, cudnn.deterministic, cudnn.conv.fp32_precision, cudnn.rnn.fp32_precision)
     request.param(cudnn)
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(torch.float32)
+    cudnn.allow_tf32 = tf32
     cudnn.benchmark, cudnn.deterministic, cudnn.conv.fp32_precision, cudnn.rnn.fp32_precision = before
 
 
@@ -320,6 +331,24 @@ def test_low_precision_products_of_the_process_do_not_round_a_result(expected):
         assert torch.get_float32_matmul_precision() == "medium"
     finally:
         torch.set_float32_matmul_precision("highest")
+
+
+@pytest.mark.parametrize("precision", ["highest", "high", "medium"])
+def test_older_settings_of_precision_are_told_meanwhile_and_given_back(precision):
+    torch.set_float32_matmul_precision(precision)
+    try:
+        before = older_settings(), global_settings()
+        with isolation():
+            assert older_settings() == (False, False, "highest")
+        assert (older_settings(), global_settings()) == before
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
+def older_settings():
+    """Return settings that are an error to read while newer ones contradict them."""
+    backends = torch.backends
+    return backends.cudnn.allow_tf32, backends.cuda.matmul.allow_tf32, torch.get_float32_matmul_precision()
 
 
 def test_new_tensors_are_on_the_cpu_whatever_the_default_device():

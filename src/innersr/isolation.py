@@ -6,6 +6,7 @@ import contextlib
 import functools
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 import torch
@@ -110,7 +111,7 @@ class _Process:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._users = 0
-        self._restore = contextlib.ExitStack()
+        self._restore: list[Callable[[], None]] = []
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
@@ -124,29 +125,63 @@ class _Process:
             with self._lock:
                 self._users -= 1
                 if self._users == 0:
-                    self._restore.close()
+                    for restore in self._restore:
+                        restore()
 
     def _apply(self) -> None:
-        if torch.get_default_dtype() is not torch.float32:
-            self._restore.callback(torch.set_default_dtype, torch.get_default_dtype())
-            torch.set_default_dtype(torch.float32)
-        for owner, name, wanted in _backend_settings():
-            found = getattr(owner, name)
-            if found not in (wanted, "none"):  # "none": fp32 is computed as such unless the user asks otherwise
-                self._restore.callback(setattr, owner, name, found)
-                setattr(owner, name, wanted)
+        settings = _process_settings()
+        found = [setting.read() for setting in settings]
+        differing = [(setting, value) for setting, value in zip(settings, found, strict=True) if setting.differs(value)]
+        self._restore = [functools.partial(setting.write, value) for setting, value in differing]
+        for setting, _ in differing:
+            setting.write(setting.wanted)
 
 
-def _backend_settings() -> list[tuple[Any, str, Any]]:
-    """Objects of `torch.backends`, their attributes and values: deterministic, and fp32 not cut to TF32 or bf16."""
+@dataclass(frozen=True)
+class _Setting:
+    """A setting of PyTorch, and its value while innersr computes."""
+
+    get: Callable[[], Any]
+    write: Callable[[Any], None]
+    wanted: object
+
+    def read(self) -> object:
+        """Its value; None if PyTorch does not tell it, because older and newer settings contradict each other."""
+        try:
+            return self.get()
+        except RuntimeError:
+            return None
+
+    def differs(self, found: object) -> bool:
+        """Whether a value has to be changed. "none": fp32 is computed as such unless the user asks otherwise."""
+        return found not in (None, self.wanted, "none")
+
+
+def _process_settings() -> list[_Setting]:
+    """Settings for float32, determinism, and fp32 that is not cut to TF32 or bf16, in the order to set and restore.
+
+    The older ones of precision come first: they set newer ones too, and reading them is an error, for other threads
+    as well, while the newer ones alone have been changed.
+    """
     backends: Any = torch.backends
-    cudnn = backends.cudnn
-    settings = [(cudnn, "enabled", True), (cudnn, "benchmark", False), (cudnn, "deterministic", True)]
+    cudnn, matmul = backends.cudnn, backends.cuda.matmul
+    settings = [
+        _Setting(torch.get_default_dtype, torch.set_default_dtype, torch.float32),
+        _Setting(torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "highest"),
+        _attribute(cudnn, "allow_tf32", False),
+        _attribute(cudnn, "enabled", True),
+        _attribute(cudnn, "benchmark", False),
+        _attribute(cudnn, "deterministic", True),
+    ]
     if not hasattr(cudnn, "conv"):  # before PyTorch 2.9
-        return [*settings, (cudnn, "allow_tf32", False), (backends.cuda.matmul, "allow_tf32", False)]
+        return [*settings, _attribute(matmul, "allow_tf32", False)]
     mkldnn = backends.mkldnn
-    precise = (cudnn.conv, cudnn.rnn, backends.cuda.matmul, mkldnn.conv, mkldnn.rnn, mkldnn.matmul)
-    return [*settings, *((owner, "fp32_precision", "ieee") for owner in precise)]
+    precise = (cudnn.conv, cudnn.rnn, matmul, mkldnn.conv, mkldnn.rnn, mkldnn.matmul)
+    return settings + [_attribute(owner, "fp32_precision", "ieee") for owner in precise]
+
+
+def _attribute(owner: Any, name: str, wanted: object) -> _Setting:  # noqa: ANN401 (an object of torch.backends)
+    return _Setting(functools.partial(getattr, owner, name), functools.partial(setattr, owner, name), wanted)
 
 
 _thread, _process = _Thread(), _Process()

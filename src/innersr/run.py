@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -105,7 +106,7 @@ class Run:
         """Context in which network passes run at this run's precision."""
         if self.dtype is torch.float32:
             return contextlib.nullcontext()
-        return torch.autocast(self.torch_device.type, self.dtype)
+        return _Autocast(self.torch_device.type, self.dtype)
 
     def generator(self) -> torch.Generator:
         """A new generator with this run's seed; on the CPU, so that draws do not depend on the device."""
@@ -132,6 +133,17 @@ class Run:
         A `limited` one ends at the time limit, as learning may; its clock starts here if it is not running.
         """
         return Steps(self.start() if limited else self, stage, total, limited=limited)
+
+
+class _Autocast(torch.autocast):
+    """Autocast that forgets the weights that it has rounded, also within an autocast of the caller.
+
+    PyTorch forgets them where the outermost one ends; until then weights that learn would stay what they were.
+    """
+
+    def __exit__(self, *raised: Any) -> None:  # noqa: ANN401 (as torch.autocast has it)
+        super().__exit__(*raised)
+        torch.clear_autocast_cache()
 
 
 class Steps:
