@@ -9,7 +9,7 @@ import torch
 
 UNKNOWN = 2**30  # bytes, assumed to be free where the system does not say
 CGROUP = Path("/sys/fs/cgroup")
-MEMINFO = Path("/proc/meminfo")
+PROC = Path("/proc")
 
 
 def reset_peak_memory(device: torch.device) -> bool:
@@ -56,7 +56,7 @@ def release_cached_memory(device: torch.device) -> None:
 
 def _free_in_system() -> int | None:
     with contextlib.suppress(OSError, KeyError, ValueError):  # not Linux
-        return _kibibytes(MEMINFO, "MemAvailable")
+        return _kibibytes(PROC / "meminfo", "MemAvailable")
     return None
 
 
@@ -67,9 +67,29 @@ def _kibibytes(table: Path, name: str) -> int:
 
 
 def _free_in_container() -> int | None:
+    """Bytes that the control groups of this process leave: of a container, a job of SLURM, a unit of systemd."""
+    second = ("memory.max", "memory.current", "inactive_file")  # versions of control groups
+    first = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+    found = [_left_in(CGROUP / place, *second) for place in _groups("")]
+    found += [_left_in(CGROUP / "memory" / place, *first) for place in _groups("memory")]
+    return min((amount for amount in found if amount is not None), default=None)
+
+
+def _groups(controller: str) -> list[Path]:
+    """The control groups of this process, below the root, and those above; the root too, where a container is one."""
+    with contextlib.suppress(OSError, ValueError):  # not Linux
+        for line in (PROC / "self" / "cgroup").read_text(encoding="utf-8").splitlines():
+            _, controllers, place = line.split(":", 2)
+            if controller in controllers.split(","):
+                return [(inner := Path(place.lstrip("/"))), *inner.parents]
+    return [Path()]
+
+
+def _left_in(group: Path, limit: str, used: str, reclaimable: str) -> int | None:
+    """Bytes that a control group leaves, by the names of its files; None without a limit."""
     with contextlib.suppress(OSError, ValueError):  # no limit, "max", is no number
-        limit, used = (int((CGROUP / name).read_text(encoding="ascii")) for name in ("memory.max", "memory.current"))
-        return max(0, limit - used + _reclaimable_in_container())
+        most, taken = (int((group / name).read_text(encoding="ascii")) for name in (limit, used))
+        return max(0, most - taken + _reclaimable(group, reclaimable))
     return None
 
 
@@ -84,9 +104,9 @@ def _free_in_address_space() -> int | None:
     return None
 
 
-def _reclaimable_in_container() -> int:
+def _reclaimable(group: Path, name: str) -> int:
     """Bytes of cached files that count as used but are released when needed."""
     with contextlib.suppress(OSError, ValueError, KeyError):
-        lines = (CGROUP / "memory.stat").read_text(encoding="ascii").splitlines()
-        return int(dict(line.split(" ", 1) for line in lines)["inactive_file"])
+        lines = (group / "memory.stat").read_text(encoding="ascii").splitlines()
+        return int(dict(line.split(" ", 1) for line in lines)[name])
     return 0
