@@ -217,6 +217,12 @@ def upscale_command(  # noqa: PLR0913 (a command's options are its parameters)
             "from 0 such as 0,3-7.",
         ),
     ] = None,
+    frames: Annotated[
+        str | None,
+        input_option(
+            metavar="A-B", help="Of a film: the numbers of the first and the last one, from 0; all if not given."
+        ),
+    ] = None,
     strips: Annotated[
         str,
         input_option(

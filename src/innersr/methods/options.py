@@ -16,7 +16,7 @@ from innersr.images.depths import parse_range
 from innersr.images.formats import METADATA_CHOICES
 from innersr.images.image import Image
 from innersr.images.io import PIXEL_LIMIT, with_suffix
-from innersr.images.tiff.pages import parse_pages
+from innersr.images.tiff.pages import parse_frames, parse_pages
 from innersr.inference.normalisation import ALPHA_CHOICES
 from innersr.methods.protocols import Method, check_degradation, copies_pixels
 from innersr.methods.registry import make_method, name_of, resolve
@@ -60,6 +60,7 @@ class UpscaleOptions:
     quality: int | None = None
     compression: str | None = None
     pages: str | None = None
+    frames: str | None = None
     pixel_limit: int = PIXEL_LIMIT
     overwrite: bool = False
     adapted: str | Path | None = None
@@ -77,6 +78,8 @@ class UpscaleOptions:
             check_choices(self, compression=("none", "deflate", "zstd", "lzw"))
         if self.pages is not None:
             parse_pages(self.pages)
+        if self.frames is not None:
+            parse_frames(self.frames)
         if self.value_range is not None:
             parse_range(self.value_range)
         self._check_degradation()

@@ -59,6 +59,7 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
     quality: int | None = None,
     compression: str | None = None,
     pages: str | None = None,
+    frames: str | None = None,
     pixel_limit: int = PIXEL_LIMIT,
     overwrite: bool = False,
     adapted: str | Path | None = None,
@@ -104,6 +105,7 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
         compression: of TIFF files: "none", "deflate", "zstd" or "lzw"; None for the input's, and else deflate.
         pages: of a TIFF file: "all", "first", or numbers from 0 such as "0,3-7"; None for all that the format of the
             result holds.
+        frames: of a film, counted as pages, both ends included: "100-199"; None for all.
         pixel_limit: files, and their results, of more pixels are refused.
         overwrite: whether an existing file is replaced.
         adapted: file of `save_adapted`: what was learnt from another image, with its method and degradation, in place
@@ -141,6 +143,7 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
         quality=quality,
         compression=compression,
         pages=pages,
+        frames=frames,
         pixel_limit=pixel_limit,
         overwrite=overwrite,
         adapted=adapted,
@@ -171,10 +174,12 @@ def upscale_file(
 
 def open_file(source: Path, output: Path | None, options: UpscaleOptions) -> FileTask:
     """Read an image file, or the page of a stack that is learnt from, or open a film; name its result if need be."""
-    film = open_film(source, output, options.pixel_limit)
+    film = open_film(source, output, options)
     if film is not None:
         _check_plain(source, options, "film")
         return film_task(film, source, output, options)
+    if options.frames is not None:
+        raise InputError(f"{source}: frames (--frames) are for films that become films; leave them out")
     stack, page = _stack_of(source), None
     if stack is None:
         parse_pages(options.pages or "all", 1)
@@ -208,6 +213,8 @@ def _check_plain(source: Path, options: UpscaleOptions, kind: str) -> None:
         raise InputError(
             f"{source}: is a {kind}, which is not upscaled in strips (--strips always); use --strips never"
         )
+    if kind == "film" and options.pages is not None:
+        raise InputError(f"{source}: pages (--pages) are for TIFF files; choose frames of a film (--frames)")
     if options.mask is not None:
         raise InputError(f"{source}: a mask (--mask) is for one picture, not for a {kind}; leave it out")
 

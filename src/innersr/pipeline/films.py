@@ -17,12 +17,14 @@ from innersr.blind.estimate import Estimate
 from innersr.errors import ImageFileError, InputError
 from innersr.images.films.animations import Animation, AnimationWriter, frame_count
 from innersr.images.films.encoders import container_of
+from innersr.images.films.excerpts import Excerpt
 from innersr.images.films.film import Film, FilmWriter
 from innersr.images.films.shots import Timeline, timeline_of
 from innersr.images.films.video_files import VideoWriter
 from innersr.images.films.videos import is_video, open_video
 from innersr.images.image import Image
 from innersr.images.io import check_place, written_whole
+from innersr.images.tiff.pages import parse_frames
 from innersr.inference.normalisation import NormalisedImage
 from innersr.inference.steadying import UpscaledFrame, steadied
 from innersr.isolation import isolation
@@ -37,29 +39,31 @@ from innersr.pipeline.tasks import FileTask, ImageTask
 from innersr.run import Run
 
 
-def open_film(source: Path, target: Path | None, pixel_limit: int) -> Film | None:
+def open_film(source: Path, target: Path | None, options: UpscaleOptions) -> Film | None:
     """The film in a file that is to be upscaled as one; None for pictures, and for one that becomes a picture.
 
     Raises:
         ImageFileError: the film cannot be read, or the target is no film.
         InputError: PyAV is missing, or the frames are too large.
     """
-    suffix = (target or source).suffix.lower()
+    suffix, limit = (target or source).suffix.lower(), options.pixel_limit
     animations = (".gif", ".webp", ".apng")
+    film: Film
     if is_video(source):
         if container_of(target or source) is None and suffix not in animations:
             films = ".mp4, .mov, .mkv, .webm, .gif, .webp or .apng"
             raise ImageFileError(f"{target or source}: no name of a film; write {films} (-o)")
-        return open_video(source, pixel_limit)
-    becomes_film = suffix in animations or container_of(Path(suffix)) is not None or container_of(target or source)
-    is_png = suffix == ".png" and source.suffix.lower() in (".png", ".apng")
-    if (becomes_film or is_png) and frame_count(source) > 1:
+        film = open_video(source, limit)
+    else:
+        becomes_film = suffix in animations or container_of(Path(suffix)) is not None or container_of(target or source)
+        is_png = suffix == ".png" and source.suffix.lower() in (".png", ".apng")
+        if not (becomes_film or is_png) or frame_count(source) <= 1:
+            return None
         film = Animation(source)
         height, width = film.facts.size
-        if height * width <= pixel_limit:
-            return film
-        raise InputError(f"{source}: {width}x{height} pixels are above the limit of {pixel_limit}; raise pixel_limit")
-    return None
+        if height * width > limit:
+            raise InputError(f"{source}: {width}x{height} pixels are above the limit of {limit}; raise pixel_limit")
+    return film if options.frames is None else Excerpt(film, parse_frames(options.frames))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +174,7 @@ class FilmTask(FileTask):
             quality=self.options.quality,
             aspect=facts.aspect,
             keeps_texts=self.options.metadata == "keep",
+            is_excerpt=self.options.frames is not None,
         )
 
     def _plan(self, run: Run) -> str:
@@ -327,6 +332,11 @@ def _mean_psnr(values: list[float]) -> float:
 
 def film_task(film: Film, source: Path, target: Path | None, options: UpscaleOptions) -> FilmTask:
     """The task of a film, with its first frame; its result is named where `target` is None."""
-    image = replace(next(film.frames([0])), notes=film.facts.notes)
+    first = next(film.frames([0]), None)
+    if first is None:
+        for _ in film.glimpses():  # which say how many there are
+            pass
+        raise ImageFileError(f"{source}: its first frame cannot be read; get the file again")
+    image = replace(first, notes=film.facts.notes)
     target = target or default_output(source, ImageTask(image=image, options=options).scales)
     return FilmTask(image=image, options=options, source=source, target=target, film=film)

@@ -45,6 +45,8 @@ class VideoWriter(FilmWriter):
     aspect: Fraction
     """Width of a pixel of the result over its height."""
     keeps_texts: bool = True
+    is_excerpt: bool = False
+    """Whether it begins at time 0, with the sound of its frames only."""
 
     def __post_init__(self) -> None:
         av = pyav()
@@ -115,7 +117,7 @@ class VideoWriter(FilmWriter):
                     for packet in packets:
                         container.mux_one(packet)
                 else:
-                    self._mux_with_source(container, stream, packets)
+                    self._mux_with_source(container, stream, packets, self._span_of(times))
         except av.FFmpegError as error:
             raise ImageFileError(
                 f"{self.target}: cannot be written ({reason_of(error)}); try another suffix"
@@ -147,8 +149,16 @@ class VideoWriter(FilmWriter):
         picture = pyav().VideoFrame.from_ndarray(levels, format=kind)
         return converted(picture, self._pixel_format, self.facts.colours, to_rgb=False)
 
+    def _span_of(self, times: Sequence[FrameTime]) -> tuple[Fraction, Fraction] | None:
+        """Seconds of the source in which these frames are shown; None for all that it has."""
+        if not self.is_excerpt:
+            return None
+        begin, end = times[0].start, times[-1].start + times[-1].duration
+        return begin * self.facts.time_base, end * self.facts.time_base
+
     def _timed(self, parts: Sequence[Path], times: Sequence[FrameTime], stream: Any) -> Iterator[Any]:  # noqa: ANN401
         """Yield the packets of all parts with the times at which they are decoded: in order, none after it is shown."""
+        begin = times[0].start if self.is_excerpt else 0
         starts = [time.start for time in times]
         ranks = {start: rank for rank, start in enumerate(starts)}
         durations = {time.start: time.duration for time in times}
@@ -158,13 +168,20 @@ class VideoWriter(FilmWriter):
         packets = (packet for part in parts for packet in _load_packets(part))
         for place, content in enumerate(packets):
             packet = pyav().Packet(content.content)
-            packet.stream, packet.time_base, packet.pts = stream, self.facts.time_base, content.start
-            packet.dts = starts[place - delay] if place >= delay else starts[0] - (delay - place) * gap
+            packet.stream, packet.time_base, packet.pts = stream, self.facts.time_base, content.start - begin
+            decoded = starts[place - delay] if place >= delay else starts[0] - (delay - place) * gap
+            packet.dts = decoded - begin
             packet.is_keyframe, packet.duration = content.is_key, durations[content.start]
             yield packet
 
-    def _mux_with_source(self, container: Any, stream: Any, packets: Iterator[Any]) -> None:  # noqa: ANN401
-        """Write the video between the other streams of the source, in the order of their times."""
+    def _mux_with_source(
+        self,
+        container: Any,  # noqa: ANN401
+        stream: Any,  # noqa: ANN401
+        packets: Iterator[Any],
+        span: tuple[Fraction, Fraction] | None,
+    ) -> None:
+        """Write the video between the other streams of the source, in the order of their times; of a span of it."""
         av = pyav()
         with av.open(str(self.source)) as source:
             held = container.supported_codecs
@@ -186,19 +203,46 @@ class VideoWriter(FilmWriter):
                 container.metadata.update(source.metadata)
                 stream.metadata.update(source.streams.video[0].metadata)
                 if hasattr(source, "chapters") and source.chapters():
-                    container.set_chapters(source.chapters())
-            others = self._copied(source, copies)
+                    container.set_chapters([*_chapters_in(span, source.chapters())])
+            others = self._copied(source, copies, span)
             for _, _, packet in heapq.merge(_in_time(packets, 0), _in_time(others, 1), key=lambda each: each[:2]):
                 container.mux_one(packet)
 
     @staticmethod
-    def _copied(source: Any, copies: dict[int, Any]) -> Iterator[Any]:  # noqa: ANN401
+    def _copied(source: Any, copies: dict[int, Any], span: tuple[Fraction, Fraction] | None) -> Iterator[Any]:  # noqa: ANN401
         if not copies:
             return
         for packet in source.demux([source.streams[index] for index in copies]):
-            if packet.size and packet.dts is not None:
+            if packet.size and packet.dts is not None and _moved_into(span, packet):
                 packet.stream = copies[packet.stream.index]
                 yield packet
+
+
+def _moved_into(span: tuple[Fraction, Fraction] | None, packet: Any) -> bool:  # noqa: ANN401
+    """Whether a packet begins within a span of seconds, from whose begin its times are then counted."""
+    if span is None:
+        return True
+    start, (begin, end) = packet.dts if packet.pts is None else packet.pts, span
+    if not begin <= start * packet.time_base < end:
+        return False
+    offset = round(begin / packet.time_base)
+    packet.dts -= offset
+    if packet.pts is not None:
+        packet.pts -= offset
+    return True
+
+
+def _chapters_in(span: tuple[Fraction, Fraction] | None, chapters: Iterable[Any]) -> Iterator[Any]:
+    """The chapters of a span of seconds, from whose begin their times are then counted."""
+    for chapter in chapters:
+        unit = chapter["time_base"]
+        if span is None:
+            yield chapter
+        elif chapter["end"] * unit > span[0] and chapter["start"] * unit < span[1]:
+            ends = [
+                round((min(max(chapter[end] * unit, span[0]), span[1]) - span[0]) / unit) for end in ("start", "end")
+            ]
+            yield {**chapter, "start": ends[0], "end": ends[1]}
 
 
 def _in_time(packets: Iterable[Any], rank: int) -> Iterator[tuple[float, int, Any]]:

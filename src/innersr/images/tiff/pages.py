@@ -1,4 +1,4 @@
-"""Which pages of a file are meant."""
+"""Which pages or frames of a file are meant. Both are counted from 0, and ranges hold both ends."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ def parse_pages(text: str, count: int | None = None) -> tuple[int, ...]:
         InputError: the text is something else, or names a page that there is not.
     """
     ends = {"all": (0, None), "first": (0, 0)}
-    ranges = [ends.get(text) or _range(text, part) for part in text.split(",")]
+    wanted = "pages (--pages) are all, first, or numbers from 0 such as 0,3-7"
+    ranges = [ends.get(text) or _range(text, part, wanted) for part in text.split(",")]
     if count is None:
         return ()
     last = max(low if high is None else high for low, high in ranges)
@@ -29,9 +30,19 @@ def parse_pages(text: str, count: int | None = None) -> tuple[int, ...]:
     return tuple(sorted(named))
 
 
-def _range(text: str, part: str) -> tuple[int, int]:
-    found = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", part.strip(), re.ASCII)
+def parse_frames(text: str) -> range:
+    """The frames, from 0, that a text such as "100-199" or "100:199" names, both ends included.
+
+    Raises:
+        InputError: the text is something else.
+    """
+    low, high = _range(text, text, "frames (--frames) are numbers from 0, both ends included, such as 100-199")
+    return range(low, high + 1)
+
+
+def _range(text: str, part: str, wanted: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d{1,9})(?:[-:](\d{1,9}))?", part.strip(), re.ASCII)
     low, high = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
     if low > high:
-        raise InputError(f'pages (--pages) are all, first, or numbers from 0 such as 0,3-7, got "{text}"')
+        raise InputError(f'{wanted}, got "{text}"')
     return low, high
