@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from innersr import memory
+from innersr import control_groups, memory
 from innersr.memory import UNKNOWN, free_memory, is_out_of_memory
 
 CPU = torch.device("cpu")
@@ -18,11 +18,12 @@ MEMINFO = (
 def system(tmp_path, monkeypatch):
     """A system that says nothing, until files are written: system("memory.max", text)."""
     monkeypatch.setattr(memory, "PROC", tmp_path)
-    monkeypatch.setattr(memory, "CGROUP", tmp_path)
+    monkeypatch.setattr(control_groups, "ROOT", tmp_path)
 
     def write(name, text):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
+        path = tmp_path / (name if name == "meminfo" else f"sys/fs/cgroup/{name}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
 
     return write
 
@@ -73,30 +74,6 @@ def test_cached_files_do_not_count_as_used(system):
     system("memory.current", "900\n")
     system("memory.stat", "anon 500\nfile 400\ninactive_file 300\n")
     assert free_memory(CPU) == 400
-
-
-@pytest.mark.parametrize("limited", ["slurm/job_7/step_0", "slurm/job_7", "slurm", ""])
-def test_a_job_of_a_cluster_leaves_what_the_least_of_its_groups_does(system, limited):
-    system("meminfo", MEMINFO)
-    system("self/cgroup", "0::/slurm/job_7/step_0\n")
-    for group in ("slurm/job_7/step_0", "slurm/job_7", "slurm", ""):
-        system(f"{group}/memory.max".lstrip("/"), "5000\n" if group == limited else "max\n")
-        system(f"{group}/memory.current".lstrip("/"), "2000\n")
-    system(f"{limited}/memory.stat".lstrip("/"), "inactive_file 300\n")
-    system("other/memory.max", "100\n")
-    assert free_memory(CPU) == 3300
-
-
-def test_the_first_version_of_control_groups_is_read_too(system):
-    system("meminfo", MEMINFO)
-    system("self/cgroup", "9:name=systemd:/x\n4:hugetlb,memory:/slurm/job_7\n0::/\n")
-    system("memory/memory.limit_in_bytes", f"{2**63 - 4096}\n")
-    system("memory/memory.usage_in_bytes", "7000\n")
-    assert free_memory(CPU) == 3_072_000_000
-    system("memory/slurm/job_7/memory.limit_in_bytes", "5000\n")
-    system("memory/slurm/job_7/memory.usage_in_bytes", "2000\n")
-    system("memory/slurm/job_7/memory.stat", "inactive_file 1\ntotal_inactive_file 300\n")
-    assert free_memory(CPU) == 3300
 
 
 def test_this_machine_has_some_memory_left():

@@ -17,8 +17,8 @@ ROWS = [
     {"inference", "blind", "singan"},
     {"images", "metrics", "networks"},
     {"physics"},
-    {"run", "settings", "isolation", "libvips", "paths"},
-    {"errors", "memory", "atomic", "json_lines", "version", "divergence"},
+    {"run", "settings", "isolation", "libvips", "paths", "memory"},
+    {"errors", "atomic", "control_groups", "json_lines", "version", "divergence"},
 ]
 HEIGHT = {package: -row for row, packages in enumerate(ROWS) for package in packages}
 FORBIDDEN = {"cli": "torch", "commands": "typer"}  # help answers at once; a command does not know how it is called

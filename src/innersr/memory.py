@@ -7,8 +7,9 @@ from pathlib import Path
 
 import torch
 
+from innersr.control_groups import free_bytes
+
 UNKNOWN = 2**30  # bytes, assumed to be free where the system does not say
-CGROUP = Path("/sys/fs/cgroup")
 PROC = Path("/proc")
 
 
@@ -36,7 +37,7 @@ def free_memory(device: torch.device) -> int:
     if device.type == "cuda":
         cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + cached
-    amounts = (_free_in_system(), _free_in_container(), _free_in_address_space())
+    amounts = (_free_in_system(), free_bytes(), _free_in_address_space())
     return min((amount for amount in amounts if amount is not None), default=UNKNOWN)
 
 
@@ -66,33 +67,6 @@ def _kibibytes(table: Path, name: str) -> int:
     return int(rows[name].split()[0]) * 1024
 
 
-def _free_in_container() -> int | None:
-    """Bytes that the control groups of this process leave: of a container, a job of SLURM, a unit of systemd."""
-    second = ("memory.max", "memory.current", "inactive_file")  # versions of control groups
-    first = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-    found = [_left_in(CGROUP / place, *second) for place in _groups("")]
-    found += [_left_in(CGROUP / "memory" / place, *first) for place in _groups("memory")]
-    return min((amount for amount in found if amount is not None), default=None)
-
-
-def _groups(controller: str) -> list[Path]:
-    """The control groups of this process, below the root, and those above; the root too, where a container is one."""
-    with contextlib.suppress(OSError, ValueError):  # not Linux
-        for line in (PROC / "self" / "cgroup").read_text(encoding="utf-8").splitlines():
-            _, controllers, place = line.split(":", 2)
-            if controller in controllers.split(","):
-                return [(inner := Path(place.lstrip("/"))), *inner.parents]
-    return [Path()]
-
-
-def _left_in(group: Path, limit: str, used: str, reclaimable: str) -> int | None:
-    """Bytes that a control group leaves, by the names of its files; None without a limit."""
-    with contextlib.suppress(OSError, ValueError):  # no limit, "max", is no number
-        most, taken = (int((group / name).read_text(encoding="ascii")) for name in (limit, used))
-        return max(0, most - taken + _reclaimable(group, reclaimable))
-    return None
-
-
 def _free_in_address_space() -> int | None:
     """Bytes that the process may still address, where `ulimit -v` sets a limit."""
     with contextlib.suppress(ImportError, OSError, KeyError, ValueError):  # not Unix, or not Linux
@@ -102,11 +76,3 @@ def _free_in_address_space() -> int | None:
         if limit != resource.RLIM_INFINITY:
             return max(0, limit - _kibibytes(Path("/proc/self/status"), "VmSize"))
     return None
-
-
-def _reclaimable(group: Path, name: str) -> int:
-    """Bytes of cached files that count as used but are released when needed."""
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        lines = (group / "memory.stat").read_text(encoding="ascii").splitlines()
-        return int(dict(line.split(" ", 1) for line in lines)[name])
-    return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ from innersr.batch.places import EXISTING, Naming
 from innersr.batch.ray_workers import check_ray
 from innersr.batch.remote import place_of
 from innersr.batch.status import check_status
+from innersr.control_groups import processors
 from innersr.errors import InputError
 from innersr.memory import free_memory
 
@@ -90,7 +90,7 @@ class BatchOptions:
         It depends on all files of the command, and not on what is left of them, for the number of threads may change
         the last digit of a result.
         """
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cores = processors()
         fewest, memory_each = 8, 1 << 30  # files that are worth the start of processes; bytes for one
         if self.jobs is not None:
             return min(self.jobs, files), max(1, cores // self.jobs)
