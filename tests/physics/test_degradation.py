@@ -617,3 +617,30 @@ def test_a_replaced_scale_or_kernel_keeps_the_meaning_of_the_anchor(anchor, subs
     assert made.anchor == wanted.anchor and made.offsets == wanted.offsets
     assert copy.deepcopy(made).anchor.name == anchor
     assert replace(made, anchor=(1.0, 2.0), scale=3).anchor == (1.0, 2.0)
+
+
+@pytest.mark.parametrize("subsampling", ["direct", "bicubic"])
+@pytest.mark.parametrize(
+    "computed",
+    [
+        lambda degradation: degradation.rescaled(2),
+        lambda degradation: degradation.transformed(6),
+        lambda degradation: degradation.effective_kernel(),
+        lambda degradation: degradation.fitted((7, 9)),
+    ],
+)
+def test_what_is_computed_from_an_aligned_degradation_stays_aligned(computed, subsampling):
+    aligned = Degradation(scale=3, kernel=kernels.gaussian(2.0, 1.0, 0.5), subsampling=subsampling)
+    assert replace(computed(aligned), scale=4).offsets == pytest.approx((1.5, 1.5), abs=1e-6)
+    assert replace(computed(aligned), kernel=kernels.gaussian(1.0, size=6)).offsets == pytest.approx(
+        computed(aligned).offsets, abs=1e-6
+    )
+
+
+def test_an_anchor_in_numbers_stays_where_it_is():
+    first, other = kernels.gaussian(2.0, size=15), kernels.gaussian(1.0, size=15)
+    given = Degradation(scale=2, kernel=first, anchor=(6.5, 7.25))
+    changed = replace(given, scale=4, kernel=other)
+    assert changed.anchor == (6.5, 7.25) and changed.offsets == pytest.approx((0.5, -0.25), abs=1e-6)
+    # What `rescaled` keeps instead is the place in the image: pixel edges scale with it.
+    assert given.rescaled(4).offsets == pytest.approx((0.5 * 2 + 0.5, -0.25 * 2 + 0.5), abs=1e-6)

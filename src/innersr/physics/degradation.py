@@ -55,7 +55,8 @@ class Degradation:
         anchor: the kernel coordinate that lies on the sampled HR pixel. "aligned" puts the two images edge to edge,
             as image tools do. "centre" is the middle of the array: MZSR's "direct" for a centred kernel, whose LR
             pixel i lies at HR pixel s * i, ZSSR's and KernelGAN's for one that kernel_shift has moved. Or (row,
-            column). A name is resolved to (row, column) at once, and anew where `replace` changes kernel or scale.
+            column), which stays as it is where `replace` changes kernel or scale; a name is resolved to (row, column)
+            at once, and anew then. `rescaled` moves either to another scale.
         subsampling: "direct" or "bicubic"; bicubic when None and there is no kernel, else direct.
         noise: standard deviation of Gaussian noise on the LR image, in [0, 1].
         counting: noise that grows with the value, in place of `noise`, which then is its root mean square, or that of a
@@ -95,8 +96,7 @@ class Degradation:
         if self.wrap not in TRANSPOSED_WRAPS:
             known = ", ".join(map(repr, TRANSPOSED_WRAPS))
             raise InputError(f"wrap must be one of {known}, got {self.wrap!r}; x joins the right edge to the left")
-        default = "bicubic" if self.kernel is None else "direct"
-        object.__setattr__(self, "subsampling", self.subsampling or default)
+        object.__setattr__(self, "subsampling", self.subsampling or ("bicubic" if self.kernel is None else "direct"))
         if self.subsampling not in SUBSAMPLINGS:
             raise InputError(f"subsampling must be one of {', '.join(SUBSAMPLINGS)}, got {self.subsampling!r}")
         if self.kernel is not None:
@@ -149,13 +149,12 @@ class Degradation:
         if scales == self.scales:
             return self
         ratios = (scales[0] / self.scales[0], scales[1] / self.scales[1])
-        bicubic = self.subsampling == "bicubic"
         kernel = self._kernel if self.kernel is None else kernels.resampled(self.kernel, ratios)
         mass = kernels.centre_of_mass(kernel)
-        starts = [(s - 1) / 2 if bicubic else 0.0 for s in scales]
+        starts = [(s - 1) / 2 if self.subsampling == "bicubic" else 0.0 for s in scales]
         # Pixel edges, not centres, scale with the image.
         offsets = [(o + 0.5) * ratio - 0.5 for o, ratio in zip(self.offsets, ratios, strict=True)]
-        anchor = (mass[0] + starts[0] - offsets[0], mass[1] + starts[1] - offsets[1])
+        anchor = self._named_or((mass[0] + starts[0] - offsets[0], mass[1] + starts[1] - offsets[1]))
         return replace(self, scale=scales, kernel=None if self.kernel is None else kernel, anchor=anchor)
 
     def __call__(self, hr: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -236,7 +235,7 @@ class Degradation:
             anchor[axis] = kernel.shape[axis] - 1 - anchor[axis] - (scales[axis] - 1 - 2 * start[axis])
         kept = None if self.kernel is None else kernel
         wrap = TRANSPOSED_WRAPS[self.wrap] if swap else self.wrap
-        return replace(self, scale=scales, kernel=kept, anchor=(anchor[0], anchor[1]), wrap=wrap)
+        return replace(self, scale=scales, kernel=kept, anchor=self._named_or((anchor[0], anchor[1])), wrap=wrap)
 
     def symmetries(self) -> tuple[int, ...]:
         """The symmetries that leave this degradation unchanged, up to a shift by whole HR pixels."""
@@ -258,7 +257,7 @@ class Degradation:
         impulse[..., middle[0], middle[1]] = 1
         response = self.adjoint(impulse)[0, 0]
         top, bottom, left, right = kernels.extent(response, 1e-12)
-        anchor = (float(middle[0] * strides[0] - top), float(middle[1] * strides[1] - left))
+        anchor = self._named_or((float(middle[0] * strides[0] - top), float(middle[1] * strides[1] - left)))
         kernel = response[top:bottom, left:right]
         return replace(self, kernel=kernel, anchor=anchor, subsampling="direct")
 
@@ -291,10 +290,7 @@ class Degradation:
 
     @property
     def _margin(self) -> int:
-        """Pixels of the blurred image beyond its border that subsampling may read.
-
-        The last LR pixel is at most (s - 1) / 2 behind the last HR pixel, and reads 2 s beyond itself.
-        """
+        """Pixels beyond the border that may be read: the last LR pixel is (s - 1) / 2 behind it, and reads 2 s on."""
         return 0 if self.kernel is None else math.ceil(2.5 * max(self.scales)) + 1
 
     @property
@@ -313,6 +309,10 @@ class Degradation:
         if not all(math.isfinite(a) for a in self.anchor):
             raise InputError(f"anchor must be finite, got {self.anchor}")
         return float(self.anchor[0]), float(self.anchor[1])
+
+    def _named_or(self, place: tuple[float, float]) -> str | tuple[float, float]:
+        """Anchor of what is computed from this degradation: what is aligned stays so by name, for a later `replace`."""
+        return "aligned" if getattr(self.anchor, "name", None) == "aligned" else place
 
     def _place_of(self, name: str) -> tuple[float, float]:
         rows, columns = self._kernel.shape
