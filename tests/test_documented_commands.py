@@ -194,7 +194,7 @@ def run_python(text):
             pytest.importorskip("gradio", reason="the page needs the extra web")
             from innersr.web.app import Serving, served
 
-            address = stack.enter_context(served(Serving(port=0, browser=False, device="cpu")))
+            address = stack.enter_context(served(Serving(port=0, browser=False, device="cpu", is_warmed=False)))
             text = text.replace("http://127.0.0.1:7860", address)
         if "import deepinv" in text:
             pytest.importorskip("deepinv", reason="needs deepinv: pip install '.[deepinv]'")

@@ -10,5 +10,5 @@ def address():
     from innersr.web.limits import Limits
 
     limits = Limits(megabytes=1, pixels=40_000, seconds=60, files=3)
-    with served(Serving(port=0, browser=False, device="cpu", limits=limits)) as address:
+    with served(Serving(port=0, browser=False, device="cpu", limits=limits, is_warmed=False)) as address:
         yield address

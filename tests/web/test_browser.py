@@ -127,6 +127,21 @@ def test_work_is_stopped_by_the_button(opened, photo):
     says(page, "one", "is stopped; it can be continued")
 
 
+def test_who_waits_is_told_what_comes_first(opened, photo):
+    first, second = opened(), opened()
+    go_to(first, "Train")
+    drop(first, photo)
+    first.get_by_label("Iterations of each scale").fill("100000")
+    first.locator("#train-go").click()
+    first.locator("#one-status").get_by_text(re.compile(r"\d+ of \d+")).wait_for(timeout=30_000)
+    go_to(second, "Compare")
+    drop(second, photo)
+    second.locator("#compare-go").click()
+    says(second, "compare", re.compile("Waiting for 1 order before yours, about .*"))
+    first.get_by_role("button", name="Stop").click()
+    says(second, "compare", "2 of 2 methods are done")
+
+
 def test_a_picture_is_sampled_trained_edited_and_animated(opened, photo):
     page = opened()
     go_to(page, "One picture")

@@ -9,6 +9,7 @@ from innersr.run import Progress
 from innersr.web.html import bar_of
 from innersr.web.jobs import Job
 from innersr.web.limits import Limits
+from innersr.web.pace import Plan
 from innersr.web.visitors import Visitor
 
 
@@ -87,9 +88,24 @@ def test_want_of_memory_has_a_remedy(tmp_path):
 
 
 def test_a_bar_tells_the_loss_and_the_time_left():
-    bar = bar_of(Progress(stage="learn", done=30, total=120, seconds=3.0, loss=0.02), "Enlarging <a>")
+    bar = bar_of(Progress(stage="learn", done=30, total=120, seconds=3.0, loss=0.02), "Enlarging <a>", 9.4)
     assert 'role="status"' in bar and 'value="30" max="120"' in bar
     assert "Enlarging &lt;a&gt;: learn, 30 of 120, loss 0.0200, 9 seconds left" in bar
+
+
+def test_a_bar_tells_the_time_left_by_the_plan_of_the_work(tmp_path):
+    planned = Plan(kind="any", examining=3000.0, learning=0.0, applying=0.0)
+
+    def work(_run):
+        one.expect(planned)
+        told.wait(5)
+
+    told, one, bars = threading.Event(), job(work, tmp_path), []
+    for bar in one.bars("Enlarging"):
+        bars.append(bar)
+        if "50 minutes left" in bar:
+            told.set()
+    assert "Enlarging …, 50 minutes left" in bars[-1]
 
 
 def test_limits_are_positive_numbers():

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import gradio as gr
 from starlette.middleware import Middleware
 
 from innersr.errors import InputError
+from innersr.images.io import read
+from innersr.methods.options import UpscaleOptions
+from innersr.pipeline.tasks import ImageTask
+from innersr.run import Run
 from innersr.web.batch import build_batch
 from innersr.web.compare import build_compare
 from innersr.web.enlarge import build_enlarge
 from innersr.web.html import asset
 from innersr.web.limits import Limits
 from innersr.web.one_picture import build_one_picture
+from innersr.web.pace import plan_of
 from innersr.web.place import Place, name_of_visitor
 from innersr.web.visitors import OwnFiles, Visitors, bundled_examples
 
@@ -34,6 +40,7 @@ class Serving:
         allow_public: whether other machines may use the page without a password.
         browser: whether a browser is opened.
         device: of the computations.
+        is_warmed: whether the page is up only when all is loaded that an order needs, and the machine is measured.
         library: folder of trained pictures, which is kept and which all visitors share; None to remove them with
             the visitor.
 
@@ -47,6 +54,7 @@ class Serving:
     allow_public: bool = False
     browser: bool = True
     device: str = "auto"
+    is_warmed: bool = True
     library: Path | None = None
     limits: Limits = field(default_factory=Limits)
 
@@ -71,9 +79,8 @@ def served(serving: Serving) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="innersr-web-") as name, _environment():
         visitors = Visitors(Path(name), 60 * serving.limits.idle_minutes)
         os.environ["GRADIO_TEMP_DIR"] = str(visitors.uploads)
-        page = build_page(
-            Place(limits=serving.limits, visitors=visitors, device=serving.device, library=serving.library)
-        )
+        place = Place(limits=serving.limits, visitors=visitors, device=serving.device, library=serving.library)
+        page = build_page(place)
         gr.set_static_paths([visitors.results, bundled_examples()])
         try:
             _, address, _ = page.launch(
@@ -97,6 +104,8 @@ def served(serving: Serving) -> Iterator[str]:
         except OSError as error:
             raise InputError(f"port {serving.port} is taken; choose another one with --port") from error
         try:
+            if serving.is_warmed:
+                warm_up(place)
             yield address
         finally:
             page.close(verbose=False)
@@ -122,7 +131,20 @@ def build_page(place: Place) -> gr.Blocks:
             place.visitors.close(*name_of_visitor(request))
 
         page.unload(leave)
-    return page.queue(max_size=place.limits.waiting, default_concurrency_limit=8)
+    page.queue(max_size=place.limits.waiting, default_concurrency_limit=8)
+    place.pace.jobs, place.pace.waiting = place.limits.jobs, lambda: page._queue.get_status().queue_size
+    return page
+
+
+def warm_up(place: Place) -> None:
+    """Load what the first order would wait for, and find out how fast this machine is: two seconds of one core."""
+    image = read(bundled_examples() / "bricks.png")
+    for side, steps in ((32, 1), (48, 8)):  # the first one loads
+        part = replace(image, colour=image.colour[..., :side, :side].contiguous())
+        task = ImageTask(image=part, options=UpscaleOptions(settings={"steps": steps}))
+        place.pace.measure(
+            plan_of(task.options, task.hr_size), functools.partial(task.upscale, Run(device=place.device))
+        )
 
 
 def _theme() -> gr.themes.Base:

@@ -43,7 +43,7 @@ def build_batch(place: Place) -> None:
             )
             download = gr.DownloadButton("Download all as ZIP", variant="primary", elem_id="batch-download")
     controls = {"pictures": pictures, "scale": scale, "size": size, "preset": preset}
-    place.connect(go, _Batch(place).enlarge_all, controls, [download, progress, table], "batch")
+    place.connect(go, _Batch(place).enlarge_all, controls, [download, progress, table], progress, "batch")
     place.connect_stop(stop, progress)
 
 

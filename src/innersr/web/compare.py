@@ -68,7 +68,7 @@ def build_compare(place: Place) -> None:
             view = gr.HTML(js_on_load=asset("zoom.js"), elem_id="compare-view")
     tab = _Compare(place)
     controls = {"picture": picture, "truth": truth, "methods": methods, "scale": scale, "preset": preset}
-    place.connect(go, tab.compare, controls, [table, progress, view], "compare")
+    place.connect(go, tab.compare, controls, [table, progress, view], progress, "compare")
     place.connect_stop(stop, progress)
 
 

@@ -18,6 +18,7 @@ from innersr.web.findings import Findings, findings_of, save_comparison, save_pi
 from innersr.web.html import asset, bullets, duration, status, zoom_view
 from innersr.web.manipulate import painted_on
 from innersr.web.orders import METHODS, Order, order_of
+from innersr.web.pace import plan_of
 from innersr.web.place import Place, drawing, example_buttons, picture_input, skipped
 from innersr.web.visitors import Visitor
 
@@ -84,7 +85,7 @@ def build_enlarge(place: Place) -> None:
         **place.queued,
     )
     outputs = [download, progress, slider, view, facts, mask, command, python]
-    place.connect(go, tab.enlarge, vars(controls), outputs, "enlarge")
+    place.connect(go, tab.enlarge, vars(controls), outputs, progress, "enlarge")
     place.connect_stop(stop, progress, is_in_api=True)
     gr.on(
         [controls.picture.change, controls.mask.change],
@@ -200,14 +201,14 @@ class _Enlarge:
         for bar in job.bars("Looking at the picture"):
             yield bar, *skipped(4)
         findings: Findings = job.result
-        task, pace = findings.task, self._place.pace
-        seconds = pace.seconds(task.options, task.hr_size, findings.recurrence)
-        rows, columns = task.hr_size
+        task, (rows, columns) = findings.task, findings.task.hr_size
+        plan = plan_of(task.options, task.hr_size, findings.recurrence)
+        visitor.recurrences[source] = findings.recurrence
         found = bullets(
             [
                 *findings.sentences,
                 f"advice: {findings.advice}",
-                f"enlarging it to {columns} × {rows} pixels takes about {duration(seconds)} here",
+                f"enlarging it to {columns} × {rows} pixels takes {self._place.forecast(plan)}",
             ]
         )
         preview = str(save_preview(task.image, folder / "picture.png"))
@@ -226,6 +227,7 @@ class _Enlarge:
             task = open_file(source, None, options)
             task = replace(task, target=folder / task.target.name)
             task.check()
+            job.expect(plan_of(options, task.hr_size, visitor.recurrences.get(source)))
             result = task.write(run)
             return task, result, save_comparison(task.image, result.image, folder)
 
@@ -233,7 +235,6 @@ class _Enlarge:
         for bar in job.bars("Enlarging"):
             yield None, bar, *skipped(6)
         task, result, (before, after) = job.result
-        self._place.pace.note(options, task.hr_size, result.seconds)
         height, width = task.hr_size
         facts = [
             result.fidelity,

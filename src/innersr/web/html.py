@@ -11,17 +11,16 @@ from urllib.parse import quote
 from innersr.run import Progress
 
 
-def bar_of(progress: Progress | None, title: str) -> str:
-    """A bar that screen readers announce, with the loss and the time left."""
+def bar_of(progress: Progress | None, title: str, left: float | None) -> str:
+    """A bar that screen readers announce, with the loss, and the seconds left where they are known."""
+    remaining = [] if left is None else [f"{duration(left)} left"]
     if progress is None:
-        bar = f'<progress aria-label="{escape(title)}"></progress>'
-        return f'<div class="isr-status" role="status">{escape(title)} …{bar}</div>'
+        words = escape(", ".join([f"{title} …", *remaining]))
+        return f'<div class="isr-status" role="status">{words}<progress aria-label="{escape(title)}"></progress></div>'
     figures = [f"{progress.done} of {progress.total}"]
     if progress.loss is not None:
         figures.append(f"loss {progress.loss:.4f}")
-    if progress.seconds_left is not None:
-        figures.append(f"{duration(progress.seconds_left)} left")
-    words = escape(f"{title}: {progress.stage}, {', '.join(figures)}")
+    words = escape(f"{title}: {progress.stage}, {', '.join(figures + remaining)}")
     bar = f'<progress aria-label="{escape(title)}" value="{progress.done}" max="{max(1, progress.total)}"></progress>'
     return f'<div class="isr-status" role="status">{words}{bar}</div>'
 

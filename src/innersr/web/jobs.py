@@ -14,6 +14,7 @@ from innersr.memory import is_out_of_memory
 from innersr.run import Progress, Run
 from innersr.web.html import bar_of
 from innersr.web.limits import Limits
+from innersr.web.pace import Countdown, Pace, Plan
 from innersr.web.visitors import Visitor
 
 Made = TypeVar("Made")
@@ -27,6 +28,7 @@ class Job(Generic[Made]):
         work: what to do.
         visitor: who asked for it, and may stop it.
         limits: of time.
+        pace: of this machine.
         interval: seconds between two reports.
     """
 
@@ -34,13 +36,20 @@ class Job(Generic[Made]):
     visitor: Visitor
     limits: Limits
     run: Run = field(default_factory=Run)
+    pace: Pace = field(default_factory=Pace)
     interval: float = 0.25
     result: Any = None
+    _countdown: Countdown | None = None
+
+    def expect(self, plan: Plan) -> None:
+        """Tell how long it is to take, from within the work."""
+        if self._countdown is not None:
+            self._countdown.expect(plan)
 
     def bars(self, title: str) -> Iterator[str]:
         """Do the work, as `progress` does; yield pieces of HTML."""
         for progress in self.progress():
-            yield bar_of(progress, title)
+            yield bar_of(progress, title, None if self._countdown is None else self._countdown.left)
 
     def progress(self) -> Iterator[Progress | None]:
         """Do the work; yield its latest progress, None before there is any, until it is done.
@@ -51,7 +60,6 @@ class Job(Generic[Made]):
             Cancelled: the visitor stopped it, or it took too long.
             InnersrError: whatever is wrong.
         """
-        latest: list[Progress | None] = [None]
         failures: list[BaseException] = []
         left = threading.Event()
         deadline = time.monotonic() + self.limits.seconds
@@ -60,7 +68,7 @@ class Job(Generic[Made]):
             return left.is_set() or self.visitor.stop.is_set() or time.monotonic() > deadline
 
         def report(progress: Progress) -> None:
-            latest[0] = progress
+            countdown.progress = progress
 
         def call() -> None:
             try:
@@ -69,18 +77,19 @@ class Job(Generic[Made]):
                 failures.append(error)
 
         run = replace(self.run, report=report, cancelled=is_over)
-        with self.visitor.working():
+        with self.visitor.working(), self.pace.working() as countdown:
+            self._countdown = countdown
             thread = threading.Thread(target=call, name="innersr-job", daemon=True)
             thread.start()
             try:
                 while thread.is_alive():
-                    yield latest[0]
+                    yield countdown.progress
                     thread.join(self.interval)
             finally:
                 left.set()
                 thread.join()
-        if failures:
-            raise _in_words(failures[0], is_late=time.monotonic() > deadline, limits=self.limits) from failures[0]
+            if failures:
+                raise _in_words(failures[0], is_late=time.monotonic() > deadline, limits=self.limits) from failures[0]
 
 
 def _in_words(error: BaseException, *, is_late: bool, limits: Limits) -> BaseException:

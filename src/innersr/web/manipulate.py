@@ -44,7 +44,7 @@ def build_paint(place: Place, model: gr.Dropdown, line: gr.HTML) -> None:
             gallery = _scales_gallery()
     tab = _Manipulate(place)
     controls = {"model": model, "canvas": canvas}
-    place.connect(go, tab.paint, controls, [gallery, line], "paint")
+    place.connect(go, tab.paint, controls, [gallery, line], line, "paint")
     handler = place.handler(tab.blank_canvas, {"model": model})
     blank.click(handler, [model], [canvas, line], show_progress="hidden", api_visibility="private")
 
@@ -69,7 +69,7 @@ def build_edit(place: Place, model: gr.Dropdown, line: gr.HTML) -> None:
             gallery = _scales_gallery()
     tab = _Manipulate(place)
     controls = {"model": model, "canvas": canvas, "kind": kind, "right": right, "down": down}
-    place.connect(go, tab.edit, controls, [gallery, line], "edit")
+    place.connect(go, tab.edit, controls, [gallery, line], line, "edit")
     handler = place.handler(tab.own_canvas, {"model": model})
     load.click(handler, [model], [canvas, line], show_progress="hidden", api_visibility="private")
 
@@ -88,7 +88,7 @@ def build_animate(place: Place, model: gr.Dropdown, line: gr.HTML) -> None:
             view = gr.HTML(elem_id="animate-film")
             download = gr.DownloadButton("Download the film", variant="primary", elem_id="animate-download")
     controls = {"model": model, "frames": frames, "fps": fps, "start": start, "strength": strength, "suffix": suffix}
-    place.connect(go, _Manipulate(place).animate, controls, [download, view, line], "animate")
+    place.connect(go, _Manipulate(place).animate, controls, [download, view, line], line, "animate")
 
 
 class _Manipulate:

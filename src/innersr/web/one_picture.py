@@ -81,7 +81,7 @@ def _build_samples(place: Place, picture: gr.File, model: gr.Dropdown, line: gr.
         "longest": longest,
         "seed": seed,
     }
-    place.connect(go, _Samples(place).sample, controls, [gallery, line], "sample")
+    place.connect(go, _Samples(place).sample, controls, [gallery, line], line, "sample")
 
 
 class _Samples:

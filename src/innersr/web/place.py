@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -16,41 +14,16 @@ import gradio as gr
 
 from innersr.errors import InnersrError
 from innersr.images.formats import readable_suffixes
-from innersr.methods.options import UpscaleOptions
-from innersr.metrics.recurrence import Recurrence
 from innersr.run import Run
-from innersr.web.html import status
+from innersr.web.html import duration, status
 from innersr.web.jobs import Job
 from innersr.web.limits import Limits
+from innersr.web.pace import Pace, Plan
 from innersr.web.visitors import Visitor, Visitors, browser_of, bundled_examples
 
 Made = TypeVar("Made")
 Work = Callable[[Any, Visitor], Iterator[Any]]
 Handler = Callable[..., Iterator[Any]]
-
-
-@dataclass(eq=False)
-class Pace:
-    """Seconds of each preset of the default method, and how much slower this machine is than the one they are from."""
-
-    factor: float = 1.0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def seconds(self, options: UpscaleOptions, hr_size: tuple[int, int], recurrence: Recurrence | None) -> float:
-        """Estimate how long a picture takes.
-
-        Args:
-            options: of which preset and method count.
-            hr_size: (height, width) of the result.
-            recurrence: on which the number of steps depends.
-        """
-        return self.factor * _planned(options, hr_size, recurrence)
-
-    def note(self, options: UpscaleOptions, hr_size: tuple[int, int], seconds: float) -> None:
-        """Learn from a picture that took so many seconds."""
-        ratio = seconds / _planned(options, hr_size, None)
-        with self._lock:  # half of what it was, half of what it is, on a logarithmic scale
-            self.factor = math.sqrt(self.factor * min(100.0, max(0.01, ratio)))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -71,7 +44,13 @@ class Place:
             limited: whether learning ends, with what it has learned, after half of the time that is allowed.
         """
         run = Run(device=self.device, seed=seed, time_limit=self.limits.seconds / 2 if limited else None)
-        return Job(work, visitor, self.limits, run)
+        return Job(work, visitor, self.limits, run, self.pace)
+
+    def forecast(self, plan: Plan) -> str:
+        """How long an order takes, in words, and what comes before it."""
+        words = f"about {duration(self.pace.planned(plan).seconds)} here"
+        before, seconds = self.pace.wait()
+        return words if before == 0 else f"{words}, after {orders_in_words(before)} of about {duration(seconds)}"
 
     @property
     def queued(self) -> dict[str, Any]:
@@ -90,12 +69,26 @@ class Place:
         work: Work,
         controls: Mapping[str, gr.components.Component],
         outputs: Sequence[gr.components.Component],
+        line: gr.HTML,
         api_name: str,
     ) -> None:
-        """Make a button begin work that computes, which waits in the queue; see `handler`."""
+        """Make a button begin work that computes, which waits in the queue; see `handler`.
+
+        Where other orders come first, `line` says so until it is this one's turn.
+        """
+        button.click(
+            self.handler(self._tell_wait), None, line, queue=False, show_progress="hidden", api_visibility="private"
+        )
         button.click(
             self.handler(work, controls), list(controls.values()), list(outputs), api_name=api_name, **self.queued
         )
+
+    def _tell_wait(self, _asked: object, _visitor: Visitor) -> Iterator[Any]:
+        before, seconds = self.pace.wait()
+        if before == 0:
+            yield gr.skip()
+            return
+        yield status(f"Waiting for {orders_in_words(before)} before yours, about {duration(seconds)} …")
 
     def handler(self, work: Work, controls: Mapping[str, gr.components.Component] | None = None) -> Handler:
         """Make a handler of Gradio's of a function of what was asked and of the visitor.
@@ -131,6 +124,11 @@ def name_of_visitor(request: gr.Request) -> tuple[str | None, str]:
     return request.session_hash, browser_of(request.headers.get("cookie", ""))
 
 
+def orders_in_words(count: int) -> str:
+    """A number of orders."""
+    return "1 order" if count == 1 else f"{count} orders"
+
+
 def skipped(count: int) -> list[Any]:
     """Values of outputs that stay as they are."""
     return [gr.skip()] * count
@@ -154,15 +152,3 @@ def drawing(meaning: str) -> gr.Image:
     return gr.Image(
         label=meaning, alt_text=meaning, show_label=False, interactive=False, format="png", buttons=["fullscreen"]
     )
-
-
-def _planned(options: UpscaleOptions, hr_size: tuple[int, int], recurrence: Recurrence | None) -> float:
-    """Rough seconds on two cores of a laptop: of learning, then of each megapixel; what was seen corrects them."""
-    megapixels = hr_size[0] * hr_size[1] / 1e6
-    if options.method in ("bicubic", "pixelart", "backprojection"):
-        return 0.1 + 0.5 * megapixels
-    learning, applying = {"draft": (0.5, 3.0), "best": (30.0, 30.0)}.get(options.preset or "", (3.0, 6.0))
-    if options.method != "tailor":
-        learning *= 5
-    share = 1.0 if recurrence is None else min(1.0, recurrence.score / 0.4)
-    return learning * (0.2 + 0.8 * share) + applying * megapixels

@@ -52,8 +52,8 @@ def build_train(place: Place, picture: gr.File, model: gr.Dropdown, line: gr.HTM
     tab = _Train(place)
     begun = {"picture": picture, "preset": preset, "longest": longest, "iterations": iterations, "seed": seed}
     outputs = [model, line, gallery]
-    place.connect(go, tab.begin, begun, outputs, "train")
-    place.connect(again, tab.resume, {"model": model}, outputs, "resume")
+    place.connect(go, tab.begin, begun, outputs, line, "train")
+    place.connect(again, tab.resume, {"model": model}, outputs, line, "resume")
     removing = place.handler(tab.remove, {"model": model})
     remove.click(removing, [model], [model, line], queue=False, show_progress="hidden", api_visibility="private")
     choosing: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}

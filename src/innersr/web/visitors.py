@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from innersr.errors import InputError
+from innersr.metrics.recurrence import Recurrence
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -33,6 +34,8 @@ class Visitor:
     browser: str = ""
     """The cookie of the browser, which alone may fetch the files; "" for a program that keeps no cookies."""
     uploads: set[Path] = field(default_factory=set)
+    recurrences: dict[Path, Recurrence] = field(default_factory=dict)
+    """Of the pictures that were examined."""
     stop: threading.Event = field(default_factory=threading.Event)
     used: float = field(default_factory=time.monotonic)
     _working: threading.Lock = field(default_factory=threading.Lock)

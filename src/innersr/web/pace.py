@@ -1,0 +1,188 @@
+"""How long pictures take here: measured when the page starts, learned from every picture, told while one is made."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+from innersr.methods.options import UpscaleOptions
+from innersr.metrics.recurrence import Recurrence, steps_for
+from innersr.run import Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Seconds of the parts of one order.
+
+    Args:
+        kind: of orders that take equally much longer or shorter than was planned, such as a method and its preset.
+        examining: before anything is learned.
+        learning: on the picture.
+        applying: what was learned, to the whole picture.
+    """
+
+    kind: str
+    examining: float
+    learning: float
+    applying: float
+
+    @property
+    def seconds(self) -> float:
+        """Of the whole order."""
+        return self.examining + self.learning + self.applying
+
+    def times(self, factor: float) -> Plan:
+        """The plan of a machine that is slower by a factor."""
+        parts = {name: factor * getattr(self, name) for name in ("examining", "learning", "applying")}
+        return replace(self, **parts)
+
+
+class Countdown:
+    """The time of one order: from its progress, and from the plan for what comes after.
+
+    Args:
+        pace: of the machine that works on it.
+    """
+
+    def __init__(self, pace: Pace) -> None:
+        self.progress: Progress | None = None
+        self.plan: Plan | None = None
+        self._here: Plan | None = None
+        self._pace, self._begun = pace, pace.clock()
+        self._factor = 1.0  # how much longer it takes than was planned
+        self._applying_since: float | None = None
+
+    def expect(self, plan: Plan) -> None:
+        """Take a plan, as `plan_of` gives it, once it is known what is to be done."""
+        self.plan, self._here = plan, self._pace.planned(plan)
+
+    @property
+    def seconds(self) -> float:
+        """Since the order was begun."""
+        return self._pace.clock() - self._begun
+
+    @property
+    def left(self) -> float | None:
+        """Seconds left; None where nothing is known yet."""
+        plan, progress = self._here, self.progress
+        own = None if progress is None else progress.seconds_left
+        if plan is None:
+            return own
+        if progress is None:
+            return max(0.0, plan.seconds - self.seconds)
+        if not progress.stage.startswith(("upscale", "correct")):
+            if own is None:
+                return max(0.0, plan.seconds - self.seconds)
+            if plan.learning > 0:
+                self._factor = _limited((progress.seconds + own) / plan.learning)
+            return own + self._factor * plan.applying
+        if self._applying_since is None:
+            self._applying_since = self.seconds
+            self._factor = _limited(self.seconds / max(1e-3, plan.examining + plan.learning))
+        return max(own or 0.0, self._factor * plan.applying - (self.seconds - self._applying_since))
+
+
+@dataclass(eq=False)
+class Pace:
+    """How fast this machine is, and how long its orders take.
+
+    Args:
+        waiting: tells how many orders wait for their turn.
+        jobs: that are worked on at the same time.
+        clock: of seconds.
+    """
+
+    waiting: Callable[[], int] = lambda: 0
+    jobs: int = 1
+    clock: Callable[[], float] = time.monotonic
+    _machine: float = 1.0  # how much slower than the one that the plans are from
+    _factors: dict[str, float] = field(default_factory=dict)  # the same, of each kind of order
+    _typical: float = 4.0  # seconds of an order
+    _running: list[Countdown] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def measure(self, plan: Plan, work: Callable[[], object]) -> None:
+        """Find out how slow this machine is, by work that is planned, and for which all is loaded."""
+        begun = self.clock()
+        work()
+        self._machine = _limited((self.clock() - begun) / plan.seconds)
+        self._typical *= self._machine
+
+    def planned(self, plan: Plan) -> Plan:
+        """The plan of an order on this machine."""
+        return plan.times(self._factors.get(plan.kind, self._machine))
+
+    def wait(self) -> tuple[int, float]:
+        """Orders that come before a new one, and the seconds until its turn."""
+        with self._lock:
+            running, typical = list(self._running), self._typical
+        waiting = self.waiting()
+        if len(running) < self.jobs and not waiting:
+            return 0, 0.0
+        left = [typical if each.left is None else each.left for each in running]
+        return len(running) + waiting, (sum(left) + waiting * typical) / self.jobs
+
+    @contextlib.contextmanager
+    def working(self) -> Iterator[Countdown]:
+        """Context of one order, from which it is learned how long orders take."""
+        countdown = Countdown(self)
+        with self._lock:
+            self._running.append(countdown)
+        try:
+            yield countdown
+            self._note(countdown.plan, countdown.seconds)
+        finally:
+            with self._lock:
+                self._running.remove(countdown)
+
+    def _note(self, plan: Plan | None, seconds: float) -> None:
+        with self._lock:  # half of what it was, half of what it is, on a logarithmic scale
+            self._typical = math.sqrt(self._typical * max(0.1, seconds))
+            if plan is not None:
+                before = self._factors.get(plan.kind, self._machine)
+                self._factors[plan.kind] = math.sqrt(before * _limited(seconds / plan.seconds))
+
+
+def plan_of(options: UpscaleOptions, hr_size: tuple[int, int], recurrence: Recurrence | None = None) -> Plan:
+    """Plan the enlarging of a picture, in seconds of one core of a laptop.
+
+    Args:
+        options: of which method, preset and kernel count.
+        hr_size: (height, width) of the result.
+        recurrence: of the picture, on which the number of steps depends; all of them are planned when None.
+    """
+    megapixels, method, preset = hr_size[0] * hr_size[1] / 1e6, options.method, options.preset or "balanced"
+    # Seconds of a step of learning, and of a megapixel of the result.
+    rates = {
+        "bicubic": (0.0, 0.5),
+        "pixelart": (0.0, 0.5),
+        "backprojection": (0.0, 1.0),
+        "tailor draft": (0.0, 4.0),
+        "tailor balanced": (0.026, 10.0),
+        "tailor best": (0.05, 25.0),
+        "mzsr draft": (1.0, 5.0),
+        "mzsr balanced": (1.0, 25.0),
+    }
+    kind = f"{method} {preset}" if method in ("tailor", "mzsr") else str(method)
+    step, megapixel = rates.get(kind, (0.02, 25.0))
+    chosen = options.chosen_method
+    steps = getattr(chosen, "steps", None) or 0
+    if recurrence is not None and getattr(chosen, "by_recurrence", False):
+        steps = steps_for(recurrence.score, steps)
+    is_examined = options.is_blind and method not in ("bicubic", "pixelart")
+    is_mixed = is_examined and method == "tailor"  # of results for three blurs that may be
+    return Plan(
+        kind=kind,
+        examining=0.4 if is_examined else 0.05,
+        learning=step * steps,
+        applying=(3 if is_mixed else 1) * megapixel * megapixels,
+    )
+
+
+def _limited(ratio: float) -> float:
+    """A ratio that a clock that stood still, or a machine that slept, does not spoil."""
+    return min(100.0, max(0.01, ratio))

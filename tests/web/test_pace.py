@@ -1,0 +1,143 @@
+"""How long orders take: forecasts, what is left, and what they learn; told by a clock that the tests turn."""
+
+import types
+
+import pytest
+
+pytest.importorskip("gradio", reason="the page needs the extra web")
+
+from innersr.methods.options import UpscaleOptions
+from innersr.run import Progress
+from innersr.web.limits import Limits
+from innersr.web.pace import Pace, Plan, plan_of
+from innersr.web.place import Place
+from innersr.web.visitors import Visitors
+
+
+class Clock:
+    """A clock that stands until it is turned."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+    def turn(self, seconds):
+        self.now += seconds
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def pace(clock):
+    return Pace(clock=clock)
+
+
+PLAN = Plan(kind="tailor balanced", examining=1.0, learning=4.0, applying=3.0)
+
+
+def progress(stage, done, total, seconds):
+    return Progress(stage=stage, done=done, total=total, seconds=seconds)
+
+
+def test_a_machine_that_is_measured_to_be_slow_forecasts_more(pace, clock):
+    assert pace.planned(PLAN).seconds == 8
+    pace.measure(Plan(kind="any", examining=0.5, learning=0.5, applying=0), lambda: clock.turn(4))
+    assert pace.planned(PLAN).seconds == 32
+
+
+def test_orders_that_take_longer_lengthen_the_next_forecast_of_their_kind(pace, clock):
+    for _ in range(8):
+        with pace.working() as countdown:
+            countdown.expect(PLAN)
+            clock.turn(80)
+    assert pace.planned(PLAN).seconds == pytest.approx(80, rel=0.05)
+    assert pace.planned(Plan(kind="zssr", examining=1, learning=1, applying=1)).seconds == 3
+
+
+def test_an_order_that_fails_teaches_nothing(pace, clock):
+    with pytest.raises(ValueError, match="stopped"), pace.working() as countdown:
+        countdown.expect(PLAN)
+        clock.turn(800)
+        raise ValueError("stopped")
+    assert pace.planned(PLAN).seconds == 8
+    assert pace.wait() == (0, 0.0)
+
+
+def test_what_is_left_before_there_is_progress_is_the_rest_of_the_plan(pace, clock):
+    with pace.working() as countdown:
+        assert countdown.left is None
+        countdown.expect(PLAN)
+        clock.turn(2)
+        assert countdown.left == 6
+        clock.turn(20)
+        assert countdown.left == 0
+
+
+def test_what_is_left_in_learning_is_that_of_its_progress_and_what_follows_as_slowly(pace, clock):
+    """Half of the learning took 16 seconds where 2 were planned: 16 more, and 8 times the 3 seconds that follow."""
+    with pace.working() as countdown:
+        countdown.expect(PLAN)
+        clock.turn(18)
+        countdown.progress = progress("learn", 60, 120, 16.0)
+        assert countdown.left == 16 + 24
+
+
+def test_what_is_left_in_applying_goes_down_to_nothing(pace, clock):
+    """Until then it took twice as long as was planned, so the 3 seconds take 6."""
+    with pace.working() as countdown:
+        countdown.expect(PLAN)
+        clock.turn(10)
+        countdown.progress = progress("upscale", 0, 1, 0.0)
+        assert countdown.left == 6
+        clock.turn(4)
+        countdown.progress = progress("correct", 2, 3, 1.0)
+        assert countdown.left == 2
+        clock.turn(60)
+        assert countdown.left == 0.5
+
+
+def test_an_order_without_a_plan_tells_what_its_progress_does(pace):
+    with pace.working() as countdown:
+        countdown.progress = progress("scale 1 of 5", 10, 40, 5.0)
+        assert countdown.left == 15
+
+
+def test_orders_before_a_new_one_lengthen_its_wait(pace, clock):
+    assert pace.wait() == (0, 0.0)
+    with pace.working() as countdown:
+        countdown.expect(PLAN)
+        clock.turn(3)
+        assert pace.wait() == (1, 5)
+        pace.waiting = lambda: 2
+        assert pace.wait() == (3, 5 + 2 * 4)
+        pace.jobs = 2
+        assert pace.wait() == (3, (5 + 2 * 4) / 2)
+    assert pace.wait()[0] == 2
+
+
+def test_a_visitor_is_told_what_comes_first(pace, tmp_path):
+    place = Place(limits=Limits(), visitors=Visitors(tmp_path, 60), pace=pace)
+    assert place.forecast(PLAN) == "about 8 seconds here"
+    with pace.working() as countdown:
+        countdown.expect(PLAN)
+        assert place.forecast(PLAN) == "about 8 seconds here, after 1 order of about 8 seconds"
+
+
+@pytest.mark.parametrize("preset", ["draft", "balanced", "best"])
+def test_the_plan_grows_with_picture_and_preset(preset):
+    options = UpscaleOptions(preset=preset)
+    small, large = (plan_of(options, (side, side)).seconds for side in (100, 1000))
+    assert small < large
+    assert plan_of(UpscaleOptions(method="bicubic"), (100, 100)).seconds < small
+
+
+def test_a_picture_in_which_nothing_recurs_is_not_learned_from():
+    nothing, much = (types.SimpleNamespace(score=score) for score in (0.0, 1.0))
+    options = UpscaleOptions()
+    assert plan_of(options, (100, 100), nothing).learning == 0
+    assert plan_of(options, (100, 100), much).learning == plan_of(options, (100, 100)).learning > 0
