@@ -8,7 +8,7 @@ from typer.main import get_command
 
 from innersr.cli.app import app
 from innersr.errors import InputError
-from innersr.web.orders import order_of
+from innersr.web.orders import METHODS, order_of
 
 DEFAULTS = {
     "scale": 2,
@@ -56,6 +56,12 @@ def test_a_size_replaces_the_scale():
 
 def test_methods_without_presets_get_none():
     assert order(method="bicubic", preset="best").options == {"scale": 2, "method": "bicubic"}
+
+
+@pytest.mark.parametrize("preset", ["draft", "balanced", "best"])
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_takes_every_quality(method, preset):
+    assert order(method=method, preset=preset).upscaling(10**6).chosen_method is not None
 
 
 def test_an_uploaded_kernel_has_its_own_name_in_the_command():

@@ -16,6 +16,7 @@ from innersr.pipeline.files import open_file
 from innersr.pipeline.result import Result
 from innersr.run import Run
 from innersr.web.html import status
+from innersr.web.orders import preset_for
 from innersr.web.place import Place, picture_input
 from innersr.web.visitors import Visitor
 
@@ -60,7 +61,9 @@ class _Batch:
             raise InputError(f"{len(asked.pictures)} pictures are more than {limits.files}; send fewer at a time")
         sources = [visitors.upload(visitor, path) for path in asked.pictures or [None]]
         chosen: dict[str, Any] = {"size": asked.size.strip()} if (asked.size or "").strip() else {"scale": asked.scale}
-        options = UpscaleOptions(**chosen, preset=asked.preset, pixel_limit=limits.pixels, overwrite=True)
+        options = UpscaleOptions(
+            **chosen, preset=preset_for("tailor", asked.preset), pixel_limit=limits.pixels, overwrite=True
+        )
         folder, made = visitor.new_folder(), []
         rows: list[list[str]] = []
         for number, source in enumerate(sources):

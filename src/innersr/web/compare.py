@@ -20,7 +20,7 @@ from innersr.pipeline.result import Result
 from innersr.run import Run
 from innersr.web.findings import save_comparison
 from innersr.web.html import asset, status, zoom_view
-from innersr.web.orders import METHODS
+from innersr.web.orders import METHODS, preset_for
 from innersr.web.place import Place, example_buttons, picture_input, skipped
 from innersr.web.visitors import Visitor
 
@@ -89,8 +89,13 @@ class _Compare:
             truth = read(self._place.visitors.upload(visitor, asked.truth, "true picture"), pixel_limit=limit)
         rows: list[Row] = []
         for method in asked.methods:
-            own: dict[str, Any] = {"preset": asked.preset} if method in ("tailor", "zssr", "mzsr") else {}
-            options = UpscaleOptions(scale=asked.scale, method=method, pixel_limit=limit, overwrite=True, **own)
+            options = UpscaleOptions(
+                scale=asked.scale,
+                method=method,
+                preset=preset_for(method, asked.preset),
+                pixel_limit=limit,
+                overwrite=True,
+            )
             folder = visitor.new_folder()
 
             def work(run: Run, options: UpscaleOptions = options, folder: Path = folder, method: str = method) -> Row:

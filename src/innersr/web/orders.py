@@ -10,6 +10,7 @@ from typing import Any
 
 from innersr.errors import InputError
 from innersr.methods.options import UpscaleOptions
+from innersr.methods.registry import METHOD_PRESETS
 
 METHODS = ("tailor", "zssr", "mzsr", "supervised", "backprojection", "bicubic", "pixelart")
 
@@ -100,8 +101,8 @@ def order_of(  # noqa: PLR0913 (the controls of the page)
         options["scale"] = int(scale) if float(scale).is_integer() else float(scale)
     if method != "tailor":
         options["method"] = method
-    if preset != "balanced" and method not in ("bicubic", "backprojection", "pixelart"):
-        options["preset"] = preset
+    if (fitting := preset_for(method, preset)) is not None:
+        options["preset"] = fitting
     options |= _kernel_options(kernel, gaussian, kernel_file)
     if noise:
         options["noise"] = noise
@@ -114,6 +115,14 @@ def order_of(  # noqa: PLR0913 (the controls of the page)
     files = {"kernel": kernel_file if kernel == "file" else None, "mask": mask}
     names = {name: file.name for name, file in files.items() if file is not None}
     return Order(options=options, seed=int(seed), names=names)
+
+
+def preset_for(method: str, preset: str) -> str | None:
+    """The preset of a method that a visitor's choice stands for; None for the default, which is balanced.
+
+    A method without the preset takes its default one.
+    """
+    return preset if preset != "balanced" and preset in METHOD_PRESETS.get(method, ()) else None
 
 
 def _kernel_options(kernel: str, gaussian: tuple[float, float, float], file: Path | None) -> dict[str, str]:
