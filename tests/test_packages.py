@@ -18,7 +18,7 @@ ROWS = [
     {"images", "metrics", "networks"},
     {"physics"},
     {"run", "settings", "isolation", "libvips", "paths", "memory"},
-    {"errors", "atomic", "control_groups", "json_lines", "version", "divergence"},
+    {"errors", "atomic", "control_groups", "json_lines", "version", "divergence", "adam"},
 ]
 HEIGHT = {package: -row for row, packages in enumerate(ROWS) for package in packages}
 FORBIDDEN = {"cli": "torch", "commands": "typer"}  # help answers at once; a command does not know how it is called

@@ -81,6 +81,16 @@ def test_upscaling_by_the_default_imports_no_other_method():
     assert python(f"{code}print(({others}) & set(sys.modules))") == "set()\n"
 
 
+def test_learning_imports_no_compiler():
+    code = (
+        "import sys, numpy, innersr; "
+        "image = numpy.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=numpy.uint8); "
+        "methods = innersr.Tailor(steps=1), innersr.ZSSR(steps=1), innersr.MZSR(steps=1); "
+        "[innersr.upscale(image, method=method, kernel='bicubic') for method in methods]; "
+    )
+    assert python(f"{code}print({{'torch._dynamo', 'sympy', 'scipy'}} & set(sys.modules))") == "set()\n"
+
+
 def test_no_name_is_a_module_too():
     # Importing innersr.upscale, were it a module, would replace the function of that name.
     modules = {file.stem for file in Path(innersr.__file__).parent.iterdir()}

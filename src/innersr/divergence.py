@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+
+
+class Optimizer(Protocol):
+    """What changes weights by their gradients, and remembers something of each of them."""
+
+    @property
+    def state(self) -> MutableMapping[Any, Any]:
+        """What is remembered, by weight."""
 
 
 class DivergenceGuard:
@@ -26,7 +35,7 @@ class DivergenceGuard:
     def __init__(
         self,
         weights: Sequence[Tensor],
-        optimizers: Sequence[torch.optim.Optimizer] = (),
+        optimizers: Sequence[Optimizer] = (),
         *,
         limit: float = math.inf,
         patience: int = 3,

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from innersr.adam import Adam
 from innersr.divergence import DivergenceGuard
 from innersr.errors import InputError, KernelError
 from innersr.inference.channels import as_rgb, channel_groups, stage_name, super_resolve_channels
@@ -160,11 +161,11 @@ class MZSR(LearnsDetail):
         if not fathers:
             return learner, ()  # they would all be smaller than the kernel
         side = max(LARGEST_CROP, degradation.reach)
-        optimizer = torch.optim.Adam(learner.requires_grad_(True).parameters(), betas=(0.9, 0.99))
+        optimizer = Adam(learner.requires_grad_(True).parameters(), max(rates), betas=(0.9, 0.99))
         guard = DivergenceGuard([*learner.parameters()], [optimizer], limit=10.0)  # ten times the range of values
         steps = run.steps(stage, len(rates))
         for step in guard.guarded(steps):
-            optimizer.param_groups[0]["lr"] = rates[step] * guard.rate_share
+            optimizer.learning_rate = rates[step] * guard.rate_share
             optimizer.zero_grad()
             losses = []
             for father in fathers:

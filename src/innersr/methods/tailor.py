@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from innersr.adam import Adam
 from innersr.divergence import DivergenceGuard
 from innersr.errors import InputError
 from innersr.inference.tailored import (
@@ -160,7 +161,7 @@ class Tailor:
             return super_resolve_padded(layers, conditioning, pad_for_filters(sons), run)
 
         learnt = [weight.requires_grad_(True) for weight in weights]
-        optimizer = torch.optim.Adam(learnt, betas=(0.9, 0.99), fused=True)
+        optimizer = Adam(learnt, self.learning_rate, betas=(0.9, 0.99))
         guard = DivergenceGuard(weights, [optimizer], limit=10.0)  # ten times the range of values
         steps = run.steps("learn", count)
         for step in guard.guarded(steps):
@@ -168,7 +169,7 @@ class Tailor:
                 fathers = self._fathers(self._result(network, part, part_degradation, run), part_degradation)
             progress = max(step / count, run.time_used())
             rate = cosine(progress, self.learning_rate) * min(1, (step + 1) / 10)  # warm-up
-            optimizer.param_groups[0]["lr"] = rate * guard.rate_share
+            optimizer.learning_rate = rate * guard.rate_share
             targets, mask = self._targets(fathers, plain, generator)
             sons = saved(plain(targets, generator))
             error = (restored(sons) - targets).abs().mean(1, keepdim=True)

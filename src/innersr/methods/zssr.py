@@ -15,6 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from innersr.adam import Adam
 from innersr.divergence import DivergenceGuard
 from innersr.errors import InputError, KernelError
 from innersr.inference.detail import super_resolve
@@ -143,7 +144,7 @@ class ZSSR(LearnsDetail):
         noise = min(math.hypot(degradation.noise, self.son_noise), LOUDEST)
         plain = replace(degradation, wrap="", noise=noise)
         fathers = self._fathers(sources, degradation)
-        optimizer = torch.optim.Adam(network.parameters(), lr=self.learning_rate)
+        optimizer = Adam(network.parameters(), self.learning_rate)
         guard = DivergenceGuard([*network.parameters()], [optimizer], limit=10.0)  # ten times the range of values
         rule = PlateauRule(self.learning_rate)
         steps = run.steps(stage.name, self.steps)
@@ -166,7 +167,7 @@ class ZSSR(LearnsDetail):
                 fathers = self._result_fathers(network, lr, degradation, run, generator) or fathers
             targets = self._targets(fathers, network, degradation, generator)
             sons = plain(targets, generator)
-            optimizer.param_groups[0]["lr"] = rate * guard.rate_share
+            optimizer.learning_rate = rate * guard.rate_share
             loss = (_enlarged(network, sons, plain, targets, run.autocast()) - targets).abs().mean()
             optimizer.zero_grad()
             loss.backward()

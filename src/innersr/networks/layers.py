@@ -22,24 +22,24 @@ def seeded_convolution(  # noqa: PLR0913 (what a convolution is)
     bias: bool = True,
 ) -> nn.Conv2d:
     """Convolution with weights N(0, variance / (side^2 * inputs)), channels last, and biases of 0, if any."""
+    # On the device "meta" torch draws no initial weights of its own, from the caller's global generator.
+    layer = nn.Conv2d(inputs, outputs, side, stride=stride, padding=side // 2, bias=bias, device="meta")
     if generator is None:
-        return nn.Conv2d(inputs, outputs, side, stride=stride, padding=side // 2, bias=bias, device="meta")
-    # skip_init, because torch's own initial weights would be drawn from the caller's global generator.
-    layer = nn.utils.skip_init(nn.Conv2d, inputs, outputs, side, stride=stride, padding=side // 2, bias=bias)
+        return layer
     weight = math.sqrt(variance / (side**2 * inputs)) * torch.randn(layer.weight.shape, generator=generator)
-    layer.weight.data = weight.contiguous(memory_format=torch.channels_last)  # twice as fast on CPUs
-    if layer.bias is not None:
-        nn.init.zeros_(layer.bias)
+    layer.weight = nn.Parameter(weight.contiguous(memory_format=torch.channels_last))  # twice as fast on CPUs
+    if bias:
+        layer.bias = nn.Parameter(torch.zeros(outputs))
     return layer
 
 
 def seeded_linear(inputs: int, outputs: int, variance: float, generator: torch.Generator | None) -> nn.Linear:
     """Linear layer with weights N(0, variance / inputs), and biases of 0."""
+    layer = nn.Linear(inputs, outputs, device="meta")
     if generator is None:
-        return nn.Linear(inputs, outputs, device="meta")
-    layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
-    layer.weight.data = math.sqrt(variance / inputs) * torch.randn(layer.weight.shape, generator=generator)
-    nn.init.zeros_(layer.bias)
+        return layer
+    layer.weight = nn.Parameter(math.sqrt(variance / inputs) * torch.randn(layer.weight.shape, generator=generator))
+    layer.bias = nn.Parameter(torch.zeros(outputs))
     return layer
 
 

@@ -116,11 +116,11 @@ def _layers(inputs: int, outputs: int, widths: Sequence[int]) -> list[tuple[int,
 
 
 def _convolution(inputs: int, outputs: int, side: int, *, norm: bool, generator: torch.Generator) -> nn.Conv2d:
-    layer = nn.utils.skip_init(nn.Conv2d, inputs, outputs, side)
+    layer = nn.Conv2d(inputs, outputs, side, device="meta")  # draws no initial weights of its own
     # Without norms the features have to keep their size by themselves (He 2015).
     deviation = DEVIATION if norm else math.sqrt(2 / (1 + SLOPE**2) / (side**2 * inputs))
     drawn = deviation * torch.randn(layer.weight.shape, generator=generator)
-    layer.weight.data = drawn.contiguous(memory_format=torch.channels_last)
+    layer.weight = nn.Parameter(drawn.contiguous(memory_format=torch.channels_last))
     layer.bias = nn.Parameter(torch.zeros(outputs))
     return layer
 

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from innersr.adam import Adam
 from innersr.blind.kernelgan.constraints import LossWeights
 from innersr.blind.kernelgan.networks import (
     KERNEL_SIDE,
@@ -88,15 +89,15 @@ class KernelGAN:
         generator = DeepLinearGenerator(width=self.width, generator=draws).to(lr.device)
         discriminator = PatchDiscriminator(lr.shape[1], width=self.width, generator=draws).to(lr.device)
         networks = generator, discriminator
-        optimizers = [torch.optim.Adam(n.parameters(), betas=(0.5, 0.999), fused=True) for n in networks]
+        optimizers = [Adam(n.parameters(), self.learning_rate, betas=(0.5, 0.999)) for n in networks]
         changing = [tensor for network in networks for tensor in network.state_dict(keep_vars=True).values()]
         guard = DivergenceGuard(changing, optimizers)
         crops, loss_weights = draw_crops(2 * lr - 1, self.crop, self.steps, draws), LossWeights()
         steps = run.steps("kernel", self.steps)
         for step in guard.guarded(steps):
             progress = min(1.0, max(step / self.steps, run.time_used()))
-            for group in (group for optimizer in optimizers for group in optimizer.param_groups):
-                group["lr"] = self.learning_rate * guard.rate_share * 0.1 ** math.floor(4 * progress)
+            for optimizer in optimizers:
+                optimizer.learning_rate = self.learning_rate * guard.rate_share * 0.1 ** math.floor(4 * progress)
             crop = next(crops)
             # Differs from the reference code: noise is added to copies, never to the image itself, where it would
             # accumulate; and it is equally strong in everything that the discriminator sees.
