@@ -441,7 +441,7 @@ def test_existing_files_stay_unless_told():
 def test_what_is_no_model_is_said():
     assert "nowhere: holds no model (no settings.json)" in refused("sample", "nowhere", "-o", "a.png", code=1)
     assert "photo.png: is a file, not a model folder; innersr singan train photo.png" in refused(
-        "animate", "photo.png", "-o", "a.gif"
+        "report", "photo.png", "-o", "a.png"
     )
 
 
@@ -569,9 +569,11 @@ def test_wrong_pictures_are_refused(changed):
     assert not Path("a.png").exists()
 
 
-def test_a_film_has_the_frames_that_are_asked_for():
-    said = done("animate", "model", "-o", "a.gif", "--frames", 5, "--fps", 20, "--size", "40x20", "--no-loop")
-    assert said == "a.gif  5 frames of 40x20, 0.2 s at 20 fps, from scale 0, no loop\n"
+@pytest.mark.parametrize(("subject", "engine"), [("model", "patches"), ("model", "network"), ("photo.png", "patches")])
+def test_a_film_has_the_frames_that_are_asked_for(subject, engine):
+    asked = ("--frames", 5, "--fps", 20, "--size", "40x20", "--no-loop")
+    said = done("animate", subject, "-o", "a.gif", *asked, "--engine", engine)
+    assert said == f"a.gif  5 frames of 40x20, 0.2 s at 20 fps, from scale 0, no loop, by {engine}\n"
     film = PillowImage.open("a.gif")
     assert (film.n_frames, film.size, film.info["duration"]) == (5, (40, 20), 50)
 
@@ -579,6 +581,9 @@ def test_a_film_has_the_frames_that_are_asked_for():
 def test_wrong_films_are_refused():
     assert "a.png: '.png' is not a suffix of a film format" in refused("animate", "model", "-o", "a.png")
     assert "smoothness must be 0 or more" in refused("animate", "model", "-o", "a.gif", "--smoothness", 1)
+    assert "photo.png: is an image, which has no network" in refused(
+        "animate", "photo.png", "-o", "a.gif", "--engine", "network"
+    )
 
 
 def test_a_model_is_scored_by_samples_that_are_drawn():

@@ -7,14 +7,15 @@ from helpers.singan import RUN, TINY, picture, trained
 from innersr.errors import Cancelled, InputError
 from innersr.physics.resize import resize
 from innersr.run import Run
-from innersr.singan.animation import _Walk, animate
+from innersr.singan.animation import animate
 from innersr.singan.fit import untrained_model
+from innersr.singan.walk import Walk
 
 ROUNDING = 1e-5  # float32: noise of about 1, some dozen steps on its way
 
 
 def walk(**others):
-    return _Walk(**{"frames": 24, "pull": 0.1, "smoothness": 0.9, "loop": True} | others)
+    return Walk(**{"frames": 24, "pull": 0.1, "smoothness": 0.9, "loop": True} | others)
 
 
 def noises(walk, pixels=(3, 40), seed=1):

@@ -25,7 +25,7 @@ singan_app = group(
     "Learn one picture, then make others of it (SinGAN).",
     "innersr singan sample balloons.png -o samples/ -n 10",
     "innersr singan train balloons.png -o balloons",
-    "innersr singan animate balloons -o balloons.webp",
+    "innersr singan animate balloons.png -o balloons.webp",
 )
 
 singan_app.add_typer(patches_app)
@@ -43,6 +43,10 @@ RandomFrom = Annotated[
 Size = Annotated[
     str | None,
     result_option(metavar="WIDTHxHEIGHT", help="Of the result, in pixels; that of the picture by default."),
+]
+MaxSize = Annotated[int | None, result_option(min=1, help="Of an image file: long side in pixels, 250 by default.")]
+Engine = Annotated[
+    str, result_option(help="patches: nearest patches of the picture, without training; network: a model's own.")
 ]
 Wrap = Annotated[str, result_option(metavar="AXES", help="x, y or xy: results that continue on their opposite side.")]
 
@@ -97,12 +101,8 @@ def sample_command(  # noqa: PLR0913 (a command's options are its parameters)
     start: RandomFrom = 0,
     wrap: Wrap = "",
     sheet: Annotated[Path | None, input_option(metavar="FILE", help="Draw a contact sheet of the samples.")] = None,
-    max_size: Annotated[
-        int | None, result_option(min=1, help="Of an image file: long side in pixels, 250 by default.")
-    ] = None,
-    engine: Annotated[
-        str, result_option(help="patches: nearest patches of the picture, without training; network: a model's own.")
-    ] = "patches",
+    max_size: MaxSize = None,
+    engine: Engine = "patches",
 ) -> None:
     """Draw random pictures of the subject, of any size."""
 
@@ -111,12 +111,13 @@ def sample_command(  # noqa: PLR0913 (a command's options are its parameters)
     singan_app,
     "animate",
     "singan.generate.animate_picture",
-    "innersr singan animate lightning -o lightning.gif",
-    "innersr singan animate balloons -o wide.mp4 --size 400x188 --start-scale 1 --frames 200 --fps 25",
+    "innersr singan animate photo.jpg -o photo.webp",
+    "innersr singan animate photo.jpg -o wide.mp4 --size 400x188 --start-scale 1 --frames 200 --fps 25",
+    "innersr singan animate lightning -o lightning.gif --engine network",
     shares="overwrite seed device as_json quiet",
 )
 def animate_command(  # noqa: PLR0913 (a command's options are its parameters)
-    model: Model,
+    model: Annotated[Path, argument(metavar="MODEL", help="Image file, or folder of a model.")],
     output: Annotated[Path, output_option(metavar="FILE", help="A .gif, .webp or .mp4.")],
     frames: Annotated[int, result_option(min=1, help="Number of frames.")] = 100,
     fps: Annotated[float, result_option(help="Frames per second.")] = 10.0,
@@ -130,6 +131,8 @@ def animate_command(  # noqa: PLR0913 (a command's options are its parameters)
     size: Size = None,
     loop: Annotated[bool, result_option("--loop/--no-loop", help="Whether the end meets the beginning.")] = True,
     wrap: Wrap = "",
+    max_size: MaxSize = None,
+    engine: Engine = "patches",
 ) -> None:
     """Make a film of the picture."""
 

@@ -1,15 +1,12 @@
-"""Animation of a learned picture: a walk of its noise around the code that stands for it (Shaham 2019, sec. 4).
+"""Animation of a picture: a walk around what stands for it (Shaham 2019, sec. 4).
 
-At every scale the noise is drawn back to the noise of the picture, goes on as it went, and is pushed at random:
-
-    z[t+1] = alpha z_rec + (1 - alpha) (z[t] + d[t+1]),    d[t+1] = beta (z[t] - z[t-1]) + (1 - beta) u[t]
+By a network, the noise of every scale walks around the noise of the picture; by patches, the layout around its own.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -20,67 +17,14 @@ from innersr.physics.resize import resize
 from innersr.run import Run, generator_of
 from innersr.singan.draws import Draws
 from innersr.singan.model import PictureModel, white_noise, wraps_of
+from innersr.singan.patches.animation import patch_frames
+from innersr.singan.patches.model import PatchModel, SubjectModel
 from innersr.singan.pyramid import Size
-
-Push = Callable[[int], Tensor]
-"""From a frame, -1 for the one before the first, to its random push u, (1, C, H, W) of variance 1."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Walk:
-    """How the noise of every scale moves, see `animate`."""
-
-    frames: int
-    pull: float
-    """alpha of the paper: how strongly the noise is drawn back to that of the picture, 1 where nothing moves."""
-    smoothness: float
-    loop: bool
-
-    def __post_init__(self) -> None:
-        if self.frames < 1:
-            raise InputError(f"frames must be 1 or more, got {self.frames}; 100 are usual")
-        if not 0 <= self.smoothness < 1:
-            raise InputError(
-                f"smoothness must be 0 or more, and below 1, where nothing moves, got {self.smoothness}; "
-                "the paper has 0.8 to 0.95"
-            )
-
-    def noises(self, centre: Tensor, push: Push) -> Iterator[Tensor]:
-        """Yield the noise of one scale in every frame, (1, C, H, W); only the last two are kept.
-
-        Args:
-            centre: noise that stands for the picture.
-            push: gives the same for a frame whenever it is asked.
-        """
-        # Both are kept as deviations from the centre, which the recurrence is linear in.
-        # A walk that does not close begins near the picture: 5 % of its first noise is random.
-        now, before = self._closing(centre, push) if self.loop else (0.05 * (push(-1) - centre), 0 * centre)
-        for frame in range(self.frames):
-            yield centre + now
-            now, before = self._next(now, before, push(frame)), now
-
-    def _next(self, now: Tensor, before: Tensor, push: Tensor) -> Tensor:
-        # Differs from the reference code: with the alpha that it is told, where that always takes 0.1.
-        stride = self.smoothness * (now - before) + (1 - self.smoothness) * push
-        return (1 - self.pull) * (now + stride)
-
-    def _closing(self, centre: Tensor, push: Push) -> tuple[Tensor, Tensor]:
-        """The deviations of the first frame and the one before that all pushes of a round lead back to."""
-        # Differs from the paper: a walk whose pushes come again after the last frame is the same walk at every frame,
-        # so its end meets its beginning as smoothly as any two frames meet. A round leads from a state s to M^n s + r,
-        # where r is what the pushes lead to from 0; so s = (1 - M^n)^-1 r is the state that comes back.
-        now = before = torch.zeros_like(centre)
-        for frame in range(self.frames):
-            now, before = self._next(now, before, push(frame)), now
-        kept = 1 - self.pull
-        step = torch.tensor([[kept * (1 + self.smoothness), -kept * self.smoothness], [1, 0]], dtype=torch.float64)
-        left = torch.eye(2, dtype=torch.float64) - torch.linalg.matrix_power(step, self.frames)
-        (a, b), (c, d) = torch.linalg.inv(left).tolist()
-        return a * now + b * before, c * now + d * before
+from innersr.singan.walk import Push, Walk
 
 
 def animate(  # noqa: PLR0913 (how the noise moves, and what of the picture moves)
-    model: PictureModel,
+    model: SubjectModel,
     *,
     frames: int = 100,
     start: int = 0,
@@ -93,7 +37,8 @@ def animate(  # noqa: PLR0913 (how the noise moves, and what of the picture move
 ) -> Iterator[Tensor]:
     """The frames of an animation of the picture, one by one: (1, C, H, W) in [-1, 1], on the model's device.
 
-    They are made as they are asked for. What is kept between them is two noises of every scale.
+    By a network they are made as they are asked for, and what is kept between them is two noises of every scale. By
+    patches all are made when the first is asked for.
 
     Args:
         start: scale at which the motion starts; 0 moves everything, finer scales only what is smaller. Coarser scales
@@ -108,17 +53,27 @@ def animate(  # noqa: PLR0913 (how the noise moves, and what of the picture move
         wrap: "x", "y" or "xy" for frames that continue on their opposite side.
 
     Raises:
-        InputError: a setting out of its range, a size below the receptive field, or an unfinished model.
+        InputError: a setting out of its range, a size below the receptive field, an unfinished model, or, by patches,
+            more frames than the memory holds.
     """
     if not 0 <= strength < math.inf:
         raise InputError(f"strength must be 0, where nothing moves, or more, got {strength}; 1 is as published")
-    walk = _Walk(frames=frames, pull=1 / (1 + 9 * strength), smoothness=smoothness, loop=loop)
+    walk = Walk(frames=frames, pull=1 / (1 + 9 * strength), smoothness=smoothness, loop=loop)
     model.check_start(start)
-    return _frames(model, walk, start, model.sizes_for(size), wraps_of(wrap), run or Run())
+    sizes, wraps, run = model.sizes_for(size), wraps_of(wrap), run or Run()
+    if isinstance(model, PatchModel):
+        return _frames_of_patches(model, walk, start, sizes, wraps, run)
+    return _frames(model, walk, start, sizes, wraps, run)
+
+
+def _frames_of_patches(
+    model: PatchModel, walk: Walk, start: int, sizes: tuple[Size, ...], wraps: tuple[bool, bool], run: Run
+) -> Iterator[Tensor]:
+    yield from patch_frames(model, walk, start, sizes, wraps, run)
 
 
 def _frames(
-    model: PictureModel, walk: _Walk, start: int, sizes: tuple[Size, ...], wraps: tuple[bool, bool], run: Run
+    model: PictureModel, walk: Walk, start: int, sizes: tuple[Size, ...], wraps: tuple[bool, bool], run: Run
 ) -> Iterator[Tensor]:
     next_frame = _frame_maker(model, walk, start, sizes, wraps, run)
     for _ in run.steps("animate", walk.frames, limited=False):
@@ -127,7 +82,7 @@ def _frames(
 
 @isolated
 def _frame_maker(
-    model: PictureModel, walk: _Walk, start: int, sizes: tuple[Size, ...], wraps: tuple[bool, bool], run: Run
+    model: PictureModel, walk: Walk, start: int, sizes: tuple[Size, ...], wraps: tuple[bool, bool], run: Run
 ) -> Callable[[], Tensor]:
     coarse = resize(model.reconstruct(scales=start), size=sizes[start], wrap=wraps) if start else None
     # Differs from the paper: models are not trained anew with borders of noise (its "animation" training); any model

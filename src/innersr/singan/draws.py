@@ -22,3 +22,4 @@ class Draws(IntEnum):
 
     PATCH_NOISE = 20  # deliberately the number (so an alias) of PALETTE: patch models have no palette, none draws both
     PATCH_STEPS = 21
+    PATCH_WALK = 22  # of an animation by patches

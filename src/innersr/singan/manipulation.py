@@ -24,13 +24,11 @@ from innersr.run import Run
 from innersr.singan.masks import soft_mask
 from innersr.singan.model import PictureModel
 from innersr.singan.palette import to_palette
-from innersr.singan.patches.model import PatchModel
+from innersr.singan.patches.model import PatchModel, SubjectModel
 from innersr.singan.pyramid import Size, low_passed_at
 from innersr.singan.training.fine_tuning import check_picture, check_scale, fit_to_palette
 
 Made = TypeVar("Made")
-SubjectModel = PictureModel | PatchModel
-"""Both engines: the generators that were trained on a picture, and its nearest patches."""
 
 
 class Blend(NamedTuple):

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from innersr.singan.patches.guess import Frame, Guess, bent, in_finer_frame
+from innersr.singan.patches.guess import Frame, Guess, Perturbation, bent, cells_of, in_finer_frame
 from innersr.singan.patches.settings import PatchSettings
 
 QUIET = PatchSettings(noise=0)
@@ -14,7 +14,8 @@ def ramp(frame):
 
 
 def drawn(frame, search=QUIET, bend=0.3, seed=0, finer=(1, 1)):
-    return bent(ramp(frame), frame, search, bend, finer, torch.Generator().manual_seed(seed))
+    perturbation = Perturbation.drawn(frame, cells_of(search, finer), torch.Generator().manual_seed(seed))
+    return bent(ramp(frame), frame, bend, search.noise, finer, perturbation)
 
 
 def frame(size=(40, 30), wraps=(False, False), margin=6):

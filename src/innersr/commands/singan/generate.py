@@ -13,7 +13,6 @@ from innersr.commands.drawings import check_drawing, save_drawing
 from innersr.commands.singan.shared import (
     blaming,
     check_targets,
-    load_complete,
     model_folder,
     open_subject,
     save_all,
@@ -121,34 +120,38 @@ def animate_picture(
     model: Path,
     output: Path,
     size: str | None,
+    max_size: int | None,
+    engine: str,
     **options: Any,  # noqa: ANN401 (of several types)
 ) -> None:
-    """Write a film of the picture of a model.
+    """Write a film of an image file or of the picture of a model, of patches or by its network.
 
     Args:
         options: frames, fps, start, strength, smoothness, loop, wrap and overwrite, as `animate` and `save_movie`
             have them.
     """
     fps, overwrite = options.pop("fps"), options.pop("overwrite")
-    saved = load_complete(model, run)
-    source, wanted = saved.record.source, wanted_size(size, None, saved.model.size)
+    subject = open_subject(model, engine, max_size, run, reporter)
+    source, wanted = subject.source, wanted_size(size, None, subject.model.size)
+    if engine == "patches" and len(subject.pictures) > 1:
+        reporter.note(f"{model}: of {len(subject.pictures)} pictures, the first is animated")
     if source.ranges:
         reporter.note(f"{output}: a film has 8 bits; they reach from the lowest to the highest value")
         source = replace(source, depth="uint8", ranges=())
     started = time.monotonic()
     advice = "ask for fewer or smaller frames"
     with working(reporter, model, run, advice) as working_run:
-        frames = animate(saved.model, size=wanted, run=working_run, **options)
+        frames = animate(subject.model, size=wanted, run=working_run, **options)
         images = (from_picture(frame, source)[0] for frame in frames)
         notes = save_movie(images, output, fps=fps, overwrite=overwrite)
     reporter.notes(output, notes)
-    height, width = wanted or saved.model.size
+    height, width = wanted or subject.model.size
     count, start = options["frames"], options.pop("start")
     record: dict[str, Any] = {"output": str(output), "model": str(model), "size": [width, height], "fps": fps}
-    record |= options | {"start_scale": start, "seed": run.seed, "notes": list(notes)}
+    record |= options | {"start_scale": start, "seed": run.seed, "engine": engine, "notes": list(notes)}
     reporter.result(
         f"{output}  {count} frames of {width}x{height}, {count / fps:.1f} s at {fps:g} fps, from scale {start}, "
-        f"{'a loop' if options['loop'] else 'no loop'}",
+        f"{'a loop' if options['loop'] else 'no loop'}, by {engine}",
         record | {"seconds": round(time.monotonic() - started, 2)},
     )
 

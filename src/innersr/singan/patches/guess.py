@@ -61,6 +61,32 @@ class Guess(NamedTuple):
     """(H,): where its rows lie in the subject, from 0, the upper border, to 1, and beyond; None if anywhere."""
 
 
+class Perturbation(NamedTuple):
+    """What the start of a result is made to differ from the picture by; all of variance 1."""
+
+    shifts: Tensor
+    """(1, 1, *cells), of columns, to the left."""
+    rows: Tensor
+    """(1, 1, cells, 1), how densely rows lie."""
+    noise: Tensor
+    """(1, 1, *frame.outer), the same in all channels."""
+
+    @classmethod
+    def drawn(cls, frame: Frame, cells: Size, generator: torch.Generator) -> Perturbation:
+        """A random one, by a generator on the CPU."""
+        shapes = (cells, (cells[0], 1), frame.outer)
+        return cls(*(torch.randn(1, 1, *shape, generator=generator) for shape in shapes))
+
+
+def cells_of(search: PatchSettings, finer: Sequence[float]) -> Size:
+    """Cells of the displacement along each axis; in a finer picture each has as many pixels as at scale 0.
+
+    Args:
+        finer: pixels of the picture for one of scale 0, along each axis.
+    """
+    return max(2, round(search.bends * finer[0])), max(2, round(search.bends * finer[1]))
+
+
 def bend_of(picture: Tensor, search: PatchSettings, generator: torch.Generator) -> float:
     """The displacement that gives the layouts of a picture their wanted variety, see `PatchSettings`.
 
@@ -69,7 +95,9 @@ def bend_of(picture: Tensor, search: PatchSettings, generator: torch.Generator) 
         generator: on the CPU.
     """
     frame = Frame(size=image_size(picture), margin=0, wraps=(False, False))
-    fields = [_field(frame, (max(2, search.bends),) * 2, generator) for _ in range(16)]
+    shapes = cells_of(search, (1, 1)), (cells_of(search, (1, 1))[0], 1)
+    drawn = [[torch.randn(1, 1, *shape, generator=generator) for shape in shapes] for _ in range(16)]
+    fields = [_field(frame, rows, shifts) for shifts, rows in drawn]
     wanted = search.variety * float(picture.std())
     low, high = 0.0, search.bend
     for _ in range(8):  # to less than a hundredth of the largest
@@ -80,28 +108,20 @@ def bend_of(picture: Tensor, search: PatchSettings, generator: torch.Generator) 
 
 
 def bent(
-    picture: Tensor,
-    frame: Frame,
-    search: PatchSettings,
-    bend: float,
-    finer: Sequence[float],
-    generator: torch.Generator,
+    picture: Tensor, frame: Frame, bend: float, noise: float, finer: Sequence[float], perturbation: Perturbation
 ) -> Guess:
-    """A picture displaced at random, under noise, with the margin of the frame.
+    """A picture displaced, under noise, with the margin of the frame.
 
     Args:
         picture: (1, C, *frame.size).
-        search: its bends and noise are used.
         bend: how far it is displaced, see `PatchSettings`.
+        noise: standard deviation of the noise.
         finer: pixels of the picture for one of scale 0, along each axis.
-        generator: on the CPU.
+        perturbation: how it is displaced; for the frame, and the cells of that size.
     """
-    cells = (max(2, round(search.bends * finer[0])), max(2, round(search.bends * finer[1])))
-    field = _field(frame, cells, generator)
-    noise = torch.randn(1, 1, *frame.outer, generator=generator)
-    layout = _displaced(picture, frame, bend, field, finer)
+    layout = _displaced(picture, frame, bend, _field(frame, perturbation.rows, perturbation.shifts), finer)
     heights = None if frame.wraps[0] else layout.heights  # nothing is above or below where a picture goes on
-    return Guess(layout.picture + search.noise * noise.to(picture), heights)
+    return Guess(layout.picture + noise * perturbation.noise.to(picture), heights)
 
 
 class _Field(NamedTuple):
@@ -113,10 +133,10 @@ class _Field(NamedTuple):
     """(H, W), to the left."""
 
 
-def _field(frame: Frame, cells: Size, generator: torch.Generator) -> _Field:
+def _field(frame: Frame, rows: Tensor, shifts: Tensor) -> _Field:
     height, wraps, down = frame.size[0], frame.wraps, frame.margins[0]
-    shifts = resize(torch.randn(1, 1, *cells, generator=generator), size=frame.outer, wrap=wraps)[0, 0]
-    rows = resize(torch.randn(1, 1, cells[0], 1, generator=generator), size=(height, 1), wrap=(wraps[0], False))
+    shifts = resize(shifts, size=frame.outer, wrap=wraps)[0, 0]
+    rows = resize(rows, size=(height, 1), wrap=(wraps[0], False))
     return _Field(F.pad(rows[0, :, :, 0], (down, down), mode="replicate")[0], shifts)
 
 

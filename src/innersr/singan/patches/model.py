@@ -13,7 +13,7 @@ From coarse to fine, every patch of a guess becomes its nearest one of the pictu
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -26,7 +26,16 @@ from innersr.physics.resize import image_size, resize
 from innersr.run import Run, generator_of
 from innersr.singan.draws import Draws
 from innersr.singan.model import PictureModel, wraps_of
-from innersr.singan.patches.guess import Frame, Guess, bend_of, bent, in_finer_frame, places_in_finer
+from innersr.singan.patches.guess import (
+    Frame,
+    Guess,
+    Perturbation,
+    bend_of,
+    bent,
+    cells_of,
+    in_finer_frame,
+    places_in_finer,
+)
 from innersr.singan.patches.search import Patches, at_heights, nearest, patches_of, principal_axes, propagate
 from innersr.singan.patches.settings import PatchSettings
 from innersr.singan.patches.votes import assemble, with_overlap
@@ -35,6 +44,8 @@ from innersr.singan.settings import SinGAN
 
 Keep = Callable[[int, Tensor], Tensor]
 """From a scale and what was made there, (1, C, h, w), to the same with what must stay put back."""
+Change = Callable[[int, Frame, list[Tensor]], list[Tensor]]
+"""From a scale, the frame of its guesses and all of them, (1, C, h, w), to what is searched with next."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -84,7 +95,7 @@ class PatchModel:
         return min(self.search.side, *(n - 1 for n in image_size(self.pyramid[0])))
 
     @cached_property
-    def _bend(self) -> float:
+    def bend(self) -> float:
         """Displacement of layouts; whatever the seed, so that it is the picture's."""
         return bend_of(self.pyramid[0], self.search, generator_of(0, Draws.PATCH_NOISE))
 
@@ -106,10 +117,10 @@ class PatchModel:
         finer = [size / first for size, first in zip(sizes[start], sizes[0], strict=True)]
         results = []
         for index in run.steps("sample", count, limited=False):
-            generator = generator_of(run.seed, Draws.PATCH_NOISE, index)
             frame = Frame(size=sizes[start], margin=self.side - 1, wraps=wraps)
-            # From finer scales on the cells and the displacement have as many pixels as at scale 0.
-            guess = bent(coarse, frame, self.search, self._bend, finer, generator)
+            generator = generator_of(run.seed, Draws.PATCH_NOISE, index)
+            drawn = Perturbation.drawn(frame, cells_of(self.search, finer), generator)
+            guess = bent(coarse, frame, self.bend, self.search.noise, finer, drawn)
             results.append(self.refined(guess, sizes, start, wraps, run, index))
         return torch.cat(results)
 
@@ -167,39 +178,62 @@ class PatchModel:
             run, index: whose seed, and which of its results.
             keep: applied to the inside of the guess after each search.
         """
-        side, found, frame = self.side, None, Frame(size=sizes[start], margin=self.side - 1, wraps=wraps)
+
+        def change(scale: int, frame: Frame, made: list[Tensor]) -> list[Tensor]:
+            return made if keep is None else [frame.around(keep(scale, frame.inside(one))) for one in made]
+
+        return self.refined_together([guess], sizes, start, wraps, run, index, change)[0]
+
+    def refined_together(
+        self,
+        guesses: Sequence[Guess],
+        sizes: tuple[Size, ...],
+        start: int,
+        wraps: tuple[bool, bool],
+        run: Run,
+        index: int,
+        change: Change,
+    ) -> list[Tensor]:
+        """The same of several guesses, by the same random draws; their results may depend on each other.
+
+        Args:
+            change: applied to all guesses, with their margins, after each search.
+        """
+        side, guesses = self.side, list(guesses)
+        frame = Frame(size=sizes[start], margin=side - 1, wraps=wraps)
+        fields: list[Tensor | None] = [None] * len(guesses)
         # Only samples have borders like the picture's: what enters would get its mirrored border in the middle.
-        beyond = 0 if guess.heights is None else side - 1
+        beyond = 0 if guesses[0].heights is None else side - 1
         sources = [Frame(size=size, margin=beyond, wraps=wraps) for size in self.sizes[0]]
         for scale in range(start, len(sizes)):
-            generator = generator_of(run.seed, Draws.PATCH_STEPS, index, scale)
             picture = self.pyramid[scale]
             source = sources[scale].around(picture)  # so that what crosses a border has a nearest patch, too
             axes = principal_axes(picture, side, self.search.axes)
             keys = self._keys(scale, source, axes)
             if scale > start:
                 finer = Frame(size=sizes[scale], margin=side - 1, wraps=wraps)
-                guess = in_finer_frame(guess, frame, finer)
-                if found is not None:
-                    found = places_in_finer(found, frame, finer, sources[scale - 1], sources[scale], side)
+                guesses = [in_finer_frame(guess, frame, finer) for guess in guesses]
+                places = sources[scale - 1], sources[scale], side
+                fields = [None if found is None else places_in_finer(found, frame, finer, *places) for found in fields]
                 frame = finer
             # The first guess is as soft as what is enlarged, and is compared with the picture as soft as that.
             soft = resize(self.pyramid[scale - 1], size=image_size(picture)).clamp(-1, 1) if scale > start else picture
             first = self._keys(scale, sources[scale].around(soft), axes)
+            generators = [generator_of(run.seed, Draws.PATCH_STEPS, index, scale) for _ in guesses]
             searches = 1 if run.time_used() > 1 else self.search.searches
             for search in range(searches):
-                run.check_cancelled()
-                queries = patches_of(with_overlap(guess.picture, side, wraps), axes)
-                found = self._search(queries, keys if search else first, found, guess.heights, generator)
-                made = assemble(found, queries.size, source, side, wraps=wraps)
-                # Means blur, and oblique high frequencies most; once they are not searched for again, they are undone.
                 is_last = scale == len(sizes) - 1 and search == searches - 1
-                for _ in range(2 if is_last else 0):
-                    made = assemble(found, queries.size, source, side, wraps=wraps, anchor=made)
-                if keep is not None:
-                    made = frame.around(keep(scale, frame.inside(made)))
-                guess = Guess(made, guess.heights)
-        return frame.inside(guess.picture).clamp(-1, 1)
+                made = []
+                for which, (guess, generator) in enumerate(zip(guesses, generators, strict=True)):
+                    run.check_cancelled()
+                    queries = patches_of(with_overlap(guess.picture, side, wraps), axes)
+                    within = keys if search else first
+                    found = self._search(queries, within, fields[which], guess.heights, generator)
+                    fields[which] = found
+                    made.append(_assembled(found, queries.size, source, side, wraps, is_last=is_last))
+                changed = change(scale, frame, made)
+                guesses = [guess._replace(picture=one) for guess, one in zip(guesses, changed, strict=True)]
+        return [frame.inside(guess.picture).clamp(-1, 1) for guess in guesses]
 
     def _keys(self, scale: int, picture: Tensor, axes: Tensor) -> Patches:
         return patches_of(picture, axes, self.allowed[scale] if self.allowed else None)
@@ -223,6 +257,20 @@ class PatchModel:
             )
             found, rounds = (rows[:, None] * keys.size[1] + columns).flatten(), 4
         return propagate(queries, keys, found, generator, rounds)[0]
+
+
+def _assembled(
+    found: Tensor, size: Size, source: Tensor, side: int, wraps: tuple[bool, bool], *, is_last: bool
+) -> Tensor:
+    made = assemble(found, size, source, side, wraps=wraps)
+    # Means blur, and oblique high frequencies most; once they are not searched for again, they are undone.
+    for _ in range(2 if is_last else 0):
+        made = assemble(found, size, source, side, wraps=wraps, anchor=made)
+    return made
+
+
+SubjectModel = PictureModel | PatchModel
+"""Both engines: the generators that were trained on a picture, and its nearest patches."""
 
 
 @isolated

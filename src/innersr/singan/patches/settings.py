@@ -25,6 +25,8 @@ class PatchSettings:
             move about as far.
         bends: cells of the displacement along each axis; inside one the layout moves together.
         noise: standard deviation of what is added to the layout, in units of values in [-1, 1].
+        sway: displacement of the frames of animations, instead of the bend; where a walk strays by 1, so by half at the
+            usual strength. The same for all pictures, so that all move.
         height: mean squared difference that a patch of the lower border counts as at the upper one, in such units; so
             that sky stays above. Less between, as the square of the distance. 0 leaves it out.
 
@@ -41,6 +43,7 @@ class PatchSettings:
     bend: float = 0.3
     bends: int = 2
     noise: float = 0.4
+    sway: float = 0.05
     height: float = 0.5
 
     def __post_init__(self) -> None:
@@ -48,6 +51,6 @@ class PatchSettings:
             raise InputError(f"side must be odd, and 3 at least, got {self.side}")
         if min(self.axes, self.searches, self.bends) < 1 or self.pairs < 0:
             raise InputError("axes, searches and bends must be 1 at least, pairs 0 at least")
-        numbers = (self.completeness, self.variety, self.bend, self.noise, self.height)
+        numbers = (self.completeness, self.variety, self.bend, self.noise, self.sway, self.height)
         if not all(0 <= number < math.inf for number in numbers):
-            raise InputError("completeness, variety, bend, noise and height must be 0 or positive, and finite")
+            raise InputError("completeness, variety, bend, noise, sway and height must be 0 or positive, and finite")
