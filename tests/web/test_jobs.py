@@ -9,7 +9,7 @@ from innersr.run import Progress
 from innersr.web.html import bar_of
 from innersr.web.jobs import Job
 from innersr.web.limits import Limits
-from innersr.web.pace import Plan
+from innersr.web.pace import PlannedTime
 from innersr.web.visitors import Visitor
 
 
@@ -94,7 +94,7 @@ def test_a_bar_tells_the_loss_and_the_time_left():
 
 
 def test_a_bar_tells_the_time_left_by_the_plan_of_the_work(tmp_path):
-    planned = Plan(kind="any", examining=3000.0, learning=0.0, applying=0.0)
+    planned = PlannedTime(kind="any", examining=3000.0, learning=0.0, applying=0.0)
 
     def work(_run):
         one.expect(planned)

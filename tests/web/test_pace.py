@@ -9,7 +9,7 @@ pytest.importorskip("gradio", reason="the page needs the extra web")
 from innersr.methods.options import UpscaleOptions
 from innersr.run import Progress
 from innersr.web.limits import Limits
-from innersr.web.pace import Pace, Plan, plan_of
+from innersr.web.pace import Pace, PlannedTime, planned_time
 from innersr.web.place import Place
 from innersr.web.visitors import Visitors
 
@@ -37,7 +37,7 @@ def pace(clock):
     return Pace(clock=clock)
 
 
-PLAN = Plan(kind="tailor balanced", examining=1.0, learning=4.0, applying=3.0)
+PLAN = PlannedTime(kind="tailor balanced", examining=1.0, learning=4.0, applying=3.0)
 
 
 def progress(stage, done, total, seconds):
@@ -46,7 +46,7 @@ def progress(stage, done, total, seconds):
 
 def test_a_machine_that_is_measured_to_be_slow_forecasts_more(pace, clock):
     assert pace.planned(PLAN).seconds == 8
-    pace.measure(Plan(kind="any", examining=0.5, learning=0.5, applying=0), lambda: clock.turn(4))
+    pace.measure(PlannedTime(kind="any", examining=0.5, learning=0.5, applying=0), lambda: clock.turn(4))
     assert pace.planned(PLAN).seconds == 32
 
 
@@ -56,7 +56,7 @@ def test_orders_that_take_longer_lengthen_the_next_forecast_of_their_kind(pace, 
             countdown.expect(PLAN)
             clock.turn(80)
     assert pace.planned(PLAN).seconds == pytest.approx(80, rel=0.05)
-    assert pace.planned(Plan(kind="zssr", examining=1, learning=1, applying=1)).seconds == 3
+    assert pace.planned(PlannedTime(kind="zssr", examining=1, learning=1, applying=1)).seconds == 3
 
 
 def test_an_order_that_fails_teaches_nothing(pace, clock):
@@ -131,13 +131,13 @@ def test_a_visitor_is_told_what_comes_first(pace, tmp_path):
 @pytest.mark.parametrize("preset", ["draft", "balanced", "best"])
 def test_the_plan_grows_with_picture_and_preset(preset):
     options = UpscaleOptions(preset=preset)
-    small, large = (plan_of(options, (side, side)).seconds for side in (100, 1000))
+    small, large = (planned_time(options, (side, side)).seconds for side in (100, 1000))
     assert small < large
-    assert plan_of(UpscaleOptions(method="bicubic"), (100, 100)).seconds < small
+    assert planned_time(UpscaleOptions(method="bicubic"), (100, 100)).seconds < small
 
 
 def test_a_picture_in_which_nothing_recurs_is_not_learned_from():
     nothing, much = (types.SimpleNamespace(score=score) for score in (0.0, 1.0))
     options = UpscaleOptions()
-    assert plan_of(options, (100, 100), nothing).learning == 0
-    assert plan_of(options, (100, 100), much).learning == plan_of(options, (100, 100)).learning > 0
+    assert planned_time(options, (100, 100), nothing).learning == 0
+    assert planned_time(options, (100, 100), much).learning == planned_time(options, (100, 100)).learning > 0

@@ -23,8 +23,8 @@ from innersr.web.compare import build_compare
 from innersr.web.enlarge import build_enlarge
 from innersr.web.html import asset
 from innersr.web.limits import Limits
-from innersr.web.one_picture import build_one_picture
-from innersr.web.pace import plan_of
+from innersr.web.one_picture.tab import build_one_picture
+from innersr.web.pace import planned_time
 from innersr.web.place import Place, name_of_visitor
 from innersr.web.visitors import OwnFiles, Visitors, bundled_examples
 
@@ -143,7 +143,7 @@ def warm_up(place: Place) -> None:
         part = replace(image, colour=image.colour[..., :side, :side].contiguous())
         task = ImageTask(image=part, options=UpscaleOptions(settings={"steps": steps}))
         place.pace.measure(
-            plan_of(task.options, task.hr_size), functools.partial(task.upscale, Run(device=place.device))
+            planned_time(task.options, task.hr_size), functools.partial(task.upscale, Run(device=place.device))
         )
 
 

@@ -16,9 +16,9 @@ from innersr.pipeline.tasks import FileTask
 from innersr.run import Run
 from innersr.web.findings import Findings, findings_of, save_comparison, save_pixels, save_preview
 from innersr.web.html import asset, bullets, duration, status, zoom_view
-from innersr.web.manipulate import painted_on
+from innersr.web.one_picture.manipulate import painted_on
 from innersr.web.orders import METHODS, Order, order_of
-from innersr.web.pace import plan_of
+from innersr.web.pace import planned_time
 from innersr.web.place import Place, drawing, example_buttons, picture_input, skipped
 from innersr.web.visitors import Visitor
 
@@ -202,7 +202,7 @@ class _Enlarge:
             yield bar, *skipped(4)
         findings: Findings = job.result
         task, (rows, columns) = findings.task, findings.task.hr_size
-        plan = plan_of(task.options, task.hr_size, findings.recurrence)
+        plan = planned_time(task.options, task.hr_size, findings.recurrence)
         visitor.recurrences[source] = findings.recurrence
         found = bullets(
             [
@@ -227,7 +227,7 @@ class _Enlarge:
             task = open_file(source, None, options)
             task = replace(task, target=folder / task.target.name)
             task.check()
-            job.expect(plan_of(options, task.hr_size, visitor.recurrences.get(source)))
+            job.expect(planned_time(options, task.hr_size, visitor.recurrences.get(source)))
             result = task.write(run)
             return task, result, save_comparison(task.image, result.image, folder)
 

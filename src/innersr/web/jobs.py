@@ -14,7 +14,7 @@ from innersr.memory import is_out_of_memory
 from innersr.run import Progress, Run
 from innersr.web.html import bar_of
 from innersr.web.limits import Limits
-from innersr.web.pace import Countdown, Pace, Plan
+from innersr.web.pace import Countdown, Pace, PlannedTime
 from innersr.web.visitors import Visitor
 
 Made = TypeVar("Made")
@@ -41,7 +41,7 @@ class Job(Generic[Made]):
     result: Any = None
     _countdown: Countdown | None = None
 
-    def expect(self, plan: Plan) -> None:
+    def expect(self, plan: PlannedTime) -> None:
         """Tell how long it is to take, from within the work."""
         if self._countdown is not None:
             self._countdown.expect(plan)

@@ -15,7 +15,7 @@ from innersr.run import Progress
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class PlannedTime:
     """Seconds of the parts of one order.
 
     Args:
@@ -35,7 +35,7 @@ class Plan:
         """Of the whole order."""
         return self.examining + self.learning + self.applying
 
-    def times(self, factor: float) -> Plan:
+    def times(self, factor: float) -> PlannedTime:
         """The plan of a machine that is slower by a factor."""
         parts = {name: factor * getattr(self, name) for name in ("examining", "learning", "applying")}
         return replace(self, **parts)
@@ -50,14 +50,14 @@ class Countdown:
 
     def __init__(self, pace: Pace) -> None:
         self.progress: Progress | None = None
-        self.plan: Plan | None = None
-        self._here: Plan | None = None
+        self.plan: PlannedTime | None = None
+        self._here: PlannedTime | None = None
         self._pace, self._begun = pace, pace.clock()
         self._factor = 1.0  # how much longer it takes than was planned
         self._applying_since: float | None = None
 
-    def expect(self, plan: Plan) -> None:
-        """Take a plan, as `plan_of` gives it, once it is known what is to be done."""
+    def expect(self, plan: PlannedTime) -> None:
+        """Take a plan, as `planned_time` gives it, once it is known what is to be done."""
         self.plan, self._here = plan, self._pace.planned(plan)
 
     @property
@@ -105,14 +105,14 @@ class Pace:
     _running: list[Countdown] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def measure(self, plan: Plan, work: Callable[[], object]) -> None:
+    def measure(self, plan: PlannedTime, work: Callable[[], object]) -> None:
         """Find out how slow this machine is, by work that is planned, and for which all is loaded."""
         begun = self.clock()
         work()
         self._machine = _limited((self.clock() - begun) / plan.seconds)
         self._typical *= self._machine
 
-    def planned(self, plan: Plan) -> Plan:
+    def planned(self, plan: PlannedTime) -> PlannedTime:
         """The plan of an order on this machine."""
         return plan.times(self._factors.get(plan.kind, self._machine))
 
@@ -139,7 +139,7 @@ class Pace:
             with self._lock:
                 self._running.remove(countdown)
 
-    def _note(self, plan: Plan | None, seconds: float) -> None:
+    def _note(self, plan: PlannedTime | None, seconds: float) -> None:
         with self._lock:  # half of what it was, half of what it is, on a logarithmic scale
             self._typical = math.sqrt(self._typical * max(0.1, seconds))
             if plan is not None:
@@ -147,8 +147,10 @@ class Pace:
                 self._factors[plan.kind] = math.sqrt(before * _limited(seconds / plan.seconds))
 
 
-def plan_of(options: UpscaleOptions, hr_size: tuple[int, int], recurrence: Recurrence | None = None) -> Plan:
-    """Plan the enlarging of a picture, in seconds of one core of a laptop.
+def planned_time(
+    options: UpscaleOptions, hr_size: tuple[int, int], recurrence: Recurrence | None = None
+) -> PlannedTime:
+    """PlannedTime the enlarging of a picture, in seconds of one core of a laptop.
 
     Args:
         options: of which method, preset and kernel count.
@@ -175,7 +177,7 @@ def plan_of(options: UpscaleOptions, hr_size: tuple[int, int], recurrence: Recur
         steps = steps_for(recurrence.score, steps)
     is_examined = options.is_blind and method not in ("bicubic", "pixelart")
     is_mixed = is_examined and method == "tailor"  # of results for three blurs that may be
-    return Plan(
+    return PlannedTime(
         kind=kind,
         examining=0.4 if is_examined else 0.05,
         learning=step * steps,

@@ -18,7 +18,7 @@ from innersr.run import Run
 from innersr.web.html import duration, status
 from innersr.web.jobs import Job
 from innersr.web.limits import Limits
-from innersr.web.pace import Pace, Plan
+from innersr.web.pace import Pace, PlannedTime
 from innersr.web.visitors import Visitor, Visitors, browser_of, bundled_examples
 
 Made = TypeVar("Made")
@@ -46,7 +46,7 @@ class Place:
         run = Run(device=self.device, seed=seed, time_limit=self.limits.seconds / 2 if limited else None)
         return Job(work, visitor, self.limits, run, self.pace)
 
-    def forecast(self, plan: Plan) -> str:
+    def forecast(self, plan: PlannedTime) -> str:
         """How long an order takes, in words, and what comes before it."""
         words = f"about {duration(self.pace.planned(plan).seconds)} here"
         before, seconds = self.pace.wait()

@@ -22,7 +22,7 @@ from innersr.singan.pictures import PictureSource, source_of, to_picture, visibl
 from innersr.singan.settings import SinGAN
 from innersr.web.findings import save_pixels
 from innersr.web.html import status
-from innersr.web.library import Library, library_of
+from innersr.web.one_picture.library import Library, library_of
 from innersr.web.place import Place
 from innersr.web.visitors import Visitor
 

@@ -24,7 +24,7 @@ from innersr.singan.masks import copy_marked
 from innersr.singan.pictures import visible
 from innersr.web.findings import save_pixels
 from innersr.web.html import film, status
-from innersr.web.library import library_of
+from innersr.web.one_picture.library import library_of
 from innersr.web.place import Place
 from innersr.web.visitors import Visitor
 

@@ -20,10 +20,10 @@ from innersr.singan.patches.model import PatchModel, patch_model
 from innersr.singan.pictures import PictureSource, source_of, to_picture, visible
 from innersr.web.findings import save_pixels
 from innersr.web.html import status
-from innersr.web.library import library_of
-from innersr.web.manipulate import build_animate, build_edit, build_paint
+from innersr.web.one_picture.library import library_of
+from innersr.web.one_picture.manipulate import build_animate, build_edit, build_paint
+from innersr.web.one_picture.train import build_train
 from innersr.web.place import Place, example_buttons, picture_input
-from innersr.web.train import build_train
 from innersr.web.visitors import Visitor
 
 
