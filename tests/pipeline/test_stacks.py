@@ -78,6 +78,57 @@ def test_an_imagej_hyperstack_keeps_its_axes_and_divides_its_pixels(tmp_path):
     assert np.allclose(means, stack.astype(float).mean((3, 4)), rtol=0.01)
 
 
+def imagej_file(path, extratags=(), **metadata):
+    tifffile.imwrite(path, LIGHT[0, 0], imagej=True, metadata={"axes": "ZYX"} | metadata, extratags=extratags)
+
+
+def notes_of(source, target, pages="all"):
+    return upscale_file(source, target, UpscaleOptions(pages=pages, **OPTIONS)).notes
+
+
+@pytest.mark.parametrize("where", ["ROI", "Overlays"])
+@pytest.mark.parametrize("planes", [0, slice(None)])
+def test_the_loss_of_imagejs_regions_is_said(tmp_path, where, planes):
+    region = b"Iout" + bytes(60)
+    regions = {"ROI": region} if where == "ROI" else {"Overlays": [region, region]}
+    metadata = {"axes": "ZYX" if planes else "YX", **regions}
+    tifffile.imwrite(tmp_path / "a.tif", LIGHT[0, 0][planes], imagej=True, metadata=metadata)
+    notes = notes_of(tmp_path / "a.tif", tmp_path / "b.tif")
+    assert "regions of interest are not kept: they are in pixels of the source" in notes
+    with tifffile.TiffFile(tmp_path / "b.tif") as tiff:
+        assert where not in tiff.imagej_metadata
+
+
+def test_the_loss_of_regions_in_an_ome_xml_is_said(tmp_path):
+    tifffile.imwrite(tmp_path / "a.ome.tif", LIGHT[0, 0], ome=True)
+    with tifffile.TiffFile(tmp_path / "a.ome.tif") as tiff:
+        text = tiff.ome_metadata
+    tifffile.tiffcomment(tmp_path / "a.ome.tif", text.replace("</OME>", '<ROI ID="ROI:0"><Union/></ROI></OME>'))
+    notes = notes_of(tmp_path / "a.ome.tif", tmp_path / "b.ome.tif")
+    assert "regions of interest are not kept: they are in pixels of the source" in notes
+
+
+def test_the_loss_of_imagejs_labels_is_said(tmp_path):
+    lost = "ImageJ's metadata is not kept: it describes all pages"
+    imagej_file(tmp_path / "a.tif", Labels=["a", "b", "c", "d"])
+    assert lost not in notes_of(tmp_path / "a.tif", tmp_path / "b.tif")
+    assert lost in notes_of(tmp_path / "a.tif", tmp_path / "c.tif", pages="0-1")
+
+
+def test_damaged_metadata_of_imagej_is_said(tmp_path):
+    imagej_file(tmp_path / "a.tif", Labels=["a", "b", "c", "d"])
+    data = (tmp_path / "a.tif").read_bytes()
+    assert data.count(b"IJIJlbal") + data.count(b"JIJIlbal") == 1
+    (tmp_path / "a.tif").write_bytes(data.replace(b"IJIJlbal", b"XXXXlbal").replace(b"JIJIlbal", b"XXXXlbal"))
+    assert "ImageJ's metadata is damaged and not kept" in notes_of(tmp_path / "a.tif", tmp_path / "b.tif")
+
+
+def test_the_loss_of_a_microscopes_own_tags_is_said_though_imagejs_are_kept(tmp_path):
+    imagej_file(tmp_path / "a.tif", extratags=[(34361, "s", 0, "Olympus", True)])
+    notes = notes_of(tmp_path / "a.tif", tmp_path / "b.tif")
+    assert "calibration and description of a microscope of the TIFF is not kept" in notes
+
+
 @pytest.mark.parametrize("samples", [LIGHT[0, 0], STACK[0, :, 0].astype(np.float32), LIGHT[0]])
 def test_a_plain_stack_keeps_its_shape(tmp_path, samples):
     tifffile.imwrite(tmp_path / "a.tif", samples, photometric="minisblack")

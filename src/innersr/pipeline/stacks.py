@@ -91,7 +91,10 @@ class StackTask(FileTask):
                 )
                 writer.add(result.image, metadata, own_resolution=self._resolution(self.grid(result)))
                 shown = result if is_first else shown
-                results.append(replace(result, image=self.image, notes=(*result.notes, *notes)))
+                own = (
+                    note for note in task.image.notes if note not in self.image.notes
+                )  # which are told of the source
+                results.append(replace(result, image=self.image, notes=(*own, *result.notes, *notes)))
         assert shown is not None  # the first page learnt from is one of those that were chosen
         self.save_sidecars(self.grid(shown))
         return replace(
@@ -202,8 +205,9 @@ class StackTask(FileTask):
     def _notes(self) -> Iterator[str]:
         """Sentences about the whole file."""
         yield f"{len(self.chosen)} of {len(self.stack.pages)} pages"
-        if self.stack.kind == "ome" and "<ROI " in self.stack.description:
-            yield "regions of interest are not kept: they are in pixels of the source"
+        yield from self.stack.losses
+        if self.stack.imagej_tags and not self.keeps_axes:
+            yield "ImageJ's metadata is not kept: it describes all pages"
         if self.stack.kind == "ome" and not self.keeps_axes:
             yield "the OME-XML is not kept: it describes all pages"
 
@@ -222,7 +226,9 @@ def page_image(source: Path, stack: TiffStack, place: int, options: UpscaleOptio
     """
     image = read(source, pixel_limit=options.pixel_limit, missing_ok=True, page=stack.pages[place])
     text = Metadata() if stack.is_calibrated else image.metadata
-    notes = tuple(note for note in image.notes if not (stack.is_calibrated and "calibration" in note))
+    # What a plain image would lose is rewritten, or its loss is said of the whole file.
+    said = ("ImageJ's metadata", "the size and calibration in the description")
+    notes = tuple(note for note in image.notes if not (stack.is_calibrated and note.startswith(said)))
     image = replace(image, metadata=replace(image.metadata, texts=text.texts), notes=notes)
     try:
         return with_no_data(image, options.nodata)

@@ -48,8 +48,9 @@ def _losses(tags: Iterable[tuple[int, str]]) -> list[str]:
         "EXIF": (34665,),
         "GPS position": (34853,),
         "colour description (primaries, curve)": (318, 319, 301),
-        # Of ImageJ, MetaMorph, Olympus, Zeiss and FEI.
-        "calibration and description of a microscope": (50838, 50839, *range(33628, 33632), 34361, 34412, 34680),
+        "ImageJ's metadata": (50838, 50839),
+        # Of MetaMorph, Olympus, Zeiss and FEI.
+        "calibration and description of a microscope": (*range(33628, 33632), 34361, 34412, 34680),
         "what Photoshop keeps (paths, layers, settings)": (343, 344, 345, 34377, 37724),
         "further pictures of the page (SubIFDs)": (330,),
     }

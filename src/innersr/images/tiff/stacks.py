@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,9 @@ class TiffStack:
     """Pixels per unit, horizontal and vertical, of the first page, and the TIFF code of the unit."""
     imagej_tags: tuple[TiffTag, ...]
     """ImageJ's labels and tables of colours, without regions of interest, which are in pixels."""
+
+    losses: tuple[str, ...]
+    """Sentences about what is not kept of its description and of ImageJ's metadata."""
 
     hidden: int
     """Planes that lie behind the first one without pages of their own, as large ones of ImageJ do."""
@@ -88,6 +92,7 @@ def _stack_of(tiff: TiffFile) -> TiffStack | None:
         is_big=tiff.is_bigtiff,
         resolution=(across, down, unit) if across and down else None,
         imagej_tags=tuple(_imagej_tags(first)),
+        losses=tuple(_losses(first, description if kind == "ome" else "")),
         hidden=hidden,
     )
 
@@ -100,11 +105,24 @@ def _hidden(tiff: TiffFile, first: TiffPage) -> int:
     return 0
 
 
-def _imagej_tags(page: TiffPage) -> Iterator[TiffTag]:
+def _imagej_values(page: TiffPage) -> dict[str, Any] | None:
+    """ImageJ's metadata of a page: labels, tables of colours, regions; None where they are damaged."""
     found = page.tags.get(50839)
-    if found is None or not isinstance(found.value, dict):
-        return
-    values = {name: value for name, value in found.value.items() if name not in ("ROI", "Overlays")}
+    if found is None:
+        return {}
+    return found.value if isinstance(found.value, dict) else None
+
+
+def _losses(page: TiffPage, description: str) -> Iterator[str]:
+    values = _imagej_values(page)
+    if values is None:
+        yield "ImageJ's metadata is damaged and not kept"
+    if {"ROI", "Overlays"} & (values or {}).keys() or re.search(r"<(?:\w+:)?ROI\b", description):
+        yield "regions of interest are not kept: they are in pixels of the source"
+
+
+def _imagej_tags(page: TiffPage) -> Iterator[TiffTag]:
+    values = {name: value for name, value in (_imagej_values(page) or {}).items() if name not in ("ROI", "Overlays")}
     for code, kind, count, data, _ in imagej_metadata_tag(values, page.parent.byteorder):
         size = len(data) // count
         ordered = np.frombuffer(data, f"{page.parent.byteorder}u{size}").astype(f"<u{size}").tobytes()
