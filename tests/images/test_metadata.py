@@ -149,6 +149,61 @@ def test_damaged_exif_is_dropped_with_a_note(tmp_path):
     assert any("EXIF is damaged" in note for note in image.notes)
 
 
+def photographed():
+    """Return an EXIF block with a position, as a camera writes it, and the place of the number of each directory."""
+    exif = PillowImage.Exif()
+    exif[MAKE], exif[MODEL_TIME] = "Canon", "1987:06:05 04:03:02"
+    exif[EXIF_IFD] = {TAKEN: "1987:06:05 04:03:02", 0x829A: 0.02, 0x8827: 400, 0x9286: b"ASCII\0\0\0words"}
+    exif[0x8825] = {1: "N", 2: (48.0, 8.0, 5.0), 3: "E", 4: (11.0, 34.0, 1.0)}
+    return exif.tobytes()
+
+
+def pointing(tag, place):
+    """Return that block, whose pointer to a directory leads elsewhere."""
+    block = bytearray(photographed())
+    order = "<" if block[6:8] == b"II" else ">"
+    (at,) = [k for k in range(16, len(block) - 12, 12) if struct.unpack_from(f"{order}HH", block, k) == (tag, 4)]
+    struct.pack_into(f"{order}I", block, at + 8, place)
+    return bytes(block)
+
+
+def private():
+    exif = PillowImage.Exif()
+    exif[MAKE], exif[50000] = "Canon", "of nobody"
+    exif[EXIF_IFD] = {0x829A: 0.02, 0x927C: b"MAKER" + bytes(20)}
+    return exif.tobytes()
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+@pytest.mark.parametrize(
+    ("block", "lost"),
+    [
+        (pointing(0x8825, 90_000), "GPS position"),
+        (pointing(0x8825, 8), "GPS position"),
+        (pointing(EXIF_IFD, 90_000), "camera settings"),
+        (photographed()[:-20], "GPS position"),
+        (private(), "MakerNote, 1 other tag"),
+    ],
+)
+def test_what_is_lost_of_an_exif_block_is_said(tmp_path, suffix, block, lost):
+    notes = save(read(write(tmp_path / f"a{suffix}", block)), tmp_path / f"b{suffix}")
+    assert notes == (f"EXIF is not kept whole, it lacks: {lost} (damaged, or unknown to the encoder)",)
+    assert save(read(tmp_path / f"b{suffix}"), tmp_path / f"c{suffix}") == ()  # what is left is whole
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".avif"])
+def test_a_sound_exif_block_is_kept_whole(tmp_path, suffix):
+    for block in (photographed(), exif_block(thumbnail=True)):
+        image = read(write(tmp_path / "a.png", block))
+        assert save(image, tmp_path / f"b{suffix}", overwrite=True) == ()
+        found, wanted = PillowImage.Exif(), PillowImage.Exif()
+        found.load(read(tmp_path / f"b{suffix}").metadata.exif)
+        wanted.load(block)
+        for directory in (EXIF_IFD, 0x8825):
+            kept = found.get_ifd(directory)
+            assert {tag: kept[tag] for tag in wanted.get_ifd(directory)} == wanted.get_ifd(directory)
+
+
 def test_a_profile_for_another_kind_of_image_is_dropped_with_a_note(tmp_path):
     grey = Image(colour=torch.rand(1, 1, 8, 8), metadata=Metadata(icc=SRGB))
     bands = Image(colour=torch.rand(1, 5, 8, 8), metadata=Metadata(icc=SRGB))

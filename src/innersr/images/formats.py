@@ -268,6 +268,11 @@ def kept(target: Format, metadata: Metadata, *, choice: str, bands: int) -> tupl
         if reason:
             metadata = replace(metadata, **{name: None})  # type: ignore[arg-type]  # texts and tags are not among them
             notes.append(f"{WORDS[name]} is not kept: {reason}")
+    if metadata.exif is not None:
+        from innersr.images.containers.exif import lost_parts  # by libvips, which help and refusals do without
+
+        if lost := lost_parts(metadata.exif):
+            notes.append(f"EXIF is not kept whole, it lacks: {', '.join(lost)} (damaged, or unknown to the encoder)")
     texts, more = _kept_texts(target, metadata.texts, jpeg_segment)
     if metadata.tags and "tags" not in target.keeps:
         words = dict.fromkeys(tag.words for tag in metadata.tags if tag.words)
