@@ -180,7 +180,7 @@ def open_file(source: Path, output: Path | None, options: UpscaleOptions) -> Fil
         return film_task(film, source, output, options)
     if options.frames is not None:
         raise InputError(f"{source}: frames (--frames) are for films that become films; leave them out")
-    stack, page = _stack_of(source), None
+    stack, page = _stack_of(source, options.pages), None
     if stack is None:
         parse_pages(options.pages or "all", 1)
         if (strips := open_in_strips(source, output, options)) is not None:
@@ -219,14 +219,20 @@ def _check_plain(source: Path, options: UpscaleOptions, kind: str) -> None:
         raise InputError(f"{source}: a mask (--mask) is for one picture, not for a {kind}; leave it out")
 
 
-def _stack_of(source: Path) -> TiffStack | None:
+def _stack_of(source: Path, pages: str | None) -> TiffStack | None:
     """The pages of a TIFF file; None where there is one plain page, or no readable TIFF."""
+    found = None
     with contextlib.suppress(OSError, ValueError), source.open("rb") as stream:
         found = sniff(stream.read(32))
-        if found is not None and found.name == "TIFF":
-            from innersr.images.tiff.stacks import find_stack  # importing tifffile takes 0.13 s
+    if found is None or found.name != "TIFF":
+        return None
+    from innersr.images.tiff.stacks import find_stack  # importing tifffile takes 0.13 s
 
-            return find_stack(source)
+    try:
+        return find_stack(source)
+    except ImageFileError:
+        if pages != "first":
+            raise
     return None
 
 

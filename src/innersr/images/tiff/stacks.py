@@ -12,8 +12,10 @@ from typing import Any, Literal
 import numpy as np
 from tifffile import TiffFile, TiffPage, TiffPageSeries, imagej_metadata_tag
 
+from innersr.errors import ImageFileError
 from innersr.images.metadata import TiffTag
 from innersr.images.tiff.descriptions import is_split_ome
+from innersr.images.tiff.directories import chain_of
 from innersr.images.tiff.tags import integers, is_part, pages_of, rational
 
 
@@ -55,31 +57,33 @@ def find_stack(path: Path) -> TiffStack | None:
     """Look for a stack; None where the file is no TIFF, has one plain page, or is damaged.
 
     Planes that lie behind one another without pages of their own are counted as `hidden`.
+
+    Raises:
+        ImageFileError: its pages are too many, or form a circle.
     """
+    fault = None
     # Reading the first page tells better what is wrong; tifffile documents no closed list of errors.
     with contextlib.suppress(Exception), path.open("rb") as stream:
         if stream.read(4) not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
             return None
-        stream.seek(0)
-        with TiffFile(stream, is_lsm=False, is_ndpi=False, is_scanimage=False, _multifile=False) as tiff:
-            return _stack_of(tiff)
+        if (fault := chain_of(stream).fault) is None:
+            stream.seek(0)
+            with TiffFile(stream, is_lsm=False, is_ndpi=False, is_scanimage=False, _multifile=False) as tiff:
+                return _stack_of(tiff)
+    if fault is not None:
+        remedy = 'get it again, or split it; pages="first" (--pages first) takes the first alone'
+        raise ImageFileError(f"{path}: {fault}; {remedy}")
     return None
 
 
 def _stack_of(tiff: TiffFile) -> TiffStack | None:
-    most = 2**20  # pages; damaged files may list any number
-    pages: list[TiffPage] = []
-    for page in pages_of(tiff):
-        if page.index >= most:
-            return None
-        if page.index == 0 or not is_part(page):
-            pages.append(page)
+    pages = [page for page in pages_of(tiff) if page.index == 0 or not is_part(page)]
     first, description = pages[0], pages[0].description
     kind = _kind_of(tiff, description)
     hidden = _hidden(tiff, first) if len(pages) == 1 else 0
     if len(pages) == 1 and not hidden and kind not in ("ome", "imagej"):
         return None
-    places = _places(tiff)
+    places = _places(tiff, pages)
     across, down = rational(first, "XResolution"), rational(first, "YResolution")
     unit = (integers(first, "ResolutionUnit") or (2,))[0]  # inches, where the file does not say
     return TiffStack(
@@ -99,10 +103,18 @@ def _stack_of(tiff: TiffFile) -> TiffStack | None:
 
 def _hidden(tiff: TiffFile, first: TiffPage) -> int:
     """The planes of a file of one page, less that page."""
+    if _is_overfull(first):
+        return 0
     with contextlib.suppress(Exception):  # see `find_stack`; there are then no axes
         samples = int(np.prod(tiff.series[0].shape))
         return samples // (first.imagelength * first.imagewidth * first.samplesperpixel * first.imagedepth) - 1
     return 0
+
+
+def _is_overfull(page: TiffPage) -> bool:
+    """Whether a page lists more smaller copies (SubIFDs) than a pyramid has; tifffile would read them all."""
+    most = 64  # of half the size each
+    return len(page.subifds or ()) > most
 
 
 def _imagej_values(page: TiffPage) -> dict[str, Any] | None:
@@ -137,9 +149,11 @@ def _kind_of(tiff: TiffFile, description: str) -> Literal["ome", "imagej", "shap
     return "shaped" if tiff.is_shaped else "pages"
 
 
-def _places(tiff: TiffFile) -> dict[int, tuple[int, int]]:
+def _places(tiff: TiffFile, pages: list[TiffPage]) -> dict[int, tuple[int, int]]:
     """The series and the channel of each page, by its number; none where tifffile finds no axes."""
     found: dict[int, tuple[int, int]] = {}
+    if any(_is_overfull(page) for page in pages):
+        return found
     with contextlib.suppress(Exception):  # see `find_stack`; the pages are then of one channel
         for number, series in enumerate(tiff.series):
             channels = _channels(series)
