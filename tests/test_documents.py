@@ -86,3 +86,15 @@ def test_what_adds_an_optional_part_works_today():
     ]
     extras = {extra for pair in named for extra in "".join(pair).split(",")}
     assert {"web", "video", "tiff", "ray"} <= extras <= set(project["optional-dependencies"])
+
+
+def test_a_promise_of_the_same_bytes_says_of_how_many_threads():
+    paths = [*DOCUMENTS, *(ROOT / "docs" / "guide").glob("*.md"), *(ROOT / "src").rglob("*.py")]
+    texts = {path.name: re.sub(r"\s+", " ", path.read_text(encoding="utf-8")) for path in paths}
+    promises = [
+        (name, promise)
+        for name, text in texts.items()
+        for promise in re.findall(r"same seed[^.;]*?same bytes[^.;]*", text, re.IGNORECASE)
+    ]
+    assert len(promises) >= 4
+    assert [promise for promise in promises if "thread" not in promise[1]] == []
