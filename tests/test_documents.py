@@ -11,6 +11,7 @@ import pytest
 import torch
 from typer.main import get_command
 
+from innersr.benchmark.published import published_figures
 from innersr.cli.app import app
 from innersr.errors import InputError
 from innersr.physics.degradation import Degradation
@@ -86,6 +87,26 @@ def test_what_adds_an_optional_part_works_today():
     ]
     extras = {extra for pair in named for extra in "".join(pair).split(",")}
     assert {"web", "video", "tiff", "ray"} <= extras <= set(project["optional-dependencies"])
+
+
+def test_published_figures_are_those_that_were_read():
+    text = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    known, larger = (
+        text.split(f"## {heading}")[1].split("##")[0] for heading in ("Known degradation", "Larger factors")
+    )
+    columns = ["bicubic x2", "g0.2d x2", "g2.0d x2", "ganid x2", "g1.3b x2"], ["bicubic x3", "bicubic x4", "g2.0d x4"]
+    told = 0
+    for section, headings in zip((known, larger), columns, strict=True):
+        for method, cells in re.findall(r"\| (ZSSR|MZSR)[^|]*, published \|(.*)\|", section):
+            for heading, cell in zip([*headings, "CPU s"], [*cells.split("|"), ""], strict=False):
+                degradation, _, scale = heading.partition(" ")
+                figures = published_figures("set5", scale, degradation, count=5)
+                read = {figure.method[:4]: figure for figure in figures}.get(method)
+                psnr, _, ssim = cell.strip().partition(" / ")
+                if psnr:
+                    assert read is not None and float(psnr) == read.psnr and ssim in ("", f"{read.ssim:.4f}")
+                    told += 1
+    assert told == 5 + 4 + 3 + 1
 
 
 def test_a_promise_of_the_same_bytes_says_of_how_many_threads():
