@@ -148,7 +148,7 @@ def test_files_that_look_like_options_are_explained(tmp_path, monkeypatch):
     said = innersr("upscale", "-dash.png").stderr
     assert "-dash.png is a file, but begins as options do; write ./-dash.png" in said
     said = innersr("upscale", "--", "-dash.png", "--scale", "3").stderr
-    assert "behind -- all are names, and there is no file --scale; write options in front of it" in said
+    assert "after -- all arguments are files, and there is no file --scale; write options before it" in said
     assert "-dash.png: is empty" in innersr("upscale", "--", "-dash.png").stderr
     assert "-dash.png: is empty" in innersr("upscale", "./-dash.png").stderr
 

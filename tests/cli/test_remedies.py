@@ -32,6 +32,7 @@ REACHED_BY = {  # the commands that show the texts of a file or folder; the long
     "commands/upscale_file.py": "upscale",
     "images": IMAGE_WRITERS,
     "images/depths.py": "upscale",
+    "images/films": "upscale",
     "images/tiff": "upscale",
     "images/formats.py": "upscale",  # where has_options is true, which FileTask alone says
     "commands/export.py": "export",

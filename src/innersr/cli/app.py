@@ -24,7 +24,7 @@ from innersr.version import __version__
 app = typer.Typer(
     name="innersr",
     cls=CommandGroup,
-    help="Super-resolve one image from the image itself.",
+    help="Super-resolve one image by learning from the image itself.",
     epilog=examples("innersr upscale photo.jpg -o large.png --compare before-after.png")
     + "\n\nExit codes: 0 done, 1 a file failed, 2 wrong usage, 130 or 143 interrupted.",
     no_args_is_help=True,
@@ -62,7 +62,7 @@ def run_app() -> None:
 def common(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
 ) -> None:
-    """Super-resolve one image from the image itself."""
+    """Super-resolve one image by learning from the image itself."""
     if version:
         from importlib.metadata import version as version_of
 

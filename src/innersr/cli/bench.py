@@ -28,23 +28,25 @@ bench_app = typer.Typer()  # of one command, which cli.app adds
 def bench_command(  # noqa: PLR0913 (a command's options are its parameters)
     folders: Annotated[
         list[Path] | None,
-        argument(metavar="DIR", help="Folders of sharp images, or pictures drawn by innersr: made:text, made:all."),
+        argument(metavar="DIR", help="Folders of sharp images, or pictures that innersr draws: made:text, made:all."),
     ] = None,
     pairs: Annotated[
         list[Path] | None,
-        typer.Option(help="Folder of pairs, the small image of name.png called name_LR.png; may be repeated."),
+        typer.Option(help="Folder of pairs, name.png and its small image name_LR.png; may be repeated."),
     ] = None,
     real_life: Annotated[
         bool,
         typer.Option(
-            "--real-life", help="Photographs (DIR) and made pictures, each as people have them; see the docs."
+            "--real-life",
+            help="Measure photographs (DIR) and drawn pictures as people have them: noisy, compressed, sharpened; see "
+            "docs/benchmarks.md.",
         ),
     ] = False,
     methods: Annotated[
         str | None,
         typer.Option(
-            help="name or name:field=value;field=value, separated by commas; bicubic,tailor if not given, "
-            "tailor with --real-life."
+            help="Methods, separated by commas, each as NAME or NAME:setting=value;setting=value; by default "
+            "bicubic,tailor, with --real-life tailor."
         ),
     ] = None,
     peer: Annotated[
@@ -56,35 +58,37 @@ def bench_command(  # noqa: PLR0913 (a command's options are its parameters)
     degradations: Annotated[
         str | None,
         typer.Option(
-            help="Ways of shrinking, separated by commas: bicubic, lanczos, box, g2.0d, random:SEED, kernel files and "
-            "more; and links joined to them by +, before or behind: noise10, jpeg60, sharpen:SIGMA:AMOUNT, ... See "
-            "docs/benchmarks.md. bicubic if not given."
+            help="Ways of shrinking, separated by commas: bicubic (the default), lanczos, box, g2.0d, random:SEED, "
+            "kernel files and more; further steps are joined to them by +, before or after: noise10, jpeg60, "
+            "sharpen:SIGMA:AMOUNT and more, see docs/benchmarks.md."
         ),
     ] = None,
     given: Annotated[
         str | None,
         typer.Option(
-            help="Degradation that methods are given: true (the image's own), auto (estimated from it), bicubic, "
-            "gaussian:VAR or kernel files, separated by commas; or default, for all that innersr upscale does without "
-            "options. true if not given, default with --real-life."
+            help="Degradations that the methods are given, separated by commas: true (the image's own), auto "
+            "(estimated from it), bicubic, gaussian:VAR or kernel files; or default, for all that innersr upscale does "
+            "without options. By default true, with --real-life default."
         ),
     ] = None,
     told: Annotated[str | None, typer.Option(hidden=True)] = None,  # the name of --given up to version 0.1
-    scales: Annotated[str, typer.Option(help="Separated by commas.")] = "2",
-    limit: Annotated[int | None, typer.Option(min=1, help="Images of each folder at most.")] = None,
+    scales: Annotated[str, typer.Option(help="Scales, separated by commas.")] = "2",
+    limit: Annotated[int | None, typer.Option(min=1, help="Most images of each folder; by default all.")] = None,
     crop: Annotated[
         int | None,
         typer.Option(
-            min=32, help="Use the middle of each sharp image, of so many pixels a side; 256 with --real-life."
+            min=32,
+            help="Use only a central square of each sharp image, of this side in pixels; by default the whole image, "
+            "with --real-life 256.",
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="File of rows (JSON lines); rows it already has are not computed again.")
+        Path | None, typer.Option(help="File for the rows (JSON lines); those that it holds are not computed again.")
     ] = None,
     pictures: Annotated[Path | None, typer.Option(help="Folder for the results as PNG files.")] = None,
     sheet: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw the cases with the least gain beside the truth.")
     ] = None,
-    worst: Annotated[int, typer.Option(min=1, help="Cases on the sheet.")] = 5,
+    worst: Annotated[int, typer.Option(min=1, help="Number of cases on the sheet.")] = 5,
 ) -> None:
     """Measure methods on images that are shrunk and upscaled again."""

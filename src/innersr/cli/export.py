@@ -25,12 +25,12 @@ def export_command(  # noqa: PLR0913 (a command's options are its parameters)
     prior: Annotated[
         str,
         argument(
-            metavar="NAME|PATH", help="A prior of `innersr prior list`, or a .safetensors file, of --save-adapted too."
+            metavar="NAME|PATH", help="A prior of `innersr prior list`, or a .safetensors file, --save-adapted's too."
         ),
     ],
     output: Annotated[Path, argument(metavar="OUT.onnx", help="The file to write.")],
     scale: Annotated[
-        str | None, quality_option("--scale", "-s", help="A whole one that the prior knows; 2 by default.")
+        str | None, quality_option("--scale", "-s", help="A whole scale that the prior knows; 2 by default.")
     ] = None,
     kernel: Annotated[
         str, quality_option(help="The blur that the network undoes: bicubic, gaussian:VAR, or a kernel file.")
@@ -46,11 +46,12 @@ def export_command(  # noqa: PLR0913 (a command's options are its parameters)
     any_degradation: Annotated[
         bool,
         quality_option(
-            "--any-degradation", help="The degradation is an input of the file, see docs/export.md; Tailor's priors."
+            "--any-degradation",
+            help="Make the degradation an input of the network, see docs/export.md; for Tailor's priors only.",
         ),
     ] = False,
 ) -> None:
     """Write a network as an ONNX file, and check it.
 
-    It needs pip install '.[onnx]'.
+    Needs pip install '.[onnx]'.
     """

@@ -27,8 +27,8 @@ def inspect_command(
         Path | None,
         output_option(
             metavar="FILE",
-            help="Draw into this image file which parts of the image recur at a larger size, with examples.",
+            help="Image file to draw: which parts of the image recur at a larger size, with examples.",
         ),
     ] = None,
 ) -> None:
-    """Report whether learning from an image helps, and its blur."""
+    """Report blur, noise and whether learning from the image helps."""

@@ -9,9 +9,16 @@ import typer
 
 from innersr.cli.options import Source, argument, command, group, input_option, output_option
 
-kernel_app = group("Look at blur kernels, estimate them, convert them.", "innersr kernel show gaussian:2.0")
+kernel_app = group(
+    "Show, estimate and convert blur kernels.",
+    "innersr kernel show gaussian:2.0",
+    "innersr kernel estimate photo.jpg -o kernel.npy",
+    "innersr kernel convert kernel.mat kernel.npy",
+)
 
-Kernel = Annotated[str, argument(help="A kernel file, FILE#3 for the third in it, bicubic, or gaussian:VAR.")]
+Kernel = Annotated[
+    str, argument(metavar="KERNEL", help="A kernel file, FILE#3 for the third in it, bicubic, or gaussian:VAR.")
+]
 
 
 @command(
@@ -24,12 +31,12 @@ Kernel = Annotated[str, argument(help="A kernel file, FILE#3 for the third in it
 )
 def kernel_show(
     kernel: Kernel,
-    other: Annotated[str | None, typer.Argument(help="A second kernel to compare with.")] = None,
+    other: Annotated[str | None, typer.Argument(metavar="OTHER", help="A second kernel to compare with.")] = None,
     plot: Annotated[
-        Path | None, input_option(metavar="FILE", help="Draw it into this image file; two side by side.")
+        Path | None, input_option(metavar="FILE", help="Image file to draw; two kernels are drawn side by side.")
     ] = None,
 ) -> None:
-    """Print and sketch a kernel, or compare two: size, variances, angle and centre."""
+    """Print and sketch a kernel, or compare two."""
 
 
 @command(
@@ -44,21 +51,23 @@ def kernel_show(
 def kernel_estimate(
     source: Source,
     output: Annotated[
-        Path | None, output_option(metavar="FILE", help="The kernel, as .npy, .mat, .png or .txt.")
+        Path | None, output_option(metavar="FILE", help="File to write: .npy, .mat, .png or .txt.")
     ] = None,
-    plot: Annotated[Path | None, input_option(metavar="FILE", help="Draw it into this image file.")] = None,
-    scale: Annotated[str, typer.Option("--scale", "-s", help="Scale that the image is to be upscaled by.")] = "2",
+    plot: Annotated[Path | None, input_option(metavar="FILE", help="Image file to draw the kernel into.")] = None,
+    scale: Annotated[
+        str, typer.Option("--scale", "-s", help="Scale that the image will be upscaled by; the kernel is on that grid.")
+    ] = "2",
     method: Annotated[
         str,
         typer.Option(
             "--method",
             "-m",
-            help="fast (as `innersr upscale` does, within a second) or kernelgan (trains for half a minute, finds "
-            "a kernel of any form).",
+            help="fast (as `innersr upscale`, within a second) or kernelgan (trains for half a minute, finds a kernel "
+            "of any shape).",
         ),
     ] = "fast",
 ) -> None:
-    """Estimate the kernel that has blurred an image, from the image alone."""
+    """Estimate the kernel that blurred an image."""
 
 
 @command(
@@ -70,10 +79,10 @@ def kernel_estimate(
 )
 def kernel_convert(
     source: Kernel,
-    target: Annotated[Path, argument(help=".npy, .mat, .png or .txt.")],
+    target: Annotated[Path, argument(metavar="FILE", help="File to write: .npy, .mat, .png or .txt.")],
     convention: Annotated[
         str | None,
-        typer.Option(help="Move the centre of mass: centred, kernelgan (kernel_shift) or fkp; unchanged if not given."),
+        typer.Option(help="Move the centre of mass: centred, kernelgan (kernel_shift) or fkp; by default it stays."),
     ] = None,
     scale: Annotated[float, typer.Option("--scale", "-s", min=1, max=100, help="Scale of the convention.")] = 2.0,
 ) -> None:

@@ -1,4 +1,4 @@
-"""What the commands share: panels and options of the help, examples, errors as exit codes."""
+"""Shared parts of the commands: panels and options of the help, examples, errors as exit codes."""
 
 from __future__ import annotations
 
@@ -38,36 +38,41 @@ Model = Annotated[Path, argument(metavar="MODEL", help="Folder of a model.")]
 Output = Annotated[str, output_option(metavar="PATH", help="File, or folder (out/ is created).")]
 Settings = Annotated[
     list[str] | None,
-    learning_option("--set", metavar="NAME=VALUE", help="Any setting, such as iterations=1000; may be repeated."),
+    learning_option("--set", metavar="NAME=VALUE", help="A setting, such as iterations=1000; may be repeated."),
 ]
-Count = Annotated[int, result_option("--count", "-n", min=1, help="How many results.")]
+Count = Annotated[int, result_option("--count", "-n", min=1, help="Number of results.")]
 
 
 def _shared(  # noqa: PLR0913 (options are parameters)
     overwrite: Annotated[bool, input_option("--overwrite", help="Replace existing files.")] = False,
-    seed: Annotated[int, performance_option(help="Same seed and threads, same bytes.")] = 0,
-    threads: Annotated[int | None, performance_option(min=1, help="CPU threads; torch's choice if not given.")] = None,
-    device: Annotated[str, performance_option("--device", "-d", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
-    precision: Annotated[str, performance_option(help="auto, fp32 or bf16.")] = "auto",
+    seed: Annotated[
+        int, performance_option(help="Random seed; with the same number of threads it gives the same bytes.")
+    ] = 0,
+    threads: Annotated[int | None, performance_option(min=1, help="CPU threads; by default PyTorch's choice.")] = None,
+    device: Annotated[
+        str, performance_option("--device", "-d", help="Where to compute: auto, cpu, cuda, cuda:1 or mps.")
+    ] = "auto",
+    precision: Annotated[str, performance_option(help="Arithmetic of the networks: auto, fp32 or bf16.")] = "auto",
     tile: Annotated[
         str,
         performance_option(
-            help="Side of the tiles that the network works on, in pixels of the input: auto (what memory allows), 0 "
-            "for the whole image at once. It leaves no seams."
+            help="Side of the tiles that the network works on, in pixels of the input: auto (as the memory allows), or "
+            "0 for the whole image at once. Tiles leave no seams."
         ),
     ] = "auto",
     time_limit: Annotated[
-        float | None, performance_option(help="Seconds of learning, or of searching, for each image.")
+        float | None,
+        performance_option(help="Most seconds of learning, or of searching, for each image; by default no limit."),
     ] = None,
-    as_json: Annotated[bool, reporting_option("--json", help="Results as JSON, one object a line.")] = False,
+    as_json: Annotated[bool, reporting_option("--json", help="Print results as JSON, one object per line.")] = False,
     quiet: Annotated[bool, reporting_option("--quiet", "-q", help="Print errors only.")] = False,
-    verbose: Annotated[bool, reporting_option("--verbose", "-v", help="Print settings too.")] = False,
+    verbose: Annotated[bool, reporting_option("--verbose", "-v", help="Print the settings too.")] = False,
 ) -> None:
     """Declare the options that several commands share; `command` picks them by name."""
 
 
 class CommandGroup(TyperGroup):
-    """Commands that tell what is meant where a file stands in the place of one."""
+    """Commands that suggest the right one where a file is given in its place."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 (Typer has moved Click's types)
         """Find the command; refuse a file with the command that takes it."""
@@ -91,7 +96,7 @@ class GroupedCommand(TyperCommand):
                 ctx.fail(f"{name} is a file, but begins as options do; write ./{name}")
         for name in dashed[1]:
             if not Path(name).exists():
-                ctx.fail(f"behind -- all are names, and there is no file {name}; write options in front of it")
+                ctx.fail(f"after -- all arguments are files, and there is no file {name}; write options before it")
         return super().parse_args(ctx, args)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 (Typer has moved Click's types)
@@ -108,12 +113,12 @@ class GroupedCommand(TyperCommand):
 
 
 def group(about: str, *lines: str) -> typer.Typer:
-    """A group of commands, with examples for its help."""
+    """Make a group of commands, with examples for its help."""
     return typer.Typer(help=about, epilog=examples(*lines), no_args_is_help=True, rich_markup_mode=None)
 
 
 def examples(*lines: str) -> str:
-    """An epilog of lines that Click does not wrap."""
+    """Make an epilog of lines that Click does not wrap."""
     return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
 
 
@@ -128,7 +133,7 @@ def command(
     """Decorator that makes a command of a function: its parameters are the options, its docstring the help.
 
     Args:
-        app: that the command belongs to.
+        app: the group that the command belongs to.
         name: of the command.
         does: the function of `innersr.commands` that does the work, such as "singan.train.train_picture". It takes a
             reporter, a run if one of its settings is an option, and the other options and `fixed` by name; it may
@@ -181,7 +186,7 @@ def _reporting(*, as_json: bool = False, quiet: bool = False, verbose: bool = Fa
 
 
 def _at_home(value: object) -> object:
-    """A value of an option with ~ as the home folder; shells leave it in --output=~/x and in NAME=~/x."""
+    """The value of an option with ~ expanded to the home folder; shells leave it in --output=~/x and in NAME=~/x."""
     if isinstance(value, list | tuple):
         return [_at_home(each) for each in value]
     if isinstance(value, Path):
@@ -194,7 +199,7 @@ def _at_home(value: object) -> object:
 
 
 def _taken(options: dict[str, Any], *names: str) -> dict[str, Any]:
-    """Take options of these names out of all."""
+    """Remove the options of these names, and return them."""
     return {name: options.pop(name) for name in names if name in options}
 
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from innersr.cli.options import argument, command, group, input_option, output_option
 
-prior_app = group("Look at priors, and exchange them.", "innersr prior list")
+prior_app = group("List, show, publish and download priors.", "innersr prior list", "innersr prior show tailor")
 
 
 @command(prior_app, "list", "prior.list_priors", "innersr prior list", shares="as_json")
@@ -19,9 +17,11 @@ def prior_list() -> None:
 
 @command(prior_app, "show", "prior.show_prior", "innersr prior show mine.safetensors", shares="as_json")
 def prior_show(
-    prior: Annotated[str, typer.Argument(metavar="NAME|PATH", help="A name of the list, or a .safetensors file.")],
+    prior: Annotated[
+        str, argument(metavar="NAME|PATH", help="A prior of `innersr prior list`, or a .safetensors file.")
+    ],
 ) -> None:
-    """Print a prior's network, training and validation, and its model card."""
+    """Print a prior's network, training, validation and model card."""
 
 
 @command(
@@ -32,13 +32,19 @@ def prior_show(
     shares="as_json quiet",
 )
 def prior_push(
-    prior: Annotated[str, argument(metavar="NAME|PATH", help="A name of the list, or a .safetensors file.")],
-    repository: Annotated[str, argument(metavar="OWNER/NAME", help="A repository, made unless it is there.")],
-    is_private: Annotated[bool, input_option("--private", help="A repository that is made is private.")] = False,
+    prior: Annotated[
+        str, argument(metavar="NAME|PATH", help="A prior of `innersr prior list`, or a .safetensors file.")
+    ],
+    repository: Annotated[
+        str, argument(metavar="OWNER/NAME", help="Repository, which is created if it does not exist.")
+    ],
+    is_private: Annotated[
+        bool, input_option("--private", help="Make the repository private if it is created.")
+    ] = False,
 ) -> None:
-    """Put a prior and its model card on the Hugging Face Hub.
+    """Publish a prior and its model card on the Hugging Face Hub.
 
-    It needs pip install '.[hub]'; log in with hf auth login.
+    Needs pip install '.[hub]'; log in with hf auth login.
     """
 
 
@@ -52,10 +58,13 @@ def prior_push(
 )
 def prior_pull(
     repository: Annotated[
-        str, argument(metavar="OWNER/NAME[@REVISION]", help="A repository; a commit, tag or branch.")
+        str, argument(metavar="OWNER/NAME[@REVISION]", help="Repository, and a commit, tag or branch of it.")
     ],
     output: Annotated[
-        Path | None, output_option(metavar="FILE", help="NAME.safetensors in this folder when not given.")
+        Path | None, output_option(metavar="FILE", help="File to write; by default NAME.safetensors in this folder.")
     ] = None,
 ) -> None:
-    """Get a prior and its model card from the Hugging Face Hub; it is checked, and runs no code."""
+    """Download a prior and its model card from the Hugging Face Hub.
+
+    The file is checked, and runs no code. Needs pip install '.[hub]'.
+    """

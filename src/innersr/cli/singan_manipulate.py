@@ -1,4 +1,4 @@
-"""The commands `innersr singan paint`, `edit` and `harmonize`, by patches or by the network of a model."""
+"""The commands `innersr singan paint`, `edit` and `harmonize`, with patches or the network of a model."""
 
 from __future__ import annotations
 
@@ -15,21 +15,28 @@ WORK = "singan.manipulate.manipulate_picture"
 Start = Annotated[
     int | None,
     result_option(
-        "--start-scale", min=1, metavar="K", help="Scale at which the picture enters: 1 changes most, the finest least."
+        "--start-scale",
+        min=1,
+        metavar="K",
+        help="Scale at which the picture enters: 1 changes most, the finest least; chosen by default.",
     ),
 ]
 AllScales = Annotated[
-    bool, result_option("--all-scales", help="Draw a contact sheet, one result per scale, into PATH.")
+    bool, result_option("--all-scales", help="Draw a contact sheet with one result per scale into PATH.")
 ]
 Subject = Annotated[Path, argument(metavar="MODEL", help="Folder of a model, or the picture itself: an image file.")]
 Engine = Annotated[
     str | None,
     result_option(
-        help="patches: nearest patches of the picture, the default for paint, edit and image files; or network."
+        help="What to work with: patches (of the picture; the default for paint, edit and image files) or network (of "
+        "a model)."
     ),
 ]
-MaxSize = Annotated[int | None, result_option(min=1, help="Of an image file: long side in pixels, 250 by default.")]
-Mask = Annotated[Path, argument(metavar="MASK", help="White where it was changed.")]
+MaxSize = Annotated[
+    int | None,
+    result_option(min=1, help="Long side in pixels that an image file is shrunk to; 250 by default."),
+]
+Mask = Annotated[Path, argument(metavar="MASK", help="Image file, white where the picture was changed.")]
 
 
 @command(
@@ -44,13 +51,13 @@ Mask = Annotated[Path, argument(metavar="MASK", help="White where it was changed
 )
 def paint_command(  # noqa: PLR0913 (a command's options are its parameters)
     model: Subject,
-    picture: Annotated[Path, argument(metavar="PAINTING", help="Blots in the picture's colours.")],
+    picture: Annotated[Path, argument(metavar="PAINTING", help="Image file: blots in the picture's colours.")],
     output: Output,
     start: Start = None,
     all_scales: AllScales = False,
     colours: Annotated[
         int | None,
-        result_option(min=1, metavar="N", help="Train the scale again on N colours: for paintings in other colours."),
+        result_option(min=1, metavar="N", help="Train the scale again on N colours, for paintings in other colours."),
     ] = None,
     count: Count = 1,
     engine: Engine = None,
@@ -70,7 +77,7 @@ def paint_command(  # noqa: PLR0913 (a command's options are its parameters)
 )
 def edit_command(  # noqa: PLR0913 (a command's options are its parameters)
     model: Subject,
-    picture: Annotated[Path, argument(metavar="EDITED", help="The picture, with parts copied or moved.")],
+    picture: Annotated[Path, argument(metavar="EDITED", help="Image file: the picture with parts copied or moved.")],
     mask: Mask,
     output: Output,
     start: Start = None,
@@ -93,14 +100,18 @@ def edit_command(  # noqa: PLR0913 (a command's options are its parameters)
 )
 def harmonize_command(  # noqa: PLR0913 (a command's options are its parameters)
     model: Subject,
-    picture: Annotated[Path, argument(metavar="COMPOSITE", help="The picture, with an object on it.")],
+    picture: Annotated[
+        Path, argument(metavar="COMPOSITE", help="Image file: the picture with an object pasted on it.")
+    ],
     mask: Mask,
     output: Output,
     start: Start = None,
     all_scales: AllScales = False,
     fine_tune: Annotated[
         int | None,
-        result_option(min=1, metavar="ITERATIONS", help="First train the scales from there on with the composite."),
+        result_option(
+            min=1, metavar="ITERATIONS", help="First train the scales from the start scale on with the composite."
+        ),
     ] = None,
     count: Count = 1,
     engine: Engine = None,

@@ -23,10 +23,12 @@ patches_app = typer.Typer(rich_markup_mode=None)
 def inpaint_command(
     picture: Annotated[Path, argument(metavar="PICTURE", help="Image file.")],
     output: Output,
-    mask: Annotated[Path, input_option("--mask", metavar="MASK", help="White where the picture is to be filled.")],
+    mask: Annotated[
+        Path, input_option("--mask", metavar="MASK", help="Image file, white where the picture is to be filled.")
+    ],
     count: Count = 1,
 ) -> None:
-    """Fill a hole of a picture with patches from around it."""
+    """Fill a hole in a picture with patches from around it."""
 
 
 @command(
@@ -38,7 +40,7 @@ def inpaint_command(
     shares="overwrite seed device as_json quiet",
 )
 def restyle_command(  # noqa: PLR0913 (a command's options are its parameters)
-    layout: Annotated[Path, argument(metavar="LAYOUT", help="Image file that says what is where.")],
+    layout: Annotated[Path, argument(metavar="LAYOUT", help="Image file whose layout is kept.")],
     output: Output,
     like: Annotated[Path, input_option("--like", metavar="PICTURE", help="Image file whose patches are used.")],
     start: Annotated[
@@ -47,9 +49,11 @@ def restyle_command(  # noqa: PLR0913 (a command's options are its parameters)
             "--start-scale",
             min=0,
             metavar="K",
-            help="Scale at which the layout enters: 0 changes most; a third of the way to the finest by default.",
+            help="Scale at which the layout enters: 0 changes most; by default a third of the way to the finest.",
         ),
     ] = None,
-    max_size: Annotated[int | None, result_option(min=1, help="Of PICTURE: long side, 250 by default.")] = None,
+    max_size: Annotated[
+        int | None, result_option(min=1, help="Long side in pixels that PICTURE is shrunk to; 250 by default.")
+    ] = None,
 ) -> None:
     """Give a layout the patches of another picture."""

@@ -21,8 +21,8 @@ COMMANDS = {
     "supervised": "Train on bicubic pairs, MZSR's starting point.",
     "mzsr": "Train MZSR: weights that adapt in a few steps.",
     "tailor": "Train Tailor: one network conditioned on the degradation.",
-    "predictor": "Train the blind estimator of blur, sharpening, noise and compression.",
-    "mixture": "Train the policy of blind restoration: how far to rely on an estimate.",
+    "predictor": "Train the blind estimator of blur, noise and compression.",
+    "mixture": "Train how far blind restoration relies on an estimate.",
 }
 
 EXAMPLES = {
@@ -46,44 +46,55 @@ def _add_command(objective: str) -> None:
         data: Annotated[list[Path], data_option(metavar="DIR", help="Folder of sharp images; may be repeated.")],
         out: Annotated[
             Path,
-            saving_option(metavar="FILE", help="The prior, .safetensors; state and log are written beside it."),
+            saving_option(
+                metavar="FILE", help="The prior to write, .safetensors; state and log are written beside it."
+            ),
         ],
         extra: Annotated[
             list[Path] | None,
-            data_option(metavar="DIR", help="Folder of other sharp images, such as graphics: 6 % of the crops."),
+            data_option(
+                metavar="DIR",
+                help="Folder of other sharp images, such as graphics, for 6 % of the crops; may be repeated.",
+            ),
         ] = None,
         drawn: Annotated[
             int,
-            data_option(
-                min=0, help="Number of pictures of text, lines, spots and sprites to draw and add to the extra ones."
-            ),
+            data_option(min=0, help="Number of pictures of text, lines, spots and sprites to draw and add to --extra."),
         ] = 0,
         validate: Annotated[
-            Path | None, data_option(metavar="DIR", help="Folder of sharp images to measure on; the first 12 are used.")
+            Path | None,
+            data_option(metavar="DIR", help="Folder of sharp images to validate on; the first 12 are used."),
         ] = None,
-        steps: Annotated[int | None, learning_option(min=1, help="20000 by default.")] = None,
+        steps: Annotated[int | None, learning_option(min=1, help="Training steps; 20000 by default.")] = None,
         batch: Annotated[
-            int | None, learning_option(min=1, help="Crops per step (of mzsr, tasks), over all processes.")
+            int | None,
+            learning_option(
+                min=1, help="Crops per step over all processes (tasks of mzsr); the objective's by default."
+            ),
         ] = None,
         settings: Settings = None,
         initial: Annotated[
             str | None, learning_option(metavar="PRIOR", help="Start from the weights of a prior: a name or a file.")
         ] = None,
-        seed: Annotated[int, learning_option(min=0, help="Same seed and threads, same bytes.")] = 0,
+        seed: Annotated[
+            int, learning_option(min=0, help="Random seed; with the same number of threads it gives the same bytes.")
+        ] = 0,
         checkpoint_every: Annotated[
-            int, saving_option(min=1, help="Steps between two saved states; at most five minutes.")
+            int, saving_option(min=1, help="Steps between two saved states; also saved every five minutes.")
         ] = 1000,
         validate_every: Annotated[int, saving_option(min=1, help="Steps between two validations.")] = 1000,
-        licence: Annotated[str | None, saving_option(help="Of the weights; recorded in the prior.")] = None,
+        licence: Annotated[str | None, saving_option(help="Licence of the weights, recorded in the prior.")] = None,
         resume: Annotated[bool, saving_option("--resume", help="Continue an interrupted training.")] = False,
         may_change: Annotated[
             bool,
             saving_option(
                 "--may-change",
-                help="With --resume: steps, rates, batch, crops and data may differ from before; the log says so.",
+                help="With --resume, allow other steps, rates, batch, crops and data than before; the log records it.",
             ),
         ] = False,
-        overwrite: Annotated[bool, saving_option("--overwrite", help="Start anew over existing files.")] = False,
+        overwrite: Annotated[
+            bool, saving_option("--overwrite", help="Start anew, and replace existing files.")
+        ] = False,
     ) -> None:
         pass
 

@@ -24,24 +24,27 @@ web_app = typer.Typer()  # of one command, which cli.app adds
 def web_command(  # noqa: PLR0913 (a command's options are its parameters)
     port: Annotated[int, input_option(min=0, max=65535, help="Port of the page; 0 for any free one.")] = 7860,
     host: Annotated[
-        str, input_option(help="Address to listen at; another than 127.0.0.1 needs --auth or --allow-public.")
+        str, input_option(help="Address to listen on; any other than 127.0.0.1 needs --auth or --allow-public.")
     ] = "127.0.0.1",
-    auth: Annotated[str | None, input_option(metavar="USER:PASSWORD", help="What visitors have to give.")] = None,
+    auth: Annotated[
+        str | None, input_option(metavar="USER:PASSWORD", help="Name and password that visitors log in with.")
+    ] = None,
     allow_public: Annotated[
         bool, input_option("--allow-public", help="Let other machines use the page without a password.")
     ] = False,
     browser: Annotated[bool, input_option("--browser/--no-browser", help="Whether to open a browser.")] = True,
     library: Annotated[
         Path | None,
-        input_option(metavar="DIR", help="Folder where trained pictures are kept; else they go with the visitor."),
+        input_option(metavar="DIR", help="Folder to keep trained pictures in; else they are deleted with the visit."),
     ] = None,
     limits: Annotated[
         list[str] | None,
         performance_option(
             "--limit",
             metavar="NAME=VALUE",
-            help="Of each visitor: megabytes, pixels, seconds, files, idle_minutes; of all: jobs, waiting.",
+            help="A limit, may be repeated: megabytes, pixels, seconds, files or idle_minutes of each visitor; jobs or "
+            "waiting of all together.",
         ),
     ] = None,
 ) -> None:
-    """Open a page in the browser that does all of this."""
+    """Open a page in the browser that offers all of this."""
