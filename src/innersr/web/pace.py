@@ -150,7 +150,7 @@ class Pace:
 def planned_time(
     options: UpscaleOptions, hr_size: tuple[int, int], recurrence: Recurrence | None = None
 ) -> PlannedTime:
-    """PlannedTime the enlarging of a picture, in seconds of one core of a laptop.
+    """Plan the enlarging of a picture, in seconds of one core of a laptop.
 
     Args:
         options: of which method, preset and kernel count.
