@@ -1,9 +1,14 @@
 """The page of innersr as a Hugging Face Space: the same page, with limits for a small shared machine."""
 
+import sys
 import threading
+from pathlib import Path
 
-from innersr.web.app import Serving, served
-from innersr.web.limits import Limits
+# A Space holds the source itself, as innersr-torch is on no index.
+sys.path.insert(0, str(Path(__file__).resolve().with_name("src")))
+
+from innersr.web.app import Serving, served  # noqa: E402 (found in the folder above)
+from innersr.web.limits import Limits  # noqa: E402
 
 LIMITS = Limits(megabytes=20, pixels=4_000_000, seconds=300, files=5, waiting=20, idle_minutes=30)
 SERVING = Serving(host="0.0.0.0", allow_public=True, browser=False, device="cpu", limits=LIMITS)

@@ -1,8 +1,12 @@
 """The Space and the container: what they name is there, and is what the checks were run with."""
 
+import itertools
 import json
 import re
 import runpy
+import shutil
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -44,6 +48,31 @@ def test_space_and_container_have_the_versions_of_the_checks():
     assert f"torch=={PINNED['torch']}" in requirements and f"torch=={PINNED['torch']}" in DOCKERFILE
     header = (ROOT / "spaces/README.md").read_text(encoding="utf-8").split("---")[1]
     assert f"sdk_version: {PINNED['gradio']}\n" in header
+
+
+def test_the_space_asks_for_what_the_package_needs():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = (project["optional-dependencies"][name] for name in ("web", "video"))
+    needed = {re.match(r"[\w.-]+", each)[0] for each in itertools.chain(project["dependencies"], *extras)}
+    lines = (ROOT / "spaces/requirements.txt").read_text(encoding="utf-8").splitlines()
+    pinned = dict(line.split("==") for line in lines if "==" in line)
+    assert pinned == {name: PINNED[name] for name in needed}
+
+
+def test_the_space_runs_the_source_that_is_copied_into_it(tmp_path, monkeypatch):
+    pytest.importorskip("gradio", reason="the page needs the extra web")
+    text = (ROOT / "spaces/README.md").read_text(encoding="utf-8")
+    *sources, target = re.search(r"^cp -r (.*)$", text, re.MULTILINE)[1].split()
+    (tmp_path / target).mkdir()
+    for source in sources:
+        (tmp_path / target / Path(source).name).symlink_to(ROOT / source)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    app = tmp_path / target / "app.py"
+    app.unlink()  # what it is a link to would tell where it is
+    shutil.copyfile(ROOT / "spaces/app.py", app)
+    runpy.run_path(str(app))
+    assert (Path(sys.path[0]) / "innersr/web/app.py").is_file()
+    assert Path(sys.path[0]) == app.with_name("src")
 
 
 def test_the_space_has_small_limits_and_says_so():
