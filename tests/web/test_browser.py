@@ -85,7 +85,7 @@ def enlarge(page, photo):
 def test_a_picture_is_examined_enlarged_and_downloaded(opened, photo, tmp_path):
     page = opened()
     enlarge(page, photo)
-    assert "44 × 36 pixels, 3 channels, 8 bits" in page.locator("#enlarge-found").inner_text()
+    assert "44 × 36 pixels, colour, 8 bits" in page.locator("#enlarge-found").inner_text()
     assert "consistency" in page.locator("#enlarge-facts").inner_text()
     with page.expect_download() as download:
         page.locator("#enlarge-download").click()

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pyvips
+import tifffile
+from PIL import Image
 
 gradio_client = pytest.importorskip("gradio_client", reason="the page needs the extra web")
 
@@ -85,9 +87,25 @@ def test_what_is_painted_over_is_interpolated_only(client, scan, tmp_path):
         enlarge(client, scan, mask="protect")
 
 
+def test_stacks_and_animations_stay_what_they_are(client, scan, tmp_path):
+    page = tifffile.imread(scan)
+    tifffile.imwrite(tmp_path / "stack.tif", np.stack([page, page // 2]), photometric="minisblack")
+    first, *more = (Image.fromarray((page // (256 * (k + 1))).astype(np.uint8)) for k in range(2))
+    first.save(tmp_path / "film.gif", save_all=True, append_images=more, duration=100)
+    method = {"method": "backprojection", "kernel": "bicubic"}
+    stack, film = (enlarge(client, tmp_path / name, **method)[0] for name in ("stack.tif", "film.gif"))
+    with tifffile.TiffFile(stack) as made:
+        assert [each.shape for each in made.pages] == [(48, 64)] * 2
+    with Image.open(film) as made:
+        assert (made.n_frames, made.size) == (2, (64, 48))
+    for name in ("stack.tif", "film.gif"):
+        found = client.predict(picture=gradio_client.handle_file(tmp_path / name), api_name="/examine")[1]
+        assert "32 × 24 pixels" in found
+
+
 def test_what_happened_to_a_picture_is_told_and_drawn(client, scan):
     _, found, *drawings = client.predict(picture=gradio_client.handle_file(scan), api_name="/examine")
-    assert "32 × 24 pixels, 1 channels, 16 bits" in found
+    assert "32 × 24 pixels, grey, 16 bits" in found
     assert "advice: " in found and "takes about" in found
     assert all(pyvips.Image.new_from_file(path).width >= 32 for path in drawings)
 

@@ -152,7 +152,11 @@ def _theme() -> gr.themes.Base:
     theme = gr.themes.Soft(
         primary_hue="blue", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
     )
-    dim = {"body_text_color_subdued": "*neutral_600", "body_text_color_subdued_dark": "*neutral_300"}
+    dim = {"body_background_fill": "*neutral_50", "block_border_width": "1px", "input_border_width": "1px"}
+    dim |= {"block_border_color": "*neutral_200", "block_border_color_dark": "*neutral_700"}
+    dim |= {"input_border_color": "*neutral_300", "input_border_color_dark": "*neutral_600"}
+    dim |= {"checkbox_border_color": "*neutral_500", "checkbox_border_color_dark": "*neutral_400"}
+    dim |= {"body_text_color_subdued": "*neutral_600", "body_text_color_subdued_dark": "*neutral_300"}
     dim |= {"input_placeholder_color": "*neutral_600", "input_placeholder_color_dark": "*neutral_300"}
     dim |= {f"link_text_color{state}_dark": "*primary_300" for state in ("", "_hover", "_active", "_visited")}
     for part in ("block_label", "block_title"):

@@ -87,7 +87,7 @@ class _Batch:
             found = result.fidelity if result.estimate is None else result.estimate.summary
             rows.append([source.name, result.path.name, f"{width} × {height}", f"{result.seconds:.1f}", found])
         packed = str(_packed(made, folder / "innersr.zip")) if made else None
-        yield packed, status(f"{len(made)} of {len(sources)} pictures are done."), rows
+        yield packed, status(f"{len(made)} of {len(sources)} pictures are done.", is_done=packed is not None), rows
 
 
 def _enlarged(source: Path, folder: Path, options: UpscaleOptions, run: Run) -> Result:

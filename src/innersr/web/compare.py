@@ -50,7 +50,7 @@ def build_compare(place: Place) -> None:
         with gr.Column(scale=2, min_width=300):
             picture = picture_input()
             example_buttons(picture)
-            truth = picture_input("The true large picture, if there is one")
+            truth = picture_input("True large picture, if you have it")
             methods = gr.CheckboxGroup(list(METHODS), value=["bicubic", "tailor"], label="Methods")
             scale = gr.Slider(1.1, 8, value=2, step=0.1, label="Scale")
             preset = gr.Radio(["draft", "balanced", "best"], value="draft", label="Quality")

@@ -56,25 +56,33 @@ def build_enlarge(place: Place) -> None:
                 stop = gr.Button("Stop", variant="stop", elem_id="enlarge-stop")
         with gr.Column(scale=3, min_width=300):
             progress = gr.HTML(status("Drop a picture, or try an example."), elem_id="enlarge-status")
-            with gr.Accordion("What happened to this picture", open=True):
+            with gr.Accordion("What happened to this picture", open=True, elem_classes="isr-found"):
                 found = gr.HTML(elem_id="enlarge-found")
                 with gr.Row():
                     preview = drawing("Your picture")
                     kernel = drawing("The blur of the picture, as a kernel")
                     heat = drawing("Where the picture recurs at a larger size")
-            slider = gr.ImageSlider(
-                label="Bicubic | innersr, at one size", format="png", interactive=False, buttons=["fullscreen"]
-            )
-            with gr.Accordion("Side by side, zoom in step", open=True):
-                view = gr.HTML(js_on_load=asset("zoom.js"), elem_id="enlarge-view")
-            facts = gr.HTML(elem_id="enlarge-facts")
-            download = gr.DownloadButton("Download the result", variant="primary", elem_id="enlarge-download")
-            mask = gr.DownloadButton("Download the mask", visible=False, elem_id="enlarge-mask")
-            with gr.Accordion("The same without the page", open=False):
-                command = gr.Code(label="Command line", language="shell", interactive=False)
-                python = gr.Code(label="Python", language="python", interactive=False)
+            with gr.Column(elem_classes="isr-result"):
+                slider = gr.ImageSlider(
+                    label="Bicubic | innersr, at one size", format="png", interactive=False, buttons=["fullscreen"]
+                )
+                facts = gr.HTML(elem_id="enlarge-facts")
+                download = gr.DownloadButton("Download the result", variant="primary", elem_id="enlarge-download")
+                mask = gr.DownloadButton("Download the mask", visible=False, elem_id="enlarge-mask")
+                with gr.Accordion("Side by side, zoom in step", open=True):
+                    view = gr.HTML(js_on_load=asset("zoom.js"), elem_id="enlarge-view")
+                with gr.Accordion("The same without the page", open=False):
+                    command = gr.Code(label="Command line", language="shell", interactive=False)
+                    python = gr.Code(label="Python", language="python", interactive=False)
     inputs = list(vars(controls).values())
     tab = _Enlarge(place)
+    controls.picture.change(  # nothing of an earlier picture stays
+        lambda: [None] * 11,
+        outputs=[found, preview, kernel, heat, slider, view, facts, download, mask, command, python],
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )
     gr.on(
         [controls.picture.change, controls.kernel.change, controls.kernel_file.change],
         place.handler(tab.examine, vars(controls)),
@@ -120,7 +128,7 @@ def _controls() -> Controls:
             angle = gr.Slider(-90, 90, value=0, step=1, label="Direction, in degrees")
         kernel_file = gr.File(label="Kernel file (.mat, .npy, .png, .txt)", height=90, visible=False)
         noise = gr.Textbox("", label="Noise, in grey levels of 255", placeholder="found in the picture", max_lines=1)
-        deblur = gr.Slider(0, 1, value=0.5, step=0.05, label="How much of the blur that is found to remove")
+        deblur = gr.Slider(0, 1, value=0.5, step=0.05, label="Share of the blur found to remove")
         keep_grain = gr.Checkbox(label="Put the grain back")
         method = gr.Dropdown(list(METHODS), value="tailor", label="Method")
         seed = gr.Number(0, label="Seed", precision=0, minimum=0)

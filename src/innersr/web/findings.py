@@ -37,7 +37,9 @@ class Findings:
         """What happened to the picture, one thing a sentence."""
         (height, width), image = self.task.lr_size, self.task.image
         bits = {"uint8": "8 bits", "uint16": "16 bits", "float32": "floating point"}[image.depth]
-        words = [f"{width} × {height} pixels, {image.colour.shape[1]} channels, {bits}"]
+        bands = image.colour.shape[1]
+        colours = {1: "grey", 3: "colour"}.get(bands, f"{bands} channels") + ("" if image.alpha is None else ", alpha")
+        words = [f"{width} × {height} pixels, {colours}, {bits}"]
         if self.estimate is not None:
             words += [part.strip() for part in self.estimate.summary.split(";")]
         return [*words, self.recurrence.verdict, *image.notes]

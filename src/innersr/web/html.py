@@ -25,9 +25,9 @@ def bar_of(progress: Progress | None, title: str, left: float | None) -> str:
     return f'<div class="isr-status" role="status">{words}{bar}</div>'
 
 
-def status(text: str) -> str:
-    """A line about what was done."""
-    return f'<div class="isr-status" role="status">{escape(text)}</div>'
+def status(text: str, *, is_done: bool = False) -> str:
+    """A line about what goes on, or was done; what is downloaded is shown beside the latter."""
+    return f'<div class="isr-status{" isr-done" if is_done else ""}" role="status">{escape(text)}</div>'
 
 
 def alert(text: str) -> str:

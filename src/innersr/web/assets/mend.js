@@ -7,6 +7,11 @@ function mend() {
         if (one.textContent.trim()) one.removeAttribute("aria-label");
         for (const image of one.querySelectorAll("img")) if (one.textContent.trim()) image.alt = "";
     }
+    for (const one of document.querySelectorAll(".button-icon:not([alt=''])")) one.alt = ""; // beside its name
+    for (const one of document.querySelectorAll(".toast-header[role]")) { // its text is open, and it holds a button
+        one.removeAttribute("role");
+        one.removeAttribute("tabindex");
+    }
     for (const one of document.querySelectorAll("div.empty[aria-label]:not([role])")) one.setAttribute("role", "img");
 }
 new MutationObserver(mend).observe(document.documentElement, { childList: true, subtree: true });

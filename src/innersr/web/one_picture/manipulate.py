@@ -62,8 +62,8 @@ def build_edit(place: Place, model: gr.Dropdown, line: gr.HTML) -> None:
                 ("give what is painted the picture's texture", "harmonize"),
             ]
             kind = gr.Radio(kinds, value="copy", label="What to do")
-            right = gr.Slider(-100, 100, value=25, step=1, label="Copy to the right, in % of the width")
-            down = gr.Slider(-100, 100, value=0, step=1, label="Copy down, in % of the height")
+            right = gr.Slider(-100, 100, value=25, step=1, label="To the right, % of the width")
+            down = gr.Slider(-100, 100, value=0, step=1, label="Down, % of the height")
             go = gr.Button("Edit", variant="primary", elem_id="edit-go")
         with gr.Column(scale=3, min_width=300):
             gallery = _scales_gallery()
@@ -80,7 +80,9 @@ def build_animate(place: Place, model: gr.Dropdown, line: gr.HTML) -> None:
         with gr.Column(scale=2, min_width=300):
             frames = gr.Slider(2, 200, value=40, step=1, label="Frames")
             fps = gr.Slider(1, 30, value=10, step=1, label="Frames per second")
-            start = gr.Slider(0, 8, value=1, step=1, label="Start scale: 0 moves everything, later ones only details")
+            start = gr.Slider(
+                0, 8, value=1, step=1, label="Start scale", info="0 moves everything; later ones only details."
+            )
             strength = gr.Slider(0, 4, value=1, step=0.1, label="Strength of the motion")
             suffix = gr.Radio(["gif", "webp", "mp4"], value="gif", label="Format")
             go = gr.Button("Animate", variant="primary", elem_id="animate-go")

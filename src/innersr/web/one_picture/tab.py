@@ -31,7 +31,7 @@ def build_one_picture(place: Place) -> None:
     """Lay out the tab and connect its controls."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
-            picture = picture_input("The picture to learn from")
+            picture = picture_input()
             example_buttons(picture)
         with gr.Column(scale=3, min_width=300):
             model = gr.Dropdown(
@@ -58,11 +58,15 @@ def _build_samples(place: Place, picture: gr.File, model: gr.Dropdown, line: gr.
             engines = [("patches of the picture, at once", "patches"), ("the trained picture", "network")]
             engine = gr.Radio(engines, value="patches", label="Made of")
             count = gr.Slider(1, 12, value=4, step=1, label="How many")
-            start = gr.Slider(0, 8, value=0, step=1, label="Start scale: 0 varies most, later ones keep the layout")
+            start = gr.Slider(
+                0, 8, value=0, step=1, label="Start scale", info="0 varies most; later ones keep the layout."
+            )
             every = gr.Checkbox(label="One of every start scale instead")
             width = gr.Slider(0.5, 3, value=1, step=0.1, label="Width, relative to the picture")
             height = gr.Slider(0.5, 3, value=1, step=0.1, label="Height, relative to the picture")
-            longest = gr.Slider(32, 500, value=160, step=4, label="Long side that is learned from, in pixels")
+            longest = gr.Slider(
+                32, 500, value=160, step=4, label="Long side, in pixels", info="The picture is shrunk to it."
+            )
             seed = gr.Number(0, label="Seed", precision=0, minimum=0)
             go = gr.Button("Make samples", variant="primary", elem_id="samples-go")
         with gr.Column(scale=3, min_width=300):

@@ -32,9 +32,16 @@ def build_train(place: Place, picture: gr.File, model: gr.Dropdown, line: gr.HTM
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
             preset = gr.Radio(["draft", "balanced", "best"], value="draft", label="Quality")
-            longest = gr.Slider(32, 500, value=160, step=4, label="Long side that is learned, in pixels")
+            longest = gr.Slider(
+                32,
+                500,
+                value=160,
+                step=4,
+                label="Long side, in pixels",
+                info="The picture is shrunk to it; larger takes longer.",
+            )
             iterations = gr.Number(
-                0, label="Iterations of each scale; 0 for those of the quality", precision=0, minimum=0
+                0, label="Iterations of each scale", info="0 for those of the quality.", precision=0, minimum=0
             )
             seed = gr.Number(0, label="Seed", precision=0, minimum=0)
             go = gr.Button("Train", variant="primary", elem_id="train-go")
