@@ -7,11 +7,11 @@ import pytest
 pytest.importorskip("gradio", reason="the page needs the extra web")
 
 from innersr.methods.options import UpscaleOptions
-from innersr.run import Progress
+from innersr.run import Progress, Run
 from innersr.web.limits import Limits
 from innersr.web.pace import Pace, PlannedTime, planned_time
 from innersr.web.place import Place
-from innersr.web.visitors import Visitors
+from innersr.web.visitors import Visitor, Visitors
 
 
 class Clock:
@@ -126,6 +126,14 @@ def test_a_visitor_is_told_what_comes_first(pace, tmp_path):
     with pace.working() as countdown:
         countdown.expect(PLAN)
         assert place.forecast(PLAN) == "about 8 seconds here, after 1 order of about 8 seconds"
+
+
+def test_learning_is_cut_short_only_where_it_is_planned_to_take_too_long(pace, tmp_path):
+    run = Run(device="cpu")
+    place = Place(limits=Limits(seconds=20), visitors=Visitors(tmp_path, 60), pace=pace)
+    assert place.job(Visitor(tmp_path), None).run.time_limit is None
+    assert place.in_time(run, PLAN) is run
+    assert place.in_time(run, PLAN.times(2)).time_limit == 10
 
 
 @pytest.mark.parametrize("preset", ["draft", "balanced", "best"])

@@ -17,6 +17,7 @@ from innersr.pipeline.result import Result
 from innersr.run import Run
 from innersr.web.html import status
 from innersr.web.orders import preset_for
+from innersr.web.pace import planned_time
 from innersr.web.place import Place, picture_input
 from innersr.web.visitors import Visitor
 
@@ -69,7 +70,7 @@ class _Batch:
         for number, source in enumerate(sources):
 
             def work(run: Run, source: Path = source, number: int = number) -> Result:
-                return _enlarged(source, folder / str(number), options, run)
+                return self._enlarged(source, folder / str(number), options, run)
 
             job = self._place.job(visitor, work)
             try:
@@ -89,13 +90,12 @@ class _Batch:
         packed = str(_packed(made, folder / "innersr.zip")) if made else None
         yield packed, status(f"{len(made)} of {len(sources)} pictures are done.", is_done=packed is not None), rows
 
-
-def _enlarged(source: Path, folder: Path, options: UpscaleOptions, run: Run) -> Result:
-    folder.mkdir()
-    task = open_file(source, None, options)
-    task = replace(task, target=folder / task.target.name)
-    task.check()
-    return task.write(run)
+    def _enlarged(self, source: Path, folder: Path, options: UpscaleOptions, run: Run) -> Result:
+        folder.mkdir()
+        task = open_file(source, None, options)
+        task = replace(task, target=folder / task.target.name)
+        task.check()
+        return task.write(self._place.in_time(run, planned_time(options, task.hr_size)))
 
 
 def _packed(paths: Sequence[Path], target: Path) -> Path:

@@ -21,6 +21,7 @@ from innersr.run import Run
 from innersr.web.findings import save_comparison
 from innersr.web.html import asset, status, zoom_view
 from innersr.web.orders import METHODS, preset_for
+from innersr.web.pace import planned_time
 from innersr.web.place import Place, example_buttons, picture_input, skipped
 from innersr.web.visitors import Visitor
 
@@ -99,7 +100,7 @@ class _Compare:
             folder = visitor.new_folder()
 
             def work(run: Run, options: UpscaleOptions = options, folder: Path = folder, method: str = method) -> Row:
-                return _row(method, source, folder, options, truth, run)
+                return self._row(method, source, folder, options, truth, run)
 
             job = self._place.job(visitor, work)
             for bar in job.bars(method):
@@ -112,22 +113,21 @@ class _Compare:
         words = status(f"{len(rows)} of {len(rows)} methods are done.")
         yield [row.cells for row in rows], words, zoom_view(pictures, rows[0].size)
 
-
-def _row(  # noqa: PLR0913 (one method, its options and where it writes)
-    method: str, source: Path, folder: Path, options: UpscaleOptions, truth: Image | None, run: Run
-) -> Row:
-    task = open_file(source, folder / f"{method}{source.suffix}", options)
-    if truth is not None and image_size(truth.colour) != task.hr_size:
-        (height, width), (rows, columns) = image_size(truth.colour), task.hr_size
-        raise InputError(
-            f"the true picture has {width} x {height} pixels, the results {columns} x {rows}; give one of that size"
-        )
-    task = replace(task, target=folder / task.target.name)
-    task.check()
-    result = task.write(run)
-    before, after = save_comparison(task.image, result.image, folder)
-    psnr, ssim = _quality(result, truth, max(task.scales))
-    return Row(method, result.seconds, result.consistency_psnr, psnr, ssim, after, before, task.hr_size)
+    def _row(  # noqa: PLR0913 (one method, its options and where it writes)
+        self, method: str, source: Path, folder: Path, options: UpscaleOptions, truth: Image | None, run: Run
+    ) -> Row:
+        task = open_file(source, folder / f"{method}{source.suffix}", options)
+        if truth is not None and image_size(truth.colour) != task.hr_size:
+            (height, width), (rows, columns) = image_size(truth.colour), task.hr_size
+            raise InputError(
+                f"the true picture has {width} x {height} pixels, the results {columns} x {rows}; give one of that size"
+            )
+        task = replace(task, target=folder / task.target.name)
+        task.check()
+        result = task.write(self._place.in_time(run, planned_time(options, task.hr_size)))
+        before, after = save_comparison(task.image, result.image, folder)
+        psnr, ssim = _quality(result, truth, max(task.scales))
+        return Row(method, result.seconds, result.consistency_psnr, psnr, ssim, after, before, task.hr_size)
 
 
 def _quality(result: Result, truth: Image | None, scale: float) -> tuple[float | None, float | None]:

@@ -235,8 +235,9 @@ class _Enlarge:
             task = open_file(source, None, options)
             task = replace(task, target=folder / task.target.name)
             task.check()
-            job.expect(planned_time(options, task.hr_size, visitor.recurrences.get(source)))
-            result = task.write(run)
+            plan = planned_time(options, task.hr_size, visitor.recurrences.get(source))
+            job.expect(plan)
+            result = task.write(self._place.in_time(run, plan))
             return task, result, save_comparison(task.image, result.image, folder)
 
         job = self._place.job(visitor, upscale, order.seed)

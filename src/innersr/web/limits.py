@@ -15,7 +15,8 @@ class Limits:
     Args:
         megabytes: of one uploaded file.
         pixels: of a picture, and of its result.
-        seconds: of one piece of work, after which it is stopped; learning ends at half of it, with what it has learned.
+        seconds: of one piece of work, after which it is stopped; learning that is planned to take longer ends at half
+            of it, with what it has learned.
         jobs: at the same time, of all visitors together; others wait.
         waiting: visitors that may wait; a further one is asked to come back.
         files: of one batch.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 from types import SimpleNamespace
@@ -37,14 +37,17 @@ class Place:
     """Folder of trained pictures that are kept, and that all visitors share; each visitor's own when None."""
     pace: Pace = field(default_factory=Pace)
 
-    def job(self, visitor: Visitor, work: Callable[[Run], Made], seed: int = 0, *, limited: bool = True) -> Job[Made]:
-        """A piece of work for a visitor.
+    def job(self, visitor: Visitor, work: Callable[[Run], Made], seed: int = 0) -> Job[Made]:
+        """A piece of work for a visitor."""
+        return Job(work, visitor, self.limits, Run(device=self.device, seed=seed), self.pace)
 
-        Args:
-            limited: whether learning ends, with what it has learned, after half of the time that is allowed.
+    def in_time(self, run: Run, plan: PlannedTime) -> Run:
+        """A run whose learning ends in half of the time that is allowed, where it is planned to take longer.
+
+        All else is the result of the command, to the byte: a limit of time changes how learning slows down.
         """
-        run = Run(device=self.device, seed=seed, time_limit=self.limits.seconds / 2 if limited else None)
-        return Job(work, visitor, self.limits, run, self.pace)
+        longest = self.limits.seconds / 2
+        return replace(run, time_limit=longest) if self.pace.planned(plan).seconds > longest else run
 
     def forecast(self, plan: PlannedTime) -> str:
         """How long an order takes, in words, and what comes before it."""

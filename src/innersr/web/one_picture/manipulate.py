@@ -140,7 +140,7 @@ class _Manipulate:
             )
             return file
 
-        job = self._place.job(visitor, work, limited=False)
+        job = self._place.job(visitor, work)
         for bar in job.bars("Animating"):
             yield None, gr.skip(), bar
         yield str(file), film(file, f"animation of {asked.model}"), status(f"{file.name} is made.")
@@ -173,7 +173,7 @@ class _Manipulate:
             named = [("as it enters", make.entered), *((f"scale {scale}", result) for scale, result in tried)]
             return [(str(_save(picture, make.saved, folder / f"{name}.png")), name) for name, picture in named]
 
-        job = self._place.job(visitor, work, limited=False)
+        job = self._place.job(visitor, work)
         for bar in job.bars("Trying every scale"):
             yield gr.skip(), bar
         yield job.result, status("Choose the one that you like: coarse scales change most.")

@@ -115,7 +115,7 @@ class _Samples:
                 names = [f"sample {k + 1}" for k in range(int(asked.count))]
             return saved_gallery(torch.cat(pictures), source, names, folder)
 
-        job = self._place.job(visitor, work, int(asked.seed or 0), limited=False)
+        job = self._place.job(visitor, work, int(asked.seed or 0))
         for bar in job.bars("Making samples"):
             yield gr.skip(), bar
         yield job.result, status(f"{len(job.result)} samples are made.")

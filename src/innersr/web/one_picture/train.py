@@ -133,7 +133,7 @@ class _Train:
                 should_stop=run.cancelled,
             )
 
-        job = self._place.job(visitor, work, seed, limited=False)
+        job = self._place.job(visitor, work, seed)
         for bar in job.bars("Learning the picture"):
             yield gr.skip(), bar, list(previews)
         name = target.path.name
