@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,10 +23,11 @@ class BatchReport:
     Args:
         reporter: that has the terminal.
         is_batch: whether there are several files; one speaks for itself.
+        interval: seconds between two lines in a log.
     """
 
-    def __init__(self, reporter: Reporter, *, is_batch: bool) -> None:
-        self._reporter, self._is_batch = reporter, is_batch
+    def __init__(self, reporter: Reporter, *, is_batch: bool, interval: float = 30) -> None:
+        self._reporter, self._is_batch, self._interval = reporter, is_batch, interval
         self._started = self._said = time.monotonic()
         self._worked = self._upscaled = self._total = 0
         self._stack = ExitStack()
@@ -38,10 +40,16 @@ class BatchReport:
         return sum(row.status == "failed" for row in self.rows)
 
     def begin(self, total: int, *, has_bar: bool) -> None:
-        """Begin the work on so many files, with a bar over all of them, unless each has its own."""
+        """Begin the work on so many files, with a bar over all of them, unless each has its own.
+
+        Without a terminal there is a line every half minute in place of the bar, also while no file is finished.
+        """
         self._total, self._started = total, time.monotonic()
         if self._is_batch and has_bar:
             self._bar = self._stack.enter_context(self._reporter.count(total))
+            if self._bar is None:
+                self._stack.enter_context(_repeated(self._tell, self._interval))
+                self._bar = _nothing
 
     def title(self, job: FileJob) -> str:
         """Of the progress bar of a file: its name, and how many there are."""
@@ -69,13 +77,11 @@ class BatchReport:
     def advance(self) -> None:
         """Show that one more file is done with: in a bar, or without a terminal in a line every half minute."""
         self._worked += 1
-        interval = 30  # seconds
         if self._bar is not None:
             self._bar()
-        elif self._is_batch and time.monotonic() - self._said >= interval:
+        elif self._is_batch and time.monotonic() - self._said >= self._interval:
             self._said = time.monotonic()
-            failed = f", {self.failed} failed" if self.failed else ""
-            self._reporter.note(f"{self._worked} of {self._total} files{failed}{self._left}")
+            self._tell()
 
     def plan(self, jobs: Sequence[FileJob]) -> None:
         """Show what would be done: inputs, sizes and results, and the time that it takes, by a trial."""
@@ -116,9 +122,35 @@ class BatchReport:
         """End the bar."""
         self._stack.close()
 
+    def _tell(self) -> None:
+        failed = f", {self.failed} failed" if self.failed else ""
+        self._reporter.note(f"{self._worked} of {self._total} files{failed}{self._left}")
+
     @property
     def _left(self) -> str:
         if not self._upscaled:
             return ""
         seconds = (time.monotonic() - self._started) / self._upscaled * (self._total - self._worked)
         return f", {timedelta(seconds=round(seconds))} left"
+
+
+@contextmanager
+def _repeated(call: Callable[[], None], interval: float) -> Iterator[None]:
+    """Call a function every so many seconds, in a thread of its own, until the block ends."""
+    is_over = threading.Event()
+
+    def repeat() -> None:
+        while not is_over.wait(interval):
+            call()
+
+    thread = threading.Thread(target=repeat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def _nothing() -> None:
+    """Stand for a bar where lines are written."""
