@@ -4,10 +4,11 @@
     python scripts/kill.py --count 6 --seed 1    # fewer, at other moments
     python scripts/kill.py --count 30 --work "upscale of 50"
 
-Four works take turns: `upscale` of a folder and of 50 pictures, `singan train` and `train tailor`, all small. Half of
-the kills come as soon as a partial file is seen, half at any moment. Faults are: a file under its name that is not
-whole, a file that the next run leaves beside those of an undisturbed run, another exit code than 0, and other bytes.
-The exit code is 1 if there is one.
+Five works take turns: `upscale` of a folder and of 50 pictures, by one process and by two, `singan train` and
+`train tailor`, all small. Half of the kills come as soon as a partial file is seen, half at any moment; where there are
+several processes, half of the kills end the first one alone. Faults are: a file under its name that is not whole, a
+file that the next run leaves beside those of an undisturbed run, another exit code than 0, other bytes, and a process
+that outlives its first one by five seconds. The exit code is 1 if there is one.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import contextlib
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -42,11 +44,13 @@ class Work:
         arguments: of innersr, whose output is the folder `out`.
         resumes: whether a killed one goes on with --resume; else it keeps by itself what is whole.
         changing: suffixes of files that hold times, or the state of an unfinished training.
+        has_processes: whether it starts others.
     """
 
     arguments: tuple[str, ...]
     resumes: bool
     changing: tuple[str, ...] = ()
+    has_processes: bool = False
 
 
 def _set(settings: Sequence[str]) -> list[str]:
@@ -77,6 +81,11 @@ WORKS = {
         arguments=("upscale", "many", "-o", "out/", "--preset", "draft", "--kernel", "bicubic", "--jobs", "1"),
         resumes=False,
     ),
+    "upscale of 50 by two": Work(
+        arguments=("upscale", "many", "-o", "out/", "--preset", "draft", "--kernel", "bicubic", "--jobs", "2"),
+        resumes=False,
+        has_processes=True,
+    ),
     "singan train": Work(
         arguments=("singan", "train", "photos/1.png", "-o", "out", "--max-size", "24", *_set(SINGAN)),
         resumes=True,
@@ -95,7 +104,7 @@ WORKS = {
 
 def run(work: Work, folder: Path, again: Sequence[str] = ()) -> tuple[int, str]:
     """Run a work undisturbed in a folder; return its exit code and what it said on stderr."""
-    deadline = time.monotonic() + 600
+    deadline = time.monotonic() + 3600  # on a busy machine
     with innersr_process(*work.arguments, *again, "--device", "cpu", "-q", folder=folder) as process:
         while process.is_alive() and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -115,10 +124,14 @@ def run_again(work: Work, folder: Path) -> tuple[int, str]:
     return run(work, folder)
 
 
-def killed(work: Work, folder: Path, seconds: float, *, writing: bool) -> str:
+def killed(work: Work, folder: Path, seconds: float, *, writing: bool, alone: bool) -> str:
     """Kill a work after some seconds or, if `writing`, then as soon as a partial file is seen.
 
-    Return when that was, "" if the work had ended before.
+    Return when that was, "" if the work had ended before. If `alone`, only its first process is killed, and the others
+    have to end by themselves.
+
+    Raises:
+        RuntimeError: they do not.
     """
     deadline = time.monotonic() + seconds
     with innersr_process(*work.arguments, "--device", "cpu", "-q", folder=folder) as process:
@@ -128,7 +141,17 @@ def killed(work: Work, folder: Path, seconds: float, *, writing: bool) -> str:
             pass
         if not process.is_alive():
             return ""
-    return "while writing" if _partial(folder) else "otherwise"
+        is_writing = bool(_partial(folder))
+        if alone:
+            process.send_signal(signal.SIGKILL)
+            process.end()
+            deadline = time.monotonic() + 5
+            while process.is_group_alive():
+                if time.monotonic() > deadline:
+                    raise RuntimeError("a process outlives its first one")
+                time.sleep(0.01)
+    moment = "while writing" if is_writing else "otherwise"
+    return f"{moment}, its first process alone" if alone else moment
 
 
 def _partial(folder: Path) -> list[Path]:
@@ -210,7 +233,8 @@ def main() -> int:
             folder = Path(shutil.copytree(original, Path(name) / str(number)))
             is_writing = number // len(works) % 2 == 0
             seconds = draws.uniform(0, lengths[title])
-            while not (moment := killed(works[title], folder, seconds, writing=is_writing)):
+            is_alone = works[title].has_processes and number // len(works) // 2 % 2 == 1
+            while not (moment := killed(works[title], folder, seconds, writing=is_writing, alone=is_alone)):
                 seconds /= 2  # it had ended before
                 shutil.rmtree(folder)
                 shutil.copytree(original, folder)
@@ -221,7 +245,7 @@ def main() -> int:
                 sys.stdout.flush()
             with contextlib.suppress(OSError):
                 shutil.rmtree(folder)
-    moments_text = ", ".join(f"{count} {moment}" for moment, count in sorted(moments.items()))
+    moments_text = "; ".join(f"{count} {moment}" for moment, count in sorted(moments.items()))
     sys.stdout.write(f"{given.count} killed ({moments_text}), {faults} faults\n")
     return 1 if faults else 0
 

@@ -45,6 +45,14 @@ class Innersr:
     def is_alive(self):
         return self._process.is_alive()
 
+    def is_group_alive(self):
+        """Whether a process that it has started is there."""
+        try:
+            os.killpg(self._process.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
     def send_signal(self, number):
         os.kill(self._process.pid, number)
 
