@@ -14,8 +14,9 @@ from innersr.images.tiff.descriptions import imagej_description, ome_description
 from innersr.images.tiff.pages import parse_pages
 from innersr.images.tiff.stacks import find_stack
 from innersr.methods.options import UpscaleOptions
-from innersr.pipeline.adaptation import adapt_image
+from innersr.pipeline.adaptation import Adaptation, adapt_image
 from innersr.pipeline.files import open_file, upscale_file
+from innersr.run import Run
 
 OPTIONS = {"method": "bicubic", "kernel": "bicubic"}
 STACK = np.random.default_rng(4).integers(1, 60000, (2, 3, 4, 20, 24)).astype(np.uint16)  # T, C, Z, Y, X
@@ -135,6 +136,44 @@ def test_a_plain_stack_keeps_its_shape(tmp_path, samples):
     upscale_file(tmp_path / "a.tif", tmp_path / "b.tif", UpscaleOptions(**OPTIONS))
     written = tifffile.imread(tmp_path / "b.tif")
     assert written.shape == (*samples.shape[:-2], 40, 48) and written.dtype == samples.dtype
+
+
+def test_several_stacks_of_tifffile_in_one_file_keep_their_axes(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        writer.write(LIGHT[0, 0], photometric="minisblack", metadata={"axes": "ZYX"})
+        writer.write(LIGHT[:, 0, 0, :16].astype(np.float32), photometric="minisblack", metadata={"axes": "TYX"})
+    result = upscale_file(tmp_path / "a.tif", tmp_path / "b.tif", UpscaleOptions(**OPTIONS))
+    with tifffile.TiffFile(tmp_path / "b.tif") as tiff:
+        assert [(series.axes, series.shape) for series in tiff.series] == [("ZYX", (4, 40, 48)), ("TYX", (2, 32, 48))]
+    assert not any("not kept" in note for note in result.notes)
+    result = upscale_file(tmp_path / "a.tif", tmp_path / "c.tif", UpscaleOptions(pages="1-4", **OPTIONS))
+    assert "the axes are not kept: they are those of all pages" in result.notes
+
+
+def test_pages_written_one_by_one_are_learnt_once_and_few_are_remembered(tmp_path, monkeypatch):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        for page in LIGHT[0, 0]:
+            writer.write(page, photometric="minisblack", contiguous=False)
+    learnt = []
+    monkeypatch.setattr("innersr.pipeline.tasks.adapt_image", lambda *given: learnt.append(1) or adapt_image(*given))
+    upscale_file(tmp_path / "a.tif", tmp_path / "b.tif", UpscaleOptions(**OPTIONS))
+    assert len(learnt) == 1
+    with tifffile.TiffWriter(tmp_path / "c.ome.tif", ome=True) as writer:
+        for series in LIGHT[0]:
+            writer.write(series, photometric="minisblack", metadata={"axes": "ZYX"})
+    task = open_file(tmp_path / "c.ome.tif", tmp_path / "d.ome.tif", UpscaleOptions(**OPTIONS))
+    kept = []
+    monkeypatch.setattr(Adaptation, "apply", counting(Adaptation.apply, lambda: kept.append(len(task._learnt))))
+    task.write(Run(device="cpu"))
+    assert len(learnt) == 1 + 3 and kept == [1] * 12
+
+
+def counting(function, note):
+    def counted(*given, **more):
+        note()
+        return function(*given, **more)
+
+    return counted
 
 
 def test_every_page_is_what_it_would_be_alone(tmp_path):

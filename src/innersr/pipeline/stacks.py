@@ -90,6 +90,7 @@ class StackTask(FileTask):
                     bands=result.image.colour.shape[1],
                 )
                 writer.add(result.image, metadata, own_resolution=self._resolution(self.grid(result)))
+                self._forget(number)
                 shown = result if is_first else shown
                 own = (
                     note for note in task.image.notes if note not in self.image.notes
@@ -128,6 +129,13 @@ class StackTask(FileTask):
             self._learnt[key] = self._adapted(key, task, run, estimate, seen)
         return self._learnt[key].apply(seen, keep_grain=self.options.keep_grain)
 
+    def _forget(self, number: int) -> None:
+        """Drop what was learnt for a channel whose last page is written: a file may have any number of them."""
+        group = self.stack.groups[self.chosen[number]]
+        if group not in (self.stack.groups[place] for place in self.chosen[number + 1 :]):
+            for key in [key for key in self._learnt if key[0] == group]:
+                del self._learnt[key]
+
     def _adapted(
         self,
         key: tuple[tuple[Any, ...], int],
@@ -156,7 +164,7 @@ class StackTask(FileTask):
         options, grid = self.options, self.grid(result)
         image, notes = in_depth(result.image, options.depth_of(task.image), options.value_range, task.image)
         metadata = replace(image.metadata, tags=rescaled_tags(image.metadata.tags, grid))
-        text = self._description(image, grid, place) if number == 0 else None
+        text = self._description(image, grid, place) if number == 0 or self.stack.shapes else None
         if text is not None:
             metadata = replace(metadata, texts=(("Description", text),))
         if number == 0 and self.keeps_axes:
@@ -166,7 +174,7 @@ class StackTask(FileTask):
         return replace(result, image=image, notes=(*result.notes, *notes))
 
     def _description(self, image: Image, grid: PixelGrid, place: int) -> str | None:
-        """What the first page says of all; None for its own text."""
+        """What the first page says of all, or another of those behind it; None for its own text."""
         stack, size = self.stack, self.stack.sizes[place]
         if stack.kind == "imagej":
             planes = None if self.keeps_axes else len(self.chosen)
@@ -176,8 +184,8 @@ class StackTask(FileTask):
             return None
         if stack.kind == "ome":
             return ome_description(stack.description, self._grown, grid, image.depth, self.target.name)
-        if stack.kind == "shaped":
-            return shaped_description(stack.description, size, self._grown(size))
+        if place in stack.shapes:
+            return shaped_description(stack.shapes[place], size, self._grown(size))
         return None
 
     def _resolution(self, grid: PixelGrid) -> tuple[float, float, int] | None:
@@ -210,6 +218,8 @@ class StackTask(FileTask):
             yield "ImageJ's metadata is not kept: it describes all pages"
         if self.stack.kind == "ome" and not self.keeps_axes:
             yield "the OME-XML is not kept: it describes all pages"
+        if not self.keeps_axes and any('"axes"' in text for text in self.stack.shapes.values()):
+            yield "the axes are not kept: they are those of all pages"
 
 
 def learnt_place(stack: TiffStack, places: tuple[int, ...]) -> int:
@@ -228,7 +238,8 @@ def page_image(source: Path, stack: TiffStack, place: int, options: UpscaleOptio
     text = Metadata() if stack.is_calibrated else image.metadata
     # What a plain image would lose is rewritten, or its loss is said of the whole file.
     said = ("ImageJ's metadata", "the size and calibration in the description")
-    notes = tuple(note for note in image.notes if not (stack.is_calibrated and note.startswith(said)))
+    is_said = stack.is_calibrated or stack.shapes
+    notes = tuple(note for note in image.notes if not (is_said and note.startswith(said)))
     image = replace(image, metadata=replace(image.metadata, texts=text.texts), notes=notes)
     try:
         return with_no_data(image, options.nodata)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -29,8 +29,10 @@ class TiffStack:
     """The first page's."""
     pages: tuple[int, ...]
     """Their numbers among all pages of the file."""
+    shapes: Mapping[int, str]
+    """Descriptions in which tifffile keeps shape and axes, by the place of the page that has them."""
     groups: tuple[tuple[Any, ...], ...]
-    """Of each page, what it shares with others of its channel: size, samples, series and channel."""
+    """Of each page, what it shares with others of its channel: size, samples, channel, and series of an OME-TIFF."""
     sizes: tuple[tuple[int, int], ...]
     """(height, width) of each page."""
     byteorder: Literal["<", ">"]
@@ -90,7 +92,8 @@ def _stack_of(tiff: TiffFile) -> TiffStack | None:
         kind=kind,
         description=description,
         pages=tuple(page.index for page in pages),
-        groups=tuple((page.keyframe.hash, *places.get(page.index, (0, 0))) for page in pages),
+        shapes={place: page.description for place, page in enumerate(pages) if kind == "shaped" and page.is_shaped},
+        groups=tuple(_group(page, kind, *places.get(page.index, (0, 0))) for page in pages),
         sizes=tuple((page.imagelength, page.imagewidth) for page in pages),
         byteorder=tiff.byteorder,
         is_big=tiff.is_bigtiff,
@@ -99,6 +102,11 @@ def _stack_of(tiff: TiffFile) -> TiffStack | None:
         losses=tuple(_losses(first, description if kind == "ome" else "")),
         hidden=hidden,
     )
+
+
+def _group(page: TiffPage, kind: str, series: int, channel: int) -> tuple[Any, ...]:
+    """See `TiffStack.groups`; in other files than OME-TIFF every call of tifffile's writer made a series."""
+    return page.keyframe.hash, series if kind == "ome" else 0, channel
 
 
 def _hidden(tiff: TiffFile, first: TiffPage) -> int:
