@@ -186,6 +186,16 @@ def test_a_batch_is_a_zip_and_one_bad_file_does_not_stop_it(client, scan, tmp_pa
         client.predict(pictures=files * 2, api_name="/batch")
 
 
+def test_the_pictures_of_the_examples_are_no_visitors_files(address):
+    """They were once among the uploads, and went with the first visitor who had tried one."""
+    from innersr.web.visitors import bundled_examples
+
+    with urllib.request.urlopen(f"{address}config", timeout=20) as answer:
+        parts = json.load(answer)["components"]
+    icons = {part["props"]["icon"]["path"] for part in parts if (part["props"].get("icon") or {}).get("path")}
+    assert icons == {str(path) for path in bundled_examples().iterdir()}
+
+
 def test_results_are_gone_once_the_visitor_is(address, scan):
     client = gradio_client.Client(address, verbose=False, download_files=False)
 

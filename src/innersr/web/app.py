@@ -80,8 +80,8 @@ def served(serving: Serving) -> Iterator[str]:
         visitors = Visitors(Path(name), 60 * serving.limits.idle_minutes)
         os.environ["GRADIO_TEMP_DIR"] = str(visitors.uploads)
         place = Place(limits=serving.limits, visitors=visitors, device=serving.device, library=serving.library)
+        gr.set_static_paths([visitors.results, bundled_examples()])  # before the page, or its icons are copied
         page = build_page(place)
-        gr.set_static_paths([visitors.results, bundled_examples()])
         try:
             _, address, _ = page.launch(
                 server_name=serving.host,

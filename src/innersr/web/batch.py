@@ -39,7 +39,7 @@ def build_batch(place: Place) -> None:
                 headers=["picture", "result", "pixels", "seconds", "what was found"],
                 interactive=False,
                 wrap=True,
-                column_widths=["130px", "130px", "110px", "90px", "300px"],
+                column_widths=["120px", "120px", "100px", "80px", "240px"],
                 label="Pictures",
                 elem_id="batch-table",
             )

@@ -15,7 +15,7 @@ from innersr.pipeline.result import Result
 from innersr.pipeline.tasks import FileTask
 from innersr.run import Run
 from innersr.web.findings import Findings, findings_of, save_comparison, save_pixels, save_preview
-from innersr.web.html import asset, bullets, duration, status, zoom_view
+from innersr.web.html import alert, asset, bullets, duration, status, zoom_view
 from innersr.web.one_picture.manipulate import painted_on
 from innersr.web.orders import METHODS, Order, order_of
 from innersr.web.pace import planned_time
@@ -85,7 +85,7 @@ def build_enlarge(place: Place) -> None:
     )
     gr.on(
         [controls.picture.change, controls.kernel.change, controls.kernel_file.change],
-        place.handler(tab.examine, vars(controls)),
+        place.handler(tab.examine, vars(controls), lambda text: (alert(text), *skipped(4))),
         inputs,
         [progress, found, preview, kernel, heat],
         api_name="examine",

@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
-from innersr.errors import InnersrError
+from innersr.errors import Cancelled, InnersrError
 from innersr.images.formats import readable_suffixes
 from innersr.run import Run
-from innersr.web.html import duration, status
+from innersr.web.html import alert, duration, status
 from innersr.web.jobs import Job
 from innersr.web.limits import Limits
 from innersr.web.pace import Pace, PlannedTime
@@ -77,27 +77,43 @@ class Place:
     ) -> None:
         """Make a button begin work that computes, which waits in the queue; see `handler`.
 
-        Where other orders come first, `line` says so until it is this one's turn.
+        Where other orders come first, `line` says so until it is this one's turn. It also says what went wrong.
         """
+
+        def begin(asked: Any, visitor: Visitor) -> Iterator[Any]:  # noqa: ANN401 (a namespace)
+            visitor.is_waiting = False
+            if visitor.is_withdrawn:
+                visitor.is_withdrawn = False
+                raise Cancelled("stopped; nothing was made")
+            yield from work(asked, visitor)
+
+        def fail(text: str) -> list[Any]:
+            return [alert(text) if each is line else gr.skip() for each in outputs]
+
         button.click(
             self.handler(self._tell_wait), None, line, queue=False, show_progress="hidden", api_visibility="private"
         )
-        button.click(
-            self.handler(work, controls), list(controls.values()), list(outputs), api_name=api_name, **self.queued
-        )
+        handler = self.handler(begin, controls, fail)
+        button.click(handler, list(controls.values()), list(outputs), api_name=api_name, **self.queued)
 
-    def _tell_wait(self, _asked: object, _visitor: Visitor) -> Iterator[Any]:
+    def _tell_wait(self, _asked: object, visitor: Visitor) -> Iterator[Any]:
         before, seconds = self.pace.wait()
-        if before == 0:
+        if before == 0 or visitor.is_working:  # on another order, or already on this one
             yield gr.skip()
             return
+        visitor.is_waiting = True
         yield status(f"Waiting for {orders_in_words(before)} before yours, about {duration(seconds)} …")
 
-    def handler(self, work: Work, controls: Mapping[str, gr.components.Component] | None = None) -> Handler:
+    def handler(
+        self,
+        work: Work,
+        controls: Mapping[str, gr.components.Component] | None = None,
+        fail: Callable[[str], Any] | None = None,
+    ) -> Handler:
         """Make a handler of Gradio's of a function of what was asked and of the visitor.
 
-        Errors of innersr are shown as one sentence. The names of the controls are those of the API's parameters, whose
-        defaults are what the controls show at first.
+        Errors of innersr are shown as one sentence, of which `fail` makes what the outputs show then. The names of the
+        controls are those of the API's parameters, whose defaults are what the controls show at first.
         """
 
         def handle(request: gr.Request, *given: Any) -> Iterator[Any]:  # noqa: ANN401 (what components give)
@@ -105,8 +121,12 @@ class Place:
             try:
                 yield from work(SimpleNamespace(**dict(zip(names, given, strict=True))), visitor)
             except (InnersrError, OSError) as error:
-                text = escape(self.visitors.in_words(error))
-                raise gr.Error(text, title="This did not work", duration=None, print_exception=False) from error
+                words = self.visitors.in_words(error)
+                if fail is not None:
+                    yield fail(words)
+                raise gr.Error(
+                    escape(words), title="This did not work", duration=None, print_exception=False
+                ) from error
 
         names = list(controls or ())
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
@@ -118,8 +138,12 @@ class Place:
 
 
 def _stop(_asked: object, visitor: Visitor) -> Iterator[str]:
-    visitor.stop.set()
-    yield status("Stopping …" if visitor.is_working else "Nothing is going on.")
+    if visitor.is_working:
+        visitor.stop.set()
+        yield status("Stopping …")
+        return
+    visitor.is_withdrawn = visitor.is_waiting
+    yield status("Your order is withdrawn." if visitor.is_waiting else "Nothing is going on.")
 
 
 def name_of_visitor(request: gr.Request) -> tuple[str | None, str]:

@@ -37,6 +37,10 @@ class Visitor:
     recurrences: dict[Path, Recurrence] = field(default_factory=dict)
     """Of the pictures that were examined."""
     stop: threading.Event = field(default_factory=threading.Event)
+    is_waiting: bool = False
+    """Whether an order of this visitor waits for others."""
+    is_withdrawn: bool = False
+    """Whether that order is not to be begun."""
     used: float = field(default_factory=time.monotonic)
     _working: threading.Lock = field(default_factory=threading.Lock)
 

@@ -12,6 +12,7 @@ function mend() {
         one.removeAttribute("role");
         one.removeAttribute("tabindex");
     }
+    for (const one of document.querySelectorAll(".cm-scroller[tabindex='-1']")) one.tabIndex = 0; // to scroll by keys
     for (const one of document.querySelectorAll("div.empty[aria-label]:not([role])")) one.setAttribute("role", "img");
 }
 new MutationObserver(mend).observe(document.documentElement, { childList: true, subtree: true });
