@@ -32,7 +32,7 @@ class _Found:
 def png_facts(stream: BinaryIO) -> FileFacts:
     """What the chunks of a PNG file say about its pixels."""
     found, has_pixels = _Found(), False
-    for kind, length in _chunks(stream):
+    for kind, length in chunks_in(stream):
         has_pixels |= kind == b"IDAT"
         longest = 64 << 20  # bytes of a chunk that are looked at: more is no description
         if kind not in (b"IDAT", b"fdAT") and length <= longest:
@@ -53,21 +53,21 @@ def png_facts(stream: BinaryIO) -> FileFacts:
 def finish_png(stream: BinaryIO, metadata: Metadata) -> None:
     """Add to a written PNG file what libvips cannot write, and take out the resolution that it always writes."""
     if metadata.pixels_per_mm is None:
-        for kind, length in _chunks(stream):
+        for kind, length in chunks_in(stream):
             if kind == b"pHYs" and length == 9:
                 stream.seek(-4, io.SEEK_CUR)
-                stream.write(_chunk(kind, struct.pack(">IIB", 1, 1, 0))[4:])  # square pixels of unknown size
+                stream.write(chunk_of(kind, struct.pack(">IIB", 1, 1, 0))[4:])  # square pixels of unknown size
                 break
             if kind == b"IDAT":
                 break
-    chunks = [] if metadata.code_points is None else [_chunk(b"cICP", metadata.code_points)]
+    chunks = [] if metadata.code_points is None else [chunk_of(b"cICP", metadata.code_points)]
     chunks += [_text_chunk(keyword, text) for keyword, text in metadata.texts]
     header_end = 33  # bytes of signature and IHDR
     if chunks:
         insert_bytes(stream, header_end, b"".join(chunks))
 
 
-def _chunks(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
+def chunks_in(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
     """Kind and length of every chunk up to the end, the stream at its data."""
     place = 8
     while True:
@@ -165,13 +165,14 @@ def _calibrated(chunks: dict[bytes, bytes]) -> ColourSpace:
     return space
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
+def chunk_of(kind: bytes, data: bytes) -> bytes:
+    """A chunk with its length and checksum."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def _text_chunk(keyword: str, text: str) -> bytes:
     key = keyword.encode("latin-1", "replace")[:79]
     try:
-        return _chunk(b"tEXt", key + b"\0" + text.encode("latin-1"))
+        return chunk_of(b"tEXt", key + b"\0" + text.encode("latin-1"))
     except UnicodeEncodeError:
-        return _chunk(b"iTXt", key + b"\0\0\0\0\0" + text.encode("utf-8"))
+        return chunk_of(b"iTXt", key + b"\0\0\0\0\0" + text.encode("utf-8"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,6 +19,7 @@ from PIL import ImageSequence
 from innersr.errors import ImageFileError
 from innersr.images.codecs import reason_of
 from innersr.images.containers.webp import webp_facts
+from innersr.images.films.animated_pngs import png_frames
 from innersr.images.films.film import Film, FilmFacts, FilmWriter, FrameTime, Glimpse, Levels, levels_of
 from innersr.images.formats import BY_NAME, encoder_options
 from innersr.images.image import Image
@@ -38,9 +40,17 @@ class Animation(Film):
         self.path = path
         with self._opened() as stored:
             info, kind = dict(stored.info), stored.format
-            has_alpha = any(np.asarray(picture)[..., 3].min() < 255 for picture in self._pictures(stored))
-            size = (stored.height, stored.width)
+            self._size = (stored.width, stored.height)
+            is_deep = kind == "PNG" and _has_deep_samples(path)
+            has_alpha = has_no_time = False
+            for levels, milliseconds in self._shown(stored):
+                has_alpha = has_alpha or bool(levels[..., 3].min() < 255)
+                has_no_time |= not milliseconds
         notes = [f"{words} is not kept" for key, words in (("exif", "EXIF"), ("xmp", "XMP")) if info.get(key)]
+        if is_deep:
+            notes.append("its 16 bits were reduced to 8, as of every animation")
+        if has_no_time:
+            notes.append("frames without a time are shown for 100 ms, as browsers do")
         if info.get("default_image"):
             notes.append("the picture for programs that show no animation is not kept")
         plays = info.get("loop", 1)  # only GIF has no count, where it is shown once
@@ -51,7 +61,7 @@ class Animation(Film):
             with path.open("rb") as stream:
                 is_lossless = webp_facts(stream).is_lossless
         self.facts = FilmFacts(
-            size=size,
+            size=self._size[::-1],
             time_base=Fraction(1, 1000),
             has_alpha=has_alpha,
             plays=plays,
@@ -62,11 +72,13 @@ class Animation(Film):
 
     def glimpses(self) -> Iterator[Glimpse]:
         """See `Film`."""
-        start = 0
+        start, end = 0, 0.0
         with self._opened() as stored:
-            for picture in self._pictures(stored):
-                duration = round(stored.info.get("duration", 0))
-                thumbnail = np.asarray(picture.convert("RGB").resize((32, 32), PillowImage.Resampling.BOX))
+            for levels, milliseconds in self._shown(stored):
+                end += milliseconds or 100
+                duration = round(end) - start
+                small = PillowImage.fromarray(levels[..., :3]).resize((32, 32), PillowImage.Resampling.BOX)
+                thumbnail = np.asarray(small)
                 yield Glimpse(start, duration, thumbnail)
                 start += duration
 
@@ -75,11 +87,11 @@ class Animation(Film):
         wanted = iter(numbers)
         number = next(wanted, None)
         with self._opened() as stored:
-            for index, picture in enumerate(self._pictures(stored)):
+            for index, (levels, _) in enumerate(self._shown(stored)):
                 if number is None:
                     return
                 if index == number:
-                    planes = torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1)[None] / 255
+                    planes = torch.from_numpy(levels).permute(2, 0, 1)[None] / 255
                     alpha = planes[:, 3:].contiguous() if self.facts.has_alpha else None
                     yield Image(colour=planes[:, :3].contiguous(), alpha=alpha)
                     number = next(wanted, None)
@@ -94,22 +106,29 @@ class Animation(Film):
         except OSError as error:
             raise _damaged(self.path, error) from error
 
-    def _pictures(self, stored: PillowImage.Image) -> Iterator[PillowImage.Image]:
-        has_poster = bool(stored.info.get("default_image"))
-        frames = ImageSequence.Iterator(stored)
-        number = 0
-        while True:
+    def _shown(self, stored: PillowImage.Image) -> Iterator[tuple[Levels, float]]:
+        """Yield the frames, (H, W, 4) uint8, and how many milliseconds each is shown; 0 where the file does not say."""
+        frames = png_frames(self.path) if stored.format == "PNG" else self._by_pillow(stored)
+        for number in itertools.count():
             try:
-                picture = next(frames)
-                if number or not has_poster:
-                    picture = picture.convert("RGBA")
+                shown = next(frames)
             except StopIteration:
                 return
             except Exception as error:  # Pillow documents no closed list of errors for damaged bytes
                 raise _damaged(self.path, error, f" at frame {number}") from error
-            if number or not has_poster:
-                yield picture
-            number += 1
+            yield shown
+
+    def _by_pillow(self, stored: PillowImage.Image) -> Iterator[tuple[Levels, float]]:
+        for picture in ImageSequence.Iterator(stored):
+            if picture.size != self._size:  # as frames that reach beyond the size that the file states
+                picture = picture.crop((0, 0, *self._size))
+            yield np.array(picture.convert("RGBA")), stored.info.get("duration") or 0
+
+
+def _has_deep_samples(path: Path) -> bool:
+    """Whether a PNG has 16 bits."""
+    with path.open("rb") as stream:
+        return stream.read(25)[24:] == b"\x10"
 
 
 def _damaged(path: Path, error: Exception, place: str = "") -> ImageFileError:
@@ -153,14 +172,30 @@ class AnimationWriter(FilmWriter):
 
     def join(self, parts: Sequence[Path], times: Sequence[FrameTime], target: Path) -> None:
         """See `FilmWriter`."""
-        per_tick = float(self.facts.time_base * 1000)
-        begin = times[0].start
-        ends = [round((time.start - begin + time.duration) * per_tick) for time in times]
-        delays = [end - start for start, end in zip([0, *ends], ends, strict=False)]
+        delays = self._delays(times)
         if self.kind == "PNG":
             self._join_png(parts, delays, target)
         else:
             self._join_by_libvips(parts, delays, target)
+
+    def _delays(self, times: Sequence[FrameTime]) -> list[int]:
+        """How long each frame is shown, in milliseconds; the end of each is right, but for what GIF cannot hold."""
+        per_tick, begin = float(self.facts.time_base * 1000), times[0].start
+        ends = [(time.start - begin + time.duration) * per_tick for time in times]
+        exact = [round(end) for end in ends]
+        delays = [end - start for start, end in zip([0, *exact], exact, strict=False)]
+        unit, least = 10, 20  # ms that GIF counts in, and below which browsers show a frame for 100 ms
+        if self.kind != "GIF" or all(delay % unit == 0 for delay in delays):
+            return delays
+        shown, delays = 0, []
+        for end in ends:
+            delays.append(max(least, unit * round((end - shown) / unit)))
+            shown += delays[-1]
+        self.notes = (*self.notes, "times are rounded to hundredths of a second, as GIF holds them")
+        if shown > ends[-1] + unit:
+            slower = f"{shown / 1000:.2f} s long, not {ends[-1] / 1000:.2f} s"
+            self.notes = (*self.notes, f"GIF shows 50 frames a second at most: the film is {slower}")
+        return delays
 
     def _join_png(self, parts: Sequence[Path], delays: list[int], target: Path) -> None:
         first, *others = (PillowImage.fromarray(levels) for levels in self._stored(parts))
@@ -184,7 +219,7 @@ class AnimationWriter(FilmWriter):
         film = film.copy(interpretation="srgb")
         film.set_type(pyvips.GValue.gint_type, "page-height", height)
         film.set_type(pyvips.GValue.array_int_type, "delay", delays)
-        film.set_type(pyvips.GValue.gint_type, "loop", self.facts.plays)
+        film.set_type(pyvips.GValue.gint_type, "loop", min(self.facts.plays, 65535))  # 16 bits
         options: dict[str, Any] = {}
         if self.kind == "WebP":
             quality = self.quality or (100 if self.facts.is_lossless and self.facts.codec is None else 95)
