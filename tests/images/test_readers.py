@@ -12,6 +12,8 @@ from helpers import image_files
 from innersr.errors import ImageFileError, how_to_install
 from innersr.images.formats import BY_NAME, sniff
 from innersr.images.io import PIXEL_LIMIT, read, save, with_suffix
+from innersr.methods.options import UpscaleOptions
+from innersr.pipeline.files import open_file
 
 RANDOM = np.random.default_rng(0)
 COLOUR = RANDOM.integers(0, 256, (12, 17, 3), np.uint8)
@@ -260,6 +262,22 @@ def test_a_missing_package_is_named(written, monkeypatch, package, extra, head):
 )
 def test_results_have_a_suffix_that_is_written(tmp_path, name, result):
     assert with_suffix(tmp_path / name, tmp_path / name) == tmp_path / result
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "words"),
+    [
+        ("a.ppm", None, "PNM is read and not written: the result is a PNG file"),
+        ("a.pgm", "b.tif", None),
+        ("a.pfm", None, "PFM is read and not written: the result is a TIFF file"),
+    ],
+)
+def test_the_format_in_place_of_one_that_is_not_written_is_said(written, tmp_path, name, target, words):
+    floats = b"Pf\n17 12\n-1.0\n" + GREY.astype("<f4").tobytes()
+    kind = {"a.ppm": "P6", "a.pgm": "P5"}.get(name)
+    path = written(floats if kind is None else image_files.pnm(COLOUR if kind == "P6" else GREY, kind, 255), name)
+    task = open_file(path, target and tmp_path / target, UpscaleOptions(method="bicubic", kernel="bicubic"))
+    assert [note for note in task.image.notes if "not written" in note] == ([words] if words else [])
 
 
 def test_an_mpo_is_a_jpeg_of_several_pictures(written):

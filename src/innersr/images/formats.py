@@ -165,6 +165,14 @@ def read_only_format(path: Path) -> Format | None:
     return next((row for row in FORMATS if row.result and path.suffix.lower() in row.suffixes), None)
 
 
+def notes_of_change(source: Path, target: Path) -> tuple[str, ...]:
+    """What is said where a source's format, of its name, is not written and the result has the one in its place."""
+    reader = read_only_format(source)
+    if reader is None or target.suffix.lower() != reader.result:
+        return ()
+    return (f"{reader.name} is read and not written: the result is a {format_of_name(target).name} file",)
+
+
 def format_of_name(path: Path) -> Format:
     """The format of a file name; ImageFileError if none that is written has its suffix."""
     found = BY_SUFFIX.get(path.suffix.lower())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from innersr.blind.estimate import Estimate
 from innersr.errors import ImageFileError, InputError
 from innersr.images.conversions import image_from
-from innersr.images.formats import format_of_name, sniff
+from innersr.images.formats import format_of_name, notes_of_change, sniff
 from innersr.images.io import PIXEL_LIMIT, read
 from innersr.images.no_data import with_no_data
 from innersr.images.tiff.pages import parse_pages
@@ -204,6 +205,7 @@ def open_file(source: Path, output: Path | None, options: UpscaleOptions) -> Fil
     found = read(source, pixel_limit=options.pixel_limit, missing_ok=True, page=page)
     image = with_no_data(found, options.nodata)
     target = output or default_output(source, ImageTask(image=image, options=options).scales)
+    image = replace(image, notes=(*image.notes, *notes_of_change(source, target)))
     return FileTask(image=image, options=options, source=source, target=target)
 
 
