@@ -53,7 +53,7 @@ def test_a_damaged_log_is_copied_and_its_sound_lines_go_on(tmp_path, line):
     for name in ("log.damaged.jsonl", "log.damaged-2.jsonl"):
         path.write_text('{"step": 1}\n' + line + '\n{"step": 2, "loss": 0.5}\n')
         assert recover_records(path, Step, told.append) == [{"step": 1}, {"step": 2, "loss": 0.5}]
-        assert told.pop() == f"{path}: line 2 is damaged; kept as {name}, 2 sound lines go on"
+        assert told.pop() == f"{path}: line 2 is damaged; the log is kept as {name}, its 2 sound lines are used"
         assert line in (tmp_path / name).read_text()
         assert (tmp_path / name).read_bytes() == path.read_bytes()
 

@@ -10,10 +10,10 @@ from torch.optim.adam import adam
 
 
 class Adam:
-    """Adam (Kingma 2015), with the numbers of `torch.optim.Adam` where all weights have one learning rate.
+    """Adam (Kingma 2015) with one learning rate for all weights; it computes what `torch.optim.Adam` does.
 
     Args:
-        weights: that are changed in place; those without a gradient are left out of a step.
+        weights: changed in place; a step skips those without a gradient.
         learning_rate: of the next steps; may be set at any time.
         betas: decay of the first and the second moment per step.
     """
@@ -25,7 +25,7 @@ class Adam:
         self.learning_rate = learning_rate
         self.betas = betas
         self.state: dict[Tensor, dict[str, Tensor]] = {}
-        """Moments of each weight, which begin anew where they are removed."""
+        """Moments by weight; a weight without an entry starts from zero."""
 
     def zero_grad(self) -> None:
         """Forget the gradients."""

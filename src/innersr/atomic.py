@@ -22,7 +22,7 @@ def whole_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
     """Create a partial file beside `path`, which is renamed to it when the block ends without an exception.
 
     The partial file has an unpredictable name, is on the disk before it is renamed, and is removed when anything
-    goes wrong. Threads and processes that write the same path do not disturb each other: one of them comes last.
+    goes wrong. Threads and processes that write the same path do not disturb each other: the last one wins.
     Partial files of processes that were killed are removed from the folder first.
 
     Raises:
@@ -50,7 +50,7 @@ def whole_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def exclusive(path: Path) -> Iterator[bool]:
-    """Hold the lock of a file, which is made; yield False where another process holds it. Nothing waits."""
+    """Hold the lock of a file, which is created; yield False at once if another process holds it."""
     with path.open("ab") as stream:
         try:
             _lock(stream, wait=False)
@@ -63,7 +63,7 @@ def exclusive(path: Path) -> Iterator[bool]:
 
 
 def remove_partial_files() -> None:
-    """Remove all partial files of this process, for a handler that ends it in the midst of the work."""
+    """Remove all partial files of this process, for a signal handler that ends it during its work."""
     for partial in tuple(_partial_files):
         with contextlib.suppress(OSError):
             partial.unlink()
@@ -93,7 +93,7 @@ def _rename_to_free_name(partial: Path, path: Path) -> None:
 
 def _remove_leftovers(folder: Path) -> None:
     """Remove the partial files that no process holds a lock on."""
-    with contextlib.suppress(OSError):  # whatever is wrong with the folder, making a file there tells it better
+    with contextlib.suppress(OSError):  # creating a file in the folder reports its problems better
         for entry in os.scandir(folder):
             if PARTIAL_NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
                 with contextlib.suppress(OSError), Path(entry).open("r+b") as stream:

@@ -1,4 +1,4 @@
-"""What the control groups of this process leave it: the limits of a container, a job of SLURM, a unit of systemd."""
+"""Memory and processors that control groups leave this process: limits of containers, SLURM jobs, systemd units."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path("/")  # of the files that tell it
+ROOT = Path("/")  # of the files in /proc and /sys
 
 
 def free_bytes() -> int | None:
-    """Bytes that the process may take beside the cached files that it has read; None without a limit."""
+    """Bytes that the process may still allocate, caches of files left out of account; None without a limit."""
     first = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")  # versions of control groups
     second = ("memory.max", "memory.current", "inactive_file")
     found = [_free_bytes_of(group, *second) for group in _groups()]
@@ -21,7 +21,7 @@ def free_bytes() -> int | None:
 
 
 def processors() -> int:
-    """Number of processors that the process may use, by its affinity and the time that its control groups give."""
+    """Number of processors that the process may use, by its affinity and the quota of its control groups."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     limits = [_text(group / "cpu.max").split() for group in _groups()]
     limits += [

@@ -1,4 +1,4 @@
-"""Learning that diverges: the last sound weights come back, and it goes on at a lower rate. Knows no method."""
+"""Recovery from divergence: back to the last sound weights, and on at a lower learning rate. Knows no method."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ from torch import Tensor
 
 
 class Optimizer(Protocol):
-    """What changes weights by their gradients, and remembers something of each of them."""
+    """An optimizer, of which only the state is needed here."""
 
     @property
     def state(self) -> MutableMapping[Any, Any]:
-        """What is remembered, by weight."""
+        """Moments and the like, by weight."""
 
 
 class DivergenceGuard:
     """Watches the losses of weights that optimizers change in place.
 
-    The weights of a finite loss are remembered. Where a loss is NaN, infinite or above `limit`, they come back, the
-    optimizers forget their moments, and the rate is to fall to a tenth. Where all losses are sound, nothing changes.
+    The weights of the last finite loss are remembered. After a loss that is NaN, infinite or above `limit` they are
+    restored, the optimizers' moments are cleared, and the caller multiplies the learning rate by `rate_share`. As long
+    as all losses are sound, nothing changes.
 
     Args:
-        weights: and buffers of everything that is learnt together.
+        weights: all weights and buffers that are learned together.
         optimizers: of these weights.
-        limit: of sound losses.
-        patience: times that learning goes on; the next time it ends with the last sound weights.
-        interval: steps between two looks; None for 1 on CPUs and 25 elsewhere, where each look waits for the device.
+        limit: largest sound loss.
+        patience: how often learning continues after divergence; the next time it ends with the last sound weights.
+        interval: steps between two checks; None for 1 on CPUs and 25 elsewhere, where each check waits for the device.
     """
 
     def __init__(
@@ -48,11 +49,11 @@ class DivergenceGuard:
         self._sound = [weight.detach().clone() for weight in self._weights]
         self._losses = 0
         self.count = 0
-        """Times that learning was taken back."""
+        """How often the weights were restored."""
 
     @property
     def rate_share(self) -> float:
-        """Factor on the learning rate: a tenth for each time that learning was taken back."""
+        """Factor on the learning rate: a tenth for each time that the weights were restored."""
         return 10.0**-self.count
 
     @property
@@ -68,7 +69,7 @@ class DivergenceGuard:
                 break
 
     def is_sound(self, loss: Tensor) -> bool:
-        """Whether the present weights, whose loss this is, may be changed by a step; else they are taken back."""
+        """Whether this loss of the present weights is sound; if not, the last sound weights are restored."""
         self._losses += 1
         if self._losses % self._interval:
             return True
@@ -80,7 +81,7 @@ class DivergenceGuard:
         return False
 
     def settle(self) -> tuple[str, ...]:
-        """Make sure that the last step left finite weights; return a sentence for the user if learning diverged."""
+        """Make sure that the weights are finite at the end; return a sentence for the user if learning diverged."""
         if not all(bool(weight.isfinite().all()) for weight in self._weights):
             self.restore()
         if self.count == 0:
@@ -90,14 +91,14 @@ class DivergenceGuard:
         return (f"learning diverged {times}: the last sound weights were restored, and it {end}",)
 
     def resume(self, count: int) -> None:
-        """Go on with the present weights, which are sound, after learning was taken back so many times."""
+        """Continue with the present weights, which are sound, after `count` earlier restorations."""
         self.count = count
         with torch.no_grad():
             torch._foreach_copy_(self._sound, self._weights)
 
     @torch.no_grad()
     def restore(self) -> None:
-        """Bring the last sound weights back, and count that."""
+        """Restore the last sound weights, and count that."""
         torch._foreach_copy_(self._weights, self._sound)
         for optimizer in self._optimizers:
             optimizer.state.clear()

@@ -1,4 +1,4 @@
-"""What is found out about an image before it is upscaled: its channels as methods see them, and its degradation."""
+"""Examination of an image before it is upscaled: its channels as methods see them, and its degradation."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from innersr.run import Run
 def examine_image(image: Image, scale: Scale, run: Run, *, alpha: str = "auto", is_thorough: bool = False) -> Estimate:
     """Estimate the degradation of an image from the channels that methods see.
 
-    `alpha` is that of `upscale_image`, `is_thorough` that of `examine`. The estimated noise is
-    relative to the range of values that methods see: all of it for 8 bits and for floats within [0, 1], else the range
-    that the image uses.
+    `alpha` is that of `upscale_image`, `is_thorough` that of `examine`. The estimated noise is relative to the range
+    of values that methods see: the whole range for 8 bits and for floats within [0, 1], else the range that the image
+    uses.
 
     Raises:
         InputError: an unknown `alpha`, a scale below 1, an image without any data.
@@ -33,9 +33,9 @@ def examine_image(image: Image, scale: Scale, run: Run, *, alpha: str = "auto", 
 def examine_normalised(seen: NormalisedImage, scale: Scale, run: Run, *, is_thorough: bool = False) -> Estimate:
     """Estimate the degradation of an image that was normalised already; see `examine_image`.
 
-    What was filled in, where an image has no data or is transparent, is left out if enough remains.
+    Places that were filled, without data or transparent, are left out if enough of the image remains.
     """
-    Degradation(scale=scale)  # refuses what is no scale
+    Degradation(scale=scale)  # raises for an invalid scale
     part = seen.known_part
     estimate = examine(part, scale, run, is_thorough=is_thorough)
     if part.shape != seen.channels.shape:
@@ -48,11 +48,11 @@ def examine_normalised(seen: NormalisedImage, scale: Scale, run: Run, *, is_thor
     clean = replace(estimate.with_given(noise=0.0, counting=None, compression=0.0), jpeg_quality=None)
     if not (graphic.is_pixel_art or graphic.has_few_colours or graphic.is_pattern):
         return clean
-    # How it became small cannot be told from hard edges, and a wrong guess is worse than interpolation.
+    # Hard edges do not show how the image was shrunk, and a wrong guess is worse than interpolation.
     plain = Degradation(scale=scale)
     return replace(clean, degradation=plain, confidence="low", mixture=(Candidate(plain, 0.0),), regions=())
 
 
 def channels_of(image: Image, run: Run, *, alpha: str = "auto") -> Tensor:
-    """What methods see of an image: (1, C, H, W) in [0, 1] on the run's device; see `upscale_image`."""
+    """The channels that methods see: (1, C, H, W) in [0, 1] on the run's device; see `upscale_image`."""
     return normalise(image, run, alpha).channels

@@ -1,4 +1,4 @@
-"""PyTorch's settings for a computation, whatever the caller has set, and given back afterwards."""
+"""PyTorch's settings, fixed during a computation whatever the caller has set, and restored afterwards."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ Returned = TypeVar("Returned")
 def isolation() -> Iterator[None]:
     """Context with gradients, float32 on the CPU as the default, and exact, deterministic CUDA convolutions.
 
-    Autocast and inference mode are off. These belong to the thread, or to the process: then several threads may be
-    inside at once, and the last one that leaves gives back what the first one found. Within it, another one does
-    nothing.
+    Autocast and inference mode are off. Some settings belong to the thread, others to the process: several threads may
+    be inside at once, and the last one to leave restores what the first one found. A nested context does nothing.
     """
     if _thread.is_isolated:
         yield
@@ -61,7 +60,7 @@ def isolated(function: Callable[Parameters, Returned]) -> Callable[Parameters, R
 
 
 def unrounded(function: Callable[Parameters, Returned]) -> Callable[Parameters, Returned]:
-    """Decorate a function whose first argument is a tensor to compute in its dtype, also under autocast."""
+    """Decorate a function to compute in the dtype of its first argument, a tensor, even under autocast."""
 
     @functools.wraps(function)
     def run_unrounded(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Returned:
@@ -75,7 +74,7 @@ def unrounded(function: Callable[Parameters, Returned]) -> Callable[Parameters, 
 
 
 def plain_tensor(x: Tensor) -> Tensor:
-    """A tensor that learning may use: without history, and made outside inference mode.
+    """The tensor as learning can use it: without autograd history, and made outside inference mode.
 
     Raises:
         InputError: it is not dense: meta, sparse, nested or quantized.
@@ -83,11 +82,11 @@ def plain_tensor(x: Tensor) -> Tensor:
     if x.is_meta:
         raise InputError("a meta tensor has no values; give one on the CPU or a GPU")
     if x.is_nested:
-        raise InputError("a nested tensor is no image; give its tensors one by one")
+        raise InputError("a nested tensor is not an image; give its tensors one by one")
     if x.is_quantized:
-        raise InputError("a quantized tensor is no image; give x.dequantize()")
+        raise InputError("a quantized tensor is not an image; give x.dequantize()")
     if x.layout is not torch.strided:
-        raise InputError("a sparse tensor is no image; give x.to_dense()")
+        raise InputError("a sparse tensor is not an image; give x.to_dense()")
     x = x.detach()
     return x.clone() if x.is_inference() else x
 

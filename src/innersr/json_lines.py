@@ -14,7 +14,7 @@ import msgspec
 
 
 def append_record(path: Path, record: dict[str, Any]) -> None:
-    """Append a record as one line, after removing what a crash left of the last one.
+    """Append a record as one line, after removing an incomplete last line.
 
     Raises:
         OSError: the file cannot be written.
@@ -43,7 +43,7 @@ def read_records(path: Path) -> list[dict[str, Any]]:
 
 
 def sound_records(path: Path, kind: Any = dict) -> tuple[list[dict[str, Any]], list[int]]:  # noqa: ANN401 (a type)
-    """The records of a log that are of a kind, a TypedDict, and the numbers, from 1, of the lines that hold no such.
+    """The records of a log that fit a TypedDict, and the numbers, from 1, of the lines that do not.
 
     A record may have other keys too. Without a file there are none.
 
@@ -62,7 +62,7 @@ def sound_records(path: Path, kind: Any = dict) -> tuple[list[dict[str, Any]], l
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    """The complete lines of a log, up to one of more than 1 MiB, which no record has, and of which the start comes."""
+    """Yield the complete lines of a log; of one above 1 MiB, longer than any record, the start, and none after it."""
     longest = 1 << 20
     with path.open("rb") as stream:
         while (line := stream.readline(longest)).endswith(b"\n"):
@@ -86,7 +86,8 @@ def recover_records(path: Path, kind: Any, note: Callable[[str], None]) -> list[
         names = (f"{path.stem}.damaged{f'-{number}' if number > 1 else ''}{path.suffix}" for number in count(1))
         kept = next(free for free in map(path.with_name, names) if not free.exists())
         shutil.copyfile(path, kept)
-        note(f"{path}: line {damaged[0]} is damaged; kept as {kept.name}, {len(records)} sound lines go on")
+        used = f"the log is kept as {kept.name}, its {len(records)} sound lines are used"
+        note(f"{path}: line {damaged[0]} is damaged; {used}")
     return records
 
 
@@ -99,7 +100,7 @@ def parse_object(text: str | bytes) -> dict[str, Any]:
     """
     value = json.loads(text, parse_constant=_finite, parse_float=_finite)
     if not isinstance(value, dict):
-        raise ValueError("it is no JSON object")
+        raise ValueError("it is not a JSON object")
     level: list[object] = [value]
     deepest = 16  # objects and lists inside one another
     for _ in range(deepest):
@@ -123,5 +124,5 @@ def _ends_line(file: Any, end: int) -> bool:  # noqa: ANN401 (a binary file)
 def _finite(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise ValueError(f"{text} is no number of JSON")
+        raise ValueError(f"{text} is not a JSON number")
     return value

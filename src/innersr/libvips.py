@@ -1,4 +1,4 @@
-"""The libvips of this process, for one operation at a time: its buffer of error messages belongs to all threads."""
+"""Exclusive use of libvips, whose buffer of error messages is shared by all threads of the process."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from innersr.errors import ImageFileError
 
 @contextlib.contextmanager
 def libvips_alone() -> Iterator[None]:
-    """Context, and decorator, of an operation of libvips whose error messages are its own.
+    """Context manager, and decorator, for one operation of libvips, which has the error messages to itself.
 
     Raises:
-        ImageFileError: at once in a forked process whose parent used libvips, where it would wait for its threads.
+        ImageFileError: in a forked process whose parent used libvips: its threads are missing, and it would hang.
     """
     _state.check()
     with _state.lock:
@@ -29,7 +29,7 @@ def libvips_alone() -> Iterator[None]:
 def pending_errors() -> str:
     """The messages in the error buffer of libvips, which is cleared.
 
-    pyvips does that only when it raises, and not when a message is no UTF-8: then every later error fails too.
+    pyvips clears it only when it raises, and not when a message is not UTF-8: then every later error fails too.
     """
     messages: str = pyvips.ffi.string(pyvips.vips_lib.vips_error_buffer()).decode("utf-8", "replace")
     pyvips.vips_lib.vips_error_clear()

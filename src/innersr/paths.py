@@ -1,4 +1,4 @@
-"""Where results go: folders that are made, and files that are none of those that they read."""
+"""Paths of results: folders are created, and no result replaces another file of the same command."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from innersr.errors import InputError
 
 
 def names_folder(output: str) -> bool:
-    """Whether results go into a folder: it is there, or its name ends in a slash."""
+    """Whether an output is a folder: it exists as one, or its name ends in a slash."""
     return output.endswith(("/", os.sep)) or Path(output).is_dir()
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, and those that it lies in, unless it is there.
+    """Create a folder and its parents, unless they exist.
 
     Raises:
-        InputError: it cannot be made.
+        InputError: it cannot be created.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{path}: cannot be a folder ({error.strerror}); check the path") from error
+        raise InputError(f"{path}: cannot be created as a folder ({error.strerror}); check the path") from error
 
 
 def file_identity(path: Path) -> tuple[int, int] | Path:
-    """What is equal for all paths that lead to one file: by links, or names that the file system takes for one.
+    """An identity that all paths to one file share, through links and names that the file system takes for one.
 
-    Of the address of a file elsewhere, which is no `Path`, it is the address.
+    The identity of a file in cloud storage, which is not a `Path`, is its address.
     """
     if not isinstance(path, Path):
         return path
     with contextlib.suppress(OSError):
         status = path.stat()
         return status.st_dev, status.st_ino
-    return path.resolve()  # it is still to be made
+    return path.resolve()  # it does not exist yet
 
 
 def is_one_file(first: Path, second: Path) -> bool:

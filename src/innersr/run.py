@@ -136,9 +136,9 @@ class Run:
 
 
 class _Autocast(torch.autocast):
-    """Autocast that forgets the weights that it has rounded, also within an autocast of the caller.
+    """Autocast that drops its cache of rounded weights at its end, even within an autocast of the caller.
 
-    PyTorch forgets them where the outermost one ends; until then weights that learn would stay what they were.
+    PyTorch drops it when the outermost autocast ends; until then, weights in training would seem to stay the same.
     """
 
     def __exit__(self, *raised: Any) -> None:  # noqa: ANN401 (as torch.autocast has it)

@@ -11,7 +11,7 @@ from innersr.errors import InputError
 
 
 def values_of(owner: str, given: Mapping[str, Any], *kinds: Any) -> list[dict[str, Any]]:  # noqa: ANN401 (dataclasses)
-    """Values of settings, given as they are or as text, sorted by the dataclass that has a field of that name.
+    """Values of settings, given as they are or as text, grouped by the dataclass that has a field of that name.
 
     Args:
         owner: name for the errors.
@@ -37,7 +37,7 @@ def values_of(owner: str, given: Mapping[str, Any], *kinds: Any) -> list[dict[st
 
 
 def check_numbers(settings: object, *names: str, is_optional: bool = False) -> None:
-    """Raise InputError for the first of these settings that is no number, or None where that is an option."""
+    """Raise InputError for the first of these settings that is not a number, or None if that `is_optional`."""
     for name in names:
         value = getattr(settings, name)
         if not (isinstance(value, Real) or (value is None and is_optional)) or isinstance(value, bool):

@@ -71,7 +71,7 @@ def test_a_damaged_manifest_is_moved_aside_and_said(tmp_path, monkeypatch):
     lines[1] = json.dumps(entry | {"result_size": "many"})
     path.write_text("\n".join(lines) + "\n")
     result = upscale("in", "-o", "out/", *BICUBIC)
-    said = "manifest.jsonl: line 2 is damaged; kept as manifest.damaged.jsonl, 3 sound lines go on"
+    said = "manifest.jsonl: line 2 is damaged; the log is kept as manifest.damaged.jsonl, its 3 sound lines are used"
     assert result.exit_code == 0 and said in result.stderr
     assert "1 done, 1 skipped" in result.stdout
     assert "damaged" not in upscale("in", "-o", "out/", *BICUBIC).stderr

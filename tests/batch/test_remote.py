@@ -98,7 +98,7 @@ def test_a_batch_from_address_to_address_is_that_of_local_files(storage, request
     assert statuses(*remote) == dict.fromkeys(names, "skipped") | {"b.png": "done"}
     place_of(f"{bucket}/out/a.png").write_bytes(b"edited")
     result = upscale(*remote, *BICUBIC)
-    assert result.exit_code == 1 and f"{bucket}/out/a.png: is there already, and is no unchanged" in result.stderr
+    assert result.exit_code == 1 and f"{bucket}/out/a.png: exists, and is not an unchanged" in result.stderr
     assert upscale(*remote, *BICUBIC, "--existing", "overwrite").exit_code == 0
     assert place_of(f"{bucket}/out/a.png").read_bytes() == Path("local/a.png").read_bytes()
 
@@ -114,7 +114,7 @@ def test_one_file_goes_to_an_address_and_from_one(memory):
     assert upscale("drawn.png", "-o", "large.png", *BICUBIC).exit_code == 0
     assert place_of(f"{memory}/large.png").read_bytes() == Path("large.png").read_bytes()
     again = upscale("drawn.png", "-o", f"{memory}/large.png", *BICUBIC)
-    assert again.exit_code == 1 and f"{memory}/large.png: is there already; use --overwrite" in again.stderr
+    assert again.exit_code == 1 and f"{memory}/large.png: exists; choose another name" in again.stderr
     assert upscale(f"{memory}/large.png", "-o", "larger.png", *BICUBIC).exit_code == 0
     assert output_folder(f"{memory}/in") == place_of(f"{memory}/in")
 
@@ -172,5 +172,5 @@ def test_packages_that_are_missing_are_named(monkeypatch):
         place_of("s3://b/a.png")
     monkeypatch.undo()
     pytest.importorskip("upath")
-    with pytest.raises(InputError, match="nonsense://b: is no address that fsspec knows"):
+    with pytest.raises(InputError, match="nonsense://b: is not an address that fsspec knows"):
         place_of("nonsense://b")

@@ -58,7 +58,7 @@ def test_a_program_that_fails_is_an_error_of_its_row(folder, tmp_path):
     with pytest.raises(ImageFileError, match=r"set2/a\.png: python.* x2: .*failed with code 1: no graphics card"):
         list(rows_of(plan(folder, methods=(), peers=(failing,)), RUN))
     silent = f"'{sys.executable}' -c pass {{input}} {{output}}"
-    with pytest.raises(InputError, match="ended well, but wrote no {output}"):
+    with pytest.raises(InputError, match="it succeeded, but wrote no {output}"):
         upscaled(CommandPeer(command=silent), torch.rand(1, 3, 6, 5))
 
 

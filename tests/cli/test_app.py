@@ -270,7 +270,7 @@ def test_a_kernel_that_cannot_be_used_is_exit_code_2(tmp_path, monkeypatch, argu
 def test_an_existing_kernel_file_is_replaced_only_when_asked(tmp_path):
     target = tmp_path / "k.npy"
     target.write_bytes(b"mine")
-    assert "exists already" in refused("kernel", "convert", "gaussian:2", target)
+    assert "exists; choose another name" in refused("kernel", "convert", "gaussian:2", target)
     assert target.read_bytes() == b"mine"
     assert innersr("kernel", "convert", "gaussian:2", target, "--overwrite").exit_code == 0
     assert load_kernel(target).shape == kernels.gaussian(2.0).shape

@@ -11,6 +11,7 @@ import typer
 import innersr
 from innersr.cli.app import app
 from innersr.images.io import check_writable
+from innersr.integrations.hugging_face import pull_prior
 
 SOURCE = Path(innersr.__file__).parent
 COMMANDS = {}  # "singan train": its options
@@ -49,10 +50,14 @@ REACHED_BY = {  # the commands that show the texts of a file or folder; the long
     "web": "web",
 }
 TAKERS = {  # the functions that show the texts of a file
+    "commands/upscale_file.py": (innersr.upscale,),
+    "export/onnx_files.py": (innersr.export_onnx,),
     "images/formats.py": (innersr.upscale,),
     "images/limits.py": (innersr.read, innersr.upscale),
     "images/io.py": (innersr.save, innersr.upscale),
     "images/tiff/writing.py": (innersr.upscale,),
+    "integrations/hugging_face.py": (pull_prior,),
+    "physics/kernel_files.py": (innersr.save_kernel,),
 }
 
 

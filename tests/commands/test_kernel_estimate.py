@@ -164,7 +164,7 @@ def test_what_cannot_work_is_refused_before_the_image_is_read(monkeypatch, argum
 @pytest.mark.usefixtures("examined")
 def test_files_are_replaced_only_when_asked():
     done("estimate", "photo.png", "-o", "k.npy", "--plot", "p.png")
-    assert "k.npy: exists already" in refused("estimate", "photo.png", "-o", "k.npy")
+    assert "k.npy: exists; choose another name" in refused("estimate", "photo.png", "-o", "k.npy")
     assert "p.png: exists" in refused("estimate", "photo.png", "--plot", "p.png", code=1)
     done("estimate", "photo.png", "-o", "k.npy", "--plot", "p.png", "--overwrite")
 

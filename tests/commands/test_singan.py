@@ -235,7 +235,7 @@ def test_a_second_training_does_not_replace_the_first():
         (["--report", "photo.png"], "photo.png: is another file of this command"),
         (["--report", "r.xyz"], "r.xyz: '.xyz' is not a suffix of an image format"),
         (["--preview", "new"], "new: is the model's folder"),
-        (["--preview", "photo.png/x"], "photo.png/x: cannot be a folder"),
+        (["--preview", "photo.png/x"], "photo.png/x: cannot be created as a folder"),
     ],
 )
 def test_wrong_trainings_are_refused_before_they_begin(arguments, said):
@@ -417,7 +417,7 @@ def test_depth_and_alpha_are_those_of_the_picture():
         (["model", "-o", "a.png", "--max-size", "20"], "--max-size is for image files"),
         (["model", "-o", "a.png", "--sheet", "a.png"], "a.png: is another file of this command"),
         (["photo.png", "-o", "photo.png", "--overwrite"], "photo.png: is another file of this command"),
-        (["model", "-o", "photo.png/x/", "-n", 2], "photo.png/x: cannot be a folder (Not a directory)"),
+        (["model", "-o", "photo.png/x/", "-n", 2], "photo.png/x: cannot be created as a folder (Not a directory)"),
         (["model", "-o", "a.png", "--engine", "gan"], "--engine must be patches or network, got 'gan'"),
         (["photo.png", "-o", "a.png", "--engine", "network"], "photo.png: is an image, which has no network"),
         (["photo.png", "model", "-o", "a.png"], "a.png: samples of 2 pictures need a folder; write a/"),

@@ -64,7 +64,7 @@ def test_a_result_that_somebody_edited_is_not_replaced():
     many()
     Path("out/a.png").write_bytes(b"edited")
     result = many(code=1)
-    assert "out/a.png: is there already, and is no unchanged result of an earlier run; use --existing" in result.stderr
+    assert "out/a.png: exists, and is not an unchanged result of an earlier run; use --existing" in result.stderr
     assert Path("out/a.png").read_bytes() == b"edited"
     many("--existing", "rename")
     assert names("out") == ["a-2.png", "a.png", "b-2.png", "b.png", "deep"]
@@ -101,7 +101,7 @@ def test_shards_are_apart_and_together_whole():
 
 @pytest.mark.parametrize("shard", ["0/2", "3/2", "2", "a/b"])
 def test_wrong_shards_are_wrong_usage(shard):
-    assert "--shard is a part and their number, as 2/8" in many("--shard", shard, code=2).stderr
+    assert "--shard is I/N, such as 2/8" in many("--shard", shard, code=2).stderr
 
 
 def test_several_processes_give_the_same_bytes():

@@ -109,7 +109,7 @@ def test_a_result_that_is_no_number_is_interpolated():
 
     result = upscale_image(picture(), DOUBLE, Broken(), RUN)
     assert bool(result.image.colour.isfinite().all())
-    assert "it has values that are no numbers" in result.notes[0]
+    assert "it holds NaN or infinite values" in result.notes[0]
 
 
 @pytest.mark.parametrize("name", LEARNERS)

@@ -140,7 +140,7 @@ def test_a_folder_that_was_taken_for_another_source_is_not_used(source):
     save(Image(colour=image(3, (120, 150), seed=2)), other)
     task = open_file(source, source.with_name("out.tif"), OPTIONS)
     open_file(other, source.with_name("out.tif"), OPTIONS)
-    with pytest.raises(ImageFileError, match="another process has begun this result anew; choose another output"):
+    with pytest.raises(ImageFileError, match="another process has restarted this result; choose another output"):
         task.write(RUN)
 
 
@@ -248,7 +248,7 @@ def test_a_result_that_is_not_to_be_trusted_is_interpolated_with_the_reason(sour
         upscale_file(source, source.with_name(f"{choice}.tif"), replace(noisy, strips=choice), RUN)
         for choice in ("never", "always")
     ]
-    reasons = [[note for note in result.notes if "not to be trusted" in note] for result in results]
+    reasons = [[note for note in result.notes if "cannot be trusted" in note] for result in results]
     assert len(reasons[0]) == len(reasons[1]) == 1
     first, second = (read(result.path).colour for result in results)
     assert torch.allclose(first, second, rtol=0, atol=1e-6)

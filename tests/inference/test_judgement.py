@@ -43,7 +43,7 @@ def test_a_moved_mean_is_not():
 def test_a_result_of_another_picture_is_not_unless_noise_explains_it():
     waves = 0.25 * torch.sin(torch.arange(96) / 4.0).expand(1, 1, 96, 96)
     waves = waves - waves.mean()
-    assert "shrunk again it is not the image (consistency 1" in doubt(waves)
+    assert "shrunk again it does not match the image (consistency 1" in doubt(waves)
     assert doubt(waves, NOISY) is None
 
 

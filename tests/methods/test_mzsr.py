@@ -491,7 +491,7 @@ def test_a_prior_for_another_scale_is_refused(subpixel):
 
 def test_a_prior_of_the_other_network_is_refused(paper, subpixel):
     for prior, network in ((paper, "subpixel"), (subpixel, "paper")):
-        with pytest.raises(InputError, match=f"{prior}: is no prior for network={network}; use network=auto"):
+        with pytest.raises(InputError, match=f"{prior}: is not a prior for network={network}; use network=auto"):
             upscaled(MZSR(prior=prior, network=network), image(3))
     assert upscaled(MZSR(prior=subpixel, network="subpixel"), image(3)).shape == (1, 3, 44, 36)
 

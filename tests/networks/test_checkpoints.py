@@ -144,7 +144,7 @@ def test_building_leaves_the_global_generator_alone(tmp_path):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), Path("x"), torch.zeros(1)], ids=repr)
 def test_a_header_that_is_no_json_is_refused(tmp_path, value):
-    with pytest.raises(InputError, match="no plain JSON"):
+    with pytest.raises(InputError, match="not plain JSON"):
         save_checkpoint(tmp_path / "a.safetensors", {}, {"kind": "prior", "loss": value})
     assert not list(tmp_path.iterdir())
 
@@ -203,7 +203,7 @@ def test_an_existing_file_is_replaced(tmp_path):
 
 
 def test_a_folder_that_is_missing_is_said(tmp_path):
-    with pytest.raises(CheckpointError, match="No such file or directory.*check the folder"):
+    with pytest.raises(CheckpointError, match="No such file or directory.*check the free space and the permissions"):
         write_prior(tmp_path / "none" / "a.safetensors")
 
 

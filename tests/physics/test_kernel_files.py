@@ -270,7 +270,7 @@ def test_a_missing_file_or_a_folder_is_no_kernel(tmp_path):
 def test_an_existing_file_is_kept_unless_overwriting_is_allowed(tmp_path):
     path = tmp_path / "k.npy"
     save_kernel(torch.from_numpy(ODD), path)
-    with pytest.raises(KernelError, match="exists already"):
+    with pytest.raises(KernelError, match="exists; choose another name"):
         save_kernel(torch.from_numpy(EVEN), path)
     assert load_kernel(path).shape == ODD.shape
     save_kernel(torch.from_numpy(EVEN), path, overwrite=True)

@@ -156,9 +156,9 @@ def test_the_next_picture_goes_on_with_what_the_first_one_taught(tmp_path):
     [
         ({"scale": 3}, r"was learnt for scale 2, not 3; ask for 2 \(-s 2\), or learn anew"),
         ({"method": "zssr"}, "was learnt by tailor, not by zssr; leave the method out"),
-        ({"kernel": gaussian(1.0), "noise": 0}, "goes without kernel and noise; leave that out"),
-        ({"preset": "draft"}, "goes without preset"),
-        ({"save_adapted": "other.safetensors"}, "goes without save_adapted"),
+        ({"kernel": gaussian(1.0), "noise": 0}, "cannot be combined with kernel and noise; leave that out"),
+        ({"preset": "draft"}, "cannot be combined with preset"),
+        ({"save_adapted": "other.safetensors"}, "cannot be combined with save_adapted"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(tmp_path, options, words):
@@ -172,7 +172,7 @@ def test_options_that_do_not_fit_are_refused(tmp_path, options, words):
 def test_a_place_that_cannot_be_written_is_refused_before_learning(tmp_path):
     first, _, kept = files(tmp_path)
     slow = Tailor(steps=10**6)
-    with pytest.raises(InputError, match=r"is kept in a file NAME\.safetensors"):
+    with pytest.raises(InputError, match=r"--save-adapted writes a file NAME\.safetensors"):
         upscale(first, save_adapted=tmp_path / "camera.png", method=slow)
     kept.write_bytes(b"mine")
     with pytest.raises(ImageFileError, match="exists; choose another name"):

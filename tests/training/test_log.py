@@ -53,7 +53,8 @@ def test_a_damaged_log_is_set_aside_and_said(tmp_path, line):
     opened(tmp_path, step=4, note=told.append).write(5, {})
     assert [line["step"] for line in lines(tmp_path)] == [2, 4, 5]
     assert (tmp_path / "log.damaged.jsonl").read_text(encoding="utf-8") == damaged
-    assert told == [f"{tmp_path / 'log.jsonl'}: line 1 is damaged; kept as log.damaged.jsonl, 2 sound lines go on"]
+    used = "the log is kept as log.damaged.jsonl, its 2 sound lines are used"
+    assert told == [f"{tmp_path / 'log.jsonl'}: line 1 is damaged; {used}"]
 
 
 def test_a_log_that_is_a_folder_is_said(tmp_path):

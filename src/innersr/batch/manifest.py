@@ -191,7 +191,7 @@ class Manifest(ResultLog):
             try:
                 records = sound_records(path, Entry)[0]
             except OSError as error:
-                remedy = "move it away, and what is done is found by the files alone"
+                remedy = "move it away; existing results are then taken for other files"
                 raise InputError(f"{path}: the manifest cannot be read ({error.strerror}); {remedy}") from error
             for entry in (msgspec.convert(record, Entry) for record in records):
                 self._entries[entry.output] = entry

@@ -81,7 +81,7 @@ class BatchOptions:
         """(number, of how many) of the shard, from 1."""
         match = re.fullmatch(r"(\d+)/(\d+)", self.shard or "1/1")
         if match is None or not 1 <= int(match[1]) <= int(match[2]):
-            raise InputError(f"--shard is a part and their number, as 2/8, got {self.shard}")
+            raise InputError(f"--shard is I/N, such as 2/8 for the second of eight parts, got {self.shard}")
         return int(match[1]), int(match[2])
 
     def processes(self, files: int, *, is_on_cpu: bool) -> tuple[int, int]:

@@ -169,7 +169,7 @@ class _Pool:
 
 def _not_ready(error: Exception) -> InputError:
     what = str(error).strip().split("\n")[-1]
-    return InputError(f"the workers of Ray do not begin ({what}); install this innersr on all machines of the cluster")
+    return InputError(f"the Ray workers do not start ({what}); install this innersr on all machines of the cluster")
 
 
 class _Answering:
@@ -181,7 +181,7 @@ class _Answering:
         try:
             os.chdir(folder)
         except OSError as error:
-            remedy = "all machines of a Ray cluster need it, by a file system that they share"
+            remedy = "all machines of a Ray cluster need it, on a shared file system"
             return Fault(f"{folder}: this folder is not on every machine ({error.strerror}); {remedy}", is_input=True)
         return None
 

@@ -44,7 +44,7 @@ def place_of(given: str | Path) -> Path:
         remedy = f"{how_to_install('cloud')} for s3://, and for others what fsspec names"
         raise InputError(f"{text}: such an address needs more packages ({error}); {remedy}") from error
     except Exception as error:  # noqa: BLE001 (each file system raises its own)
-        raise InputError(f"{text}: is no address that fsspec knows ({error}); check it") from error
+        raise InputError(f"{text}: is not an address that fsspec knows ({error}); check it") from error
     return cast(Path, place)
 
 

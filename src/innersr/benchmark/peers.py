@@ -44,7 +44,7 @@ class CommandPeer:
                 places = {"{input}": str(source), "{output}": str(target), "{scale}": f"{degradation.scales[0]:g}"}
                 self._run([_filled(word, places) for word in shlex.split(self.command)])
                 if not target.exists():
-                    raise InputError(f"{self.command}: it ended well, but wrote no {{output}}; check its options")
+                    raise InputError(f"{self.command}: it succeeded, but wrote no {{output}}; check its options")
                 large = read(target).colour.to(x)
             large = large.mean(1, keepdim=True) if x.shape[1] == 1 else large
             return _fitted(large, degradation.hr_size(image_size(x)), self.command)

@@ -120,7 +120,7 @@ def _told(done: Done[FileJob, FileOutcome]) -> tuple[FileJob, FileOutcome]:
     """A job and its outcome, which is a failure where the process was lost."""
     job, outcome = done
     if outcome is None:
-        error = "the process that upscaled it was ended, perhaps for want of memory; use fewer --jobs"
+        error = "the process that upscaled it was killed, perhaps because memory ran out; use fewer --jobs"
         said = [("failure", (InnersrError(error), 1, job.source))]
         outcome = FileOutcome(seconds=0.0, error=error, said=said)
     return job, outcome
@@ -227,7 +227,7 @@ class _Work:
             target = free_name(target)
         if self._existing == "skip" and target.exists() and not options.overwrite and not self._places.in_place:
             remedy = "use --existing overwrite or --existing rename, or another folder"
-            raise ImageFileError(f"{target}: is there already, and is no unchanged result of an earlier run; {remedy}")
+            raise ImageFileError(f"{target}: exists, and is not an unchanged result of an earlier run; {remedy}")
         if not self.batch.dry_run:
             self._places.prepare(target)
         if self._existing == "overwrite":

@@ -115,7 +115,8 @@ def _upscale_remote(job: FileJob) -> FileOutcome:
         try:
             with reached(job.target):
                 if is_remote(job.target) and not job.options.overwrite and job.target.exists():
-                    raise ImageFileError(f"{job.target}: is there already; use --overwrite, or another name")
+                    remedy = "choose another name, or pass overwrite=True (--overwrite)"
+                    raise ImageFileError(f"{job.target}: exists; {remedy}")
             if source != job.source:
                 download(job.source, source)
             outcome = upscale_silently(replace(job, source=source, target=target))

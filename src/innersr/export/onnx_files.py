@@ -78,7 +78,7 @@ def export_onnx(
     if output.suffix.lower() != ".onnx":
         raise InputError(f"{output}: the name of an ONNX file ends in .onnx")
     if output.exists() and not overwrite:
-        raise InputError(f"{output}: exists; choose another name, or overwrite it (--overwrite)")
+        raise InputError(f"{output}: exists; choose another name, or pass overwrite=True (--overwrite)")
     if is_adapted(prior):
         if degradation is not None or any_degradation:
             raise InputError(f"{prior}: was learnt for a degradation of its own; leave scale and degradation out")
@@ -110,7 +110,8 @@ def write_onnx(graph: GraphModule, path: Path, about: Mapping[str, str], *, over
         with whole_file(path, overwrite=overwrite) as partial:
             partial.write_bytes(data)
     except OSError as error:
-        raise InnersrError(f"{path}: cannot be written ({error.strerror}); check the folder and the space") from error
+        remedy = "check the free space and the permissions of the folder"
+        raise InnersrError(f"{path}: cannot be written ({error.strerror}); {remedy}") from error
     return OnnxFile(path=path, inputs=tuple(trials[0]), difference=difference, **figures)
 
 

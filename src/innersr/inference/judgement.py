@@ -16,7 +16,7 @@ from innersr.physics.resize import image_size
 def reason_for_doubt(
     sr: Tensor, interpolated: Tensor, lr: Tensor, degradation: Degradation, agreement: float
 ) -> str | None:
-    """Say why a result is not to be trusted; None if it may be.
+    """Return the reason why a result cannot be trusted; None if it can.
 
     Its mean must be that of the interpolated image within an 8-bit level, and what noise and errors of compression move
     that were clipped at black or white: 0.4 times their standard deviation where the image is that dark or bright, of
@@ -32,7 +32,7 @@ def reason_for_doubt(
         agreement: `consistency` of `sr`.
     """
     if not bool(sr.isfinite().all()):
-        return "it has values that are no numbers"
+        return "it holds NaN or infinite values"
     moved = 255 * float((sr.mean((-1, -2)) - interpolated.mean((-1, -2))).abs().max())
     error = min(degradation.noise, GREATEST_NOISE) + compression_error(degradation.compression)
     near = 2 * (degradation.noise + compression_error(degradation.compression))  # black or white
@@ -42,12 +42,12 @@ def reason_for_doubt(
     least, deviations = 0.1, 3  # RMS that no method leaves by itself; of the noise, which a result is free of
     is_far = 10 ** (-agreement / 20) > least + deviations * degradation.noise
     if is_far and agreement < consistency(interpolated, lr, degradation):
-        return f"shrunk again it is not the image (consistency {agreement:.1f} dB)"
+        return f"shrunk again it does not match the image (consistency {agreement:.1f} dB)"
     return None
 
 
 def consistency(sr: Tensor, lr: Tensor, degradation: Degradation) -> float:
-    """dB between an image and a shrunk result, see `consistency_psnr`; -inf where values are no numbers."""
+    """dB between an image and a shrunk result, see `consistency_psnr`; -inf where they are NaN or infinite."""
     if not bool(sr.isfinite().all()):
         return -math.inf
     return consistency_psnr(sr, lr, lambda hr: degradation.forward(hr, image_size(lr)))

@@ -115,7 +115,7 @@ def _check_alike(physics: Any, degradation: Degradation, like: Tensor, y: Tensor
     difference = (_applied(physics, image) - degradation.forward(image))[..., inner[0], inner[1]]
     if float(difference.abs().max()) > 1e-3:  # noqa: PLR2004 (a quarter of an 8-bit level)
         raise InputError(
-            "the physics is no blur and subsampling that are the same everywhere and in all channels; "
+            "the physics is not a blur and a subsampling that are the same everywhere and in all channels; "
             "innersr undoes only these"
         )
 

@@ -63,7 +63,7 @@ def pull_prior(repository: str, output: str | Path | None = None, *, overwrite: 
         raise InputError(f"{target}: the name of a prior ends in .safetensors")
     for path in (target, card):
         if path.exists() and not overwrite:
-            raise InputError(f"{path}: exists; choose another name, or overwrite it (--overwrite)")
+            raise InputError(f"{path}: exists; choose another name, or pass overwrite=True (--overwrite)")
 
     def downloaded(file: str) -> Path:
         made = _asked(repository, lambda: hub.hf_hub_download(name, file, revision=revision or None))
@@ -76,7 +76,8 @@ def pull_prior(repository: str, output: str | Path | None = None, *, overwrite: 
             with whole_file(path, overwrite=overwrite) as partial:
                 partial.write_bytes(source.read_bytes())
         except OSError as error:
-            raise InnersrError(f"{path}: cannot be written ({error.strerror}); check the folder") from error
+            remedy = "check the free space and the permissions of the folder"
+            raise InnersrError(f"{path}: cannot be written ({error.strerror}); {remedy}") from error
     return target
 
 
@@ -105,7 +106,7 @@ def _asked(repository: str, question: Callable[[], Returned]) -> Returned:
     except Exception as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         remedy = "check the name, the network and `hf auth whoami`"
-        raise InnersrError(f"{repository}: the Hugging Face Hub does not do it ({reason}); {remedy}") from error
+        raise InnersrError(f"{repository}: the Hugging Face Hub refused ({reason}); {remedy}") from error
 
 
 def _hub() -> Any:  # noqa: ANN401 (a module that may be missing)

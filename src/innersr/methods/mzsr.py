@@ -136,7 +136,7 @@ class MZSR(LearnsDetail):
         prior = self.prior or packaged_prior(degradation, self.network)
         network = load_stack(prior, degradation)
         if self.network not in ("auto", "subpixel" if network.sees_lr else "paper"):
-            raise InputError(f"{prior}: is no prior for network={self.network}; use network=auto or another prior")
+            raise InputError(f"{prior}: is not a prior for network={self.network}; use network=auto or another prior")
         is_sharpened = self.father == "sharpened"
         published = sharpened_rates(self.steps) if is_sharpened else published_rates(prior, degradation)
         rates = rates_by_step(self.learning_rates or published, self.steps)

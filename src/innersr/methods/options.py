@@ -132,9 +132,9 @@ class UpscaleOptions:
             values = {name: getattr(self, name) for name in brought}
             given = [name for name, v in values.items() if isinstance(v, Tensor) or v != defaults[name]]
             if given:
-                raise InputError(f"what was learnt (--adapted) goes without {' and '.join(given)}; leave that out")
+                raise InputError(f"--adapted cannot be combined with {' and '.join(given)}; leave that out")
         if self.save_adapted is not None and Path(self.save_adapted).suffix != ".safetensors":
-            raise InputError(f"{self.save_adapted}: what was learnt is kept in a file NAME.safetensors; name one")
+            raise InputError(f"{self.save_adapted}: --save-adapted writes a file NAME.safetensors; name one")
 
     def _check_copying(self) -> None:
         """Refuse what a method that only repeats pixels would ignore."""

@@ -63,7 +63,7 @@ def save_checkpoint(path: str | Path, tensors: Mapping[str, Tensor], header: Map
     try:
         text = json.dumps({**header, "format": FORMAT}, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise InputError(f"{path}: the header is no plain JSON ({error}); use numbers, texts, lists, dicts") from error
+        raise InputError(f"{path}: the header is not plain JSON ({error}); use numbers, texts, lists, dicts") from error
     if kind == "prior":
         tensors = to_int8(tensors)
         if broken := [name.removesuffix(PEAKS) for name, tensor in tensors.items() if not tensor.isfinite().all()]:
@@ -191,7 +191,7 @@ def write_whole(path: Path, data: bytes) -> None:
         with whole_file(path, overwrite=True) as partial, partial.open("wb") as stream:
             stream.write(data)
     except (OSError, ValueError) as error:
-        remedy = "check the folder, its permissions and the free space"
+        remedy = "check the free space and the permissions of the folder"
         raise CheckpointError(f"{path}: cannot be written ({_reason(error)}); {remedy}") from error
 
 

@@ -23,7 +23,7 @@ def back_project(
     """Correct `sr`, in place, until its degraded copy is `lr`: conjugate gradients on the exact operator.
 
     Irani and Peleg 1991 repeat x += up(lr - K x); conjugate gradients take the same residual several times as
-    far (CGLS; Bjorck 1996, sec. 7.4). Each step lowers |lr - K x|; few steps leave alone what lr hardly tells.
+    far (CGLS; Bjorck 1996, sec. 7.4). Each step lowers |lr - K x|; few steps leave alone what lr hardly determines.
     Where clipping to [0, 1] undoes that, up to 50 accelerated projected gradients correct within the range.
 
     Args:

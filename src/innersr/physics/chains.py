@@ -1,4 +1,4 @@
-"""Links of degradation chains but for compression: soft scenes, shrinking filters, sharpening, kinds of noise.
+"""Links of degradation chains except compression: soft scenes, shrinking filters, sharpening, kinds of noise.
 
 Images are (N, C, H, W) float32 in [0, 1]. What is linear up to subsampling is a blur kernel: (N, T, T) taps around the
 sampled HR pixel, see `pseudoinverse.taps_of`, so that sharpening after shrinking is part of the kernel that a method

@@ -290,7 +290,7 @@ class Degradation:
 
     @property
     def _margin(self) -> int:
-        """Pixels beyond the border that may be read: the last LR pixel is (s - 1) / 2 behind it, and reads 2 s on."""
+        """Pixels beyond the border that are read: the last LR pixel is (s - 1) / 2 beyond it and reads 2 s further."""
         return 0 if self.kernel is None else math.ceil(2.5 * max(self.scales)) + 1
 
     @property
@@ -311,7 +311,7 @@ class Degradation:
         return float(self.anchor[0]), float(self.anchor[1])
 
     def _named_or(self, place: tuple[float, float]) -> str | tuple[float, float]:
-        """Anchor of what is computed from this degradation: what is aligned stays so by name, for a later `replace`."""
+        """Anchor of a degradation derived from this one: "aligned" stays a name, for a later `replace`."""
         return "aligned" if getattr(self.anchor, "name", None) == "aligned" else place
 
     def _place_of(self, name: str) -> tuple[float, float]:

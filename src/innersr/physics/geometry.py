@@ -19,7 +19,7 @@ def parse_scale(text: str) -> Scale:
         One number, or (vertical, horizontal): (2.0, 3.0) of "3x2".
 
     Raises:
-        InputError: it is no such scale.
+        InputError: it is not such a scale.
     """
     scale = parse_factors(text)
     if scale is None or not all(1 <= s <= LARGEST_SCALE for s in as_pair(scale)) or max(as_pair(scale)) <= 1:
@@ -89,7 +89,7 @@ def parse_tile(text: str) -> int | None:
 
 
 def check_size(text: str) -> re.Match[str]:
-    """Split a geometry into its parts; `InputError` if it is none, or one that enlarges no image whatever."""
+    """Split a geometry into its parts; `InputError` if it is not one, or one that cannot enlarge any image."""
     match = GEOMETRY.fullmatch(text.strip())
     if match is None or not re.search(r"[1-9]", text):
         raise InputError(f"size must be a geometry such as 1920x, x1080, 1920x1080, 150% or 24000000@, got {text!r}")

@@ -14,7 +14,7 @@ from torch import Tensor
 from innersr.errors import InputError
 
 Level = TypeVar("Level", float, Tensor)
-BLOCK = 8  # pixels, that are transformed together
+BLOCK = 8  # pixels a side, which are transformed together
 
 
 def compressed(image: Tensor, quality: int) -> Tensor:
@@ -56,7 +56,7 @@ def webp_strength(quality: float) -> float:
 
 
 def compression_error(strength: Level) -> Level:
-    """Standard deviation, in [0, 1] of the range, of the compression error in usual photographs; proportional."""
+    """Standard deviation of the compression error in typical photographs, in [0, 1]; proportional to the strength."""
     return 12 / 255 * strength
 
 

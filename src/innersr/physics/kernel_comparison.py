@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from innersr.physics.kernels import NOTHING, extent, in_convention, shape_of
+from innersr.physics.kernels import NEGLIGIBLE_TAP, extent, in_convention, shape_of
 
 
 class Difference(NamedTuple):
@@ -31,7 +31,7 @@ def second_moments(kernel: Tensor) -> tuple[float, float, float]:
 def variance_ratio(kernel: Tensor) -> float:
     """Ratio of the variances along the long and the short axis; infinite for a straight line.
 
-    It is 1 for a kernel of hardly any width, as that of bicubic shrinking.
+    It is 1 for a kernel of hardly any width, such as that of bicubic shrinking.
     """
     shape = shape_of(kernel)
     least = 1e-3  # pixels^2, below which rounding decides
@@ -70,6 +70,6 @@ def difference(kernel: Tensor, reference: Tensor) -> Difference:
 
 def _radius(centred: Tensor) -> int:
     """Distance from the middle to the farthest tap that counts."""
-    top, bottom, left, right = extent(centred, NOTHING)
+    top, bottom, left, right = extent(centred, NEGLIGIBLE_TAP)
     middle = centred.shape[0] // 2
     return max(middle - top, bottom - 1 - middle, middle - left, right - 1 - middle)

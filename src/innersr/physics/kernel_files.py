@@ -82,7 +82,8 @@ def save_kernel(kernel: Tensor, path: str | Path, *, overwrite: bool = False) ->
     except FileExistsError as error:
         raise _taken(path) from error
     except OSError as error:
-        raise KernelError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
+        remedy = "check the free space and the permissions of the folder"
+        raise KernelError(f"{path}: cannot be written ({error.strerror}); {remedy}") from error
 
 
 def check_kernel_writable(path: str | Path, *, overwrite: bool = False) -> Path:
@@ -145,7 +146,7 @@ def _pick(variables: Variables, number: int | None) -> NDArray[Any]:
 
 
 def _usable(kernel: NDArray[Any]) -> Tensor:
-    """The weights as a (kh, kw) float32 tensor of sum 1; `KernelError` if they are no kernel."""
+    """The weights as a (kh, kw) float32 tensor of sum 1; `KernelError` if they are not a usable kernel."""
     if kernel.ndim != 2:
         raise KernelError(f"a kernel has 2 dimensions, got shape {kernel.shape}; save one matrix")
     rows, columns = kernel.shape
@@ -262,7 +263,7 @@ def _encode_png(weights: NDArray[Any]) -> bytes:
 
 
 def _taken(path: Path) -> KernelError:
-    return KernelError(f"{path}: exists already; choose another name or allow overwriting")
+    return KernelError(f"{path}: exists; choose another name, or pass overwrite=True (--overwrite)")
 
 
 _DECODERS: dict[str, Callable[[bytes], Variables]] = {

@@ -17,7 +17,7 @@ from torch import Tensor
 from innersr.errors import KernelError
 from innersr.physics.resize import cubic, resize
 
-NOTHING = 1e-4  # of the largest tap: what is smaller does not count
+NEGLIGIBLE_TAP = 1e-4  # of the largest tap; smaller ones do not count
 CONVENTIONS = ("centred", "kernelgan", "fkp")
 
 
@@ -197,14 +197,14 @@ def resampled(kernel: Tensor, ratios: tuple[float, float]) -> Tensor:
     stretched = resize(F.pad(kernel, (rim[1], rim[1], rim[0], rim[0])), ratios)
     if bool((kernel >= 0).all()):
         stretched = stretched.clamp(min=0)  # interpolation makes small negative taps
-    top, bottom, left, right = extent(stretched, NOTHING)
+    top, bottom, left, right = extent(stretched, NEGLIGIBLE_TAP)
     return normalised(stretched[top:bottom, left:right])
 
 
 def is_shifted_copy(first: Tensor, second: Tensor) -> bool:
     """Whether two kernels are equal once their centres of mass lie at one place."""
     a, b = (in_convention(kernel, "centred", 1.0) for kernel in (first, second))
-    return a.shape == b.shape and torch.allclose(a, b, rtol=0, atol=NOTHING * float(a.max()))
+    return a.shape == b.shape and torch.allclose(a, b, rtol=0, atol=NEGLIGIBLE_TAP * float(a.max()))
 
 
 def extent(kernel: Tensor, least: float) -> tuple[int, int, int, int]:

@@ -64,7 +64,7 @@ def parse_gaussian(text: str) -> Tensor:
 
 
 def parse_degradation(text: str, scale: Scale, image_name: str = "") -> Degradation:
-    """Parse the name of a way of shrinking.
+    """Parse the name of a degradation.
 
     "bicubic", "lanczos" and "box" are antialiased, as image tools shrink. "g2.0d" and "g1.3b" are MZSR's Gaussians of
     that variance with direct and bicubic subsampling, "ganid" its anisotropic one (Soh 2020, sec. 5.2), "gaussian8:1"
@@ -106,7 +106,7 @@ def parse_degradation(text: str, scale: Scale, image_name: str = "") -> Degradat
 def numbers(text: str, form: str) -> tuple[float, ...]:
     """The numbers of a name such as "motion:8:30", as many as its form "motion:LENGTH:DEGREES" has.
 
-    Between numbers a comma does as well as a colon.
+    Numbers may be separated by commas in place of colons.
 
     Raises:
         InputError: more or fewer numbers, or something else.

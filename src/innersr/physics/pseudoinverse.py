@@ -2,7 +2,7 @@
 
 Where subsampling is direct and the scale s whole, an LR image is a sum of correlations, y = sum_p A_p x_p, with
 x_p the HR pixels at place p of every s x s cell ("polyphase"). Interpolation on the degradation's own grid is
-u_p = R_p y. What it lacks of explaining y, the regularised pseudo-inverse adds:
+u_p = R_p y. The regularised pseudo-inverse adds what it lacks to explain y:
 
     x_p = R_p y + A_p^T (sum_q A_q A_q^T + lambda)^-1 (y - sum_q A_q R_q y) = G_p y
 

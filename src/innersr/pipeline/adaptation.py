@@ -130,7 +130,7 @@ class Adaptation:
                 interpolated = degraded.upsample(seen.channels).clamp_(0, 1)
                 doubt = reason_for_doubt(sr, interpolated, seen.channels, degraded, agreement)
                 if doubt is not None:
-                    notes += (f"the result was not to be trusted ({doubt}); the image is interpolated instead",)
+                    notes += (f"the result cannot be trusted ({doubt}); the image was interpolated instead",)
                     method = Bicubic(phase="aligned")
                     sr, upscaler = interpolated, method.adapt(seen.channels, degraded, Run())
                     agreement = consistency(sr, seen.channels, degraded)

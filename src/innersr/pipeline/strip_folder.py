@@ -72,7 +72,7 @@ class StripFolder:
         """
         with self._held():
             if _read(self.path / "source.json") != self.source:
-                raise ImageFileError(f"{self.path}: another process has begun this result anew; choose another output")
+                raise ImageFileError(f"{self.path}: another process has restarted this result; choose another output")
             wanted, kept = {**self.asked, **plan}, self.path / "plan.json"
             if _read(kept) != json.loads(json.dumps(wanted)):
                 self.begin_anew()
@@ -80,7 +80,7 @@ class StripFolder:
             try:
                 yield
             except OSError as error:
-                remedy = "make room or mend that; the same command goes on with what is not done"
+                remedy = "free some space or fix it; the same command then continues where it stopped"
                 raise ImageFileError(f"{self.path}: {error.strerror or error}; {remedy}") from error
 
     def done(self) -> set[int]:

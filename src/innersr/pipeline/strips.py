@@ -118,7 +118,7 @@ class StripTask(FileTask):
             tried = adaptation.apply(seen)
             if isinstance(tried.method, Bicubic) and not isinstance(adaptation.method, Bicubic):
                 adaptation = adapt_image(seen, adaptation.cause, Bicubic(phase="aligned"), run)
-                adaptation = replace(adaptation, notes=tried.notes[-1:])  # why it is not to be trusted
+                adaptation = replace(adaptation, notes=tried.notes[-1:])  # why it cannot be trusted
             save_adaptation(adaptation, kept)
             adaptation = load_adaptation(kept, seen.run_for(run))
         for part in parts_of(adaptation.upscaler):

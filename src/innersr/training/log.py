@@ -54,7 +54,8 @@ class TrainingLog:
         try:
             append_record(self._path, {"step": step, **record})
         except OSError as error:
-            raise CheckpointError(f"{self._path}: cannot be written ({error.strerror}); check the disk") from error
+            remedy = "check the free space and the permissions of the folder"
+            raise CheckpointError(f"{self._path}: cannot be written ({error.strerror}); {remedy}") from error
         if self._events is None:
             return
         for name, value in record.items():

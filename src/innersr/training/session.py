@@ -58,7 +58,7 @@ class Outputs:
         if self.prior.suffix != SUFFIX:
             raise InputError(f"{self.prior}: the output is a {SUFFIX} file")
         if not self.prior.parent.is_dir():
-            raise InputError(f"{self.prior}: there is no folder {self.prior.parent}; create it first")
+            raise InputError(f"{self.prior}: the folder {self.prior.parent} does not exist; create it first")
         if min(self.save_every, self.validate_every) < 1:
             raise InputError("intervals between saves and between validations must be at least 1 step")
 
@@ -145,7 +145,7 @@ class Session:
         Raises:
             InputError: there is no state to resume, or it was started with other settings.
             CheckpointError: the state is damaged, or a file cannot be written.
-            InnersrError: the loss was no number too often, see `DivergenceGuard`.
+            InnersrError: the loss was NaN or infinite too often, see `DivergenceGuard`.
         """
         learner = Learner(self.objective, self.schedule, self.run, self.initial)
         seconds, changes = self._restore(learner) if resume else (0.0, {})
@@ -186,7 +186,7 @@ class Session:
     def _take_back(self, learner: Learner[Any], recorder: _Recorder | None) -> int:
         """Say that learning diverged; return how often it has. InnersrError where it cannot go on."""
         if learner.guard.is_over:
-            problem = f"the loss was no number for the {learner.guard.count}th time at step {learner.step}"
+            problem = f"the loss was NaN or infinite at step {learner.step}, for the {learner.guard.count}th time"
             raise InnersrError(f"{problem}; start again with a smaller learning_rate")
         if recorder is not None:
             (sentence,) = learner.guard.settle()

@@ -305,8 +305,8 @@ def test_files_that_are_cut_short_are_refused(part, name):
         ({"scales.0.1.bias": torch.zeros(4, dtype=torch.int8)}, {}, "has of wrong type 'scales.0.1.bias'"),
         ({"pictures.0": torch.zeros(1, 3, 20, 23)}, {}, "wrong shape 'pictures.0 (1, 3, 20, 23) not (1, 3, 20, 24)'"),
         ({}, {"amplitudes": [1.0, 1.0, 1.0]}, "no amplitudes"),
-        ({}, {"amplitudes": [-1.0]}, "are no numbers"),
-        ({}, {"amplitudes": ["x"]}, "are no numbers"),
+        ({}, {"amplitudes": [-1.0]}, "are not numbers"),
+        ({}, {"amplitudes": ["x"]}, "are not numbers"),
         ({}, {"amplitudes": None}, "no amplitudes"),
         ({}, {"record": "0"}, "does not belong to the settings.json beside it"),
         ({}, {"kind": "training"}, "is a checkpoint of kind training, not picture"),
@@ -431,7 +431,9 @@ def test_a_damaged_log_is_set_aside_when_a_training_goes_on(part):
     before = (part / LOG).read_bytes()
     damaged = b'{"scale": 0, "iteration": 1, "critic": NaN, "reconstruction": 0.5, "seconds": 1}\n' + before
     (part / LOG).write_bytes(damaged)
-    with pytest.warns(UserWarning, match=r"training\.jsonl: line 1 is damaged; kept as training\.damaged\.jsonl"):
+    with pytest.warns(
+        UserWarning, match=r"training\.jsonl: line 1 is damaged; the log is kept as training\.damaged\.jsonl"
+    ):
         assert learn(part, resume=True).is_complete
     assert (part / "training.damaged.jsonl").read_bytes() == damaged
     assert (part / LOG).read_bytes().startswith(before)

@@ -226,7 +226,7 @@ def degradation_at(scale: Scale, kernel: Tensor) -> Degradation:
         composed = F.conv_transpose2d(kernel[None, None], composed, stride=2**before)
     # Differs from the reference code: only negligible taps are cut off. There k2 grows to 17x17 by being moved to its
     # place; here the degradation's anchor does that.
-    top, bottom, left, right = kernels.extent(composed[0, 0], kernels.NOTHING)
+    top, bottom, left, right = kernels.extent(composed[0, 0], kernels.NEGLIGIBLE_TAP)
     return Degradation(scale=2.0**doublings, kernel=composed[0, 0, top:bottom, left:right]).rescaled(scale)
 
 

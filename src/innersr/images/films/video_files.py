@@ -196,7 +196,7 @@ class VideoWriter(FilmWriter):
                     copies[each.index].disposition = each.disposition
                 else:
                     notes.append(
-                        f"its {each.type} stream ({name}) is not kept: {self.target.suffix} files hold no such"
+                        f"its {each.type} stream ({name}) is not kept: {self.target.suffix} files cannot hold it"
                     )
             self.notes = (*self.notes, *notes)
             if self.keeps_texts:

@@ -35,7 +35,7 @@ def decode_exr(stream: io.FileIO, name: str, limits: SizeLimits) -> Decoded:
         remedy = "save it as RGB first"
         raise ImageFileError(f"{name}: its colours are brightness and differences (Y, RY, BY); {remedy}")
     if any(kinds[each].xSampling != 1 or kinds[each].ySampling != 1 for each in names):
-        raise ImageFileError(f"{name}: its channels have several sizes; save it with one first")
+        raise ImageFileError(f"{name}: its channels differ in size; save them at one size first")
     file = OpenEXR.File(io.BytesIO(data), separate_channels=True, num_threads=0)
     planes = [np.asarray(file.channels()[each].pixels) for each in names]
     samples = np.stack([_as_float(plane, name) for plane in planes], -1)
@@ -68,7 +68,7 @@ def decode_radiance(stream: io.FileIO, name: str, limits: SizeLimits) -> Decoded
     if b"32-bit_rle_xyze" in head[: found.start()]:
         raise ImageFileError(f"{name}: its colours are XYZ; save it as RGB first (ra_xyze -r)")
     if (found[1], found[3]) != (b"-Y", b"+X"):
-        raise ImageFileError(f"{name}: its rows run in another way than from the top left; turn it first (pflip)")
+        raise ImageFileError(f"{name}: its rows do not run from the top left; turn it first (pflip)")
     height, width = int(found[2]), int(found[4])
     if min(height, width) < 1:
         raise DamagedBytesError("no pixels")

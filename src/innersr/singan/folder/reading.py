@@ -193,7 +193,7 @@ def _amplitudes(header: Mapping[str, Any], most: int) -> list[float]:
     if not isinstance(amplitudes, list) or len(amplitudes) > most:
         raise ValueError("its header has no amplitudes")
     if not all(isinstance(value, float) and 0 <= value <= 1e6 for value in amplitudes):  # of values in [-1, 1]
-        raise ValueError("the amplitudes in its header are no numbers")
+        raise ValueError("the amplitudes in its header are not numbers")
     return amplitudes
 
 
