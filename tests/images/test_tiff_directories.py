@@ -9,7 +9,7 @@ import tifffile
 
 from innersr.errors import ImageFileError
 from innersr.images.io import read
-from innersr.images.tiff.directories import Chain, chain_of
+from innersr.images.tiff.directories import Directories, directories_of
 from innersr.images.tiff.stacks import find_stack
 from innersr.methods.options import UpscaleOptions
 from innersr.pipeline.files import upscale_file
@@ -46,7 +46,7 @@ def write_chain(path, count, *, back_to=None, smaller=0):
 def test_pages_in_a_circle_are_refused(tmp_path, count, back_to):
     source = write_chain(tmp_path / "in.tif", count, back_to=back_to)
     with source.open("rb") as stream:
-        assert chain_of(stream) == Chain(count=count, is_circular=True)
+        assert directories_of(stream) == Directories(count=count, is_circular=True)
     with pytest.raises(ImageFileError, match=r"runs in a circle; .* \(--pages first\) takes the first alone"):
         upscale_file(source, tmp_path / "out.tif", UpscaleOptions(**OPTIONS))
     assert not (tmp_path / "out.tif").exists()
@@ -59,7 +59,7 @@ def test_more_pages_than_are_counted_are_refused(tmp_path):
     with pytest.raises(ImageFileError, match="it lists more than 65536 pages; get it again, or split it"):
         find_stack(source)
     with source.open("rb") as stream:
-        assert chain_of(stream, most=1 << 17) == Chain(count=(1 << 16) + 1)
+        assert directories_of(stream, most=1 << 17) == Directories(count=(1 << 16) + 1)
         assert stream.tell() == 0
 
 
@@ -69,13 +69,13 @@ def test_all_pages_are_counted(tmp_path, byteorder, bigtiff):
     pages = np.zeros((7, 5, 6), np.uint8)
     tifffile.imwrite(tmp_path / "in.tif", pages, byteorder=byteorder, bigtiff=bigtiff, photometric="minisblack")
     with (tmp_path / "in.tif").open("rb") as stream:
-        assert chain_of(stream) == Chain(count=7)
+        assert directories_of(stream) == Directories(count=7)
 
 
 @pytest.mark.parametrize("length", [4, 9, 73, 80, 190, 299])
 def test_a_chain_ends_with_the_file(tmp_path, length):
     source = write_chain(tmp_path / "in.tif", 3)
-    assert chain_of(io.BytesIO(source.read_bytes()[:length])).count <= 2
+    assert directories_of(io.BytesIO(source.read_bytes()[:length])).count <= 2
 
 
 def test_smaller_copies_without_end_are_not_read(tmp_path, monkeypatch):

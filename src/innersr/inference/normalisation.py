@@ -214,12 +214,12 @@ def enlarged_no_data(image: Image, degradation: Degradation, size: tuple[int, in
 
     For `alpha` see `normalise`.
     """
-    colour = nearest(image.colour, degradation, size)
-    opacity = None if image.alpha is None or alpha == "drop" else nearest(image.alpha, degradation, size)
+    colour = _nearest(image.colour, degradation, size)
+    opacity = None if image.alpha is None or alpha == "drop" else _nearest(image.alpha, degradation, size)
     return replace(image, colour=colour, alpha=opacity, missing=torch.ones_like(colour, dtype=torch.bool))
 
 
-def nearest(x: Tensor, degradation: Degradation, size: tuple[int, int]) -> Tensor:
+def _nearest(x: Tensor, degradation: Degradation, size: tuple[int, int]) -> Tensor:
     """The values of the nearest pixels.
 
     Args:
@@ -239,8 +239,8 @@ def nearest(x: Tensor, degradation: Degradation, size: tuple[int, int]) -> Tenso
 def _with_missing(result: Image, image: Image, missing: Tensor, degradation: Degradation) -> Image:
     """A result whose values without data are those of the nearest pixel of the image."""
     size = image_size(result.colour)
-    holes = nearest(missing, degradation, size)
-    stored = nearest(image.colour, degradation, size)
+    holes = _nearest(missing, degradation, size)
+    stored = _nearest(image.colour, degradation, size)
     return replace(result, colour=torch.where(holes, stored, result.colour), missing=holes)
 
 

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 
 @dataclass(frozen=True, kw_only=True)
-class Chain:
+class Directories:
     """The directories that a TIFF file lists, overviews counted."""
 
     count: int
@@ -25,7 +25,7 @@ class Chain:
         return f"it lists more than {self.count} pages" if self.is_longer else None
 
 
-def chain_of(stream: BinaryIO, most: int = 1 << 16) -> Chain:
+def directories_of(stream: BinaryIO, most: int = 1 << 16) -> Directories:
     """Follow the directories of a TIFF or BigTIFF from the first on; a link that leads out of the file is the end.
 
     Args:
@@ -34,12 +34,12 @@ def chain_of(stream: BinaryIO, most: int = 1 << 16) -> Chain:
     """
     place = stream.tell()
     try:
-        return _chain_of(stream, most)
+        return _directories_of(stream, most)
     finally:
         stream.seek(place)
 
 
-def _chain_of(stream: BinaryIO, most: int) -> Chain:
+def _directories_of(stream: BinaryIO, most: int) -> Directories:
     stream.seek(0)
     head = stream.read(16)
     order = "<" if head[:2] == b"II" else ">"
@@ -50,9 +50,9 @@ def _chain_of(stream: BinaryIO, most: int) -> Chain:
     seen: set[int] = set()
     while at:
         if at in seen:
-            return Chain(count=len(seen), is_circular=True)
+            return Directories(count=len(seen), is_circular=True)
         if len(seen) == most:
-            return Chain(count=most, is_longer=True)
+            return Directories(count=most, is_longer=True)
         stream.seek(at)
         count = _number(stream.read(8), order + count_format)
         if count == 0:
@@ -63,7 +63,7 @@ def _chain_of(stream: BinaryIO, most: int) -> Chain:
             break
         stream.seek(following)
         at = _number(stream.read(8), order + offset_format)
-    return Chain(count=len(seen))
+    return Directories(count=len(seen))
 
 
 def _number(data: bytes, form: str) -> int:

@@ -14,7 +14,7 @@ from tifffile import COMPRESSION, PHOTOMETRIC, TiffPage
 from innersr.errors import ImageFileError, how_to_install
 from innersr.images.limits import SizeLimits
 from innersr.images.samples import Samples
-from innersr.images.tiff.directories import chain_of
+from innersr.images.tiff.directories import directories_of
 from innersr.images.tiff.tags import integers, rational, tiff_page
 
 
@@ -42,7 +42,7 @@ def image_by_tifffile(stream: BinaryIO, name: str, limits: SizeLimits, index: in
             tag = page.tags.get(code)
             if tag is not None and isinstance(tag.value, bytes):
                 image.set_type(pyvips.GValue.blob_type, field, tag.value)
-        image.set_type(pyvips.GValue.gint_type, "n-pages", chain_of(stream).count)
+        image.set_type(pyvips.GValue.gint_type, "n-pages", directories_of(stream).count)
         image.set_type(pyvips.GValue.gint_type, "bits-per-sample", page.bitspersample)
         image.set_type(pyvips.GValue.gint_type, "orientation", (integers(page, "Orientation") or (1,))[0])
         unit = {2: 25.4, 3: 10.0}.get((integers(page, "ResolutionUnit") or (2,))[0])

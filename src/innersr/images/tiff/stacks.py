@@ -15,7 +15,7 @@ from tifffile import TiffFile, TiffPage, TiffPageSeries, imagej_metadata_tag
 from innersr.errors import ImageFileError
 from innersr.images.metadata import TiffTag
 from innersr.images.tiff.descriptions import is_split_ome
-from innersr.images.tiff.directories import chain_of
+from innersr.images.tiff.directories import directories_of
 from innersr.images.tiff.tags import integers, is_part, pages_of, rational
 
 
@@ -68,7 +68,7 @@ def find_stack(path: Path) -> TiffStack | None:
     with contextlib.suppress(Exception), path.open("rb") as stream:
         if stream.read(4) not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
             return None
-        if (fault := chain_of(stream).fault) is None:
+        if (fault := directories_of(stream).fault) is None:
             stream.seek(0)
             with TiffFile(stream, is_lsm=False, is_ndpi=False, is_scanimage=False, _multifile=False) as tiff:
                 return _stack_of(tiff)
