@@ -90,7 +90,7 @@ def test_what_failed_is_told_with_its_remedy_and_tried_again():
 def test_a_plan_writes_nothing():
     said = many("--dry-run").stdout
     assert "in/a.png -> out/a.png  24x20 -> 48x40  about 1 MiB" in said and "3 planned" in said
-    assert "they take about 0:00:0" in said and "in one process, as measured on in/" in said
+    assert "this takes about 0:00:0" in said and "in one process, as measured on in/" in said
     assert not Path("out/.innersr").exists() and names("out") == []
 
 

@@ -95,7 +95,9 @@ def test_the_value_of_no_data_follows_the_depth(stored, depth, value, expected):
     image = with_no_data(Image(colour=colour, depth=stored), value)
     found, notes = in_depth(image, depth, None, image)
     assert found.metadata.nodata == expected
-    assert notes == (("the no-data value is not kept: it would be one of the others",) if expected is None else ())
+    assert notes == (
+        ("the no-data value is not kept: other values would become equal to it",) if expected is None else ()
+    )
     if expected is not None:
         written = samples_of(found)[image.missing[0, 0].numpy()]
         assert written.astype(float).tolist() == [[float(expected)]] * len(written)

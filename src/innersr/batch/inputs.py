@@ -40,22 +40,22 @@ class BatchInputs:
 
 
 def find_inputs(given: Sequence[str | Path], *, recursive: bool = False, output: Path | None = None) -> BatchInputs:
-    """Find the image files that are meant.
+    """Find the image files that arguments of a command stand for.
 
-    Folders stand for the files in them with the suffix of an image format, or without suffix and with the first bytes
-    of one, but for hidden ones; so do patterns that the shell has left alone for the paths that match. "-" is a list of
-    paths on standard input and "@list.txt" one in a file: one a line, or separated by NUL. Earlier results are not
-    found in folders and by patterns: what lies in the output folder, what batches wrote, and names such as photo_x2.png
-    beside a photo.png. Any path that is named is an input, there or not. Addresses such as s3://bucket/photos stand for
-    the same as paths; of what is in folders there, the suffix alone counts.
+    A folder stands for its files that have the suffix of an image format, or no suffix and the first bytes of one,
+    hidden ones left out; a pattern that the shell has not expanded stands for the paths that match. "-" is a list of
+    paths on standard input and "@list.txt" one in a file: one path a line, or separated by NUL. Folders and patterns
+    leave out earlier results: files in the output folder, files that batches wrote, and names such as photo_x2.png
+    beside a photo.png. A path given by name is an input even if it does not exist. Addresses such as s3://bucket/photos
+    work like paths; in folders there, the suffix alone counts.
 
     Args:
         given: paths and addresses as on the command line.
-        recursive: whether the folders in folders are entered too, but for hidden and linked ones.
+        recursive: whether subfolders are entered, except hidden and linked ones.
         output: the folder of the results, if it is known.
 
     Raises:
-        InputError: a list cannot be read, or there is not one input.
+        InputError: a list cannot be read, or there are no inputs.
     """
     search = _Search(recursive, output)
     for path in map(place_of, given):
@@ -71,7 +71,7 @@ def find_inputs(given: Sequence[str | Path], *, recursive: bool = False, output:
 
 @dataclass(frozen=True)
 class _Search:
-    """What was found so far."""
+    """The inputs found so far."""
 
     recursive: bool
     output: Path | None

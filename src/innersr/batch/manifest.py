@@ -1,8 +1,8 @@
-"""What became of each file of a batch: a log beside the results, by which the next run knows what is done.
+"""The manifest of a batch: a log beside the results, from which the next run knows what is done.
 
 It lies in the folder .innersr of the folder of the results: a line of JSON before a result is written, and one after it
-or its failure. A line that a crash cut short does not count; a log with damaged lines is moved aside, and its sound
-lines go on. With shards each has a log of its own; all are read.
+or its failure. An incomplete last line does not count; a log with damaged lines is moved aside, and its sound lines are
+used. Each shard has a log of its own; all are read.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if sys.platform != "win32":
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What became of one file."""
+    """The outcome of one file."""
 
     output: str
     """Of the result, relative to the folder of the results."""
@@ -123,7 +123,7 @@ class ResultLog(ABC):
     def _name(self, output: Path) -> str: ...
 
     def add(self, output: Path, **fields: Any) -> None:  # noqa: ANN401 (of an entry)
-        """Note what became of a result; it is kept before anything else is done.
+        """Record the outcome of a result; the entry is on the disk before anything else is done.
 
         Raises:
             InputError: another run writes into the folder.
@@ -138,12 +138,12 @@ class ResultLog(ABC):
         return same and self.is_unchanged(output)
 
     def may_replace(self, output: Path) -> bool:
-        """Whether what lies there is an unchanged result, or one of a run that was cut off before it could say so."""
+        """Whether the file is an unchanged result, or one of a run that was ended before it could record it."""
         entry = self.entry(output)
         return self.is_unchanged(output) or (entry is not None and entry.status != "done" and entry.is_ours)
 
     def is_unchanged(self, output: Path) -> bool:
-        """Whether the file is there that a run has written, and nobody has changed it."""
+        """Whether the file that a run has written exists, and nobody has changed it."""
         entry = self.entry(output)
         try:
             if entry is None or entry.status != "done" or output.stat().st_size != entry.result_size:

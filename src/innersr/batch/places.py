@@ -1,4 +1,4 @@
-"""Where the results of a batch go, and what happens to files that are there already."""
+"""Names and folders of the results of a batch."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Naming:
             raise InputError(f"--format {self.format} is not written; there are {' '.join(written_suffixes())}")
 
     def needs_size(self, *, beside: bool) -> bool:
-        """Whether a name tells the scale or the size; `beside` as in `name`."""
+        """Whether a name contains the scale or the size; `beside` as in `name`."""
         fields = ("{scale", "{width", "{height")
         return any(field in self.pattern for field in fields) if self.pattern else beside
 
@@ -96,7 +96,7 @@ class Places:
         self._named: dict[Path, Path] = {}
 
     def check(self) -> None:
-        """Refuse, before anything is read, files that do not go together; make the folder.
+        """Refuse outputs that do not fit the inputs, before anything is read; create the folder.
 
         Raises:
             InputError: several inputs and one output file, or a folder that cannot be made.

@@ -1,4 +1,4 @@
-"""Tasks done by actors of Ray, on one machine or on a cluster; what `workers` does with processes."""
+"""Tasks done by actors of Ray, on one machine or on a cluster, as `workers` does them by processes."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _reach(address: str | None, seconds: float = 5.0) -> None:
 
 
 class _Pool:
-    """Actors, and what each of them is at."""
+    """Actors, and the task of each."""
 
     def __init__(
         self,

@@ -59,7 +59,7 @@ def output_folder(output: str | None) -> Path | None:
 
 @contextlib.contextmanager
 def reached(path: Path) -> Iterator[None]:
-    """Tell in one line what goes wrong with an address.
+    """Report errors of an address in one line.
 
     Raises:
         ImageFileError: an address cannot be reached, read or written.
@@ -93,7 +93,7 @@ def matches(pattern: Path) -> list[Path]:
 
 
 def version_of(path: Path) -> str:
-    """What is another for other bytes at an address: the storage's own mark of them, or else their SHA-256."""
+    """The version of the bytes at an address: the mark that the storage gives them, or else their SHA-256."""
     system, name = _system_of(path)
     info = system.info(name)
     mark = info.get("ETag") or info.get("etag")

@@ -17,7 +17,7 @@ from innersr.json_lines import line_of
 
 @dataclass(frozen=True, kw_only=True)
 class StatusRow:
-    """What became of one file."""
+    """The outcome of one file."""
 
     input: str
     output: str | None

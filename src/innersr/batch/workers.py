@@ -66,7 +66,7 @@ class _Worker(Generic[Task, Answer]):
 
 
 class Fault(NamedTuple):
-    """What is wrong with a worker, in place of an answer."""
+    """A failure of a worker, in place of an answer."""
 
     text: str
     is_input: bool = False
@@ -82,7 +82,7 @@ def answer_or_fault(function: Callable[[Task], Answer], task: Task) -> Answer | 
 
 
 def raise_fault(fault: Fault) -> NoReturn:
-    """Raise, in the process of the command, what is wrong with a worker.
+    """Raise the failure of a worker in the process of the command.
 
     Raises:
         InputError: what the user can mend.

@@ -23,7 +23,7 @@ from innersr.physics.resize import Scale, as_pair, resize
 
 
 class Link(NamedTuple):
-    """One link of a chain but for shrinking: its kind and its numbers."""
+    """One link of a chain other than shrinking: its kind and its numbers."""
 
     kind: str
     values: tuple[float, ...]
@@ -206,7 +206,7 @@ def _parse_link(word: str, text: str) -> Link | None:
 
 
 def _followed(state: _State, link: Link, generator: torch.Generator) -> _State:
-    """What a link makes of an image."""
+    """Apply a link to an image."""
     image, noise, deviation, counting = state
     if link.kind in ("jpeg", "webp"):
         return state._replace(image=_compressed(quantized(image.clamp(0, 1)), link), counting=None)

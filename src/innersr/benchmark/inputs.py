@@ -1,4 +1,4 @@
-"""The degradation that a method is given, and how far an estimate is from the truth."""
+"""The degradation that a method is given, and the errors of an estimate."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TRUE, AUTO, ESTIMATE, DEFAULT = "true", "auto", "estimate", "default"
 
 
 def check_given(text: str, scale: Scale) -> None:
-    """Raise InputError for a degradation that no method can be given: no name above and no kernel."""
+    """Raise InputError for a degradation that no method can be given: neither such a name nor a kernel."""
     if text not in (TRUE, AUTO, ESTIMATE, DEFAULT):
         parse_kernel(text, scale)
 

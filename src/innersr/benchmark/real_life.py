@@ -1,4 +1,4 @@
-"""What people really have: kinds of pictures, and the ways in which each became small."""
+"""Pictures as people have them: kinds of pictures, and the degradations of each."""
 
 from __future__ import annotations
 

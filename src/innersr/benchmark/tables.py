@@ -60,7 +60,7 @@ def gains_table(rows: Sequence[Row]) -> str:
 def gain_of(row: Mapping[str, float | None]) -> float | None:
     """Gain in dB of PSNR-Y over bicubic interpolation of the same input; None in rows of older files.
 
-    Both count up to 42 dB: what is above looks the same, and flat pictures would outweigh all others.
+    Both count up to 42 dB: better results look the same, and flat pictures would outweigh all others.
     """
     if "interpolation_psnr_y" not in row:
         return None

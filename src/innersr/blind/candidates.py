@@ -1,4 +1,4 @@
-"""Degradations that an image may have come from, by what was found in it."""
+"""Candidate degradations of an image, from the findings about it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from innersr.physics.log_covariance import covariance_from_log
 from innersr.physics.resize import Scale, as_pair
 
 CANDIDATES = ("plain", "cautious", "blurred", "sharpened")
-"""Shrunk and no more than that; the same with more noise and compression than were found; blurred as was found;
-sharpened after shrinking, as much as is likely if it was."""
+"""Only shrunk; the same with more noise and compression than were found; with the blur that was found; sharpened after
+shrinking, by the most likely amount if it was."""
 
 
 def candidates_of(finding: Finding, scale: Scale) -> tuple[Degradation, ...]:
@@ -38,7 +38,7 @@ def candidates_of(finding: Finding, scale: Scale) -> tuple[Degradation, ...]:
 
 
 def cautious_compression(strength: float) -> float:
-    """More than the strength that was found."""
+    """A strength above the one that was found."""
     return min(1.0, 1.3 * strength + 0.05)
 
 

@@ -70,7 +70,7 @@ class VarianceLine(NamedTuple):
 
 @torch.no_grad()
 def find_counting_noise(lr: Tensor) -> CountingNoise | None:
-    """The counting noise of an image, (1, C, h, w) in [0, 1]; None unless it is clear that there is some."""
+    """The counting noise of an image, (1, C, h, w) in [0, 1]; None unless there clearly is some."""
     flat = flat_places(lr)
     if not _is_noise(flat):  # of most images: textures
         return None

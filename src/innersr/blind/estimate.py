@@ -67,7 +67,7 @@ class EstimatedRegion(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Estimate:
-    """The probable degradation of an image, and what to restore by."""
+    """The probable degradation of an image, and the candidates to restore it by."""
 
     degradation: Degradation
     """As found."""
@@ -245,7 +245,7 @@ class Estimate:
 def examine(lr: Tensor, scale: Scale, run: Run | None = None, *, is_thorough: bool = False) -> Estimate:
     """Estimate the degradation of an image, (1, C, H, W) in [0, 1].
 
-    `is_thorough` takes four times as long, for an estimate that is to be believed.
+    `is_thorough` takes four times as long, for an estimate that will be relied on.
 
     Raises:
         InputError: more or fewer than one image.

@@ -1,4 +1,4 @@
-"""What the predictor finds in an image: its answers for the most detailed parts, combined."""
+"""Findings of the predictor in an image: its answers for the most detailed parts, combined."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class TraceSettings:
 
 
 class JPEGTraces(NamedTuple):
-    """The compression that an image went through last."""
+    """The last compression of an image."""
 
     strength: float  # in [0, 1], see `jpeg.jpeg_strength`
     offset: tuple[int, int]  # (row, column) in pixels of the first whole block
@@ -90,7 +90,7 @@ def _proved(found: list[JPEGTraces]) -> JPEGTraces | None:
 
 
 def _traces(blocks: Tensor, offset: tuple[int, int]) -> JPEGTraces:
-    """What the steps that fit (N, 8, 8) blocks best, one for each frequency, say together."""
+    """Traces by the steps that fit (N, 8, 8) blocks best, one step for each frequency."""
     cosines, is_told = _phases()
     counts = _histograms(blocks)
     total, number = counts @ cosines, counts @ is_told  # (63, steps)

@@ -1,4 +1,4 @@
-"""Pictures that were not made smaller by smoothing: pixel art, dithering and boards, even after lossy compression.
+"""Pictures that were not shrunk by smoothing: pixel art, dithering and checkerboards, even after lossy compression.
 
 Shrinking with any filter smooths edges: between two areas lies a pixel of a shade between them, and details one pixel
 wide are faint. Where strong steps have no such pixel, the small picture was not made from a larger one in that way.
@@ -48,7 +48,7 @@ class StrongEdges(NamedTuple):
 
     @property
     def may_be_noise(self) -> bool:
-        """Whether strong noise could have made them: hardly any neighbours are equal, and few steps are very high."""
+        """Whether strong noise could have caused them: hardly any neighbours are equal, and few steps are very high."""
         return self.flat <= EdgeSettings.most_flat and self.twice <= EdgeSettings.most_twice
 
     @property

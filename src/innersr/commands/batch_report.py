@@ -1,4 +1,4 @@
-"""What a command says about many files: how far it is, a plan in advance, and a table at the end."""
+"""Reports of a command on many files: a plan in advance, progress, and a summary at the end."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from innersr.commands.upscale_file import FileJob
 
 
 class BatchReport:
-    """Rows of the files of a command, which it also shows.
+    """Collects a row for each file of a command, and shows progress and summary.
 
     Args:
-        reporter: that has the terminal.
-        is_batch: whether there are several files; one speaks for itself.
+        reporter: writes to the terminal.
+        is_batch: whether there are several files; a single one needs no summary.
         interval: seconds between two lines in a log.
     """
 
@@ -40,7 +40,7 @@ class BatchReport:
         return sum(row.status == "failed" for row in self.rows)
 
     def begin(self, total: int, *, has_bar: bool) -> None:
-        """Begin the work on so many files, with a bar over all of them, unless each has its own.
+        """Begin the work on `total` files, with one bar for all of them if it `has_bar`.
 
         Without a terminal there is a line every half minute in place of the bar, also while no file is finished.
         """
@@ -52,14 +52,14 @@ class BatchReport:
                 self._bar = _nothing
 
     def title(self, job: FileJob) -> str:
-        """Of the progress bar of a file: its name, and how many there are."""
+        """Title of a file's progress bar: its name, and its number among all files."""
         name = job.source.name
         return f"{name} ({self._worked + 1}/{self._total}{self._left})" if self._total > 1 else name
 
     def add(
         self, source: Path, target: Path | None, status: str, *, error: str | None = None, seconds: float = 0.0
     ) -> None:
-        """Add a file that is done with."""
+        """Add a finished file."""
         self._upscaled += status == "done"
         what, _, remedy = (error or "").partition("; ")
         output = None if target is None else str(target)
@@ -75,7 +75,7 @@ class BatchReport:
         )
 
     def advance(self) -> None:
-        """Show that one more file is done with: in a bar, or without a terminal in a line every half minute."""
+        """Show that one more file is finished: in the bar, or without a terminal in a line every half minute."""
         self._worked += 1
         if self._bar is not None:
             self._bar()
@@ -84,7 +84,7 @@ class BatchReport:
             self._tell()
 
     def plan(self, jobs: Sequence[FileJob]) -> None:
-        """Show what would be done: inputs, sizes and results, and the time that it takes, by a trial."""
+        """Show what would be done: inputs, sizes, results and, measured on one of the files, the time."""
         for job in jobs:
             size = size_in_header(job.source)
             self.rows.append(StatusRow(input=str(job.source), output=str(job.target), status="planned"))
@@ -103,7 +103,7 @@ class BatchReport:
         if found is not None:
             seconds, trial = found
             took = timedelta(seconds=round(seconds))
-            self._reporter.info(f"they take about {took} in one process, as measured on {trial}")
+            self._reporter.info(f"this takes about {took} in one process, as measured on {trial}")
 
     def end(self) -> None:
         """Show how many files were done, skipped and failed, and why."""

@@ -33,7 +33,7 @@ class Reporter:
     def __init__(self, *, quiet: bool, verbose: bool, as_json: bool) -> None:
         self._quiet, self._verbose, self._as_json = quiet, verbose, as_json
         self.has_lost_results = False
-        """Whether stdout could not be written, as on a full disk; that is said once, and the work goes on."""
+        """Whether stdout could not be written, as on a full disk; the error is reported once, and the work goes on."""
 
     def result(self, text: str, record: dict[str, Any]) -> None:
         """Write a result."""
@@ -48,7 +48,7 @@ class Reporter:
             self._print(text)
 
     def info(self, text: str) -> None:
-        """Write a line in advance of the result; nothing where results are JSON, which hold it too."""
+        """Write a line before the result; nothing if results are JSON, which contain it too."""
         if not self._as_json:
             self.text(text)
 
@@ -68,12 +68,12 @@ class Reporter:
             say(text)
 
     def record(self, record: dict[str, Any]) -> None:
-        """Write a result whose text comes later, in a table; nothing where results are text."""
+        """Write a result whose text comes later, in a table; nothing if results are text."""
         if self._as_json:
             self.result("", record)
 
     def failure(self, error: Exception, exit_code: int, file: Path | None = None) -> None:
-        """Write an error to stderr, with the file that it is about; where results are JSON a record of it too."""
+        """Write an error to stderr, with the file that it is about; if results are JSON, also a record of it."""
         text = str(error)
         if file is not None and not text.startswith(f"{file}: "):
             text = f"{file}: {text}"
@@ -83,7 +83,7 @@ class Reporter:
         self.record(about | {"error": what, "remedy": remedy or None, "exit_code": exit_code})
 
     def _print(self, text: str) -> None:
-        """Write a line to stdout. The files are what most commands are for: they go on without it."""
+        """Write a line to stdout; if that fails, the command goes on, as most write files."""
         try:
             _write(sys.stdout, text)
         except BrokenPipeError:  # whoever read the results has seen enough
@@ -95,7 +95,7 @@ class Reporter:
 
     @contextlib.contextmanager
     def count(self, total: int) -> Iterator[Callable[[], None] | None]:
-        """Yield a function that advances a bar over so many files; None without a terminal."""
+        """Yield a function that advances a bar over `total` files; None without a terminal."""
         if self._quiet or not sys.stderr.isatty():
             yield None
             return
@@ -148,7 +148,7 @@ def _figures(report: Progress) -> str:
 
 
 def _line_every_half_minute(title: str) -> Callable[[Progress], None]:
-    """A function that says how far long work is, for a log."""
+    """A function that writes progress as lines, for a log."""
     said, interval = time.monotonic(), 30
 
     def tell(report: Progress) -> None:
@@ -167,13 +167,13 @@ def say(text: str) -> None:
 
 
 def _discard(stream: TextIO) -> None:
-    """Let what is written to a stream from now on, and what it holds, go nowhere."""
+    """Discard what a stream holds, and what is written to it from now on."""
     with contextlib.suppress(OSError), Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def _write(stream: TextIO, text: str) -> None:
-    # A file name may hold bytes that are no text in any encoding.
+    # A file name may hold bytes that are not text in any encoding.
     encoding = stream.encoding or "utf-8"
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
     stream.flush()

@@ -1,4 +1,4 @@
-"""What `innersr doctor` does."""
+"""Work of `innersr doctor`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from innersr.version import __version__
 
 
 def doctor(reporter: Reporter) -> None:
-    """Print what this installation consists of and can do."""
+    """Print versions, devices and image formats of this installation."""
     vips = ".".join(str(pyvips.version(part)) for part in range(3))
     lines = [
         f"innersr  {__version__}",

@@ -1,4 +1,4 @@
-"""How long many files take, measured on one of them, whose result is not kept."""
+"""Forecast of the time that many files take, measured on one of them, whose result is not kept."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from innersr.commands.upscale_file import FileJob, upscale_silently
 
 
 def forecast(jobs: Sequence[FileJob]) -> tuple[float, Path] | None:
-    """Seconds that one process takes for all the files, and the file that tells, which is that of median size.
+    """Seconds that one process takes for all the files, and the file of median size that was measured.
 
     The time is in proportion to the pixels. None where no header can be read, or that file fails.
     """

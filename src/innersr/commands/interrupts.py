@@ -1,4 +1,4 @@
-"""Ctrl-C within a second, even while a long C call runs, with nothing half-written left behind.
+"""Interrupts within a second, even during a long C call, with nothing half-written left behind.
 
 The exit codes are those that shells give to programs that a signal ended: 130 for Ctrl-C, 143 for SIGTERM.
 """
@@ -55,7 +55,7 @@ def prompt_interrupts() -> Iterator[None]:
 
 
 class StopRequest:
-    """Whether a signal asked to stop: call it. `exit_code` is that signal's."""
+    """A request to stop by a signal; calling it tells whether one came. `exit_code` is that signal's."""
 
     def __init__(self) -> None:
         self._came = 0.0

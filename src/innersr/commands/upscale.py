@@ -127,7 +127,7 @@ def _told(done: Done[FileJob, FileOutcome]) -> tuple[FileJob, FileOutcome]:
 
 
 class _Work:
-    """The files of a command: what is to be done with each, and what became of it."""
+    """The files of a command, and the state of the work on each."""
 
     def __init__(  # noqa: PLR0913 (what a command has)
         self,
@@ -189,7 +189,7 @@ class _Work:
         return True
 
     def jobs(self, plan: Iterable[tuple[BatchFile, Path]]) -> Iterator[FileJob]:
-        """What is to be upscaled of a plan, looked at as each file's turn comes; the others are reported."""
+        """Yield the jobs of a plan, each file checked when its turn comes; skipped and failed ones are reported."""
         for file, target in plan:
             try:
                 with reached(file.path), reached(target):
@@ -257,7 +257,7 @@ class _Work:
         return job
 
     def finish(self, job: FileJob, outcome: FileOutcome) -> None:
-        """Say, and note in the manifest, what became of a file."""
+        """Report the outcome of a file, and note it in the manifest."""
         digest = self._digests.get(job.source)
         is_new = outcome.error is None and not is_one_file(job.source, job.target)
         if digest is not None and is_new and digest.again(job.source) != digest:
@@ -300,7 +300,7 @@ class _Work:
         )
 
     def close(self) -> None:
-        """Let other runs use the folders."""
+        """Release the folders for other runs."""
         self.report.close()
         for manifest in self._manifests.values():
             manifest.close()

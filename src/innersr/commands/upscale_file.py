@@ -48,7 +48,7 @@ class FileJob:
 
 @dataclass(frozen=True, kw_only=True)
 class FileOutcome:
-    """What became of a file, and what is to be said about it."""
+    """The outcome of a file, with its messages."""
 
     seconds: float
     error: str | None = None
@@ -58,7 +58,7 @@ class FileOutcome:
 
 
 class SilentReporter(Reporter):
-    """Keeps what is to be said for the process that has the terminal."""
+    """Keeps messages for the process that has the terminal."""
 
     def __init__(self) -> None:
         super().__init__(quiet=True, verbose=False, as_json=False)
@@ -82,7 +82,7 @@ class SilentReporter(Reporter):
 
 
 def upscale_silently(job: FileJob) -> FileOutcome:
-    """Upscale a file, and return what is to be said."""
+    """Upscale a file, and return the outcome with its messages."""
     if job.is_remote:
         return _upscale_remote(job)
     reporter = SilentReporter()
@@ -133,7 +133,7 @@ def _upscale_remote(job: FileJob) -> FileOutcome:
 
 
 def _renamed(said: Any, named: Mapping[str, Path]) -> Any:  # noqa: ANN401 (of any type)
-    """What is said, with other names of files."""
+    """A message with other names of files."""
     if isinstance(said, dict):
         return {key: _renamed(value, named) for key, value in said.items()}
     if isinstance(said, list):
@@ -220,7 +220,7 @@ def _estimate_record(estimate: Estimate) -> dict[str, Any]:
 
 
 def _counting_record(degradation: Degradation) -> dict[str, float] | None:
-    """Its numbers in 8-bit levels, as those of the noise."""
+    """Counting noise with its numbers in 8-bit levels, like those of other noise."""
     noise = degradation.counting
     names = ("gain", "read", "black")
     return None if noise is None else {name: round(255 * getattr(noise, name), 3) for name in names}

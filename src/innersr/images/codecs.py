@@ -1,4 +1,4 @@
-"""Decoding and encoding of open image files by libvips and, of those that it does not read, by `readers`.
+"""Decoding and encoding of open image files by libvips, and decoding by `readers` of formats that it does not read.
 
 Knows formats, colour spaces and untrusted bytes; nothing about tensors or file names.
 """
@@ -136,7 +136,7 @@ def reason_of(error: BaseException) -> str:
 def is_memory_error(error: BaseException) -> bool:
     """Whether an error means that memory ran out; each decoder says so in its own words.
 
-    What libtiff calls so is a damaged tag that promises gigabytes, and what libheif calls a security limit is one too.
+    Not so where libtiff means a damaged tag that promises gigabytes, and libheif a security limit.
     """
     words = r"out of memory -- size|Insufficient memory|Memory allocation error(?!: Security)|Unable to allocate \d"
     return isinstance(error, MemoryError) or bool(re.search(words, reason_of(error)))

@@ -1,4 +1,4 @@
-"""Values as integer files hold them: which become black and white."""
+"""Values in integer files: which of them become black and white."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from innersr.images.no_data import missing_values
 
 
 def share_outside(image: Image) -> float:
-    """The share of the values with data that are outside [0, 1], and that integer files cannot hold."""
+    """Share of the values with data that lie outside [0, 1], where integer files cannot hold them."""
     known = _known(image)
     return float(((known < 0) | (known > 1)).float().mean())
 
@@ -29,11 +29,13 @@ def check_exact(samples: np.ndarray[Any, Any], path: Path) -> None:
     largest = max(abs(int(samples.min())), abs(int(samples.max()))) if samples.dtype.kind in "iu" else 0
     if largest > most:
         remedy = f"scale them first, for example gdal_translate -ot Float32 -scale 0 {largest} 0 1 in.tif out.tif"
-        raise ImageFileError(f"{path}: holds whole numbers up to {largest}, and at most {most} are exact; {remedy}")
+        raise ImageFileError(
+            f"{path}: holds whole numbers up to {largest}, but is read exactly up to {most} only; {remedy}"
+        )
 
 
 def parse_range(value: str | tuple[float, float]) -> tuple[float, float] | None:
-    """Two values, as the file stores them, that become black and white: of "0,1500" or a pair; None of "auto".
+    """Parse "0,1500", or a pair: the stored values that become black and white; None for "auto".
 
     Raises:
         InputError: it is something else, or the first is not below the second.
@@ -65,9 +67,9 @@ def check_depth(image: Image, depth: str, value_range: str | tuple[float, float]
 def in_depth(
     result: Image, depth: str, value_range: str | tuple[float, float] | None, source: Image
 ) -> tuple[Image, tuple[str, ...]]:
-    """A result as a file of this depth holds it, and notes. What lies beyond the range is clipped when it is saved.
+    """A result as a file of this depth holds it, and notes. Values beyond the range are clipped when it is saved.
 
-    The no-data value, which would be among the others, leaves the metadata.
+    A no-data value that would become one of the data values is removed from the metadata.
 
     Args:
         result: in the values of the source.
@@ -99,7 +101,7 @@ def in_depth(
 
 
 def _nodata_in(depth: str, nodata: str | None, stored: str) -> str | None:
-    """A no-data value of samples that are `stored` in one depth, in another; None where others would become it too."""
+    """The no-data value of samples `stored` in one depth, for another; None if other values would become it too."""
     before, after = DEPTHS[stored].white, DEPTHS[depth].white
     if nodata is None or depth == stored:
         return nodata
@@ -110,7 +112,7 @@ def _nodata_in(depth: str, nodata: str | None, stored: str) -> str | None:
 
 
 def _lost_nodata() -> str:
-    return "the no-data value is not kept: it would be one of the others"
+    return "the no-data value is not kept: other values would become equal to it"
 
 
 def _used_range(image: Image) -> tuple[float, float]:

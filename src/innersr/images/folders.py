@@ -28,8 +28,8 @@ class FolderImage:
 def find_images(folders: Sequence[Path]) -> list[FolderImage]:
     """Find the sharp images of folders, sorted within each.
 
-    Beside name_HR.png (SelfExSR's img_001_SRF_2_HR.png) files called name_*.png are its versions, and left out; every
-    other image file is one of the images. Subfolders are not entered.
+    Beside name_HR.png (SelfExSR's img_001_SRF_2_HR.png), files called name_*.png are versions of it and left out; every
+    other image file counts. Subfolders are not entered.
 
     Raises:
         InputError: a folder is missing or has no images, or two folders have the same name.
@@ -54,7 +54,7 @@ def find_images(folders: Sequence[Path]) -> list[FolderImage]:
 def load_sharp(path: Path, scale: Scale) -> Tensor:
     """Read an image's colours in [0, 1], (1, C, H, W), cropped at the right and bottom to multiples of a whole scale.
 
-    Values but those of 8 bits are scaled by `own_range`, so that the same picture is the same in any type.
+    Values of more than 8 bits are scaled by `own_range`, so that a picture is the same in every type of samples.
 
     Raises:
         ImageFileError: the file cannot be read, or the image is smaller than the scale.
@@ -70,7 +70,7 @@ def load_sharp(path: Path, scale: Scale) -> Tensor:
 
 
 def own_range(image: Image) -> tuple[float, float]:
-    """The least value with data of an image, and the greatest; 0 and 1 for 8 bits, whose white is known.
+    """The least and the greatest value with data of an image; 0 and 1 for 8 bits, whose white is known.
 
     A picture of 16 bits or floats may use any part of their range, and has its contrast within that.
     """
@@ -89,6 +89,6 @@ def scaled(image: Image, values: tuple[float, float]) -> Tensor:
 
 
 def is_image_name(name: str) -> bool:
-    """Whether a file of this name is taken for an image: it has the suffix of a format, and is not hidden."""
+    """Whether a file of this name counts as an image: it has the suffix of a format, and is not hidden."""
     # macOS leaves a hidden ._photo.png beside a photo.png.
     return name.lower().endswith(readable_suffixes()) and not name.startswith(".")

@@ -44,7 +44,7 @@ class Format:
     """An image file format, and what its files can hold when written."""
 
     name: str
-    suffixes: tuple[str, ...]  # the usual one first
+    suffixes: tuple[str, ...]  # the most common one first
     vips: str | None  # stem of the libvips operations (`<stem>load_source`, `<stem>save_target`); None for Pillow
     depths: tuple[str, ...] = ("uint8",)
     bands: tuple[int, ...] | None = (1, 3)  # numbers of colour bands, without alpha; None for any
@@ -116,7 +116,7 @@ def written_suffixes() -> tuple[str, ...]:
 
 
 def sniff(head: bytes) -> Format | None:
-    """The format of a file by its first 32 bytes, whatever its name; None if it is not supported."""
+    """The format of a file by its first 32 bytes, not by its name; None if it is not supported."""
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return BY_NAME["PNG"]
     if head.startswith(b"\xff\xd8\xff"):

@@ -1,4 +1,4 @@
-"""Pictures drawn by software, told from photographs by exact counts: few colours, equal neighbours."""
+"""Pictures drawn by software, told apart from photographs by exact counts: few colours, equal neighbours."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SETTINGS = GraphicSettings()
 
 @dataclass(frozen=True, kw_only=True)
 class Graphic:
-    """What `recognised_graphic` found."""
+    """A picture drawn by software, as `recognised_graphic` found it."""
 
     colours: int
     """Number of different colours; all that is transparent counts as one."""
@@ -55,9 +55,9 @@ class Graphic:
 
 
 def recognised_graphic(image: Image) -> Graphic | None:
-    """Recognise a drawn 8-bit picture, whose texture is no noise: 1-bit, dithered, a board, a palette, pixel art.
+    """Recognise a drawn 8-bit picture, whose texture is not noise: 1-bit, dithered, a board, a palette, pixel art.
 
-    None for photographs and for everything that is in doubt.
+    None for photographs, and in case of doubt.
     """
     if image.depth != "uint8" or image.colour.shape[1] not in (1, 3):
         return None
@@ -83,7 +83,7 @@ def recognised_graphic(image: Image) -> Graphic | None:
 
 
 def graphic_notes(image: Image) -> tuple[str, ...]:
-    """Sentences that tell the user that a picture was taken as drawn; none where it was not."""
+    """Sentences for the user if a picture was taken for a drawing."""
     graphic = recognised_graphic(image)
     if graphic is None:
         return ()

@@ -25,11 +25,11 @@ class Image:
         depth: "uint8", "uint16" or "float32": how the file stores samples, and how `save` will.
         metadata: colour profile, EXIF and the like.
         notes: sentences about conversions and losses.
-        is_rgb: whether the first three channels are red, green and blue, for TIFF files; None: three are, more are not.
+        is_rgb: whether the first three channels are red, green and blue, for TIFF files; None: only if there are three.
         is_lossless: whether the WebP or AVIF file stores its values without loss, as `save` then does.
-        layout: how a TIFF file stores its pixels, as `save` then does; its uint8 and uint16 values are turned over here
-            where their 0 is white.
-        missing: bool, (1, C, H, W): the values that are no data, which may be anything, NaN included. None for none.
+        layout: how a TIFF file stores its pixels, as `save` then does; uint8 and uint16 values whose 0 is white are
+            inverted here.
+        missing: bool, (1, C, H, W): values without data, which may be anything, NaN included. None for none.
 
     Raises:
         InputError: a tensor of another shape or type, or an unknown depth.

@@ -1,6 +1,6 @@
 """Reading and writing of image files: depth, alpha, bands, colour profile, orientation, metadata.
 
-The contents of a file are kept; whatever had to be converted or dropped is noted, never dropped silently.
+The content of a file is kept; whatever has to be converted or dropped is noted.
 """
 
 from __future__ import annotations
@@ -41,19 +41,20 @@ PIXEL_LIMIT = 300_000_000  # pixels; above this reading is refused (decompressio
 def read(
     path: str | Path, *, pixel_limit: int = PIXEL_LIMIT, missing_ok: bool = False, page: int | None = None
 ) -> Image:
-    """Read an image file, upright; of an animation or a multi-page file the first picture, or another page of a TIFF.
+    """Read an image file, upright; the first picture of several, or another page of a TIFF file.
 
-    The format follows the content, not the name.
+    The content decides the format, not the name.
 
     Args:
         path: of the file.
-        pixel_limit: files of more pixels are refused. The default refuses decompression bombs too: files whose pixels
-            take above 512 MiB of memory and above 2000 times the file.
+        pixel_limit: files of more pixels are refused. The default also refuses decompression bombs: files whose pixels
+            take more than 512 MiB of memory and more than 2000 times the size of the file.
         page: of a TIFF file, from 0, overviews counted; None for the first, with a note about others.
         missing_ok: whether it may hold NaN and infinite values, see `no_data.missing_values`.
 
     Raises:
-        ImageFileError: it is missing, damaged, of no known format, too large or may not be NaN; or memory ran out.
+        ImageFileError: it is missing, damaged, of unknown format or too large, holds NaN without `missing_ok`, or
+            memory ran out.
     """
     path = Path(path)
     try:
@@ -116,7 +117,7 @@ def save(
         return notes
     is_turned = layout.zero_is_white and target.name == "TIFF"
     if layout.zero_is_white and not is_turned:
-        notes = (*notes, "its values ran from white to black: they are turned over")
+        notes = (*notes, "its values ran from white to black: they are inverted")
     samples, has_holes = samples_of(image), image.missing is not None
     if is_turned:
         samples, kept = _tiff_edits().from_white(samples, kept)
@@ -294,7 +295,7 @@ def opened(path: Path) -> Iterator[io.FileIO]:
 def decoded_by(
     decode: Callable[[io.FileIO, str, Format, SizeLimits], Content], stream: io.FileIO, path: Path, limits: SizeLimits
 ) -> tuple[Content, Format]:
-    """What a decoder makes of an open file, and its format; errors are those of `read`."""
+    """The content of an open file by a decoder, and its format; errors are those of `read`."""
     try:
         found = image_formats.sniff(stream.read(32))
         if found is None:

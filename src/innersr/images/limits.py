@@ -13,7 +13,7 @@ class SizeLimits:
 
     Args:
         pixels: in all.
-        size: of the file in bytes, if the memory for the pixels is limited by it too; None if not.
+        size: of the file in bytes, if it limits the memory for the pixels too; None if not.
     """
 
     pixels: int

@@ -61,7 +61,7 @@ class Metadata:
 
 @dataclass(frozen=True, kw_only=True)
 class FileFacts:
-    """Facts about the picture in a file that libvips does not pass on."""
+    """Facts about the picture in a file that libvips does not report."""
 
     frames: int | None = None  # pictures, None where libvips counts them
     states_resolution: bool = False  # whether the resolution of libvips is in the file
@@ -97,7 +97,7 @@ def photoshop_of_iptc(iptc: bytes) -> bytes:
 
 
 def insert_bytes(stream: BinaryIO, place: int, data: bytes) -> None:
-    """Insert bytes into a file, which moves all that follows."""
+    """Insert bytes into a file; the rest of it moves."""
     block = 1 << 20
     end = stream.seek(0, io.SEEK_END)
     while end > place:
@@ -112,7 +112,7 @@ def insert_bytes(stream: BinaryIO, place: int, data: bytes) -> None:
 
 
 def without_place(metadata: Metadata) -> tuple[Metadata, list[str]]:
-    """The metadata of an image that was turned upright, which its georeferencing does not follow, and a note."""
+    """The metadata of an image that was turned upright, without georeferencing, which would be wrong; and a note."""
     kept = tuple(tag for tag in metadata.tags if tag.words != "georeferencing")
     notes = ["georeferencing of the TIFF is not kept: the image was turned upright"] * (kept != metadata.tags)
     return replace(metadata, tags=kept), notes

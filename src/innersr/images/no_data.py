@@ -16,8 +16,8 @@ from innersr.images.image import Image
 def missing_values(image: Image, value: float | None = None, *, has_fills: bool | None = None) -> Tensor | None:
     """The values of an image that are no data: bool, (1, C, H, W); None if there are none.
 
-    They are those that `image.missing` names, NaN and infinity, fill values as huge as 1e20 beside others, and those
-    equal to `value`; of colours, where all three are.
+    They are those of `image.missing`, NaN, infinity, fill values as huge as 1e20 beside others, and values equal to
+    `value`; colours only where all three channels are.
 
     Args:
         image: in its own values.
@@ -26,7 +26,7 @@ def missing_values(image: Image, value: float | None = None, *, has_fills: bool 
             image by itself.
 
     Raises:
-        InputError: an image by itself holds nothing else.
+        InputError: an image by itself has no data at all.
     """
     colour = image.colour
     missing = torch.zeros_like(colour, dtype=torch.bool) if image.missing is None else image.missing.clone()
@@ -51,10 +51,9 @@ def missing_values(image: Image, value: float | None = None, *, has_fills: bool 
 
 @dataclass
 class HugeValues:
-    """What is known of the huge values of an image, part after part.
+    """Statistics of the huge values of an image, collected part by part.
 
-    They are fills, which no measurement has beside the others, where the least of them is a million times the greatest
-    of the others.
+    They are fill values, not measurements, if the least of them is a million times the greatest of all others.
     """
 
     least: float = math.inf
@@ -69,7 +68,7 @@ class HugeValues:
         return -math.inf < self.others and apart * self.others < self.least < math.inf
 
     def add(self, values: Tensor, missing: Tensor) -> None:
-        """Add a part of the image, but for what is known to be missing."""
+        """Add a part of the image, except values known to be missing."""
         sizes, is_huge = values.abs(), self.found(values)
         self.others = max(self.others, float(sizes.where(~(is_huge | missing), -math.inf).max()))
         if bool(is_huge.any()):
@@ -94,7 +93,7 @@ def with_no_data(image: Image, value: float | None = None) -> Image:
         value: that means no data, as in `missing_values`; that of the metadata when None.
 
     Raises:
-        InputError: the image holds nothing else, or integers and `value` is none of those that it may hold.
+        InputError: the image has no data at all, or holds integers and `value` is not one that it could hold.
     """
     image, value = with_declared(image, value)
     missing = missing_values(image, value)
@@ -116,5 +115,5 @@ def with_declared(image: Image, value: float | None) -> tuple[Image, float | Non
 
 
 def note_of_missing(share: float) -> str:
-    """What is said of an image of whose values a share from 0 to 1 is no data."""
+    """The note about an image in which a share, from 0 to 1, of the values has no data."""
     return f"{100 * share:.3g} % of its values are no data, and stay so"

@@ -38,7 +38,7 @@ def samples_of(image: Image, rows: int = 1024) -> Samples:
         rows: that are converted at a time.
 
     Raises:
-        InputError: it holds NaN or infinite values that are not `missing`, or are no floats.
+        InputError: it holds NaN or infinite values that are not `missing`, or integers are to be written.
     """
     bands = [*image.colour[0], *([] if image.alpha is None else image.alpha[0])]
     samples = np.empty((*bands[0].shape, len(bands)), image.depth)

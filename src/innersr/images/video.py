@@ -1,4 +1,4 @@
-"""Writing of films: GIF, animated WebP, MP4. Whatever a format cannot hold is converted and noted."""
+"""Writing films: GIF, animated WebP, MP4. Whatever a format cannot hold is converted and noted."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class _Format(NamedTuple):
 def save_movie(
     frames: Iterable[Image | Levels], path: str | Path, *, fps: float = 10.0, overwrite: bool = False, quality: int = 95
 ) -> tuple[str, ...]:
-    """Write frames as a film in the format of the file name; return notes about what was not kept.
+    """Write frames as a film in the format of the file name; return notes about losses.
 
     GIF and WebP repeat for ever; MP4 leaves that to the player. Frames are taken one by one: an MP4 of any length
-    needs the memory of a few, the other formats keep them all, at 8 bits. The file appears under its name when it
-    is complete, or not at all.
+    needs the memory of a few frames, the other formats keep them all at 8 bits. The file appears under its name when
+    it is complete, or not at all.
 
     Args:
         frames: of one size; images, or uint8 arrays (H, W) or (H, W, C) with 1 to 4 bands: grey or colour, without

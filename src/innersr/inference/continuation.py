@@ -1,4 +1,4 @@
-"""Images continued into places that have no value: holes in the data, and colours under full transparency."""
+"""Continuation of images into places without values: holes in the data, and colours under full transparency."""
 
 from __future__ import annotations
 

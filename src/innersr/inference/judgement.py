@@ -1,4 +1,4 @@
-"""Whether a result can be trusted: what no method may do to an image, whatever it has learned."""
+"""Tests that the result of every method must pass to be trusted, whatever it has learned."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ def reason_for_doubt(
 ) -> str | None:
     """Return the reason why a result cannot be trusted; None if it can.
 
-    Its mean must be that of the interpolated image within an 8-bit level, and what noise and errors of compression move
-    that were clipped at black or white: 0.4 times their standard deviation where the image is that dark or bright, of
-    which an estimate may find only half; compression, which rounds the means of blocks, allows up to another level.
-    Shrunk again, it must be
-    the image but for noise, or at least nearer to it than the interpolated one.
+    Its mean must be that of the interpolated image within an 8-bit level. Noise and compression errors clipped at black
+    or white move it further: by 0.4 times their standard deviation where the image is that dark or bright, of which an
+    estimate may find only half; compression, which rounds the means of blocks, allows up to another level.
+    Shrunk again, it must be the image except for noise, or at least nearer to it than the interpolated image is.
 
     Args:
         sr: (1, C, H, W), the result, in [0, 1].

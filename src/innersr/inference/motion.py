@@ -1,4 +1,4 @@
-"""Motion between two frames: a dense optical flow, and where it can be relied on. Knows no network."""
+"""Motion between two frames: a dense optical flow, and frames warped by it. Knows no network."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def warped(x: Tensor, flow: Tensor) -> Tensor:
 
 
 def _step(fixed: Tensor, moved: Tensor) -> Tensor:
-    """The change of a flow that explains what two images differ by, in windows of some pixels."""
+    """The change of a flow that explains the difference of two images, in windows of some pixels."""
     mean = (fixed + moved) / 2
     down, across = _slopes(mean)
     change = fixed - moved
@@ -59,7 +59,7 @@ def _slopes(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _window(x: Tensor) -> Tensor:
-    """Means over 5x5 pixels, twice: near ones count most."""
+    """Means over 5x5 pixels, twice, so that near pixels count most."""
     for _ in range(2):
         x = F.avg_pool2d(F.pad(x, (2, 2, 2, 2), "replicate"), 5, stride=1)
     return x
@@ -72,7 +72,7 @@ def _blurred(x: Tensor) -> Tensor:
 
 
 def _median(flow: Tensor) -> Tensor:
-    """The median of 3x3 neighbours: single windows may run away."""
+    """The median of 3x3 neighbours, against single windows that diverge."""
     padded = F.pad(flow, (1, 1, 1, 1), "replicate")
     height, width = flow.shape[-2:]
     near = [padded[..., i : i + height, j : j + width] for i in range(3) for j in range(3)]

@@ -24,10 +24,10 @@ ALPHA_CHOICES = ("auto", "same", "drop")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class WholeImage:
-    """What the whole of a large image decides for its parts."""
+    """Properties of a whole large image that its parts need."""
 
     is_grey: bool
-    """Whether all channels are one, see `is_grey`."""
+    """Whether all channels are equal, see `is_grey`."""
     is_hidden: bool
     """Whether colours under transparency are continuations of the visible ones."""
     values: ValueRange | None
@@ -35,7 +35,7 @@ class WholeImage:
     extremes: tuple[float, float]
     """The least and the greatest value of all its colours."""
     no_data: float | None = None
-    """The value that means no data, see `missing_values`; None for none."""
+    """The value that means no data, see `missing_values`; None if there is none."""
     has_fills: bool = False
     """Whether its huge values are no data."""
     missing_share: float = 0.0
@@ -56,7 +56,7 @@ class NormalisedImage:
     values: ValueRange | None
     """None where the colours are seen as they are."""
     excess: Tensor | None
-    """What lies outside the range, in the image's own values; None where nothing does."""
+    """Values outside the range, in the image's own units, see `ValueRange.excess`; None if there are none."""
     missing: Tensor | None
     """The values that are no data, bool, like the image's colours; filled in the channels. None for none."""
     filled: Tensor | None = None
@@ -93,14 +93,14 @@ class NormalisedImage:
 
     @property
     def has_fine_levels(self) -> bool:
-        """Whether the image has more levels than 8 bits, as no picture has that was once a JPEG and was not edited."""
+        """Whether the image has finer levels than 8 bits, which no unedited picture from a JPEG file has."""
         if self.image.depth == "uint8":
             return False
         side = 256  # pixels of the part that is looked at
         return self.channels[0, 0, :side, :side].unique().numel() > side
 
     def run_for(self, run: Run) -> Run:
-        """A run whose precision does for this image's levels: "auto" becomes fp32 where they are finer than 8 bits.
+        """A run precise enough for this image's levels: "auto" becomes fp32 if they are finer than 8 bits.
 
         Training in bf16 turns differences in the last bit of a float into differences of a thousandth of the range.
         """
@@ -250,7 +250,7 @@ def _extremes(colour: Tensor, missing: Tensor | None) -> tuple[float, float]:
 
 
 def _natural_bounds(least: float, most: float) -> tuple[float, float]:
-    """What bounds floats by their nature: what has no negative value gets none, and [0, 1] is left by none."""
+    """Natural bounds of floats: values without negative ones stay so, and values within [0, 1] stay within."""
     return 0.0 if least >= 0 else -math.inf, 1.0 if 0 <= least <= most <= 1 else math.inf
 
 
@@ -260,7 +260,7 @@ def hides_colours(image: Image) -> bool:
 
 
 def is_grey(image: Image, opacity: Tensor | None = None) -> bool:
-    """Whether all channels of an image are one: methods then see one, and grey stays grey.
+    """Whether all channels of an image are equal: methods then see only one, and grey stays grey.
 
     Args:
         image: whose channels are compared, NaN with NaN.
@@ -280,7 +280,7 @@ def is_grey(image: Image, opacity: Tensor | None = None) -> bool:
 
 @torch.no_grad()
 def with_grain(sr: Tensor, lr: Tensor, degradation: Degradation) -> Tensor:
-    """Add to `sr` the grain of `lr`: all that `sr` does not explain, enlarged but not sharpened.
+    """Add the grain of `lr` to `sr`: the residual that `sr` does not explain, enlarged but not sharpened.
 
     The result is sr + upsample(lr - K sr), clipped to [0, 1], by the cubic kernel on the degradation's grid.
 

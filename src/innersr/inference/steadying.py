@@ -1,7 +1,7 @@
-"""Frames of a film made steady: each is averaged with its neighbours, moved onto it, where they show the same.
+"""Steadying of films: each frame is averaged with its neighbours, moved onto it, where they show the same.
 
-The frames of a film sample a scene at other places each. What a network makes of them differs therefore, which is seen
-as flicker, and is wrong by turns: the mean is nearer to the scene than any of them.
+Each frame of a film samples the scene at slightly different places. The results of a network differ accordingly, which
+is seen as flicker; their mean is nearer to the scene than any of them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class UpscaledFrame:
 
 
 def steadied(now: UpscaledFrame, neighbours: Sequence[UpscaledFrame]) -> Image:
-    """The result of a frame, averaged with those of its neighbours as far as these show the same."""
+    """The result of a frame, averaged with those of its neighbours where these show the same."""
     total = now.result.colour.clone()
     weights = torch.ones_like(total[:, :1])
     size = total.shape[-2:]
@@ -55,7 +55,7 @@ def _luma(image: Image) -> Tensor:
 
 
 def _trust(frame: Tensor, moved: Tensor) -> Tensor:
-    """From 0 to 1, how much what was moved onto a frame looks like it, judged in 5x5 pixels."""
+    """Weight from 0 to 1 of a neighbour moved onto a frame, by how much it looks like it in 5x5 pixels."""
     noise = 2 / 255
     share = 0.02  # of the local variance: so much do two samplings of one scene differ
     error = _mean((moved - frame) ** 2, 5)

@@ -1,4 +1,4 @@
-"""What the whole of a large image decides for its parts, found while it passes by in rows."""
+"""Properties of a whole large image that its parts need, found while it is read row by row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from innersr.inference.value_range import SETTINGS, ends_of, range_between
 
 
 def survey(rows: Callable[[], Iterable[Image]], alpha: str, *, nodata: float | None, is_exact: bool) -> WholeImage:
-    """What `normalise` would find out from the whole of an image.
+    """The properties that `normalise` would find in the whole of an image.
 
     Args:
         rows: gives the image from top to bottom, in parts of whole rows; it is called up to three times.
@@ -26,7 +26,7 @@ def survey(rows: Callable[[], Iterable[Image]], alpha: str, *, nodata: float | N
         is_exact: see `normalise`.
 
     Raises:
-        InputError: the image holds nothing else than no data.
+        InputError: the image has no data at all.
     """
     alpha = "same" if is_exact and alpha == "auto" else alpha
     found = _Findings(masks=alpha == "auto", no_data=nodata).note(rows())

@@ -30,7 +30,7 @@ class Conditioning(NamedTuple):
 
 
 def knowable_to(network: TailoredStack, degradation: Degradation) -> Degradation:
-    """The degradation as far as a network has learnt such: without compression it does not know, or louder noise."""
+    """The degradation within what a network has learnt: without compression it does not know, or louder noise."""
     compression = degradation.compression if network.knows_compression else 0.0
     return replace(degradation, compression=compression, noise=min(degradation.noise, GREATEST_NOISE))
 

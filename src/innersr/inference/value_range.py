@@ -28,7 +28,7 @@ SETTINGS = RangeSettings()
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ValueRange:
-    """The values of an image are low + spread * what methods see, for each channel; what is outside goes around them.
+    """The values of an image as low + spread * (values that methods see), by channel; see `excess` for those outside.
 
     `low` and `spread` are (1, C, 1, 1), or (1, 1, 1, 1) for all channels.
     """
@@ -45,7 +45,7 @@ class ValueRange:
         return seen.mul_(self.spread).add_(self.low)
 
     def excess(self, values: Tensor) -> Tensor | None:
-        """What `seen` cuts off, (1, C, H, W): below 0 under the range, above 0 over it; None where it is nothing."""
+        """The values that `seen` cuts off, (1, C, H, W): negative below the range, positive above; None if none are."""
         outside = values - values.clamp(self.low, self.low + self.spread)
         return outside if bool(outside.any()) else None
 

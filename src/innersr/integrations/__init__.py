@@ -1,1 +1,1 @@
-"""innersr as other libraries and programs call such things."""
+"""Interfaces to other libraries and programs: deepinv, Hugging Face, napari, notebooks."""

@@ -1,6 +1,6 @@
-"""`model(y, physics)`, as deepinv calls what reconstructs an image. Imports nothing of deepinv.
+"""Reconstruction as in deepinv, `model(y, physics)`. Imports nothing of deepinv.
 
-Of a physics it uses what every linear one of deepinv has: `A`, `A_adjoint` and `noise_model`.
+It uses `A`, `A_adjoint` and `noise_model`, which every linear physics of deepinv has.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class DeepinvModel(nn.Module):
     def forward(self, y: Tensor, physics: Any, **_: Any) -> Tensor:  # noqa: ANN401 (as deepinv calls it)
         """Super-resolve each image of (N, C, h, w): (N, C, H, W), the size that `physics.A` shrinks to theirs.
 
-        Without gradients: learning on the image is no function that can be differentiated through.
+        Without gradients: learning on the image cannot be differentiated through.
 
         Raises:
             InputError: see `degradation_from`.
@@ -65,8 +65,8 @@ def degradation_from(physics: Any, y: Tensor) -> Degradation:  # noqa: ANN401 (a
         y: (N, C, h, w), the images; N must be 1 or the physics the same for all of them.
 
     Raises:
-        InputError: the physics enlarges by no whole scale, is no blur that is the same everywhere and in all channels,
-            or its noise is none of these.
+        InputError: the physics does not shrink by a whole scale, is not a blur that is the same everywhere and in all
+            channels, or has another kind of noise.
     """
     height, width = image_size(y)
     impulse = torch.zeros_like(y[:1])
@@ -121,7 +121,7 @@ def _check_alike(physics: Any, degradation: Degradation, like: Tensor, y: Tensor
 
 
 def _applied(physics: Any, image: Tensor) -> Tensor:  # noqa: ANN401
-    """What the physics makes of an image, without noise."""
+    """The image that the physics makes, without noise."""
     buffer = next(iter(physics.buffers()), None) if isinstance(physics, nn.Module) else None
     device = image.device if buffer is None else buffer.device
     seen: Tensor = physics.A(image.to(device)).float().cpu()

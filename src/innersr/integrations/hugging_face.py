@@ -1,6 +1,6 @@
 """Priors on the Hugging Face Hub: one repository holds one prior and its model card.
 
-Logging in is huggingface_hub's affair (`hf auth login`); what is pulled is checked before it is kept, and runs no code.
+huggingface_hub logs in (`hf auth login`); downloaded files are checked before they are kept, and run no code.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def pull_prior(repository: str, output: str | Path | None = None, *, overwrite: 
 
     Raises:
         InputError: huggingface_hub is missing, or a file exists.
-        CheckpointError: what the repository holds is no prior, or a damaged one.
+        CheckpointError: the repository holds no prior, or a damaged one.
         InnersrError: the Hub cannot be reached, has no such repository, or a file cannot be written.
     """
     hub = _hub()
@@ -99,7 +99,7 @@ def _card(text: str | None, header: dict[str, Any]) -> str:
 
 
 def _asked(repository: str, question: Callable[[], Returned]) -> Returned:
-    """What the Hub answers, its errors as one line."""
+    """The answer of the Hub; its errors become one line."""
     try:
         return question()
     # Of the Hub, of its HTTP library and of the file system: there is no closed list.

@@ -40,7 +40,7 @@ def detailed_part(lr: Tensor, degradation: Degradation, generator: torch.Generat
 
 
 def as_one_tile(run: Run) -> Run:
-    """A run without reports and with one tile: several change results by rounding, which training would magnify."""
+    """A run without reports and with one tile: several tiles change results by rounding, which training magnifies."""
     return replace(run, report=None, tile=RESULT_SIDE)
 
 
@@ -72,9 +72,9 @@ def least_side(lr: Tensor, degradation: Degradation) -> int:
 
 
 def saving_like(lr: Tensor, compression: float, generator: torch.Generator) -> Callable[[Tensor], Tensor]:
-    """A function that saves sons, (N, C, h, w), as the LR image was: quantised, and compressed as strongly.
+    """A function that degrades sons, (N, C, h, w), as the LR image's file did: quantised, and compressed as strongly.
 
-    Blocks lie anywhere; unless there are three channels, each is compressed as grey.
+    Blocks lie at random places; unless there are three channels, each is compressed as grey.
     """
     rounded = rounding_like(lr)
     if compression == 0:

@@ -26,11 +26,11 @@ Learn = Callable[[Method, Degradation, CountingNoise | None], Upscaler]
 
 @isolated
 def adapt_to(method: Method, lr: Tensor, cause: Degradation | Estimate, run: Run) -> UpscalerModule:
-    """Learn to undo a degradation or, by their shares, the candidates of an estimate.
+    """Learn to undo a degradation, or the candidates of an estimate, mixed by their shares.
 
     Tailor adapts to the candidate with the largest share, and restores by the others, and other regions, with its
-    unadapted prior. Other methods learn the first alone, which takes the shares of all. Counting noise is made
-    Gaussian for the method, and its result is taken back, see `CountingNoise`.
+    unadapted prior. Other methods learn the first alone, which takes the shares of all. Counting noise is made Gaussian
+    for the method, and the result transformed back, see `CountingNoise`.
 
     Args:
         method: with its settings.
@@ -48,7 +48,7 @@ def adapt_to(method: Method, lr: Tensor, cause: Degradation | Estimate, run: Run
 def restored_upscaler(
     method: Method, networks: Iterable[Sequence[nn.Module]], cause: Degradation | Estimate, run: Run, channels: int
 ) -> UpscalerModule:
-    """The upscaler that `adapt_to` gave, made again from the networks that it learnt.
+    """The upscaler that `adapt_to` returned, rebuilt from the networks that it learnt.
 
     Args:
         method: with its settings.
@@ -58,7 +58,7 @@ def restored_upscaler(
         channels: of the image that it was learnt from.
 
     Raises:
-        InputError: the method does not make upscalers again, or these are not the networks of that upscaler.
+        InputError: the method cannot rebuild upscalers, or these are not the networks of that upscaler.
     """
     groups = iter(networks)
 
@@ -82,7 +82,7 @@ def learnt_networks(upscaler: UpscalerModule) -> list[list[nn.Module]]:
 
 
 class MixedUpscaler(UpscalerModule):
-    """The results of several upscalers, mixed by their shares; what these lack of 1 is interpolated."""
+    """The results of several upscalers, mixed by their shares; interpolation has the remaining share."""
 
     def __init__(
         self,
@@ -170,7 +170,7 @@ def _stabilised(method: Method, degradation: Degradation, run: Run, learn: Learn
         return as_module(learn(method, degradation, None), run)
     gaussian = replace(degradation, counting=None, noise=min(noise.sigma, LOUDEST))
     if isinstance(method, Tailor):
-        # It learns what is no noise even where nothing recurs: +1.5 dB for fluorescence, nothing lost elsewhere.
+        # It learns to tell noise from detail even where nothing recurs: +1.5 dB for fluorescence, no loss elsewhere.
         method = replace(method, by_recurrence=False)
     return Stabilised(run, as_module(learn(method, gaussian, noise), run), noise)
 

@@ -203,7 +203,7 @@ class MZSR(LearnsDetail):
 def adapt_network(
     network: DetailStack, lr: Tensor, degradation: Degradation, rates: Sequence[float], run: Run, stage: str = "learn"
 ) -> tuple[DetailStack, tuple[str, ...]]:
-    """A copy of a meta-trained network, trained to restore an image from its son, and notes on what went wrong.
+    """A copy of a meta-trained network, trained to restore an image from its son, and notes on divergence.
 
     Args:
         network: not changed.

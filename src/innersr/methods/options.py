@@ -113,7 +113,7 @@ class UpscaleOptions:
             raise InputError(f"without noise keep_grain (--keep-grain) has nothing to keep; {remedy}")
 
     def _check_adapted(self) -> None:
-        """Refuse what a file of what was learnt brings along; the method is compared when the file is read."""
+        """Refuse options that an adapted file brings along; the method is compared when the file is read."""
         if self.adapted is not None:
             brought = [
                 "preset",
@@ -137,7 +137,7 @@ class UpscaleOptions:
             raise InputError(f"{self.save_adapted}: --save-adapted writes a file NAME.safetensors; name one")
 
     def _check_copying(self) -> None:
-        """Refuse what a method that only repeats pixels would ignore."""
+        """Refuse options that a method which only repeats pixels would ignore."""
         kernel = isinstance(self.kernel, Tensor) or self.kernel != "auto"
         whole = self.degradation
         given = {
@@ -188,14 +188,14 @@ class UpscaleOptions:
         return DEPTHS[str(self.depth)] or image.depth
 
     def scale_for(self, lr_size: tuple[int, int]) -> Scale:
-        """The scale that `size` makes of an image of (height, width); else `scale`."""
+        """The scale that `size` means for an image of (height, width); `scale` without a size."""
         if self.size is None:
             return self.scale
         rows, columns = parse_size(self.size, lr_size)
         return rows / lr_size[0], columns / lr_size[1]
 
     def planned(self, scale: Scale) -> Degradation:
-        """The degradation that was given; where it is to be estimated, one on the same grid."""
+        """The given degradation; if it is to be estimated, one on the same grid."""
         if isinstance(self.degradation, Estimate):
             return self.degradation.degradation
         noise, counting = self._given_noise
@@ -211,7 +211,7 @@ class UpscaleOptions:
         )
 
     def weighed(self, estimate: Estimate) -> Estimate:
-        """The estimate, relied on as far as `kernel` and `deblur` say."""
+        """The estimate, relied on to the extent that `kernel` and `deblur` set."""
         return estimate.believed() if self.kernel == "estimate" else estimate.deblurred(self.deblur)
 
     def amended(self, estimate: Estimate) -> Estimate:

@@ -21,8 +21,8 @@ class Method(Protocol):
 
     - copies_pixels = True: it only repeats values of the image. Then nothing is estimated, values are not scaled, and
       the result is not compared with interpolation.
-    - check(degradation): raises InputError for one that it cannot undo, such as a broken scale, before any image is
-      read.
+    - check(degradation): raises InputError for one that it cannot undo, such as a fractional scale, before any image
+      is read.
     - upscaler(networks, degradation, run, channels): the upscaler of networks that it learnt before, see `Restoring`.
     """
 
@@ -44,10 +44,10 @@ def check_degradation(method: Method, degradation: Degradation) -> None:
 
 
 class Restoring(Protocol):
-    """A method whose upscaler can be made again from the networks that it learnt, so that files can keep it."""
+    """A method whose upscaler can be rebuilt from the networks that it learnt, so that files can keep it."""
 
     def upscaler(self, networks: Sequence[nn.Module], degradation: Degradation, run: Run, channels: int) -> Upscaler:
-        """The upscaler that `adapt` gave for this degradation.
+        """Rebuild the upscaler that `adapt` returned for this degradation.
 
         Args:
             networks: those of that upscaler, on run's device.

@@ -14,7 +14,7 @@ from innersr.settings import parse_settings, values_of
 
 
 class _Methods(Mapping[str, type[Method]]):
-    """Classes by name; a module is imported when its class is asked for, which spares the others' start-up."""
+    """Classes by name; a module is imported when its class is first used, which keeps start-up fast."""
 
     _places: ClassVar[Mapping[str, str]] = {
         "tailor": "tailor.Tailor",
@@ -111,7 +111,7 @@ def name_of(method: Method) -> str:
 
 
 def resolve(method: Method, *, is_estimated: bool) -> Method:
-    """Settle what a method leaves open until it is known whether the degradation was estimated: Tailor's steps."""
+    """Settle Tailor's steps, which depend on whether the degradation was estimated; other methods stay the same."""
     return method.resolved(is_estimated=is_estimated) if isinstance(method, Tailor) else method
 
 

@@ -89,7 +89,7 @@ class Recurrence:
 
     @property
     def verdict(self) -> str:
-        """What to expect of learning from the image."""
+        """One line for the user: what to expect from learning from the image."""
         if min(self.map.shape) < 2 * SETTINGS.patch:
             return "too small to tell"
         if self.detail == 0:
@@ -113,7 +113,7 @@ def recurrence_of(image: Tensor, noise: float = 0.0) -> Recurrence:
 
     Args:
         image: (1, C, H, W) in [0, 1], on any device.
-        noise: standard deviation of the image's noise; what does not stand out from it is no detail.
+        noise: standard deviation of the image's noise; only what stands out from it is detail.
 
     Raises:
         InputError: not one image, or a noise that is negative or not finite.

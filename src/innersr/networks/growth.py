@@ -12,7 +12,7 @@ from innersr.networks.tailored_stack import COMPRESSION_SIZE, TailoredStack
 
 @torch.no_grad()
 def with_compression(network: TailoredStack) -> TailoredStack:
-    """A network with the same result, which can learn to use the strength of compression."""
+    """A network with the same result that can learn to use the strength of compression."""
     if network.knows_compression:
         return network
     larger = TailoredStack(**{**network.arguments, "compression": True}, generator=torch.Generator())

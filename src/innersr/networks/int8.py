@@ -25,7 +25,7 @@ def to_int8(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if tensor.is_floating_point() and tensor.dim() > 1:
             peaks = tensor.flatten(1).abs().amax(1).to(torch.float16)
             steps = _along(peaks, tensor).clamp(min=torch.finfo(torch.float32).tiny) / LEVELS
-            # NaN is no integer; the peak, which is NaN as well, preserves it.
+            # Integers have no NaN; the peak, which is NaN as well, preserves it.
             levels = (tensor.float() / steps).nan_to_num().round().clamp(-LEVELS, LEVELS)
             stored |= {name: levels.to(torch.int8), name + PEAKS: peaks}
         else:

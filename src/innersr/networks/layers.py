@@ -44,10 +44,10 @@ def seeded_linear(inputs: int, outputs: int, variance: float, generator: torch.G
 
 
 def fold_inputs(weight: Tensor, channels: int) -> Tensor:
-    """Fold a convolution that sees every one of so many channels into one that sees a grey image once."""
+    """Fold a convolution that sees each of `channels` channels into one that sees a grey image once."""
     return weight.unflatten(1, (channels, -1)).sum(1)
 
 
 def fold_outputs(parameter: Tensor, channels: int) -> Tensor:
-    """Fold the weights or biases that make every one of so many channels into those that make their mean."""
+    """Fold weights or biases that make each of `channels` channels into those that make their mean."""
     return parameter.unflatten(0, (channels, -1)).mean(0)

@@ -1,4 +1,4 @@
-"""The network that decides how much of each candidate's result goes into the result of a blind restoration."""
+"""The network that decides the share of each candidate's result in the result of a blind restoration."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from innersr.networks.layers import seeded_linear
 class MixturePolicy(nn.Module):
     """Shares of interpolation and of the results of several candidate degradations, from features of the image.
 
-    It is trained to maximise the expected gain over interpolation, in which results below it count more; so a doubtful
+    It is trained to maximise the expected gain over interpolation, where losses count more than gains; so a doubtful
     image keeps more of its interpolation.
 
     Args:

@@ -1,6 +1,6 @@
 """Moments of optimizers in checkpoints.
 
-A file has them by parameter: "adam.3.exp_avg" is the first moment of Adam's fourth one.
+They are named by parameter: "adam.3.exp_avg" is the first moment of Adam's fourth parameter.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 def moments_of(prefix: str, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The moments of every parameter; those of one that has had no gradient yet are zero, as they begin.
+    """The moments of every parameter; those of a parameter without a gradient so far are zero, the initial value.
 
     Args:
         prefix: "adam" or "muon", and the number of the optimizer if there are several: "adam.1".
@@ -24,7 +24,7 @@ def moments_of(prefix: str, optimizer: torch.optim.Optimizer) -> dict[str, Tenso
 
 
 def check_moments(tensors: Mapping[str, Tensor], most: int) -> None:
-    """Raise ValueError, with the name, if a moment among the tensors cannot be that after `most` steps at most.
+    """Raise ValueError, with the name, if a moment among the tensors is impossible after at most `most` steps.
 
     Names, shapes, types and finite values are checked by `check_tensors`.
     """
@@ -39,7 +39,7 @@ def check_moments(tensors: Mapping[str, Tensor], most: int) -> None:
 
 
 def restore_moments(prefix: str, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Give an optimizer its moments among these tensors; parameters that they lack begin anew."""
+    """Give an optimizer its moments from these tensors; parameters without any start from zero."""
     for index, parameter, name, zero in _zero_moments(prefix, optimizer):
         tensor = tensors.get(f"{prefix}.{index}.{name}")
         if tensor is not None:

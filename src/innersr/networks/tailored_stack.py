@@ -1,4 +1,4 @@
-"""The network of Tailor: conditioned on the degradation, for one of which it folds into a plain network.
+"""The network of Tailor, conditioned on the degradation; for a given one it folds into a plain network.
 
 It works on the LR grid (sub-pixel convolution, Shi 2016). It sees the LR image and the regularised pseudo-inverse
 (`physics.pseudoinverse`), and predicts the detail that this solution lacks. The kernel acts through FiLM (Perez 2018):
@@ -175,5 +175,5 @@ def forward_folded(layers: Layers, seen: Tensor) -> Tensor:
 
 
 def _activated(x: Tensor) -> Tensor:
-    """Leaky ReLU: a plain one that FiLM has shifted below 0 would stay dead."""
+    """Leaky ReLU: features that FiLM has shifted below 0 would stay dead under a plain one."""
     return F.leaky_relu_(x, SLOPE)

@@ -70,7 +70,7 @@ def upscale_image(  # noqa: PLR0913 (an image and what was found out about it, a
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Adaptation:
-    """A method adapted to an image; for other images too that became small in the same way: pages, frames, strips."""
+    """A method adapted to an image, and usable for others with the same degradation: pages, frames, strips."""
 
     method: Method
     upscaler: UpscalerModule
@@ -174,7 +174,7 @@ def adapt_image(seen: NormalisedImage, cause: Degradation | Estimate, method: Me
 
 
 def _degradation_of_channels(fitted: Degradation | Estimate, seen: NormalisedImage) -> Degradation:
-    """What the result of an image is compared by, shrunk again."""
+    """The degradation that shrinks a result again, to be compared with the image."""
     if isinstance(fitted, Estimate):
         return replace(fitted.given, noise=fitted.greatest_noise)
     return seen.seen(fitted)

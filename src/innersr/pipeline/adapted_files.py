@@ -1,4 +1,4 @@
-"""Files of what a method learnt from an image, for other images of the same camera, scanner or film.
+"""Files of adapted methods, for other images of the same camera, scanner or film.
 
 A file is a checkpoint of kind "adapted": the networks with all their weights, the method with its settings, the
 degradation, and the prior that the method began with. Later versions of that prior change nothing.

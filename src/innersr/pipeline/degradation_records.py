@@ -30,7 +30,7 @@ class DegradationRecord(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class EstimateRecord(msgspec.Struct, forbid_unknown_fields=True):
-    """What an estimate says beside its degradations, which are named by their places in a list."""
+    """The fields of an estimate; its degradations are indices into a list."""
 
     found: int
     confidence: str

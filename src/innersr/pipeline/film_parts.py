@@ -1,4 +1,4 @@
-"""Finished parts of a film, kept beside the result until it is complete, so that a killed run can go on."""
+"""Finished parts of a film, kept beside the result until it is complete, so that a killed run can be resumed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from innersr.json_lines import parse_object
 
 
 class _Record(msgspec.Struct):
-    """What is noted about a part."""
+    """The record of a finished part."""
 
     digest: str
     """SHA-256 of the part's bytes."""

@@ -1,4 +1,4 @@
-"""Films upscaled from file to file: adapted once per shot, written in parts that a later run goes on from."""
+"""Films upscaled from file to file: adapted once per shot, and written in parts, so that a run can be resumed."""
 
 from __future__ import annotations
 

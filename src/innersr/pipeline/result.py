@@ -1,4 +1,4 @@
-"""An upscaled image and how it came about."""
+"""The result of upscaling: the image, and how it was made."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from innersr.physics.degradation import Degradation
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Result:
-    """An upscaled image and how it came about."""
+    """An upscaled image, and how it was made."""
 
     image: Image
     degradation: Degradation
@@ -55,7 +55,7 @@ class Result:
         return self.image._repr_png_()
 
     def _repr_html_(self) -> str:
-        """The picture, and below it what was found and what became of it."""
+        """The picture, and below it the estimate, the method and the notes."""
         height, width = self.image.colour.shape[-2:]
         rows = {
             "size": f"{width} × {height}, {self.image.colour.shape[1]} channels, {self.image.depth}",

@@ -1,4 +1,4 @@
-"""A stack of pages upscaled page by page, by what was learnt from one page of each channel."""
+"""Stacks upscaled page by page; the method learns from one page of each channel."""
 
 from __future__ import annotations
 

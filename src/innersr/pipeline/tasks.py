@@ -1,4 +1,4 @@
-"""Images to be upscaled, in memory and in files, with the options that say how."""
+"""Images to be upscaled, in memory and in files, with their options."""
 
 from __future__ import annotations
 

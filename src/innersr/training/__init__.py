@@ -1,1 +1,1 @@
-"""Training of priors: what networks know of all images before they see the one."""
+"""Training of priors: what networks know about images in general before they see the one."""

@@ -150,7 +150,7 @@ class Learner(Generic[Network]):
         """Restore the state that `tensors` returned after `step` steps, and that `check` has passed.
 
         Args:
-            diverged: times that learning had been taken back until then.
+            diverged: how often weights had been restored until then.
         """
         for part, network in (("network", self.network), ("average", self.average)):
             own = {name.removeprefix(f"{part}."): t for name, t in tensors.items() if name.startswith(f"{part}.")}

@@ -1,4 +1,4 @@
-"""Random chains of degradations, as real images have them, and what a prior is given of each.
+"""Random chains of degradations, as real images have them, and the degradations given to a prior.
 
 A chain is: the scene, which may be soft; noise and JPEG of a camera; shrinking by a kernel; sharpening; noise;
 compression, once or twice. For a share of the images the given kernel, noise and compression have the errors of an

@@ -20,7 +20,7 @@ from innersr.run import generator_of
 
 @dataclass(frozen=True, kw_only=True)
 class RealCase:
-    """A chain of degradations to measure, and what the network is given of it.
+    """A chain of degradations to measure, and the part of it that the network is given.
 
     Args:
         name: in the log.
@@ -93,7 +93,7 @@ def measure_gains(
 
 
 def _degraded(case: RealCase, hr: Tensor, generator: torch.Generator) -> tuple[Tensor, Degradation]:
-    """The LR image in 8 bits, and what is given of its degradation."""
+    """The LR image in 8 bits, and the degradation that the network is given."""
     plain = Degradation(scale=case.scale) if case.kernel == "lanczos" else parse_degradation(case.kernel, case.scale)
     if case.kernel == "lanczos":
         plain = _by_taps(shrinking_taps("lanczos", case.scale), case.scale)

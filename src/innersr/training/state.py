@@ -1,4 +1,4 @@
-"""The saved state of a training, checked before it is believed."""
+"""The saved state of a training, checked before it is used."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Header(msgspec.Struct, kw_only=True):
         step: that was made last.
         seconds: that the training has taken.
         settings: see `Session.settings`.
-        diverged: times that learning was taken back, see `DivergenceGuard`.
+        diverged: how often weights were restored, see `DivergenceGuard`.
         moments: whether the optimizers' are saved of all parameters, or only of those that have had gradients, as
             until version 0.2.
     """

@@ -20,7 +20,7 @@ def avif_sides(stream: BinaryIO) -> list[int]:
 
 
 def avif_facts(stream: BinaryIO) -> FileFacts:
-    """What the colour box of an AVIF file says about its pixels; a profile in the file counts before it."""
+    """Facts from the colour box of an AVIF file; a profile in the file takes precedence over it."""
     notes = ["its gain map (HDR) is not kept"] if _boxes(stream, b"infe", 12, holding=b"tmap") else []
     colours = _boxes(stream, b"colr", 11)
     coded = [box[4:] for box in colours if box[:4] == b"nclx" and len(box) == 11]

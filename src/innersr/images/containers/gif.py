@@ -13,7 +13,7 @@ from innersr.images.metadata import FileFacts
 
 
 def gif_facts(stream: BinaryIO) -> FileFacts:
-    """What the extensions of a GIF file say; the loss of what is not kept is noted."""
+    """Facts from the extensions of a GIF file, with notes about the others, which are not kept."""
     stream.seek(0)
     stream = io.BytesIO(stream.read())
     head = stream.read(13)

@@ -14,7 +14,7 @@ from innersr.images.metadata import FileFacts, Metadata, insert_bytes
 
 
 def jpeg_facts(stream: BinaryIO) -> FileFacts:
-    """What the segments of a JPEG file say; `is_unended` where it lacks its last marker."""
+    """Facts from the segments of a JPEG file; `is_unended` if it lacks its last marker."""
     stream.seek(0)
     data = stream.read()
     texts, kinds, end = [], set(), None
@@ -64,7 +64,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 
 def _attached(data: bytes, end: int | None, kinds: set[tuple[int, bytes]]) -> dict[str, bool]:
-    """What is attached to a picture, in the words of a note, and whether it is there."""
+    """Whether each kind of attachment is there, by its words in a note."""
     rest = b"" if end is None else data[end:]
     names = [name for _, name in kinds]
     has_gain_map = any(name in data for name in (b"hdr-gain-map", b"HDRGainMap", b"urn:iso:std:iso:ts:21496"))
@@ -80,7 +80,7 @@ def _attached(data: bytes, end: int | None, kinds: set[tuple[int, bytes]]) -> di
 
 
 def _end_of_headers(stream: BinaryIO) -> int:
-    """The place behind the APPn segments at the start of a file."""
+    """The place after the APPn segments at the start of a file."""
     place = 2
     while True:
         stream.seek(place)

@@ -18,7 +18,7 @@ from innersr.images.metadata import DamagedBytesError, FileFacts, Metadata, inse
 
 @dataclass(kw_only=True)
 class _Found:
-    """What was found on the way through a file."""
+    """Findings while walking through the chunks."""
 
     frames: int = 1
     states_resolution: bool = False
@@ -30,7 +30,7 @@ class _Found:
 
 
 def png_facts(stream: BinaryIO) -> FileFacts:
-    """What the chunks of a PNG file say about its pixels."""
+    """Facts about the pixels from the chunks of a PNG file."""
     found, has_pixels = _Found(), False
     for kind, length in chunks_in(stream):
         has_pixels |= kind == b"IDAT"
@@ -51,7 +51,7 @@ def png_facts(stream: BinaryIO) -> FileFacts:
 
 
 def finish_png(stream: BinaryIO, metadata: Metadata) -> None:
-    """Add to a written PNG file what libvips cannot write, and take out the resolution that it always writes."""
+    """Add chunks to a written PNG file that libvips cannot write, and remove the resolution that it always writes."""
     if metadata.pixels_per_mm is None:
         for kind, length in chunks_in(stream):
             if kind == b"pHYs" and length == 9:
@@ -131,7 +131,7 @@ def _text_of(kind: bytes, data: bytes, room: int) -> tuple[str, str | None]:
 
 
 def _colours_of(found: _Found) -> tuple[bytes | None, bytes | None, list[str]]:
-    """A profile for chunks that libvips ignores, code points that have none, and notes; cICP counts before the rest."""
+    """A profile for chunks that libvips ignores, code points that have none, and notes; cICP takes precedence."""
     chunks = found.colours
     if len(chunks.get(b"cICP", b"")) == 4:
         primaries, transfer, matrix, full_range = chunks[b"cICP"]

@@ -1,4 +1,4 @@
-"""XMP packets that stay true for another picture. Knows nothing about files."""
+"""XMP packets made true for the upright picture without attachments. Knows nothing about files."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def upright_xmp(xmp: bytes) -> bytes:
 
 
 def without_attachments(xmp: bytes) -> bytes:
-    """An XMP packet that promises nothing of what is attached to a file: gain map, video, depth, further XMP.
+    """An XMP packet without references to attachments of a file: gain map, video, depth, further XMP.
 
-    A packet that promises nothing is returned as it is.
+    A packet without any is returned unchanged.
 
     Raises:
         DamagedBytesError: it cannot be parsed, or declares entities, which may grow without bounds.

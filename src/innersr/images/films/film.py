@@ -1,4 +1,4 @@
-"""What a film is: frames, their times, and what the file says about them. Opens no file."""
+"""Films: frames, their times, and facts about the file. Opens no file."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class ColourTags:
 
 @dataclass(frozen=True, kw_only=True)
 class FilmFacts:
-    """What a film says about itself."""
+    """Facts about a film, from its file."""
 
     size: tuple[int, int]
     """(height, width) of the upright frames."""

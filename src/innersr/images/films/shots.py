@@ -62,7 +62,7 @@ def timeline_of(glimpses: Iterable[Glimpse], usual: int, settings: ShotSettings 
 
 
 def _cuts(distances: Levels, settings: ShotSettings) -> list[int]:
-    """Numbers of the frames that differ from the one before as others nearby do not."""
+    """Numbers of the frames that differ from the one before far more than others nearby do."""
     found = []
     for place, distance in enumerate(distances):
         nearby = distances[max(0, place - settings.window) : place + settings.window + 1]

@@ -27,7 +27,7 @@ from innersr.physics.resize import Window
 
 @dataclass(frozen=True, kw_only=True)
 class LargeHeader:
-    """What is known of an image file before its samples are decoded."""
+    """Facts about an image file that are known before its samples are decoded."""
 
     height: int
     width: int
@@ -109,7 +109,7 @@ def _limits(stream: io.FileIO, pixel_limit: int) -> SizeLimits:
 
 
 def _is_unwritable(target: Path, length: int) -> bool:
-    """Whether a file cannot have this length: the disk is full, or a limit of the user or the process is reached."""
+    """Whether a file cannot reach this length: the disk is full, or a limit of the user or the process applies."""
     try:
         with target.open("r+b") as stream:
             stream.seek(length - 1)

@@ -1,4 +1,4 @@
-"""Samples of a large image in a file without any header, of which parts are read and written."""
+"""Samples of a large image in a file without a header, read and written part by part."""
 
 from __future__ import annotations
 

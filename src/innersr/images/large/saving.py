@@ -50,7 +50,7 @@ def save_large(  # noqa: PLR0913 (as `save`)
             (*notes, "compressed by deflate, as zstd is not streamed"),
         )
     if layout.zero_is_white:
-        notes = (*notes, "its values ran from white to black: they are turned over")
+        notes = (*notes, "its values ran from white to black: they are inverted")
     count = pixels.byte_count
     options = image_formats.encoder_options(target, layout, quality=quality, depth=pixels.dtype, byte_count=count)
     if target.name == "TIFF":

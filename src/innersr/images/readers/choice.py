@@ -1,4 +1,4 @@
-"""Which reader a format has."""
+"""Readers by format."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def reader_of(found: Format) -> Callable[[io.FileIO, str, SizeLimits], Decoded]:
 
 
 def has_reader(found: Format) -> bool:
-    """Whether the packages are installed that read such files."""
+    """Whether the packages that read such files are installed."""
     needed = {
         "HEIC": ("pillow_heif",),
         "JPEG XL": ("imagecodecs", "pillow_jxl"),

@@ -1,4 +1,4 @@
-"""What a reader makes of a file, and the metadata that all readers hand on alike."""
+"""The result of a reader, and metadata as all readers pass them on."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def straight(samples: Samples, white: int) -> Samples:
 
 @contextlib.contextmanager
 def packages_for(kind: str, name: str, extra: str) -> Iterator[None]:
-    """While the packages of an extra are imported: ImageFileError for the file that needs them if one is missing."""
+    """Context for imports of an extra's packages; ImageFileError, for the file that needs them, if one is missing."""
     try:
         yield
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""HEIC files, read by pillow-heif, whose libheif has the decoder of HEVC that libvips comes without."""
+"""HEIC files, read by pillow-heif, whose libheif has the HEVC decoder that libvips lacks."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _exif(picture: Any) -> bytes | None:  # noqa: ANN401 (the package may be mis
 
 
 def _attached(picture: Any) -> list[str]:  # noqa: ANN401
-    """Notes about what a file holds besides its main picture."""
+    """Notes about the contents of a file besides its main picture."""
     notes = []
     if len(picture) > 1:
         notes.append(f"the main one of {len(picture)} pictures; the others are ignored")

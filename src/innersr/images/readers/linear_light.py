@@ -1,4 +1,4 @@
-"""OpenEXR and Radiance HDR files: floats that count light, above 1 too."""
+"""OpenEXR and Radiance HDR files: floats of linear light, also above 1."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def declare_extra_samples(stream: BinaryIO, *, has_alpha: bool) -> None:
 
 
 def from_white(samples: np.ndarray, metadata: Metadata) -> tuple[np.ndarray, Metadata]:
-    """Samples of a file whose 0 is white, with its no-data value: integers are turned over, floats are not."""
+    """Samples of a file whose 0 is white, with its no-data value: integers are inverted, floats are not."""
     if samples.dtype.kind == "f":
         return samples, metadata
     white = np.iinfo(samples.dtype).max
@@ -48,7 +48,7 @@ def declare_white(stream: BinaryIO) -> None:
 
 
 def finish_tiff(stream: BinaryIO, metadata: Metadata, *, has_alpha: bool) -> None:
-    """Put right in a written TIFF what libvips cannot: its bands, resolution, no-data value and description."""
+    """Correct a written TIFF where libvips cannot: its bands, resolution, no-data value and description."""
     declare_extra_samples(stream, has_alpha=has_alpha)
     if metadata.pixels_per_mm is None:
         with tiff_page(stream) as page:
@@ -97,7 +97,7 @@ def add_tags(stream: BinaryIO, tags: Sequence[TiffTag]) -> None:
 
 
 def drop_exif_resolution(stream: BinaryIO) -> None:
-    """Take the resolution out of the EXIF block of a written PNG, JPEG, WebP or AVIF file; libvips always adds one."""
+    """Remove the resolution from the EXIF block of a written PNG, JPEG, WebP or AVIF file; libvips always adds one."""
     stream.seek(0)
     data = stream.read()
     found = re.search(rb"(?:Exif\0\0|eXIf)(?=II\*\0|MM\0\*)", data)

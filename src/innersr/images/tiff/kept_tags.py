@@ -1,4 +1,4 @@
-"""Which tags of a TIFF file are written into the TIFF file of the result; the loss of all others is said."""
+"""Tags of a TIFF file that are written into the TIFF file of the result, and notes about all others."""
 
 from __future__ import annotations
 

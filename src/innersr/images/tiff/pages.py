@@ -1,4 +1,4 @@
-"""Which pages or frames of a file are meant. Both are counted from 0, and ranges hold both ends."""
+"""Selections of pages or frames. Both are counted from 0, and ranges include both ends."""
 
 from __future__ import annotations
 

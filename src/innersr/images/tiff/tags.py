@@ -92,7 +92,7 @@ def rational(page: TiffPage, name: str) -> float | None:
 
 @dataclass(frozen=True, kw_only=True)
 class TiffFacts:
-    """Facts about the samples of a TIFF file that libvips does not pass on."""
+    """Facts about the samples of a TIFF file that libvips does not report."""
 
     samples: int  # per pixel
     half: bool  # 16-bit floating point, which libvips widens to 32

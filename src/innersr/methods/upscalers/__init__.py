@@ -1,1 +1,1 @@
-"""Upscalers as modules: what a method learnt, with a state, to be pickled or kept in a file."""
+"""Upscalers as modules: a method's learned networks, with a state that can be pickled or kept in a file."""

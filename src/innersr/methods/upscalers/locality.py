@@ -1,4 +1,4 @@
-"""How far around a part of an image an upscaler looks, so that parts join without seams."""
+"""The reach of upscalers around a part of an image, for parts that join without seams."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _tailored_reach(upscaler: TailoredUpscaler) -> int | None:
 
 
 def shrinking_reach(degradation: Degradation) -> int:
-    """LR pixels around one that its value in a shrunk image comes from."""
+    """Reach of shrinking: LR pixels around an LR pixel whose HR pixels contribute to it."""
     cubic = 3
     return cubic + math.ceil(degradation.reach / min(degradation.scales))
 

@@ -55,12 +55,12 @@ def as_module(upscaler: Callable[[Tensor], Tensor], run: Run) -> UpscalerModule:
 
 
 def parts_of(upscaler: UpscalerModule) -> Iterator[UpscalerModule]:
-    """Yield an upscaler and all that it is made of, in the order in which they were learnt."""
+    """Yield an upscaler and all its parts, in the order in which they were learnt."""
     yield from (module for module in upscaler.modules() if isinstance(module, UpscalerModule))
 
 
 def with_run(upscaler: UpscalerModule, run: Run) -> UpscalerModule:
-    """A copy of an upscaler for another run, on its device; weights that are there already are not copied."""
+    """A copy of an upscaler for another run, on its device; weights already on that device are shared."""
     tensors = [*upscaler.parameters(), *upscaler.buffers()]
     device = torch.empty(0, device=run.torch_device).device  # with its index
     shared = {id(tensor): tensor for tensor in tensors if tensor.device == device}

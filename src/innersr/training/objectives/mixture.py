@@ -39,7 +39,7 @@ SCALE_SHARES = {2: 0.7, 3: 0.15, 4: 0.15}
 
 
 class Measured(NamedTuple):
-    """What the objective needs of an example: the squared error of a mixture is a quadratic function of its shares."""
+    """Statistics of an example: the squared error of a mixture is a quadratic function of its shares."""
 
     features: Tensor  # (F,)
     scale: int
