@@ -79,7 +79,7 @@ def test_kernelgan_and_singan_say_it_too(monkeypatch):
     assert [note.partition(":")[0] for note in notes] == [
         "learning diverged once"
     ]  # the discriminator; with its buffers
-    singan, calls, loss = made("singan"), [], scale.adversarial_loss
+    singan, calls, loss = made("singan", engine="network"), [], scale.adversarial_loss
 
     def spoiled(*arguments):
         calls.append(None)

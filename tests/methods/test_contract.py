@@ -35,7 +35,7 @@ def method(name):
 
 
 def learns(name):
-    return draws(name) or has(name, "learning_rates")
+    return name != "singan" and (draws(name) or has(name, "learning_rates"))  # its network does, if asked for
 
 
 def interpolates(name):

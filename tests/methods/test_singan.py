@@ -1,4 +1,4 @@
-"""Super-resolution by SinGAN beyond the contract of methods: passes, chance, averages."""
+"""Super-resolution by SinGAN's network beyond the contract of methods: passes, chance, averages."""
 
 import math
 from dataclasses import replace
@@ -18,7 +18,7 @@ from innersr.singan.model import Scale, advance
 from innersr.singan.pyramid import passes_for
 from innersr.singan.training.coarse_inputs import TrainedScales
 
-SMALL = SinGANUpscaling(steps=2, width=6, crop=20)
+SMALL = SinGANUpscaling(engine="network", steps=2, width=6, crop=20)
 DEGRADATION = Degradation(scale=3)
 
 
@@ -146,7 +146,13 @@ def test_progress_runs_through_all_scales_once():
 
 @pytest.mark.parametrize(
     ("setting", "words"),
-    [({"average": 0}, "average"), ({"noise": -1.0}, "noise"), ({"steps": 0}, "steps"), ({"crop": 5}, "crop")],
+    [
+        ({"average": 0}, "average"),
+        ({"noise": -1.0}, "noise"),
+        ({"steps": 0}, "steps"),
+        ({"crop": 5}, "crop"),
+        ({"engine": "gan"}, "engine must be"),
+    ],
 )
 def test_settings_out_of_range_are_refused(setting, words):
     with pytest.raises(InputError, match=words):
