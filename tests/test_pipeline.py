@@ -395,6 +395,13 @@ def test_a_scale_that_does_not_enlarge_is_refused(scale):
         upscale(levels(*SIDES), scale, run=RUN)
 
 
+@pytest.mark.parametrize("options", [{"scale": 1.01}, {"degradation": Degradation(scale=(1.01, 1.0001))}])
+def test_a_scale_that_adds_no_pixel_is_refused(options):
+    with pytest.raises(InputError, match=r"adds no pixel to an image of 24x20; choose a larger one"):
+        upscale(np.zeros((20, 24), np.uint8), method="bicubic", **options)
+    assert upscale(np.zeros((20, 24), np.uint8), 1.05, method="bicubic").shape == (21, 25)
+
+
 def test_an_unknown_alpha_choice_is_refused():
     with pytest.raises(InputError, match="alpha must be one of auto, same, drop, got 'keep'"):
         upscale(levels(*SIDES), method=BICUBIC, run=RUN, alpha="keep")

@@ -142,6 +142,23 @@ def test_a_file_in_place_of_a_command_is_told_the_command(tmp_path, monkeypatch,
     assert result.stderr.splitlines()[-1].endswith(f"did you mean `innersr upscale {shlex.join(given)}`?")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["upscale", ""], "an argument"),  # else the folder that the shell is in
+        (["upscale", "a.png", "-s", ""], "-s"),
+        (["upscale", "a.png", "--shard="], "--shard"),
+        (["upscale", "a.png", "--overwrite", ""], "an argument"),
+        (["kernel", "show", ""], "an argument"),
+        (["singan", "sample", "model", "-o", ""], "-o"),
+    ],
+)
+def test_variables_that_are_not_set_are_no_values(arguments, named):
+    result = innersr(*arguments)
+    assert result.exit_code == 2
+    assert f"Error: {named} is empty, as where a variable of the shell is not set; give a value" in result.stderr
+
+
 def test_files_that_look_like_options_are_explained(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "-dash.png").touch()

@@ -171,7 +171,7 @@ def test_the_size_may_be_a_geometry(geometry, size):
     assert size_of("large.png") == size
 
 
-@pytest.mark.parametrize("geometry", ["24x", "x20", "60x20!", "48x40"])
+@pytest.mark.parametrize("geometry", ["24x", "x20", "60x20!"])
 def test_a_size_that_shrinks_this_image_is_its_failure(geometry):
     draw("photo.png")
     said = failed("photo.png", "--size", geometry, *BICUBIC)
@@ -298,7 +298,7 @@ def test_tiles_change_no_pixel_but_by_rounding():
     assert np.count_nonzero(whole != tiled) <= 1e-4 * whole.size
 
 
-@pytest.mark.parametrize("wrap", ["", "x", "y", "xy"])
+@pytest.mark.parametrize("wrap", ["x", "y", "xy"])
 def test_the_axes_that_wrap_reach_the_degradation_and_the_record(given, wrap):
     draw("photo.png")
     said = record("photo.png", *BICUBIC, "--wrap", wrap)

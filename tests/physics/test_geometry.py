@@ -108,9 +108,15 @@ def test_halves_are_rounded_up_as_imagemagick_does():
     assert parse_size("10x", (3, 4)) == (8, 10)
 
 
-@pytest.mark.parametrize("text", ["24x", "x20", "24x20", "60x20!", "48x40", "101%", "1920@", "1@"])
+@pytest.mark.parametrize("text", ["24x", "x20", "24x20", "60x20!", "1@"])
 def test_a_geometry_that_does_not_enlarge_this_image_is_refused(text):
     with pytest.raises(InputError, match="of an image of 48x40; innersr only enlarges: use any image tool to shrink"):
+        parse_size(text, SIZE)
+
+
+@pytest.mark.parametrize("text", ["48x40", "101%", "1920@"])
+def test_a_geometry_of_an_images_own_size_is_refused_with_the_mark_that_leaves_it(text):
+    with pytest.raises(InputError, match="makes 48x40 of an image of 48x40; choose a larger one, or set < behind it"):
         parse_size(text, SIZE)
 
 

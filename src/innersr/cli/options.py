@@ -86,7 +86,13 @@ class GroupedCommand(TyperCommand):
     """A command whose help groups the options by panel, as plain text: importing Rich would double its time."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 (Typer has moved Click's types)
-        """Parse; refuse files that look like options, and options where they would be files, with the remedy."""
+        """Parse; refuse empty texts, files that look like options, and options where they would be files."""
+        takers = {name for each in self.get_params(ctx) if not getattr(each, "is_flag", True) for name in each.opts}
+        for before, arg in zip(["", *args], args, strict=False):
+            if not arg or (arg.endswith("=") and arg[:-1] in takers):
+                name = before if before in takers else arg[:-1] or "an argument"
+                remedy = "give a value, or leave it out"
+                ctx.fail(f"{name} is empty, as where a variable of the shell is not set; {remedy}")
         place = args.index("--") if "--" in args else len(args)
         dashed = [
             [arg for arg in part if arg.startswith("-") and arg != "-"] for part in (args[:place], args[place + 1 :])

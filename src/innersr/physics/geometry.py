@@ -72,10 +72,10 @@ def parse_size(text: str, size: tuple[int, int]) -> tuple[int, int]:
     else:
         result = _fitted(size, int(columns) if columns else None, int(rows) if rows else None, flag)
     if flag != "<" and (result[0] < height or result[1] < width or result == size):
-        raise InputError(
-            f"size {text} makes {result[1]}x{result[0]} of an image of {width}x{height}; "
-            "innersr only enlarges: use any image tool to shrink"
-        )
+        remedy = "innersr only enlarges: use any image tool to shrink"
+        if result == size:
+            remedy = "choose a larger one, or set < behind it to leave such images as they are"
+        raise InputError(f"size {text} makes {result[1]}x{result[0]} of an image of {width}x{height}; {remedy}")
     return result
 
 

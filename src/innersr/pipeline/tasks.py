@@ -23,6 +23,7 @@ from innersr.methods.baselines import Bicubic
 from innersr.methods.options import UpscaleOptions
 from innersr.methods.protocols import Method, copies_pixels
 from innersr.physics.degradation import Degradation
+from innersr.physics.geometry import scale_text
 from innersr.physics.resize import image_size
 from innersr.pipeline.adaptation import Adaptation, adapt_image
 from innersr.pipeline.adapted_files import check_keepable, load_fitting, save_adaptation
@@ -75,11 +76,20 @@ class ImageTask:
 
     @cached_property
     def planned(self) -> Degradation:
-        """The degradation on this image's grid; at `options.scale` where nothing is enlarged."""
+        """The degradation on this image's grid; at `options.scale` where nothing is enlarged.
+
+        Raises:
+            InputError: the scale adds no pixel to this image.
+        """
         if self.kept is not None:
-            return self.kept.degradation.fitted(self.lr_size)
-        scale = self.options.scale_for(self.lr_size) if self.enlarges else self.options.scale
-        return self.options.planned(scale).fitted(self.lr_size)
+            planned = self.kept.degradation.fitted(self.lr_size)
+        else:
+            scale = self.options.scale_for(self.lr_size) if self.enlarges else self.options.scale
+            planned = self.options.planned(scale).fitted(self.lr_size)
+        if self.enlarges and planned.hr_size(self.lr_size) == self.lr_size:
+            (height, width), scale = self.lr_size, scale_text(planned.scales, 7)
+            raise InputError(f"scale {scale} adds no pixel to an image of {width}x{height}; choose a larger one")
+        return planned
 
     @property
     def enlarges(self) -> bool:
