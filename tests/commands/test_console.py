@@ -1,5 +1,6 @@
 """Streams that are closed, full, or read by nobody: the work goes on, and the exit code says what was lost."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 from helpers.bench import draw
 from helpers.cli import BICUBIC, names
 from innersr.commands.console import Reporter
+from innersr.errors import InnersrError
 
 pytestmark = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 MAIN = "import sys; from innersr.cli import main; sys.argv = ['innersr', *sys.argv[1:]]; main()"
@@ -64,6 +66,30 @@ def test_notes_that_do_not_fit_are_no_error(monkeypatch):
         reporter().failure(OSError("large"), 1)
         monkeypatch.undo()
         os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())
+
+
+def test_names_of_files_are_no_commands_of_the_terminal(capsys):
+    reporter().result("a\x1b[31m\r.png", {})
+    reporter().note("b\nc\x9b2J.png: is \t small")
+    reporter().failure(InnersrError("d\n.png: is damaged; get it again"), 1)
+    assert capsys.readouterr() == (
+        "a\\x1b[31m\\x0d.png\n",
+        "note: b\\nc\\x9b2J.png: is \t small\nerror: d\\n.png: is damaged; get it again\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "a.png"), "a.png: No such file or directory; "),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "a.png"), "a.png: File name too long; use a shorter one"),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device; check the path, its permissions"),
+        (OSError("nothing is known"), "nothing is known"),
+    ],
+)
+def test_errors_of_the_system_have_a_remedy_and_no_number(capsys, error, text):
+    reporter().failure(error, 1)
+    assert capsys.readouterr().err.startswith(f"error: {text}")
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])

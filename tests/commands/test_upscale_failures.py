@@ -2,6 +2,8 @@
 
 import errno
 import json
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -212,3 +214,37 @@ def test_a_reader_that_has_seen_enough_ends_the_work_quietly(monkeypatch):
     monkeypatch.setattr(reporter, "_write", closed)
     result = upscale("photo.png", "missing.png", *BICUBIC)
     assert (result.exit_code, result.output) == (1, "")
+
+
+@pytest.fixture
+def pipe():
+    """A named pipe that nobody writes to; what waits for it is interrupted after some seconds."""
+
+    def interrupt(*_):
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.alarm(20)
+    os.mkfifo("pipe.png")
+    yield "pipe.png"
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(pipe):
+    assert "pipe.png: is not a regular file; copy its content to one first" in failed(pipe, *BICUBIC)
+    os.mkfifo("pipe")
+    assert "pipe: is not a regular file" in failed("pipe", *BICUBIC)
+    result = upscale(".", "-o", "out/", "--name", "{stem}_{width}{suffix}", *BICUBIC)
+    assert (result.exit_code, names("out")) == (1, ["photo_64.png"])
+    assert "pipe.png: is not a regular file" in result.stderr
+
+
+def test_an_option_with_the_name_of_a_pipe_is_not_waited_for(pipe):
+    assert "pipe.png: is not a regular file" in failed("photo.png", "--mask", pipe, *BICUBIC)
+
+
+def test_a_name_that_gets_too_long_is_said_in_words():
+    name = 251 * "x" + ".png"
+    os.link("photo.png", name)
+    assert f"{name[:-4]}_x2.png: File name too long; use a shorter one" in failed(name, *BICUBIC)

@@ -193,8 +193,10 @@ def _is_image(path: Path) -> bool:
     """Whether a file in a folder is taken for an image: by its suffix, or by its first bytes where it has none."""
     if path.suffix or path.name.startswith("."):
         return is_image_name(path.name)
+    if not path.is_file():  # opening a pipe would wait for its writer
+        return False
     with contextlib.suppress(OSError), path.open("rb") as stream:
-        return path.is_file() and sniff(stream.read(32)) is not None
+        return sniff(stream.read(32)) is not None
     return False
 
 

@@ -286,7 +286,7 @@ def settings_digest(settings: Mapping[str, object], results: int = 2) -> str:
     for name, value in sorted(settings.items()):
         text = repr(value)
         if isinstance(value, str | Path):
-            with contextlib.suppress(OSError, ValueError):  # no file, or no name of one
-                text = digest_of(Path(value))
+            with contextlib.suppress(OSError, ValueError):  # no name of a file
+                text = digest_of(Path(value)) if Path(value).is_file() else text
         parts.append(f"{name}={text}")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

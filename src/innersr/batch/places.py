@@ -169,6 +169,8 @@ def free_name(target: Path) -> Path:
 def size_in_header(path: Path) -> tuple[int, int] | None:
     """(height, width) of an image as it is shown, by its header; None where that cannot be read."""
     orientation, turned = 0x0112, (5, 6, 7, 8)  # of EXIF
+    if not is_remote(path) and not path.is_file():  # a pipe would be waited for
+        return None
     try:
         with path.open("rb") as stream, PillowImage.open(stream) as image:
             width, height = image.size

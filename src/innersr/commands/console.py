@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -74,7 +76,7 @@ class Reporter:
 
     def failure(self, error: Exception, exit_code: int, file: Path | None = None) -> None:
         """Write an error to stderr, with the file that it is about; if results are JSON, also a record of it."""
-        text = str(error)
+        text = in_words(error)
         if file is not None and not text.startswith(f"{file}: "):
             text = f"{file}: {text}"
         say(f"error: {text}")
@@ -141,6 +143,16 @@ def memory_advice(path: Path | None, advice: str) -> Iterator[None]:
         raise InnersrError(f"{place}out of memory; {advice}") from error
 
 
+def in_words(error: Exception) -> str:
+    """The text of an error; of the system's the file, what is wrong, and a remedy."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    place = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+    is_long = error.errno == errno.ENAMETOOLONG
+    remedy = "use a shorter one" if is_long else "check the path, its permissions and the disk"
+    return f"{place}{error.strerror}; {remedy}"
+
+
 def _figures(report: Progress) -> str:
     loss = "" if report.loss is None else f" loss {report.loss:.4f}"
     left = "" if report.seconds_left is None else f" {timedelta(seconds=round(report.seconds_left))} left"
@@ -163,7 +175,7 @@ def _line_every_half_minute(title: str) -> Callable[[Progress], None]:
 def say(text: str) -> None:
     """Write a line to stderr, if anybody can read it."""
     with contextlib.suppress(OSError):
-        _write(sys.stderr, text)
+        _write(sys.stderr, text.replace("\n", "\\n"))  # which is in the name of a file
 
 
 def _discard(stream: TextIO) -> None:
@@ -173,7 +185,8 @@ def _discard(stream: TextIO) -> None:
 
 
 def _write(stream: TextIO, text: str) -> None:
-    # A file name may hold bytes that are not text in any encoding.
+    # A file name may hold bytes that are not text in any encoding, and codes that a terminal obeys.
     encoding = stream.encoding or "utf-8"
+    text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda found: f"\\x{ord(found[0]):02x}", text)
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
     stream.flush()

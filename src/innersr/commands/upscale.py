@@ -19,7 +19,7 @@ from innersr.batch.remote_manifest import RemoteManifest
 from innersr.batch.status import save_status
 from innersr.batch.workers import Done, work_in_processes
 from innersr.commands.batch_report import BatchReport
-from innersr.commands.console import Reporter
+from innersr.commands.console import Reporter, in_words
 from innersr.commands.upscale_file import FileJob, FileOutcome, upscale_job, upscale_silently
 from innersr.errors import ImageFileError, InnersrError, InputError
 from innersr.methods.options import UpscaleOptions
@@ -206,7 +206,7 @@ class _Work:
 
     def _fail(self, file: BatchFile, error: Exception) -> None:
         self.reporter.failure(error, 1, file.path)
-        self.report.add(file.path, None, "failed", error=str(error))
+        self.report.add(file.path, None, "failed", error=in_words(error))
 
     def _target(self, file: BatchFile) -> Path:
         return self._places.target(file, *self._geometry(file.path), name_of(self._options.chosen_method))

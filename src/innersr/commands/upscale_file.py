@@ -12,7 +12,7 @@ from typing import Any
 
 from innersr.batch.remote import download, is_remote, reached, upload
 from innersr.blind.estimate import Estimate
-from innersr.commands.console import Reporter, memory_advice
+from innersr.commands.console import Reporter, in_words, memory_advice
 from innersr.commands.drawings import check_drawing, save_drawing
 from innersr.errors import ImageFileError, InnersrError
 from innersr.methods.options import UpscaleOptions
@@ -78,7 +78,7 @@ class SilentReporter(Reporter):
 
     def failure(self, error: Exception, exit_code: int, file: Path | None = None) -> None:
         """Keep an error."""
-        self.said.append(("failure", (InnersrError(str(error)), exit_code, file)))
+        self.said.append(("failure", (InnersrError(in_words(error)), exit_code, file)))
 
 
 def upscale_silently(job: FileJob) -> FileOutcome:
@@ -97,7 +97,7 @@ def upscale_job(job: FileJob, reporter: Reporter) -> FileOutcome:
         with memory_advice(job.source, "use a smaller scale, a smaller --tile, or a machine with more"):
             _upscale_file(job, reporter)
     except (InnersrError, OSError) as failure:
-        error = str(failure)
+        error = in_words(failure)
         reporter.failure(failure, 1, job.source)
     return FileOutcome(seconds=time.monotonic() - started, error=error)
 
@@ -124,8 +124,8 @@ def _upscale_remote(job: FileJob) -> FileOutcome:
             for path in sorted(written.iterdir()) if outcome.error is None else ():
                 upload(path, job.target.with_name(path.name))
         except (InnersrError, OSError) as failure:
-            said = [("failure", (InnersrError(str(failure)), 1, job.source))]
-            outcome = FileOutcome(seconds=0.0, error=str(failure))
+            said = [("failure", (InnersrError(in_words(failure)), 1, job.source))]
+            outcome = FileOutcome(seconds=0.0, error=in_words(failure))
         named = {str(source): job.source, str(target): job.target}
         error = None if outcome.error is None else _renamed(outcome.error, named)
         said = [(method, tuple(_renamed(each, named) for each in arguments)) for method, arguments in said]

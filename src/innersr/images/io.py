@@ -223,7 +223,7 @@ def with_suffix(name: Path, source: Path) -> Path:
     if (reader := image_formats.read_only_format(name)) is not None:
         return name.with_suffix(reader.result)
     found = None
-    with contextlib.suppress(OSError), source.open("rb") as stream:
+    with contextlib.suppress(OSError, ImageFileError), opened(source) as stream:
         found = image_formats.sniff(stream.read(32))
     return name if found is None else name.with_name(name.name + (found.result or found.suffixes[0]))
 

@@ -14,7 +14,7 @@ from innersr.blind.estimate import Estimate
 from innersr.errors import ImageFileError, InputError
 from innersr.images.conversions import image_from
 from innersr.images.formats import format_of_name, notes_of_change, sniff
-from innersr.images.io import PIXEL_LIMIT, read
+from innersr.images.io import PIXEL_LIMIT, opened, read
 from innersr.images.no_data import with_no_data
 from innersr.images.tiff.pages import parse_pages
 from innersr.isolation import isolated, isolation
@@ -175,6 +175,8 @@ def upscale_file(
 
 def open_file(source: Path, output: Path | None, options: UpscaleOptions) -> FileTask:
     """Read an image file, or the page of a stack that is learnt from, or open a film; name its result if need be."""
+    with opened(source):  # what is no file ends here; the first bytes of a pipe never come
+        pass
     film = open_film(source, output, options)
     if film is not None:
         _check_plain(source, options, "film")

@@ -87,8 +87,9 @@ class ImageTask:
             scale = self.options.scale_for(self.lr_size) if self.enlarges else self.options.scale
             planned = self.options.planned(scale).fitted(self.lr_size)
         if self.enlarges and planned.hr_size(self.lr_size) == self.lr_size:
-            (height, width), scale = self.lr_size, scale_text(planned.scales, 7)
-            raise InputError(f"scale {scale} adds no pixel to an image of {width}x{height}; choose a larger one")
+            height, width = self.lr_size
+            words = f"scale {scale_text(planned.scales, 7)} adds no pixel to an image of {width}x{height}"
+            raise InputError(f"{words}; choose a larger one")
         return planned
 
     @property
