@@ -10,8 +10,14 @@ from innersr.version import __version__
 project = "innersr"
 author = "the authors of innersr"
 release = __version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["tutorial.ipynb"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_gallery.gen_gallery"]
+exclude_patterns = ["tutorial.ipynb", "gallery"]
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "gallery_made",
+    "download_all_examples": False,
+    "abort_on_example_error": True,
+}
 suppress_warnings = ["toc.not_readable"]  # of pages that a branch lacks; a test finds pages that no toctree has
 html_theme = "furo"
 html_show_copyright = False

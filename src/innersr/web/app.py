@@ -167,6 +167,7 @@ def _theme() -> gr.themes.Base:
         dim |= {f"button_primary_background_fill_hover{mode}": "*primary_800"}
         dim |= {f"checkbox_label_background_fill_selected{mode}": "*primary_700"}
         dim |= {f"checkbox_label_text_color_selected{mode}": "white"}
+    dim |= {"button_secondary_background_fill_hover_dark": "*neutral_700"}  # was too pale for its white text
     return theme.set(**dim)
 
 
