@@ -8,7 +8,7 @@ Five works take turns: `upscale` of a folder and of 50 pictures, by one process 
 `train tailor`, all small. Half of the kills come as soon as a partial file is seen, half at any moment; where there are
 several processes, half of the kills end the first one alone. Faults are: a file under its name that is not whole, a
 file that the next run leaves beside those of an undisturbed run, another exit code than 0, other bytes, and a process
-that outlives its first one by five seconds. The exit code is 1 if there is one.
+that outlives its first one by two minutes. The exit code is 1 if there is one.
 """
 
 from __future__ import annotations
@@ -145,8 +145,8 @@ def killed(work: Work, folder: Path, seconds: float, *, writing: bool, alone: bo
         if alone:
             process.send_signal(signal.SIGKILL)
             process.end()
-            deadline = time.monotonic() + 5
-            while process.is_group_alive():
+            deadline = time.monotonic() + 120  # on a busy machine; one that is still starting imports torch first
+            while process.group():
                 if time.monotonic() > deadline:
                     raise RuntimeError("a process outlives its first one")
                 time.sleep(0.01)
