@@ -97,6 +97,12 @@ def test_of_a_gpu_what_torch_keeps_for_later_is_free_too(monkeypatch, system):
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
         (RuntimeError(), False),
         (RuntimeError("[enforce fail at alloc_cpu.cpp:80] DefaultCPUAllocator: not enough memory: you"), True),
+        (RuntimeError("could not create a primitive"), True),
+        (
+            RuntimeError("could not create a primitive descriptor for a convolution forward propagation primitive"),
+            False,
+        ),
+        (RuntimeError("can't start new thread"), True),
         (RuntimeError("MPS backend out of memory (MPS allocated: 8.00 GB)"), True),
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)"), True),
         (ValueError("can't allocate memory"), False),

@@ -45,8 +45,10 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error means that memory ran out. Except for CUDA, torch raises plain RuntimeErrors."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    words = ("allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED", "bad_alloc")
-    return isinstance(error, RuntimeError) and any(each in str(error) for each in words)
+    words = ("allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED", "bad_alloc", "start new thread")
+    text = str(error)
+    of_convolutions = text.startswith("could not create a primitive") and "descriptor" not in text  # by oneDNN
+    return isinstance(error, RuntimeError) and (of_convolutions or any(each in text for each in words))
 
 
 def release_cached_memory(device: torch.device) -> None:

@@ -149,6 +149,21 @@ def test_an_interrupt_while_modules_are_imported_is_one_line(name, number):
     assert done.stderr == "interrupted; nothing half-written was left\n"
 
 
+@pytest.mark.parametrize("text", ["MemoryError()", "ImportError('x.so: failed to map segment from shared object')"])
+def test_memory_that_runs_out_while_modules_are_imported_is_one_line(text):
+    code = (
+        "import sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == 'innersr.cli.app':\n            raise {text}\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "from innersr.cli import main\nmain()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: out of memory; close other programs, or use a machine with more\n"
+
+
 def test_a_signal_that_is_ignored_stays_ignored():
     previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
     try:

@@ -43,12 +43,14 @@ def test_a_disk_that_is_full_leaves_nothing(source, suffix):
     assert [path.name for path in source.parent.iterdir()] == ["in.png"]
 
 
-def test_memory_that_runs_out_in_writing_is_called_that(source, monkeypatch):
+@pytest.mark.parametrize("function", ["encode", "decode"])
+@pytest.mark.parametrize("said", ["vips_tracked: out of memory -- size == 0MB", "glib: Error creating thread: busy"])
+def test_memory_that_runs_out_in_writing_and_reading_is_called_that(source, monkeypatch, function, said):
     def short(*_given, **_named):
-        raise pyvips.Error("vips_tracked: out of memory -- size == 0MB")
+        raise pyvips.Error(said)
 
-    monkeypatch.setattr(codecs, "encode", short)
-    with pytest.raises(ImageFileError, match=r"out\.png: out of memory; close other programs"):
+    monkeypatch.setattr(codecs, function, short)
+    with pytest.raises(ImageFileError, match=r"(in|out)\.png: out of memory; close other programs"):
         upscale_file(source, source.with_name("out.png"), OPTIONS, RUN)
     assert [path.name for path in source.parent.iterdir()] == ["in.png"]
 

@@ -24,7 +24,20 @@ def main() -> NoReturn:
     from innersr.commands.interrupts import exit_on_interrupts
 
     exit_on_interrupts()
-    from innersr.cli.app import run_app
+    try:
+        from innersr.cli.app import run_app
 
-    run_app()
+        run_app()
+    except (ImportError, MemoryError, RuntimeError) as error:  # where imports, or the start of a thread, find no memory
+        if not _is_out_of_memory(error):
+            raise
+        sys.stderr.write("error: out of memory; close other programs, or use a machine with more\n")
+        sys.exit(1)
     sys.exit()
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out; a module that cannot be loaded for want of it is an ImportError."""
+    known = sys.modules.get("innersr.memory")
+    is_known = known is not None and known.is_out_of_memory(error)
+    return is_known or isinstance(error, MemoryError) or "map segment from shared object" in str(error)

@@ -139,6 +139,7 @@ def is_memory_error(error: BaseException) -> bool:
     Not so where libtiff means a damaged tag that promises gigabytes, and libheif a security limit.
     """
     words = r"out of memory -- size|Insufficient memory|Memory allocation error(?!: Security)|Unable to allocate \d"
+    words += r"|Error creating thread"
     return isinstance(error, MemoryError) or bool(re.search(words, reason_of(error)))
 
 
