@@ -42,6 +42,11 @@ class Innersr:
         self._process = _CONTEXT.Process(target=_run, args=given)
         self._process.start()
 
+    @property
+    def number(self):
+        """Of the process, to the system."""
+        return self._process.pid
+
     def is_alive(self):
         return self._process.is_alive()
 
