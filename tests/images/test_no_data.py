@@ -9,6 +9,7 @@ import torch
 from innersr.errors import InputError
 from innersr.images.depths import in_depth, share_outside
 from innersr.images.image import Image
+from innersr.images.metadata import Metadata
 from innersr.images.no_data import missing_values, with_no_data
 from innersr.images.samples import samples_of
 
@@ -101,3 +102,30 @@ def test_the_value_of_no_data_follows_the_depth(stored, depth, value, expected):
     if expected is not None:
         written = samples_of(found)[image.missing[0, 0].numpy()]
         assert written.astype(float).tolist() == [[float(expected)]] * len(written)
+
+
+@pytest.mark.parametrize(
+    ("depth", "value", "levels", "expected"),
+    [
+        ("uint8", 0, [0.0, 0.3, 0.6, 5.0], [0, 1, 1, 5]),
+        ("uint8", 255, [255.0, 254.7, 254.2, 5.0], [255, 254, 254, 5]),
+        ("uint16", 300, [300.0, 299.8, 300.2, 301.0], [300, 299, 301, 301]),
+        ("float32", -9999, [-9999.0, -9999.0, 1.0, 2.0], [-9999, -9998.999, 1, 2]),
+        ("float32", 0, [0.0, 0.0, 1.0, 2.0], [0, 1.1754944e-38, 1, 2]),
+    ],
+)
+def test_values_with_data_do_not_become_no_data(depth, value, levels, expected):
+    colour = torch.tensor(levels).view(1, 1, 1, 4) / {"uint8": 255, "uint16": 65535}.get(depth, 1)
+    holes = torch.tensor([True, False, False, False]).view(1, 1, 1, 4)
+    image = Image(colour=colour, depth=depth, missing=holes, metadata=Metadata(nodata=f"{value}"))
+    found, _ = in_depth(image, depth, None, image)
+    samples = samples_of(found).ravel()
+    assert samples.tolist() == pytest.approx(expected, rel=1e-6, abs=1e-50)
+    assert (samples == value).tolist() == [True, False, False, False]
+
+
+def test_a_colour_is_no_data_in_all_its_channels_only():
+    colour = torch.tensor([[0.0, 0.0], [0.0, 0.0], [0.0, 0.5]]).view(1, 3, 1, 2)
+    image = Image(colour=colour, metadata=Metadata(nodata="0"))
+    found, _ = in_depth(image, "uint8", None, image)
+    assert samples_of(found)[0].tolist() == [[1, 1, 1], [0, 0, 128]]

@@ -14,7 +14,7 @@ from torch import Tensor
 from innersr.errors import ImageFileError, InputError
 from innersr.images.formats import DEPTHS
 from innersr.images.image import Image
-from innersr.images.no_data import missing_values
+from innersr.images.no_data import apart_from_no_data, missing_values
 
 
 def share_outside(image: Image) -> float:
@@ -86,7 +86,7 @@ def in_depth(
         if nodata != result.metadata.nodata:
             more += [_lost_nodata()] * (nodata is None)
             result = replace(result, metadata=replace(result.metadata, nodata=nodata))
-        return replace(result, depth=depth), tuple(more)
+        return apart_from_no_data(replace(result, depth=depth)), tuple(more)
     white = DEPTHS[source.depth].white or 1
     ends = parse_range(value_range) or _used_range(source)
     low, high = (end / white for end in ends)

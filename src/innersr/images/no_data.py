@@ -114,6 +114,29 @@ def with_declared(image: Image, value: float | None) -> tuple[Image, float | Non
     return image, value
 
 
+def apart_from_no_data(image: Image) -> Image:
+    """The image with the next value in place of values with data that are stored as the one that means no data."""
+    if image.metadata.nodata is None:
+        return image
+    value, white, colour = float(image.metadata.nodata), DEPTHS[image.depth].white, image.colour
+    levels = colour * white if white else colour
+    equal = ((levels + 0.5).floor() if white else levels) == levels.new_tensor(value)
+    if colour.shape[1] == 3 and white:
+        equal = equal.all(1, keepdim=True).expand_as(colour)  # as in `missing_values`
+    if image.missing is not None:
+        equal = equal & ~image.missing
+    if not bool(equal.any()):
+        return image
+    if white:
+        is_below = (levels < value) & (value > 0) if value < white else torch.ones_like(equal)
+        other = torch.where(is_below, value - 1, value + 1) / white
+    else:
+        own = levels.new_tensor(value)
+        least = torch.finfo(own.dtype).tiny  # which every program can tell from 0
+        other = torch.nextafter(own, torch.zeros_like(own)) if value else own + least
+    return replace(image, colour=torch.where(equal, other, colour))
+
+
 def note_of_missing(share: float) -> str:
     """The note about an image in which a share, from 0 to 1, of the values has no data."""
     return f"{100 * share:.3g} % of its values are no data, and stay so"
