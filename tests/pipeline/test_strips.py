@@ -108,6 +108,22 @@ def test_the_result_is_a_tiled_big_tiff_with_a_pyramid(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.tif", "in_x2.tif"]
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_white_stays_zero_where_it_was(tmp_path, dtype):
+    samples = (torch.arange(SIZE[0] * SIZE[1]).reshape(SIZE) % 250).numpy().astype(dtype)
+    nodata = [(42113, "s", 0, "249", True)]
+    tifffile.imwrite(tmp_path / "in.tif", samples, photometric="miniswhite", extratags=nodata)
+    options = UpscaleOptions(method="bicubic", kernel="bicubic")
+    for choice in ("never", "always"):
+        upscale_file(tmp_path / "in.tif", tmp_path / f"{choice}.tif", replace(options, strips=choice), RUN)
+    with tifffile.TiffFile(tmp_path / "never.tif") as at_once, tifffile.TiffFile(tmp_path / "always.tif") as in_strips:
+        pages = [at_once.pages.first, in_strips.pages.first, *in_strips.pages.first.pages]
+        assert len(pages) == 3 and {page.photometric.name for page in pages} == {"MINISWHITE"}
+        first, second = pages[0].asarray(), pages[1].asarray()
+        assert (first == 249).sum() == 4 * (samples == 249).sum() and abs(first - second.astype(float)).max() <= 1e-3
+        assert pages[0].nodata == pages[1].nodata == 249
+
+
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
 def test_png_and_jpeg_are_those_of_the_whole(tmp_path, suffix):
     save(picture(), tmp_path / f"in{suffix}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from innersr.errors import InputError
 from innersr.images import codecs as image_codecs
 from innersr.images import formats as image_formats
@@ -12,6 +14,7 @@ from innersr.images.formats import METADATA_CHOICES
 from innersr.images.image import Image
 from innersr.images.io import written_whole
 from innersr.images.large.pixel_file import PixelFile
+from innersr.images.tiff import edits
 
 
 def save_large(  # noqa: PLR0913 (as `save`)
@@ -49,8 +52,12 @@ def save_large(  # noqa: PLR0913 (as `save`)
             replace(layout, compression="deflate"),
             (*notes, "compressed by deflate, as zstd is not streamed"),
         )
-    if layout.zero_is_white:
+    samples, is_turned = pixels.as_vips(), layout.zero_is_white and target.name == "TIFF"
+    if layout.zero_is_white and not is_turned:
         notes = (*notes, "its values ran from white to black: they are inverted")
+    if is_turned:
+        _, kept = edits.from_white(np.empty(0, pixels.dtype), kept)
+        samples = samples if samples.format == "float" else samples.invert()
     count = pixels.byte_count
     options = image_formats.encoder_options(target, layout, quality=quality, depth=pixels.dtype, byte_count=count)
     if target.name == "TIFF":
@@ -65,6 +72,8 @@ def save_large(  # noqa: PLR0913 (as `save`)
         }
     with written_whole(path, overwrite=overwrite) as partial, partial.open("r+b", buffering=0) as stream:
         image_codecs.encode(
-            pixels.as_vips(), stream, target, has_alpha=has_alpha, is_rgb=like.is_rgb, metadata=kept, options=options
+            samples, stream, target, has_alpha=has_alpha, is_rgb=like.is_rgb, metadata=kept, options=options
         )
+        if is_turned:
+            edits.declare_white(stream)
     return notes

@@ -6,12 +6,12 @@ import io
 import re
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
 import numpy as np
-from tifffile import EXTRASAMPLE, PHOTOMETRIC
+from tifffile import EXTRASAMPLE, PHOTOMETRIC, TiffPage
 
 from innersr.images.metadata import Metadata, TiffTag
 from innersr.images.tiff.tags import pages_of, tiff_page
@@ -23,10 +23,19 @@ def declare_extra_samples(stream: BinaryIO, *, has_alpha: bool) -> None:
     libvips 8.18 declares every band above the first or third to be alpha.
     """
     with tiff_page(stream) as page:
-        for each in pages_of(page.parent):
+        for each in _with_smaller_copies(page):
             if (tag := each.tags.get("ExtraSamples")) is not None:
                 last = EXTRASAMPLE.UNASSALPHA if has_alpha else EXTRASAMPLE.UNSPECIFIED
                 tag.overwrite([0] * (tag.count - 1) + [int(last)])
+
+
+def _with_smaller_copies(first: TiffPage) -> Iterator[TiffPage]:
+    """All pages of a written TIFF, and those in sub-directories."""
+    for page in pages_of(first.parent):
+        yield page
+        for smaller in page.pages or ():
+            assert isinstance(smaller, TiffPage)  # tifffile makes no frames unless it is told to
+            yield smaller
 
 
 def from_white(samples: np.ndarray, metadata: Metadata) -> tuple[np.ndarray, Metadata]:
@@ -42,7 +51,7 @@ def from_white(samples: np.ndarray, metadata: Metadata) -> tuple[np.ndarray, Met
 def declare_white(stream: BinaryIO) -> None:
     """Declare that 0 is white in a written TIFF of greys."""
     with tiff_page(stream) as page:
-        for each in pages_of(page.parent):
+        for each in _with_smaller_copies(page):
             if each.photometric == PHOTOMETRIC.MINISBLACK:
                 each.tags["PhotometricInterpretation"].overwrite(int(PHOTOMETRIC.MINISWHITE))
 
