@@ -209,8 +209,8 @@ def test_losses_that_are_no_numbers_end_the_training(tmp_path):
     def spoil(learner, _losses):
         next(learner.critic.parameters()).data.fill_(math.nan)
 
-    place = "at iteration 5 of scale 0; train anew with a smaller"
-    with pytest.raises(InnersrError, match=f"no numbers for the 4th time {place}"):
+    place = "at iteration 5 of scale 0, for the 4th time; train anew with a smaller"
+    with pytest.raises(InnersrError, match=f"NaN or infinite {place}"):
         learn(tmp_path / "model", callbacks=Callbacks(iteration=spoil, note=str))
     assert reading.load_state(tmp_path / "model", load_folder(tmp_path / "model")).iteration == 4
 

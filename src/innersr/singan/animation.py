@@ -1,4 +1,4 @@
-"""Animation of a picture: a walk around what stands for it (Shaham 2019, sec. 4).
+"""Animation of a picture: a random walk around its representation (Shaham 2019, sec. 4).
 
 By a network, the noise of every scale walks around the noise of the picture; by patches, the layout around its own.
 """
@@ -37,8 +37,8 @@ def animate(  # noqa: PLR0913 (how the noise moves, and what of the picture move
 ) -> Iterator[Tensor]:
     """The frames of an animation of the picture, one by one: (1, C, H, W) in [-1, 1], on the model's device.
 
-    By a network they are made as they are asked for, and what is kept between them is two noises of every scale. By
-    patches all are made when the first is asked for.
+    By a network each is made on demand, and only two noises of every scale are kept. By patches all are made when the
+    first is asked for.
 
     Args:
         start: scale at which the motion starts; 0 moves everything, finer scales only what is smaller. Coarser scales

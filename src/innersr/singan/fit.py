@@ -1,4 +1,4 @@
-"""Learning a picture: all its scales, one after the other, and how it goes on after an interruption."""
+"""Learning a picture: all its scales, one after the other, and resuming after an interruption."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Callbacks:
     Args:
         iteration: called after every iteration.
         scale: called with the model after every scale, the last included.
-        note: called with a sentence on what is done otherwise than asked; a Python warning unless it is given.
+        note: called with a sentence on each deviation from the settings; a Python warning unless it is given.
     """
 
     iteration: Callable[[ScaleLearner, Losses], None] | None = None
@@ -74,7 +74,7 @@ def fit(
         settings: how.
         run: where, and the seed. Without a time limit: a scale that is half learned spoils all above it.
         folder: that is written after every scale and every SAVE_EVERY iterations; nothing is written if None.
-        resume: go on with the training in the folder, to the very bytes that it would have given uninterrupted.
+        resume: continue the training in the folder, to the same bytes that it would have given uninterrupted.
         callbacks: called as it learns.
         should_stop: asked after every iteration; when it answers True, the state is saved and the model returned
             with the scales that are finished.
@@ -83,7 +83,7 @@ def fit(
         InputError: no picture, or pictures that do not fit each other or the settings; a time limit; a folder that
             holds something else, or nothing to resume.
         CheckpointError: the folder is damaged, or cannot be written.
-        InnersrError: the losses were no numbers too often, see `DivergenceGuard`.
+        InnersrError: the losses were NaN or infinite too often, see `DivergenceGuard`.
         Cancelled: the run was cancelled; the folder keeps the state that was saved last.
     """
     _check(pictures, run)
@@ -215,10 +215,10 @@ def _check(pictures: Sequence[Tensor], run: Run) -> None:
 
 
 def _say_divergence(learner: ScaleLearner, callbacks: Callbacks) -> None:
-    """Say that learning was taken back; InnersrError where it cannot go on."""
+    """Report that learning diverged; InnersrError if it cannot continue."""
     place = f"iteration {learner.iteration} of scale {learner.index}"
     if learner.guard.is_over:
-        problem = f"the losses were no numbers for the {learner.guard.count}th time at {place}"
+        problem = f"the losses were NaN or infinite at {place}, for the {learner.guard.count}th time"
         raise InnersrError(f"{problem}; train anew with a smaller learning_rate")
     callbacks.note(f"{place}: {learner.guard.settle()[0]}")
 

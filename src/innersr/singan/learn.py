@@ -57,7 +57,7 @@ def learn_picture(
 ) -> PictureModel:
     """Learn a picture, by SinGAN (Shaham 2019); return the model of it.
 
-    It learns at most `settings.max_size` pixels of the long side, 250 unless told: larger pictures are shrunk.
+    Pictures whose long side exceeds `settings.max_size`, 250 pixels by default, are shrunk to it.
 
     Args:
         x: an `Image`, or a path, PIL image, array or tensor as `upscale` takes it; or several in a list or tuple,

@@ -1,4 +1,4 @@
-"""What a learned picture makes of another one: paintings, edits and composites in its manner.
+"""Manipulation by a learned picture: paintings, edits and composites in its manner.
 
 A picture put in at a scale keeps its coarser structure; the generators from that scale on give it the patches of what
 was learned. At coarse scales they change much, at fine ones only texture. Which scale is best has to be looked at

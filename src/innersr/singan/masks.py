@@ -1,4 +1,4 @@
-"""Masks: from an image that marks a part of a picture, to how much every pixel of the picture belongs to it."""
+"""Masks: how much each pixel of a picture belongs to the part that an image marks."""
 
 from __future__ import annotations
 

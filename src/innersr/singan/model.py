@@ -128,7 +128,7 @@ class PictureModel:
     def reconstruct(self, *, picture: int = 0, scales: int | None = None) -> Tensor:
         """Reconstruct a picture from its own code, by the first `scales` scales or all of them.
 
-        What some of them make has the size of the next scale, as that sees it.
+        The result of only some scales has the size of the next one, as that sees it.
         """
         sizes, code = self.sizes[picture], self.code(picture).to(self.device)
         count = len(self.scales) if scales is None else scales

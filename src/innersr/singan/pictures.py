@@ -19,7 +19,7 @@ ALPHAS = ("none", "opaque", "learnt")
 
 @dataclass(frozen=True, kw_only=True)
 class PictureSource:
-    """How images become pictures: what it takes to turn pictures into such images again.
+    """The conversion of images into pictures, with all that is needed to reverse it.
 
     Args:
         bands: of colour.

@@ -184,7 +184,7 @@ class Session:
                     break
 
     def _take_back(self, learner: Learner[Any], recorder: _Recorder | None) -> int:
-        """Say that learning diverged; return how often it has. InnersrError where it cannot go on."""
+        """Report that learning diverged; return how often it has. InnersrError if it cannot continue."""
         if learner.guard.is_over:
             problem = f"the loss was NaN or infinite at step {learner.step}, for the {learner.guard.count}th time"
             raise InnersrError(f"{problem}; start again with a smaller learning_rate")

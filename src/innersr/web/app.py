@@ -36,7 +36,7 @@ class Serving:
     Args:
         host: address that it listens at; other than this machine's own it needs `auth` or `allow_public`.
         port: that it listens at; 0 for any free one.
-        auth: (user, password) that visitors have to give.
+        auth: (user, password) that visitors log in with.
         allow_public: whether other machines may use the page without a password.
         browser: whether a browser is opened.
         device: of the computations.

@@ -168,7 +168,7 @@ class PatchModel:
         index: int,
         keep: Keep | None = None,
     ) -> Tensor:
-        """What the scales from `start` on make of a guess: (1, C, H, W), cut to the size of the last one.
+        """Refine a guess by the scales from `start` on: (1, C, H, W), cut to the size of the last one.
 
         Args:
             guess: with a margin of side - 1 pixels beyond every border that does not wrap.

@@ -13,7 +13,7 @@ from innersr.singan.patches.model import PatchModel
 
 @isolated
 def restyle(model: PatchModel, layout: Tensor, scale: int | None = None, run: Run | None = None) -> Tensor:
-    """A structural analogy, (1, C, H, W) in [-1, 1]: what is where is the layout's, what it looks like the model's.
+    """A structural analogy, (1, C, H, W) in [-1, 1]: the layout of one picture with the appearance of the model's.
 
     Args:
         model: of the picture whose patches are used.

@@ -33,7 +33,7 @@ class Patches:
 
     @cached_property
     def penalty(self) -> Tensor:
-        """What is added to the distance to every patch, (h * w,): infinite where it may not be found."""
+        """Penalty added to the distance to every patch, (h * w,): infinite for those that may not be found."""
         zeros = torch.zeros_like(self.features[:, 0])
         return zeros if self.allowed is None else zeros.masked_fill(~self.allowed, math.inf)
 
