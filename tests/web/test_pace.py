@@ -136,16 +136,22 @@ def test_learning_is_cut_short_only_where_it_is_planned_to_take_too_long(pace, t
     assert place.in_time(run, PLAN.times(2)).time_limit == 10
 
 
+def task(side, options):
+    return types.SimpleNamespace(options=options, lr_size=(side, side), hr_size=(2 * side, 2 * side))
+
+
 @pytest.mark.parametrize("preset", ["draft", "balanced", "best"])
 def test_the_plan_grows_with_picture_and_preset(preset):
     options = UpscaleOptions(preset=preset)
-    small, large = (planned_time(options, (side, side)).seconds for side in (100, 1000))
+    small, large = (planned_time(task(side, options)).seconds for side in (100, 1000))
     assert small < large
-    assert planned_time(UpscaleOptions(method="bicubic"), (100, 100)).seconds < small
+    assert planned_time(task(100, UpscaleOptions(method="bicubic"))).seconds < small
 
 
-def test_a_picture_in_which_nothing_recurs_is_not_learned_from():
+def test_the_plan_knows_what_was_found_in_the_picture():
+    """Without recurrence nothing is learned, and each blur that may be has a result of its own."""
     nothing, much = (types.SimpleNamespace(score=score) for score in (0.0, 1.0))
-    options = UpscaleOptions()
-    assert planned_time(options, (100, 100), nothing).learning == 0
-    assert planned_time(options, (100, 100), much).learning == planned_time(options, (100, 100)).learning > 0
+    one = task(100, UpscaleOptions())
+    assert planned_time(one, nothing).learning == 0
+    assert planned_time(one, much).learning == planned_time(one).learning > 0
+    assert planned_time(one, much, 3).applying == pytest.approx(3 * planned_time(one, much, 1).applying)

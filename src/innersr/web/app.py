@@ -142,9 +142,7 @@ def warm_up(place: Place) -> None:
     for side, steps in ((32, 1), (48, 8)):  # the first one loads
         part = replace(image, colour=image.colour[..., :side, :side].contiguous())
         task = ImageTask(image=part, options=UpscaleOptions(settings={"steps": steps}))
-        place.pace.measure(
-            planned_time(task.options, task.hr_size), functools.partial(task.upscale, Run(device=place.device))
-        )
+        place.pace.measure(planned_time(task), functools.partial(task.upscale, Run(device=place.device)))
 
 
 def _theme() -> gr.themes.Base:

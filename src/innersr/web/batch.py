@@ -39,7 +39,7 @@ def build_batch(place: Place) -> None:
                 headers=["picture", "result", "pixels", "seconds", "what was found"],
                 interactive=False,
                 wrap=True,
-                column_widths=["120px", "120px", "100px", "80px", "240px"],
+                column_widths=["115px", "145px", "95px", "75px", "240px"],
                 label="Pictures",
                 elem_id="batch-table",
             )
@@ -95,7 +95,7 @@ class _Batch:
         task = open_file(source, None, options)
         task = replace(task, target=folder / task.target.name)
         task.check()
-        return task.write(self._place.in_time(run, planned_time(options, task.hr_size)))
+        return task.write(self._place.in_time(run, planned_time(task)))
 
 
 def _packed(paths: Sequence[Path], target: Path) -> Path:

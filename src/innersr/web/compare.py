@@ -124,7 +124,7 @@ class _Compare:
             )
         task = replace(task, target=folder / task.target.name)
         task.check()
-        result = task.write(self._place.in_time(run, planned_time(options, task.hr_size)))
+        result = task.write(self._place.in_time(run, planned_time(task)))
         before, after = save_comparison(task.image, result.image, folder)
         psnr, ssim = _quality(result, truth, max(task.scales))
         return Row(method, result.seconds, result.consistency_psnr, psnr, ssim, after, before, task.hr_size)

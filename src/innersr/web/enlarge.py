@@ -210,8 +210,8 @@ class _Enlarge:
             yield bar, *skipped(4)
         findings: Findings = job.result
         task, (rows, columns) = findings.task, findings.task.hr_size
-        plan = planned_time(task.options, task.hr_size, findings.recurrence)
-        visitor.recurrences[source] = findings.recurrence
+        visitor.examined[source] = findings.recurrence, findings.blurs
+        plan = planned_time(task, *visitor.examined[source])
         found = bullets(
             [
                 *findings.sentences,
@@ -235,7 +235,7 @@ class _Enlarge:
             task = open_file(source, None, options)
             task = replace(task, target=folder / task.target.name)
             task.check()
-            plan = planned_time(options, task.hr_size, visitor.recurrences.get(source))
+            plan = planned_time(task, *visitor.examined.get(source, ()))
             job.expect(plan)
             result = task.write(self._place.in_time(run, plan))
             return task, result, save_comparison(task.image, result.image, folder)

@@ -45,6 +45,11 @@ class Findings:
         return [*words, self.recurrence.verdict, *image.notes]
 
     @property
+    def blurs(self) -> int:
+        """How many blurs the picture may have, for each of which a result is made."""
+        return 1 if self.estimate is None else len(self.estimate.candidates)
+
+    @property
     def advice(self) -> str:
         """What to choose."""
         estimate = self.estimate

@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from innersr.methods.options import UpscaleOptions
+from innersr.methods.tailor import Tailor
+from innersr.methods.upscalers.tailored import affordable_views
 from innersr.metrics.recurrence import Recurrence, steps_for
+from innersr.pipeline.tasks import ImageTask
 from innersr.run import Progress
 
 
@@ -147,41 +149,32 @@ class Pace:
                 self._factors[plan.kind] = math.sqrt(before * _limited(seconds / plan.seconds))
 
 
-def planned_time(
-    options: UpscaleOptions, hr_size: tuple[int, int], recurrence: Recurrence | None = None
-) -> PlannedTime:
+def planned_time(task: ImageTask, recurrence: Recurrence | None = None, blurs: int = 2) -> PlannedTime:
     """Plan the enlarging of a picture, in seconds of one core of a laptop.
 
     Args:
-        options: of which method, preset and kernel count.
-        hr_size: (height, width) of the result.
+        task: of which sizes, method, preset and kernel count.
         recurrence: of the picture, on which the number of steps depends; all of them are planned when None.
+        blurs: that the picture may have, for each of which a result is made.
     """
-    megapixels, method, preset = hr_size[0] * hr_size[1] / 1e6, options.method, options.preset or "balanced"
-    # Seconds of a step of learning, and of a megapixel of the result.
-    rates = {
-        "bicubic": (0.0, 0.5),
-        "pixelart": (0.0, 0.5),
-        "backprojection": (0.0, 1.0),
-        "tailor draft": (0.0, 4.0),
-        "tailor balanced": (0.026, 10.0),
-        "tailor best": (0.05, 25.0),
-        "mzsr draft": (1.0, 5.0),
-        "mzsr balanced": (1.0, 25.0),
-    }
-    kind = f"{method} {preset}" if method in ("tailor", "mzsr") else str(method)
-    step, megapixel = rates.get(kind, (0.02, 25.0))
-    chosen = options.chosen_method
-    steps = getattr(chosen, "steps", None) or 0
-    if recurrence is not None and getattr(chosen, "by_recurrence", False):
-        steps = steps_for(recurrence.score, steps)
+    options, method, chosen = task.options, task.options.method, task.options.chosen_method
+    megapixels = math.prod(task.hr_size) / 1e6
     is_examined = options.is_blind and method not in ("bicubic", "pixelart")
-    is_mixed = is_examined and method == "tailor"  # of results for three blurs that may be
+    steps, step, megapixel = getattr(chosen, "steps", None) or 0, 0.02, 25.0  # seconds of each
+    if isinstance(chosen, Tailor):
+        views = chosen.views or affordable_views(math.prod(task.lr_size))
+        step, megapixel = 0.05 if chosen.crop > Tailor.crop else 0.026, 1.3 * views * (blurs if is_examined else 1)
+        if recurrence is not None and chosen.by_recurrence:
+            steps = steps_for(recurrence.score, steps)
+    elif method == "mzsr":
+        step = 1.0
+    elif method in ("bicubic", "pixelart", "backprojection"):
+        steps, megapixel = 0, 1.0
     return PlannedTime(
-        kind=kind,
+        kind=f"{method} {options.preset or 'balanced'}",
         examining=0.4 if is_examined else 0.05,
         learning=step * steps,
-        applying=(3 if is_mixed else 1) * megapixel * megapixels,
+        applying=megapixel * megapixels,
     )
 
 

@@ -34,8 +34,8 @@ class Visitor:
     browser: str = ""
     """The cookie of the browser, which alone may fetch the files; "" for a program that keeps no cookies."""
     uploads: set[Path] = field(default_factory=set)
-    recurrences: dict[Path, Recurrence] = field(default_factory=dict)
-    """Of the pictures that were examined."""
+    examined: dict[Path, tuple[Recurrence, int]] = field(default_factory=dict)
+    """Recurrence of the pictures that were examined, and the number of blurs that they may have."""
     stop: threading.Event = field(default_factory=threading.Event)
     is_waiting: bool = False
     """Whether an order of this visitor waits for others."""
