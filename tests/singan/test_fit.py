@@ -295,7 +295,7 @@ def test_another_version_is_said_as_a_training_is_resumed(tmp_path, monkeypatch)
         learn(path, should_stop=stop_after(2))
     notes = []
     learn(path, resume=True, callbacks=Callbacks(note=notes.append), should_stop=stop_after(1))
-    assert len(notes) == 1 and notes[0].startswith("begun with cpu, innersr 0.0.1, torch 0.0.1, goes on with cpu, ")
+    assert len(notes) == 1 and notes[0].startswith("started with cpu, innersr 0.0.1, torch 0.0.1, continued with cpu, ")
 
 
 # Memory

@@ -231,7 +231,7 @@ class Manifest(ResultLog):
         self._read()  # a run that ended meanwhile has added to it
 
     def _recover(self) -> None:
-        """Move the log aside if it is damaged, and go on with its sound lines."""
+        """Move the log aside if it is damaged, and continue with its sound lines."""
         damage: list[str] = []
         records = recover_records(self.path, Entry, damage.append)
         if damage:

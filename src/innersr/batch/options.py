@@ -85,7 +85,7 @@ class BatchOptions:
         return int(match[1]), int(match[2])
 
     def processes(self, files: int, *, is_on_cpu: bool) -> tuple[int, int]:
-        """Number of processes for so many files, and threads of each.
+        """Number of processes for `files` files, and threads of each.
 
         It depends on all files of the command, and not on what is left of them, for the number of threads may change
         the last digit of a result.

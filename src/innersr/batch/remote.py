@@ -77,7 +77,7 @@ def reached(path: Path) -> Iterator[None]:
 
 
 def files_below(folder: Path, *, recursive: bool) -> list[Path]:
-    """The files in a folder at an address, sorted, but for hidden ones."""
+    """The files in a folder at an address, sorted, hidden ones left out."""
     system, top = _system_of(folder)
     names = sorted(system.find(top) if recursive else system.find(top, maxdepth=1))
     below = [name[len(top) :].strip("/") for name in names]

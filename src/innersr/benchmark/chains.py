@@ -140,7 +140,7 @@ def parse_chain(text: str, scale: Scale, image_name: str = "") -> Chain:
 
 
 def parse_names(text: str) -> tuple[str, ...]:
-    """Split names of degradations at commas, but for those before a number, as in gaussian:4,1,30deg.
+    """Split names of degradations at commas, except those before a number, as in gaussian:4,1,30deg.
 
     "gaussian8" becomes its eight kernels.
     """

@@ -73,7 +73,7 @@ class SpandrelPeer:
 
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:  # noqa: ARG002 (it is told nothing)
         """The network as an upscaler."""
-        _loaded(self.file, str(lr.device))  # what is wrong with it is said before anything is enlarged
+        _loaded(self.file, str(lr.device))  # reports what is wrong with it before anything is enlarged
 
         @torch.no_grad()
         def upscale(x: Tensor) -> Tensor:

@@ -57,7 +57,7 @@ class Plan:
     peers: tuple[str, ...] = ()
     """Further methods, see `parse_peer`."""
     limit: int | None = None
-    """At most so many images of each folder and kind."""
+    """Most images of each folder and kind."""
     spread: bool = False
     """Whether a limit takes images from the whole of a folder rather than its first."""
     crop: int | None = None

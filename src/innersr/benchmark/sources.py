@@ -39,7 +39,7 @@ def find_sources(
 
     Args:
         folders: of sharp images, see `find_images`, and names of made pictures.
-        limit: at most so many of each folder and each kind; six of each kind when None.
+        limit: most images of each folder and each kind; six of each kind when None.
         side: of made pictures in pixels; 256 when None.
         spread: whether a limit takes images from the whole of a folder, evenly, rather than its first.
 
@@ -119,7 +119,7 @@ def _pair(folder: Path, small: Path, sharp: Path) -> Source:
         return Source(folder=name, name=sharp.name, sharp=fail, small=fail, scale=2)
 
     def load(path: Path) -> Tensor:
-        # Both have the values of the large one, which has all of the small one's but for noise.
+        # Both have the values of the large one, which has all of the small one's, noise aside.
         return scaled(read(path), own_range(read(sharp)))
 
     return Source(

@@ -136,7 +136,7 @@ class BatchReport:
 
 @contextmanager
 def _repeated(call: Callable[[], None], interval: float) -> Iterator[None]:
-    """Call a function every so many seconds, in a thread of its own, until the block ends."""
+    """Call a function at an interval in seconds, in a thread of its own, until the block ends."""
     is_over = threading.Event()
 
     def repeat() -> None:

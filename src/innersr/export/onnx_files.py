@@ -41,7 +41,7 @@ class OnnxFile:
     scale: int
     channels: int
     halo: int
-    """LR pixels around a tile that its HR pixels depend on: with so many more, tiles leave no seams."""
+    """LR pixels around a tile that its HR pixels depend on: with that many more, tiles leave no seams."""
     difference: float
     """Greatest difference between onnxruntime and PyTorch that was found."""
 

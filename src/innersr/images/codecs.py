@@ -157,7 +157,7 @@ def encode(
     """Write samples into an open file.
 
     Args:
-        samples: (H, W, bands), uint8, uint16 or float32; or such an image of libvips, but for BMP.
+        samples: (H, W, bands), uint8, uint16 or float32; or such an image of libvips, except for BMP.
         stream: unbuffered, open for reading too: libvips writes TIFF in two passes.
         target: the file's format.
         has_alpha: whether the last band is alpha.

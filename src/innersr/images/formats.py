@@ -166,7 +166,7 @@ def read_only_format(path: Path) -> Format | None:
 
 
 def notes_of_change(source: Path, target: Path) -> tuple[str, ...]:
-    """What is said where a source's format, of its name, is not written and the result has the one in its place."""
+    """The note if the format of a source's name is not written, and the result has another one."""
     reader = read_only_format(source)
     if reader is None or target.suffix.lower() != reader.result:
         return ()

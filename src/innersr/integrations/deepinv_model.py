@@ -102,7 +102,7 @@ def _wrapped_axes(physics: Any, degradation: Degradation, like: Tensor) -> str: 
 
 
 def _check_alike(physics: Any, degradation: Degradation, like: Tensor, y: Tensor) -> None:  # noqa: ANN401
-    """Raise InputError unless physics and degradation agree but for the borders."""
+    """Raise InputError unless physics and degradation agree except at the borders."""
     image = torch.rand(1, *like.shape, generator=torch.Generator().manual_seed(1))
     farthest = max(
         max(a, n - 1 - a) for a, n in zip(degradation.blur.anchor, degradation.blur.kernel.shape, strict=True)

@@ -118,7 +118,7 @@ def scale3x(x: Tensor, wraps: tuple[bool, bool] = (False, False)) -> Tensor:
 
 
 def _factors(scale: int) -> tuple[int, ...]:
-    """Twos and threes whose product is the scale; none if there are no such."""
+    """Twos and threes whose product is the scale; none if there is no such product."""
     factors = []
     for factor in (2, 3):
         while scale % factor == 0:

@@ -26,7 +26,7 @@ CHANNELS = 1 + SCALE**2 + 3  # of the input: fine luma, added detail, fine chrom
 
 
 class Prediction(NamedTuple):
-    """The network's predictions for a batch. Deviations are standard deviations, (N,) where nothing else is said."""
+    """The network's predictions for a batch. Deviations are standard deviations; shapes are (N,) unless stated."""
 
     logs: Tensor  # (N, 2, 3): blur, a soft scene's included, see `GaussianBlur.log`; direct and bicubic subsampling
     deviations: Tensor  # (N, 2, 2): of size and of shape

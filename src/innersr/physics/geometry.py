@@ -47,7 +47,7 @@ def parse_factors(text: str) -> Scale | None:
 
 
 def scale_text(scale: Scale, digits: int = 6) -> str:
-    """A scale as `parse_scale` reads it, to so many significant digits: "2", "1.5", "3x2" of (2, 3)."""
+    """A scale as `parse_scale` reads it, to `digits` significant digits: "2", "1.5", "3x2" of (2, 3)."""
     vertical, horizontal = (f"{s:.{digits}g}" for s in as_pair(scale))
     return vertical if vertical == horizontal else f"{horizontal}x{vertical}"
 

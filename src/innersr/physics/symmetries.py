@@ -34,7 +34,7 @@ def flipped_axes(symmetry: int) -> tuple[int, ...]:
 def random_crop(x: Tensor, size: int, generator: torch.Generator, wrap: tuple[bool, bool] = (False, False)) -> Tensor:
     """Crop at most size x size pixels of (..., H, W) at a random place; a view unless it crosses a seam.
 
-    Along an axis that wraps, (vertical, horizontal), a crop begins anywhere and goes on at the opposite side; one
+    Along an axis that wraps, (vertical, horizontal), a crop begins anywhere and continues at the opposite side; one
     as long as the image begins with it.
     """
     height, width = min(size, x.shape[-2]), min(size, x.shape[-1])

@@ -115,7 +115,7 @@ class FilmTask(FileTask):
         estimate: Estimate | None = None,  # noqa: ARG002 (as of an image)
         seen: NormalisedImage | None = None,  # noqa: ARG002
     ) -> Result:
-        """Upscale the film into its file, adapted once per shot, or go on where a run was killed."""
+        """Upscale the film into its file, adapted once per shot, or resume a run that was killed."""
         started, writer, timeline = time.monotonic(), self._writer(), self.timeline
         times = timeline.times
         with isolation(), FilmParts.opened(self.target, self._plan(run)) as parts:

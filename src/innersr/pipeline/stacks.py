@@ -107,7 +107,7 @@ class StackTask(FileTask):
         )
 
     def _page_task(self, place: int) -> ImageTask:
-        """The task of a page, which shares the options but for what is kept of the first."""
+        """The task of a page, with all options except `save_adapted`."""
         image = page_image(self.source, self.stack, place, self.options)
         check_depth(image, self.options.depth_of(image), self.options.value_range, self.source)
         return ImageTask(image=image, options=replace(self.options, save_adapted=None))

@@ -1,4 +1,4 @@
-"""The folder in which a large image is upscaled, and what of it is done: a run that was ended goes on from there."""
+"""The folder in which a large image is upscaled, with the parts that are done, so that a run can be resumed."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 What belongs to the whole is found out first: the range of its values, whether it is grey, and, on its most detailed
 part, the degradation and what the method learns. The parts lie in strips; they overlap as far as the method looks
-around. All is kept in a folder beside the result until that is complete, so that a run that was ended goes on.
+around. All is kept in a folder beside the result until that is complete, so that a run can be resumed.
 """
 
 from __future__ import annotations
@@ -214,7 +214,7 @@ def parts(size: tuple[int, int], side: int, overlap: int, periods: tuple[int, in
 
     Args:
         size: (height, width).
-        side: of a part with its overlap, but for the last ones.
+        side: of a part with its overlap; the last ones may be smaller.
         overlap: least, on each side.
         periods: of which the places where parts begin are multiples.
     """

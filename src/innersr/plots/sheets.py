@@ -90,7 +90,7 @@ def comparison_sheet(rows: Sequence[Sequence[Panel]], title: str = "") -> Pixels
 
 
 def _labelled(panel: Panel, *, least: int) -> Cell:
-    """A picture of at least so many pixels, with its label below it."""
+    """A picture of at least a given number of pixels, with its label below it."""
     return grid([[picture_cell(shown(panel.picture, least=least, most=(480, 480)))], [text_cell(panel.label)]], gap=4)
 
 

@@ -177,7 +177,7 @@ class _Recorder:
             reading.restore(learner, state, self._path)
 
     def save_state(self, learner: ScaleLearner) -> None:
-        """Write all that a training needs to go on from here."""
+        """Write all that a training needs to continue from here."""
         learner.guard.settle()
         if self._path is not None:
             writing.save_scale_state(self._path, self._digest, learner, self._seconds())
@@ -236,7 +236,7 @@ def _resumed(
     there = saved.record
     if (there.device, there.versions) != (wanted.device, wanted.versions):
         was, now = (", ".join([r.device, *map(" ".join, r.versions.items())]) for r in (there, wanted))
-        callbacks.note(f"begun with {was}, goes on with {now}: the bytes may not be those of either alone")
+        callbacks.note(f"started with {was}, continued with {now}: the bytes may differ from those of either alone")
     return saved, state
 
 

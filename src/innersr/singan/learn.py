@@ -65,7 +65,7 @@ def learn_picture(
         settings: how, or the name of a preset, see `make_settings`.
         run: device, precision, seed, progress; `Run()` when None. It must have no time limit.
         folder: that the model is kept in, see `load_picture_model`; nothing is written if None.
-        resume: go on with the interrupted training in the folder.
+        resume: continue the interrupted training in the folder.
         overwrite: whether a model in the folder may be replaced.
 
     Raises:

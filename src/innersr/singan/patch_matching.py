@@ -140,7 +140,7 @@ def _patch_projector(
         size, side: of the picture; of a patch.
         most: patches, about.
         generator: of the first row and column.
-        wraps: axes whose patches go on at the other side.
+        wraps: axes along which pictures are periodic.
     """
     # Every pixel lies in a patch of nearly every step, however large the picture.
     stride = max(1, min(side // 2 + 1, math.ceil(math.sqrt(size[0] * size[1] / most))))

@@ -21,7 +21,7 @@ SIZE = (360, 480)  # rows and columns, in pixels
 
 
 def with_drawn_pictures(pool: CropPool, count: int, seed: int) -> CropPool:
-    """A pool with so many drawn pictures among its extra images."""
+    """A pool with `count` drawn pictures among its extra images."""
     if count == 0:
         return pool
     pictures = drawn_pictures(count, seed)

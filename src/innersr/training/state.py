@@ -46,7 +46,7 @@ class _Surroundings(msgspec.Struct, kw_only=True):
 
 
 def save_state(path: Path, learner: Learner[Any], seconds: float, settings: dict[str, Any]) -> None:
-    """Save the state of a training that has taken so many seconds; CheckpointError if it cannot be written."""
+    """Save the state of a training, and the seconds that it has taken; CheckpointError if it cannot be written."""
     header = Header(step=learner.step, seconds=seconds, settings=settings, moments="all", diverged=learner.guard.count)
     save_checkpoint(path, learner.tensors(), {"kind": "training", **msgspec.to_builtins(header)})
 

@@ -158,7 +158,7 @@ def test_settings_that_were_unknown_when_a_folder_was_written_have_their_default
 def test_an_unfinished_model_says_how_far_it_is(part):
     text = refusal(lambda: load_model(part), InputError)
     assert text == (
-        f"{part}: 1 of 2 scales are trained; finish the training first, the same command with --resume goes on"
+        f"{part}: 1 of 2 scales are trained; finish the training first, the same command with --resume continues it"
     )
     assert len(load_folder(part).model.scales) == 1
 

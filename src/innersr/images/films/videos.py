@@ -201,7 +201,7 @@ def _is_cover(av: Any, stream: Any) -> bool:  # noqa: ANN401
 
 
 def open_video(path: Path, pixel_limit: int) -> Video:
-    """Open a video of at most so many pixels a frame."""
+    """Open a video of at most `pixel_limit` pixels a frame."""
     film = Video(path)
     height, width = film.facts.size
     if height * width > pixel_limit:

@@ -42,7 +42,7 @@ def _kept_words() -> Mapping[int, str]:
 
 
 def _losses(tags: Iterable[tuple[int, str]]) -> list[str]:
-    """Notes about tags that are not kept, by their codes and names, but for those of `_is_written_anew`."""
+    """Notes about tags that are not kept, by their codes and names, except those of `_is_written_anew`."""
     groups = {  # by the words of a note
         "georeferencing by a matrix of Intergraph": (33920,),
         "EXIF": (34665,),

@@ -60,5 +60,5 @@ class TailoredUpscaler(UpscalerModule):
 
 
 def affordable_views(pixels: int) -> int:
-    """Default number of views of an image of so many LR pixels: at least 2, together at most two images of 256x256."""
+    """Default number of views of an image of `pixels` LR pixels: at least 2, together at most two images of 256x256."""
     return max([2, *(views for views in VIEWS if views * pixels <= 2 * 256**2)])

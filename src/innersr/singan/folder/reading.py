@@ -74,7 +74,7 @@ def load_model(path: str | Path, device: torch.device = CPU) -> PictureModel:
     if not model.is_complete:
         raise InputError(
             f"{path}: {len(model.scales)} of {len(model.sizes[0])} scales are trained; finish the training first, "
-            "the same command with --resume goes on"
+            "the same command with --resume continues it"
         )
     return model
 

@@ -46,7 +46,7 @@ class Record:
     Args:
         pictures: of the subject.
         settings: that the model is learned with.
-        crop_asked: the requested crop; that in the settings may be smaller for want of memory.
+        crop_asked: the requested crop; that in the settings may be smaller to fit the memory.
         sizes: of the scales of every picture.
         channels: of the pictures.
         seed: of all draws.

@@ -108,7 +108,7 @@ def resume(
 ) -> tuple[SavedModel, SavedState | None]:
     """Load the finished scales of an interrupted training, and the state of the next one, None if it has not started.
 
-    The log is cut to what is kept; `note` is told where it is damaged.
+    The log is cut to what is kept; `note` is called where it is damaged.
 
     Raises:
         InputError: the folder holds no training, or one of another picture or with other settings.

@@ -35,7 +35,7 @@ def patch_frames(
         walk: of the layout, around the picture's.
         start: scale whose layout moves.
         sizes: of all scales of the frames.
-        wraps: axes that frames go on at their other side along.
+        wraps: axes along which frames are periodic.
 
     Raises:
         InputError: more frames than the memory holds.

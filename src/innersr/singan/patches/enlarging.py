@@ -39,7 +39,7 @@ def enlarged_by_patches(
         size: of the result.
         passes: steps on the way, of equal factors.
         run: its seed is used.
-        wraps: axes that picture, source and result go on at their other side along.
+        wraps: axes along which picture, source and result are periodic.
         search: side and axes of patches.
     """
     search, small, made = search or PatchSettings(), image_size(picture), picture

@@ -22,7 +22,7 @@ class Frame:
     Args:
         size: (height, width) of the picture.
         margin: beyond every border that does not wrap.
-        wraps: axes that the picture goes on at its other side along.
+        wraps: axes along which the picture is periodic.
     """
 
     size: Size

@@ -174,7 +174,7 @@ class PatchModel:
             guess: with a margin of side - 1 pixels beyond every border that does not wrap.
             sizes: of all scales of the result.
             start: scale that the guess has the size of.
-            wraps: axes that the result goes on at its other side along.
+            wraps: axes along which the result is periodic.
             run, index: whose seed, and which of its results.
             keep: applied to the inside of the guess after each search.
         """

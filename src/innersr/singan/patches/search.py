@@ -53,7 +53,7 @@ def patches_of(picture: Tensor, axes: Tensor, allowed: Tensor | None = None) -> 
     """The patches of a picture, (1, C, H, W).
 
     Args:
-        picture: padded where its patches go on at the other side.
+        picture: padded along axes where it is periodic.
         axes: (D, C, side, side) that they are projected onto.
         allowed: (h, w), see `Patches`.
     """

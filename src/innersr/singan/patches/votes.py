@@ -24,7 +24,7 @@ def assemble(
         size: (h, w) of the grid of places of the picture.
         source: (1, C, H', W') that the patches are of.
         side: of a patch.
-        wraps: axes that the picture goes on at its other side along; it has as many pixels as places there, and
+        wraps: axes along which the picture is periodic; it has as many pixels as places there, and
             side - 1 more otherwise.
         anchor: (1, C, H, W), a first mean. The weight of a vote is then the inverse of its squared distance to the
             anchor (iteratively reweighted, after Kwatra 2005, for a norm near 0): where patches disagree, one of the

@@ -57,7 +57,7 @@ def fit_to_palette(
         model: complete.
         pictures: that it was learned from, (1, C, H, W) in [-1, 1] each.
         scale: that is to see few colours, from 1 on.
-        run: where, the seed, and who is told. At its time limit learning ends with what it has.
+        run: device, seed and progress. At its time limit learning ends with the weights it has.
         colours: of the first picture at that scale.
         initial: weights to begin with, such as `ScaleLearner.weights` of that scale returned; new ones if None.
 
@@ -94,7 +94,7 @@ def fine_tune(
         composite: (1, C, H, W) in [-1, 1]; it is stretched to the size of the pictures.
         pictures: that the model was learned from, (1, C, H, W) in [-1, 1] each.
         scale: the first to learn, from 1 on: the one that the composite is to be put in at.
-        run: where, the seed, and who is told. At its time limit learning ends with what it has.
+        run: device, seed and progress. At its time limit learning ends with the weights it has.
         iterations: of every scale.
 
     Returns:

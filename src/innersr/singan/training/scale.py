@@ -147,14 +147,14 @@ class ScaleLearner:
         }
 
     def tensors(self) -> dict[str, Tensor]:
-        """All that changes as it learns, but for `iteration`."""
+        """All that changes as it learns, except `iteration`."""
         state = self.weights()
         for number, optimizer in enumerate(self._optimizers if self.iteration else ()):
             state |= moments_of(f"adam.{number}", optimizer)
         return state
 
     def check(self, tensors: Mapping[str, Tensor], iteration: int) -> None:
-        """Raise ValueError unless these tensors, or their outlines, can be the state after so many iterations."""
+        """Raise ValueError unless these tensors, or their outlines, can be the state after `iteration` iterations."""
         expected = self.weights()
         for number, optimizer in enumerate(self._optimizers if iteration else ()):
             expected |= moments_of(f"adam.{number}", optimizer)
@@ -162,7 +162,7 @@ class ScaleLearner:
         check_moments(tensors, iteration * max(self.settings.critic_steps, self.settings.generator_steps))
 
     def restore(self, tensors: Mapping[str, Tensor], iteration: int, diverged: int = 0) -> None:
-        """Take over what `tensors` returned after so many iterations, and `check` has passed.
+        """Restore what `tensors` returned after `iteration` iterations, and `check` has passed.
 
         Args:
             diverged: times that learning had been taken back until then, see `DivergenceGuard`.
