@@ -13,6 +13,7 @@ from helpers.singan import picture, trained
 from innersr import (
     METHODS,
     Degradation,
+    Image,
     InputError,
     KernelError,
     KernelGAN,
@@ -25,6 +26,7 @@ from innersr import (
     patch_distance,
     psnr,
     recurrence_of,
+    save,
     upscale,
 )
 from innersr.isolation import isolated, isolation
@@ -331,6 +333,28 @@ def test_low_precision_products_of_the_process_do_not_round_a_result(expected):
         assert torch.get_float32_matmul_precision() == "medium"
     finally:
         torch.set_float32_matmul_precision("highest")
+
+
+@pytest.mark.parametrize("name", ["tailor", "zssr", "mzsr", "singan"])
+def test_an_exception_in_a_callback_is_raised_and_changes_nothing(tmp_path, name):
+    class StopError(Exception):
+        pass
+
+    def report(_):
+        raise StopError
+
+    before = global_settings()
+    save(Image(colour=image()), tmp_path / "a.png")
+    with pytest.raises(StopError):
+        upscale(
+            tmp_path / "a.png",
+            method=methods.made(name),
+            degradation=Degradation(scale=2),
+            output=tmp_path / "b.png",
+            run=replace(RUN, report=report),
+        )
+    assert global_settings() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
 @pytest.mark.parametrize("precision", ["highest", "high", "medium"])

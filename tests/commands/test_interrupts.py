@@ -118,6 +118,19 @@ def test_an_interrupt_that_is_handled_in_time_is_a_keyboard_interrupt(tmp_path):
         assert partial.exists()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT], ids=str)
+def test_every_signal_that_ends_a_process_lets_it_clean_up(tmp_path, number):
+    with (
+        pytest.raises(KeyboardInterrupt),
+        prompt_interrupts(),
+        whole_file(tmp_path / "never.png", overwrite=False) as partial,
+    ):
+        assert partial.exists() and signal.getsignal(number) not in (signal.SIG_DFL, signal.SIG_IGN)
+        os.kill(os.getpid(), number)
+        time.sleep(30)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=str)
 def test_an_interrupt_before_there_is_a_handler_ends_the_process_silently(number):
     code = (
