@@ -3,6 +3,7 @@
 import io
 import re
 import struct
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from PIL import Image as PillowImage
 from PIL import ImageCms
 
+from innersr.images.containers.exif import lost_parts
 from innersr.images.containers.xmp import upright_xmp
 from innersr.images.image import Image
 from innersr.images.io import read, save
@@ -189,6 +191,28 @@ def test_what_is_lost_of_an_exif_block_is_said(tmp_path, suffix, block, lost):
     notes = save(read(write(tmp_path / f"a{suffix}", block)), tmp_path / f"b{suffix}")
     assert notes == (f"EXIF is not kept whole, it lacks: {lost} (damaged, or unknown to the encoder)",)
     assert save(read(tmp_path / f"b{suffix}"), tmp_path / f"c{suffix}") == ()  # what is left is whole
+
+
+def test_a_hostile_exif_block_is_looked_at_in_no_time():
+    size = 1 << 19  # bytes: a directory of 20,000 tags, each of which points to another one or claims all of it
+    entries = b"".join(
+        struct.pack("<HHII", 34665, 4, 1, 8 + 2 * k) if k % 2 else struct.pack("<HHII", k, 7, size, 0)
+        for k in range(20_000)
+    )
+    block = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 20_000) + entries
+    begin = time.process_time()
+    lost_parts(block + bytes(size - len(block)))
+    assert time.process_time() - begin < 5  # minutes if each directory were read
+
+
+@pytest.mark.parametrize("length", [1000, 120_000])
+def test_a_long_text_in_exif_is_kept_or_its_loss_is_said(tmp_path, length):
+    exif = PillowImage.Exif()
+    exif[MAKE], exif[EXIF_IFD] = "Canon", {0x9286: b"ASCII\0\0\0" + b"words " * (length // 6), 0x829A: 0.02}
+    notes = save(read(write(tmp_path / "a.png", exif.tobytes())), tmp_path / "b.png")
+    found = PillowImage.Exif()
+    found.load(read(tmp_path / "b.png").metadata.exif)
+    assert (notes == ()) == (0x9286 in found.get_ifd(EXIF_IFD))
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".avif"])

@@ -28,36 +28,42 @@ def lost_parts(exif: bytes) -> list[str]:
 def _written_again(exif: bytes) -> bytes:
     image = pyvips.Image.black(1, 1).copy()
     image.set_type(pyvips.GValue.blob_type, "exif-data", exif)
-    image = pyvips.Image.jpegload_buffer(image.jpegsave_buffer(keep="exif"))
+    try:
+        image = pyvips.Image.pngload_buffer(image.pngsave_buffer(keep="exif"))
+    except pyvips.Error:
+        return exif  # what is wrong will be said when the file itself is written
     return bytes(image.get("exif-data")) if image.get_typeof("exif-data") else b""
 
 
 def _tags(exif: bytes) -> Iterator[tuple[Place, bytes]]:
-    """The tags of all directories and the bytes of their values; tag 0 stands for a directory that cannot be read."""
-    data = exif[6:]
+    """The tags of all directories and how their values begin; tag 0 stands for a directory that cannot be read."""
+    data = exif.removeprefix(b"Exif\0\0")
     order = {b"II": "<", b"MM": ">"}.get(data[:2])
     if order is None or len(data) < 8:
         return
     # Pixels, resolution, orientation and versions are written anew; the second directory, a thumbnail's, is not kept.
     anew = (274, 282, 283, 296, 531, 36864, 37121, 40960, 40961, 40962, 40963)
     pointers = {34665: "Exif", 34853: "GPS", 40965: "Interoperability"}
-    waiting, seen = [("first", int(struct.unpack_from(f"{order}I", data, 4)[0]))], set[int]()
-    while waiting:
-        directory, start = waiting.pop()
-        entries = [] if start in seen else _entries(data, start, order)
-        seen.add(start)
+    starts = {"first": int(struct.unpack_from(f"{order}I", data, 4)[0])}
+    names = ["first"]
+    for directory in names:  # which grows
+        is_another = [*starts.values()].count(starts[directory]) == 1
+        entries = _entries(data, starts[directory], order) if is_another else []
         if not entries:
             yield (directory, 0), b"damaged"
         for code, value in entries:
-            if code in pointers and len(value) == 4:
-                waiting.append((pointers[code], struct.unpack(f"{order}I", value)[0]))
-            elif code not in anew:
+            name = pointers.get(code)
+            if name is None and code not in anew:
                 yield (directory, code), value
+            elif name is not None and name not in starts and len(value) == 4:
+                starts[name] = int(struct.unpack(f"{order}I", value)[0])
+                names.append(name)
 
 
 def _entries(data: bytes, start: int, order: str) -> list[tuple[int, bytes]]:
-    """Code and value of each tag of a directory, those that end within the block; none where it is no directory."""
+    """Code and first bytes of each tag of a directory that lies within the block; none where it is no directory."""
     sizes = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # bytes of a value, by type
+    most = 64  # bytes of a value that are looked at: many tags may claim one large value
     if start + 2 > len(data):
         return []
     (count,) = struct.unpack_from(f"{order}H", data, start)
@@ -66,5 +72,5 @@ def _entries(data: bytes, start: int, order: str) -> list[tuple[int, bytes]]:
         code, kind, number = struct.unpack_from(f"{order}HHI", data, at)
         size = sizes.get(kind, 0) * number
         place = at + 8 if size <= 4 else struct.unpack_from(f"{order}I", data, at + 8)[0]
-        found.append((code, data[place : place + size] or b"damaged"))
+        found.append((code, data[place : place + min(size, most)] or b"damaged"))
     return found
