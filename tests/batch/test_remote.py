@@ -103,6 +103,19 @@ def test_a_batch_from_address_to_address_is_that_of_local_files(storage, request
     assert place_of(f"{bucket}/out/a.png").read_bytes() == Path("local/a.png").read_bytes()
 
 
+@pytest.mark.parametrize("storage", ["memory", "s3"])
+def test_what_failed_at_an_address_is_tried_again(storage, request):
+    bucket = request.getfixturevalue(storage)
+    remote, broken = (f"{bucket}/in", "-o", f"{bucket}/again/"), place_of(f"{bucket}/in/b.png")
+    sound = broken.read_bytes()
+    broken.write_bytes(b"no image")
+    assert statuses(*remote, code=1) == {"a.png": "done", "b.png": "failed"}
+    broken.write_bytes(sound)
+    place_of(f"{bucket}/again/a.png").unlink()
+    assert statuses(*remote, "--retry-failed") == {"a.png": "skipped", "b.png": "done"}
+    assert not place_of(f"{bucket}/again/a.png").exists()
+
+
 def test_results_beside_addresses_are_no_inputs_of_the_next_run(memory):
     for status in ("done", "skipped"):
         assert statuses(f"{memory}/in", "--name", "{stem}-large") == dict.fromkeys(("a.png", "b.png"), status)
