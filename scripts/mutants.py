@@ -78,7 +78,7 @@ def failing_tests(root: Path, tests: Sequence[str], seconds: float) -> list[str]
         output.seek(0)
         text = output.read()
     code = os.waitstatus_to_exitcode(status)
-    failed = re.findall(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", text, re.MULTILINE)
+    failed = re.findall(r"^(?:FAILED|ERROR) (\S+\.py(?:::.+?)?)(?: - .*)?$", text, re.MULTILINE)
     if code == 0:
         return []
     if failed or code < 0:

@@ -43,6 +43,11 @@ def folder(tmp_path, monkeypatch):
         (["-s", "1e308"], "scale must be a number from above 1 to 1000"),
         (["-s", "two"], "scale must be a number from above 1"),
         (["-s", "2", "--size", "96x"], "give --scale or --size, not both"),
+        (["-o", "a.png", "--format", "jpg"], "--format would be ignored: -o a.png names the file; leave it out"),
+        (["-o", "a.png", "--in-place", "--name", "b"], "--name and --in-place would be ignored: -o a.png names the"),
+        (["--overwrite", "--existing", "skip"], "--overwrite contradicts --existing skip; give one of them"),
+        (["--retry-failed"], "--retry-failed is for several inputs"),
+        (["--dry-run", "--status", "rows.jsonl"], "--dry-run writes no --status; leave one of them out"),
         (["--size", "large"], "size must be a geometry"),
         (["--size", "9" * 400 + "x"], "size must be a geometry"),
         (["--size", "50%"], "size 50% enlarges no image"),
@@ -248,3 +253,12 @@ def test_a_name_that_gets_too_long_is_said_in_words():
     name = 251 * "x" + ".png"
     os.link("photo.png", name)
     assert f"{name[:-4]}_x2.png: File name too long; use a shorter one" in failed(name, *BICUBIC)
+
+
+@pytest.mark.parametrize(("suffix", "option"), [("png", "quality"), ("jpg", "compression"), ("tif", "quality")])
+def test_an_option_that_the_format_has_no_use_for_is_told(suffix, option):
+    value = {"quality": "50", "compression": "lzw"}[option]
+    said = upscale("photo.png", "-o", f"large.{suffix}", f"--{option}", value, *BICUBIC).stderr
+    assert f"note: large.{suffix}: {option} (--{option}) has no effect on" in said
+    used = {"quality": "jpg", "compression": "tif"}[option]
+    assert "no effect" not in upscale("photo.png", "-o", f"l.{used}", f"--{option}", value, *BICUBIC).stderr

@@ -56,6 +56,8 @@ class BatchOptions:
     def __post_init__(self) -> None:
         if self.existing not in (None, *EXISTING):
             raise InputError(f"--existing must be one of {', '.join(EXISTING)}, got {self.existing}")
+        if self.dry_run and self.status is not None:
+            raise InputError("--dry-run writes no --status; leave one of them out")
         if self.status_file is not None:
             check_status(self.status_file)
         if self.engine not in ("local", "ray"):

@@ -99,12 +99,19 @@ class Places:
         """Refuse outputs that do not fit the inputs, before anything is read; create the folder.
 
         Raises:
-            InputError: several inputs and one output file, or a folder that cannot be made.
+            InputError: several inputs and one output file, an option that a named file leaves no use for, or a folder
+                that cannot be made.
         """
         if self._output is None:
             return
         if self._inputs.is_batch and self.folder is None:
             raise InputError(f"{self._output}: with several inputs the output is a folder; write {self._output}/")
+        if self.folder is None:
+            naming = {"--name": self._naming.pattern, "--format": self._naming.format, "--in-place": self.in_place}
+            unused = [name for name, is_given in naming.items() if is_given]
+            if unused:
+                words = "leave it out, or make the output a folder"
+                raise InputError(f"{' and '.join(unused)} would be ignored: -o {self._output} names the file; {words}")
         if self.folder is not None and not is_remote(self.folder):
             make_folder(self.folder)
 

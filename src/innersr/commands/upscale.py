@@ -59,16 +59,15 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
     batch = BatchOptions(
         **{field.name: others.pop(field.name) for field in fields(BatchOptions) if field.name in others}
     )
+    if others.get("overwrite") and batch.existing not in (None, "overwrite"):
+        raise InputError(f"--overwrite contradicts --existing {batch.existing}; give one of them")
     options = UpscaleOptions(
         scale=parse_scale(scale or "2"), size=size, settings=parse_settings(settings or ()), **others
     )
     found = find_inputs(inputs, recursive=batch.recursive, output=output_folder(output))
     for note in found.notes:
         reporter.note(note)
-    if found.is_batch and compare is not None:
-        raise InputError("--compare takes one input")
-    if options.save_adapted is not None and found.is_batch:
-        raise InputError("--save-adapted keeps what is learnt from one input; give one, then the others with --adapted")
+    _check_number(batch, options, compare, is_batch=found.is_batch)
     places = Places(found, output, in_place=in_place, naming=batch.naming)
     places.check()
     reporter.verbose(f"{options.method} {settings_of(options.chosen_method)} on {run.torch_device}, {run.dtype}")
@@ -91,6 +90,16 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
         return work.exit_code
     finally:
         work.close()
+
+
+def _check_number(batch: BatchOptions, options: UpscaleOptions, compare: Path | None, *, is_batch: bool) -> None:
+    """Raise InputError for options that are for several inputs where there is one, or the other way round."""
+    if batch.retry_failed and not is_batch:
+        raise InputError("--retry-failed is for several inputs, of which some have failed; leave it out for one")
+    if is_batch and compare is not None:
+        raise InputError("--compare takes one input")
+    if options.save_adapted is not None and is_batch:
+        raise InputError("--save-adapted keeps what is learnt from one input; give one, then the others with --adapted")
 
 
 def _done(jobs: Iterable[FileJob], processes: int, threads: int, work: _Work) -> Iterator[tuple[FileJob, FileOutcome]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from innersr.blind.estimate import Estimate
 from innersr.errors import InputError
 from innersr.examination import examine_normalised
 from innersr.images.depths import check_depth, in_depth
+from innersr.images.formats import format_of_name
 from innersr.images.georeferencing.geotiff import rescaled_tags
 from innersr.images.georeferencing.grid import PixelGrid
 from innersr.images.georeferencing.sidecars import sidecars
@@ -217,12 +218,20 @@ class FileTask(ImageTask):
         )
         self.save_sidecars(self.grid(result))
         StripFolder.remove_beside(self.target)
-        return replace(result, image=image, path=self.target, notes=(*result.notes, *more, *notes))
+        notes = (*result.notes, *more, *notes, *self._unused_options())
+        return replace(result, image=image, path=self.target, notes=notes)
 
     def placed(self, image: Image, result: Result) -> Image:
         """The image of a result, whose metadata say where it lies."""
         tags = rescaled_tags(image.metadata.tags, self.grid(result))
         return replace(image, metadata=replace(image.metadata, tags=tags))
+
+    def _unused_options(self) -> Iterator[str]:
+        """Sentences about options that the format of the result has no use for."""
+        name = format_of_name(self.target).name
+        for option, formats in (("quality", ("JPEG", "WebP", "AVIF")), ("compression", ("TIFF",))):
+            if getattr(self.options, option) is not None and name not in formats:
+                yield f"{option} (--{option}) has no effect on {name} files"
 
     def save_sidecars(self, grid: PixelGrid) -> None:
         """Write the files beside the source that say where it lies, for the result."""
