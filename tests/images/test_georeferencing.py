@@ -62,6 +62,32 @@ def test_a_map_stays_in_its_place(tmp_path, rasterio, is_point, scale):
             assert "STATISTICS_MEAN" not in result.tags() and "STATISTICS_MAXIMUM" not in result.tags(1)
 
 
+def tag_of(code, values):
+    return TiffTag(code=code, kind=12, count=len(values), data=np.array(values, "<f8").tobytes(), words="")
+
+
+@pytest.mark.parametrize(("is_point", "place"), [(False, (500000, 4000000)), (True, (499997.5, 4000005))])
+def test_the_first_pixel_of_a_result_is_tied_to_its_place(is_point, place):
+    """Without rasterio: 10 m across and 20 m down a pixel, whose corner or centre the tie point is at."""
+    keys = struct.pack("<8H", 1, 1, 0, 1, 1025, 0, 1, 2 if is_point else 1)
+    ties = [tag_of(GeoTag.PIXEL_SCALE, [10, 20, 0]), tag_of(GeoTag.TIEPOINTS, [0, 0, 0, 500000, 4000000, 0])]
+    kinds = TiffTag(code=GeoTag.KEYS, kind=3, count=8, data=keys, words="")
+    scale, tie, kept = rescaled_tags((*ties, kinds), DOUBLED)
+    assert scale.doubles().tolist() == [5, 10, 0]
+    assert tie.doubles().tolist() == [0, 0, 0, *place, 0]
+    assert kept == kinds
+
+
+def test_a_transformation_and_control_points_follow_their_pixels():
+    """Without rasterio: a quarter turn, and two control points, on pixels of which two become a column, three a row."""
+    grid = PixelGrid(scales=(2.0, 3.0))
+    turned = [0, 20, 0, 500000, 10, 0, 0, 4000000, 0, 0, 0, 0, 0, 0, 0, 1]
+    points = [1, 2, 0, 7, 8, 9, 4, 6, 0, 10, 11, 12]
+    whole, moved = rescaled_tags((tag_of(GeoTag.TRANSFORMATION, turned), tag_of(GeoTag.TIEPOINTS, points)), grid)
+    assert whole.doubles()[:8] == pytest.approx([0, 10, 0, 500000, 10 / 3, 0, 0, 4000000])
+    assert moved.doubles().tolist() == [3, 4, 0, 7, 8, 9, 12, 12, 0, 10, 11, 12]
+
+
 def test_seven_bands_stay_seven_in_their_order(tmp_path, rasterio):
     samples = np.stack([np.full((20, 24), 100 * (band + 1), np.uint16) for band in range(7)])
     samples[:, ::2, ::3] += 5
@@ -174,3 +200,20 @@ def test_files_beside_a_picture_that_are_damaged_are_named(tmp_path):
 def test_control_points_beside_a_picture_move():
     data = b'<PAMDataset><GCPList><GCP Pixel="3" Line="5" X="1" Y="2"/></GCPList></PAMDataset>'
     assert b'Pixel="6" Line="10" X="1" Y="2"' in rescaled_gdal_file(data, DOUBLED)
+
+
+def test_a_turned_map_beside_a_picture_stays_in_its_place():
+    grid = PixelGrid(scales=(2.0, 4.0))
+    world = rescaled_world_file("10 1 2 -20 100 200", grid)
+    assert [float(each) for each in world.split()] == pytest.approx([2.5, 0.25, 1, -10, 95.75, 204.625])
+    turned = b"<GeoTransform>100, 10, 2, 200, 1, -20</GeoTransform>"
+    bands = b'<Metadata><MDI key="STATISTICS_MEAN">3</MDI><MDI key="SENSOR">MSI</MDI></Metadata>'
+    found = rescaled_gdal_file(b"<PAMDataset>" + turned + bands + b"</PAMDataset>", grid).decode()
+    numbers = found.split("<GeoTransform>")[1].split("</GeoTransform>")[0].split(",")
+    assert [float(each) for each in numbers] == pytest.approx([100, 2.5, 1, 200, 0.25, -10])
+    assert "SENSOR" in found and "STATISTICS" not in found
+
+
+@pytest.mark.parametrize(("centre", "start"), [((0.5, 1.0), (0.0, 0.0)), ((0.0, 0.0), (0.25, 1 / 3))])
+def test_a_grid_begins_where_the_first_corner_of_a_result_lies(centre, start):
+    assert PixelGrid.of_centres((2.0, 3.0), centre).start == pytest.approx(start)
