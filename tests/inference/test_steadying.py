@@ -79,3 +79,17 @@ def test_the_colours_of_transparent_pixels_are_not_spread():
     hidden = Image(colour=wrong, alpha=torch.zeros_like(wrong))
     found = steadied(film[1], [UpscaledFrame(film[0].frame, hidden)])
     assert found.colour.equal(film[1].result.colour)
+
+
+def test_edges_of_what_moves_before_a_still_ground_are_left_as_they_are():
+    """The results are the truth, so that every change is an error."""
+    ground, disc = scene(192, 192, seed=1, fastest=1.2), scene(192, 192, seed=2, fastest=1.2)
+    rows, columns = torch.meshgrid(torch.arange(128.0), torch.arange(128.0), indexing="ij")
+    film = []
+    for step in (0, 6, 12):
+        is_inside = ((rows - 64) ** 2 + (columns - 40 - step) ** 2 < 30**2).float()
+        moved = disc[..., 32:160, 32 - step : 160 - step]
+        truth = moved * is_inside + ground[..., 32:160, 32:160] * (1 - is_inside)
+        film.append(UpscaledFrame(Image(colour=innersr.imresize(truth, 0.5).clamp(0, 1)), Image(colour=truth)))
+    change = 255 * (steadied(film[1], [film[0], film[2]]).colour - film[1].result.colour)
+    assert float(change.abs().max()) < 6 and float(change.square().mean().sqrt()) < 0.48  # 8-bit levels
