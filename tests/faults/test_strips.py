@@ -175,7 +175,7 @@ def test_a_full_disk_is_said_and_the_run_goes_on(source, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(PixelFile, "write", full)
         with pytest.raises(
-            ImageFileError, match=r"strips: No space left on device; make room .* the same command goes on"
+            ImageFileError, match=r"strips: No space left on device; free some space .* continues where it stopped"
         ):
             upscale_file(source, source.with_name("out.tif"), OPTIONS, RUN)
     assert not source.with_name("out.tif").exists()
