@@ -4,6 +4,8 @@ import json
 import pickle  # noqa: TID251 (its own)
 from dataclasses import replace
 
+import numpy as np
+import PIL.Image
 import pytest
 import torch
 
@@ -11,6 +13,7 @@ from helpers.methods import made
 from innersr.blind.estimate import Candidate, Estimate, EstimatedRegion
 from innersr.errors import CheckpointError, ImageFileError, InputError
 from innersr.images.image import Image
+from innersr.images.io import read
 from innersr.inference.normalisation import normalise
 from innersr.methods.registry import METHODS
 from innersr.methods.tailor import Tailor
@@ -149,6 +152,25 @@ def test_the_next_picture_goes_on_with_what_the_first_one_taught(tmp_path):
     again = upscale(first, adapted=kept, output=tmp_path / "again.png", run=RUN)
     assert again.read_bytes() == (tmp_path / "1_x2.png").read_bytes()
     assert result.read_bytes() != learns.read_bytes()
+
+
+def test_pages_and_frames_go_on_with_what_a_picture_taught(tmp_path, monkeypatch):
+    first, second, kept = files(tmp_path)
+    options = {"kernel": "gaussian:1.5", "method": made("tailor"), "run": RUN}
+    upscale(first, save_adapted=kept, **options)
+    for module in ("tasks", "films"):
+        monkeypatch.setattr(f"innersr.pipeline.{module}.adapt_image", lambda *_: pytest.fail("it learnt anew"))
+    pictures = [PIL.Image.open(path).convert("RGB") for path in (second, first)]
+    pages, film = tmp_path / "pages.tif", tmp_path / "film.png"
+    pictures[0].save(pages, save_all=True, append_images=pictures[1:])
+    pictures[0].save(film, save_all=True, append_images=pictures[1:], duration=50)
+    page = upscale(pages, adapted=kept, pages="1", run=RUN, output=tmp_path / "page.png")
+    assert torch.equal(read(page).colour, read(tmp_path / "1_x2.png").colour)
+    upscale(pages, adapted=kept, run=RUN)
+    with PIL.Image.open(upscale(film, adapted=kept, run=RUN, steady=False)) as shown:
+        shown.seek(1)
+        frame = torch.from_numpy(np.array(shown.convert("RGB"))).permute(2, 0, 1)[None] / 255
+    assert float((frame - read(page).colour).abs().max()) <= 1.01 / 255
 
 
 @pytest.mark.parametrize(
