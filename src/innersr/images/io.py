@@ -53,8 +53,7 @@ def read(
         missing_ok: whether it may hold NaN and infinite values, see `no_data.missing_values`.
 
     Raises:
-        ImageFileError: it is missing, damaged, of unknown format or too large, holds NaN without `missing_ok`, or
-            memory ran out.
+        ImageFileError: it is missing, damaged, of unknown format, too large, holds NaN, or memory ran out.
     """
     path = Path(path)
     try:
