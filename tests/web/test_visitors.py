@@ -3,7 +3,7 @@
 import pytest
 
 from innersr.errors import ImageFileError, InputError
-from innersr.web.visitors import Visitors, browser_of, bundled_examples
+from innersr.web.visitors import Visitor, Visitors, browser_of, bundled_examples
 
 
 @pytest.fixture
@@ -111,3 +111,10 @@ def test_a_session_is_of_one_browser(visitors):
 @pytest.mark.parametrize("header", ["", "a=b", "innersr", "innersr=\x00;;=", "\xff"])
 def test_cookies_of_others_are_none(header):
     assert browser_of(header) == ""
+
+
+def test_a_stop_is_of_the_order_that_is_worked_on_alone(tmp_path):
+    visitor = Visitor(tmp_path)
+    visitor.stop.set()
+    with visitor.working():
+        assert not visitor.stop.is_set()
