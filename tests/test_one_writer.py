@@ -45,7 +45,7 @@ EXCEPTIONS = {
         "_is_unwritable": "the folder of a run of strips, to try whether there is room",
     },
     "images/large/pixel_file.py": {
-        "PixelFile.create": "the folder of a run of strips, which is removed in the end",
+        "ResultFile.create": "the folder of a run of strips, which is removed in the end",
         "PixelFile.write": "the folder of a run of strips, which is removed in the end",
     },
     "images/tiff/writing.py": {"page_writer": "a stream that is given"},
@@ -63,7 +63,7 @@ EXCEPTIONS = {
     "physics/jpeg.py": {"_through_file": "memory"},
     "physics/kernel_files.py": {"_encode_npy": "memory"},
     "web/batch.py": {"_packed": "a new folder of the visitor"},
-    "web/library.py": {"Library.new": "a new folder of the visitor"},
+    "web/one_picture/library.py": {"Library.new": "a new folder of the visitor"},
 }
 
 

@@ -202,7 +202,8 @@ def test_a_full_disk_is_exit_code_1(monkeypatch):
 
     monkeypatch.setattr(bench_command, "bench", full)
     result = innersr("bench", "set5")
-    assert (result.exit_code, result.stderr) == (1, "error: [Errno 28] No space left on device: 'rows.jsonl'\n")
+    remedy = "check the path, its permissions and the disk"
+    assert (result.exit_code, result.stderr) == (1, f"error: rows.jsonl: No space left on device; {remedy}\n")
 
 
 def test_a_kernel_is_shown_by_its_measures_and_a_sketch():

@@ -157,11 +157,12 @@ def test_without_arguments_the_help_is_shown():
 
 
 @pytest.mark.parametrize("command", [[], ["list"], ["show"]], ids=" ".join)
-def test_the_help_ends_with_an_example_that_can_be_run(command, file, monkeypatch):
+def test_the_help_ends_with_examples_that_can_be_run(command, file, monkeypatch):
     monkeypatch.chdir(file.parent)
     *_, page_end = prior(*command, "--help").stdout.split("  Examples:\n")
     assert page_end.startswith("    " + " ".join(["innersr prior", *command]))
-    assert prior(*shlex.split(page_end)[2:]).exit_code == 0
+    for line in page_end.splitlines():
+        assert not line or prior(*shlex.split(line)[2:]).exit_code == 0
 
 
 def test_the_help_imports_nothing_that_is_slow():

@@ -61,8 +61,8 @@ def parts_made(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "data", "again"),
     [
-        ("result.raw", None, 4),
-        ("result.raw", b"short", 4),
+        ("result.tif", None, 4),
+        ("result.tif", b"short", 4),
         ("learnt.safetensors", b"no weights", 4),
         ("learnt.safetensors", b"", 4),
         ("plan.json", b'{"seed": 1', 4),
