@@ -115,7 +115,7 @@ class StripFolder:
 
     def begin_parts(self) -> None:
         """Forget what was done."""
-        self._forget("done.jsonl", "result.raw")
+        self._forget("done.jsonl", "result.tif")
 
     @staticmethod
     def remove_beside(target: Path) -> None:

@@ -19,7 +19,7 @@ from innersr.errors import CheckpointError, InputError
 from innersr.images.depths import in_depth
 from innersr.images.image import Image
 from innersr.images.large.large_image import LargeImage, check_room
-from innersr.images.large.pixel_file import PixelFile
+from innersr.images.large.pixel_file import ResultFile
 from innersr.images.large.saving import save_large
 from innersr.images.no_data import with_missing_values
 from innersr.images.samples import samples_of
@@ -126,7 +126,7 @@ class StripTask(FileTask):
                 part.views = part.views or affordable_views(math.prod(self.lr_size))
         return adaptation, adaptation.apply(seen, keep_grain=self.options.keep_grain)
 
-    def _upscaled(self, adaptation: Adaptation, run: Run) -> tuple[PixelFile, tuple[str, ...]]:
+    def _upscaled(self, adaptation: Adaptation, run: Run) -> tuple[ResultFile, tuple[str, ...]]:
         """The samples of the result, and notes about its parts."""
         reach, notes = reach_of(adaptation.upscaler), []
         if reach is None:
@@ -164,12 +164,12 @@ class StripTask(FileTask):
         continued = 24 + 3 if is_filled else 0  # see `fill_unknown`
         return continued + (shrinking_reach(adaptation.degradation) + 3 if self.options.keep_grain else 1)
 
-    def _pixels(self) -> PixelFile:
+    def _pixels(self) -> ResultFile:
         """The file of the result's samples."""
         rows, columns = self.hr_size
         has_alpha = self.image.alpha is not None and self.options.alpha != "drop"
-        return PixelFile(
-            path=self.folder.path / "result.raw",
+        return ResultFile(
+            path=self.folder.path / "result.tif",
             height=rows,
             width=columns,
             bands=self.image.colour.shape[1] + has_alpha,

@@ -1,4 +1,4 @@
-"""Samples of a large image in a file without a header, read and written part by part."""
+"""Uncompressed samples of a large image in a file, read and written part by part."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pyvips
+import tifffile
 
 from innersr.images.samples import Samples
 from innersr.physics.resize import Window
@@ -21,6 +22,7 @@ class PixelFile:
         path: of the file.
         height, width, bands: of the image.
         dtype: "uint8", "uint16", "float32" or another of NumPy.
+        start: bytes before the first sample.
     """
 
     path: Path
@@ -28,21 +30,17 @@ class PixelFile:
     width: int
     bands: int
     dtype: str
+    start: int = 0
 
     @property
     def byte_count(self) -> int:
         """Length of the file when it is complete."""
-        return self.height * self.width * self.bands * np.dtype(self.dtype).itemsize
+        return self._place(self.height, 0)
 
     @property
     def is_there(self) -> bool:
         """Whether the file is there, in its full length."""
         return self.path.exists() and self.path.stat().st_size == self.byte_count
-
-    def create(self) -> None:
-        """Make the file in its full length, which takes no room yet; OSError if that cannot be."""
-        with self.path.open("wb") as stream:
-            stream.truncate(self.byte_count)
 
     def read(self, window: Window) -> Samples:
         """The samples of a part, (rows, columns, bands)."""
@@ -69,12 +67,36 @@ class PixelFile:
                     rest = rest[stream.write(rest) :]
             os.fsync(stream.fileno())
 
-    def as_vips(self) -> pyvips.Image:
-        """The image, read from the disk as libvips needs it."""
-        formats = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}
-        size = (self.width, self.height, self.bands)
-        return pyvips.Image.rawload(str(self.path), *size, format=formats[self.dtype], access="sequential")
-
     def _place(self, row: int, column: int) -> int:
         """Offset of a pixel in the file."""
-        return (row * self.width + column) * self.bands * np.dtype(self.dtype).itemsize
+        return self.start + (row * self.width + column) * self.bands * np.dtype(self.dtype).itemsize
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultFile(PixelFile):
+    """Samples of a result, uint8, uint16 or float32, in a BigTIFF.
+
+    A file without a header would be mapped into memory as a whole by libvips.
+    """
+
+    start: int = 1 << 22  # room for the header, which lists all strips
+
+    def create(self) -> None:
+        """Make the file in its full length, which takes no room yet; OSError if that cannot be."""
+        strip = 1 << 22  # bytes that libvips reads at a time
+        with tifffile.TiffWriter(self.path, bigtiff=True) as writer:
+            writer.write(
+                None,
+                shape=(self.height, self.width, self.bands) if self.bands > 1 else (self.height, self.width),
+                dtype=self.dtype,
+                photometric="minisblack",  # any number of bands
+                planarconfig="contig" if self.bands > 1 else None,
+                rowsperstrip=max(1, strip // (self._place(1, 0) - self.start)),
+                align=self.start,
+                metadata=None,
+                software=False,
+            )
+
+    def as_vips(self) -> pyvips.Image:
+        """The image, read from the disk from top to bottom as libvips needs it."""
+        return pyvips.Image.tiffload(str(self.path), access="sequential")

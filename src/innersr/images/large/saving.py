@@ -13,12 +13,12 @@ from innersr.images import formats as image_formats
 from innersr.images.formats import METADATA_CHOICES
 from innersr.images.image import Image
 from innersr.images.io import written_whole
-from innersr.images.large.pixel_file import PixelFile
+from innersr.images.large.pixel_file import ResultFile
 from innersr.images.tiff import edits
 
 
 def save_large(  # noqa: PLR0913 (as `save`)
-    pixels: PixelFile,
+    pixels: ResultFile,
     like: Image,
     path: Path,
     *,
