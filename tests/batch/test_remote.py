@@ -32,7 +32,7 @@ def memory(folder):
     place_of("memory://").fs.store.clear()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # a second server of one process would keep the buckets of the first
 def s3(tmp_path_factory):
     """The address of a bucket of a local server."""
     pytest.importorskip("s3fs", reason="s3fs is not installed: pip install '.[cloud]'")

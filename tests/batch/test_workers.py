@@ -19,3 +19,8 @@ def test_all_tasks_are_done_though_processes_are_killed():
 def test_a_fault_of_the_program_is_raised():
     with pytest.raises(InnersrError, match="ValueError: a fault; please report it"):
         list(work_in_processes(answer, ["fail"], jobs=1, threads=1))
+
+
+def test_processes_take_no_more_threads_than_the_environment_allows(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert dict(work_in_processes(answer, [1], jobs=1, threads=4))[1][1] == 2

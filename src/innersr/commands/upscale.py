@@ -114,7 +114,7 @@ def _done(jobs: Iterable[FileJob], processes: int, threads: int, work: _Work) ->
         return
     before = torch.get_num_threads()
     if work.batch.jobs is not None and work.is_batch:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(min(threads, before))  # OMP_NUM_THREADS may leave fewer
     try:
         for job in jobs:
             if job.is_remote:
