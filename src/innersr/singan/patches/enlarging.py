@@ -15,7 +15,7 @@ from innersr.run import Run, generator_of
 from innersr.singan.draws import Draws
 from innersr.singan.patches.search import Patches, patches_of, principal_axes, propagate
 from innersr.singan.patches.settings import PatchSettings
-from innersr.singan.patches.votes import assemble
+from innersr.singan.patches.votes import assemble_sharply
 from innersr.singan.pyramid import Size
 
 
@@ -83,9 +83,7 @@ def _copied(
         part = cut(guess, Window(top - margin, -margin, top + tall + margin, width + margin), wraps)
         queries = patches_of(part, axes)
         found = propagate(queries, keys, _same_places(queries, keys, top, height), generator, 2)[0]
-        copied = assemble(found, queries.size, source, side)
-        for _ in range(2):  # means blur, see `PatchModel.refined_together`
-            copied = assemble(found, queries.size, source, side, anchor=copied)
+        copied = assemble_sharply(found, queries.size, source, side)
         strips.append(copied[..., margin:-margin, margin:-margin])
     return torch.cat(strips, dim=-2)
 

@@ -38,7 +38,7 @@ from innersr.singan.patches.guess import (
 )
 from innersr.singan.patches.search import Patches, at_heights, nearest, patches_of, principal_axes, propagate
 from innersr.singan.patches.settings import PatchSettings
-from innersr.singan.patches.votes import assemble, with_overlap
+from innersr.singan.patches.votes import assemble, assemble_sharply, with_overlap
 from innersr.singan.pyramid import Size, low_passed_at, pictures_of, sizes_of
 from innersr.singan.settings import SinGAN
 
@@ -223,6 +223,8 @@ class PatchModel:
             searches = 1 if run.time_used() > 1 else self.search.searches
             for search in range(searches):
                 is_last = scale == len(sizes) - 1 and search == searches - 1
+                # Only what is not searched for again is sharpened.
+                together = assemble_sharply if is_last else assemble
                 made = []
                 for which, (guess, generator) in enumerate(zip(guesses, generators, strict=True)):
                     run.check_cancelled()
@@ -230,7 +232,7 @@ class PatchModel:
                     within = keys if search else first
                     found = self._search(queries, within, fields[which], guess.heights, generator)
                     fields[which] = found
-                    made.append(_assembled(found, queries.size, source, side, wraps, is_last=is_last))
+                    made.append(together(found, queries.size, source, side, wraps=wraps))
                 changed = change(scale, frame, made)
                 guesses = [guess._replace(picture=one) for guess, one in zip(guesses, changed, strict=True)]
         return [frame.inside(guess.picture).clamp(-1, 1) for guess in guesses]
@@ -257,16 +259,6 @@ class PatchModel:
             )
             found, rounds = (rows[:, None] * keys.size[1] + columns).flatten(), 4
         return propagate(queries, keys, found, generator, rounds)[0]
-
-
-def _assembled(
-    found: Tensor, size: Size, source: Tensor, side: int, wraps: tuple[bool, bool], *, is_last: bool
-) -> Tensor:
-    made = assemble(found, size, source, side, wraps=wraps)
-    # Means blur, and oblique high frequencies most; once they are not searched for again, they are undone.
-    for _ in range(2 if is_last else 0):
-        made = assemble(found, size, source, side, wraps=wraps, anchor=made)
-    return made
 
 
 SubjectModel = PictureModel | PatchModel
