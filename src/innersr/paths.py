@@ -1,8 +1,9 @@
-"""Paths of results: folders are created, and no result replaces another file of the same command."""
+"""Paths and contents of files: folders are created, and no result replaces another file of the same command."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -38,6 +39,12 @@ def file_identity(path: Path) -> tuple[int, int] | Path:
         status = path.stat()
         return status.st_dev, status.st_ino
     return path.resolve()  # it does not exist yet
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal; OSError if it cannot be read."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def is_one_file(first: Path, second: Path) -> bool:

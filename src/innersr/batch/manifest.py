@@ -23,6 +23,7 @@ from innersr.atomic import whole_file
 from innersr.batch.remote import is_remote, version_of
 from innersr.errors import InputError
 from innersr.json_lines import append_record, line_of, recover_records, sound_records
+from innersr.paths import sha256_of
 
 if sys.platform != "win32":
     import fcntl
@@ -270,8 +271,7 @@ def digest_of(path: Path) -> str:
     """
     if is_remote(path):
         return version_of(path)
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return sha256_of(path)
 
 
 def settings_digest(settings: Mapping[str, object], results: int = 2) -> str:

@@ -18,6 +18,7 @@ from innersr.atomic import exclusive
 from innersr.errors import ImageFileError
 from innersr.images.io import written_whole
 from innersr.json_lines import parse_object
+from innersr.paths import sha256_of
 
 
 class _Record(msgspec.Struct):
@@ -80,7 +81,7 @@ class FilmParts:
         with contextlib.suppress(OSError, ValueError, RecursionError):
             if number not in self._records:
                 record = parse_object((self._folder / f"{number:06}.json").read_bytes())
-                if msgspec.convert(record, _Record).digest == _digest_of_file(self.path(number)):
+                if msgspec.convert(record, _Record).digest == sha256_of(self.path(number)):
                     self._records[number] = record
         return self._records.get(number)
 
@@ -89,14 +90,9 @@ class FilmParts:
         """Give a file to write a part to; it counts, with its record, when the block ends without an exception."""
         with written_whole(self.path(number), overwrite=True) as partial:
             yield partial
-        self._records[number] = record | {"digest": _digest_of_file(self.path(number))}
+        self._records[number] = record | {"digest": sha256_of(self.path(number))}
         with written_whole(self._folder / f"{number:06}.json", overwrite=True) as partial:
             partial.write_text(json.dumps(self._records[number]), encoding="utf-8")
-
-
-def _digest_of_file(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def digest_of_values(*values: Any) -> str:  # noqa: ANN401 (of any type)
@@ -123,6 +119,6 @@ def _add(found: Any, value: Any) -> None:  # noqa: ANN401
         for each in value:
             _add(found, each)
     elif isinstance(value, Path) and value.is_file():
-        found.update(_digest_of_file(value).encode())
+        found.update(sha256_of(value).encode())
     else:
         found.update(repr(value).encode())
