@@ -23,7 +23,7 @@ from innersr.images.no_data import with_no_data
 from innersr.images.tiff.descriptions import imagej_description, ome_description, shaped_description
 from innersr.images.tiff.stacks import TiffStack
 from innersr.images.tiff.writing import check_encoder, page_writer
-from innersr.inference.normalisation import NormalisedImage, enlarged_no_data
+from innersr.inference.normalisation import NormalisedImage
 from innersr.methods.options import UpscaleOptions
 from innersr.pipeline.adaptation import Adaptation
 from innersr.pipeline.result import Result
@@ -118,8 +118,7 @@ class StackTask(FileTask):
         """Upscale a page by what was learnt from the page of its channel, which is learnt from first."""
         image = task.image
         if image.missing is not None and bool(image.missing.all()):
-            whole = enlarged_no_data(image, task.planned, task.hr_size, task.options.alpha)
-            return Result(image=whole, degradation=task.planned, method=task.method, notes=("a page has no data",))
+            return replace(task.result_without_data(image), notes=("a page has no data",))
         if not task.enlarges:
             return task.upscale(run)
         estimate, seen = found

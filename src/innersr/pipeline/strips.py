@@ -23,14 +23,14 @@ from innersr.images.large.pixel_file import ResultFile
 from innersr.images.large.saving import save_large
 from innersr.images.no_data import with_missing_values
 from innersr.images.samples import samples_of
-from innersr.inference.normalisation import NormalisedImage, WholeImage, enlarged_no_data, normalise
+from innersr.inference.normalisation import NormalisedImage, WholeImage, normalise
 from innersr.isolation import isolated
 from innersr.methods.baselines import Bicubic
 from innersr.methods.protocols import copies_pixels
 from innersr.methods.upscalers.locality import reach_of, shrinking_reach
 from innersr.methods.upscalers.module import parts_of
 from innersr.methods.upscalers.tailored import TailoredUpscaler, affordable_views
-from innersr.physics.resize import Window, image_size
+from innersr.physics.resize import Window
 from innersr.pipeline.adaptation import Adaptation, adapt_image
 from innersr.pipeline.adapted_files import check_keepable, load_adaptation, save_adaptation
 from innersr.pipeline.result import Result
@@ -153,9 +153,7 @@ class StripTask(FileTask):
         """The result of a part of the image."""
         part = with_missing_values(self.large.part(window), self.whole.no_data, has_fills=self.whole.has_fills)
         if part.missing is not None and bool(part.missing.all()):
-            size = self.planned.hr_size(image_size(part.colour))
-            blank = enlarged_no_data(part, self.planned, size, self.options.alpha)
-            return Result(image=blank, degradation=self.planned, method=self.method)
+            return self.result_without_data(part)
         return adaptation.apply(self._seen(part, run), keep_grain=self.options.keep_grain, is_trusted=True)
 
     def _further_reach(self, adaptation: Adaptation) -> int:

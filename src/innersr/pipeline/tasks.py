@@ -18,7 +18,7 @@ from innersr.images.georeferencing.grid import PixelGrid
 from innersr.images.georeferencing.sidecars import sidecars
 from innersr.images.image import Image
 from innersr.images.io import check_place, check_writable, save, written_whole
-from innersr.inference.normalisation import NormalisedImage, normalise
+from innersr.inference.normalisation import NormalisedImage, enlarged_no_data, normalise
 from innersr.isolation import isolation
 from innersr.methods.baselines import Bicubic
 from innersr.methods.options import UpscaleOptions
@@ -107,6 +107,13 @@ class ImageTask:
     def hr_size(self) -> tuple[int, int]:
         """(height, width) of the result."""
         return self.planned.hr_size(self.lr_size) if self.enlarges else self.lr_size
+
+    def result_without_data(self, image: Image) -> Result:
+        """The result of an image, this one or a part or page of it, all of whose values are no data."""
+        own = image_size(image.colour)
+        size = self.planned.hr_size(own) if self.enlarges else own
+        blank = enlarged_no_data(image, self.planned, size, self.options.alpha)
+        return Result(image=blank, degradation=self.planned, method=self.method)
 
     def grid(self, result: Result) -> PixelGrid:
         """Where the pixels of the result lie in the image; an estimated blur moves nothing."""
