@@ -25,7 +25,7 @@ from innersr.singan.pictures import visible
 from innersr.web.findings import save_pixels
 from innersr.web.html import film, status
 from innersr.web.one_picture.library import library_of
-from innersr.web.place import Place
+from innersr.web.place import Place, Work
 from innersr.web.visitors import Visitor
 
 Editor = dict[str, Any]
@@ -45,8 +45,7 @@ def build_paint(place: Place, model: gr.Dropdown, line: gr.HTML) -> None:
     tab = _Manipulate(place)
     controls = {"model": model, "canvas": canvas}
     place.connect(go, tab.paint, controls, [gallery, line], line, "paint")
-    handler = place.handler(tab.blank_canvas, {"model": model})
-    blank.click(handler, [model], [canvas, line], show_progress="hidden", api_visibility="private")
+    _fill_by(place, blank, tab.blank_canvas, model, [canvas, line])
 
 
 def build_edit(place: Place, model: gr.Dropdown, line: gr.HTML) -> None:
@@ -70,8 +69,13 @@ def build_edit(place: Place, model: gr.Dropdown, line: gr.HTML) -> None:
     tab = _Manipulate(place)
     controls = {"model": model, "canvas": canvas, "kind": kind, "right": right, "down": down}
     place.connect(go, tab.edit, controls, [gallery, line], line, "edit")
-    handler = place.handler(tab.own_canvas, {"model": model})
-    load.click(handler, [model], [canvas, line], show_progress="hidden", api_visibility="private")
+    _fill_by(place, load, tab.own_canvas, model, [canvas, line])
+
+
+def _fill_by(place: Place, button: gr.Button, fill: Work, model: gr.Dropdown, outputs: list[Any]) -> None:
+    """Make a button fill a canvas from the chosen model."""
+    handler = place.handler(fill, {"model": model})
+    button.click(handler, [model], outputs, show_progress="hidden", api_visibility="private")
 
 
 def build_animate(place: Place, model: gr.Dropdown, line: gr.HTML) -> None:
