@@ -131,6 +131,15 @@ def test_every_signal_that_ends_a_process_lets_it_clean_up(tmp_path, number):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_hardly_a_module_is_imported_before_an_interrupt_is_silent():
+    code = (
+        "import signal, sys\nbefore = set(sys.modules)\nimport innersr.cli\n"
+        "print(*sorted(set(sys.modules) - before - {'__future__'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["innersr", "innersr.cli", "innersr.version"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=str)
 def test_an_interrupt_before_there_is_a_handler_ends_the_process_silently(number):
     code = (

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from pathlib import Path
-from typing import NoReturn
+
+TYPE_CHECKING = False  # as that of typing, which takes as long to import as all else here
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 __all__ = ["main"]
 
@@ -20,7 +22,7 @@ def main() -> NoReturn:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # which ends the process as SIGTERM does, until there is a handler
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed, as for some daemons; the lowest free descriptor is that stream's
-            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 (until the end)
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 (until the end)
     from innersr.commands.interrupts import exit_on_interrupts
 
     exit_on_interrupts()
