@@ -32,7 +32,7 @@ docs: # check the documented commands, draw the pictures of the documents again 
 	innersr upscale examples/towers.png -o build/docs/towers-x2.png --compare docs/towers.webp --overwrite
 	innersr inspect examples/towers.png -o docs/inspect.webp --overwrite
 	innersr singan train examples/towers.png -o build/docs/towers --report docs/singan-report.webp --overwrite
-	innersr singan sample examples/towers.png -o build/docs/samples/ -n 6 --sheet docs/singan-samples.webp --overwrite
+	python scripts/singan_sheets.py
 
 docs-commands: # run every command of the documents, those that take long too
 	pytest -m 'docs or not docs' tests/test_documented_commands.py tests/test_guide.py

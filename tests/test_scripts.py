@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from helpers.damage import damaged_json, damaged_value
 from innersr.errors import InputError
@@ -38,13 +39,17 @@ def test_the_gpu_script_trains_every_prior_in_miniature(tmp_path):
     assert (unknown.returncode, unknown.stderr) == (2, "unknown option --tiny; there is --miniature\n")
 
 
-@pytest.fixture(scope="module")
-def fuzz():
-    specification = importlib.util.spec_from_file_location("fuzz", SCRIPTS / "fuzz.py")
+def loaded(name):
+    specification = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
     module = importlib.util.module_from_spec(specification)
-    sys.modules["fuzz"] = module  # where dataclasses look for it
+    sys.modules[name] = module  # where dataclasses look for it
     specification.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def fuzz():
+    return loaded("fuzz")
 
 
 def outcome_of(fuzz, folder, error):
@@ -76,3 +81,22 @@ def test_texts_are_damaged_in_their_values():
     assert sum(value == sound for value in made) < 5
     assert {"step": 3, "settings": {}} in made
     assert len({damaged_json(b'{"step": 3}', draws) for _ in range(50)}) > 20
+
+
+def test_every_use_of_singan_has_a_small_sheet_in_the_documents(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("matplotlib", reason="draws sheets")
+    sheets, documents = loaded("singan_sheets"), SCRIPTS.parent / "docs"
+    text = (documents / "singan.md").read_text(encoding="utf-8")
+    for use in sheets.USES:
+        name = f"singan-{use}.webp"
+        assert f"]({name})" in text
+        assert (documents / name).stat().st_size < 200_000
+    panels = [sheets.Panel("a boat", 2 * torch.rand(1, 3, 9, 12) - 1)]
+    monkeypatch.setattr(sheets, "USES", dict.fromkeys(("samples", "upscale"), lambda _run: panels))
+    monkeypatch.setattr(sys, "argv", ["singan_sheets", "upscale", "--output", str(tmp_path)])
+    sheets.main()
+    assert [path.name for path in tmp_path.iterdir()] == ["singan-upscale.webp"]
+    monkeypatch.setattr(sys, "argv", ["singan_sheets", "dance"])
+    with pytest.raises(SystemExit):
+        sheets.main()
+    assert "unknown use dance; there are samples, upscale" in capsys.readouterr().err
