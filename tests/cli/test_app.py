@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import re
 import shlex
 import subprocess
@@ -292,3 +293,23 @@ def test_an_existing_kernel_file_is_replaced_only_when_asked(tmp_path):
     assert target.read_bytes() == b"mine"
     assert innersr("kernel", "convert", "gaussian:2", target, "--overwrite").exit_code == 0
     assert load_kernel(target).shape == kernels.gaussian(2.0).shape
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="PyTorch brings libgomp on Linux")
+@pytest.mark.parametrize(
+    ("environment", "count"),
+    [({}, "1000"), ({"OMP_WAIT_POLICY": "PASSIVE"}, "0")],
+    ids=["unset", "set"],
+)
+def test_threads_that_wait_sleep_soon(environment, count):
+    """libgomp tells what it read when PyTorch loaded it; spinning threads starve each other on a busy machine."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "innersr", "doctor"],
+        env={**others, **environment, "OMP_DISPLAY_ENV": "VERBOSE"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert re.findall(r"GOMP_SPINCOUNT = '(\d+)'", done.stderr) == [count]

@@ -23,6 +23,7 @@ def main() -> NoReturn:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed, as for some daemons; the lowest free descriptor is that stream's
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 (until the end)
+    _let_waiting_threads_sleep()
     from innersr.commands.interrupts import exit_on_interrupts
 
     exit_on_interrupts()
@@ -36,6 +37,16 @@ def main() -> NoReturn:
         sys.stderr.write("error: out of memory; close other programs, or use a machine with more\n")
         sys.exit(1)
     sys.exit()
+
+
+def _let_waiting_threads_sleep() -> None:
+    """Let OpenMP's threads sleep soon where they wait for each other, unless the environment says otherwise.
+
+    By default they spin some 300,000 times first. Where another program takes a processor, most of the time is lost so.
+    libgomp reads this when PyTorch is loaded; worker processes inherit it.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as libgomp itself takes where it has too many threads
 
 
 def _is_out_of_memory(error: Exception) -> bool:
