@@ -63,20 +63,24 @@ def test_what_is_no_limit_is_none(system, text):
 
 
 @pytest.mark.parametrize(
-    ("jobs", "files", "on_cpu", "expected"),
+    ("jobs", "files", "devices", "expected"),
     [
-        (None, 7, True, (1, 4)),
-        (None, 8, True, (4, 1)),
-        (None, 8, False, (1, 4)),
-        (2, 3, True, (2, 2)),
-        (9, 2, True, (2, 1)),
+        (None, 7, 0, (1, 4)),
+        (None, 8, 0, (4, 1)),
+        (None, 8, 1, (1, 4)),
+        (None, 7, 2, (1, 4)),
+        (None, 8, 2, (2, 2)),
+        (None, 9, 16, (9, 1)),
+        (2, 3, 0, (2, 2)),
+        (9, 2, 0, (2, 1)),
+        (6, 8, 2, (6, 1)),
     ],
 )
-def test_there_are_no_more_threads_than_processors(system, jobs, files, on_cpu, expected):
+def test_there_are_no_more_threads_than_processors(system, jobs, files, devices, expected):
     system("cpu.max", "400000 100000")
-    assert BatchOptions(jobs=jobs).processes(files, is_on_cpu=on_cpu) == expected
+    assert BatchOptions(jobs=jobs).processes(files, devices=devices) == expected
 
 
 def test_there_are_no_more_processes_than_fit_into_the_memory(monkeypatch):
     monkeypatch.setattr("innersr.batch.options.free_memory", lambda _: 5 << 29)
-    assert BatchOptions().processes(100, is_on_cpu=True) == (2, 1)
+    assert BatchOptions().processes(100) == (2, 1)

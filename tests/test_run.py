@@ -73,6 +73,22 @@ def test_auto_takes_cuda_then_mps_then_the_cpu(monkeypatch, cuda, mps, expected)
     assert Run().torch_device == torch.device(expected)
 
 
+@pytest.mark.parametrize(
+    ("device", "cuda", "expected"),
+    [
+        ("auto", 2, ["cuda:0", "cuda:1"]),
+        ("cuda", 2, ["cuda:0", "cuda:1"]),
+        ("cuda:1", 2, ["cuda:1"]),
+        ("cuda", 1, ["cuda"]),
+        ("auto", 0, ["cpu"]),
+        ("cpu", 2, ["cpu"]),
+    ],
+)
+def test_a_kind_of_device_stands_for_all_of_them(monkeypatch, device, cuda, expected):
+    pretend_devices(monkeypatch, cuda=cuda)
+    assert Run(device=device).devices == expected
+
+
 def test_a_run_does_not_change():
     with pytest.raises(FrozenInstanceError):
         Run().seed = 3

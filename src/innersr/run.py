@@ -97,6 +97,13 @@ class Run:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
     @property
+    def devices(self) -> list[str]:
+        """Names of all devices of this machine that `device` stands for: one, unless it is a kind without a number."""
+        device = self.torch_device
+        count = 1 if device.index is not None else _count_of(device.type)
+        return [str(device)] if count < 2 else [f"{device.type}:{number}" for number in range(count)]  # noqa: PLR2004
+
+    @property
     def dtype(self) -> torch.dtype:
         """The dtype of network passes."""
         wants_bf16 = self.precision == "bf16" or (self.precision == "auto" and _has_native_bf16(self.torch_device))
@@ -203,14 +210,15 @@ def generator_of(seed: int, *place: int) -> torch.Generator:
 def _check_device(device: torch.device) -> None:
     if device.type not in ("cpu", "cuda", "mps", "xpu"):
         raise InputError(f"device {device} is not supported; use auto, cpu, cuda, mps or xpu")
-    found = {
-        "cpu": 1,
-        "cuda": torch.cuda.device_count(),
-        "mps": int(torch.backends.mps.is_available()),
-        "xpu": torch.xpu.device_count(),
-    }
-    if (device.index or 0) >= found[device.type]:
+    if (device.index or 0) >= _count_of(device.type):
         raise InputError(f"device {device} is not available on this machine; use cpu or auto")
+
+
+def _count_of(kind: str) -> int:
+    """Number of devices of a kind."""
+    if kind in ("cuda", "xpu"):
+        return torch.cuda.device_count() if kind == "cuda" else torch.xpu.device_count()
+    return 1 if kind == "cpu" else int(torch.backends.mps.is_available())
 
 
 def _has_native_bf16(device: torch.device) -> bool:

@@ -1,14 +1,18 @@
 """Tasks done by actors of Ray, of which one is killed."""
 
 import json
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from helpers.bench import draw
 from helpers.cli import BICUBIC, names, upscale
 from helpers.tasks import upscale_dying_once
 from innersr.batch.options import BatchOptions
+from innersr.batch.ray_workers import RayCluster, _Pool
 from innersr.errors import InputError
 
 
@@ -22,7 +26,7 @@ def test_a_cluster_of_two_actors_gives_the_local_bytes_though_one_is_killed(tmp_
     Path("in/g.png").write_text("no image")
     arguments = ["in", "-m", "zssr", "--set", "steps=2", "--kernel", "bicubic", "--jobs", "2"]
     assert upscale(*arguments, "-o", "local/", "--jobs", "1", "--status", "local.jsonl").exit_code == 1
-    monkeypatch.setattr("innersr.commands.upscale.upscale_silently", upscale_dying_once)
+    monkeypatch.setattr("innersr.commands.batch.distribution.upscale_silently", upscale_dying_once)
     result = upscale(*arguments, "-o", "ray/", "--engine", "ray", "--status", "ray.jsonl")
     assert result.exit_code == 1 and "4 done, 1 failed" in result.stdout, result.stderr
     said = [line for line in result.stderr.splitlines() if not line.endswith(" files")]  # a busy machine takes longer
@@ -37,6 +41,41 @@ def test_a_cluster_of_two_actors_gives_the_local_bytes_though_one_is_killed(tmp_
 
     assert rows("ray.jsonl") == rows("local.jsonl")
     assert "4 skipped, 1 failed" in upscale(*arguments, "-o", "ray/").stdout  # one manifest for both
+
+
+class PretendedRay:
+    """A cluster without processes: three graphics processors, whose actors answer at once."""
+
+    def __init__(self):
+        self.exceptions = SimpleNamespace(RayActorError=ConnectionError, RayError=RuntimeError)
+        self.begun = []
+
+    def cluster_resources(self):
+        return {"CPU": 8.0, "GPU": 3.0}
+
+    def remote(self, **resources):
+        def actor(kind):
+            one = kind()
+            self.begun.append(resources)
+            begin, answer = (SimpleNamespace(remote=partial(partial, each)) for each in (one.begin, one.answer))
+            return SimpleNamespace(begin=begin, answer=answer)
+
+        return lambda kind: SimpleNamespace(remote=lambda: actor(kind))
+
+    def wait(self, refs, num_returns):
+        return refs[:num_returns], refs[num_returns:]
+
+    def get(self, ref):
+        return ref()
+
+
+def test_there_is_an_actor_for_each_graphics_processor(monkeypatch):
+    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
+    for on_gpu, resources in ((True, [{"num_gpus": 1}] * 3), (False, [{"num_cpus": 1}] * 8)):
+        ray = PretendedRay()
+        done = [*_Pool(ray, abs, range(-5, 0), RayCluster(on_gpu=on_gpu)).work()]
+        assert sorted(one.answer for one in done) == [1, 2, 3, 4, 5]
+        assert ray.begun == resources
 
 
 def test_ray_is_named_where_it_is_missing(monkeypatch):

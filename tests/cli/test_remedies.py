@@ -29,6 +29,7 @@ REACHED_BY = {  # the commands that show the texts of a file or folder; the long
     "commands/singan/shared.py": "singan,sample",
     "commands/singan/train.py": "singan,train",
     "commands/train.py": "train,tailor train,mzsr train,supervised train,predictor train,mixture",
+    "commands/batch/distribution.py": "upscale",
     "commands/upscale.py": "upscale",
     "commands/upscale_file.py": "upscale",
     "images": IMAGE_WRITERS,

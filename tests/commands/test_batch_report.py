@@ -5,7 +5,7 @@ from itertools import count
 
 import pytest
 
-from innersr.commands.batch_report import BatchReport
+from innersr.commands.batch.report import BatchReport
 from innersr.commands.console import Reporter
 
 

@@ -31,8 +31,8 @@ class BatchOptions:
         dry_run: whether only the plan is shown.
         status: file or address, .jsonl or .parquet, for a row per file.
         retry_failed: whether only the files are upscaled that failed in the last run.
-        jobs: processes, or actors of Ray; None for as many as there are processors, where there are eight files or
-            more.
+        jobs: processes, or actors of Ray; None for as many as there are processors, or graphics processors that the
+            run may use, where there are eight files or more.
         engine: what does the work: "local" processes, or "ray".
         address: of a Ray cluster; None starts one on this machine.
         shard: part of the files, as "2/8"; None for all.
@@ -86,8 +86,8 @@ class BatchOptions:
             raise InputError(f"--shard is I/N, such as 2/8 for the second of eight parts, got {self.shard}")
         return int(match[1]), int(match[2])
 
-    def processes(self, files: int, *, is_on_cpu: bool) -> tuple[int, int]:
-        """Number of processes for `files` files, and threads of each.
+    def processes(self, files: int, *, devices: int = 0) -> tuple[int, int]:
+        """Number of processes for `files` files on a number of devices, 0 for the processors; and threads of each.
 
         It depends on all files of the command, and not on what is left of them, for the number of threads may change
         the last digit of a result.
@@ -96,7 +96,9 @@ class BatchOptions:
         fewest, memory_each = 8, 1 << 30  # files that are worth the start of processes; bytes for one
         if self.jobs is not None:
             return min(self.jobs, files), max(1, cores // self.jobs)
-        if files < fewest or not is_on_cpu:
+        if files < fewest:
             return 1, cores
+        if devices:
+            return min(devices, files), max(1, cores // devices)
         jobs = max(1, min(cores, files, free_memory(torch.device("cpu")) // memory_each))
         return jobs, 1

@@ -8,8 +8,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 
@@ -39,6 +38,7 @@ class _Worker(Generic[Task, Answer]):
         self.process = context.Process(target=_serve, args=arguments, daemon=True)
         self.process.start()
         theirs.close()
+        self.function = function
         self.task: Task | None = None
 
     def give(self, task: Task) -> None:
@@ -94,20 +94,19 @@ def raise_fault(fault: Fault) -> NoReturn:
 
 
 def work_in_processes(
-    function: Callable[[Task], Answer], tasks: Iterable[Task], jobs: int, threads: int
+    functions: Sequence[Callable[[Task], Answer]], tasks: Iterable[Task], threads: int
 ) -> Iterator[Done[Task, Answer]]:
     """Yield the tasks as they are done, in any order.
 
     Args:
-        function: of a module, which each process imports.
+        functions: one for each process, of a module that it imports.
         tasks: that can be sent to another process; each is taken when a process is free for it.
-        jobs: number of processes.
         threads: of torch in each.
     """
     waiting = iter(tasks)
     workers: list[_Worker[Task, Answer]] = []
     try:
-        for first in islice(waiting, jobs):
+        for function, first in zip(functions, waiting, strict=False):
             workers.append(_Worker(function, threads))
             workers[-1].give(first)
         while any(worker.task is not None for worker in workers):
@@ -122,7 +121,7 @@ def work_in_processes(
                     worker.end()
                     workers.remove(worker)
                     if following is not None:
-                        workers.append(worker := _Worker(function, threads))
+                        workers.append(worker := _Worker(worker.function, threads))
                 if following is not None:
                     worker.give(following)
                 yield Done(task, answer)

@@ -7,20 +7,17 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from innersr.batch.inputs import BatchFile, find_inputs
 from innersr.batch.manifest import InputDigest, Manifest, ResultLog, digest_of, settings_digest
 from innersr.batch.options import BatchOptions
 from innersr.batch.places import Places, free_name, size_in_header
-from innersr.batch.ray_workers import RayCluster, work_on_ray
 from innersr.batch.remote import is_remote, output_folder, reached
 from innersr.batch.remote_manifest import RemoteManifest
 from innersr.batch.status import save_status
-from innersr.batch.workers import Done, work_in_processes
-from innersr.commands.batch_report import BatchReport
+from innersr.commands.batch.distribution import Distribution
+from innersr.commands.batch.report import BatchReport
 from innersr.commands.console import Reporter, in_words
-from innersr.commands.upscale_file import FileJob, FileOutcome, upscale_job, upscale_silently
+from innersr.commands.upscale_file import FileJob, FileOutcome
 from innersr.errors import ImageFileError, InnersrError, InputError
 from innersr.methods.options import UpscaleOptions
 from innersr.methods.registry import name_of, settings_of
@@ -70,6 +67,7 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
     _check_number(batch, options, compare, is_batch=found.is_batch)
     places = Places(found, output, in_place=in_place, naming=batch.naming)
     places.check()
+    workers = Distribution(batch, run, len(found.files))
     reporter.verbose(f"{options.method} {settings_of(options.chosen_method)} on {run.torch_device}, {run.dtype}")
     work = _Work(places, options, run, batch, reporter, is_batch=found.is_batch, compare=compare)
     try:
@@ -79,9 +77,9 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
             return work.exit_code
         if not plan and batch.retry_failed:
             reporter.note("no file has failed")
-        processes, threads = batch.processes(len(found.files), is_on_cpu=run.torch_device.type == "cpu")
-        work.report.begin(len(plan), has_bar=processes > 1 or batch.engine == "ray")
-        for job, outcome in _done(map(work.begin, work.jobs(plan)), processes, threads, work):
+        work.report.begin(len(plan), has_bar=workers.is_parallel)
+        jobs = map(work.begin, work.jobs(plan))
+        for job, outcome in workers.done(jobs, work.report, reporter, is_batch=found.is_batch):
             with reached(job.source), reached(job.target):
                 work.finish(job, outcome)
         work.report.end()
@@ -100,39 +98,6 @@ def _check_number(batch: BatchOptions, options: UpscaleOptions, compare: Path | 
         raise InputError("--compare takes one input")
     if options.save_adapted is not None and is_batch:
         raise InputError("--save-adapted keeps what is learnt from one input; give one, then the others with --adapted")
-
-
-def _done(jobs: Iterable[FileJob], processes: int, threads: int, work: _Work) -> Iterator[tuple[FileJob, FileOutcome]]:
-    """The jobs as they are done."""
-    if work.batch.engine == "ray":
-        on_gpu = work.run.torch_device.type == "cuda"
-        cluster = RayCluster(address=work.batch.address, actors=work.batch.jobs, on_gpu=on_gpu)
-        yield from map(_told, work_on_ray(upscale_silently, jobs, cluster))
-        return
-    if processes > 1:
-        yield from map(_told, work_in_processes(upscale_silently, jobs, processes, threads))
-        return
-    before = torch.get_num_threads()
-    if work.batch.jobs is not None and work.is_batch:
-        torch.set_num_threads(min(threads, before))  # OMP_NUM_THREADS may leave fewer
-    try:
-        for job in jobs:
-            if job.is_remote:
-                yield job, upscale_silently(job)
-            else:
-                yield job, upscale_job(replace(job, title=work.report.title(job)), work.reporter)
-    finally:
-        torch.set_num_threads(before)
-
-
-def _told(done: Done[FileJob, FileOutcome]) -> tuple[FileJob, FileOutcome]:
-    """A job and its outcome, which is a failure where the process was lost."""
-    job, outcome = done
-    if outcome is None:
-        error = "the process that upscaled it was killed, perhaps because memory ran out; use fewer --jobs"
-        said = [("failure", (InnersrError(error), 1, job.source))]
-        outcome = FileOutcome(seconds=0.0, error=error, said=said)
-    return job, outcome
 
 
 class _Work:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from innersr.batch.places import size_in_header
 from innersr.batch.status import StatusRow
+from innersr.commands.batch.forecast import forecast
 from innersr.commands.console import Reporter
-from innersr.commands.forecast import forecast
 from innersr.commands.upscale_file import FileJob
 
 
