@@ -8,16 +8,11 @@ import json
 import os
 import re
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, TextIO
 
-from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
-
+from innersr.commands.bars import Bars
 from innersr.errors import InnersrError
 from innersr.memory import is_out_of_memory
 from innersr.run import Progress
@@ -34,6 +29,7 @@ class Reporter:
 
     def __init__(self, *, quiet: bool, verbose: bool, as_json: bool) -> None:
         self._quiet, self._verbose, self._as_json = quiet, verbose, as_json
+        self._bars = Bars(say)
         self.has_lost_results = False
         """Whether stdout could not be written, as on a full disk; the error is reported once, and the work goes on."""
 
@@ -57,7 +53,7 @@ class Reporter:
     def note(self, text: str) -> None:
         """Write a note to stderr."""
         if not self._quiet:
-            say(f"note: {text}")
+            self._say(f"note: {text}")
 
     def notes(self, path: Path, texts: Iterable[str]) -> None:
         """Write notes about a file to stderr."""
@@ -67,7 +63,7 @@ class Reporter:
     def verbose(self, text: str) -> None:
         """Write a detail to stderr, if details were asked for."""
         if self._verbose:
-            say(text)
+            self._say(text)
 
     def record(self, record: dict[str, Any]) -> None:
         """Write a result whose text comes later, in a table; nothing if results are text."""
@@ -79,13 +75,19 @@ class Reporter:
         text = in_words(error)
         if file is not None and not text.startswith(f"{file}: "):
             text = f"{file}: {text}"
-        say(f"error: {text}")
+        self._say(f"error: {text}")
         what, _, remedy = text.partition("; ")
         about = {} if file is None else {"input": str(file)}
         self.record(about | {"error": what, "remedy": remedy or None, "exit_code": exit_code})
 
+    def _say(self, text: str) -> None:
+        if not self._bars.print(_harmless(text.replace("\n", "\\n"))):
+            say(text)
+
     def _print(self, text: str) -> None:
         """Write a line to stdout; if that fails, the command goes on, as most write files."""
+        if sys.stdout.isatty() and self._bars.print(_harmless(text)):
+            return
         try:
             _write(sys.stdout, text)
         except BrokenPipeError:  # whoever read the results has seen enough
@@ -96,39 +98,16 @@ class Reporter:
             say(f"error: standard output: cannot be written ({error.strerror}); redirect it to where there is space")
 
     @contextlib.contextmanager
-    def count(self, total: int) -> Iterator[Callable[[], None] | None]:
-        """Yield a function that advances a bar over `total` files; None without a terminal."""
-        if self._quiet or not sys.stderr.isatty():
-            yield None
-            return
-        columns = (TextColumn("{task.completed}/{task.total} files"), BarColumn(), TimeRemainingColumn())
-        with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-            task = bars.add_task("", total=total)
-            yield lambda: bars.advance(task)
+    def count(self, total: int, figures: Callable[[], str]) -> Iterator[Callable[[], None] | None]:
+        """Yield a function that advances a row over `total` files, with figures beside it; None if quiet."""
+        with contextlib.nullcontext() if self._quiet else self._bars.count(total, figures) as advance:
+            yield advance
 
     @contextlib.contextmanager
     def progress(self, title: str) -> Iterator[Callable[[Progress], None] | None]:
-        """Yield a function that draws progress reports as bars; without a terminal a line every half minute."""
-        # Rich would take FORCE_COLOR, which build servers set, for a terminal.
-        if self._quiet or not sys.stderr.isatty():
-            yield None if self._quiet else _line_every_half_minute(title)
-            return
-        columns = (
-            TextColumn("{task.description}", markup=False),  # a file name may have brackets
-            BarColumn(),
-            TextColumn("{task.fields[figures]}"),
-        )
-        with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-            task = bars.add_task(title, total=None, figures="")
-
-            def draw(report: Progress) -> None:
-                figures = _figures(report)
-                description = f"{title}: {report.stage}"
-                if bars.tasks[task].description != description:
-                    bars.reset(task)
-                bars.update(task, description=description, completed=report.done, total=report.total, figures=figures)
-
-            yield draw
+        """Yield a function that shows progress reports in a row, below that of all files; None if quiet."""
+        with contextlib.nullcontext() if self._quiet else self._bars.progress(title) as show:
+            yield show
 
 
 @contextlib.contextmanager
@@ -153,25 +132,6 @@ def in_words(error: Exception) -> str:
     return f"{place}{error.strerror}; {remedy}"
 
 
-def _figures(report: Progress) -> str:
-    loss = "" if report.loss is None else f" loss {report.loss:.4f}"
-    left = "" if report.seconds_left is None else f" {timedelta(seconds=round(report.seconds_left))} left"
-    return f"{report.done}/{report.total}{loss}{left}"
-
-
-def _line_every_half_minute(title: str) -> Callable[[Progress], None]:
-    """A function that writes progress as lines, for a log."""
-    said, interval = time.monotonic(), 30
-
-    def tell(report: Progress) -> None:
-        nonlocal said
-        if time.monotonic() - said >= interval:
-            said = time.monotonic()
-            say(f"{title}: {report.stage} {_figures(report)}")
-
-    return tell
-
-
 def say(text: str) -> None:
     """Write a line to stderr, if anybody can read it."""
     with contextlib.suppress(OSError):
@@ -185,8 +145,12 @@ def _discard(stream: TextIO) -> None:
 
 
 def _write(stream: TextIO, text: str) -> None:
-    # A file name may hold bytes that are not text in any encoding, and codes that a terminal obeys.
-    encoding = stream.encoding or "utf-8"
-    text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda found: f"\\x{ord(found[0]):02x}", text)
-    stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    stream.write(_harmless(text, stream.encoding) + "\n")
     stream.flush()
+
+
+def _harmless(text: str, encoding: str | None = "utf-8") -> str:
+    """A text as a stream takes it: file names may hold bytes that are no text, and codes that a terminal obeys."""
+    encoding = encoding or "utf-8"
+    text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda found: f"\\x{ord(found[0]):02x}", text)
+    return text.encode(encoding, "backslashreplace").decode(encoding)

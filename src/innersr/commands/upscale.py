@@ -77,9 +77,9 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
             return work.exit_code
         if not plan and batch.retry_failed:
             reporter.note("no file has failed")
-        work.report.begin(len(plan), has_bar=workers.is_parallel)
+        work.report.begin(len(plan))
         jobs = map(work.begin, work.jobs(plan))
-        for job, outcome in workers.done(jobs, work.report, reporter, is_batch=found.is_batch):
+        for job, outcome in workers.done(jobs, reporter, is_batch=found.is_batch):
             with reached(job.source), reached(job.target):
                 work.finish(job, outcome)
         work.report.end()

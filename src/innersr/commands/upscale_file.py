@@ -37,8 +37,6 @@ class FileJob:
     run: Run
     compare: Path | None = None
     """File for bicubic and the result side by side."""
-    title: str = ""
-    """Of the progress bar."""
 
     @property
     def is_remote(self) -> bool:
@@ -163,7 +161,7 @@ def _upscale_file(job: FileJob, reporter: Reporter) -> None:
     estimate = task.estimate(run, seen)
     if estimate is not None:
         reporter.info(f"{source}: {options.amended(estimate).summary}")
-    with reporter.progress(job.title or source.name) as report:
+    with reporter.progress(source.name) as report:
         result = task.write(replace(run, report=report), estimate, seen)
     reporter.notes(task.target, result.notes)
     if compare is not None:

@@ -12,7 +12,6 @@ import torch
 from innersr.batch.options import BatchOptions
 from innersr.batch.ray_workers import RayCluster, work_on_ray
 from innersr.batch.workers import Done, work_in_processes
-from innersr.commands.batch.report import BatchReport
 from innersr.commands.console import Reporter
 from innersr.commands.upscale_file import FileJob, FileOutcome, upscale_job, upscale_silently
 from innersr.errors import InnersrError, InputError
@@ -40,13 +39,8 @@ class Distribution:
             raise InputError(f"--engine ray gives each actor a device of its own; use --device {kind}")
         self._processes, self._threads = batch.processes(files, devices=len(self._devices) if on_gpu else 0)
 
-    @property
-    def is_parallel(self) -> bool:
-        """Whether several files are upscaled at once, in other processes."""
-        return self._processes > 1 or self._batch.engine == "ray"
-
     def done(
-        self, jobs: Iterable[FileJob], report: BatchReport, reporter: Reporter, *, is_batch: bool
+        self, jobs: Iterable[FileJob], reporter: Reporter, *, is_batch: bool
     ) -> Iterator[tuple[FileJob, FileOutcome]]:
         """Yield the jobs as they are done."""
         if self._batch.engine == "ray":
@@ -65,10 +59,7 @@ class Distribution:
             torch.set_num_threads(min(self._threads, before))  # OMP_NUM_THREADS may leave fewer
         try:
             for job in jobs:
-                if job.is_remote:
-                    yield job, upscale_silently(job)
-                else:
-                    yield job, upscale_job(replace(job, title=report.title(job)), reporter)
+                yield job, upscale_silently(job) if job.is_remote else upscale_job(job, reporter)
         finally:
             torch.set_num_threads(before)
 

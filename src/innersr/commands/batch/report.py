@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,12 +22,11 @@ class BatchReport:
     Args:
         reporter: writes to the terminal.
         is_batch: whether there are several files; a single one needs no summary.
-        interval: seconds between two lines in a log.
     """
 
-    def __init__(self, reporter: Reporter, *, is_batch: bool, interval: float = 30) -> None:
-        self._reporter, self._is_batch, self._interval = reporter, is_batch, interval
-        self._started = self._said = time.monotonic()
+    def __init__(self, reporter: Reporter, *, is_batch: bool) -> None:
+        self._reporter, self._is_batch = reporter, is_batch
+        self._started = self._finished = time.monotonic()
         self._worked = self._upscaled = self._total = 0
         self._stack = ExitStack()
         self._bar: Callable[[], None] | None = None
@@ -39,22 +37,11 @@ class BatchReport:
         """Number of files that failed."""
         return sum(row.status == "failed" for row in self.rows)
 
-    def begin(self, total: int, *, has_bar: bool) -> None:
-        """Begin the work on `total` files, with one bar for all of them if it `has_bar`.
-
-        Without a terminal there is a line every half minute in place of the bar, also while no file is finished.
-        """
+    def begin(self, total: int) -> None:
+        """Begin the work on `total` files; several have a bar for all of them, or in a log a line every half minute."""
         self._total, self._started = total, time.monotonic()
-        if self._is_batch and has_bar:
-            self._bar = self._stack.enter_context(self._reporter.count(total))
-            if self._bar is None:
-                self._stack.enter_context(_repeated(self._tell, self._interval))
-                self._bar = _nothing
-
-    def title(self, job: FileJob) -> str:
-        """Title of a file's progress bar: its name, and its number among all files."""
-        name = job.source.name
-        return f"{name} ({self._worked + 1}/{self._total}{self._left})" if self._total > 1 else name
+        if self._is_batch:
+            self._bar = self._stack.enter_context(self._reporter.count(total, self._figures))
 
     def add(
         self, source: Path, target: Path | None, status: str, *, error: str | None = None, seconds: float = 0.0
@@ -75,13 +62,10 @@ class BatchReport:
         )
 
     def advance(self) -> None:
-        """Show that one more file is finished: in the bar, or without a terminal in a line every half minute."""
-        self._worked += 1
+        """Show that one more file is finished."""
+        self._worked, self._finished = self._worked + 1, time.monotonic()
         if self._bar is not None:
             self._bar()
-        elif self._is_batch and time.monotonic() - self._said >= self._interval:
-            self._said = time.monotonic()
-            self._tell()
 
     def plan(self, jobs: Sequence[FileJob]) -> None:
         """Show what would be done: inputs, sizes, results and, measured on one of the files, the time."""
@@ -120,37 +104,14 @@ class BatchReport:
 
     def close(self) -> None:
         """End the bar."""
+        self._bar = None
         self._stack.close()
 
-    def _tell(self) -> None:
-        failed = f", {self.failed} failed" if self.failed else ""
-        self._reporter.note(f"{self._worked} of {self._total} files{failed}{self._left}")
-
-    @property
-    def _left(self) -> str:
-        if not self._upscaled:
-            return ""
-        seconds = (time.monotonic() - self._started) / self._upscaled * (self._total - self._worked)
-        return f", {timedelta(seconds=round(seconds))} left"
-
-
-@contextmanager
-def _repeated(call: Callable[[], None], interval: float) -> Iterator[None]:
-    """Call a function at an interval in seconds, in a thread of its own, until the block ends."""
-    is_over = threading.Event()
-
-    def repeat() -> None:
-        while not is_over.wait(interval):
-            call()
-
-    thread = threading.Thread(target=repeat, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        is_over.set()
-        thread.join()
-
-
-def _nothing() -> None:
-    """Stand for a bar where lines are written."""
+    def _figures(self) -> str:
+        """Failed files, and the time left at the pace of those that are upscaled so far."""
+        figures = [f"{self.failed} failed"] if self.failed else []
+        if self._upscaled:
+            each = (self._finished - self._started) / self._upscaled
+            seconds = each * (self._total - self._worked) - (time.monotonic() - self._finished)
+            figures.append(f"{timedelta(seconds=max(0, round(seconds)))} left")
+        return ", ".join(figures)
