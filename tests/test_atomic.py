@@ -44,6 +44,18 @@ def test_a_file_appears_when_the_block_ends(tmp_path, name):
     assert written(tmp_path) == {name: b"whole"}
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("name", ["x" * 300, "missing/photo.png"])
+def test_an_error_names_the_file_that_was_asked_for(tmp_path, name, overwrite):
+    with (
+        pytest.raises(OSError, match="File name too long|No such file") as caught,
+        whole_file(tmp_path / name, overwrite=overwrite) as partial,
+    ):
+        partial.write_bytes(b"whole")
+    assert caught.value.filename == str(tmp_path / name) and ".part" not in str(caught.value)
+    assert written(tmp_path) == {}
+
+
 def test_a_path_without_a_folder_is_in_the_current_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with whole_file(Path("photo.png"), overwrite=False) as partial:

@@ -27,7 +27,7 @@ def whole_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
 
     Raises:
         FileExistsError: there is a file or a link of that name, perhaps since the block began, and no `overwrite`.
-        OSError: the partial file cannot be made, written or renamed.
+        OSError: the partial file cannot be made, written or renamed; it names `path`.
     """
     _remove_leftovers(path.parent)
     partial = path.with_name(f".innersr-{os.getpid()}-{os.urandom(8).hex()}.part")
@@ -42,6 +42,10 @@ def whole_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
                 partial.replace(path)
             else:
                 _rename_to_free_name(partial, path)
+    except OSError as error:
+        if str(error.filename) != str(partial):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error  # nobody has heard of the partial file
     finally:
         with contextlib.suppress(OSError):
             partial.unlink()

@@ -12,6 +12,8 @@ Every message is one line that names what was given, what was wrong with it and 
 
 from __future__ import annotations
 
+import re
+
 
 class InnersrError(Exception):
     """Base of everything this package raises on purpose."""
@@ -35,6 +37,16 @@ class CheckpointError(InnersrError):
 
 class Cancelled(InnersrError):
     """The caller cancelled the run; nothing was written."""
+
+
+def on_one_line(text: str) -> str:
+    r"""A message or a name with control codes, line breaks and changes of direction written as in Python, such as \x1b.
+
+    Names of files may hold them. Terminals obey them, and a reader of lines or of a table would take one for two. Bytes
+    that are no characters, \udcff for 0xff, are written so too.
+    """
+    codes = "[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+    return re.sub(codes, lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def how_to_install(extra: str) -> str:

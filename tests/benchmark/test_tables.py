@@ -46,6 +46,12 @@ def row(psnr, interpolation, folder="photos", degradation="bicubic", **others):
     return names | figures | {"cpu_seconds": 1, "wall_seconds": 1} | others
 
 
+def test_a_name_of_a_folder_is_one_cell():
+    odd = row(30.0, 29.0, folder="made/a|b\nc\x1b")
+    assert table_of([odd]).split("\n")[2].startswith(r"| made/a\|b\nc\x1b | x2 |")
+    assert gains_table([odd]).split("\n")[2].startswith(r"| a\|b\nc\x1b | ")
+
+
 def test_the_table_counts_what_is_below_interpolation():
     rows = [row(31.0, 30.0), row(29.0, 30.5), row(29.96, 30.0, niqe=None), row(50.0, 44.0), row(None, None)]
     assert gain_of(rows[0]) == 1 and gain_of(rows[3]) == gain_of(rows[4]) == 0  # above 42 dB all are alike

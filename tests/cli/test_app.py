@@ -171,6 +171,23 @@ def test_files_that_look_like_options_are_explained(tmp_path, monkeypatch):
     assert "-dash.png: is empty" in innersr("upscale", "./-dash.png").stderr
 
 
+@pytest.mark.parametrize(
+    "given", [["{}"], ["upscale", "-{}"], ["upscale", "--", "-{}"], ["upscale", "a.png", "-o", "{}"]]
+)
+def test_a_text_that_is_too_long_for_a_name_is_said(given):
+    result = innersr(*(each.format("x" * 300) for each in given))
+    assert result.exit_code in (1, 2) and result.stderr.splitlines()[-1].lower().startswith("error: ")
+    assert "standard output" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "given", [["a\x1b[2J.png"], ["upscale", "--x\x1b[2J\n.png"], ["--\x1b[2J"], ["doctor", "a\x1b[2J"]]
+)
+def test_what_is_refused_is_no_command_of_the_terminal(given):
+    result = innersr(*given)
+    assert result.exit_code == 2 and "\\x1b[2J" in result.stderr and "\x1b" not in result.stderr
+
+
 def test_doctor_says_versions_devices_and_codecs():
     result = innersr("doctor")
     assert (result.exit_code, result.stderr) == (0, "")

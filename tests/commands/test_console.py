@@ -1,6 +1,7 @@
 """Streams that are closed, full, or read by nobody: the work goes on, and the exit code says what was lost."""
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from helpers.bench import draw
 from helpers.cli import BICUBIC, names
 from innersr.commands.console import Reporter
 from innersr.errors import InnersrError
+from innersr.run import Progress
 
 pytestmark = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 MAIN = "import sys; from innersr.cli import main; sys.argv = ['innersr', *sys.argv[1:]]; main()"
@@ -69,13 +71,30 @@ def test_notes_that_do_not_fit_are_no_error(monkeypatch):
 
 
 def test_names_of_files_are_no_commands_of_the_terminal(capsys):
-    reporter().result("a\x1b[31m\r.png", {})
+    reporter().result("a\x1b[31m\r\n.png", {})
+    reporter().result(["e\u2028f\u202eg.png", "  \udcff ü"], {})
     reporter().note("b\nc\x9b2J.png: is \t small")
     reporter().failure(InnersrError("d\n.png: is damaged; get it again"), 1)
     assert capsys.readouterr() == (
-        "a\\x1b[31m\\x0d.png\n",
-        "note: b\\nc\\x9b2J.png: is \t small\nerror: d\\n.png: is damaged; get it again\n",
+        "a\\x1b[31m\\r\\n.png\ne\\u2028f\\u202eg.png\n  \\udcff ü\n",
+        "note: b\\nc\\x9b2J.png: is \\t small\nerror: d\\n.png: is damaged; get it again\n",
     )
+
+
+@pytest.mark.parametrize("name", ["a\n\x1b[2J\x7f\x9b.png", "\u2028\udcff.png"], ids=["codes", "no text"])
+def test_json_has_one_line_for_any_name(capsys, name):
+    reporter(as_json=True).result("", {"input": name})
+    out = capsys.readouterr().out
+    assert len(out.splitlines()) == 1 and out[:-1].isprintable() and json.loads(out) == {"input": name}
+
+
+def test_the_title_of_a_bar_is_one_line(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    with reporter().progress("a\n\x1b]0;owned\x07b.png") as report:
+        report(Progress(stage="learn", done=1, total=2, seconds=1.0))
+    err = capsys.readouterr().err
+    assert "a\\n\\x1b]0;owned\\x07b.png" in err and "\x07" not in err
 
 
 @pytest.mark.parametrize(

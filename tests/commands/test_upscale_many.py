@@ -2,6 +2,8 @@
 
 import json
 import os
+import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +120,30 @@ def test_rows_as_parquet():
     table = parquet.read_table("status.parquet")
     assert table.column("status").to_pylist() == ["done"] * 3
     assert "choose one of them" in many("--status", "status.csv", code=2).stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+@pytest.mark.parametrize("suffix", [".parquet", ".jsonl"])
+def test_rows_have_names_that_are_no_text(suffix):
+    pytest.importorskip("pyarrow.parquet")
+    name = os.fsdecode(b"\xff\n.png")
+    draw(Path("in", name), 3)
+    many("--status", f"status{suffix}")
+    if suffix == ".jsonl":
+        rows = [json.loads(line) for line in Path("status.jsonl").read_text(encoding="utf-8").splitlines()]
+        assert (f"in/{name}", f"out/{name}") in [(row["input"], row["output"]) for row in rows]
+    else:
+        table = import_module("pyarrow.parquet").read_table("status.parquet")
+        assert "in/\\udcff\n.png" in table.column("input").to_pylist()
+    assert set(statuses().values()) == {"skipped"}  # the manifest knows it, too
+
+
+@pytest.mark.parametrize("status", ["missing/status.jsonl", f"{'x' * 250}.jsonl", "in/../in.jsonl/"])
+def test_rows_that_cannot_be_written_are_told_before_the_work(status):
+    Path("in.jsonl").mkdir()
+    said = many("--status", status, code=1)
+    assert said.stderr.startswith("error: ") and status.rstrip("/")[-12:] in said.stderr and said.stdout == ""
+    assert not Path("out").exists()
 
 
 def test_an_input_is_never_replaced_by_a_pattern_of_names():

@@ -189,6 +189,12 @@ def test_files_beside_a_picture_are_written_beside_the_result(tmp_path, name):
         upscale_file(tmp_path / "a.png", tmp_path / "out.tif", UpscaleOptions(**OPTIONS))
 
 
+def test_a_name_that_leaves_no_room_for_others_has_no_files_beside_it(tmp_path):
+    name = f"{'x' * 251}.png"
+    (tmp_path / name).touch()
+    assert sidecars(tmp_path / name, tmp_path / "out.tif") == []
+
+
 def test_files_beside_a_picture_that_are_damaged_are_named(tmp_path):
     (tmp_path / "a.tfw").write_text("1 2 3")
     (tmp_path / "a.tif.aux.xml").write_text("<PAMDataset>")

@@ -80,6 +80,11 @@ def test_a_label_is_drawn_as_it_is_written():
     assert not np.array_equal(sheets[0], sheets[1])  # no formula; and a character that the font lacks is no error
 
 
+def test_a_name_that_is_no_text_is_drawn():
+    odd, escaped = (contact_sheet([Panel(name, plain(RED))], name) for name in ("\udcff\x1b", "\\udcff\\x1b"))
+    assert np.array_equal(odd, escaped)
+
+
 def test_the_same_pictures_make_the_same_bytes_whatever_the_user_has_set(monkeypatch):
     panels = [Panel("a", plain(RED)), Panel("b", plain(BLUE, 50, 20))]
     first = contact_sheet(panels, "t")

@@ -12,6 +12,7 @@ from typing import Any
 from innersr.atomic import whole_file
 from innersr.batch.remote import is_remote, upload
 from innersr.errors import InputError, how_to_install
+from innersr.images.io import check_place
 from innersr.json_lines import line_of
 
 
@@ -29,11 +30,13 @@ class StatusRow:
 
 
 def check_status(path: Path) -> None:
-    """Raise InputError if no file of this name can be written."""
+    """Raise InputError or ImageFileError if no file of this name can be written, which is known before the work."""
     if path.suffix not in (".jsonl", ".parquet"):
         raise InputError(f"{path}: --status writes .jsonl or .parquet; choose one of them")
     if path.suffix == ".parquet":
         _parquet()
+    if not is_remote(path):
+        check_place(path, overwrite=True)
 
 
 def save_status(path: Path, rows: Sequence[StatusRow]) -> None:
@@ -49,10 +52,15 @@ def save_status(path: Path, rows: Sequence[StatusRow]) -> None:
             return
         arrow, parquet = _parquet()
         names = StatusRow.__dataclass_fields__
-        columns = {name: [getattr(row, name) for row in rows] for name in names}
+        columns = {name: [_in_arrow(getattr(row, name)) for row in rows] for name in names}
         types = {name: arrow.float64() if name == "seconds" else arrow.string() for name in names}
         schema = arrow.schema(list(types.items()))
         parquet.write_table(arrow.table(columns, schema=schema), partial)
+
+
+def _in_arrow(value: object) -> object:
+    """A value for a column, which holds text; bytes of a file's name that are no characters are written as \\udcff."""
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from itertools import compress
 
 from innersr.benchmark.published import published_figures
 from innersr.benchmark.rows import Row, decibels, given_in, scale_name
+from innersr.errors import on_one_line
 
 
 def table_of(rows: Iterable[Row]) -> str:
@@ -97,4 +98,5 @@ def _gain_columns(rows: Sequence[Row]) -> list[str]:
 
 
 def _line(cells: Sequence[str]) -> str:
+    cells = [on_one_line(cell).replace("|", "\\|") for cell in cells]  # the name of a folder may hold anything
     return f"| {' | '.join(cells)} |"

@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from innersr.commands.interrupts import MESSAGE, exit_code_of, prompt_interrupts
-from innersr.errors import InnersrError, InputError
+from innersr.errors import InnersrError, InputError, on_one_line
 
 if TYPE_CHECKING:
     from innersr.commands.console import Reporter
@@ -72,12 +72,22 @@ def _shared(  # noqa: PLR0913 (options are parameters)
 
 
 class CommandGroup(TyperGroup):
-    """Commands that suggest the right one where a file is given in its place."""
+    """Commands that suggest the right one where a file is given in its place, and whose errors are safe to print."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 (Typer has moved Click's types)
+        """Parse what stands before the command."""
+        with _errors_on_one_line():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 (Typer has moved Click's types)
+        """Parse the rest, and run the command."""
+        with _errors_on_one_line():
+            return super().invoke(ctx)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 (Typer has moved Click's types)
         """Find the command; refuse a file with the command that takes it."""
         name = args[0]
-        if self.get_command(ctx, name) is None and (Path(name).suffix or Path(name).exists()):
+        if self.get_command(ctx, name) is None and (Path(name).suffix or _exists(name)):
             ctx.fail(f"No such command '{name}'; did you mean `innersr upscale {shlex.join(args)}`?")
         return super().resolve_command(ctx, args)
 
@@ -98,10 +108,10 @@ class GroupedCommand(TyperCommand):
             [arg for arg in part if arg.startswith("-") and arg != "-"] for part in (args[:place], args[place + 1 :])
         ]
         for name in dashed[0]:
-            if Path(name).is_file():
+            if _exists(name) and Path(name).is_file():
                 ctx.fail(f"{name} is a file, but begins as options do; write ./{name}")
         for name in dashed[1]:
-            if not Path(name).exists():
+            if not _exists(name):
                 ctx.fail(f"after -- all arguments are files, and there is no file {name}; write options before it")
         return super().parse_args(ctx, args)
 
@@ -116,6 +126,17 @@ class GroupedCommand(TyperCommand):
         for name, records in panels.items():
             with formatter.section(name):
                 formatter.write_dl(records)
+
+
+@contextlib.contextmanager
+def _errors_on_one_line() -> Iterator[None]:
+    """Escape what a terminal would obey in errors of usage: a pattern may have found files of any name."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(getattr(error, "message", None), str):  # of Click's, whose types Typer has moved
+            error.message = on_one_line(error.message)  # type: ignore[attr-defined]
+        raise
 
 
 def group(about: str, *lines: str) -> typer.Typer:
@@ -189,6 +210,11 @@ def _reporting(*, as_json: bool = False, quiet: bool = False, verbose: bool = Fa
     except KeyboardInterrupt as error:
         say(MESSAGE)
         raise typer.Exit(exit_code_of(error)) from None
+
+
+def _exists(name: str) -> bool:
+    """Whether there is a file of a name, which may be no name at all, such as one that is too long."""
+    return os.path.exists(name)  # noqa: PTH110 (Path.exists raises OSError)
 
 
 def _at_home(value: object) -> object:

@@ -16,6 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from innersr.errors import on_one_line
 from innersr.run import Progress
 
 
@@ -67,7 +68,7 @@ class Bars:
     @contextmanager
     def progress(self, title: str) -> Iterator[Callable[[Progress], None]]:
         """Yield a function that shows progress reports in a row."""
-        row = Row(title=title, stage=":", figures=lambda: "at work")
+        row = Row(title=on_one_line(title), stage=":", figures=lambda: "at work")
 
         def show(report: Progress) -> None:
             row.stage, row.done, row.total = f": {report.stage}", report.done, report.total

@@ -75,7 +75,7 @@ def bench(  # noqa: PLR0913 (the options of the command)
             rows.append(row)
             reporter.record(row)
             reporter.verbose(_line(row))
-    reporter.info(gains_table(rows) if real_life else table_of(rows))
+    reporter.info((gains_table(rows) if real_life else table_of(rows)).split("\n"))
     if sheet is not None:
         with reporter.progress("draw the worst") as report:
             pixels = _sheet_of_the_worst(cases, worst_rows(rows, worst), replace(run, report=report))

@@ -6,14 +6,13 @@ import contextlib
 import errno
 import json
 import os
-import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 from innersr.commands.bars import Bars
-from innersr.errors import InnersrError
+from innersr.errors import InnersrError, on_one_line
 from innersr.memory import is_out_of_memory
 from innersr.run import Progress
 
@@ -33,20 +32,20 @@ class Reporter:
         self.has_lost_results = False
         """Whether stdout could not be written, as on a full disk; the error is reported once, and the work goes on."""
 
-    def result(self, text: str, record: dict[str, Any]) -> None:
-        """Write a result."""
+    def result(self, text: str | Sequence[str], record: dict[str, Any]) -> None:
+        """Write a result, as a line or several."""
         if self._as_json:
-            self._print(json.dumps(record, default=str, allow_nan=False))
+            self._print([json.dumps(record, default=str, allow_nan=False)])
         else:
             self.text(text)
 
-    def text(self, text: str) -> None:
-        """Write a line of text to stdout."""
+    def text(self, text: str | Sequence[str]) -> None:
+        """Write a line of text, or several, to stdout."""
         if not self._quiet:
-            self._print(text)
+            self._print([text] if isinstance(text, str) else text)
 
-    def info(self, text: str) -> None:
-        """Write a line before the result; nothing if results are JSON, which contain it too."""
+    def info(self, text: str | Sequence[str]) -> None:
+        """Write lines before the result; nothing if results are JSON, which contain them too."""
         if not self._as_json:
             self.text(text)
 
@@ -81,15 +80,15 @@ class Reporter:
         self.record(about | {"error": what, "remedy": remedy or None, "exit_code": exit_code})
 
     def _say(self, text: str) -> None:
-        if not self._bars.print(_harmless(text.replace("\n", "\\n"))):
+        if not self._bars.print(_harmless([text])):
             say(text)
 
-    def _print(self, text: str) -> None:
-        """Write a line to stdout; if that fails, the command goes on, as most write files."""
-        if sys.stdout.isatty() and self._bars.print(_harmless(text)):
+    def _print(self, lines: Sequence[str]) -> None:
+        """Write lines to stdout; if that fails, the command goes on, as most write files."""
+        if sys.stdout.isatty() and self._bars.print(_harmless(lines)):
             return
         try:
-            _write(sys.stdout, text)
+            _write(sys.stdout, lines)
         except BrokenPipeError:  # whoever read the results has seen enough
             _discard(sys.stdout)
         except OSError as error:
@@ -135,7 +134,7 @@ def in_words(error: Exception) -> str:
 def say(text: str) -> None:
     """Write a line to stderr, if anybody can read it."""
     with contextlib.suppress(OSError):
-        _write(sys.stderr, text.replace("\n", "\\n"))  # which is in the name of a file
+        _write(sys.stderr, [text])
 
 
 def _discard(stream: TextIO) -> None:
@@ -144,13 +143,12 @@ def _discard(stream: TextIO) -> None:
         os.dup2(nowhere.fileno(), stream.fileno())
 
 
-def _write(stream: TextIO, text: str) -> None:
-    stream.write(_harmless(text, stream.encoding) + "\n")
+def _write(stream: TextIO, lines: Sequence[str]) -> None:
+    stream.write(_harmless(lines, stream.encoding) + "\n")
     stream.flush()
 
 
-def _harmless(text: str, encoding: str | None = "utf-8") -> str:
-    """A text as a stream takes it: file names may hold bytes that are no text, and codes that a terminal obeys."""
+def _harmless(lines: Sequence[str], encoding: str | None = "utf-8") -> str:
+    """Lines as a stream takes them, each on a line of its own whatever the names in it."""
     encoding = encoding or "utf-8"
-    text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda found: f"\\x{ord(found[0]):02x}", text)
-    return text.encode(encoding, "backslashreplace").decode(encoding)
+    return "\n".join(map(on_one_line, lines)).encode(encoding, "backslashreplace").decode(encoding)

@@ -36,7 +36,7 @@ def doctor(reporter: Reporter) -> None:
             if f"{name} {verb}" in works
         ]
         lines.append(f"{name:<8} {', '.join(states)}")
-    reporter.text("\n".join(lines))
+    reporter.text(lines)
 
 
 def _devices() -> list[str]:

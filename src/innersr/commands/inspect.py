@@ -52,7 +52,7 @@ def inspect_file(reporter: Reporter, run: Run, *, source: Path, output: Path | N
         "seconds": round(time.monotonic() - started, 2),
         "notes": list(image.notes),
     }
-    reporter.result("\n".join([f"{source}  {width}x{height}", *(f"  {line}" for line in lines)]), record)
+    reporter.result([f"{source}  {width}x{height}", *(f"  {line}" for line in lines)], record)
 
 
 def _pair_record(pair: Pair) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def show_kernel(reporter: Reporter, *, kernel: str, other: str | None, plot: Pat
     if plot is not None:
         check_drawing(plot, [Path(kernel)], overwrite=overwrite)
         save_drawing(kernel_sheet(taps, kernel), plot, overwrite=overwrite)
-    reporter.result("\n".join([*_measures(taps, kernel), *_sketch(taps)]), _record(taps, kernel))
+    reporter.result([*_measures(taps, kernel), *_sketch(taps)], _record(taps, kernel))
 
 
 def convert_kernel(
@@ -112,7 +112,7 @@ def estimate_kernel(  # noqa: PLR0913 (the options of the command)
         "output": None if output is None else str(output),
         "seconds": round(time.monotonic() - started, 2),
     }
-    reporter.result("\n".join([f"{source}: {summary}", *_sketch(kernel)]), record)
+    reporter.result([f"{source}: {summary}", *_sketch(kernel)], record)
 
 
 def _compare_kernels(sources: tuple[str, str], plot: Path | None, overwrite: bool, reporter: Reporter) -> None:
@@ -135,7 +135,7 @@ def _compare_kernels(sources: tuple[str, str], plot: Path | None, overwrite: boo
         "psnr": gap.psnr if math.isfinite(gap.psnr) else None,
         "correlation": gap.correlation,
     }
-    reporter.result("\n".join(lines), record)
+    reporter.result(lines, record)
 
 
 def _as_kernel(degradation: Degradation, source: Path) -> Tensor:

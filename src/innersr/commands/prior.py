@@ -28,8 +28,8 @@ def show_prior(reporter: Reporter, *, prior: str) -> None:
     description = describe_prior(prior)
     lines = [f"{prior}: {description.weights} weights", *_outline(description.header)]
     if description.card is not None:
-        lines += ["", _printable(description.card.rstrip())]
-    reporter.result("\n".join(lines), description.header)
+        lines += ["", *description.card.rstrip().replace("\t", "    ").split("\n")]
+    reporter.result(lines, description.header)
 
 
 def push(reporter: Reporter, *, prior: str, repository: str, is_private: bool) -> None:
@@ -63,8 +63,3 @@ def _plain(value: object) -> str:
     if isinstance(value, list) and not any(isinstance(each, (dict, list)) for each in value):
         return ", ".join(_plain(each) for each in value)
     return json.dumps(value)
-
-
-def _printable(text: str) -> str:
-    """Text without the characters that could steer a terminal."""
-    return "".join(character for character in text if character.isprintable() or character in "\n\t")

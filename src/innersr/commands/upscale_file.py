@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -62,11 +62,11 @@ class SilentReporter(Reporter):
         super().__init__(quiet=True, verbose=False, as_json=False)
         self.said: list[tuple[str, tuple[Any, ...]]] = []
 
-    def result(self, text: str, record: dict[str, Any]) -> None:
+    def result(self, text: str | Sequence[str], record: dict[str, Any]) -> None:
         """Keep a result."""
         self.said.append(("result", (text, record)))
 
-    def info(self, text: str) -> None:
+    def info(self, text: str | Sequence[str]) -> None:
         """Keep a line in advance of the result."""
         self.said.append(("info", (text,)))
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
+from innersr.errors import on_one_line
 from innersr.physics.resize import resize
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def draw_sheet(lines: Sequence[str], content: Cell) -> Pixels:
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # it draws a box instead
         whole = content
         if lines:
-            heads = [[text_cell(line, TEXT if number else 18)] for number, line in enumerate(lines)]
+            heads = [[text_cell(on_one_line(line), TEXT if number else 18)] for number, line in enumerate(lines)]
             head = grid(heads, gap=GAP // 2, across="left")
             whole = grid([[head._replace(width=max(head.width, content.width))], [content]])
         # At 72 dots per inch matplotlib's points are pixels. A hundredth more, because the canvas rounds down.
@@ -119,7 +120,7 @@ def text_cell(text: str, size: int = TEXT, colour: str = INK) -> Cell:
     from matplotlib.font_manager import FontProperties
 
     font = FontProperties(family="DejaVu Sans", size=size)
-    lines = text.split("\n")
+    lines = [on_one_line(line) for line in text.split("\n")]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         measure: Any = RendererAgg(1, 1, 72).get_text_width_height_descent

@@ -67,7 +67,7 @@ def score_samples(  # noqa: PLR0913 (the options of the command)
     record |= {"real": str(goal.path), "files": [str(file) for file in goal.files]}
     if not goal.files:
         record |= {"start_scale": start, "seed": run.seed}
-    reporter.result("\n".join(_score_lines(goal.path, scores, origin)), record)
+    reporter.result([*_score_lines(goal.path, scores, origin)], record)
 
 
 class _Goal(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,8 +51,8 @@ def sidecars(source: Path, target: Path) -> list[Sidecar]:
     pairs = [(source.with_suffix(f".{ending}"), target.with_suffix(f".{other}")) for ending, other in endings.items()]
     found: dict[Path, Sidecar] = {}
     for path, place in [*pairs, (Path(f"{source}.aux.xml"), Path(f"{target}.aux.xml"))]:
-        # On file systems that know no capitals two names are one file.
-        if path.is_file() and not any(path.samefile(other.source) for other in found.values()):
+        # On file systems that know no capitals two names are one file. A name that is too long is that of no file.
+        if os.path.isfile(path) and not any(path.samefile(other.source) for other in found.values()):  # noqa: PTH113
             found.setdefault(place, Sidecar(source=path, target=place))
     return list(found.values())
 
