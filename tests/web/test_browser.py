@@ -3,6 +3,8 @@
 Needs Debian's chromium and playwright; axe-core is looked for in the folder that AXE_CORE names, or in node_modules.
 """
 
+import contextlib
+import itertools
 import os
 import re
 import shutil
@@ -29,8 +31,8 @@ def browser():
         browser.close()
 
 
-@pytest.fixture
-def opened(browser, address):
+@contextlib.contextmanager
+def opening(browser, address):
     """Function that opens the page; at the end no other machine was asked for anything, and no script failed."""
     pages, strange = [], []
 
@@ -48,6 +50,12 @@ def opened(browser, address):
     for page in pages:
         page.close()
     assert strange == []
+
+
+@pytest.fixture
+def opened(browser, address):
+    with opening(browser, address) as open_page:
+        yield open_page
 
 
 @pytest.fixture(scope="module")
@@ -201,14 +209,21 @@ def test_a_batch_becomes_a_zip(opened, photo, tmp_path):
     assert zipfile.ZipFile(tmp_path / "got.zip").namelist() == ["pebbles_x2.png", "pebbles_x2-2.png"]
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_every_tab_fits_its_window_and_axe_finds_no_fault(opened, photo, size):
-    folders = [Path(os.environ.get("AXE_CORE", "")), Path("node_modules/axe-core")]
-    script = next((folder / "axe.min.js" for folder in folders if (folder / "axe.min.js").is_file()), None)
-    page = opened(size)
+@pytest.fixture(scope="module", params=SIZES)
+def filled(request, browser, address, photo):
+    """A page with results on most tabs, and the width of its window."""
+    with opening(browser, address) as open_page:
+        page = open_page(request.param)
+        fill(page, photo)
+        yield page, SIZES[request.param][0]["width"]
+
+
+def fill(page, photo):
     enlarge(page, photo)
     for name in ("Blur, noise and method", "Protect a part", "The same without the page"):
         page.get_by_role("button", name=name).click()
+    page.get_by_label("protect what I paint over").check()
+    page.locator("#enlarge-canvas canvas").first.wait_for()
     go_to(page, "One picture")
     drop(page, photo)
     page.locator("#samples-go").click()
@@ -223,14 +238,71 @@ def test_every_tab_fits_its_window_and_axe_finds_no_fault(opened, photo, size):
     page.get_by_role("radio", name="draft").last.check()
     page.locator("#batch-go").click()
     says(page, "batch", "1 of 1 pictures are done")
+
+
+def test_every_tab_fits_its_window_and_axe_finds_no_fault(filled):
+    folders = [Path(os.environ.get("AXE_CORE", "")), Path("node_modules/axe-core")]
+    script = next((folder / "axe.min.js" for folder in folders if (folder / "axe.min.js").is_file()), None)
+    page, width = filled
     if script is not None:
         page.evaluate(script.read_text(encoding="utf-8"))
     for tab in TABS:
         go_to(page, tab)
         page.wait_for_timeout(300)  # of the fading in
-        assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0]["width"], tab
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, tab
         if script is not None:
             found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
             assert [(tab, each["id"], each["nodes"][0]["html"][:200]) for each in found] == []
     if script is None:
         pytest.skip("axe-core is not there (npm install axe-core; AXE_CORE=node_modules/axe-core)")
+
+
+def stops_of(page):
+    """All that the tab key reaches, in its order."""
+    page.evaluate("document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute('tabindex')")
+    stops = []
+    while True:
+        page.keyboard.press("Tab")
+        stop = page.evaluate("""() => {
+            const one = document.activeElement, box = one.getBoundingClientRect(), style = getComputedStyle(one);
+            const icon = one.querySelector("img[alt], [aria-label]");
+            const name = [one.ariaLabel, one.labels?.[0]?.innerText, one.innerText, icon?.alt, icon?.ariaLabel];
+            return one === document.body ? null : {
+                name: name.find((each) => each?.trim()) ?? "", html: one.outerHTML.slice(0, 200),
+                left: box.left, top: box.top + scrollY, area: box.width * box.height,
+                ring: style.outlineStyle === "none" ? 0 : parseFloat(style.outlineWidth),
+            };
+        }""")
+        if stop is None:
+            return stops
+        stops.append(stop)
+        assert len(stops) < 150, f"the tab key does not leave {stop['html']}"
+
+
+def test_the_tab_key_reaches_everything_in_reading_order_and_shows_where_it_is(filled):
+    page, _ = filled
+    reached = {}
+    for tab in TABS:
+        go_to(page, tab)
+        stops = stops_of(page)
+        assert [
+            (tab, each["html"]) for each in stops if not (each["name"] and each["area"] and each["ring"] >= 2)
+        ] == []
+        for one, after in itertools.pairwise(stops):  # down, or up to the next column
+            assert after["top"] > one["top"] - 60 or after["left"] > one["left"], (tab, one["html"], after["html"])
+        seen = page.locator("button:visible:enabled, input:visible:enabled, select:visible, [role=slider]:visible")
+        known = "a.download-link, [role=grid], [aria-hidden=true]"  # reached otherwise: the link itself, by arrow keys
+        missed = f"all => all.filter(one => one.tabIndex < 0 && !one.closest('{known}')).map(one => one.outerHTML)"
+        assert (tab, seen.evaluate_all(missed)) == (tab, [])
+        reached[tab] = [each["name"] for each in stops]
+    assert {"Bicubic | innersr, at one size", "Zoom", "Download the result"} <= set(reached["Enlarge"])
+
+
+def test_the_line_between_two_pictures_is_moved_by_keys(filled):
+    page, _ = filled
+    go_to(page, "Enlarge")
+    line = page.get_by_role("slider", name="Bicubic | innersr, at one size")
+    line.focus()
+    for key, share in (("Home", "0"), ("ArrowRight", "5"), ("End", "100"), ("ArrowLeft", "95")):
+        page.keyboard.press(key)
+        page.wait_for_function("([one, share]) => one.ariaValueNow === share", arg=[line.element_handle(), share])
