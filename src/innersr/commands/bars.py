@@ -21,7 +21,7 @@ from innersr.run import Progress
 
 
 @dataclass(kw_only=True)
-class Row:
+class ProgressRow:
     """What is worked on, how much of it is done, and figures that are asked for whenever they are shown."""
 
     title: str
@@ -50,13 +50,13 @@ class Bars:
 
     def __init__(self, write: Callable[[str], None], *, interval: float = 30) -> None:
         self._write, self._interval = write, interval
-        self._rows: list[Row] = []
+        self._rows: list[ProgressRow] = []
         self._live: Live | None = None
 
     @contextmanager
     def count(self, total: int, figures: Callable[[], str]) -> Iterator[Callable[[], None]]:
         """Yield a function that advances a row of `total` files."""
-        row = Row(title=f"0 of {total} files", figures=figures, total=total)
+        row = ProgressRow(title=f"0 of {total} files", figures=figures, total=total)
 
         def advance() -> None:
             row.done += 1
@@ -68,7 +68,7 @@ class Bars:
     @contextmanager
     def progress(self, title: str) -> Iterator[Callable[[Progress], None]]:
         """Yield a function that shows progress reports in a row."""
-        row = Row(title=on_one_line(title), stage=":", figures=lambda: "at work")
+        row = ProgressRow(title=on_one_line(title), stage=":", figures=lambda: "at work")
 
         def show(report: Progress) -> None:
             row.stage, row.done, row.total = f": {report.stage}", report.done, report.total
@@ -85,7 +85,7 @@ class Bars:
         return True
 
     @contextmanager
-    def _row(self, row: Row) -> Iterator[None]:
+    def _row(self, row: ProgressRow) -> Iterator[None]:
         """Show a row, also while nothing advances it."""
         self._rows.append(row)
         try:

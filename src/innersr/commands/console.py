@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -31,6 +32,11 @@ class Reporter:
         self._bars = Bars(say)
         self.has_lost_results = False
         """Whether stdout could not be written, as on a full disk; the error is reported once, and the work goes on."""
+
+    @property
+    def width(self) -> int | None:
+        """Columns of the terminal into which results go; None where they go elsewhere."""
+        return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
     def result(self, text: str | Sequence[str], record: dict[str, Any]) -> None:
         """Write a result, as a line or several."""

@@ -243,7 +243,8 @@ class _Work:
         for method, arguments in outcome.said:
             getattr(self.reporter, method)(*arguments)
         status = "done" if outcome.error is None else "failed"
-        self.report.add(job.source, job.target, status, error=outcome.error, seconds=outcome.seconds)
+        seconds, sizes = outcome.seconds, outcome.sizes
+        self.report.add(job.source, job.target, status, error=outcome.error, seconds=seconds, sizes=sizes)
         self.report.advance()
         if self.is_batch:
             what, _, remedy = (outcome.error or "").partition("; ")

@@ -12,6 +12,7 @@ from typing import Any
 
 from innersr.batch.remote import download, is_remote, reached, upload
 from innersr.blind.estimate import Estimate
+from innersr.commands.batch.table import Sizes
 from innersr.commands.console import Reporter, in_words, memory_advice
 from innersr.commands.drawings import check_drawing, save_drawing
 from innersr.errors import ImageFileError, InnersrError
@@ -49,6 +50,8 @@ class FileOutcome:
     """The outcome of a file, with its messages."""
 
     seconds: float
+    sizes: Sizes | None = None
+    """Of the image and its result, where it was written."""
     error: str | None = None
     """One line, with a remedy after a semicolon; None where the result was written."""
     said: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
@@ -90,14 +93,14 @@ def upscale_silently(job: FileJob) -> FileOutcome:
 
 def upscale_job(job: FileJob, reporter: Reporter) -> FileOutcome:
     """Upscale a file; an error is reported, and ends that file alone."""
-    started, error = time.monotonic(), None
+    started, sizes, error = time.monotonic(), None, None
     try:
         with memory_advice(job.source, "use a smaller scale, a smaller --tile, or a machine with more"):
-            _upscale_file(job, reporter)
+            sizes = _upscale_file(job, reporter)
     except (InnersrError, OSError) as failure:
         error = in_words(failure)
         reporter.failure(failure, 1, job.source)
-    return FileOutcome(seconds=time.monotonic() - started, error=error)
+    return FileOutcome(seconds=time.monotonic() - started, sizes=sizes, error=error)
 
 
 def _upscale_remote(job: FileJob) -> FileOutcome:
@@ -127,7 +130,7 @@ def _upscale_remote(job: FileJob) -> FileOutcome:
         named = {str(source): job.source, str(target): job.target}
         error = None if outcome.error is None else _renamed(outcome.error, named)
         said = [(method, tuple(_renamed(each, named) for each in arguments)) for method, arguments in said]
-    return FileOutcome(seconds=time.monotonic() - started, error=error, said=said)
+    return replace(outcome, seconds=time.monotonic() - started, error=error, said=said)
 
 
 def _renamed(said: Any, named: Mapping[str, Path]) -> Any:  # noqa: ANN401 (of any type)
@@ -146,7 +149,7 @@ def _renamed(said: Any, named: Mapping[str, Path]) -> Any:  # noqa: ANN401 (of a
     return said
 
 
-def _upscale_file(job: FileJob, reporter: Reporter) -> None:
+def _upscale_file(job: FileJob, reporter: Reporter) -> Sizes:
     started = time.monotonic()
     source, options, compare = job.source, job.options, job.compare
     task = open_file(source, job.target, options)
@@ -173,6 +176,7 @@ def _upscale_file(job: FileJob, reporter: Reporter) -> None:
         f"consistency {result.consistency_psnr:.1f} dB",
         record,
     )
+    return Sizes(before=(width, height), after=(columns, rows))
 
 
 def _record_of(task: FileTask, result: Result, run: Run, seconds: float) -> dict[str, Any]:

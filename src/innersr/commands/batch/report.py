@@ -12,6 +12,7 @@ from pathlib import Path
 from innersr.batch.places import size_in_header
 from innersr.batch.status import StatusRow
 from innersr.commands.batch.forecast import forecast
+from innersr.commands.batch.table import Sizes, files_table
 from innersr.commands.console import Reporter
 from innersr.commands.upscale_file import FileJob
 
@@ -30,6 +31,7 @@ class BatchReport:
         self._worked = self._upscaled = self._total = 0
         self._stack = ExitStack()
         self._bar: Callable[[], None] | None = None
+        self._sizes: dict[str, Sizes] = {}
         self.rows: list[StatusRow] = []
 
     @property
@@ -43,10 +45,19 @@ class BatchReport:
         if self._is_batch:
             self._bar = self._stack.enter_context(self._reporter.count(total, self._figures))
 
-    def add(
-        self, source: Path, target: Path | None, status: str, *, error: str | None = None, seconds: float = 0.0
+    def add(  # noqa: PLR0913 (what is known of a file)
+        self,
+        source: Path,
+        target: Path | None,
+        status: str,
+        *,
+        error: str | None = None,
+        seconds: float = 0.0,
+        sizes: Sizes | None = None,
     ) -> None:
         """Add a finished file."""
+        if sizes is not None:
+            self._sizes[str(source)] = sizes
         self._upscaled += status == "done"
         what, _, remedy = (error or "").partition("; ")
         output = None if target is None else str(target)
@@ -90,10 +101,13 @@ class BatchReport:
             self._reporter.info(f"this takes about {took} in one process, as measured on {trial}")
 
     def end(self) -> None:
-        """Show how many files were done, skipped and failed, and why."""
+        """Show a table of the files, how many were done, skipped and failed, and which failed."""
         self.close()
         if not self._is_batch:
             return
+        if any(row.status != "planned" for row in self.rows):
+            for line in files_table(self.rows, self._sizes, self._reporter.width):
+                self._reporter.info(line)
         counts = Counter(row.status for row in self.rows)
         words = [f"{counts[status]} {status}" for status in ("planned", "done", "skipped", "failed") if counts[status]]
         took = timedelta(seconds=round(time.monotonic() - self._started))
