@@ -120,7 +120,7 @@ def test_nothing_in_a_file_steers_the_terminal(capsys, monkeypatch):
     show_prior(reporter(), prior="x")
     said = capsys.readouterr().out
     assert all(character.isprintable() or character in "\n\t" for character in said)
-    assert said.endswith("\ncard[31m\n\tred\n")
+    assert said.endswith("\ncard\\x1b[31m\n    red\\u202e\n")
 
 
 # Failures

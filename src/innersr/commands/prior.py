@@ -28,7 +28,7 @@ def show_prior(reporter: Reporter, *, prior: str) -> None:
     description = describe_prior(prior)
     lines = [f"{prior}: {description.weights} weights", *_outline(description.header)]
     if description.card is not None:
-        lines += ["", *description.card.rstrip().replace("\t", "    ").split("\n")]
+        lines += ["", *description.card.rstrip().expandtabs(4).replace("\r\n", "\n").split("\n")]
     reporter.result(lines, description.header)
 
 
