@@ -58,7 +58,7 @@ def build_enlarge(place: Place) -> None:
             progress = gr.HTML(status("Drop a picture, or try an example."), elem_id="enlarge-status")
             with gr.Accordion("What happened to this picture", open=True, elem_classes="isr-found"):
                 found = gr.HTML(elem_id="enlarge-found")
-                with gr.Row():
+                with gr.Row(elem_classes="isr-drawings"):
                     preview = drawing("Your picture")
                     kernel = drawing("The blur of the picture, as a kernel")
                     heat = drawing("Where the picture recurs at a larger size")
@@ -115,8 +115,8 @@ def _controls() -> Controls:
     preset = gr.Radio(names, value="balanced", label="Quality")
     with gr.Accordion("Blur, noise and method", open=False):
         kernels = [
-            ("find out, stay safe", "auto"),
-            ("find out, rely on it", "estimate"),
+            ("estimate, on the safe side", "auto"),
+            ("estimate, and trust it", "estimate"),
             ("shrunk by software (bicubic)", "bicubic"),
             ("Gaussian", "gaussian"),
             ("a file", "file"),
@@ -127,8 +127,8 @@ def _controls() -> Controls:
             short = gr.Slider(0.3, 6, value=1.2, step=0.1, label="Width across, in pixels of the result")
             angle = gr.Slider(-90, 90, value=0, step=1, label="Direction, in degrees")
         kernel_file = gr.File(label="Kernel file (.mat, .npy, .png, .txt)", height=90, visible=False)
-        noise = gr.Textbox("", label="Noise, in grey levels of 255", placeholder="found in the picture", max_lines=1)
-        deblur = gr.Slider(0, 1, value=0.5, step=0.05, label="Share of the blur found to remove")
+        noise = gr.Textbox("", label="Noise, in grey levels of 255", placeholder="estimated", max_lines=1)
+        deblur = gr.Slider(0, 1, value=0.5, step=0.05, label="Share of the estimated blur to remove")
         keep_grain = gr.Checkbox(label="Put the grain back")
         method = gr.Dropdown(list(METHODS), value="tailor", label="Method")
         seed = gr.Number(0, label="Seed", precision=0, minimum=0)

@@ -124,9 +124,7 @@ class Place:
                 words = self.visitors.in_words(error)
                 if fail is not None:
                     yield fail(words)
-                raise gr.Error(
-                    escape(words), title="This did not work", duration=None, print_exception=False
-                ) from error
+                raise gr.Error(escape(words), duration=None, print_exception=False) from error
 
         names = list(controls or ())
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD

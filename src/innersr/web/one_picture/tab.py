@@ -55,7 +55,7 @@ def build_one_picture(place: Place) -> None:
 def _build_samples(place: Place, picture: gr.File, model: gr.Dropdown, line: gr.HTML) -> None:
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
-            engines = [("patches of the picture, at once", "patches"), ("the trained picture", "network")]
+            engines = [("patches of the picture, without training", "patches"), ("the trained picture", "network")]
             engine = gr.Radio(engines, value="patches", label="Made of")
             count = gr.Slider(1, 12, value=4, step=1, label="How many")
             start = gr.Slider(

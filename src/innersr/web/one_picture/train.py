@@ -41,7 +41,7 @@ def build_train(place: Place, picture: gr.File, model: gr.Dropdown, line: gr.HTM
                 info="The picture is shrunk to it; larger takes longer.",
             )
             iterations = gr.Number(
-                0, label="Iterations of each scale", info="0 for those of the quality.", precision=0, minimum=0
+                0, label="Iterations of each scale", info="0 takes as many as the quality says.", precision=0, minimum=0
             )
             seed = gr.Number(0, label="Seed", precision=0, minimum=0)
             go = gr.Button("Train", variant="primary", elem_id="train-go")
