@@ -1,4 +1,4 @@
-"""How long orders take: forecasts, what is left, and what they learn; told by a clock that the tests turn."""
+"""How long jobs take: forecasts, what is left, and what they learn; told by a clock that the tests turn."""
 
 import types
 
@@ -125,7 +125,7 @@ def test_a_visitor_is_told_what_comes_first(pace, tmp_path):
     assert place.forecast(PLAN) == "about 8 seconds here"
     with pace.working() as countdown:
         countdown.expect(PLAN)
-        assert place.forecast(PLAN) == "about 8 seconds here, after 1 order of about 8 seconds"
+        assert place.forecast(PLAN) == "about 8 seconds here, after 1 job of about 8 seconds"
 
 
 def test_learning_is_cut_short_only_where_it_is_planned_to_take_too_long(pace, tmp_path):

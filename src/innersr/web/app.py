@@ -40,7 +40,7 @@ class Serving:
         allow_public: whether other machines may use the page without a password.
         browser: whether a browser is opened.
         device: of the computations.
-        is_warmed: whether the page is up only when all is loaded that an order needs, and the machine is measured.
+        is_warmed: whether the page is up only when all is loaded that a job needs, and the machine is measured.
         library: folder of trained pictures, which is kept and which all visitors share; None to remove them with
             the visitor.
 
@@ -137,7 +137,7 @@ def build_page(place: Place) -> gr.Blocks:
 
 
 def warm_up(place: Place) -> None:
-    """Load what the first order would wait for, and find out how fast this machine is: two seconds of one core."""
+    """Load what the first job would wait for, and find out how fast this machine is: two seconds of one core."""
     image = read(bundled_examples() / "bricks.png")
     for side, steps in ((32, 1), (48, 8)):  # the first one loads
         part = replace(image, colour=image.colour[..., :side, :side].contiguous())

@@ -18,10 +18,10 @@ from innersr.run import Progress
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedTime:
-    """Seconds of the parts of one order.
+    """Seconds of the parts of one job.
 
     Args:
-        kind: of orders that take equally much longer or shorter than was planned, such as a method and its preset.
+        kind: of jobs that take equally much longer or shorter than was planned, such as a method and its preset.
         examining: before anything is learned.
         learning: on the picture.
         applying: what was learned, to the whole picture.
@@ -34,7 +34,7 @@ class PlannedTime:
 
     @property
     def seconds(self) -> float:
-        """Of the whole order."""
+        """Of the whole job."""
         return self.examining + self.learning + self.applying
 
     def times(self, factor: float) -> PlannedTime:
@@ -44,7 +44,7 @@ class PlannedTime:
 
 
 class Countdown:
-    """The time of one order: from its progress, and from the plan for what comes after.
+    """The time of one job: from its progress, and from the plan for what comes after.
 
     Args:
         pace: of the machine that works on it.
@@ -64,7 +64,7 @@ class Countdown:
 
     @property
     def seconds(self) -> float:
-        """Since the order was begun."""
+        """Since the job was begun."""
         return self._pace.clock() - self._begun
 
     @property
@@ -90,10 +90,10 @@ class Countdown:
 
 @dataclass(eq=False)
 class Pace:
-    """How fast this machine is, and how long its orders take.
+    """How fast this machine is, and how long its jobs take.
 
     Args:
-        waiting: tells how many orders wait for their turn.
+        waiting: tells how many jobs wait for their turn.
         jobs: that are worked on at the same time.
         clock: of seconds.
     """
@@ -102,8 +102,8 @@ class Pace:
     jobs: int = 1
     clock: Callable[[], float] = time.monotonic
     _machine: float = 1.0  # how much slower than the one that the plans are from
-    _factors: dict[str, float] = field(default_factory=dict)  # the same, of each kind of order
-    _typical: float = 4.0  # seconds of an order
+    _factors: dict[str, float] = field(default_factory=dict)  # the same, of each kind of job
+    _typical: float = 4.0  # seconds of a job
     _running: list[Countdown] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -115,7 +115,7 @@ class Pace:
         self._typical *= self._machine
 
     def planned(self, plan: PlannedTime) -> PlannedTime:
-        """The plan of an order on this machine."""
+        """The plan of a job on this machine."""
         return plan.times(self._factors.get(plan.kind, self._machine))
 
     def wait(self) -> tuple[int, float]:
@@ -130,7 +130,7 @@ class Pace:
 
     @contextlib.contextmanager
     def working(self) -> Iterator[Countdown]:
-        """Context of one order, from which it is learned how long orders take."""
+        """Context of one job, from which it is learned how long jobs take."""
         countdown = Countdown(self)
         with self._lock:
             self._running.append(countdown)

@@ -50,10 +50,10 @@ class Place:
         return replace(run, time_limit=longest) if self.pace.planned(plan).seconds > longest else run
 
     def forecast(self, plan: PlannedTime) -> str:
-        """How long an order takes, in words, and what comes before it."""
+        """How long a job takes, in words, and what comes before it."""
         words = f"about {duration(self.pace.planned(plan).seconds)} here"
         before, seconds = self.pace.wait()
-        return words if before == 0 else f"{words}, after {orders_in_words(before)} of about {duration(seconds)}"
+        return words if before == 0 else f"{words}, after {jobs_in_words(before)} of about {duration(seconds)}"
 
     @property
     def queued(self) -> dict[str, Any]:
@@ -77,7 +77,7 @@ class Place:
     ) -> None:
         """Make a button begin work that computes, which waits in the queue; see `handler`.
 
-        Where other orders come first, `line` says so until it is this one's turn. It also says what went wrong.
+        Where other jobs come first, `line` says so until it is this one's turn. It also says what went wrong.
         """
 
         def begin(asked: Any, visitor: Visitor) -> Iterator[Any]:  # noqa: ANN401 (a namespace)
@@ -98,11 +98,11 @@ class Place:
 
     def _tell_wait(self, _asked: object, visitor: Visitor) -> Iterator[Any]:
         before, seconds = self.pace.wait()
-        if before == 0 or visitor.is_working:  # on another order, or already on this one
+        if before == 0 or visitor.is_working:  # on another job, or already on this one
             yield gr.skip()
             return
         visitor.is_waiting = True
-        yield status(f"Waiting for {orders_in_words(before)} before yours, about {duration(seconds)} …")
+        yield status(f"Waiting for {jobs_in_words(before)} before yours, about {duration(seconds)} …")
 
     def handler(
         self,
@@ -141,7 +141,7 @@ def _stop(_asked: object, visitor: Visitor) -> Iterator[str]:
         yield status("Stopping …")
         return
     visitor.is_withdrawn = visitor.is_waiting
-    yield status("Your order is withdrawn." if visitor.is_waiting else "Nothing is going on.")
+    yield status("Your job is withdrawn." if visitor.is_waiting else "Nothing is going on.")
 
 
 def name_of_visitor(request: gr.Request) -> tuple[str | None, str]:
@@ -149,9 +149,9 @@ def name_of_visitor(request: gr.Request) -> tuple[str | None, str]:
     return request.session_hash, browser_of(request.headers.get("cookie", ""))
 
 
-def orders_in_words(count: int) -> str:
-    """A number of orders."""
-    return "1 order" if count == 1 else f"{count} orders"
+def jobs_in_words(count: int) -> str:
+    """A number of jobs."""
+    return "1 job" if count == 1 else f"{count} jobs"
 
 
 def skipped(count: int) -> list[Any]:

@@ -38,9 +38,9 @@ class Visitor:
     """Recurrence of the pictures that were examined, and the number of blurs that they may have."""
     stop: threading.Event = field(default_factory=threading.Event)
     is_waiting: bool = False
-    """Whether an order of this visitor waits for others."""
+    """Whether a job of this visitor waits for others."""
     is_withdrawn: bool = False
-    """Whether that order is not to be begun."""
+    """Whether that job is not to be begun."""
     used: float = field(default_factory=time.monotonic)
     _working: threading.Lock = field(default_factory=threading.Lock)
 
@@ -52,7 +52,7 @@ class Visitor:
             InputError: another one of this visitor is not finished.
         """
         if not self._working.acquire(blocking=False):
-            raise InputError("your last order is still being worked on; wait for it, or press Stop")
+            raise InputError("your last job is still being worked on; wait for it, or press Stop")
         self.stop.clear()
         try:
             yield
@@ -61,7 +61,7 @@ class Visitor:
 
     @property
     def is_working(self) -> bool:
-        """Whether an order of this visitor is being worked on."""
+        """Whether a job of this visitor is being worked on."""
         return self._working.locked()
 
     def owns(self, path: Path) -> bool:
