@@ -149,6 +149,21 @@ def test_rational_polynomials_follow_the_lines_and_samples():
     assert found.doubles()[9:].tolist() == values[9:]
 
 
+def test_rational_polynomials_are_right_in_rasterio(tmp_path):
+    rasterio = pytest.importorskip("rasterio")
+    values = [0.0, 0.0, 3.5, 7.5, 48.0, 11.0, 500.0, 4.0, 8.0, 0.1, 0.2, 100.0, *range(80)]
+    tifffile.imwrite(tmp_path / "a.tif", SAMPLES[0], extratags=[(50844, "d", 92, values, False)])
+    upscale_file(tmp_path / "a.tif", tmp_path / "b.tif", UpscaleOptions(**OPTIONS))
+    with rasterio.open(tmp_path / "a.tif") as source, rasterio.open(tmp_path / "b.tif") as result:
+        before, after = source.rpcs, result.rpcs
+    assert (before.line_off, before.samp_off, before.line_scale, before.samp_scale) == (3.5, 7.5, 4, 8)
+    assert (after.line_off, after.samp_off, after.line_scale, after.samp_scale) == (7.5, 15.5, 8, 16)
+    for name in ("lat_off", "long_off", "height_off", "lat_scale", "long_scale", "height_scale"):
+        assert getattr(after, name) == getattr(before, name)
+    for name in ("line_num_coeff", "line_den_coeff", "samp_num_coeff", "samp_den_coeff"):
+        assert getattr(after, name) == getattr(before, name) and len(getattr(after, name)) == 20
+
+
 def test_a_damaged_georeference_is_left_out_and_said(tmp_path):
     tags = [(33550, "d", 2, (10.0, 10.0), False), (33922, "d", 6, (0.0,) * 6, False)]
     tifffile.imwrite(tmp_path / "a.tif", SAMPLES[0], extratags=tags)

@@ -1,5 +1,8 @@
 """Animations that are allowed and rarely seen, and damaged ones."""
 
+import io
+import struct
+
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
@@ -7,6 +10,7 @@ from tests.helpers.animations import BLUE, GREEN, RED, GifFrame, PngFrame, apng,
 
 from innersr.errors import ImageFileError
 from innersr.images.films.animations import Animation
+from innersr.images.io import read
 from innersr.methods.options import UpscaleOptions
 from innersr.pipeline.files import upscale_file
 from innersr.run import Run
@@ -31,12 +35,26 @@ def shown(folder, data):
 
 @pytest.mark.parametrize(
     ("disposal", "last"),
-    [(1, [RED, GREEN, BLUE]), (2, [RED, (0, 0, 0), BLUE]), (3, [RED, RED, BLUE])],
+    [(1, [RED, GREEN, BLUE]), (2, [RED, None, BLUE]), (3, [RED, RED, BLUE])],
 )
 def test_frames_of_a_gif_are_disposed_of(tmp_path, disposal, last):
     second, third = GifFrame(colour=2, disposal=disposal, **SMALL), GifFrame(colour=3, **FAR)
     frames, _ = shown(tmp_path, gif(GifFrame(colour=1), second, third))
-    assert frames == [[RED, RED, RED], [RED, GREEN, RED], last]
+    assert [colours(frame) for frame in frames] == [[RED, RED, RED], [RED, GREEN, RED], last]
+
+
+def colours(frame):
+    """The pixels of a frame, None where they are transparent."""
+    return [pixel[:3] if pixel[3:] in ((), (255,)) else None for pixel in frame]
+
+
+@pytest.mark.parametrize("transparent", [None, 2])
+def test_what_no_frame_of_a_gif_has_drawn_is_transparent_as_in_browsers(tmp_path, transparent):
+    first = GifFrame(colour=1, transparent=transparent, disposal=3, **SMALL)
+    others = GifFrame(colour=2, disposal=2, **FAR), GifFrame(colour=3, x=0, y=0, width=2, height=2)
+    frames, film = shown(tmp_path, gif(first, *others))
+    assert [colours(frame) for frame in frames] == [[None, RED, None], [None, None, GREEN], [BLUE, None, None]]
+    assert film.facts.has_alpha
 
 
 def test_transparent_colours_and_palettes_of_single_frames(tmp_path):
@@ -148,10 +166,25 @@ def test_repeats_of_a_gif_are_counted(tmp_path, loop, plays):
     assert Animation(tmp_path / "out.webp").facts.plays == plays
 
 
-@pytest.mark.parametrize("data", [gif(GifFrame(colour=1), loop=0), apng(PngFrame(levels=plain((*RED, 255))))])
-def test_one_frame_is_a_picture(tmp_path, data):
-    path = tmp_path / ("in.gif" if data[:3] == b"GIF" else "in.png")
+def one_webp():
+    """A WebP of one frame that is shown for 50 ms: Pillow writes a second one, which is cut off."""
+    stream = io.BytesIO()
+    frames = [PillowImage.fromarray(plain((*colour, 255))) for colour in (RED, BLUE)]
+    frames[0].save(stream, "WEBP", save_all=True, append_images=frames[1:], duration=50, lossless=True)
+    data = stream.getvalue()
+    data = data[: data.index(b"ANMF", data.index(b"ANMF") + 4)]
+    return data[:4] + struct.pack("<I", len(data) - 8) + data[8:]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [gif(GifFrame(colour=1), loop=0), apng(PngFrame(levels=plain((*RED, 255)))), one_webp()],
+    ids=["gif", "png", "webp"],
+)
+def test_one_frame_is_a_picture_and_its_time_is_said_to_be_lost(tmp_path, data):
+    path = tmp_path / ("in.gif" if data[:3] == b"GIF" else "in.webp" if data[:4] == b"RIFF" else "in.png")
     path.write_bytes(data)
+    assert "how long it is shown is not kept" in read(path).notes
     result = upscale_file(path, None, UpscaleOptions(**OPTIONS), Run(device="cpu"))
     with PillowImage.open(result.path) as written:
         assert written.size == (32, 24) and getattr(written, "n_frames", 1) == 1

@@ -25,6 +25,8 @@ def gif_facts(stream: BinaryIO) -> FileFacts:
         if label == 0xFE:
             text = data[:longest].decode("utf-8", "replace").replace("\0", "").strip()
             texts += [("Comment", text)] if text else []
+        elif label == 0xF9 and any(data[1:3]):
+            lost["how long it is shown"] = None
         elif label == 0x01:
             lost["its text over the picture"] = None
         elif label == 0xFF and data[:11] not in (b"NETSCAPE2.0", b"ANIMEXTS1.0"):  # which say how often it repeats

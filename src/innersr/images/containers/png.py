@@ -87,6 +87,8 @@ def _look_at(found: _Found, kind: bytes, data: bytes) -> None:
         found.is_grey = data[9] in (0, 4)
     elif kind == b"acTL" and len(data) >= 4:
         found.frames = struct.unpack_from(">I", data)[0]
+    elif kind == b"fcTL" and found.frames == 1:
+        found.notes.append("how long it is shown is not kept")
     elif kind == b"pHYs" and len(data) == 9:
         found.states_resolution = data[8] == 1
     elif kind == b"PLTE":

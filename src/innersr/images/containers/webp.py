@@ -10,14 +10,16 @@ from innersr.images.metadata import FileFacts
 
 
 def webp_facts(stream: BinaryIO) -> FileFacts:
-    """Whether the first picture of a WebP file is stored without loss."""
+    """Whether the first picture of a WebP file is stored without loss, with a note if it is shown for some time."""
+    notes: tuple[str, ...] = ()
     stream.seek(12)
     while len(head := stream.read(8)) == 8:
         kind, length = struct.unpack("<4sI", head)
         if kind == b"ANMF":
-            stream.seek(16, io.SEEK_CUR)  # place and time of a frame, which holds chunks itself
+            frame = stream.read(16)  # place and time of a frame, which holds chunks itself
+            notes = ("how long it is shown is not kept",) if any(frame[12:15]) else ()
         elif kind in (b"VP8 ", b"VP8L"):
-            return FileFacts(is_lossless=kind == b"VP8L")
+            return FileFacts(is_lossless=kind == b"VP8L", notes=notes)
         else:
             stream.seek(length + length % 2, io.SEEK_CUR)
     return FileFacts()

@@ -119,10 +119,33 @@ class Animation(Film):
             yield shown
 
     def _by_pillow(self, stored: PillowImage.Image) -> Iterator[tuple[Levels, float]]:
+        """The frames of a GIF or WebP; what no frame of a GIF has drawn is transparent, as in browsers."""
+        is_drawn = np.full(self._size[::-1], stored.format != "GIF")
         for picture in ImageSequence.Iterator(stored):
+            place = getattr(picture, "dispose_extent", None)
+            before = is_drawn.copy()
+            if place is not None:
+                left, top, right, bottom = place
+                is_drawn[top:bottom, left:right] = True
             if picture.size != self._size:  # as frames that reach beyond the size that the file states
                 picture = picture.crop((0, 0, *self._size))
-            yield np.array(picture.convert("RGBA")), stored.info.get("duration") or 0
+            levels = np.array(picture.convert("RGBA"))
+            levels[~is_drawn] = 0  # Pillow shows the background colour of the file there
+            yield levels, stored.info.get("duration") or 0
+            is_drawn = _disposed(is_drawn, before, place, getattr(stored, "disposal_method", 0))
+
+
+def _disposed(
+    is_drawn: np.ndarray, before: np.ndarray, place: tuple[int, int, int, int] | None, disposal: int
+) -> np.ndarray:
+    """Where a GIF is drawn after a frame at a place is disposed of (GIF89a, section 23)."""
+    to_background, to_previous = 2, 3
+    if disposal == to_previous:
+        return before
+    if disposal == to_background and place is not None:
+        left, top, right, bottom = place
+        is_drawn[top:bottom, left:right] = False
+    return is_drawn
 
 
 def _has_deep_samples(path: Path) -> bool:
