@@ -93,3 +93,13 @@ def test_edges_of_what_moves_before_a_still_ground_are_left_as_they_are():
         film.append(UpscaledFrame(Image(colour=innersr.imresize(truth, 0.5).clamp(0, 1)), Image(colour=truth)))
     change = 255 * (steadied(film[1], [film[0], film[2]]).colour - film[1].result.colour)
     assert float(change.abs().max()) < 6 and float(change.square().mean().sqrt()) < 0.48  # 8-bit levels
+
+
+def test_a_cut_that_was_not_found_leaves_no_ghost():
+    """Both shots are of the same brightness and texture: only their places differ."""
+    shots = [scene(100, 140, seed) for seed in (1, 2)]
+    one, other = (UpscaledFrame(Image(colour=innersr.imresize(each, 0.5)), Image(colour=each)) for each in shots)
+    change = 255 * (steadied(one, [other]).colour - one.result.colour).abs()
+    between = 255 * (other.result.colour - one.result.colour).abs()
+    assert between.mean() > 20
+    assert change.mean() < 0.02 * between.mean() and change.max() < 12

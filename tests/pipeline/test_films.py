@@ -240,6 +240,22 @@ def test_steady_frames_are_the_same_after_an_interruption(tmp_path, monkeypatch)
     assert not np.array_equal(levels(plain), levels(whole))
 
 
+def test_frames_at_a_cut_are_averaged_with_none_of_the_other_shot(tmp_path, monkeypatch):
+    def averaged(now, neighbours):  # whatever they look like
+        colours = [now.result.colour, *(other.result.colour for other in neighbours)]
+        return replace(now.result, colour=sum(colours) / len(colours))
+
+    monkeypatch.setattr("innersr.pipeline.films.steadied", averaged)
+    frames = scenes(6, 6)
+    found = {}
+    for name, given in (("whole", frames), ("first", frames[:6]), ("second", frames[6:])):
+        source = make_video(tmp_path / f"{name}.mkv", given, codec="ffv1", pixel_format="yuv420p")
+        target, options = tmp_path / f"{name}_x2.mkv", UpscaleOptions(method=_Learned(), kernel="bicubic")
+        replace(open_file(source, target, options), settings=FilmSettings(part=4)).write(RUN)
+        found[name] = levels(target)
+    assert np.array_equal(found["whole"], np.concatenate([found["first"], found["second"]]))
+
+
 def test_parts_of_other_settings_or_cut_short_are_made_again(tmp_path):
     target = tmp_path / "out.mp4"
     with pytest.raises(Cancelled), FilmParts.opened(target, "one") as parts:
