@@ -79,7 +79,7 @@ class _Batch:
             except Cancelled:
                 raise
             except (InnersrError, OSError) as error:
-                rows.append([source.name, "failed", "", "", visitors.in_words(error)])
+                rows.append([source.name, f"failed: {visitors.in_words(error)}", "", "", ""])
                 continue
             result: Result = job.result
             assert result.path is not None  # it was written

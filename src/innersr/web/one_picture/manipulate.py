@@ -174,7 +174,7 @@ class _Manipulate:
         def work(run: Run) -> list[tuple[str, str]]:
             quiet = Run(device=run.device, seed=run.seed, cancelled=run.cancelled)
             tried = contact_sheet_scales(make.saved.model, lambda scale: make.at(scale, quiet), run)
-            named = [("as it enters", make.entered), *((f"scale {scale}", result) for scale, result in tried)]
+            named = [("input", make.entered), *((f"scale {scale}", result) for scale, result in tried)]
             return [(str(_save(picture, make.saved, folder / f"{name}.png")), name) for name, picture in named]
 
         job = self._place.job(visitor, work)

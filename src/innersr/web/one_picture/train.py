@@ -49,7 +49,7 @@ def build_train(place: Place, picture: gr.File, model: gr.Dropdown, line: gr.HTM
             remove = gr.Button("Remove the chosen one", variant="stop", size="sm")
         with gr.Column(scale=3, min_width=300):
             gallery = gr.Gallery(
-                label="What each scale has learned: a sample, and the picture itself",
+                label="Sample and reconstruction of each scale",
                 columns=2,
                 height="auto",
                 format="png",
@@ -148,9 +148,9 @@ def _previewer(source: PictureSource, folder: Path, previews: list[tuple[str, st
         scale, sizes = len(model.scales) - 1, model.sizes[0]
         with torch.no_grad():
             sample = model.generate(model.random_noise(seed, 0), sizes)
-        for name, picture in (("sample", sample), ("itself", reconstruction_at(model, 0, scale))):
+        for name, picture in (("sample", sample), ("reconstruction", reconstruction_at(model, 0, scale))):
             pixels = shown(visible(picture, source), least=160, most=(480, 480))
             file = save_pixels(pixels, folder / f"scale-{scale}-{name}.png")
-            previews.append((str(file), f"scale {scale}: {name}"))
+            previews.append((str(file), f"{name} {scale}"))
 
     return show
