@@ -174,6 +174,36 @@ def test_a_run_that_was_ended_goes_on_and_gives_the_same_bytes(tmp_path, monkeyp
     assert not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.parametrize(
+    ("free", "expected"), [(64 << 30, 2048), (2 << 30, 2048), (2 << 29, 1024), (1 << 28, 512), (1000, 512)]
+)
+def test_parts_are_smaller_where_memory_is_scarce(free, expected):
+    assert strip_choice.fitting_side(2048, 3, (2.0, 2.0), free) == expected
+    assert strip_choice.fitting_side(2048, 12, (2.0, 2.0), 4 * free) == expected
+    assert strip_choice.fitting_side(150, 3, (2.0, 2.0), free) == 150
+
+
+def test_a_run_goes_on_with_its_parts_though_more_memory_is_free(tmp_path, monkeypatch):
+    rows = torch.rand(1, 1, 24, 1400, generator=torch.Generator().manual_seed(1))
+    save(Image(colour=rows), tmp_path / "in.png")
+    monkeypatch.setattr(strip_choice, "StripSettings", lambda: strips.StripSettings(side=1024, sample=64))
+    memory = [1 << 10]
+    monkeypatch.setattr(strip_choice, "free_memory", lambda _: memory[0])
+    options = {"method": "bicubic", "kernel": "bicubic", "strips": "always", "run": RUN}
+    whole = upscale(tmp_path / "in.png", output=tmp_path / "whole.tif", **options)
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        interrupted_after(patch, 2)
+        upscale(tmp_path / "in.png", output=tmp_path / "again.tif", **options)
+    memory[0] = 64 << 30
+    monkeypatch.setattr(strip_folder.StripFolder, "begin_anew", lambda _: pytest.fail("it began anew"))
+    task = open_file(
+        tmp_path / "in.png", tmp_path / "again.tif", UpscaleOptions(method="bicubic", kernel="bicubic", strips="always")
+    )
+    assert task.settings.side == 512
+    again = upscale(tmp_path / "in.png", output=tmp_path / "again.tif", **options)
+    assert again.read_bytes() == whole.read_bytes()
+
+
 @pytest.mark.parametrize("change", [{"kernel": "gaussian:1.5"}, {"run": replace(RUN, seed=1)}, "source"])
 def test_what_another_run_left_is_not_taken(tmp_path, monkeypatch, change):
     source = tmp_path / "in.png"

@@ -52,7 +52,21 @@ def open_in_strips(source: Path, output: Path | None, options: UpscaleOptions) -
     if reason is not None:
         raise InputError(f"{source}: is not upscaled in strips: {reason}; use --strips never")
     check_place(target, overwrite=options.overwrite)
-    return _strip_task(source, target, options, StripSettings())
+    settings = StripSettings()
+    side = fitting_side(settings.side, header.bands, scales, free_memory(torch.device("cpu")))
+    return _strip_task(source, target, options, replace(settings, side=side))
+
+
+def fitting_side(side: int, bands: int, scales: tuple[float, float], free: int) -> int:
+    """The side of parts, or a half or a quarter of it, of which one takes at most half of so many free bytes.
+
+    The other half is for what one part leaves behind, and for libvips, which ends the process where it finds none.
+    """
+    least, copies = 512, 5  # pixels; of the floats of a part's result at its peak: 2048 x 2048 at x2 take 1 GiB
+    each = 4 * copies * bands * scales[0] * scales[1]
+    while side > least and 2 * each * side**2 > free:
+        side //= 2
+    return side
 
 
 def exceeds_memory(header: LargeHeader, scales: tuple[float, float]) -> bool:
@@ -92,6 +106,9 @@ def _strip_task(source: Path, target: Path, options: UpscaleOptions, settings: S
     folder = StripFolder.beside(target, _asked(options), source)
     try:
         large = folder.unpacked(source, options.pixel_limit)
+        settings = replace(
+            settings, side=folder.planned_side() or settings.side
+        )  # else the parts that are done are lost
         method = options.chosen_method if options.adapted is None else load_fitting(options.adapted, options).method
         first, nodata = with_declared(large.part(Window(0, 0, 1, 1)), options.nodata)
         whole = survey(large.bands_of_rows, options.alpha, nodata=nodata, is_exact=copies_pixels(method))

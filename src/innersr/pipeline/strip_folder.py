@@ -62,6 +62,14 @@ class StripFolder:
                 _write(kept, self.source)
         return large
 
+    def planned_side(self) -> int | None:
+        """The side of the parts of an earlier run that was asked for the same; None if there is none."""
+        kept, asked = _read(self.path / "plan.json"), json.loads(json.dumps(self.asked))
+        if not isinstance(kept, dict) or {name: kept.get(name) for name in asked} != asked:
+            return None
+        side = kept.get("side")
+        return side if type(side) is int and side > 0 else None
+
     @contextlib.contextmanager
     def opened(self, plan: dict[str, Any]) -> Iterator[None]:
         """Hold the folder, for a plan; what was done by another plan is removed.
