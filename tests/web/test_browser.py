@@ -193,7 +193,10 @@ def test_methods_are_compared(opened, photo):
     drop(page, photo)
     page.locator("#compare-go").click()
     says(page, "compare", "2 of 2 methods are done")
-    assert page.locator("#compare-view img").count() == 2
+    page.wait_for_function("() => document.querySelectorAll('#compare-view img').length === 2")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('#compare-view img')].every(one => one.naturalWidth === 88)"
+    )
 
 
 def test_a_batch_becomes_a_zip(opened, photo, tmp_path):

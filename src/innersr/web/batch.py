@@ -39,7 +39,7 @@ def build_batch(place: Place) -> None:
                 headers=["picture", "result", "pixels", "seconds", "what was found"],
                 interactive=False,
                 wrap=True,
-                column_widths=["115px", "145px", "95px", "75px", "240px"],
+                column_widths=["115px", "200px", "95px", "75px", "225px"],
                 label="Pictures",
                 elem_id="batch-table",
             )
