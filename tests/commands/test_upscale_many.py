@@ -97,8 +97,11 @@ def test_a_plan_writes_nothing():
 
 
 def test_shards_are_apart_and_together_whole():
-    assert set(statuses("--shard", "1/2")) | set(statuses("--shard", "2/2")) == set(statuses())
-    assert set(statuses().values()) == {"skipped"}
+    draw("in/a.jpg", 3)  # its result has the name of another's, which is in the other shard
+    first, second = (set(statuses("--format", "png", "--shard", f"{number}/2")) for number in (1, 2))
+    assert not first & second and first | second == set(statuses("--format", "png"))
+    assert set(statuses("--format", "png").values()) == {"skipped"}
+    assert names("out") == ["a-2.png", "a.png", "b.png", "deep"]
 
 
 @pytest.mark.parametrize("shard", ["0/2", "3/2", "2", "a/b"])
