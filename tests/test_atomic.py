@@ -1,5 +1,6 @@
 """Files appear under their name whole, or not at all."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -54,6 +55,12 @@ def test_an_error_names_the_file_that_was_asked_for(tmp_path, name, overwrite):
         partial.write_bytes(b"whole")
     assert caught.value.filename == str(tmp_path / name) and ".part" not in str(caught.value)
     assert written(tmp_path) == {}
+
+
+def test_a_full_disk_names_the_file_that_was_asked_for(tmp_path):
+    with pytest.raises(OSError, match="No space") as caught, whole_file(tmp_path / "a", overwrite=False):
+        raise OSError(errno.ENOSPC, "No space left on device")  # as writing says it
+    assert caught.value.filename == str(tmp_path / "a")
 
 
 def test_a_path_without_a_folder_is_in_the_current_one(tmp_path, monkeypatch):

@@ -16,6 +16,18 @@ def test_records_come_back_in_order(tmp_path):
     assert read_records(path) == [{"step": 1}, {"step": 2, "name": "Ü"}]
 
 
+def test_a_full_disk_is_told_of_the_log(tmp_path):
+    resource = pytest.importorskip("resource")  # not on Windows
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            append_record(tmp_path / "log.jsonl", {"step": 1})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.filename == str(tmp_path / "log.jsonl")
+
+
 @pytest.mark.parametrize("rest", ['{"step"', "{", '{"step": 3}'])
 def test_a_line_that_a_crash_cut_short_does_not_count(tmp_path, rest):
     path = tmp_path / "log.jsonl"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import sys
@@ -43,7 +44,8 @@ def whole_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
             else:
                 _rename_to_free_name(partial, path)
     except OSError as error:
-        if str(error.filename) != str(partial):
+        is_full = error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        if not is_full and str(error.filename) != str(partial):
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error  # nobody has heard of the partial file
     finally:

@@ -17,16 +17,19 @@ def append_record(path: Path, record: dict[str, Any]) -> None:
     """Append a record as one line, after removing an incomplete last line.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: the file, which it names, cannot be written.
         ValueError: the record holds NaN or an infinite number.
     """
     line = line_of(record).encode()
-    with path.open("a+b") as file:
-        end = file.seek(0, 2)
-        while end and not _ends_line(file, end):
-            end -= 1
-        file.truncate(end)
-        file.write(line)
+    try:
+        with path.open("a+b") as file:
+            end = file.seek(0, 2)
+            while end and not _ends_line(file, end):
+                end -= 1
+            file.truncate(end)
+            file.write(line)
+    except OSError as error:  # a full disk names no file
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:

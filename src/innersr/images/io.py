@@ -148,7 +148,11 @@ def written_whole(path: Path, *, overwrite: bool) -> Iterator[Path]:
     """`whole_file` whose errors are ImageFileError."""
     try:
         with whole_file(path, overwrite=overwrite) as partial:
-            yield partial
+            try:
+                yield partial
+            except pyvips.Error:
+                _check_room(partial)
+                raise
     except InnersrError:
         raise
     except FileExistsError as error:
@@ -158,6 +162,12 @@ def written_whole(path: Path, *, overwrite: bool) -> Iterator[Path]:
             raise _out_of_memory(path) from error
         remedy = "check the free space and the permissions of the folder"
         raise ImageFileError(f"{path}: cannot be written ({reason_of(error)}); {remedy}") from error
+
+
+def _check_room(partial: Path) -> None:
+    """Raise OSError if a file cannot grow, as on a full disk: libvips tells no more than that it could not write."""
+    with partial.open("ab", buffering=0) as stream:
+        stream.write(bytes(4096))
 
 
 def check_writable(
