@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -35,9 +35,12 @@ class ProgressRow:
 
     def words(self, width: int) -> Text:
         """Title and stage in at most so many columns; of a long title only the beginning."""
-        title = Text(self.title)
-        title.truncate(max(1, width - cell_len(self.stage)), overflow="ellipsis")
-        return title + self.stage
+        return Text(shortened(self.title, max(1, width - cell_len(self.stage))) + self.stage)
+
+
+def shortened(text: str, width: int) -> str:
+    """A text in at most so many columns of a terminal; of a longer one the beginning and an ellipsis."""
+    return text if cell_len(text) <= width else f"{set_cell_size(text, max(0, width - 1))}…"
 
 
 class Bars:

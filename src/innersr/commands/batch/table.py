@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rich.cells import cell_len
-from rich.text import Text
+from rich.cells import cell_len, set_cell_size
 
 from innersr.batch.status import StatusRow
+from innersr.commands.bars import shortened
 from innersr.errors import on_one_line
 
 Size = tuple[int, int]
@@ -67,10 +67,10 @@ def _laid_out(lines: Sequence[Sequence[str]], width: int | None) -> list[str]:
 
 
 def _cut(text: str, width: int | None, *, pad: bool = False) -> str:
-    cut = Text(on_one_line(text))
-    if width is not None:
-        cut.truncate(width, overflow="ellipsis", pad=pad)
-    return cut.plain
+    shown = on_one_line(text)
+    if width is None:
+        return shown
+    return set_cell_size(shown, width) if pad and cell_len(shown) <= width else shortened(shown, width)
 
 
 def _common_folder(paths: Iterable[str]) -> str:
