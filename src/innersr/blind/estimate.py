@@ -29,7 +29,7 @@ from innersr.physics import kernels
 from innersr.physics.degradation import LOUDEST, Degradation
 from innersr.physics.jpeg import jpeg_quality
 from innersr.physics.noise.counting import CountingNoise
-from innersr.physics.resize import Scale, as_pair
+from innersr.physics.resize import Scale
 from innersr.run import Run
 
 CONFIDENCES = ("none", "low", "medium", "high")
@@ -43,6 +43,7 @@ class EstimateSettings:
     least_roughness: float = 0.6  # 8-bit levels: RMS difference from 3x3 means that an estimate needs
     high_confidence: float = 0.15  # below this standard deviation of the logarithmic size
     medium_confidence: float = 0.25  # likewise
+    judged_scale: float = 2.0  # at which the policy judges; its soft scenes were soft enough at this scale alone
     least_share: float = 0.12  # a candidate with less is left out
     loud: float = 12 / 255  # noise that can look like details of single pixels
     overlooked: float = 0.5  # of the shares, that goes to the cautious candidate where a compression was overlooked
@@ -279,7 +280,7 @@ def examine(lr: Tensor, scale: Scale, run: Run | None = None, *, is_thorough: bo
 def _estimate_by(finding: Finding, scale: Scale) -> Estimate:
     """The estimate of a finding."""
     degradations = candidates_of(finding, scale)
-    interpolated, *shares = shares_of(finding, scale).tolist()
+    interpolated, *shares = shares_of(finding).tolist()
     if finding.is_overlooked:
         # The policy was not told of the compression, either.
         moved = SETTINGS.overlooked * sum(shares)
@@ -294,10 +295,12 @@ def _estimate_by(finding: Finding, scale: Scale) -> Estimate:
 
 
 @torch.no_grad()
-def shares_of(finding: Finding, scale: Scale) -> Tensor:
-    """Shares of interpolation and of CANDIDATES, (1 + N,) of sum 1, small ones 0."""
-    mean_scale = math.sqrt(math.prod(as_pair(scale)))
-    shares = _policy()(finding.features[None], torch.tensor([mean_scale]))[0]
+def shares_of(finding: Finding) -> Tensor:
+    """Shares of interpolation and of CANDIDATES, (1 + N,) of sum 1, small ones 0.
+
+    They are those of any scale: whether a scene was soft or its image was blurred is seen in LR pixels.
+    """
+    shares = _policy()(finding.features[None], torch.tensor([SETTINGS.judged_scale]))[0]
     shares = torch.where(shares < SETTINGS.least_share, 0.0, shares)
     return shares / shares.sum()
 
