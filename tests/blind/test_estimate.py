@@ -210,6 +210,8 @@ def test_an_estimate_is_one_line_of_text():
         degradation=Degradation(scale=2, kernel=kernel, noise=2.1 / 255), confidence="high", jpeg_quality=60
     )
     assert estimate.summary == "blur: 2.0x1.0 px at 35 deg, noise 2.1/255, JPEG quality about 60, confidence high"
+    round_ = Estimate(degradation=Degradation(scale=2, kernel=kernels.gaussian(4.05, 4.0, 0.3)), confidence="low")
+    assert round_.summary == "blur: 2.0x2.0 px, noise 0.0/255, confidence low"
     faint = Estimate(degradation=Degradation(scale=2, kernel=kernels.gaussian(0.05)), confidence="medium")
     assert "blur: hardly any, noise" in faint.summary
     plain = Estimate(degradation=Degradation(scale=2), confidence="medium")

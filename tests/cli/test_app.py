@@ -224,6 +224,10 @@ def test_a_full_disk_is_exit_code_1(monkeypatch):
     assert (result.exit_code, result.stderr) == (1, f"error: rows.jsonl: No space left on device; {remedy}\n")
 
 
+def test_a_round_kernel_has_no_direction():
+    assert innersr("kernel", "show", "gaussian:2").stdout.splitlines()[1] == "variances 2.000 x 2.000 px^2"
+
+
 def test_a_kernel_is_shown_by_its_measures_and_a_sketch():
     lines = innersr("kernel", "show", "gaussian:4,1,30deg").stdout.splitlines()
     side = KERNEL.shape[0]

@@ -6,7 +6,6 @@ several candidates, each with a share in the result, see `MixturePolicy`.
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -137,8 +136,10 @@ class Estimate:
         shape = kernels.shape_of(self.degradation.kernel)
         if shape.long_variance < 0:
             return "none, it was sharpened"
-        long, short = shape.deviations
-        return f"{long:.1f}x{short:.1f} px at {math.degrees(shape.angle):.0f} deg" if long >= 0.3 else "hardly any"  # noqa: PLR2004
+        long, short = (f"{deviation:.1f}" for deviation in shape.deviations)
+        if shape.deviations[0] < 0.3:  # noqa: PLR2004
+            return "hardly any"
+        return f"{long}x{short} px{shape.direction if long != short else ''}"
 
     def believed(self) -> Estimate:
         """The estimate whose degradation, as found, is the only candidate."""

@@ -93,8 +93,7 @@ def estimate_kernel(  # noqa: PLR0913 (the options of the command)
                 degradation = KernelGAN().estimate(channels_of(image, run), scales, run, notes.append)
                 shape = kernels.shape_of(_as_kernel(degradation, source))
                 long, short = shape.deviations
-                angle = math.degrees(shape.angle)
-                summary = f"blur: {long:.1f}x{short:.1f} px at {angle:.0f} deg, as KernelGAN sees it"
+                summary = f"blur: {long:.1f}x{short:.1f} px{shape.direction}, as KernelGAN sees it"
         except InputError as error:  # does not name the file
             raise InputError(f"{source}: {error}") from error
     reporter.notes(source, notes)
@@ -160,7 +159,7 @@ def _measures(kernel: Tensor, source: str) -> list[str]:
     shape, mass = kernels.shape_of(kernel), kernels.centre_of_mass(kernel)
     return [
         f"{source}: {kernel.shape[0]}x{kernel.shape[1]}",
-        f"variances {shape.long_variance:.3f} x {shape.short_variance:.3f} px^2 at {math.degrees(shape.angle):.0f} deg",
+        f"variances {shape.long_variance:.3f} x {shape.short_variance:.3f} px^2{shape.direction}",
         f"centre of mass {mass[0]:.3f}, {mass[1]:.3f} (the middle is {(kernel.shape[0] - 1) / 2:g}, "
         f"{(kernel.shape[1] - 1) / 2:g})",
     ]

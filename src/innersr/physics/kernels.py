@@ -33,6 +33,12 @@ class Shape(NamedTuple):
         """Standard deviations along the long and the short axis; 0 where negative taps make a variance negative."""
         return math.sqrt(max(self.long_variance, 0)), math.sqrt(max(self.short_variance, 0))
 
+    @property
+    def direction(self) -> str:
+        """The direction of the long axis, such as " at 30 deg"; nothing where the kernel is round but for rounding."""
+        is_round = self.long_variance - self.short_variance <= 1e-3 * max(1.0, abs(self.long_variance))
+        return "" if is_round else f" at {math.degrees(self.angle):.0f} deg"
+
 
 def delta() -> Tensor:
     """The kernel that changes nothing."""

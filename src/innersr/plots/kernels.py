@@ -39,8 +39,7 @@ def measures_of(kernel: Tensor) -> list[str]:
     long, short = shape.deviations
     xx, xy, yy = second_moments(kernel)
     return [
-        f"{kernel.shape[0]}x{kernel.shape[1]}, standard deviations {long:.2f} x {short:.2f} px "
-        f"at {math.degrees(shape.angle):.0f} deg",
+        f"{kernel.shape[0]}x{kernel.shape[1]}, standard deviations {long:.2f} x {short:.2f} px{shape.direction}",
         f"covariance xx {xx:z.2f}, xy {xy:z.2f}, yy {yy:z.2f} px^2",
     ]
 
