@@ -27,10 +27,12 @@ from innersr import (
     psnr,
     recurrence_of,
     save,
+    ssim,
     upscale,
 )
 from innersr.isolation import isolated, isolation
 from innersr.networks.checkpoints import load_checkpoint
+from innersr.physics.resize import resize
 from innersr.singan.animation import animate
 from innersr.singan.fit import fit
 from innersr.singan.manipulation import edit, harmonize, paint, quantized_paint
@@ -244,6 +246,26 @@ WRONG = {
 def test_a_tensor_that_is_no_array_of_numbers_is_refused(function, wrong):
     with pytest.raises(InputError, match=r"\b(meta|sparse|nested|quantized) tensor .*; give "):
         function(WRONG[wrong](image()))
+
+
+@pytest.mark.parametrize("wrong", ["photo.png", np.zeros((8, 8, 3), np.uint8)], ids=["path", "array"])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: examine(x, 2, RUN),
+        lambda x: KernelGAN().estimate(x, 2, RUN),
+        lambda x: resize(x, 2),
+        recurrence_of,
+        lambda x: psnr(x, x),
+        lambda x: ssim(x, x),
+        lambda x: consistency_psnr(x, x, Degradation(scale=2)),
+        Degradation(scale=2),
+    ],
+    ids=["examine", "KernelGAN", "resize", "recurrence", "PSNR", "SSIM", "consistency", "degradation"],
+)
+def test_what_is_no_tensor_is_refused_with_a_remedy(function, wrong):
+    with pytest.raises(InputError, match=r"an image is a tensor here, .* got (str|ndarray); innersr\.upscale takes"):
+        function(wrong)
 
 
 def global_settings():

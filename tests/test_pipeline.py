@@ -12,7 +12,7 @@ from PIL import ImageCms
 
 from helpers.methods import assumed, made
 from innersr.blind.estimate import Estimate
-from innersr.errors import ImageFileError, InnersrError, InputError
+from innersr.errors import ImageFileError, InnersrError, InputError, KernelError
 from innersr.images.conversions import image_from
 from innersr.images.image import Image
 from innersr.images.io import read, save
@@ -1056,3 +1056,21 @@ def test_boards_and_pixel_art_are_interpolated_because_their_blur_cannot_be_told
     assert result.estimate.interpolated == 1
     assert (result.degradation.kernel, result.degradation.noise) == (None, 0)
     assert "drawn with 2 colours" in result.notes[0]
+
+
+def test_a_kernel_may_be_an_array():
+    photo, kernel = np.random.default_rng(0).integers(0, 256, (24, 24, 3)).astype(np.uint8), gaussian(1.5)
+    arguments = {"kernel": kernel.numpy(), "preset": "draft"}
+    expected = upscale(photo, **arguments | {"kernel": kernel})
+    assert np.array_equal(upscale(photo, **arguments), expected)
+    assert torch.equal(Degradation(scale=2, kernel=kernel.numpy()).kernel, Degradation(scale=2, kernel=kernel).kernel)
+
+
+def test_what_is_no_degradation_is_refused_with_a_remedy():
+    photo = np.zeros((16, 16, 3), np.uint8)
+    with pytest.raises(InputError, match=r"got 'bicubic'; kernel takes names"):
+        upscale(photo, degradation="bicubic")
+    with pytest.raises(KernelError, match=r"got 'gaussian:2'; innersr.gaussian makes one"):
+        Degradation(scale=2, kernel="gaussian:2")
+    with pytest.raises(InputError, match=r"size must be a geometry .* got \(32, 32\)"):
+        upscale(photo, size=(32, 32))

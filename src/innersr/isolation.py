@@ -77,8 +77,11 @@ def plain_tensor(x: Tensor) -> Tensor:
     """The tensor as learning can use it: without autograd history, and made outside inference mode.
 
     Raises:
-        InputError: it is not dense: meta, sparse, nested or quantized.
+        InputError: it is no tensor, or not dense: meta, sparse, nested or quantized.
     """
+    if not isinstance(x, Tensor):
+        remedy = "innersr.upscale takes arrays and paths, innersr.read(path).colour is the tensor of a file"
+        raise InputError(f"an image is a tensor here, (N, C, H, W) in [0, 1], got {type(x).__name__}; {remedy}")
     if x.is_meta:
         raise InputError("a meta tensor has no values; give one on the CPU or a GPU")
     if x.is_nested:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from innersr.blind.estimate import Estimate
@@ -23,6 +24,7 @@ from innersr.methods.registry import make_method, name_of, resolve
 from innersr.physics.degradation import Degradation
 from innersr.physics.geometry import check_size, parse_size, scale_text
 from innersr.physics.jpeg import jpeg_strength
+from innersr.physics.kernels import normalised
 from innersr.physics.named_degradations import parse_kernel
 from innersr.physics.noise.counting import CountingNoise, parse_noise
 from innersr.physics.resize import Scale
@@ -43,7 +45,7 @@ class UpscaleOptions:
     method: Method | str = "tailor"
     preset: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
-    kernel: str | Path | Tensor = "auto"
+    kernel: str | Path | Tensor | np.ndarray = "auto"
     anchor: str = "aligned"
     noise: float | str | CountingNoise | None = None
     jpeg: int | None = None
@@ -69,6 +71,7 @@ class UpscaleOptions:
     steady: bool = True
 
     def __post_init__(self) -> None:
+        self._check_types()
         check_choices(
             self, depth=DEPTHS, alpha=ALPHA_CHOICES, metadata=METADATA_CHOICES, strips=("auto", "always", "never")
         )
@@ -93,6 +96,14 @@ class UpscaleOptions:
             check_degradation(self.chosen_method, planned)
         if copies_pixels(self.chosen_method):
             self._check_copying()
+
+    def _check_types(self) -> None:
+        """Turn an array into a kernel, and refuse what is no degradation."""
+        if not isinstance(self.kernel, str | Path):
+            object.__setattr__(self, "kernel", normalised(self.kernel))
+        if not isinstance(self.degradation, Degradation | Estimate | None):
+            remedy = "kernel takes names such as bicubic and gaussian:2"
+            raise InputError(f"degradation is a Degradation or an Estimate, got {self.degradation!r:.60}; {remedy}")
 
     def _check_degradation(self) -> None:
         has_noise = self._given_noise not in ((None, None), (0.0, None))

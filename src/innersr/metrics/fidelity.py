@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from innersr.errors import InputError
+from innersr.isolation import plain_tensor
 from innersr.metrics.grey_levels import PEAK, _for_measuring, _shape, check_image, luma, to_grey_levels
 from innersr.physics.kernels import gaussian_window
 
@@ -76,7 +77,7 @@ def consistency_psnr(sr: Tensor, lr: Tensor, degrade: Callable[[Tensor], Tensor]
     Raises:
         InputError: the numbers of channels differ, or degrade(sr) does not have the shape of lr.
     """
-    if sr.shape[:-2] != lr.shape[:-2]:
+    if plain_tensor(sr).shape[:-2] != plain_tensor(lr).shape[:-2]:
         raise InputError(
             f"the result has the shape {_shape(sr)}, the input {_shape(lr)}; give images of the same channels"
         )
@@ -105,7 +106,7 @@ def _compared(
     sr: Tensor, hr: Tensor, shave: Shave, planes: Callable[[Tensor], Tensor], least: int = 1
 ) -> tuple[Tensor, Tensor]:
     """The `planes` of both images without the border, at least least x least."""
-    if sr.shape != hr.shape:
+    if plain_tensor(sr).shape != plain_tensor(hr).shape:
         raise InputError(
             f"the result is {_shape(sr)}, but the truth is {_shape(hr)}; "
             "crop the truth to a multiple of the scale first"

@@ -100,7 +100,7 @@ class Degradation:
         if self.subsampling not in SUBSAMPLINGS:
             raise InputError(f"subsampling must be one of {', '.join(SUBSAMPLINGS)}, got {self.subsampling!r}")
         if self.kernel is not None:
-            object.__setattr__(self, "kernel", kernels.normalised(self.kernel.detach().cpu()))
+            object.__setattr__(self, "kernel", kernels.normalised(self.kernel))
         object.__setattr__(self, "anchor", self._resolved_anchor())
         object.__setattr__(self, "blur", blur_from(self._kernel, self._anchor, fold=self._is_strided))
 

@@ -90,7 +90,7 @@ def parse_tile(text: str) -> int | None:
 
 def check_size(text: str) -> re.Match[str]:
     """Split a geometry into its parts; `InputError` if it is not one, or one that cannot enlarge any image."""
-    match = GEOMETRY.fullmatch(text.strip())
+    match = GEOMETRY.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None or not re.search(r"[1-9]", text):
         raise InputError(f"size must be a geometry such as 1920x, x1080, 1920x1080, 150% or 24000000@, got {text!r}")
     if match[3] == ">":

@@ -74,7 +74,8 @@ def save_kernel(kernel: Tensor, path: str | Path, *, overwrite: bool = False) ->
     """
     path = check_kernel_writable(path, overwrite=overwrite)
     try:
-        data = _ENCODERS[path.suffix.lower()](_usable(kernel.detach().to("cpu", torch.float64).numpy()).numpy())
+        weights = torch.as_tensor(kernel).detach().to("cpu", torch.float64).numpy()
+        data = _ENCODERS[path.suffix.lower()](_usable(weights).numpy())
         with whole_file(path, overwrite=overwrite) as partial:
             partial.write_bytes(data)
     except KernelError as error:

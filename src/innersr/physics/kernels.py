@@ -10,8 +10,10 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from innersr.errors import KernelError
@@ -123,12 +125,19 @@ def random_div2krk(generator: torch.Generator, *, size: int = 11) -> Tensor:
     return normalised(kernel * (0.75 + 0.5 * torch.rand(size, size, generator=generator, dtype=torch.float64)))
 
 
-def normalised(kernel: Tensor) -> Tensor:
-    """The kernel as float32 of sum 1; one that is that already, within rounding, stays as it is.
+def normalised(kernel: ArrayLike | Tensor) -> Tensor:
+    """The kernel, a tensor or an array, as float32 of sum 1; one that is that already, within rounding, stays as it is.
 
     Raises:
-        KernelError: not two axes, not finite, or a sum that is not positive.
+        KernelError: no numbers, not two axes, not finite, or a sum that is not positive.
     """
+    if not isinstance(kernel, Tensor):
+        try:
+            kernel = torch.from_numpy(np.array(kernel, dtype=np.float64))
+        except (TypeError, ValueError) as error:
+            remedy = "innersr.gaussian makes one, and innersr.load_kernel reads one"
+            raise KernelError(f"a blur kernel is a tensor or an array, got {kernel!r:.60}; {remedy}") from error
+    kernel = kernel.detach().cpu()
     if kernel.ndim != 2 or kernel.numel() == 0:
         raise KernelError(f"a blur kernel has two axes, got shape {tuple(kernel.shape)}")
     exact = kernel.double()

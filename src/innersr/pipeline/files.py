@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from torch import Tensor
 
 from innersr.blind.estimate import Estimate
@@ -46,7 +47,7 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
     size: str | None = None,
     preset: str | None = None,
     settings: Mapping[str, Any] | None = None,
-    kernel: str | Path | Tensor = "auto",
+    kernel: str | Path | Tensor | np.ndarray = "auto",
     anchor: str = "aligned",
     noise: float | str | CountingNoise | None = None,
     jpeg: int | None = None,
