@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from innersr.physics.resize import image_size, resize
+from innersr.physics.resize import resize
 from innersr.singan.patches.settings import PatchSettings
 from innersr.singan.pyramid import Size
 
@@ -87,26 +87,6 @@ def cells_of(search: PatchSettings, finer: Sequence[float]) -> Size:
     return max(2, round(search.bends * finer[0])), max(2, round(search.bends * finer[1]))
 
 
-def bend_of(picture: Tensor, search: PatchSettings, generator: torch.Generator) -> float:
-    """The displacement that gives the layouts of a picture their wanted variety, see `PatchSettings`.
-
-    Args:
-        picture: (1, C, H, W), of scale 0.
-        generator: on the CPU.
-    """
-    frame = Frame(size=image_size(picture), margin=0, wraps=(False, False))
-    shapes = cells_of(search, (1, 1)), (cells_of(search, (1, 1))[0], 1)
-    drawn = [[torch.randn(1, 1, *shape, generator=generator) for shape in shapes] for _ in range(16)]
-    fields = [_field(frame, rows, shifts) for shifts, rows in drawn]
-    wanted = search.variety * float(picture.std())
-    low, high = 0.0, search.bend
-    for _ in range(8):  # to less than a hundredth of the largest
-        middle = (low + high) / 2
-        layouts = torch.cat([_displaced(picture, frame, middle, one, (1, 1)).picture for one in fields])
-        low, high = (middle, high) if float(layouts.std(dim=0).mean()) < wanted else (low, middle)
-    return (low + high) / 2
-
-
 def bent(
     picture: Tensor, frame: Frame, bend: float, noise: float, finer: Sequence[float], perturbation: Perturbation
 ) -> Guess:
@@ -119,40 +99,27 @@ def bent(
         finer: pixels of the picture for one of scale 0, along each axis.
         perturbation: how it is displaced; for the frame, and the cells of that size.
     """
-    layout = _displaced(picture, frame, bend, _field(frame, perturbation.rows, perturbation.shifts), finer)
+    layout = displaced(picture, frame, bend, finer, perturbation)
     heights = None if frame.wraps[0] else layout.heights  # nothing is above or below where a picture goes on
     return Guess(layout.picture + noise * perturbation.noise.to(picture), heights)
 
 
-class _Field(NamedTuple):
-    """What moves a layout, of variance 1."""
-
-    rows: Tensor
-    """(H,), how densely they lie."""
-    shifts: Tensor
-    """(H, W), to the left."""
-
-
-def _field(frame: Frame, rows: Tensor, shifts: Tensor) -> _Field:
-    height, wraps, down = frame.size[0], frame.wraps, frame.margins[0]
-    shifts = resize(shifts, size=frame.outer, wrap=wraps)[0, 0]
-    rows = resize(rows, size=(height, 1), wrap=(wraps[0], False))
-    return _Field(F.pad(rows[0, :, :, 0], (down, down), mode="replicate")[0], shifts)
-
-
-def _displaced(picture: Tensor, frame: Frame, bend: float, field: _Field, finer: Sequence[float]) -> Guess:
-    """A picture, with the margin of the frame, displaced by a field.
+def displaced(picture: Tensor, frame: Frame, bend: float, finer: Sequence[float], perturbation: Perturbation) -> Guess:
+    """A picture, (1, C, h, w) of any size, displaced within a frame, with the margin of that; without noise.
 
     Rows are moved as a whole, keep their order, and stay within the picture, so that horizons stay level and nothing
-    stands upside down above or below what is cut off; columns are not so bound.
+    stands upside down above or below what is cut off; columns are not so bound. See `bent`.
     """
     (height, width), (down, right) = frame.size, frame.margins
+    shifts = resize(perturbation.shifts, size=frame.outer, wrap=frame.wraps)[0, 0]
+    rows = resize(perturbation.rows, size=(height, 1), wrap=(frame.wraps[0], False))
+    rows = F.pad(rows[0, :, :, 0], (down, down), mode="replicate")[0]
     # 2: the middle row moves about as far as columns do. Many cells stray together as the root of their number.
-    density = (2 * bend / finer[0] ** 0.5 * field.rows).exp()
+    density = (2 * bend / finer[0] ** 0.5 * rows).exp()
     upper = density.cumsum(dim=0)
     start, end = upper[down] - density[down], upper[down + height - 1]
     heights = (upper - density / 2 - start) / (end - start)
-    columns = (torch.arange(width + 2 * right) - right + 0.5) / width + bend / finer[1] * field.shifts
+    columns = (torch.arange(width + 2 * right) - right + 0.5) / width + bend / finer[1] * shifts
     grid = torch.stack([columns, heights[:, None].expand_as(columns)], dim=-1)[None]
     places = (2 * grid - 1).to(picture)  # -1 and 1 are the borders
     moved = F.grid_sample(picture, places, mode="bilinear", padding_mode="reflection", align_corners=False)

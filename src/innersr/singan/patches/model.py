@@ -30,12 +30,12 @@ from innersr.singan.patches.guess import (
     Frame,
     Guess,
     Perturbation,
-    bend_of,
     bent,
     cells_of,
     in_finer_frame,
     places_in_finer,
 )
+from innersr.singan.patches.layouts import DetailMap, LayoutDetail, bend_of, drawn_layout, tilt_of
 from innersr.singan.patches.search import Patches, at_heights, nearest, patches_of, principal_axes, propagate
 from innersr.singan.patches.settings import PatchSettings
 from innersr.singan.patches.votes import assemble, assemble_sharply, with_overlap
@@ -99,6 +99,17 @@ class PatchModel:
         """Displacement of layouts; whatever the seed, so that it is the picture's."""
         return bend_of(self.pyramid[0], self.search, generator_of(0, Draws.PATCH_NOISE))
 
+    @cached_property
+    def details(self) -> DetailMap:
+        """How much fine detail the picture has where."""
+        return DetailMap.of(self.pyramid[-1])
+
+    @cached_property
+    def tilt(self) -> Tensor:
+        """How layouts are weighted, see `tilt_of`; whatever the seed, too."""
+        frame = Frame(size=self.sizes[0][0], margin=self.side - 1, wraps=(False, False))
+        return tilt_of(self.details, frame, self.search, self.bend, generator_of(0, Draws.PATCH_NOISE))
+
     def sizes_for(self, size: Size | None) -> tuple[Size, ...]:
         """Sizes of all scales of a result, see `PictureModel.sizes_for`."""
         return PictureModel(settings=self.settings, sizes=self.sizes, channels=self.channels).sizes_for(size)
@@ -115,12 +126,15 @@ class PatchModel:
         own = self.reconstruct(scales=start) if start else self.pyramid[0]
         coarse = resize(own, size=sizes[start], wrap=wraps).clamp(-1, 1)
         finer = [size / first for size, first in zip(sizes[start], sizes[0], strict=True)]
+        frame = Frame(size=sizes[start], margin=self.side - 1, wraps=wraps)
+        shown = LayoutDetail(self.details, frame, finer)
         results = []
         for index in run.steps("sample", count, limited=False):
-            frame = Frame(size=sizes[start], margin=self.side - 1, wraps=wraps)
             generator = generator_of(run.seed, Draws.PATCH_NOISE, index)
-            drawn = Perturbation.drawn(frame, cells_of(self.search, finer), generator)
-            guess = bent(coarse, frame, self.bend, self.search.noise, finer, drawn)
+            cells = cells_of(self.search, finer)
+            candidates = [Perturbation.drawn(frame, cells, generator) for _ in range(self.search.layouts)]
+            layout = drawn_layout(shown, self.tilt, candidates, self.bend, generator)
+            guess = bent(coarse, frame, self.bend, self.search.noise, finer, layout)
             results.append(self.refined(guess, sizes, start, wraps, run, index))
         return torch.cat(results)
 

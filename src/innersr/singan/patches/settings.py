@@ -24,6 +24,7 @@ class PatchSettings:
         bend: the largest of that displacement: standard deviation of columns, as a share of the picture's width; rows
             move about as far.
         bends: cells of the displacement along each axis; inside one the layout moves together.
+        layouts: that are drawn for a sample, of which one is taken so that the mean detail is the picture's.
         noise: standard deviation of what is added to the layout, in units of values in [-1, 1].
         sway: displacement of the frames of animations, instead of the bend; where a walk strays by 1, so by half at the
             usual strength. The same for all pictures, so that all move.
@@ -42,6 +43,7 @@ class PatchSettings:
     variety: float = 0.42
     bend: float = 0.3
     bends: int = 2
+    layouts: int = 8
     noise: float = 0.4
     sway: float = 0.05
     height: float = 0.5
@@ -49,8 +51,8 @@ class PatchSettings:
     def __post_init__(self) -> None:
         if self.side < 3 or self.side % 2 == 0:
             raise InputError(f"side must be odd, and 3 at least, got {self.side}")
-        if min(self.axes, self.searches, self.bends) < 1 or self.pairs < 0:
-            raise InputError("axes, searches and bends must be 1 at least, pairs 0 at least")
-        numbers = (self.completeness, self.variety, self.bend, self.noise, self.sway, self.height)
-        if not all(0 <= number < math.inf for number in numbers):
-            raise InputError("completeness, variety, bend, noise, sway and height must be 0 or positive, and finite")
+        if min(self.axes, self.searches, self.bends, self.layouts) < 1 or self.pairs < 0:
+            raise InputError("axes, searches, bends and layouts must be 1 at least, pairs 0 at least")
+        names = ("completeness", "variety", "bend", "noise", "sway", "height")
+        if not all(0 <= getattr(self, name) < math.inf for name in names):
+            raise InputError(f"{', '.join(names[:-1])} and {names[-1]} must be 0 or positive, and finite")
