@@ -18,7 +18,7 @@ from innersr.singan.masks import soft_mask
 from innersr.singan.model import Scale
 from innersr.singan.networks import add_residual, padded, run_layers
 from innersr.singan.palette import to_palette
-from innersr.singan.patches.model import patch_model
+from innersr.singan.patches.model import PatchModel, patch_model
 from innersr.singan.pyramid import low_passed_at, pictures_of
 from innersr.singan.training.coarse_inputs import TrainedScales
 from innersr.singan.training.fine_tuning import (
@@ -55,6 +55,13 @@ def same(scale, other):
     return scale.amplitude == other.amplitude and all(
         torch.equal(a, b) for x, y in zip(scale.layers, other.layers, strict=True) for a, b in zip(x, y, strict=True)
     )
+
+
+def keeping_colours(model):
+    """Return the model as composites see it: by patches, colours that it lacks stay."""
+    if not isinstance(model, PatchModel):
+        return model
+    return dataclasses.replace(model, search=dataclasses.replace(model.search, foreign=0.06))
 
 
 def shares_of_change(model, other):
@@ -97,7 +104,7 @@ def test_the_scale_is_chosen_along_the_way_to_the_finest():
     assert [default_scale(longer, use) for use in uses] == [1, 3, 5]
     patches = by_patches()
     longer = dataclasses.replace(patches, pyramid=patches.pyramid * 2 + patches.pyramid[:1])
-    assert [default_scale(longer, use) for use in uses] == [1, 2, 6]
+    assert [default_scale(longer, use) for use in uses] == [1, 2, 5]
     assert torch.equal(paint(model, picture(), None, RUN), paint(model, picture(), 1, RUN))
 
 
@@ -113,7 +120,8 @@ def test_only_what_the_mask_marks_is_changed(change, engine):
     assert torch.equal(result.blended[..., outside], before[..., outside].expand(2, -1, -1))
     assert torch.equal(result.blended[..., inside], result.plain[..., inside])
     scale = default_scale(model, change.__name__)
-    assert torch.equal(result.plain, paint(model, changed, scale, RUN, count=2))
+    as_pasted = model if change is edit else keeping_colours(model)
+    assert torch.equal(result.plain[1:], as_pasted.inject(changed, scale, run=RUN, index=1))
 
 
 @pytest.mark.parametrize(("change", "radius"), [(edit, 10), (harmonize, 4)])
@@ -304,6 +312,18 @@ def test_paintings_by_patches_are_made_of_the_picture():
     made = paint(patch_model(subject, tiny(max_size=48), run=RUN), painting, None, RUN)
     assert float(made[..., 26:44, 4:20].max()) > 0.8
     assert float(made[..., :20, :].max()) < -0.5
+
+
+def test_what_is_pasted_keeps_colours_that_the_picture_lacks():
+    grass = 0.3 * picture(3, (48, 48)) + torch.tensor([-0.4, 0.2, -0.6]).view(1, 3, 1, 1)
+    model = patch_model(grass, tiny(max_size=48), run=RUN)
+    red, mask = grass.clone(), torch.zeros(1, 1, 48, 48)
+    red[..., 14:34, 14:34], mask[..., 14:34, 14:34] = torch.tensor([0.9, -0.5, -0.8]).view(3, 1, 1), 1
+    made = harmonize(model, red, mask, 1, RUN, grass).blended
+    assert float(made[:, 0, 18:30, 18:30].mean()) > 0.4  # -0.4 by patches alone
+    assert float(made[0, :, 16:32, 16:32].std(dim=(1, 2)).mean()) > 0.05  # with the texture of grass, not flat
+    assert float((made[:, 0, :6] - grass[:, 0, :6]).mean().abs()) < 0.05
+    assert float(edit(model, red, mask, 1, RUN, grass).blended[:, 0, 18:30, 18:30].mean()) < 0.1  # patches only
 
 
 def test_patches_have_no_palette():

@@ -12,6 +12,7 @@ learned, though: the published results are of pictures of the model's size (`Pic
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
 import torch
@@ -45,13 +46,10 @@ class Blend(NamedTuple):
 def default_scale(model: SubjectModel, use: str) -> int:
     """The scale at which a picture enters unless one is named, for the use "paint", "edit" or "harmonize"; 1 at least.
 
-    Copied patches stay crisp from any scale on, so that edits may enter early; an object of other colours than the
-    picture's keeps its shape only if it enters late.
+    Copied patches stay crisp from any scale on, so that edits may enter early.
     """
-    if isinstance(model, PatchModel):
-        share = {"paint": 0.0, "edit": 0.2, "harmonize": 0.8}[use]
-    else:
-        share = {"paint": 0.0, "edit": 0.4, "harmonize": 0.6}[use]
+    early = 0.2 if isinstance(model, PatchModel) else 0.4
+    share = {"paint": 0.0, "edit": early, "harmonize": 0.6}[use]
     return max(1, round(share * (len(model.sizes[0]) - 1)))
 
 
@@ -150,7 +148,7 @@ def harmonize(
     """
     scale = default_scale(model, "harmonize") if scale is None else scale
     soft = _soft_mask(model, composite, mask, picture, radius=7)
-    return _blend(_injected(model, composite, scale, run, count, name="composite"), picture, soft)
+    return _blend(_injected(_keeping_colours(model), composite, scale, run, count, name="composite"), picture, soft)
 
 
 def contact_sheet_scales(model: SubjectModel, make: Callable[[int], Made], run: Run) -> list[tuple[int, Made]]:
@@ -165,6 +163,14 @@ def contact_sheet_scales(model: SubjectModel, make: Callable[[int], Made], run: 
     check_scale(model, 1)
     last = len(model.sizes[0]) - 1
     return [(index + 1, make(index + 1)) for index in run.steps("try scales", last, limited=False)]
+
+
+def _keeping_colours(model: SubjectModel) -> SubjectModel:
+    """The model, such that an object of other colours than the picture's is not lost; networks keep it anyway."""
+    if not isinstance(model, PatchModel):
+        return model
+    # Differences of up to eight levels of 255 give way to the picture's colours. At three times that, objects vanish.
+    return replace(model, search=replace(model.search, foreign=0.06))
 
 
 def _injected(

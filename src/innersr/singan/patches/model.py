@@ -16,8 +16,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import isinf
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from innersr.errors import InputError
@@ -144,7 +146,7 @@ class PatchModel:
         """Give a picture the patches of the subject from a scale on; see `PictureModel.inject`.
 
         Result 0 begins with the picture as it is; the others begin under noise, a quarter of that of samples, so that
-        they differ.
+        they differ. Colours that the subject lacks stay as far as `PatchSettings.foreign` says.
         """
         run = run or Run()
         self.check_start(scale)
@@ -154,7 +156,15 @@ class PatchModel:
             noise = torch.randn(coarse.shape, generator=generator_of(run.seed, Draws.PATCH_NOISE, index)).to(coarse)
             coarse = coarse + self.search.noise / 4 * noise
         guess = Guess(Frame(size=sizes[scale], margin=self.side - 1, wraps=wraps).around(coarse))
-        return self.refined(guess, sizes, scale, wraps, run, index)
+
+        def keep(_scale: int, made: Tensor) -> Tensor:
+            lost = coarse - resize(made, size=sizes[scale], wrap=wraps)
+            lost = F.avg_pool2d(F.pad(lost, (1, 1, 1, 1), mode="replicate"), 3, stride=1)  # colours, not texture
+            distance = lost.square().mean(dim=1, keepdim=True).sqrt()
+            kept = lost * (1 - self.search.foreign / distance.clamp(min=1e-6)).clamp(min=0)
+            return (made + resize(kept, size=image_size(made), wrap=wraps)).clamp(-1, 1)
+
+        return self.refined(guess, sizes, scale, wraps, run, index, None if isinf(self.search.foreign) else keep)
 
     def reconstruct(self, *, picture: int = 0, scales: int | None = None) -> Tensor:
         """The picture by its first `scales` scales; see `PictureModel.reconstruct`."""
