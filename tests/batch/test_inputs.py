@@ -92,4 +92,15 @@ def test_the_tree_is_kept_below_the_output_folder():
 
 def test_several_inputs_need_a_folder():
     touch("in/a.png")
+    wanted = "out.png: with several inputs the output is a folder; write out.png/"
+    assert wanted in failed("in", "-o", "out.png", code=2)
+    touch("out")
     assert "out: with several inputs the output is a folder; write out/" in failed("in", "-o", "out", code=2)
+
+
+def test_a_name_without_a_suffix_is_a_folder_for_several_inputs():
+    Path("in").mkdir()
+    draw(Path("in/a.png"), 20, 24)
+    result = upscale("in", *BICUBIC, "-o", "new/out")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert names("new/out") == ["a.png"]

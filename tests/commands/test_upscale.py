@@ -94,8 +94,8 @@ def test_a_folder_with_a_slash_is_created(folder):
 
 def test_several_inputs_need_a_folder():
     draw("a.png"), draw("b.png")
-    assert "out: with several inputs the output is a folder; write out/" in failed(
-        "a.png", "b.png", "-o", "out", code=2
+    assert "out.png: with several inputs the output is a folder; write out.png/" in failed(
+        "a.png", "b.png", "-o", "out.png", code=2
     )
     assert "--compare takes one input" in failed("a.png", "b.png", "--compare", "c.png", code=2)
 
@@ -103,7 +103,7 @@ def test_several_inputs_need_a_folder():
 def test_a_pattern_that_the_shell_left_alone_is_expanded(folder):
     draw("b.png"), draw("a.png"), draw("c.jpg")
     said = done("*.png", *BICUBIC).splitlines()
-    assert [line.split()[0] for line in said[:-1]] == ["a.png", "b.png"]
+    assert [line.split()[0] for line in said if "->" in line] == ["a.png", "b.png"]
     absolute = done(folder / "[c]*.jpg", *BICUBIC)
     assert absolute.startswith(f"{folder / 'c.jpg'} -> ")
     assert "*.gif: no such file" in failed("*.gif", *BICUBIC)
