@@ -28,8 +28,6 @@ EXCEPTIONS = {
     },
     "batch/manifest.py": {"Manifest._take": "a lock, to which nothing is written"},
     "batch/remote_manifest.py": {"RemoteManifest._save": "an object of a remote store, which appears whole"},
-    "commands/bars.py": {"ProgressRow.words": "a text, which is cut short"},
-    "commands/batch/table.py": {"_cut": "a text, which is cut short"},
     "commands/console.py": {"_discard": "the null device"},
     "images/codecs.py": {"encode": "a partial file that is given, or memory"},
     "images/films/animations.py": {

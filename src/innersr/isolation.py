@@ -73,16 +73,21 @@ def unrounded(function: Callable[Parameters, Returned]) -> Callable[Parameters, 
     return run_unrounded
 
 
+def require_tensor(x: Tensor) -> Tensor:
+    """The tensor itself; `InputError` with a remedy where an array or a path takes its place."""
+    if not isinstance(x, Tensor):
+        remedy = "innersr.upscale takes arrays and paths, innersr.read(path).colour is the tensor of a file"
+        raise InputError(f"an image is a tensor here, (N, C, H, W) in [0, 1], got {type(x).__name__}; {remedy}")
+    return x
+
+
 def plain_tensor(x: Tensor) -> Tensor:
     """The tensor as learning can use it: without autograd history, and made outside inference mode.
 
     Raises:
         InputError: it is no tensor, or not dense: meta, sparse, nested or quantized.
     """
-    if not isinstance(x, Tensor):
-        remedy = "innersr.upscale takes arrays and paths, innersr.read(path).colour is the tensor of a file"
-        raise InputError(f"an image is a tensor here, (N, C, H, W) in [0, 1], got {type(x).__name__}; {remedy}")
-    if x.is_meta:
+    if require_tensor(x).is_meta:
         raise InputError("a meta tensor has no values; give one on the CPU or a GPU")
     if x.is_nested:
         raise InputError("a nested tensor is not an image; give its tensors one by one")

@@ -35,10 +35,10 @@ class ProgressRow:
 
     def words(self, width: int) -> Text:
         """Title and stage in at most so many columns; of a long title only the beginning."""
-        return Text(shortened(self.title, max(1, width - cell_len(self.stage))) + self.stage)
+        return Text(cut_short(self.title, max(1, width - cell_len(self.stage))) + self.stage)
 
 
-def shortened(text: str, width: int) -> str:
+def cut_short(text: str, width: int) -> str:
     """A text in at most so many columns of a terminal; of a longer one the beginning and an ellipsis."""
     return text if cell_len(text) <= width else f"{set_cell_size(text, max(0, width - 1))}…"
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from innersr.errors import InputError
-from innersr.isolation import plain_tensor, unrounded
+from innersr.isolation import require_tensor, unrounded
 
 Scale = float | tuple[float, float]
 BLOCK = 128  # output samples that share one small dense matrix
@@ -85,7 +85,7 @@ def resize(
         InputError: neither scale nor size, a scale that is not positive, a window that is empty or outside the output,
             an empty image, or one of booleans or complex numbers.
     """
-    if plain_tensor(x).dtype == torch.bool or x.is_complex():
+    if require_tensor(x).dtype == torch.bool or x.is_complex():
         raise InputError(f"resize computes with real numbers, got {x.dtype}; convert the image first")
     rows, columns = grids(_size_of(x), scale, size=size, phase=phase, antialias=antialias, wrap=wrap)
     if window is not None:
@@ -134,9 +134,9 @@ def image_size(x: Tensor) -> tuple[int, int]:
     """(H, W) of images (..., H, W).
 
     Raises:
-        InputError: they are no dense tensor.
+        InputError: they are no tensor.
     """
-    height, width = plain_tensor(x).shape[-2:]
+    height, width = require_tensor(x).shape[-2:]
     return height, width
 
 

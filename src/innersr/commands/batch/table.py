@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from rich.cells import cell_len, set_cell_size
 
 from innersr.batch.status import StatusRow
-from innersr.commands.bars import shortened
+from innersr.commands.bars import cut_short
 from innersr.errors import on_one_line
 
 Size = tuple[int, int]
@@ -70,7 +70,7 @@ def _cut(text: str, width: int | None, *, pad: bool = False) -> str:
     shown = on_one_line(text)
     if width is None:
         return shown
-    return set_cell_size(shown, width) if pad and cell_len(shown) <= width else shortened(shown, width)
+    return set_cell_size(shown, width) if pad and cell_len(shown) <= width else cut_short(shown, width)
 
 
 def _common_folder(paths: Iterable[str]) -> str:
