@@ -32,9 +32,10 @@ def found(*given, **options):
 
 def test_a_folder_stands_for_the_images_in_it():
     touch("in/b.PNG", "in/a.jpg", "in/.hidden.png", "in/._a.jpg", "in/notes.txt", "in/deep/c.tif", "in/plain")
+    touch("in/.bin/d.png")
     Path("in/scan").write_bytes(b"\x89PNG\r\n\x1a\n")
     assert found("in") == [("in/a.jpg", "a.jpg"), ("in/b.PNG", "b.PNG"), ("in/scan", "scan")]
-    assert found("in/", recursive=True)[-1] == ("in/deep/c.tif", "deep/c.tif")
+    assert found("in/", recursive=True)[3:] == [("in/deep/c.tif", "deep/c.tif")]
     assert find_inputs([Path("in")]).is_batch
 
 

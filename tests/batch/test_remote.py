@@ -11,7 +11,7 @@ import pytest
 from helpers.bench import draw
 from helpers.cli import BICUBIC, upscale
 from innersr.batch.inputs import find_inputs
-from innersr.batch.remote import output_folder, place_of
+from innersr.batch.remote import output_folder, place_of, version_of
 from innersr.errors import InputError
 
 
@@ -49,7 +49,7 @@ def s3(tmp_path_factory):
 
 
 def filled(bucket, folder):
-    for index, name in enumerate(("a.png", "b.png", "deep/a.png", "deep/.hidden.png", "notes.txt")):
+    for index, name in enumerate(("a.png", "b.png", "deep/a.png", "deep/.hidden.png", "deep/.bin/d.png", "notes.txt")):
         place = place_of(f"{bucket}/in/{name}")
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(draw(folder / "drawn.png", 20, 24, seed=index).read_bytes())
@@ -70,7 +70,7 @@ def statuses(*arguments, code=0):
 def test_folders_patterns_and_lists_name_addresses(memory):
     top = f"{memory}/in"
     assert found(top) == [(f"{top}/a.png", "a.png"), (f"{top}/b.png", "b.png")]
-    assert found(top, recursive=True)[2] == (f"{top}/deep/a.png", "deep/a.png")
+    assert found(top, recursive=True)[2:] == [(f"{top}/deep/a.png", "deep/a.png")]
     assert found(f"{top}/*.png") == found(top) == found(f"{top}/b.png", f"{top}/a.png", f"{top}/b.png")
     assert [below for _, below in found(f"{top}/a.png", f"{top}/deep/a.png")] == ["a.png", "deep/a.png"]
     Path("list.txt").write_text(f"{top}/b.png\ndrawn.png\n")
@@ -101,6 +101,17 @@ def test_a_batch_from_address_to_address_is_that_of_local_files(storage, request
     assert result.exit_code == 1 and f"{bucket}/out/a.png: exists, and is not an unchanged" in result.stderr
     assert upscale(*remote, *BICUBIC, "--existing", "overwrite").exit_code == 0
     assert place_of(f"{bucket}/out/a.png").read_bytes() == Path("local/a.png").read_bytes()
+
+
+@pytest.mark.parametrize("storage", ["memory", "s3"])
+def test_other_bytes_of_the_same_number_are_another_version(storage, request):
+    place, versions = place_of(f"{request.getfixturevalue(storage)}/version.txt"), []
+    for content in (b"one", b"two", b"one"):
+        place.write_bytes(content)
+        place.fs.invalidate_cache()
+        versions.append(version_of(place))
+    place.unlink()
+    assert versions[0] == versions[2] != versions[1]
 
 
 @pytest.mark.parametrize("storage", ["memory", "s3"])

@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -72,7 +73,9 @@ def test_a_result_shows_its_picture_and_what_was_found():
 
 
 def test_in_a_notebook_one_element_is_updated(monkeypatch):
-    pytest.importorskip("IPython", reason="needs IPython, which notebooks have")
+    ipython = SimpleNamespace(display=SimpleNamespace(HTML=lambda data: SimpleNamespace(data=data)))
+    for name, module in (("IPython", ipython), ("IPython.display", ipython.display)):
+        monkeypatch.setitem(sys.modules, name, module)
     drawn = []
     display = SimpleNamespace(display=lambda element, **_: drawn.append(element.data) or handle)
     handle = SimpleNamespace(update=lambda element: drawn.append(element.data))

@@ -20,7 +20,7 @@ from innersr.methods.options import UpscaleOptions
 from innersr.methods.tailor import Tailor
 from innersr.metrics.flicker import flicker
 from innersr.pipeline.files import open_file, upscale_file
-from innersr.pipeline.film_parts import FilmParts
+from innersr.pipeline.film_parts import FilmParts, digest_of_values
 from innersr.pipeline.films import FilmSettings, FilmTask
 from innersr.run import Run
 
@@ -241,7 +241,10 @@ def test_steady_frames_are_the_same_after_an_interruption(tmp_path, monkeypatch)
 
 
 def test_frames_at_a_cut_are_averaged_with_none_of_the_other_shot(tmp_path, monkeypatch):
+    beside = []
+
     def averaged(now, neighbours):  # whatever they look like
+        beside.append(len(neighbours))
         colours = [now.result.colour, *(other.result.colour for other in neighbours)]
         return replace(now.result, colour=sum(colours) / len(colours))
 
@@ -254,6 +257,7 @@ def test_frames_at_a_cut_are_averaged_with_none_of_the_other_shot(tmp_path, monk
         replace(open_file(source, target, options), settings=FilmSettings(part=4)).write(RUN)
         found[name] = levels(target)
     assert np.array_equal(found["whole"], np.concatenate([found["first"], found["second"]]))
+    assert beside == [1, 2, 2, 2, 2, 1] * 4  # one before and one behind, in two shots and again in each
 
 
 def test_parts_of_other_settings_or_cut_short_are_made_again(tmp_path):
@@ -274,11 +278,47 @@ def test_parts_of_other_settings_or_cut_short_are_made_again(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("change", ["seed", "kernel"])
+def test_parts_of_another_seed_or_kernel_file_are_made_again(tmp_path, change):
+    state, kernel = tmp_path / ".out.gif.innersr-parts", tmp_path / "kernel.npy"
+    source, run = animation(tmp_path / "in.gif"), replace(RUN, cancelled=lambda: len([*state.glob("*.json")]) == 2)
+    np.save(kernel, np.ones((3, 3)))
+
+    def write(run):
+        task = open_file(source, tmp_path / "out.gif", UpscaleOptions(method="bicubic", kernel=str(kernel)))
+        return replace(task, settings=FilmSettings(part=2)).write(run)
+
+    with pytest.raises(Cancelled):
+        write(run)
+    if change == "kernel":
+        np.save(kernel, np.eye(3))
+    result = write(replace(RUN, seed=int(change == "seed")))
+    assert not any("were there" in note for note in result.notes)
+
+
+def test_digests_are_those_of_what_files_hold(tmp_path):
+    path, found = tmp_path / "learnt", []
+    for content in ("one", "two", "one"):
+        path.write_text(content)
+        found.append(digest_of_values(path))
+    assert found[0] == found[2] != found[1]
+
+
+def test_each_shot_has_the_whole_time_limit(tmp_path):
+    source = animation(tmp_path / "in.gif", shots=2)
+    _Counted.started = []
+    begun = replace(RUN, time_limit=100, started=1.0)
+    upscaled(source, tmp_path / "out.gif", run=begun, method=_Counted())
+    assert len(set(_Counted.started) - {1.0}) == 2
+
+
 class _Counted(Bicubic):
     adapted = 0
+    started: list[float] = []  # noqa: RUF012 (emptied by tests)
 
     def adapt(self, lr, degradation, run):
         type(self).adapted += 1
+        type(self).started.append(run.started)
         return super().adapt(lr, degradation, run)
 
 
@@ -325,8 +365,8 @@ def test_a_panning_film_does_not_flicker_more_than_its_source(tmp_path):
     assert after < 1.1 * before
 
 
-def animation(path, count=5, alpha=False, **options):
-    frames = scenes(count)
+def animation(path, count=5, alpha=False, shots=1, **options):
+    frames = scenes(*[count] * shots)
     pictures = [PillowImage.fromarray(frame) for frame in frames]
     if alpha:
         for number, picture in enumerate(pictures):

@@ -186,13 +186,24 @@ def test_every_page_is_what_it_would_be_alone(tmp_path):
             tifffile.imwrite(
                 tmp_path / f"page{number}.tif", page, photometric="rgb" if page.ndim == 3 else "minisblack"
             )
-    upscale_file(tmp_path / "a.tif", tmp_path / "b.tif", UpscaleOptions(**OPTIONS))
+    together, alone = upscale_file(tmp_path / "a.tif", tmp_path / "b.tif", UpscaleOptions(**OPTIONS)), []
     with tifffile.TiffFile(tmp_path / "b.tif") as tiff:
         assert len(tiff.pages) == 3
         for number, page in enumerate(tiff.pages):
-            upscale_file(tmp_path / f"page{number}.tif", tmp_path / f"alone{number}.tif", UpscaleOptions(**OPTIONS))
+            source, target = tmp_path / f"page{number}.tif", tmp_path / f"alone{number}.tif"
+            alone.append(upscale_file(source, target, UpscaleOptions(**OPTIONS)).consistency_psnr)
             assert np.array_equal(page.asarray(), tifffile.imread(tmp_path / f"alone{number}.tif"))
             assert page.description == f"page {number}"
+    assert together.consistency_psnr == pytest.approx(min(alone))
+    assert min(alone) < max(alone) - 0.01
+
+
+def test_pixels_are_divided_by_the_scale_of_their_axis(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", LIGHT[0, 0], imagej=True, metadata={"unit": "um"}, resolution=(4.0, 2.0))
+    upscale_file(tmp_path / "a.tif", tmp_path / "b.tif", UpscaleOptions(**OPTIONS | {"scale": (2, 3)}))
+    with tifffile.TiffFile(tmp_path / "b.tif") as tiff:
+        tags = tiff.pages[0].tags
+        assert (tags["XResolution"].value, tags["YResolution"].value) == ((12, 1), (4, 1))
 
 
 def test_a_channel_is_learnt_from_its_middle_page_only(tmp_path, monkeypatch):
