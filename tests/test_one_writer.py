@@ -21,6 +21,7 @@ WRITERS = re.compile(
 EXCEPTIONS = {
     "atomic.py": {
         "whole_file": "the writer",
+        "check_room": "a partial file that could not be written, and is removed",
         "_created": "the writer",
         "_rename_to_free_name": "the writer",
         "_remove_leftovers": "the writer",
@@ -40,9 +41,6 @@ EXCEPTIONS = {
         "VideoWriter.join": "a partial file that is given",
     },
     "images/image.py": {"Image._repr_png_": "memory"},
-    "images/io.py": {
-        "_check_room": "a partial file that could not be written, and is removed, to try whether there is room"
-    },
     "images/large/large_image.py": {
         "_unpacked": "the folder of a run of strips, which is removed in the end",
         "_is_unwritable": "the folder of a run of strips, to try whether there is room",

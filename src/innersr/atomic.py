@@ -54,6 +54,12 @@ def whole_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
         _partial_files.discard(partial)
 
 
+def check_room(partial: Path) -> None:
+    """Raise OSError if a partial file cannot grow, as on a full disk."""
+    with partial.open("ab", buffering=0) as stream:
+        stream.write(bytes(4096))
+
+
 @contextlib.contextmanager
 def exclusive(path: Path) -> Iterator[bool]:
     """Hold the lock of a file, which is created; yield False at once if another process holds it."""

@@ -14,13 +14,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import TypeVar
 
 import pyvips
 import torch
 
-from innersr.atomic import whole_file
+from innersr.atomic import check_room, whole_file
 from innersr.errors import ImageFileError, InnersrError, InputError
 from innersr.images import codecs as image_codecs
 from innersr.images import formats as image_formats
@@ -119,7 +118,9 @@ def save(
         notes = (*notes, "its values ran from white to black: they are inverted")
     samples, has_holes = samples_of(image), image.missing is not None
     if is_turned:
-        samples, kept = _tiff_edits().from_white(samples, kept)
+        from innersr.images.tiff import edits  # takes 0.13 s
+
+        samples, kept = edits.from_white(samples, kept)
     options = image_formats.encoder_options(
         target,
         layout,
@@ -139,7 +140,7 @@ def save(
             options=options,
         )
         if is_turned:
-            _tiff_edits().declare_white(stream)
+            edits.declare_white(stream)
     return notes
 
 
@@ -151,7 +152,7 @@ def written_whole(path: Path, *, overwrite: bool) -> Iterator[Path]:
             try:
                 yield partial
             except pyvips.Error:
-                _check_room(partial)
+                check_room(partial)  # libvips tells no more than that it could not write
                 raise
     except InnersrError:
         raise
@@ -162,12 +163,6 @@ def written_whole(path: Path, *, overwrite: bool) -> Iterator[Path]:
             raise _out_of_memory(path) from error
         remedy = "check the free space and the permissions of the folder"
         raise ImageFileError(f"{path}: cannot be written ({reason_of(error)}); {remedy}") from error
-
-
-def _check_room(partial: Path) -> None:
-    """Raise OSError if a file cannot grow, as on a full disk: libvips tells no more than that it could not write."""
-    with partial.open("ab", buffering=0) as stream:
-        stream.write(bytes(4096))
 
 
 def check_writable(
@@ -265,12 +260,6 @@ def _save_by_tifffile(image: Image, kept: Metadata, path: Path, *, overwrite: bo
         writing.page_writer(stream, is_big=is_big) as writer,
     ):
         writer.add(image, kept)
-
-
-def _tiff_edits() -> ModuleType:
-    from innersr.images.tiff import edits  # takes 0.13 s
-
-    return edits
 
 
 def _taken(path: Path) -> ImageFileError:
