@@ -54,6 +54,14 @@ def test_completeness_makes_queries_take_keys_that_nobody_needs_yet():
     assert nearest(queries, keys, completeness=0.01).tolist() == [0, 1]
 
 
+def test_keys_that_fit_nowhere_are_not_preferred_at_any_price():
+    # The query 0 is far from all keys that the other one needs, and farther still from 3, which fits nowhere.
+    queries, keys = lines([0.0, 0.5]), lines([0.4, 0.6, 0.6, 3.0])
+    assert nearest(queries, keys, completeness=0.001).tolist() == [3, 0]
+    assert nearest(queries, keys, completeness=0.001, most=4).tolist() == [0, 0]
+    assert nearest(queries, queries, completeness=0.001, most=4).tolist() == [0, 1]  # a median of 0
+
+
 def test_places_that_are_not_allowed_are_never_found():
     queries = lines([0.0, 1.0, 2.0])
     keys = Patches(features=queries.features, size=(1, 3), allowed=torch.tensor([True, False, True]))

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import isinf
+from math import inf, isinf
 
 import torch
 import torch.nn.functional as F
@@ -268,13 +268,15 @@ class PatchModel:
         self, queries: Patches, keys: Patches, found: Tensor | None, heights: Tensor | None, generator: torch.Generator
     ) -> Tensor:
         if len(queries.features) * len(keys.features) <= self.search.pairs:
+            most = inf
             if heights is not None:
+                most = self.search.unused
                 half, weight = self.side // 2, self.search.height * self.channels * self.side**2
                 rows = torch.arange(keys.size[0], device=self.device) - half + 0.5  # the first is above the picture
                 keys = at_heights(keys, rows / (keys.size[0] - self.side + 1), weight)
                 queries = at_heights(queries, heights[half : half + queries.size[0]], weight)
             values = self.channels * self.side**2
-            return nearest(queries, keys, self.search.completeness * values or None)
+            return nearest(queries, keys, self.search.completeness * values or None, most)
         rounds = 1
         if found is None:  # nothing to begin with but places as far from the corner
             rows, columns = (

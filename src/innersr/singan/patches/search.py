@@ -72,13 +72,15 @@ def at_heights(patches: Patches, heights: Tensor, weight: float) -> Patches:
     return replace(patches, features=torch.cat([patches.features, values.to(patches.features)], dim=1))
 
 
-def nearest(queries: Patches, keys: Patches, completeness: float | None = None) -> Tensor:
+def nearest(queries: Patches, keys: Patches, completeness: float | None = None, most: float = math.inf) -> Tensor:
     """The field of nearest keys, by comparing every query with every key.
 
     Args:
         completeness: alpha of the bidirectional similarity (Granot 2022, eq. 1), in squared distance: the distance to
             a key is divided by alpha plus the distance of that key to its own nearest query, so that keys which
             nobody needs yet are preferred. None leaves it out.
+        most: that distance of a key to its own nearest query counts as at most so many times the median one, so that
+            keys which fit nowhere are not preferred at any price.
     """
     # One product gives |q|^2 - 2qk + |k|^2: q is extended by (1, |q|^2), k by (|k|^2, 1).
     q, k = queries.features, keys.features
@@ -89,7 +91,10 @@ def nearest(queries: Patches, keys: Patches, completeness: float | None = None) 
         least = torch.full_like(k[:, 0], math.inf)
         for chunk in chunks:
             least = torch.minimum(least, (chunk @ k.T).amin(dim=0))
-        k = k / (completeness + least.clamp(min=0))[:, None]
+        least = least.clamp(min=0)
+        if math.isfinite(most):  # infinity times a median of 0 is no number
+            least = least.clamp(max=most * float(least.median()))
+        k = k / (completeness + least)[:, None]
     return torch.cat([_argmin(chunk @ k.T + keys.penalty) for chunk in chunks])
 
 

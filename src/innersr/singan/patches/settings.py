@@ -30,6 +30,8 @@ class PatchSettings:
             usual strength. The same for all pictures, so that all move.
         height: mean squared difference that a patch of the lower border counts as at the upper one, in such units; so
             that sky stays above. Less between, as the square of the distance. 0 leaves it out.
+        unused: how far the least used patches are preferred at most, in times the median one, where heights count; so
+            that ground which a layout leaves out is not put into the sky. 1 at least.
         foreign: difference of a colour from that of the nearest patches (root mean square over the channels, of values
             in [-1, 1]) beyond which what is put in keeps its own; infinite for patches only.
 
@@ -49,6 +51,7 @@ class PatchSettings:
     noise: float = 0.4
     sway: float = 0.05
     height: float = 0.5
+    unused: float = 4
     foreign: float = math.inf
 
     def __post_init__(self) -> None:
@@ -56,6 +59,8 @@ class PatchSettings:
             raise InputError(f"side must be odd, and 3 at least, got {self.side}")
         if min(self.axes, self.searches, self.bends, self.layouts) < 1 or self.pairs < 0:
             raise InputError("axes, searches, bends and layouts must be 1 at least, pairs 0 at least")
+        if not self.unused >= 1:
+            raise InputError(f"unused must be 1 at least, got {self.unused}")
         if not self.foreign >= 0:
             raise InputError(f"foreign must be 0 or positive, got {self.foreign}")
         names = ("completeness", "variety", "bend", "noise", "sway", "height")
