@@ -44,7 +44,7 @@ def model_of(pixels: Tensor, run: Run) -> PatchModel:
     return patch_model(pixels, make_settings("balanced"), run=run)
 
 
-def painted(pixels: Tensor, shapes: Sequence[tuple[tuple[int, int, int], Points]]) -> Tensor:
+def painted(pixels: Tensor, shapes: Sequence[tuple[tuple[int, ...], Points]]) -> Tensor:
     """The picture under polygons of plain colours, whose points are shares of its width and height."""
     height, width = image_size(pixels)
     canvas = Image.fromarray(((pixels[0].permute(1, 2, 0) + 1) * 127.5).round().byte().numpy())
@@ -87,21 +87,24 @@ def tiles(run: Run) -> list[Panel]:
 def painting(run: Run) -> list[Panel]:
     """A painting of mountains made a picture of the lake."""
     lake = picture("lake")
-    shapes: list[tuple[tuple[int, int, int], Points]] = [
-        ((60, 110, 170), [(0, 0), (1, 0), (1, 1), (0, 1)]),
-        ((190, 210, 230), [(0.55, 0.08), (0.9, 0.04), (0.95, 0.12), (0.6, 0.16)]),
-        ((110, 115, 130), [(0, 0.5), (0.2, 0.3), (0.45, 0.56), (0, 0.6)]),
-        ((110, 115, 130), [(0.35, 0.58), (0.68, 0.16), (1, 0.5), (1, 0.62)]),
-        ((225, 230, 240), [(0.58, 0.29), (0.68, 0.16), (0.78, 0.27), (0.69, 0.36)]),
-        ((20, 25, 25), [(0, 0.56), (1, 0.6), (1, 0.74), (0, 0.74)]),
-        ((50, 70, 90), [(0, 0.74), (1, 0.74), (1, 1), (0, 1)]),
+    sky, snow, rock, wood, water = (
+        tuple(int(value) for value in ((lake[0, :, y, x] + 1) * 127.5).round())
+        for x, y in ((125, 30), (72, 47), (110, 75), (60, 100), (60, 120))
+    )
+    shapes: list[tuple[tuple[int, ...], Points]] = [
+        (sky, [(0, 0), (1, 0), (1, 1), (0, 1)]),
+        (rock, [(0, 0.5), (0.2, 0.3), (0.45, 0.56), (0, 0.6)]),
+        (rock, [(0.35, 0.58), (0.68, 0.16), (1, 0.5), (1, 0.62)]),
+        (snow, [(0.58, 0.29), (0.68, 0.16), (0.78, 0.27), (0.69, 0.36)]),
+        (wood, [(0, 0.56), (1, 0.6), (1, 0.74), (0, 0.74)]),
+        (water, [(0, 0.74), (1, 0.74), (1, 1), (0, 1)]),
     ]
     blots = painted(lake, shapes)
     model = model_of(lake, run)
     return [
         Panel("the picture", lake),
         Panel("a painting", blots),
-        *(Panel(f"paint --start-scale {k}", paint(model, blots, k, run)) for k in (1, 2)),
+        Panel("paint", paint(model, blots, None, run)),
     ]
 
 
@@ -140,8 +143,10 @@ def composite(run: Run) -> list[Panel]:
     opaque = boat.alpha
     pasted[..., place[0], place[1]] += opaque * (boat.colour * 2 - 1 - pasted[..., place[0], place[1]])
     mask[..., place[0], place[1]] = (opaque > 0.5).float()
-    made = harmonize(model_of(waves, run), pasted, mask, None, run, waves)
-    return [Panel("the picture", waves), Panel("a boat pasted", pasted), Panel("harmonize", made.blended)]
+    model = model_of(waves, run)
+    made = [harmonize(model, pasted, mask, scale, run, waves).blended for scale in (None, 8)]
+    panels = [Panel("the picture", waves), Panel("a boat pasted", pasted)]
+    return [*panels, Panel("harmonize", made[0]), Panel("harmonize --start-scale 8", made[1])]
 
 
 def restyling(run: Run) -> list[Panel]:
