@@ -189,7 +189,7 @@ def test_every_son_is_as_fine_as_the_image(method, monkeypatch, levels):
 
 def test_the_less_an_image_recurs_the_fewer_steps_are_taken(method, monkeypatch):
     taken = []
-    monkeypatch.setattr(Tailor, "_adapt_weights", lambda self, *_: taken.append(self.steps))
+    monkeypatch.setattr(Tailor, "_adapt_weights", lambda self, *_: taken.append(self.steps) or ())
     paced = replace(method, steps=100, by_recurrence=True)
     noise = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(1))
     for lr in (DIRECT(edges(128)), noise, torch.full((1, 1, 64, 64), 0.5)):
@@ -226,6 +226,15 @@ def test_the_prior_is_the_same_for_the_next_image(method):
     first = upscaled(method, image(3))
     upscaled(method, image(3, seed=8))
     assert torch.equal(upscaled(method, image(3)), first)
+
+
+def test_noise_above_what_the_prior_has_learnt_is_said():
+    loud, known = (
+        Tailor(steps=0).adapt(image(), Degradation(scale=2, noise=levels / 255), RUN) for levels in (150, 50)
+    )
+    assert loud.notes == ("noise of 150 levels is treated as 50, the most that the prior has learnt",)
+    assert known.notes == ()
+    assert torch.equal(loud(image()), known(image()))
 
 
 def test_an_image_without_noise_and_compression_takes_the_prior_of_clean_ones():

@@ -113,10 +113,12 @@ class Tailor:
         steps = resolved.steps or 0
         if resolved.by_recurrence and steps:
             steps = steps_for(recurrence_of(lr, known.noise).score, steps)
-        notes: tuple[str, ...] = ()
+        given, most = round(255 * degradation.noise), round(255 * known.noise)
+        louder = f"noise of {given} levels is treated as {most}, the most that the prior has learnt"
+        notes: tuple[str, ...] = (louder,) if degradation.noise > known.noise else ()
         if steps:
             whole = known.rescaled(_network_scale(degradation))
-            notes = replace(self, steps=steps)._adapt_weights(network, lr, whole, run)
+            notes += replace(self, steps=steps)._adapt_weights(network, lr, whole, run)
         return self.upscaler([network], degradation, run, lr.shape[1]).learnt_from(prior, notes)
 
     def upscaler(
