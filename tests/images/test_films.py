@@ -1,13 +1,15 @@
 import numpy as np
 import pytest
+import torch
 from PIL import Image as PillowImage
 from tests.helpers.films import make_video, scenes
 
 from innersr.errors import ImageFileError
 from innersr.images.films.animations import Animation
-from innersr.images.films.film import Glimpse
+from innersr.images.films.film import Glimpse, levels_of
 from innersr.images.films.shots import timeline_of
 from innersr.images.films.videos import Video, is_video
+from innersr.images.image import Image
 
 
 def glimpses(frames, spacing=40):
@@ -71,6 +73,20 @@ def test_frames_have_the_colours_of_the_film(tmp_path, tags, pixel_format):
     for found, levels in zip(Video(path).frames(range(4)), grey_ramp, strict=True):
         error = np.abs(255 * found.colour[0].permute(1, 2, 0).numpy() - levels).max()
         assert error < 4  # rounding of Y, Cb and Cr in studio range, and CRF 1
+
+
+@pytest.mark.parametrize(("height", "matrix"), [(32, 6), (718, 6), (720, 1)])
+def test_what_is_not_tagged_has_the_colours_of_its_size(tmp_path, height, matrix):
+    """BT.601 (6) below 720 lines, BT.709 (1) from there on, as players take it."""
+    path = make_video(tmp_path / "in.mp4", [np.full((height, 16, 3), 90, np.uint8)], tags=(1, 2, 2, 2))
+    assert Video(path).facts.colours.matrix == matrix
+
+
+@pytest.mark.parametrize("has_alpha", [False, True])
+def test_half_transparent_frames_lie_on_white_where_alpha_is_lost(has_alpha):
+    image = Image(colour=torch.full((1, 3, 2, 2), 0.2), alpha=torch.full((1, 1, 2, 2), 0.5))
+    levels = levels_of(image, is_grey=False, has_alpha=has_alpha, is_deep=False)
+    assert levels[0, 0].tolist() == ([51, 51, 51, 128] if has_alpha else [153, 153, 153])  # 0.2 * 0.5 + 0.5
 
 
 @pytest.mark.parametrize(("degrees", "turns"), [(90, 1), (180, 2), (-90, 3)])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image as PillowImage
+from PIL import ImageCms
 
 from helpers import image_files
 from innersr.errors import ImageFileError, how_to_install
@@ -219,6 +220,17 @@ def test_exr_keeps_floats_and_says_that_they_are_linear(written, tmp_path):
     image = read(written(image_files.exr({"Z": depths}, tmp_path / "b.exr")))
     assert np.array_equal(image.colour[0, 0].numpy(), depths)
     assert image.metadata.icc is None
+
+
+@needs("OpenEXR")
+def test_exr_has_the_primaries_of_its_header(written, tmp_path):
+    pixels = {"RGB": np.ones((4, 4, 3), np.float16)}
+    p3 = (0.68, 0.32, 0.265, 0.69, 0.15, 0.06, 0.3127, 0.329)
+    wide = read(written(image_files.exr(pixels, tmp_path / "a.exr", chromaticities=p3))).metadata.icc
+    usual = read(written(image_files.exr(pixels, tmp_path / "b.exr"))).metadata.icc
+    red = [ImageCms.ImageCmsProfile(io.BytesIO(icc)).profile.red_primary[1] for icc in (wide, usual)]
+    assert red[0][:2] == pytest.approx((0.68, 0.32), abs=0.01)  # as the profile holds them, adapted to D50
+    assert red[1][:2] == pytest.approx((0.64, 0.33), abs=0.01)  # as the profile holds them, adapted to D50
 
 
 @needs("OpenEXR")
