@@ -21,7 +21,7 @@ from innersr.blind.finding import Finding, find, find_stabilised, roughness
 from innersr.blind.regions import find_regions
 from innersr.blind.strong_edges import strong_edges
 from innersr.errors import InputError
-from innersr.isolation import isolated, plain_tensor
+from innersr.isolation import isolated, require_tensor
 from innersr.networks.mixture_policy import MixturePolicy
 from innersr.networks.priors import load_prior
 from innersr.physics import kernels
@@ -253,7 +253,7 @@ def examine(lr: Tensor, scale: Scale, run: Run | None = None, *, is_thorough: bo
         InputError: more or fewer than one image, or no tensor.
         CheckpointError: the package is damaged.
     """
-    if plain_tensor(lr).ndim != 4 or lr.shape[0] != 1:
+    if require_tensor(lr).ndim != 4 or lr.shape[0] != 1:
         raise InputError(f"examine takes one image, (1, C, H, W), got {tuple(lr.shape)}")
     run = run or Run()
     x = lr.detach().to(run.torch_device, torch.float32)

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from innersr.errors import InputError
-from innersr.isolation import isolated, plain_tensor
+from innersr.isolation import isolated, require_tensor
 from innersr.metrics.grey_levels import linear_luma
 from innersr.physics.resize import resize
 from innersr.run import generator_of
@@ -118,7 +118,7 @@ def recurrence_of(image: Tensor, noise: float = 0.0) -> Recurrence:
     Raises:
         InputError: not one image, or a noise that is negative or not finite.
     """
-    if plain_tensor(image).ndim != 4 or len(image) != 1 or 0 in image.shape:
+    if require_tensor(image).ndim != 4 or len(image) != 1 or 0 in image.shape:
         raise InputError(f"recurrence needs one image, (1, C, H, W), got {tuple(image.shape)}; give one at a time")
     if not 0 <= noise < math.inf:
         raise InputError(f"noise is a standard deviation, 0 or more, got {noise}")

@@ -106,9 +106,8 @@ def _strip_task(source: Path, target: Path, options: UpscaleOptions, settings: S
     folder = StripFolder.beside(target, _asked(options), source)
     try:
         large = folder.unpacked(source, options.pixel_limit)
-        settings = replace(
-            settings, side=folder.planned_side() or settings.side
-        )  # else the parts that are done are lost
+        side = folder.planned_side() or settings.side  # of another side the parts that are done would be lost
+        settings = replace(settings, side=side)
         method = options.chosen_method if options.adapted is None else load_fitting(options.adapted, options).method
         first, nodata = with_declared(large.part(Window(0, 0, 1, 1)), options.nodata)
         whole = survey(large.bands_of_rows, options.alpha, nodata=nodata, is_exact=copies_pixels(method))

@@ -28,7 +28,7 @@ from innersr.blind.kernelgan.networks import (
 )
 from innersr.divergence import DivergenceGuard
 from innersr.errors import InputError, KernelError
-from innersr.isolation import isolated, plain_tensor
+from innersr.isolation import isolated, require_tensor
 from innersr.physics import kernels
 from innersr.physics.degradation import Degradation
 from innersr.physics.resize import Scale, as_pair, resize
@@ -76,7 +76,7 @@ class KernelGAN:
             InputError: not one image, or of fewer than 32 pixels on a side.
             KernelError: no kernel has formed: too few steps, or too little time.
         """
-        if plain_tensor(lr).ndim != 4 or lr.shape[0] != 1:
+        if require_tensor(lr).ndim != 4 or lr.shape[0] != 1:
             raise InputError(f"KernelGAN learns from one image, (1, C, H, W), got shape {tuple(lr.shape)}")
         if min(lr.shape[-2:]) < SMALLEST_SIDE:
             found, needed = f"{lr.shape[-1]}x{lr.shape[-2]}", f"{SMALLEST_SIDE}x{SMALLEST_SIDE}"
