@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -126,7 +125,10 @@ def serving_process(users: int) -> Iterator[str]:
         try:
             yield re.search(r"http://\S+", process.stdout.readline())[0]
         finally:
-            process.send_signal(signal.SIGINT)
+            process.terminate()  # SIGINT may be ignored here, as in the background of a shell
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(60)
+            process.kill()
 
 
 def made(path: Path, seed: int, side: int) -> Path:
