@@ -64,20 +64,33 @@ def test_a_graph_adds_the_detail_of_a_plain_stack(factors, grey):
     assert (graph_of(stack, degradation, grey=grey)(lr) - expected).abs().max() < ROUNDING
 
 
+def made(kind, degradation):
+    """A graph of a kind, and its inputs beside the image."""
+    if kind == "conditioned":
+        return ConditionedGraph(network(), 2), conditioning_inputs(network(), degradation)
+    stack = network() if kind == "tailored" else DetailStack(3, width=6, depth=4, generator=generator())
+    return graph_of(stack, degradation), {}
+
+
 @pytest.mark.parametrize("kind", ["tailored", "conditioned", "detail"])
 def test_tiles_with_the_halo_leave_no_seams(kind):
-    degradation, lr = Degradation(scale=2), drawn(size=(24, 130))
-    inputs = {}
-    if kind == "conditioned":
-        graph, inputs = ConditionedGraph(network(), 2), conditioning_inputs(network(), degradation)
-    elif kind == "tailored":
-        graph = graph_of(network(), degradation)
-    else:
-        graph = graph_of(DetailStack(3, width=6, depth=4, generator=generator()), degradation)
+    lr = drawn(size=(24, 130))
+    graph, inputs = made(kind, Degradation(scale=2))
     whole, cut, far = graph(lr, **inputs), 60, graph.halo
     left = graph(lr[..., : cut + far], **inputs)[..., : 2 * cut]
     right = graph(lr[..., cut - far :], **inputs)[..., 2 * far :]
     assert (torch.cat([left, right], dim=-1) - whole).abs().max() < ROUNDING
+
+
+@pytest.mark.parametrize("kind", ["tailored", "conditioned", "detail"])
+def test_no_pixel_beyond_the_halo_has_any_influence(kind):
+    graph, inputs = made(kind, Degradation(scale=2, kernel=gaussian(2.0)))
+    middle = graph.halo + 5
+    lr = 0.4 + 0.2 * drawn(size=(2 * middle + 1, 2 * middle + 1))  # few values are cut off at 0 or 1
+    pixel = slice(2 * middle, 2 * middle + 2)
+    graph(lr.requires_grad_(), **inputs)[..., pixel, pixel].sum().backward()
+    reach = (lr.grad.abs().sum((0, 1)).nonzero() - middle).abs().max()
+    assert graph.halo - 1 <= reach <= graph.halo  # even taps reach a pixel less on one side
 
 
 @pytest.mark.parametrize(

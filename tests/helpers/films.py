@@ -34,10 +34,11 @@ def make_video(  # noqa: PLR0913 (what a video may be)
     tags=(1, 1, 1, 1),
     sound=False,
     rotation=0,
+    aspect=1,
     options=None,
     texts=None,
 ):
-    """Write a video; `times` in milliseconds, `tags` are range, matrix, primaries and transfer."""
+    """Write a video; `times` in milliseconds, `tags` are range, matrix, primaries, transfer; `aspect` is of a pixel."""
     av = pytest.importorskip("av")
     full, matrix, primaries, transfer = tags
     with av.open(str(path), "w") as container:
@@ -46,6 +47,7 @@ def make_video(  # noqa: PLR0913 (what a video may be)
         stream.height, stream.width, stream.pix_fmt = height, width, pixel_format
         context = stream.codec_context
         context.time_base = Fraction(1, 1000) if times else Fraction(1, 25)
+        context.sample_aspect_ratio = aspect
         context.color_range, context.colorspace = full, matrix
         context.color_primaries, context.color_trc = primaries, transfer
         if rotation:

@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
@@ -92,7 +94,7 @@ def test_half_transparent_frames_lie_on_white_where_alpha_is_lost(has_alpha):
 @pytest.mark.parametrize(("degrees", "turns"), [(90, 1), (180, 2), (-90, 3)])
 def test_turned_films_are_upright(tmp_path, degrees, turns):
     frames = scenes(2)
-    path = make_video(tmp_path / "in.mp4", frames, rotation=degrees)
+    path = make_video(tmp_path / "in.mp4", frames, rotation=degrees, aspect=Fraction(4, 3))
     turned = next(Video(path).frames([0])).colour[0].permute(1, 2, 0).numpy()
     plain = next(Video(make_video(tmp_path / "plain.mp4", frames)).frames([0])).colour[0].permute(1, 2, 0).numpy()
     av = pytest.importorskip("av")
@@ -100,6 +102,9 @@ def test_turned_films_are_upright(tmp_path, degrees, turns):
         stored = next(container.decode(video=0)).rotation
     assert np.array_equal(turned, np.rot90(plain, round(stored / 90)))
     assert turned.shape == ((48, 32, 3) if turns % 2 else (32, 48, 3))
+    facts = Video(path).facts
+    assert facts.size == turned.shape[:2]
+    assert facts.aspect == (Fraction(3, 4) if turns % 2 else Fraction(4, 3))
 
 
 @pytest.mark.parametrize("name", ["in.mp4", "in.mkv", "in.webm"])

@@ -76,15 +76,17 @@ def test_in_a_notebook_one_element_is_updated(monkeypatch):
     ipython = SimpleNamespace(display=SimpleNamespace(HTML=lambda data: SimpleNamespace(data=data)))
     for name, module in (("IPython", ipython), ("IPython.display", ipython.display)):
         monkeypatch.setitem(sys.modules, name, module)
-    drawn = []
-    display = SimpleNamespace(display=lambda element, **_: drawn.append(element.data) or handle)
-    handle = SimpleNamespace(update=lambda element: drawn.append(element.data))
+    shown, updated = [], []
+    display = SimpleNamespace(display=lambda element, **_: shown.append(element.data) or handle)
+    handle = SimpleNamespace(update=lambda element: updated.append(element.data))
     monkeypatch.setattr(notebooks, "_notebook", lambda: display)
     with notebooks.progress_bar("a & b") as report:
         report(Progress(stage="learn", done=3, total=12, seconds=1.0, loss=0.5))
-    assert drawn == [
-        "<progress></progress> a &amp; b",
+        report(Progress(stage="learn", done=12, total=12, seconds=4.0))
+    assert shown == ["<progress></progress> a &amp; b"]
+    assert updated == [
         '<progress max="12" value="3"></progress> a &amp; b: learn 3/12, loss 0.5000, 0:00:03 left',
+        '<progress max="12" value="12"></progress> a &amp; b: learn 12/12, 0:00:00 left',
     ]
 
 
