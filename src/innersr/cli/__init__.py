@@ -1,9 +1,8 @@
 """The command line."""
 
-from __future__ import annotations
-
+# Built in, for signal imports enum and functools, during which Ctrl-C would print a traceback.
+import _signal  # type: ignore[import-not-found]
 import os
-import signal
 import sys
 
 TYPE_CHECKING = False  # as that of typing, which takes as long to import as all else here
@@ -13,13 +12,13 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 
-def main() -> NoReturn:
+def main() -> "NoReturn":
     """Run the command line and exit: 0 done, 1 a file failed, 2 wrong usage, 130 or 143 interrupted.
 
     The rest is imported here, where an interrupt is one line and no traceback.
     """
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # which ends the process as SIGTERM does, until there is a handler
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # ends the process as SIGTERM does
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed, as for some daemons; the lowest free descriptor is that stream's
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 (until the end)
