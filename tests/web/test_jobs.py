@@ -6,7 +6,7 @@ import pytest
 
 from innersr.errors import Cancelled, InnersrError, InputError
 from innersr.run import Progress
-from innersr.web.html import bar_of
+from innersr.web.html import bar_of, status
 from innersr.web.jobs import Job
 from innersr.web.limits import Limits
 from innersr.web.pace import PlannedTime
@@ -46,6 +46,25 @@ def test_a_visitor_stops_the_work(tmp_path):
         for _ in one.progress():
             one.visitor.stop.set()
     assert not one.visitor.is_working
+
+
+def test_the_job_itself_says_that_it_stops(tmp_path):
+    """Not the button: its answer could arrive after the job's last words, and would stay."""
+    gradio = pytest.importorskip("gradio", reason="the page needs the extra web")
+    from innersr.web.place import _stop
+
+    stopping = threading.Event()
+
+    def work(run):
+        stopping.wait(5)
+
+    one = job(work, tmp_path)
+    asked = one.bars("Learning")
+    assert "Stopping" not in next(asked)
+    assert list(_stop(None, one.visitor)) == [gradio.skip()]
+    assert next(asked) == status("Stopping …")
+    stopping.set()
+    assert set(asked) <= {status("Stopping …")}
 
 
 def test_work_ends_when_the_visitor_leaves(tmp_path):

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from innersr.errors import Cancelled, InnersrError
 from innersr.memory import is_out_of_memory
 from innersr.run import Progress, Run
-from innersr.web.html import bar_of
+from innersr.web.html import bar_of, status
 from innersr.web.limits import Limits
 from innersr.web.pace import Countdown, Pace, PlannedTime
 from innersr.web.visitors import Visitor
@@ -49,6 +49,9 @@ class Job(Generic[Made]):
     def bars(self, title: str) -> Iterator[str]:
         """Do the work, as `progress` does; yield pieces of HTML."""
         for progress in self.progress():
+            if self.visitor.stop.is_set():
+                yield status("Stopping …")
+                continue
             yield bar_of(progress, title, None if self._countdown is None else self._countdown.left)
 
     def progress(self) -> Iterator[Progress | None]:

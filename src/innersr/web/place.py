@@ -135,10 +135,10 @@ class Place:
         return handle
 
 
-def _stop(_asked: object, visitor: Visitor) -> Iterator[str]:
+def _stop(_asked: object, visitor: Visitor) -> Iterator[Any]:
     if visitor.is_working:
         visitor.stop.set()
-        yield status("Stopping …")
+        yield gr.skip()  # the job says so: what is said here could arrive after its last words
         return
     visitor.is_withdrawn = visitor.is_waiting
     yield status("Your job is withdrawn." if visitor.is_waiting else "Nothing is going on.")
