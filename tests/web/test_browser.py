@@ -17,7 +17,10 @@ import pyvips
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the browser needs playwright")
 CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="the browser needs chromium (apt-get install chromium)")
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="the browser needs chromium (apt-get install chromium)"),
+    pytest.mark.timeout(300, method="thread"),  # a browser that hangs ends its process, so that the test is named
+]
 FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-sync"
 SIZES = {"desktop": ({"width": 1280, "height": 900}, "light"), "phone": ({"width": 390, "height": 844}, "dark")}
 TABS = ["Enlarge", "One picture", "Train", "Paint", "Edit", "Animate", "Compare", "Batch"]
