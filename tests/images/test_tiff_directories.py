@@ -2,6 +2,7 @@
 
 import io
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import tifffile
 from innersr.errors import ImageFileError
 from innersr.images.io import read
 from innersr.images.tiff.directories import Directories, directories_of
+from innersr.images.tiff.patched_file import PatchedFile
 from innersr.images.tiff.stacks import find_stack
 from innersr.methods.options import UpscaleOptions
 from innersr.pipeline.files import upscale_file
@@ -81,5 +83,63 @@ def test_a_chain_ends_with_the_file(tmp_path, length):
 def test_smaller_copies_without_end_are_not_read(tmp_path, monkeypatch):
     monkeypatch.setattr(tifffile.TiffFile, "series", property(lambda _: pytest.fail("all of them are read")))
     stack = find_stack(write_chain(tmp_path / "two.tif", 2, smaller=100))
-    assert stack.pages == (0, 1) and stack.groups[0] == stack.groups[1]
+    assert len(stack.directories) == 2 and stack.groups[0] == stack.groups[1]
     assert find_stack(write_chain(tmp_path / "one.tif", 1, smaller=100)) is None
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="only Linux counts calls of the system")
+def test_a_page_costs_the_same_wherever_it_is(tmp_path):
+    source = tmp_path / "in.tif"
+    pages = np.random.default_rng(0).integers(0, 255, (400, 8, 8), np.uint8)
+    with tifffile.TiffWriter(source) as writer:
+        for page in pages:
+            writer.write(page, photometric="minisblack", contiguous=False)
+    places = find_stack(source).directories
+    counts = []
+    for number in (0, 200, 399):
+        before = calls_of_read()
+        assert np.array_equal(np.rint(255 * read(source, directory=places[number]).colour.numpy())[0, 0], pages[number])
+        counts.append(calls_of_read() - before)
+    assert max(counts) < 200 and max(counts) - min(counts) < 20
+
+
+def calls_of_read():
+    """Calls of the system by which this process has read, those of libvips too."""
+    return int(dict(row.split(": ") for row in Path("/proc/self/io").read_text().splitlines())["syscr"])
+
+
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("bigtiff", [False, True])
+def test_pages_of_separate_planes_are_read_from_the_file_itself(tmp_path, byteorder, bigtiff):
+    source = tmp_path / "in.tif"
+    pages = np.random.default_rng(0).integers(0, 255, (3, 4, 24, 20), np.uint8)
+    kind = {"photometric": "minisblack", "planarconfig": "separate", "rowsperstrip": 8}
+    tifffile.imwrite(source, pages, byteorder=byteorder, bigtiff=bigtiff, **kind)
+    for place, page in zip(find_stack(source).directories, pages, strict=True):
+        assert np.array_equal(np.rint(255 * read(source, directory=place).colour.numpy())[0], page)
+
+
+def test_channels_are_looked_for_only_where_axes_are_named(tmp_path, monkeypatch):
+    pages = np.zeros((2, 3, 8, 8), np.uint8)
+    tifffile.imwrite(tmp_path / "named.tif", pages, photometric="minisblack", metadata={"axes": "TCYX"})
+    assert len(set(find_stack(tmp_path / "named.tif").groups)) == 3
+    monkeypatch.setattr(tifffile.TiffFile, "series", property(lambda _: pytest.fail("every page is compared with all")))
+    with tifffile.TiffWriter(tmp_path / "one by one.tif") as writer:
+        for page in pages[0]:
+            writer.write(page, photometric="minisblack", contiguous=False)
+    for source in (tmp_path / "one by one.tif", write_chain(tmp_path / "plain.tif", 3)):
+        assert len(set(find_stack(source).groups)) == 1
+
+
+def test_a_patched_file_reads_its_patches_and_has_its_own_place():
+    file = io.BytesIO(bytes(range(10)))
+    patched = PatchedFile(PatchedFile(file, {3: b"abc"}), {0: b"X", 5: b"Y"})
+    assert patched.read() == b"X\1\2abY" + bytes(range(6, 10))
+    assert patched.seek(-3, io.SEEK_END) == 7 and patched.read(2) == b"\7\10" and patched.tell() == 9
+    assert patched.seek(4) == 4 and file.seek(0) == 0 and patched.read(2) == b"bY"
+    assert patched.seek(20) == 20 and patched.read(1) == b""
+
+
+def test_a_page_without_a_directory_is_damaged(tmp_path):
+    with pytest.raises(ImageFileError, match="the directory of a page is damaged"):
+        read(write_chain(tmp_path / "in.tif", 1), directory=1 << 20)

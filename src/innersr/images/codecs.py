@@ -5,13 +5,14 @@ Knows formats, colour spaces and untrusted bytes; nothing about tensors or file 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import re
 from collections.abc import Callable
 from dataclasses import replace
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import pyvips
@@ -46,8 +47,11 @@ BLOBS = {"icc": "icc-profile-data", "exif": "exif-data", "xmp": "xmp-data", "ipt
 
 
 @libvips_alone()
-def decode(stream: io.FileIO, name: str, found: Format, limits: SizeLimits, page: int | None = None) -> Decoded:
-    """Decode the first picture of an open, unbuffered file, or a page of a TIFF; `name` is for messages.
+def decode(stream: io.FileIO, name: str, found: Format, limits: SizeLimits, directory: int | None = None) -> Decoded:
+    """Decode the first picture of an open, unbuffered file; `name` is for messages.
+
+    Args:
+        directory: see `io.read`.
 
     Raises:
         ImageFileError: the file is too large, or of a kind that is not read.
@@ -56,7 +60,10 @@ def decode(stream: io.FileIO, name: str, found: Format, limits: SizeLimits, page
     if found.vips is None:
         stream.seek(0)
         return reader_of(found)(stream, name, limits)
-    image, finished = open_lazily(stream, name, found, limits, page)
+    source: BinaryIO = stream
+    if directory is not None:
+        source = _tiff_directories().page_alone(stream, directory)
+    image, finished = open_lazily(source, name, found, limits)
     samples = image.numpy()
     check_complete(found)
     return finished(samples=samples.reshape(image.height, image.width, image.bands))
@@ -69,13 +76,13 @@ def check_complete(found: Format) -> None:
 
 
 def open_lazily(
-    stream: io.FileIO, name: str, found: Format, limits: SizeLimits, page: int | None = None
+    stream: BinaryIO, name: str, found: Format, limits: SizeLimits
 ) -> tuple[pyvips.Image, Callable[..., Decoded]]:
     """An image whose samples libvips decodes from top to bottom, once, and what makes a Decoded of `samples`.
 
     The caller has libvips alone; arguments and errors are those of `decode`.
     """
-    facts: TiffFacts | None = _tiff_tags().tiff_facts(stream, page or 0) if found.name == "TIFF" else None
+    facts: TiffFacts | None = _tiff_tags().tiff_facts(stream) if found.name == "TIFF" else None
     if facts and facts.refusal:
         raise ImageFileError(f"{name}: {facts.refusal}")
     if found.name == "AVIF" and max(avif_sides(stream), default=1) > 65_536:
@@ -83,13 +90,13 @@ def open_lazily(
         raise ImageFileError(f"{name}: AVIF sides end at 65536 pixels; it may be damaged, get it again")
     described = facts.described if facts else _facts_of(stream, found)
     if facts and facts.by_tifffile:
-        image = _tiff_pixels().image_by_tifffile(stream, name, limits, page or 0)
+        image = _tiff_pixels().image_by_tifffile(stream, name, limits)
     else:
-        image = _open(stream, found, facts, described, page or 0)
+        image = _open(stream, found, facts, described)
     limits.check(name, image.width, image.height, image.bands * _sample_size(image))
     notes = [*described.notes]
     frames = described.frames or (image.get("n-pages") if "n-pages" in image.get_fields() else 1)
-    if frames > 1 and page is None:
+    if frames > 1:
         pictures = "pages" if found.name == "TIFF" else "frames"
         notes.insert(0, f"first of {frames} {pictures}; the others are ignored")
     states_resolution = found.name in ("JPEG", "TIFF") and "resolution-unit" in image.get_fields()
@@ -200,6 +207,12 @@ def encode(
         _tiff_edits().drop_exif_resolution(stream)
 
 
+def _tiff_directories() -> ModuleType:
+    from innersr.images.tiff import directories
+
+    return directories
+
+
 def _tiff_edits() -> ModuleType:
     from innersr.images.tiff import edits
 
@@ -219,27 +232,43 @@ def _tiff_tags() -> ModuleType:
     return tags
 
 
-def _facts_of(stream: io.FileIO, found: Format) -> FileFacts:
+def _facts_of(stream: BinaryIO, found: Format) -> FileFacts:
     readers = {"PNG": png_facts, "JPEG": jpeg_facts, "AVIF": avif_facts, "WebP": webp_facts}
     if found.name in readers:
         return readers[found.name](stream)
     return gif_facts(stream)
 
 
-def _open(stream: io.FileIO, found: Format, facts: TiffFacts | None, described: FileFacts, page: int) -> pyvips.Image:
+def _open(stream: BinaryIO, found: Format, facts: TiffFacts | None, described: FileFacts) -> pyvips.Image:
     # Loaders are named, never guessed: libvips would also open SVG, CSV and its own formats, and would read
     # the brackets in `photo[1].jpg` as options. "error" refuses truncated files, which would end in grey.
     options: dict[str, Any] = {"fail_on": "error", "access": "sequential"}
-    stream.seek(0)
-    if facts:
-        options["page"] = page
     if facts and facts.relabel:
-        return pyvips.Image.tiffload_buffer(_tiff_tags().relabelled(stream, page), **options)
+        stream = _tiff_tags().relabelled(stream)
+    stream.seek(0)
     if described.is_unended:
         # With the marker libjpeg only warns of pixels that are missing, so warnings refuse here.
         return pyvips.Image.jpegload_buffer(stream.read() + b"\xff\xd9", **options | {"fail_on": "warning"})
-    source = pyvips.Source.new_from_descriptor(stream.fileno())
-    return getattr(pyvips.Image, f"{found.vips}load_source")(source, **options)
+    source = _source_of(stream)
+    image = getattr(pyvips.Image, f"{found.vips}load_source")(source, **options)
+    image._references.append(source)  # as `Image.new_from_source` does: it must live until the samples are decoded
+    return image
+
+
+def _source_of(stream: BinaryIO) -> pyvips.Source:
+    """What libvips reads a file from."""
+    if isinstance(stream, io.FileIO):
+        return pyvips.Source.new_from_descriptor(stream.fileno())
+
+    def sought(offset: int, whence: int) -> int:
+        with contextlib.suppress(OSError, ValueError):  # damaged files lead out of the file
+            return stream.seek(offset, whence)
+        return -1
+
+    source = pyvips.SourceCustom()
+    source.on_read(stream.read)
+    source.on_seek(sought)
+    return source
 
 
 def _metadata_of(image: pyvips.Image, described: FileFacts, *, states_resolution: bool) -> tuple[Metadata, list[str]]:

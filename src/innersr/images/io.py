@@ -38,7 +38,7 @@ PIXEL_LIMIT = 300_000_000  # pixels; above this reading is refused (decompressio
 
 
 def read(
-    path: str | Path, *, pixel_limit: int = PIXEL_LIMIT, missing_ok: bool = False, page: int | None = None
+    path: str | Path, *, pixel_limit: int = PIXEL_LIMIT, missing_ok: bool = False, directory: int | None = None
 ) -> Image:
     """Read an image file, upright; the first picture of several, or another page of a TIFF file.
 
@@ -48,7 +48,7 @@ def read(
         path: of the file.
         pixel_limit: files of more pixels are refused. The default also refuses decompression bombs: files whose pixels
             take more than 512 MiB of memory and more than 2000 times the size of the file.
-        page: of a TIFF file, from 0, overviews counted; None for the first, with a note about others.
+        directory: where that of a page begins in a TIFF file, in bytes; None for the first, with a note about others.
         missing_ok: whether it may hold NaN and infinite values, see `no_data.missing_values`.
 
     Raises:
@@ -59,7 +59,7 @@ def read(
         with opened(path) as stream:
             is_default = pixel_limit == PIXEL_LIMIT
             limits = SizeLimits(pixels=pixel_limit, size=os.fstat(stream.fileno()).st_size if is_default else None)
-            decode = functools.partial(image_codecs.decode, page=page)
+            decode = functools.partial(image_codecs.decode, directory=directory)
             decoded, found = decoded_by(decode, stream, path, limits)
         image = image_of(decoded, path, found)
     except MemoryError as error:

@@ -184,7 +184,7 @@ def open_file(source: Path, output: Path | None, options: UpscaleOptions) -> Fil
         return film_task(film, source, output, options)
     if options.frames is not None:
         raise InputError(f"{source}: frames (--frames) are for films that become films; leave them out")
-    stack, page = _stack_of(source, options.pages), None
+    stack, directory = _stack_of(source, options.pages), None
     if stack is None:
         parse_pages(options.pages or "all", 1)
         if (strips := open_in_strips(source, output, options)) is not None:
@@ -197,15 +197,15 @@ def open_file(source: Path, output: Path | None, options: UpscaleOptions) -> Fil
         raise ImageFileError(f"{source}: {words}; {remedy}")
     if stack is not None:
         is_tiff = format_of_name(output or source).name == "TIFF"
-        chosen = parse_pages(options.pages or ("all" if is_tiff else "first"), len(stack.pages))
+        chosen = parse_pages(options.pages or ("all" if is_tiff else "first"), len(stack.directories))
         if is_tiff and (len(chosen) > 1 or stack.is_calibrated):
             _check_plain(source, options, "stack")
             return _open_stack(source, output, options, stack, chosen)
         if len(chosen) > 1:
             remedy = "write a .tif, or choose a page with --pages"
             raise ImageFileError(f"{output}: {len(chosen)} pages do not go into one picture; {remedy}")
-        page = None if options.pages is None else stack.pages[chosen[0]]
-    found = read(source, pixel_limit=options.pixel_limit, missing_ok=True, page=page)
+        directory = None if options.pages is None else stack.directories[chosen[0]]
+    found = read(source, pixel_limit=options.pixel_limit, missing_ok=True, directory=directory)
     image = with_no_data(found, options.nodata)
     target = output or default_output(source, ImageTask(image=image, options=options).scales)
     image = replace(image, notes=(*image.notes, *notes_of_change(source, target)))

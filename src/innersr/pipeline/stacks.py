@@ -37,7 +37,7 @@ class StackTask(FileTask):
 
     stack: TiffStack
     chosen: tuple[int, ...]
-    """The pages that are upscaled, by their place among `stack.pages`."""
+    """The pages that are upscaled, by their place among `stack.directories`."""
     _learnt: dict[tuple[tuple[Any, ...], int], Adaptation] = field(default_factory=dict, init=False, repr=False)
     """By the channel of a page, and the number of bands that methods see."""
 
@@ -64,7 +64,7 @@ class StackTask(FileTask):
     @cached_property
     def keeps_axes(self) -> bool:
         """Whether all pages are written, so that what the description says of their order stays true."""
-        return len(self.chosen) == len(self.stack.pages)
+        return len(self.chosen) == len(self.stack.directories)
 
     def write(self, run: Run, estimate: Estimate | None = None, seen: NormalisedImage | None = None) -> Result:
         """Upscale page after page into the file, which appears when all are there."""
@@ -90,7 +90,7 @@ class StackTask(FileTask):
                     bands=result.image.colour.shape[1],
                 )
                 writer.add(result.image, metadata, own_resolution=self._resolution(self.grid(result)))
-                self._forget(number)
+                self._forget(place)
                 shown = result if is_first else shown
                 own = (
                     note for note in task.image.notes if note not in self.image.notes
@@ -128,10 +128,15 @@ class StackTask(FileTask):
             self._learnt[key] = self._adapted(key, task, run, estimate, seen)
         return self._learnt[key].apply(seen, keep_grain=self.options.keep_grain)
 
-    def _forget(self, number: int) -> None:
+    @cached_property
+    def _last_places(self) -> dict[tuple[Any, ...], int]:
+        """The place of the last page of each channel."""
+        return {self.stack.groups[place]: place for place in self.chosen}
+
+    def _forget(self, place: int) -> None:
         """Drop what was learnt for a channel whose last page is written: a file may have any number of them."""
-        group = self.stack.groups[self.chosen[number]]
-        if group not in (self.stack.groups[place] for place in self.chosen[number + 1 :]):
+        group = self.stack.groups[place]
+        if self._last_places[group] == place:
             for key in [key for key in self._learnt if key[0] == group]:
                 del self._learnt[key]
 
@@ -211,7 +216,7 @@ class StackTask(FileTask):
     @property
     def _notes(self) -> Iterator[str]:
         """Sentences about the whole file."""
-        yield f"{len(self.chosen)} of {len(self.stack.pages)} pages"
+        yield f"{len(self.chosen)} of {len(self.stack.directories)} pages"
         yield from self.stack.losses
         if self.stack.imagej_tags and not self.keeps_axes:
             yield "ImageJ's metadata is not kept: it describes all pages"
@@ -233,7 +238,7 @@ def page_image(source: Path, stack: TiffStack, place: int, options: UpscaleOptio
     Raises:
         ImageFileError: see `read`.
     """
-    image = read(source, pixel_limit=options.pixel_limit, missing_ok=True, page=stack.pages[place])
+    image = read(source, pixel_limit=options.pixel_limit, missing_ok=True, directory=stack.directories[place])
     text = Metadata() if stack.is_calibrated else image.metadata
     # What a plain image would lose is rewritten, or its loss is said of the whole file.
     said = ("ImageJ's metadata", "the size and calibration in the description")

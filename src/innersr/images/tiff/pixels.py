@@ -18,15 +18,15 @@ from innersr.images.tiff.directories import directories_of
 from innersr.images.tiff.tags import integers, rational, tiff_page
 
 
-def image_by_tifffile(stream: BinaryIO, name: str, limits: SizeLimits, index: int = 0) -> pyvips.Image:
-    """A page of a TIFF file as `pyvips.Image.tiffload` would return it; `name` is for messages.
+def image_by_tifffile(stream: BinaryIO, name: str, limits: SizeLimits) -> pyvips.Image:
+    """The first page of a TIFF file as `pyvips.Image.tiffload` would return it; `name` is for messages.
 
     Raises:
         ImageFileError: it is too large, its samples or colours are of a kind that is not read here, or a decoder is
             not installed.
         DamagedBytesError: it is damaged.
     """
-    with tiff_page(stream, index) as page:
+    with tiff_page(stream) as page:
         limits.check(name, page.imagewidth, page.imagelength, page.samplesperpixel * -(-page.bitspersample // 8))
         samples = _samples_of(page, name)
         is_wide = samples.dtype == np.uint16

@@ -15,13 +15,14 @@ import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from tifffile import COMPRESSION, EXTRASAMPLE, FILETYPE, PHOTOMETRIC, PLANARCONFIG, SAMPLEFORMAT, TiffFile, TiffPage
 
 from innersr.errors import ImageFileError
 from innersr.images.metadata import DamagedBytesError, FileFacts, TiffLayout, sane_resolution
 from innersr.images.tiff.kept_tags import kept_tags
+from innersr.images.tiff.patched_file import PatchedFile
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # else it writes about damaged tags to standard error
 
@@ -30,13 +31,13 @@ EXIF_PREFIX = b"Exif\0\0"
 
 
 @contextlib.contextmanager
-def tiff_page(stream: BinaryIO, index: int = 0) -> Iterator[TiffPage]:
-    """Open a page, by default the first, of a TIFF or BigTIFF stream. An EXIF block without its prefix is one."""
+def tiff_page(stream: BinaryIO) -> Iterator[TiffPage]:
+    """Open the first page of a TIFF or BigTIFF stream. An EXIF block without its prefix is one."""
     try:
         stream.seek(0)
         # What makers of microscopes add is not looked for: reading that may take long.
         with TiffFile(stream, is_lsm=False, is_ndpi=False, is_scanimage=False) as tiff:
-            page = tiff.pages[index]
+            page = tiff.pages[0]
             assert isinstance(page, TiffPage)  # tifffile makes no frames unless it is told to
             yield page
     except ImageFileError:
@@ -106,13 +107,13 @@ class TiffFacts:
     nodata: str | None  # GDAL's no-data value, a number
 
 
-def tiff_facts(stream: BinaryIO, index: int = 0) -> TiffFacts:
-    """Read the facts of a page of a TIFF file.
+def tiff_facts(stream: BinaryIO) -> TiffFacts:
+    """Read the facts of the first page of a TIFF file.
 
     Alpha is declared by ExtraSamples: exactly one alpha, the last one. libvips itself calls the fourth
     band of every RGB file alpha, so the near-infrared of a satellite image would be.
     """
-    with tiff_page(stream, index) as page:
+    with tiff_page(stream) as page:
         one = functools.partial(_one, page)
         samples, photometric = one("SamplesPerPixel", 1), one("PhotometricInterpretation", PHOTOMETRIC.MINISBLACK)
         half = one("BitsPerSample", 1) == 16 and one("SampleFormat", 1) == SAMPLEFORMAT.IEEEFP
@@ -135,14 +136,14 @@ def tiff_facts(stream: BinaryIO, index: int = 0) -> TiffFacts:
         )
 
 
-def relabelled(stream: BinaryIO, index: int = 0) -> bytes:
-    """A TIFF file with a page relabelled as RGB, for which libvips reads separate planes correctly."""
-    stream.seek(0)
-    data = io.BytesIO(stream.read())
-    with tiff_page(data, index) as page:
-        if (tag := page.tags.get("PhotometricInterpretation")) is not None:
-            tag.overwrite(int(PHOTOMETRIC.RGB))
-    return data.getvalue()
+def relabelled(stream: BinaryIO) -> BinaryIO:
+    """A TIFF file with its first page relabelled as RGB, for which libvips reads separate planes correctly."""
+    with tiff_page(stream) as page:
+        tag, order = page.tags.get("PhotometricInterpretation"), page.parent.byteorder
+        if tag is None or tag.dtype not in (3, 4):  # SHORT or LONG; of the default there is nothing to change
+            return stream
+        rgb = struct.pack(f"{order}{'H' if tag.dtype == 3 else 'I'}", int(PHOTOMETRIC.RGB))  # noqa: PLR2004
+        return cast("BinaryIO", PatchedFile(stream, {tag.valueoffset: rgb}))
 
 
 def _nodata(page: TiffPage) -> str | None:
