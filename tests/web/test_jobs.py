@@ -55,7 +55,7 @@ def test_the_job_itself_says_that_it_stops(tmp_path):
 
     stopping = threading.Event()
 
-    def work(run):
+    def work(_run):
         stopping.wait(5)
 
     one = job(work, tmp_path)
