@@ -319,7 +319,7 @@ def test_an_existing_kernel_file_is_replaced_only_when_asked(tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="PyTorch brings libgomp on Linux")
 @pytest.mark.parametrize(
     ("environment", "count"),
-    [({}, "1000"), ({"OMP_WAIT_POLICY": "PASSIVE"}, "0")],
+    [({}, "5000"), ({"OMP_WAIT_POLICY": "PASSIVE"}, "0")],
     ids=["unset", "set"],
 )
 def test_threads_that_wait_sleep_soon(environment, count):

@@ -45,7 +45,7 @@ def _let_waiting_threads_sleep() -> None:
     libgomp reads this when PyTorch is loaded; worker processes inherit it.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as libgomp itself takes where it has too many threads
+        os.environ.setdefault("GOMP_SPINCOUNT", "5000")  # with fewer, threads that soon have work are asleep
 
 
 def _is_out_of_memory(error: Exception) -> bool:
