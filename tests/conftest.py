@@ -3,8 +3,10 @@
 import os
 import signal
 
+from innersr.commands.interrupts import NUMBERS
+
 # A shell's background jobs and nohup ignore signals, and so would all processes that tests start and interrupt.
-for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+for number in NUMBERS:
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 

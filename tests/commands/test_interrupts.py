@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import innersr
 from helpers.processes import innersr_process
 from innersr.atomic import whole_file
 from innersr.commands import interrupts
-from innersr.commands.interrupts import deferred_interrupts, prompt_interrupts
+from innersr.commands.interrupts import NUMBERS, deferred_interrupts, prompt_interrupts
 
 PROMPTLY = 2.0  # seconds; it takes about 0.2, and up to a second within a long C call
 WORK = """
@@ -121,7 +122,7 @@ def test_an_interrupt_that_is_handled_in_time_is_a_keyboard_interrupt(tmp_path):
         assert partial.exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT], ids=str)
+@pytest.mark.parametrize("number", NUMBERS, ids=str)
 def test_every_signal_that_ends_a_process_lets_it_clean_up(tmp_path, number):
     with (
         pytest.raises(KeyboardInterrupt),
@@ -159,7 +160,7 @@ def test_an_interrupt_before_there_is_a_handler_ends_the_process_silently(number
 
 
 @pytest.mark.parametrize("name", ["innersr.cli.app", "innersr.commands.console", "innersr.commands.doctor"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=str)
+@pytest.mark.parametrize("number", NUMBERS, ids=str)
 def test_an_interrupt_while_modules_are_imported_is_one_line(name, number):
     code = (
         "import os, signal, sys\n"
@@ -192,13 +193,20 @@ def test_memory_that_runs_out_while_modules_are_imported_is_one_line(text):
 
 
 def test_a_signal_that_is_ignored_stays_ignored():
-    previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    number = NUMBERS[-1]
+    previous = signal.signal(number, signal.SIG_IGN)  # as nohup does
     try:
         with prompt_interrupts():
-            os.kill(os.getpid(), signal.SIGHUP)
+            signal.raise_signal(number)
             time.sleep(0.05)
     finally:
-        signal.signal(signal.SIGHUP, previous)
+        signal.signal(number, previous)
+
+
+def test_the_settings_of_the_tests_need_no_signal_that_windows_lacks(monkeypatch):
+    for name in ("SIGHUP", "SIGQUIT"):
+        monkeypatch.delattr(signal, name, raising=False)
+    runpy.run_path(str(Path(__file__).parents[1] / "conftest.py"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=str)
