@@ -4,6 +4,7 @@ import io
 import json
 import math
 import os
+import re
 import sys
 from dataclasses import replace
 
@@ -509,7 +510,12 @@ def test_bars_with_loss_and_time_left_are_drawn_on_a_terminal_only(monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("NO_COLOR", "1")
     seen = drawn(Terminal(), quiet=False)
+    assert not re.search(r"\x1b\[[0-9;]*m", seen)
     assert "photo[/b].png: learn" in seen and "3/10 loss 0.1235 0:00:02 left" in seen
     assert drawn(Terminal(), quiet=True) == ""
+    monkeypatch.delenv("NO_COLOR")
+    assert re.search(r"\x1b\[[0-9;]+m", drawn(Terminal(), quiet=False))
+    monkeypatch.setenv("TERM", "dumb")
+    assert "\x1b" not in drawn(Terminal(), quiet=False)
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert drawn(io.StringIO(), quiet=False) == ""
