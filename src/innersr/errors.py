@@ -49,6 +49,12 @@ def on_one_line(text: str) -> str:
     return re.sub(codes, lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def with_short_paths(message: str) -> str:
+    """A message in which of a path, or another part, above 500 characters the first and the last 240 are left."""
+    parts = re.split("(: |; )", message)
+    return "".join(part if len(part) <= 500 else f"{part[:240]}[...]{part[-240:]}" for part in parts)
+
+
 def how_to_install(extra: str) -> str:
     """The command that adds an optional part, an extra of pyproject.toml, for messages."""
     return f"pip install '.[{extra}]' in the clone of innersr"

@@ -81,6 +81,17 @@ def test_names_of_files_are_no_commands_of_the_terminal(capsys):
     )
 
 
+@pytest.mark.parametrize("file", [None, Path("/long" * 1000)], ids=["in its text", "about a file"])
+def test_of_a_long_path_an_error_shows_both_ends(capsys, file):
+    path = Path("/long" * 1000)
+    reporter(as_json=True).failure(InnersrError(f"{path}: other.png: is damaged; get it again"), 1, file)
+    out, err = capsys.readouterr()
+    shown = f"{'/long' * 48}[...]{'/long' * 48}"
+    assert err == f"error: {shown}: other.png: is damaged; get it again\n"
+    assert json.loads(out)["error"] == f"{shown}: other.png: is damaged"
+    assert json.loads(out).get("input") == (file and str(file))
+
+
 @pytest.mark.parametrize("name", ["a\n\x1b[2J\x7f\x9b.png", "\u2028\udcff.png"], ids=["codes", "no text"])
 def test_json_has_one_line_for_any_name(capsys, name):
     reporter(as_json=True).result("", {"input": name})

@@ -6,6 +6,7 @@ import contextlib
 import inspect
 import os
 import shlex
+import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import partial, wraps
@@ -17,7 +18,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from innersr.commands.interrupts import MESSAGE, exit_code_of, prompt_interrupts
-from innersr.errors import InnersrError, InputError, on_one_line
+from innersr.errors import InnersrError, InputError, on_one_line, with_short_paths
 
 if TYPE_CHECKING:
     from innersr.commands.console import Reporter
@@ -75,7 +76,10 @@ class CommandGroup(TyperGroup):
     """Commands that suggest the right one where a file is given in its place, and whose errors are safe to print."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 (Typer has moved Click's types)
-        """Parse what stands before the command."""
+        """Parse what stands before the command; have help as narrow as the terminal, for Click's has 50 columns."""
+        columns = shutil.get_terminal_size().columns
+        if columns < 52:
+            kwargs.setdefault("terminal_width", max(columns - 2, 20))
         with _errors_on_one_line():
             return super().make_context(*args, **kwargs)
 
@@ -125,17 +129,17 @@ class GroupedCommand(TyperCommand):
                 panels[getattr(parameter, "rich_help_panel", None) or default].append(record)
         for name, records in panels.items():
             with formatter.section(name):
-                formatter.write_dl(records)
+                formatter.write_dl(records, col_max=min(30, formatter.width // 3))
 
 
 @contextlib.contextmanager
 def _errors_on_one_line() -> Iterator[None]:
-    """Escape what a terminal would obey in errors of usage: a pattern may have found files of any name."""
+    """Escape what a terminal would obey in errors of usage, and shorten it: a pattern may have found any name."""
     try:
         yield
     except Exception as error:
         if isinstance(getattr(error, "message", None), str):  # of Click's, whose types Typer has moved
-            error.message = on_one_line(error.message)  # type: ignore[attr-defined]
+            error.message = on_one_line(with_short_paths(error.message))  # type: ignore[attr-defined]
         raise
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from innersr.commands.bars import Bars
-from innersr.errors import InnersrError, on_one_line
+from innersr.errors import InnersrError, on_one_line, with_short_paths
 from innersr.memory import is_out_of_memory
 from innersr.run import Progress
 
@@ -80,6 +80,7 @@ class Reporter:
         text = in_words(error)
         if file is not None and not text.startswith(f"{file}: "):
             text = f"{file}: {text}"
+        text = with_short_paths(text)
         self._say(f"error: {text}")
         what, _, remedy = text.partition("; ")
         about = {} if file is None else {"input": str(file)}
