@@ -1,5 +1,6 @@
 """Logs of one JSON object per line."""
 
+import errno
 import os
 from typing import TypedDict
 
@@ -60,7 +61,7 @@ class Step(TypedDict):
 @pytest.mark.parametrize(
     "line", ["", "7", '{"step": "1"}', '{"step": true}', '{"loss": 1}', '{"step": 1, "loss": NaN}', "\\", "[" * 100_000]
 )
-def test_a_damaged_log_is_copied_and_its_sound_lines_go_on(tmp_path, line):
+def test_a_damaged_log_is_kept_and_its_sound_lines_go_on(tmp_path, line):
     path, told = tmp_path / "log.jsonl", []
     for name in ("log.damaged.jsonl", "log.damaged-2.jsonl"):
         path.write_text('{"step": 1}\n' + line + '\n{"step": 2, "loss": 0.5}\n')
@@ -68,6 +69,27 @@ def test_a_damaged_log_is_copied_and_its_sound_lines_go_on(tmp_path, line):
         assert told.pop() == f"{path}: line 2 is damaged; the log is kept as {name}, its 2 sound lines are used"
         assert line in (tmp_path / name).read_text()
         assert (tmp_path / name).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.skipif(not hasattr(os.stat_result, "st_blocks"), reason="sizes on the disk are not told")
+def test_a_damaged_log_of_gigabytes_is_kept_without_a_copy(tmp_path):
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"step": 1}\n')
+    os.truncate(path, 3 << 30)  # zeros that take no disk
+    assert recover_records(path, Step, lambda _: None) == [{"step": 1}]
+    assert (tmp_path / "log.damaged.jsonl").stat().st_blocks * 512 < 1 << 20
+
+
+def test_a_damaged_log_is_copied_where_there_are_no_links(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    path = tmp_path / "log.jsonl"
+    path.write_text("damaged\n")
+    assert recover_records(path, Step, lambda _: None) == []
+    assert (tmp_path / "log.damaged.jsonl").read_text() == "damaged\n"
+    assert not (tmp_path / "log.damaged.jsonl").samefile(path)
 
 
 def test_a_sound_log_stays_where_it_is(tmp_path):

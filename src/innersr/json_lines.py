@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import shutil
@@ -77,9 +78,10 @@ def _lines(path: Path) -> Iterator[bytes]:
 def recover_records(path: Path, kind: Any, note: Callable[[str], None]) -> list[dict[str, Any]]:  # noqa: ANN401
     """The sound records of a log, see `sound_records`.
 
-    Where lines are damaged, the log NAME.jsonl is copied to NAME.damaged.jsonl, or to NAME.damaged-2.jsonl and so on
+    Where lines are damaged, the log NAME.jsonl is also named NAME.damaged.jsonl, or to NAME.damaged-2.jsonl and so on
     where that is taken, and `note` is called with a sentence that says so. The log itself stays until the caller
-    replaces it by one of the sound records, so that a crash in between loses none.
+    replaces it by a new file of the sound records, so that a crash in between loses none. File systems without links get
+    a copy.
 
     Raises:
         OSError: the log cannot be read or copied.
@@ -88,7 +90,10 @@ def recover_records(path: Path, kind: Any, note: Callable[[str], None]) -> list[
     if damaged:
         names = (f"{path.stem}.damaged{f'-{number}' if number > 1 else ''}{path.suffix}" for number in count(1))
         kept = next(free for free in map(path.with_name, names) if not free.exists())
-        shutil.copyfile(path, kept)
+        with contextlib.suppress(OSError):
+            kept.hardlink_to(path.resolve())  # at once, however long the log; its caller replaces it
+        if not kept.exists():
+            shutil.copyfile(path, kept)
         used = f"the log is kept as {kept.name}, its {len(records)} sound lines are used"
         note(f"{path}: line {damaged[0]} is damaged; {used}")
     return records

@@ -224,6 +224,16 @@ def test_damaged_headers_are_refused(tmp_path, key):
         load_adaptation(path, RUN)
 
 
+def test_what_a_damaged_header_holds_is_not_printed_whole(tmp_path):
+    path = tmp_path / "camera.safetensors"
+    save_adaptation(learnt("zssr"), path)
+    tensors, header = load_checkpoint(path)
+    save_checkpoint(path, tensors, {**header, "settings": {**header["settings"], "network": [0] * 10_000}})
+    with pytest.raises(CheckpointError, match="network must be one of auto") as caught:
+        load_adaptation(path, RUN)
+    assert len(str(caught.value)) < 300 + len(str(path))
+
+
 def test_numbers_that_no_degradation_has_are_refused(tmp_path):
     path = tmp_path / "camera.safetensors"
     save_adaptation(learnt("zssr", MIXTURE), path)

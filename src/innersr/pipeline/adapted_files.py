@@ -13,6 +13,7 @@ import msgspec
 from torch import Tensor
 
 from innersr.errors import CheckpointError, InputError
+from innersr.images.codecs import reason_of
 from innersr.methods.mixture import learnt_networks, restored_upscaler
 from innersr.methods.options import UpscaleOptions
 from innersr.methods.protocols import Method
@@ -120,7 +121,7 @@ def load_adaptation(path: str | Path, run: Run) -> Adaptation:
         ]
         upscaler = restored_upscaler(method, groups, given, run, record.channels)
     except (InputError, msgspec.ValidationError, TypeError, ValueError, LookupError) as error:
-        raise CheckpointError(f"{path}: is damaged ({error}); learn anew from an image of the kind") from error
+        raise CheckpointError(f"{path}: is damaged ({reason_of(error)}); learn anew from an image of the kind") from error
     return Adaptation(
         method=method,
         upscaler=with_run(upscaler, run),
