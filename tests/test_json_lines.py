@@ -6,7 +6,7 @@ from typing import TypedDict
 
 import pytest
 
-from innersr.json_lines import append_record, read_records, recover_records, sound_records
+from innersr.json_lines import append_record, bytes_of, read_records, recover_records, sound_records
 
 
 def test_records_come_back_in_order(tmp_path):
@@ -90,6 +90,17 @@ def test_a_damaged_log_is_copied_where_there_are_no_links(tmp_path, monkeypatch)
     assert recover_records(path, Step, lambda _: None) == []
     assert (tmp_path / "log.damaged.jsonl").read_text() == "damaged\n"
     assert not (tmp_path / "log.damaged.jsonl").samefile(path)
+
+
+def test_a_file_of_one_record_is_read_if_it_is_not_too_long(tmp_path):
+    path = tmp_path / "record.json"
+    path.write_bytes(b"{}")
+    assert bytes_of(path, 2) == b"{}"
+    with pytest.raises(ValueError, match="more than 0 MiB"):
+        bytes_of(path, 1)
+    os.truncate(path, 3 << 30)
+    with pytest.raises(ValueError, match="more than 16 MiB"):
+        bytes_of(path)
 
 
 def test_a_sound_log_stays_where_it_is(tmp_path):

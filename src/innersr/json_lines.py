@@ -78,10 +78,10 @@ def _lines(path: Path) -> Iterator[bytes]:
 def recover_records(path: Path, kind: Any, note: Callable[[str], None]) -> list[dict[str, Any]]:  # noqa: ANN401
     """The sound records of a log, see `sound_records`.
 
-    Where lines are damaged, the log NAME.jsonl is also named NAME.damaged.jsonl, or to NAME.damaged-2.jsonl and so on
+    Where lines are damaged, the log NAME.jsonl is also named NAME.damaged.jsonl, or NAME.damaged-2.jsonl and so on
     where that is taken, and `note` is called with a sentence that says so. The log itself stays until the caller
-    replaces it by a new file of the sound records, so that a crash in between loses none. File systems without links get
-    a copy.
+    replaces it by a new file of the sound records, so that a crash in between loses none. A file system
+    without links gets a copy.
 
     Raises:
         OSError: the log cannot be read or copied.
@@ -117,6 +117,20 @@ def parse_object(text: str | bytes) -> dict[str, Any]:
     if level:
         raise ValueError(f"it is nested more than {deepest} deep")
     return value
+
+
+def bytes_of(path: Path, most: int = 1 << 24) -> bytes:
+    """The bytes of a file of one record, which is longer than `most` only if it is damaged.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is longer.
+    """
+    with path.open("rb") as stream:
+        data = stream.read(most + 1)
+    if len(data) > most:
+        raise ValueError(f"it has more than {most >> 20} MiB")
+    return data
 
 
 def line_of(record: dict[str, Any]) -> str:

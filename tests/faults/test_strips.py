@@ -4,6 +4,7 @@ import errno
 import json
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -83,6 +84,24 @@ def test_a_damaged_file_of_an_ended_run_is_made_again(source, monkeypatch, name,
     assert len(count) == again
     assert result == expected(source)
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("name", ["plan.json", "source.json"])
+def test_a_file_of_gigabytes_is_not_read_whole(source, monkeypatch, name):
+    folder = begun(source, monkeypatch)
+    os.truncate(folder / name, 3 << 30)  # zeros that take no disk
+    for whole in ("read_text", "read_bytes"):
+        monkeypatch.setattr(Path, whole, no_gigabytes(getattr(Path, whole)))
+    result = upscale_file(source, source.with_name("out.tif"), OPTIONS, RUN).path
+    assert result.stat().st_size > 0 and not folder.exists()
+
+
+def no_gigabytes(read):
+    def small(path, *args, **kwargs):
+        assert path.stat().st_size < 1 << 30
+        return read(path, *args, **kwargs)
+
+    return small
 
 
 def test_what_an_ended_run_left_goes_where_the_result_is_made_at_once(source, monkeypatch):

@@ -12,7 +12,7 @@ import msgspec
 
 from innersr.batch.manifest import Entry, ResultLog
 from innersr.batch.remote import files_below, reached
-from innersr.json_lines import line_of, parse_object
+from innersr.json_lines import bytes_of, line_of, parse_object
 
 
 class RemoteManifest(ResultLog):
@@ -45,7 +45,7 @@ class RemoteManifest(ResultLog):
     def _read(self, path: Path) -> Entry | None:
         with reached(path):
             try:
-                return msgspec.convert(parse_object(path.read_bytes()), Entry)
+                return msgspec.convert(parse_object(bytes_of(path)), Entry)
             except FileNotFoundError:
                 return None
             except (ValueError, RecursionError):

@@ -121,7 +121,9 @@ def load_adaptation(path: str | Path, run: Run) -> Adaptation:
         ]
         upscaler = restored_upscaler(method, groups, given, run, record.channels)
     except (InputError, msgspec.ValidationError, TypeError, ValueError, LookupError) as error:
-        raise CheckpointError(f"{path}: is damaged ({reason_of(error)}); learn anew from an image of the kind") from error
+        raise CheckpointError(
+            f"{path}: is damaged ({reason_of(error)}); learn anew from an image of the kind"
+        ) from error
     return Adaptation(
         method=method,
         upscaler=with_run(upscaler, run),

@@ -17,7 +17,7 @@ from torch import Tensor
 from innersr.atomic import exclusive
 from innersr.errors import ImageFileError
 from innersr.images.io import written_whole
-from innersr.json_lines import parse_object
+from innersr.json_lines import bytes_of, parse_object
 from innersr.paths import sha256_of
 
 
@@ -64,8 +64,9 @@ class FilmParts:
     def keep_only(self, plan: str) -> None:
         """Remove all parts that were not made by this plan."""
         path = self._folder / "plan"
-        if path.exists() and path.read_bytes() == plan.encode():
-            return
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            if bytes_of(path) == plan.encode():
+                return
         for each in self._folder.iterdir():
             if each.name != "lock":
                 each.unlink()
@@ -80,7 +81,7 @@ class FilmParts:
         """What was noted about a part that is complete; None for others, and where it or its record is damaged."""
         with contextlib.suppress(OSError, ValueError, RecursionError):
             if number not in self._records:
-                record = parse_object((self._folder / f"{number:06}.json").read_bytes())
+                record = parse_object(bytes_of(self._folder / f"{number:06}.json"))
                 if msgspec.convert(record, _Record).digest == sha256_of(self.path(number)):
                     self._records[number] = record
         return self._records.get(number)

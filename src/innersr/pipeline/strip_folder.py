@@ -15,7 +15,7 @@ from innersr.atomic import exclusive
 from innersr.errors import ImageFileError
 from innersr.images.io import written_whole
 from innersr.images.large.large_image import LargeImage, unpack
-from innersr.json_lines import append_record, sound_records
+from innersr.json_lines import append_record, bytes_of, sound_records
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +167,7 @@ def _identity(source: Path) -> dict[str, Any]:
 
 def _read(path: Path) -> Any:  # noqa: ANN401 (JSON)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(bytes_of(path))
     except (OSError, ValueError, RecursionError):
         return None
 

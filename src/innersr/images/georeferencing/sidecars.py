@@ -9,6 +9,7 @@ from pathlib import Path
 
 from innersr.errors import ImageFileError
 from innersr.images.georeferencing.grid import PixelGrid
+from innersr.json_lines import bytes_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,10 +30,9 @@ class Sidecar:
             OSError: the file cannot be read.
         """
         longest = 64 << 20  # bytes; GDAL's histograms and tables may be long
-        data, ending = self.source.read_bytes(), self.source.suffix.lower()
+        ending = self.source.suffix.lower()
         try:
-            if len(data) > longest:
-                raise ValueError(f"it has more than {longest >> 20} MiB")
+            data = bytes_of(self.source, longest)
             if ending == ".xml":
                 return rescaled_gdal_file(data, grid)
             return data if ending == ".prj" else rescaled_world_file(data.decode("ascii"), grid).encode()
