@@ -1,5 +1,8 @@
 """How much memory is free, and whether it has run out."""
 
+import platform
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +12,24 @@ from innersr import control_groups, memory
 from innersr.memory import UNKNOWN, free_memory, is_out_of_memory
 
 CPU = torch.device("cpu")
+FAULTS = """
+import resource, torch
+from innersr.memory import reuse_freed_memory
+
+def faults():
+    start = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        a = torch.ones(2**21)
+        b = a + 1
+        c = b + 1
+        del a, b, c
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - start
+
+before = faults()
+reuse_freed_memory()
+faults()
+print(before, faults())
+"""
 MEMINFO = (
     "MemTotal:       16000000 kB\nMemFree:          100000 kB\nMemAvailable:    3000000 kB\nHugePages_Total:       0\n"
 )
@@ -138,3 +159,12 @@ def test_a_limit_of_the_process_is_one_of_memory(system, monkeypatch):
     assert abs(free_memory(CPU) - 2**30) < 2**28  # threads come and go
     monkeypatch.setattr(resource, "getrlimit", lambda _: (1000, 1000))
     assert free_memory(CPU) == 0
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries are left as they are")
+def test_freed_memory_is_not_cleared_again_by_the_system():
+    """Pages that the system hands out anew are faults; ten times three feature maps of 8 MiB have 61,440."""
+    done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
+    before, after = map(int, done.stdout.split())
+    assert before > 5_000
+    assert after < 200

@@ -5,6 +5,7 @@ from .export.onnx_files import export_onnx
 from .images.image import Image
 from .images.io import read, save
 from .images.metadata import Metadata
+from .memory import reuse_freed_memory
 from .methods.baselines import BackProjection, Bicubic
 from .methods.mzsr import MZSR
 from .methods.pixelart import PixelArt
@@ -76,6 +77,7 @@ __all__ = [
     "psnr_y",
     "read",
     "recurrence_of",
+    "reuse_freed_memory",
     "save",
     "save_kernel",
     "ssim",

@@ -16,6 +16,7 @@ import torch
 
 from innersr.batch.workers import Answer, Done, Fault, Task, answer_or_fault, raise_fault
 from innersr.errors import InputError, how_to_install
+from innersr.memory import reuse_freed_memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,6 +179,7 @@ class _Answering:
     def begin(self, folder: str) -> Fault | None:
         """Go to the folder of the command, from which paths lead."""
         torch.set_num_threads(1)
+        reuse_freed_memory()
         try:
             os.chdir(folder)
         except OSError as error:

@@ -16,6 +16,7 @@ import torch
 
 from innersr.atomic import remove_partial_files
 from innersr.errors import InnersrError, InputError
+from innersr.memory import reuse_freed_memory
 
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
@@ -135,6 +136,7 @@ def _serve(connection: Connection, function: Callable[[Any], Any], threads: int,
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the parent ends its workers
     signal.signal(signal.SIGTERM, _leave)
     threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+    reuse_freed_memory()
     torch.set_num_threads(min(threads, torch.get_num_threads()))  # OMP_NUM_THREADS may leave fewer
     with contextlib.suppress(EOFError, OSError):
         while True:
