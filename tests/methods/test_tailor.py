@@ -354,6 +354,6 @@ def test_a_wrong_setting_is_refused(settings, text):
         Tailor(**settings)
 
 
-@pytest.mark.parametrize(("sides", "views"), [((128, 128), 8), ((128, 129), 4), ((181, 181), 4), ((182, 182), 2)])
+@pytest.mark.parametrize(("sides", "views"), [((181, 181), 8), ((182, 182), 4), ((256, 256), 4), ((256, 257), 2)])
 def test_small_images_are_seen_from_more_sides(sides, views):
     assert affordable_views(sides[0] * sides[1]) == views

@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from helpers.networks import generator, network
+from innersr.networks.convolutions import run_convolutions
 from innersr.networks.tailored_stack import (
     COMPRESSION_SIZE,
     CONDITIONING_SIZE,
     SCALES,
     TailoredStack,
     conditioning_vector,
-    forward_folded,
     modulate,
 )
 from innersr.physics.degradation import Degradation
@@ -60,7 +60,7 @@ def test_folding_changes_nothing(scale):
     expected = stack(seen, scale, vector.expand(2, -1))
     assert expected.shape == (2, 3 * scale**2, 9, 11)
     assert float(expected.abs().mean()) > 0.1
-    torch.testing.assert_close(forward_folded(stack.folded(scale, vector), seen), expected, rtol=CLOSE, atol=CLOSE)
+    torch.testing.assert_close(run_convolutions(stack.folded(scale, vector), seen), expected, rtol=CLOSE, atol=CLOSE)
 
 
 def test_every_image_of_a_batch_has_its_own_conditions():
@@ -91,8 +91,8 @@ def test_the_grey_network_gives_the_mean_of_what_grey_colours_give(scale):
     cells = scale**2
     grey = torch.rand(1, 1 + cells, 8, 9, generator=generator(3))
     lr, solution = grey[:, :1].expand(-1, 3, -1, -1), grey[:, 1:].repeat(1, 3, 1, 1)
-    expected = forward_folded(stack.folded(scale, vector), torch.cat([lr, solution], dim=1))
-    alone = forward_folded(stack.folded(scale, vector, 1), grey)
+    expected = run_convolutions(stack.folded(scale, vector), torch.cat([lr, solution], dim=1))
+    alone = run_convolutions(stack.folded(scale, vector, 1), grey)
     torch.testing.assert_close(alone, expected.unflatten(1, (3, cells)).mean(1), rtol=CLOSE, atol=CLOSE)
 
 
@@ -100,7 +100,7 @@ def test_gradients_reach_the_weights_through_the_folded_layers():
     stack = network()
     weight = stack.body[0].weight.requires_grad_(True)
     seen = torch.rand(1, 15, 6, 6, generator=generator(7))
-    forward_folded(stack.folded(2, conditions(1.0)), seen).square().sum().backward()
+    run_convolutions(stack.folded(2, conditions(1.0)), seen).square().sum().backward()
     direct = weight.grad.clone()
     weight.grad = None
     stack(seen, 2, conditions(1.0)).square().sum().backward()

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from innersr.errors import InputError
 from innersr.inference.tailored import condition_on, knowable_to
+from innersr.networks.convolutions import SLOPE
 from innersr.networks.detail_stack import DetailStack
-from innersr.networks.tailored_stack import SCALES, SLOPE, TailoredStack
+from innersr.networks.tailored_stack import SCALES, TailoredStack
 from innersr.physics.convolution import is_whole
 from innersr.physics.degradation import Degradation
 from innersr.physics.pseudoinverse import RADIUS, REACH, correction_filters, taps_of

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from innersr.inference.tiling import apply_tiled, tile_side, with_halo
-from innersr.networks.tailored_stack import GREATEST_NOISE, Layers, TailoredStack, conditioning_vector, forward_folded
+from innersr.networks.convolutions import Layers, run_convolutions
+from innersr.networks.tailored_stack import GREATEST_NOISE, TailoredStack, conditioning_vector
 from innersr.physics.degradation import Degradation
 from innersr.physics.jpeg import compression_error
 from innersr.physics.pseudoinverse import RADIUS, apply_filters, correction_filters, inverse_filters, taps_of
@@ -70,7 +71,7 @@ def super_resolve_padded(layers: Layers, conditioning: Conditioning, around: Ten
     solution = apply_filters(around, conditioning.filters)
     seen = torch.cat([lr, solution], dim=1)
     with nullcontext() if run is None else run.autocast():
-        lacking = forward_folded(layers, seen)
+        lacking = run_convolutions(layers, seen)
     return F.pixel_shuffle(solution + lacking.float() * texture_mask(around), conditioning.scale)
 
 

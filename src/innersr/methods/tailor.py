@@ -51,7 +51,7 @@ class Tailor:
     Args:
         prior: name of a packaged prior, or path of a file. If empty, the packaged prior of clean images for a
             degradation without noise and compression, or that of all degradations.
-        steps: of Adam on the image itself; 0 keeps the prior unadapted, None is 120.
+        steps: of Adam on the image itself; 0 keeps the prior unadapted, None is 30.
         by_recurrence: take fewer of the steps, the less of the image recurs in its own smaller copies, see
             `recurrence.steps_for`. None: only where `steps` is None and the degradation was estimated, see `resolved`.
         learning_rate: of Adam at the start; it decays along a cosine.
@@ -61,7 +61,7 @@ class Tailor:
             0 for the default of the scale, see FATHER_SIZES.
         refresh: steps after which fathers are renewed from the present result; 0 for never.
         views: turned copies of the image whose results are averaged: 1, 2, 4 or 8; 0 for two, and more for images
-            below 181x181 pixels, where they cost little.
+            up to 256x256 pixels, where they cost little.
         corrections: rounds of `project_to_consistency`; at scales that are not the network's, back-projection makes the
             result agree with the image instead. 0 for neither.
     """
@@ -69,9 +69,9 @@ class Tailor:
     prior: str = ""
     steps: int | None = None
     by_recurrence: bool | None = None
-    learning_rate: float = 3e-4
+    learning_rate: float = 6e-4
     crop: int = 32
-    batch: int = 1
+    batch: int = 4
     smallest_father: float = 0.0
     largest_father: float = 0.0
     refresh: int = 0
@@ -95,7 +95,7 @@ class Tailor:
     def resolved(self, *, is_estimated: bool) -> Tailor:
         """A copy without None in `steps` and `by_recurrence`, for an estimated degradation or a given one."""
         by_recurrence = self.steps is None and is_estimated if self.by_recurrence is None else self.by_recurrence
-        return replace(self, steps=120 if self.steps is None else self.steps, by_recurrence=by_recurrence)
+        return replace(self, steps=30 if self.steps is None else self.steps, by_recurrence=by_recurrence)
 
     @isolated
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:

@@ -9,13 +9,13 @@ are folded into the convolutions' weights.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from innersr.networks.convolutions import SLOPE, Layers
 from innersr.networks.layers import fold_inputs, fold_outputs, seeded_convolution, seeded_linear
 
 SCALES = (2, 3, 4)
@@ -23,8 +23,6 @@ FREQUENCIES = 8  # samples of the kernel's transform per cycle per LR pixel
 CONDITIONING_SIZE = 2 * FREQUENCIES * 2 * (FREQUENCIES + 1) + len(SCALES) + 2
 COMPRESSION_SIZE = 2  # further entries of the vector, of the compression
 GREATEST_NOISE = 50 / 255  # standard deviation that the packaged priors have learnt
-SLOPE = 0.1  # of leaky ReLU below 0
-Layers = Sequence[tuple[Tensor, Tensor]]  # weight and bias of every convolution
 
 
 def conditioning_vector(taps: Tensor, scale: int, noise: Tensor, compression: Tensor | None = None) -> Tensor:
@@ -146,7 +144,7 @@ class _Modulate(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, gain: Tensor, shift: Tensor) -> Tensor:  # noqa: ANN401
         gain, shift = (part.to(x.dtype)[..., None, None] for part in (gain, shift))
-        activated = _activated(torch.addcmul(shift, x, gain))
+        activated = F.leaky_relu_(torch.addcmul(shift, x, gain), SLOPE)
         ctx.save_for_backward(x, activated, gain)
         return activated
 
@@ -164,16 +162,3 @@ def modulate(x: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
     """Compute leaky_relu(gain * x + shift), differentiable once; x (N, C, h, w), gain and shift (N, C) float32."""
     result: Tensor = _Modulate.apply(x, gain, shift)  # type: ignore[no-untyped-call]
     return result
-
-
-def forward_folded(layers: Layers, seen: Tensor) -> Tensor:
-    """Map (N, C + C * s * s, h, w) to (N, C * s * s, h, w) with the layers of a folded network."""
-    features = seen.contiguous(memory_format=torch.channels_last)
-    for weight, bias in layers[:-1]:
-        features = _activated(F.conv2d(features, weight, bias, padding=1))
-    return F.conv2d(features, *layers[-1], padding=1)
-
-
-def _activated(x: Tensor) -> Tensor:
-    """Leaky ReLU: features that FiLM has shifted below 0 would stay dead under a plain one."""
-    return F.leaky_relu_(x, SLOPE)

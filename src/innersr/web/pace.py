@@ -163,7 +163,7 @@ def planned_time(task: ImageTask, recurrence: Recurrence | None = None, blurs: i
     steps, step, megapixel = getattr(chosen, "steps", None) or 0, 0.02, 25.0  # seconds of each
     if isinstance(chosen, Tailor):
         views = chosen.views or affordable_views(math.prod(task.lr_size))
-        step, megapixel = 0.05 if chosen.crop > Tailor.crop else 0.026, 1.3 * views * (blurs if is_examined else 1)
+        step, megapixel = 0.05 if chosen.crop > Tailor.crop else 0.045, 1.3 * views * (blurs if is_examined else 1)
         if recurrence is not None and chosen.by_recurrence:
             steps = steps_for(recurrence.score, steps)
     elif method == "mzsr":

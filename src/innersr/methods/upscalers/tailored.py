@@ -25,7 +25,7 @@ class TailoredUpscaler(UpscalerModule):
         network: adapted or not.
         degradation: of the images, as far as the network knows it.
         scale: of the network; at other scales its result is resized.
-        views: turned copies of the image; 0 for two, and more for images below 181x181 pixels.
+        views: turned copies of the image; 0 for two, and more for images up to 256x256 pixels.
         corrections: rounds of `project_to_consistency`, or 0.
     """
 
@@ -60,5 +60,5 @@ class TailoredUpscaler(UpscalerModule):
 
 
 def affordable_views(pixels: int) -> int:
-    """Default number of views of an image of `pixels` LR pixels: at least 2, together at most two images of 256x256."""
-    return max([2, *(views for views in VIEWS if views * pixels <= 2 * 256**2)])
+    """Default number of views of `pixels` LR pixels: 2, or more that together are at most four images of 256x256."""
+    return max([2, *(views for views in VIEWS if views * pixels <= 4 * 256**2)])
