@@ -49,6 +49,33 @@ def system(tmp_path, monkeypatch):
     return write
 
 
+def test_the_c_library_is_told_to_keep_memory_and_every_block_is_freed(monkeypatch):
+    told, blocks, advised = {}, set(), []
+
+    class Library:
+        mallopt = staticmethod(told.__setitem__)
+        free = staticmethod(blocks.remove)
+        madvise = staticmethod(lambda start, length, advice: advised.append((start, length, advice)))
+
+        @staticmethod
+        def malloc(_):
+            blocks.add(address := 10**9 + len(blocks) * memory.LARGEST_KEPT)
+            return address
+
+    for name in ("malloc", "free", "madvise"):  # functions of ctypes take the types of their arguments
+        call = getattr(Library, name)
+        monkeypatch.setattr(Library, name, staticmethod(lambda *given, call=call: call(*given)))
+    monkeypatch.setattr(memory.sys, "platform", "linux")
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda _: Library)
+    memory.reuse_freed_memory()
+    trim_threshold, top_padding, mmap_threshold = -1, -2, -3
+    assert told[mmap_threshold] == memory.LARGEST_KEPT
+    assert told[trim_threshold] > told[top_padding] == memory.KEPT
+    assert blocks == set()
+    assert len(advised) == 2 * memory.KEPT // memory.LARGEST_KEPT
+    assert all(start % 2**21 == 0 and length > 0 and advice == 14 for start, length, advice in advised)
+
+
 @pytest.mark.usefixtures("system")
 def test_a_system_that_says_nothing_is_taken_to_have_a_gibibyte():
     assert free_memory(CPU) == UNKNOWN == 2**30
