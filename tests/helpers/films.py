@@ -7,6 +7,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from innersr.images.films.encoders import scheduling_kept
+
 COLOURS = ((90, 120, 100), (190, 70, 40), (40, 60, 200))  # mean colours of scenes, far apart
 
 
@@ -41,7 +43,7 @@ def make_video(  # noqa: PLR0913 (what a video may be)
     """Write a video; `times` in milliseconds, `tags` are range, matrix, primaries, transfer; `aspect` is of a pixel."""
     av = pytest.importorskip("av")
     full, matrix, primaries, transfer = tags
-    with av.open(str(path), "w") as container:
+    with scheduling_kept(), av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25, options=options or {"crf": "8"})
         height, width = frames[0].shape[:2]
         stream.height, stream.width, stream.pix_fmt = height, width, pixel_format

@@ -1,4 +1,5 @@
 import hashlib
+import os
 import re
 import shlex
 from dataclasses import dataclass, replace
@@ -119,6 +120,16 @@ def test_codec_and_pixel_format_are_those_of_the_source(tmp_path, codec, pixel_f
     (before, (name, _)), (after, (new_name, _)) = video_frames(source), video_frames(target)
     assert (new_name, after[0].format.name, len(after)) == (name, before[0].format.name, len(before))
     assert abs(levels(source).mean((1, 2)) - levels(target).mean((1, 2))).max() < 2
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="this system has no such call")
+def test_no_encoder_makes_the_process_one_of_real_time(tmp_path):
+    """SVT-AV1 does for a privileged user: what was started afterwards, such as browsers, then starved all else."""
+    before = {int(task.name): os.sched_getscheduler(int(task.name)) for task in Path("/proc/self/task").iterdir()}
+    source = make_video(tmp_path / "in.mp4", scenes(2, size=(66, 70)), codec="libsvtav1", options={"preset": "10"})
+    upscaled(source, tmp_path / "out.mp4")
+    after = {int(task.name): os.sched_getscheduler(int(task.name)) for task in Path("/proc/self/task").iterdir()}
+    assert os.SCHED_FIFO not in {*after.values()} - {*before.values()}
 
 
 def test_ffv1_is_lossless(tmp_path):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,3 +98,24 @@ def _described(codec: str, quality: int) -> Encoder:
     }
     name, options, words = rows[codec]()
     return Encoder(codec=codec, name=name, options=options, words=words)
+
+
+@contextlib.contextmanager
+def scheduling_kept() -> Iterator[None]:
+    """Keep this process at the scheduling that it has while a codec is opened.
+
+    For a privileged user, as in most containers, SVT-AV1 gives the calling thread and its own real-time priority. All
+    that the process starts afterwards inherits it, and no other program gets a processor that they use.
+    """
+    tasks = Path("/proc/self/task")
+    if not (hasattr(os, "sched_setscheduler") and tasks.exists()):
+        yield
+        return
+    policy, priority = os.sched_getscheduler(0), os.sched_getparam(0)  # of the calling thread
+    try:
+        yield
+    finally:
+        for number in [int(task.name) for task in tasks.iterdir()]:
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                if os.sched_getscheduler(number) == os.SCHED_FIFO != policy:
+                    os.sched_setscheduler(number, policy, priority)

@@ -16,7 +16,7 @@ import numpy as np
 
 from innersr.errors import ImageFileError
 from innersr.images.codecs import reason_of
-from innersr.images.films.encoders import container_of, encoder_for, pyav
+from innersr.images.films.encoders import container_of, encoder_for, pyav, scheduling_kept
 from innersr.images.films.film import FilmFacts, FilmWriter, FrameTime, Levels, levels_of
 from innersr.images.films.videos import converted
 from innersr.images.image import Image
@@ -87,6 +87,8 @@ class VideoWriter(FilmWriter):
         context = pyav().codec.CodecContext.create(self._encoder.name, "w")
         self._configure(context)
         context.options = dict(self._encoder.options)
+        with scheduling_kept():
+            context.open()
         packets: list[Any] = []
         for frame, time in zip(frames, times, strict=True):
             picture = self._picture(frame)
@@ -104,7 +106,7 @@ class VideoWriter(FilmWriter):
         if kind in ("mp4", "mov"):
             options["movflags"] = "faststart+write_colr"
         try:
-            with av.open(str(target), "w", format=kind, options=options) as container:
+            with scheduling_kept(), av.open(str(target), "w", format=kind, options=options) as container:
                 stream = container.add_stream(
                     self._encoder.name, rate=self.facts.rate, options=dict(self._encoder.options)
                 )
