@@ -67,7 +67,7 @@ def test_the_c_library_is_told_to_keep_memory_and_every_block_is_freed(monkeypat
         monkeypatch.setattr(Library, name, staticmethod(lambda *given, call=call: call(*given)))
     monkeypatch.setattr(memory.sys, "platform", "linux")
     monkeypatch.setattr(memory.ctypes, "CDLL", lambda _: Library)
-    memory.reuse_freed_memory()
+    memory.reuse_freed_memory.__wrapped__()
     trim_threshold, top_padding, mmap_threshold = -1, -2, -3
     assert told[mmap_threshold] == memory.LARGEST_KEPT
     assert told[trim_threshold] > told[top_padding] == memory.KEPT

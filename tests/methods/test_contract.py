@@ -381,7 +381,7 @@ def test_tailor_chooses_its_steps_only_where_the_degradation_is_estimated_and_th
     assert (
         resolved(Tailor(steps=5), True) == resolved(make_method("tailor", settings={"steps": "5"}), True) == (5, False)
     )
-    assert resolved(Tailor(by_recurrence=True), False) == (120, True)
+    assert resolved(Tailor(by_recurrence=True), False) == (30, True)
     assert resolved(make_method("tailor", "balanced"), True) == (30, False)
     assert resolve(Bicubic(), is_estimated=True) == Bicubic()
 
