@@ -181,7 +181,9 @@ def command(
             module, _, function = does.rpartition(".")
             # Before interrupts are exceptions, which imports may swallow; `cli.main` has them end the process.
             work = getattr(import_module(f"innersr.commands.{module}"), function)
-            import_module("innersr.memory").reuse_freed_memory()
+            from innersr.memory import reuse_freed_memory
+
+            reuse_freed_memory()
             with _reporting(**_taken(options, "as_json", "quiet", "verbose")) as reporter:
                 circumstances = _taken(options, "device", "precision", "seed", "time_limit", "tile")
                 runs = [_run(**circumstances)] if circumstances else []

@@ -6,7 +6,8 @@ Nearly all time of Tailor goes here. On the CPU the activation is computed where
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -30,8 +31,7 @@ def run_convolutions(layers: Layers, x: Tensor) -> Tensor:
         if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *tensors)):
             result: Tensor = _Convolutions.apply(x, *tensors)  # type: ignore[no-untyped-call]
             return result
-        for weight, bias in zip(tensors[:-2:2], tensors[1:-2:2], strict=True):
-            x = _activated(x, weight, bias)
+        x = deque(_read_by_layers(tensors, x), maxlen=1).pop()  # what earlier layers read is let go
         return F.conv2d(x, tensors[-2], tensors[-1], padding=1)
 
 
@@ -40,12 +40,9 @@ class _Convolutions(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, *tensors: Tensor) -> Tensor:  # noqa: ANN401
-        weights, biases = tensors[::2], tensors[1::2]
-        read = [x]
-        for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
-            read.append(_activated(read[-1], weight, bias))
-        ctx.save_for_backward(*read, *weights)
-        return F.conv2d(read[-1], weights[-1], biases[-1], padding=1)
+        read = [*_read_by_layers(tensors, x)]
+        ctx.save_for_backward(*read, *tensors[::2])
+        return F.conv2d(read[-1], tensors[-2], tensors[-1], padding=1)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
@@ -61,6 +58,14 @@ class _Convolutions(torch.autograd.Function):
             gradients = [*of_layer, *gradients]
             gradient = torch.ops.aten.leaky_relu_backward(below, read[index], SLOPE, True) if index else below
         return gradient, *gradients
+
+
+def _read_by_layers(tensors: Sequence[Tensor], x: Tensor) -> Iterator[Tensor]:
+    """Yield what each layer reads, `x` first; `tensors` are weight and bias of each, the last layer's too."""
+    yield x
+    for weight, bias in zip(tensors[:-2:2], tensors[1:-2:2], strict=True):
+        x = _activated(x, weight, bias)
+        yield x
 
 
 def _activated(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
