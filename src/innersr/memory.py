@@ -1,4 +1,4 @@
-"""Free and peak memory of a device; errors that mean that it ran out."""
+"""Free and peak memory of a device; errors that mean that it ran out; freed memory that a process keeps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Video encoders: which codec a file gets, and what its quality means to it. Opens no file."""
+"""Video encoders: the codec of a file, what its quality means to it, what opening it does to a process."""
 
 from __future__ import annotations
 
