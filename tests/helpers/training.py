@@ -25,7 +25,7 @@ OBJECTIVES = {
         width=6, depth=4, hidden=8, batch=3, crop=16, small_crop=13, kernel_error=0.5
     ),
     "tailor, chains": TailorObjective(
-        width=6, depth=4, hidden=8, batch=3, crop=16, small_crop=13, chains=True, fourier=0.01
+        width=6, depth=4, hidden=8, batch=3, crops_each=2, crop=16, small_crop=13, chains=True, fourier=0.01
     ),
     "predictor": PredictorObjective(width=4, hidden=8, batch=3, crop=16),
     "mixture": MixtureObjective(hidden=8, batch=2, examples=4, crop=32),

@@ -72,6 +72,23 @@ def test_every_image_of_a_batch_has_its_own_conditions():
         torch.testing.assert_close(stack(seen[:1], 2, vector[i : i + 1])[0], both[i], rtol=CLOSE, atol=CLOSE)
 
 
+def test_successive_images_of_one_degradation_share_folded_layers(scale):
+    """Their results and gradients are those of conditioning each image."""
+    stack, vector = network(), conditions(0.3, 2.0, scale=scale)
+    seen = torch.rand(6, 3 + 3 * scale**2, 7, 8, generator=generator(7))
+    parameters = [*stack.requires_grad_(True).parameters()]
+    results = [stack(seen, scale, each) for each in (vector, vector.repeat_interleave(3, 0))]
+    torch.testing.assert_close(*results, rtol=CLOSE, atol=CLOSE)
+    for name, own, expected in zip(
+        dict(stack.named_parameters()),
+        *(torch.autograd.grad(y.square().sum(), parameters, allow_unused=True) for y in results),
+        strict=True,
+    ):
+        assert (own is None) == (expected is None), name
+        if own is not None:
+            torch.testing.assert_close(own, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()), msg=name)
+
+
 def test_gain_shift_and_activation_have_the_gradients_of_their_parts():
     x, gain, shift = (
         torch.randn(shape, generator=generator(1), dtype=torch.float64, requires_grad=True)

@@ -214,6 +214,8 @@ def test_several_scales_and_crops_without_blur_are_drawn_evenly():
         (TailorObjective, {"optimizer": "sgd"}, "one of adam, muon, got 'sgd'"),
         (TailorObjective, {"error": "squared"}, "one of absolute, logarithmic, got 'squared'"),
         (TailorObjective, {"depth": 2}, "depth 3 at least"),
+        (TailorObjective, {"crops_each": 2}, "crops_each=2 is for chains"),
+        (TailorObjective, {"chains": True, "crops_each": 0}, "crops_each, width and hidden must be 1 at least"),
         (SupervisedObjective, {"crop": 25}, "a multiple of every whole scale, got 25 for \\[2.0\\]"),
         (
             SupervisedObjective,

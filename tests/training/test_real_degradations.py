@@ -46,6 +46,26 @@ def test_an_image_depends_on_its_own_generator_alone():
     assert torch.allclose(together.taps[1], alone.taps[0], atol=1e-6)
 
 
+def test_successive_crops_share_a_chain():
+    """Two of three crops each: one kernel and one noise for the three, whose draws of it are different."""
+    crops = scenes(1, side=40).expand(6, -1, -1, -1) * 0.5 + 0.25
+    task = random_chain_task(crops, 2, generators(2), replace(NONE_OF_ALL, noisy=1.0, loudest=8.0))
+    assert len(task.taps) == len(task.noise) == len(task.compression) == 2
+    added = task.lr - degrade(crops, task.taps, 2)
+    found = added.square().mean((1, 2, 3)).sqrt()
+    assert torch.allclose(found, task.noise.repeat_interleave(3), rtol=0.05, atol=1e-4)
+    assert not torch.allclose(added[0], added[1])
+    alone = random_chain_task(crops[:1], 2, generators(2)[:1], NONE_OF_ALL)
+    assert torch.allclose(task.taps[0], alone.taps[0])
+
+
+def test_what_a_mistaken_kernel_does_not_explain_is_the_mean_over_the_crops_of_its_chain():
+    crops, mistaken = scenes(6), replace(NOTHING, clean_mistaken=1.0)
+    wrong, right = (random_chain_task(crops, 2, generators(2), each) for each in (mistaken, NOTHING))
+    missed = (degrade(crops, wrong.taps, 2) - degrade(crops, right.taps, 2)).square().mean((1, 2, 3))
+    assert bool((wrong.noise >= missed.unflatten(0, (2, 3)).mean(1).sqrt() - 1e-6).all())
+
+
 def test_the_given_noise_is_that_of_the_image():
     mixture = replace(NONE_OF_ALL, noisy=1.0, loudest=8.0)
     crops = 0.25 + 0.5 * scenes(12, side=40)  # nothing is clipped

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from innersr.networks.convolutions import SLOPE, Layers
+from innersr.networks.convolutions import SLOPE, Layers, run_convolutions
 from innersr.networks.layers import fold_inputs, fold_outputs, seeded_convolution, seeded_linear
 
 SCALES = (2, 3, 4)
@@ -97,13 +97,16 @@ class TailoredStack(nn.Module):
         """Predict the detail that the solution lacks.
 
         Args:
-            seen: (N, C + C * s * s, h, w): the LR image and the solution's cells.
+            seen: (N * M, C + C * s * s, h, w): LR images and their solutions' cells, M successive ones of each
+                degradation.
             scale: s, one of SCALES.
             vector: (N, CONDITIONING_SIZE), or with the entries of compression, see `conditioning_vector`.
 
         Returns:
-            (N, C * s * s, h, w), cells too.
+            (N * M, C * s * s, h, w), cells too.
         """
+        if len(vector) < len(seen):  # folding pays for as few as four images
+            return self._folded_forward(seen, scale, vector)
         features = seen.contiguous(memory_format=torch.channels_last)
         layers = [self.heads[str(scale)], *self.body]
         for layer, (gain, shift) in zip(layers, self.modulation(vector), strict=True):
@@ -129,6 +132,12 @@ class TailoredStack(nn.Module):
         grey = torch.cat([fold_inputs(weight, self.channels) for weight in inputs], dim=1)
         outputs = fold_outputs(last.weight, self.channels), fold_outputs(last.bias, self.channels)
         return [(grey, bias), *folded[1:], outputs]
+
+    def _folded_forward(self, seen: Tensor, scale: int, vector: Tensor) -> Tensor:
+        parts = seen.split(len(seen) // len(vector))
+        with torch.autocast(seen.device.type, enabled=False):
+            layers = [self.folded(scale, each[None]) for each in vector]
+        return torch.cat([run_convolutions(*each) for each in zip(layers, parts, strict=True)])
 
     def modulation(self, vector: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Compute gain and shift, (N, width) each, of every hidden layer; a missing compression is none."""

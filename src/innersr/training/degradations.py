@@ -80,12 +80,12 @@ MIXTURE = Mixture()
 
 
 class Task(NamedTuple):
-    """A batch of training pairs at one scale, and the degradations that a network is given."""
+    """A batch of training pairs at one scale, M for each of N degradations, and what a network is given of these."""
 
     lr: Tensor
-    """(N, C, h, w) in [0, 1]"""
+    """(N * M, C, h, w) in [0, 1], the M of one degradation after each other."""
     hr: Tensor
-    """(N, C, s * h, s * w) in [0, 1]"""
+    """(N * M, C, s * h, s * w) in [0, 1]"""
     taps: Tensor
     """(N, T, T) effective kernels, see `inverse.taps_of`."""
     noise: Tensor
@@ -174,17 +174,24 @@ def randomly_compressed(lr: Tensor, share: float, generators: Sequence[torch.Gen
 
 
 def degrade(hr: Tensor, taps: Tensor, scale: int) -> Tensor:
-    """The part of the LR images, (N, C, h, w), that depends on no pixel outside the HR images."""
-    count, channels, side = hr.shape[0], hr.shape[1], taps.shape[-1]
-    used = (taps.abs() > 1e-6).any(0).nonzero() - side // 2
-    reach = min(side // 2, int(used.abs().max()))
-    inner = slice(side // 2 - reach, side // 2 + reach + 1)
-    weights = taps[:, inner, inner].repeat_interleave(channels, 0)[:, None]
-    margin = REACH * scale - reach
-    size = [n - 2 * REACH * scale for n in hr.shape[-2:]]
-    rows, columns = (slice(margin, margin + n + 2 * reach) for n in size)
-    lr = F.conv2d(hr[..., rows, columns].flatten(0, 1)[None], weights, stride=scale, groups=count * channels)
-    return lr[0].unflatten(0, (count, channels))[..., : size[0] // scale, : size[1] // scale]
+    """The part of the LR images that depends on no pixel outside the HR images.
+
+    Args:
+        hr: (N * M, C, H, W), M successive images for each kernel.
+        taps: (N, T, T) effective kernels, T at most 2 * REACH * scale + 1.
+        scale: HR pixels per LR pixel.
+
+    Returns:
+        (N * M, C, h, w).
+    """
+    size = hr.shape[-2:]
+    # Element p is the sum over the taps from pixel p on, wrong where these reach beyond the edge: there none is taken.
+    spectrum = torch.fft.rfft2(taps, s=size).conj().repeat_interleave(len(hr) // len(taps), 0)
+    filtered = torch.fft.irfft2(torch.fft.rfft2(hr) * spectrum[:, None], s=size)
+    margin = REACH * scale - taps.shape[-1] // 2
+    counts = [n // scale - 2 * REACH for n in size]
+    rows, columns = (slice(margin, margin + scale * n, scale) for n in counts)
+    return filtered[..., rows, columns].contiguous()
 
 
 def hr_centre(crops: Tensor, lr: Tensor, scale: int) -> Tensor:

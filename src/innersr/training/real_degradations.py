@@ -116,7 +116,7 @@ class Degraded(NamedTuple):
     task: Task
     """On the CPU, with the true degradations."""
     scenes: Tensor
-    """(N, C, S, S), the crops after the blur of soft scenes."""
+    """(N * M, C, S, S), the crops after the blur of soft scenes."""
     kernels: Tensor
     """(N, T, T) taps before sharpening."""
 
@@ -124,10 +124,10 @@ class Degraded(NamedTuple):
 def random_chain_task(
     crops: Tensor, scale: int, generators: Sequence[torch.Generator], mixture: ChainMixture | None = None
 ) -> Task:
-    """Degrade HR crops, each by a chain of its own.
+    """Degrade HR crops by random chains.
 
     Args:
-        crops: (N, C, S, S) in [0, 1] on the CPU, S of `hr_side`.
+        crops: (N * M, C, S, S) in [0, 1] on the CPU, S of `hr_side`; M successive ones are degraded by the same chain.
         scale: HR pixels per LR pixel.
         generators: N of them.
         mixture: distribution of the chains.
@@ -147,16 +147,18 @@ def random_chain_task(
 def degrade_by_chains(
     crops: Tensor, chains: Sequence[RandomChain], scale: int, generators: Sequence[torch.Generator]
 ) -> Degraded:
-    """Degrade HR crops, (N, C, S, S) in [0, 1] on the CPU, by one chain each, with draws of the generators."""
-    scenes = softened(crops, [chain.soft for chain in chains])
+    """Degrade HR crops, (N * M, C, S, S) in [0, 1] on the CPU, by N chains, with draws of their generators."""
+    each = len(crops) // len(chains)
+    chain_of, generator_of = ([x for x in given for _ in range(each)] for given in (chains, generators))
+    scenes = softened(crops, [chain.soft for chain in chain_of])
     kernels = torch.stack([_random_kernel(c, scale, g) for c, g in zip(chains, generators, strict=True)])
     taps = torch.stack([_sharpened(k, c, scale) for k, c in zip(kernels, chains, strict=True)])
-    sources = torch.stack([_photographed(x, c, g) for x, c, g in zip(scenes, chains, generators, strict=True)])
+    sources = torch.stack([_photographed(x, c, g) for x, c, g in zip(scenes, chain_of, generator_of, strict=True)])
     lr = degrade(sources, taps, scale)
     deviation, early = (lr.new_tensor([getattr(c, name) for c in chains]) / 255 for name in ("noise", "early_noise"))
     # White noise becomes fainter by the norm of the kernel.
     noise = torch.hypot(deviation, early * taps.square().sum((-2, -1)).sqrt())
-    lr = torch.stack([_saved(x, c, g) for x, c, g in zip(lr, chains, generators, strict=True)])
+    lr = torch.stack([_saved(x, c, g) for x, c, g in zip(lr, chain_of, generator_of, strict=True)])
     strength = lr.new_tensor([c.strength(scale) for c in chains])
     return Degraded(Task(lr, hr_centre(scenes, lr, scale), taps, noise, strength, scale), scenes, kernels)
 
@@ -262,16 +264,16 @@ def _with_errors(
     clean: Tensor,
     mixture: ChainMixture,
 ) -> Task:
-    """Give the mistaken images as an estimator would.
+    """Give the mistaken chains as an estimator would.
 
     Their kernel is a Gaussian of about the same covariance, and the noise includes what it does not explain, so that
     the network can tell a reliable kernel from one that may be wrong.
 
     Args:
         task: with the true degradations.
-        chains, generators: of each image.
-        scenes: (N, C, S, S) HR crops.
-        clean: (N, C, h, w), of shrinking alone.
+        chains, generators: N of them.
+        scenes: (N * M, C, S, S) HR crops.
+        clean: (N * M, C, h, w), of shrinking alone.
         mixture: sizes of the errors.
     """
     taps, noise, strength = (part.clone() for part in (task.taps, task.noise, task.compression))
@@ -281,7 +283,9 @@ def _with_errors(
     sizes = torch.tensor([mixture.covariance_error * chains[i].errors[0] for i in chosen])
     guess = GaussianBlur(blur.log + sizes[:, None] * moves, blur.is_bicubic)
     taps[chosen] = taps_of_blur(guess, task.scale, places)
-    missed = (degrade(scenes[chosen], taps[chosen], task.scale) - clean[chosen]).square().mean((1, 2, 3)).sqrt()
+    sharp, shrunk = (x.unflatten(0, (len(chains), -1))[chosen] for x in (scenes, clean))
+    error = degrade(sharp.flatten(0, 1), taps[chosen], task.scale) - shrunk.flatten(0, 1)
+    missed = error.unflatten(0, (len(chosen), -1)).square().mean((1, 2, 3, 4)).sqrt()
     for place, i in enumerate(chosen):
         _, of_noise, of_strength = chains[i].errors
         false_noise = (of_noise > 0.7) * of_noise * mixture.false_noise

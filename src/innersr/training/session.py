@@ -31,7 +31,7 @@ from innersr.version import __version__
 
 SUFFIX = ".safetensors"
 # Settings that `Session.may_change` allows to change on resuming, beside those of the schedule.
-CHANGEABLE = frozenset(("batch", "crop", "small_crop", "x2", "x3", "x4", "data"))
+CHANGEABLE = frozenset(("batch", "crops_each", "crop", "small_crop", "x2", "x3", "x4", "data"))
 
 
 @dataclass(frozen=True, kw_only=True)
