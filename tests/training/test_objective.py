@@ -111,6 +111,18 @@ def test_scales_come_as_often_as_their_shares():
     assert 70 <= drawn.count(2) <= 130  # 100 are expected
 
 
+def test_clean_chains_leave_noise_and_files_out():
+    plain, usual = (
+        TailorObjective(
+            width=6, depth=4, hidden=8, batch=8, crop=16, x3=0, x4=0, chains=True, clean=c, clean_mistaken=0
+        )
+        for c in (1.0, 0.0)
+    )
+    tasks = [o._task(o.crops(pool(), 0, range(8)), torch.device("cpu")) for o in (plain, usual)]
+    assert float(tasks[0].noise.max()) == float(tasks[0].compression.max()) == 0
+    assert float(tasks[1].noise.max()) > 0 and float(tasks[1].compression.max()) > 0
+
+
 def test_only_hidden_convolutions_of_tailor_learn_by_muon_and_film_learns_slowly():
     network = TailorObjective(width=6, depth=4, hidden=8).network()
     hidden, film, rest = TailorObjective().parameter_groups(network)

@@ -149,7 +149,8 @@ def degrade_by_chains(
 ) -> Degraded:
     """Degrade HR crops, (N * M, C, S, S) in [0, 1] on the CPU, by N chains, with draws of their generators."""
     each = len(crops) // len(chains)
-    chain_of, generator_of = ([x for x in given for _ in range(each)] for given in (chains, generators))
+    chain_of = [chain for chain in chains for _ in range(each)]
+    generator_of = [generator for generator in generators for _ in range(each)]
     scenes = softened(crops, [chain.soft for chain in chain_of])
     kernels = torch.stack([_random_kernel(c, scale, g) for c, g in zip(chains, generators, strict=True)])
     taps = torch.stack([_sharpened(k, c, scale) for k, c in zip(kernels, chains, strict=True)])

@@ -23,7 +23,7 @@ from innersr.settings import check_choices
 from innersr.training.crops import CropPool, Crops
 from innersr.training.degradations import Task, hr_side, random_task
 from innersr.training.objective import ERRORS, OPTIMIZERS, Loss, ParameterGroup, reconstruction_loss
-from innersr.training.real_degradations import random_chain_task
+from innersr.training.real_degradations import ChainMixture, random_chain_task
 from innersr.training.real_validation import REAL_CASES, measure_gains
 from innersr.training.validation import Case, measure
 
@@ -49,7 +49,8 @@ class TailorObjective:
         small_crop: the same at x3 and x4, whose HR crops are larger.
         x2, x3, x4: relative frequencies of the scales.
         chains: whether crops are degraded by `random_chain_task`, as real images are, and compression is given too;
-            in place of the next three.
+            in place of the last three shares below.
+        clean, clean_mistaken: of chains, see `ChainMixture`.
         kernel_error: share of the crops whose given kernel is an estimate, its error given as noise.
         coloured_noise: share of the crops with noise that is correlated between pixels or channels.
         jpeg: share of the LR crops that are compressed, the error given as noise.
@@ -75,6 +76,8 @@ class TailorObjective:
     x3: float = 0.15
     x4: float = 0.25
     chains: bool = False
+    clean: float = ChainMixture.clean
+    clean_mistaken: float = ChainMixture.clean_mistaken
     kernel_error: float = 0.0
     coloured_noise: float = 0.0
     jpeg: float = 0.0
@@ -90,10 +93,12 @@ class TailorObjective:
         if min(self._shares) < 0 or not sum(self._shares) > 0:
             raise InputError(f"x2, x3 and x4 must be at least 0 and not all 0, got {self._shares}")
         check_choices(self, optimizer=OPTIMIZERS, error=ERRORS)
-        shares = self.kernel_error, self.coloured_noise, self.jpeg
+        errors = self.kernel_error, self.coloured_noise, self.jpeg
+        shares = *errors, self.clean, self.clean_mistaken
         if not 0 <= min(shares) <= max(shares) <= 1:
-            raise InputError(f"kernel_error, coloured_noise and jpeg are shares from 0 to 1, got {shares}")
-        if self.chains and max(shares) > 0:
+            names = "kernel_error, coloured_noise, jpeg, clean and clean_mistaken"
+            raise InputError(f"{names} are shares from 0 to 1, got {shares}")
+        if self.chains and max(errors) > 0:
             raise InputError("chains have their own errors; leave kernel_error, coloured_noise and jpeg out")
         if self.crops_each > 1 and not self.chains:
             raise InputError(f"crops_each={self.crops_each} is for chains; give chains=true too")
@@ -185,7 +190,8 @@ class TailorObjective:
         """Degrade the crops of a step."""
         scale = self.scale(crops.step)
         if self.chains:  # on the CPU, where the files of chains are written
-            return random_chain_task(crops.images.float() / 255, scale, crops.generators).to(device)
+            mixture = ChainMixture(clean=self.clean, clean_mistaken=self.clean_mistaken)
+            return random_chain_task(crops.images.float() / 255, scale, crops.generators, mixture).to(device)
         sharp = crops.images.to(device).float() / 255
         shares = {"kernel_error": self.kernel_error, "coloured_noise": self.coloured_noise, "jpeg": self.jpeg}
         return random_task(sharp, scale, crops.generators, **shares)
