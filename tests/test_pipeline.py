@@ -924,13 +924,31 @@ def test_a_range_without_integers_is_refused(tmp_path):
         upscale_file(tmp_path / "a.tif", tmp_path / "b.tif", UpscaleOptions(value_range="auto"), RUN)
 
 
-@pytest.mark.parametrize(("alpha", "hidden", "is_said"), [("auto", 1, True), ("auto", 0, False), ("same", 1, False)])
+@pytest.mark.parametrize(
+    ("alpha", "hidden", "is_said"),
+    [
+        ("auto", values(SIDES[0], 9, 3), True),
+        ("auto", (0.9, 0.1, 0.5), True),  # one colour is one that somebody chose
+        ("auto", (0, 0, 0), False),
+        ("auto", (1, 1, 1), False),
+        ("same", (0.9, 0.1, 0.5), False),
+    ],
+)
 def test_lost_colours_under_transparency_are_said(alpha, hidden, is_said):
     colour, opacity = values(*SIDES, 3), np.ones(SIDES, np.float32)
-    opacity[:, :9] = 0
-    colour[:, :9] *= hidden
+    opacity[:, :9], colour[:, :9] = 0, hidden
     result = upscale_image(cut_out(colour, opacity, "uint8"), DOUBLE, BICUBIC, RUN, alpha=alpha)
     assert any("under full transparency" in note for note in result.notes) == is_said
+
+
+def test_colours_of_an_image_that_is_all_transparent_are_kept():
+    colour = values(*SIDES, 3)
+    opaque, hidden = (
+        upscale_image(cut_out(colour, np.full(SIDES, opacity, np.float32), "uint8"), DOUBLE, BICUBIC, RUN)
+        for opacity in (1, 0)
+    )
+    assert torch.equal(hidden.image.colour, opaque.image.colour)
+    assert not hidden.notes
 
 
 @pytest.mark.parametrize("method", ["supervised", "zssr", "mzsr", "singan", "tailor", "pixelart"])

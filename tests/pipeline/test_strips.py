@@ -90,6 +90,19 @@ def test_parts_join_without_seams(tmp_path, image, options):
         assert float((in_strips.alpha - at_once.alpha).abs().max()) <= 1e-6
 
 
+@pytest.mark.parametrize(("hidden", "is_said"), [(0.4, True), (0, False)])
+def test_lost_colours_are_said_wherever_they_lie(tmp_path, hidden, is_said):
+    opacity = torch.ones(1, 1, *SIZE)
+    opacity[..., :4, :4] = 0
+    image = picture(alpha=opacity)
+    image.colour[..., :30, :60] *= 0.1  # flat, so that it is not what is learnt from
+    image.colour[..., :4, :4] = hidden
+    save(image, tmp_path / "in.png")
+    options = UpscaleOptions(method="bicubic", strips="always")
+    result = upscale_file(tmp_path / "in.png", tmp_path / "out.png", options, RUN)
+    assert any("under full transparency" in note for note in result.notes) == is_said
+
+
 def test_grey_stays_grey_though_a_part_has_colour(tmp_path):
     image = picture()
     image.colour[..., :64, :64] = image.colour[:, :1, :64, :64]

@@ -30,6 +30,8 @@ class WholeImage:
     """Whether all channels are equal, see `is_grey`."""
     is_hidden: bool
     """Whether colours under transparency are continuations of the visible ones."""
+    loses_colours: bool
+    """As in `NormalisedImage`."""
     values: ValueRange | None
     """As in `NormalisedImage`."""
     extremes: tuple[float, float]
@@ -61,6 +63,8 @@ class NormalisedImage:
     """The values that are no data, bool, like the image's colours; filled in the channels. None for none."""
     filled: Tensor | None = None
     """Pixels that were filled in any channel, bool, (H, W): without data, or transparent. None for none."""
+    loses_colours: bool = False
+    """Whether colours under full transparency that are not all black or all white give way to others."""
     whole: WholeImage | None = None
     """Of the image that this is a part of; None for an image by itself."""
 
@@ -71,13 +75,9 @@ class NormalisedImage:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences about what is not kept: a picture in the colours under full transparency."""
-        if self.opacity is None or self.image.alpha is None:
-            return ()
-        hidden = self.image.colour[:, :, self.image.alpha[0, 0] == 0]
-        if bool((hidden == hidden[..., :1]).all()):
-            return ()
-        return ("the colours under full transparency are not kept (--alpha same keeps them)",)
+        """Sentences about what is not kept: colours under full transparency."""
+        said = "the colours under full transparency are not kept (--alpha same keeps them)"
+        return (said,) if self.loses_colours else ()
 
     @property
     def known_part(self) -> Tensor:
@@ -205,6 +205,7 @@ def normalise(  # noqa: PLR0913 (an image, and what is known of it)
         excess=excess,
         missing=missing,
         filled=None if known is None or bool(known.all()) else ~known.all(1)[0],
+        loses_colours=is_hidden and (not is_blank(hidden_ends(image)) if whole is None else whole.loses_colours),
         whole=whole,
     )
 
@@ -257,6 +258,20 @@ def _natural_bounds(least: float, most: float) -> tuple[float, float]:
 def hides_colours(image: Image) -> bool:
     """Whether an image has colours that are seen, with alpha, so that others may be hidden under it."""
     return image.alpha is not None and bool((image.alpha > 0).any())
+
+
+def hidden_ends(image: Image) -> tuple[float, float]:
+    """The least and the greatest value under full transparency; (inf, -inf) if there is none."""
+    if image.alpha is None:
+        return math.inf, -math.inf
+    hidden = image.colour[:, :, image.alpha[0, 0] == 0]
+    hidden = hidden[hidden.isfinite()]
+    return _extremes(hidden, None) if hidden.numel() else (math.inf, -math.inf)
+
+
+def is_blank(ends: tuple[float, float]) -> bool:
+    """Whether values with these ends are none, all black or all white, as programs leave those that nobody sees."""
+    return ends in ((math.inf, -math.inf), (0, 0), (1, 1))
 
 
 def is_grey(image: Image, opacity: Tensor | None = None) -> bool:

@@ -12,7 +12,7 @@ from torch import Tensor
 from innersr.errors import InputError
 from innersr.images.image import Image
 from innersr.images.no_data import HugeValues, with_missing_values
-from innersr.inference.normalisation import WholeImage, hides_colours, is_grey
+from innersr.inference.normalisation import WholeImage, hidden_ends, hides_colours, is_blank, is_grey
 from innersr.inference.value_range import SETTINGS, ends_of, range_between
 
 
@@ -48,6 +48,7 @@ def survey(rows: Callable[[], Iterable[Image]], alpha: str, *, nodata: float | N
     return WholeImage(
         is_grey=one,
         is_hidden=is_hidden,
+        loses_colours=is_hidden and not is_blank(found.hidden),
         values=values,
         extremes=found.extremes,
         no_data=nodata,
@@ -75,6 +76,8 @@ class _Findings:
     total: int = 0
     huge: HugeValues = field(default_factory=HugeValues)
     extremes: tuple[float, float] = (math.inf, -math.inf)
+    hidden: tuple[float, float] = (math.inf, -math.inf)
+    """The least and the greatest value under full transparency."""
     lows: list[float] = field(default_factory=list)
     highs: list[float] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
@@ -100,6 +103,8 @@ class _Findings:
         self.is_grey &= is_grey(part)
         self.is_grey_where_seen &= is_grey(part, part.alpha)
         self.is_seen |= hides_colours(part)
+        least, most = hidden_ends(part)
+        self.hidden = min(self.hidden[0], least), max(self.hidden[1], most)
         for channel in range(self.colours):
             least, most, count = _ends(_known_values(part, channel, masks=False))
             self.extremes = min(self.extremes[0], least), max(self.extremes[1], most)
