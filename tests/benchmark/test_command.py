@@ -95,6 +95,20 @@ def test_an_unreadable_image_is_said_once_and_the_others_are_measured(folder):
     assert (failure["remedy"], failure["exit_code"]) == ("get the file again", 1)
 
 
+def test_images_that_are_left_out_as_versions_are_said(folder):
+    for name in ("a_HR", "a_LR", "a_2"):
+        draw(folder / f"{name}.png", 24, 30)
+    result = bench(folder, "--methods", "bicubic", "--json")
+    assert result.exit_code == 0
+    assert result.stderr == f"note: {folder}: left out as versions of an _HR image: 1, such as a_LR.png\n"
+    assert [json.loads(line)["image"] for line in result.stdout.splitlines()] == [
+        "a.png",
+        "a_2.png",
+        "a_HR.png",
+        "b.png",
+    ]
+
+
 def test_an_unreadable_pair_does_not_end_the_others(folder):
     for name in ("a", "b"):
         draw(folder / f"{name}_LR.png", 24, 30)

@@ -73,6 +73,22 @@ def test_pairs_are_found_by_name_and_measured(folder):
     assert rows[0]["lr_size"] == [24, 30]
 
 
+def test_a_pair_is_found_in_each_format(folder):
+    for suffix in (".png", ".tif"):
+        draw(folder / f"c_HR{suffix}")
+        halved(folder / f"c_HR{suffix}", folder / f"c_LR{suffix}")
+    assert [pair.name for pair in find_pairs(folder)] == ["c_HR.png", "c_HR.tif"]
+
+
+def test_a_small_image_without_a_large_one_is_said(folder):
+    halved(folder / "a.png", folder / "a_LR.png")
+    halved(folder / "a.png", folder / "z_LR.png")
+    good, bad = find_pairs(folder)
+    assert good.name == "a.png"
+    with pytest.raises(ImageFileError, match=r"z\.png: no such file"):
+        bad.sharp(2)
+
+
 def test_the_crop_of_a_pair_is_one_place_of_both(folder):
     halved(folder / "a.png", folder / "a_LR.png")
     (case,) = cases_of(plan(pairs=(folder,), crop=32))

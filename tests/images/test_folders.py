@@ -7,7 +7,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from innersr.errors import ImageFileError, InputError
-from innersr.images.folders import find_images, load_sharp
+from innersr.images.folders import find_images, find_versions, load_sharp
 
 SAMPLES = np.random.default_rng(0).integers(0, 256, (50, 61, 3), np.uint8)
 
@@ -30,6 +30,13 @@ def test_an_hr_file_hides_its_own_versions_alone(tmp_path):
         draw(tmp_path / name)
     names = [entry.path.name for entry in find_images([tmp_path])]
     assert names == ["other.png", "photo.png", "photo_HR.png", "photograph.png"]
+
+
+def test_numbered_images_are_no_versions(tmp_path):
+    for name in ("img_HR.png", "img_001.png", "img_002.png", "img_nearest.png"):
+        draw(tmp_path / name)
+    assert [entry.path.name for entry in find_images([tmp_path])] == ["img_001.png", "img_002.png", "img_HR.png"]
+    assert [path.name for path in find_versions(tmp_path)] == ["img_nearest.png"]
 
 
 def test_without_hr_files_every_image_is_one(tmp_path):

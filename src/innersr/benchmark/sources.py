@@ -64,10 +64,10 @@ def find_sources(
 
 
 def find_pairs(folder: Path) -> list[Source]:
-    """Find pairs of images in a folder: name_LR.png is the small image of name.png or name_HR.png.
+    """Find pairs of images in a folder: name_LR.png is the small image of name.png or name_HR.png, best of its suffix.
 
-    Where an image cannot be read, or the large one is not a whole number of times as large, reading the pair raises
-    ImageFileError.
+    Where an image cannot be read, has no large one, or one that is not a whole number of times as large, reading the
+    pair raises ImageFileError.
 
     Raises:
         InputError: the folder is missing or has no pair.
@@ -75,13 +75,8 @@ def find_pairs(folder: Path) -> list[Source]:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give a folder of pairs, name.png beside name_LR.png")
     files = sorted(f for f in folder.iterdir() if f.name.lower().endswith(readable_suffixes()) and f.is_file())
-    stems = {file.stem: file for file in files}
-    pairs = []
-    for stem, small in stems.items():
-        name = stem.removesuffix("_LR")
-        sharp = stems.get(name, stems.get(f"{name}_HR")) if name != stem else None
-        if sharp is not None:
-            pairs.append(_pair(folder, small, sharp))
+    smalls = [file for file in files if file.stem.endswith("_LR")]
+    pairs = [_pair(folder, small, _large_of(small, files)) for small in smalls]
     if not pairs:
         raise InputError(f"{folder}: no pairs in it; name the small image of name.png name_LR.png")
     return pairs
@@ -104,6 +99,13 @@ def _made(kind: str, number: int, side: int) -> Source:
         return cropped(made_picture(kind, number, (side, side)), side, scale)
 
     return Source(folder=f"made/{kind}", name=f"{kind}-{number}", sharp=sharp)
+
+
+def _large_of(small: Path, files: Sequence[Path]) -> Path:
+    """The large image of name_LR.png among some files; name.png, which is missing, if there is none."""
+    name = small.stem.removesuffix("_LR")
+    found = [file for stem in (name, f"{name}_HR") for file in files if file.stem == stem]
+    return next((file for file in found if file.suffix == small.suffix), (*found, small.with_stem(name))[0])
 
 
 def _pair(folder: Path, small: Path, sharp: Path) -> Source:

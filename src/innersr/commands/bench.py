@@ -14,6 +14,7 @@ from innersr.benchmark.tables import gain_of, gains_table, table_of, worst_rows
 from innersr.commands.console import Reporter
 from innersr.commands.drawings import check_drawing, save_drawing
 from innersr.errors import ImageFileError, InputError
+from innersr.images.folders import find_versions
 from innersr.physics.geometry import parse_scale
 from innersr.physics.resize import image_size
 from innersr.plots.sheets import Panel, Pixels, comparison_sheet
@@ -63,6 +64,7 @@ def bench(  # noqa: PLR0913 (the options of the command)
         reporter.note("no folders of photographs were given: made pictures only")
     plans = real_life_plans(plan) if real_life else [plan]
     cases = [case for each in plans for case in cases_of(each)]
+    _say_versions(folders or (), reporter)
     rows: list[Row] = []
     failures: dict[str, ImageFileError] = {}  # an image that cannot be read fails once for every method
 
@@ -82,6 +84,14 @@ def bench(  # noqa: PLR0913 (the options of the command)
         save_drawing(pixels, sheet, overwrite=overwrite)
         reporter.result(f"{sheet}  the {worst} cases with the least gain", {"output": str(sheet)})
     return 1 if failures else 0
+
+
+def _say_versions(folders: Sequence[Path], reporter: Reporter) -> None:
+    for folder in folders:
+        if versions := [] if str(folder).startswith("made:") else find_versions(folder):
+            reporter.note(
+                f"{folder}: left out as versions of an _HR image: {len(versions)}, such as {versions[0].name}"
+            )
 
 
 def _sheet_of_the_worst(cases: Sequence[Case], rows: Sequence[Row], run: Run) -> Pixels:

@@ -28,8 +28,7 @@ class FolderImage:
 def find_images(folders: Sequence[Path]) -> list[FolderImage]:
     """Find the sharp images of folders, sorted within each.
 
-    Beside name_HR.png (SelfExSR's img_001_SRF_2_HR.png), files called name_*.png are versions of it and left out; every
-    other image file counts. Subfolders are not entered.
+    Every image file counts but those of `find_versions`. Subfolders are not entered.
 
     Raises:
         InputError: a folder is missing or has no images, or two folders have the same name.
@@ -38,10 +37,8 @@ def find_images(folders: Sequence[Path]) -> list[FolderImage]:
     for resolved, folder in {folder.resolve(): folder for folder in folders}.items():
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder; give folders of sharp images")
-        files = sorted(f for f in folder.iterdir() if is_image_name(f.name) and f.is_file())
-        sharp_stems = {f.stem for f in files if f.stem.upper().endswith("_HR")}
-        starts = tuple(stem[: -len("HR")] for stem in sharp_stems)
-        sharp = [f for f in files if f.stem in sharp_stems or not f.stem.startswith(starts)]
+        files, versions = _image_files(folder), set(find_versions(folder))
+        sharp = [file for file in files if file not in versions]
         if not sharp:
             raise InputError(f"{folder}: no images in it ({', '.join(readable_suffixes())})")
         name = "/".join(resolved.parts[-2:])
@@ -49,6 +46,26 @@ def find_images(folders: Sequence[Path]) -> list[FolderImage]:
             raise InputError(f"two folders are called {name}, as their rows would be; measure them apart")
         entries += [FolderImage(folder=name, path=file) for file in sharp]
     return entries
+
+
+def find_versions(folder: Path) -> list[Path]:
+    """The images of a folder that are versions of others: name_*.png beside name_HR.png, unless * is a number.
+
+    SelfExSR's folders have img_001_SRF_2_LR.png and img_001_SRF_2_bicubic.png beside img_001_SRF_2_HR.png.
+    """
+    files = _image_files(folder)
+    sharp_stems = {f.stem for f in files if f.stem.upper().endswith("_HR")}
+    starts = [stem[: -len("HR")] for stem in sharp_stems]
+    return [
+        file
+        for file in files
+        if file.stem not in sharp_stems
+        and any(file.stem.startswith(start) and not file.stem[len(start) :].isdecimal() for start in starts)
+    ]
+
+
+def _image_files(folder: Path) -> list[Path]:
+    return sorted(f for f in folder.iterdir() if is_image_name(f.name) and f.is_file())
 
 
 def load_sharp(path: Path, scale: Scale) -> Tensor:
