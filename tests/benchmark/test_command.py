@@ -119,6 +119,13 @@ def test_an_unreadable_pair_does_not_end_the_others(folder):
     assert [json.loads(line).get("image") for line in result.stdout.splitlines()] == [None, "b.png"]
 
 
+def test_a_pair_of_scales_is_width_and_height_in_json_and_in_the_table(folder, tmp_path):
+    options = ("--methods", "bicubic", "--limit", "1", "--out", tmp_path / "rows.jsonl", "--scales", "2x3")
+    assert json.loads(bench(folder, "--json", *options).stdout)["scale"] == "2x3"
+    result = bench(folder, "--verbose", *options)
+    assert " x2x3 " in result.stdout and "x3x2" not in result.output
+
+
 def test_the_rows_are_json_when_asked(folder, tmp_path):
     result = bench(folder, "--methods", "bicubic", "--json", "--out", tmp_path / "rows.jsonl")
     assert (result.exit_code, result.stderr) == (0, "")

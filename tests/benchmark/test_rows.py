@@ -54,6 +54,15 @@ def test_another_plan_extends_the_file(folder, tmp_path, computed, change):
     assert len(computed) == len(read_rows(rows_file)) == 4
 
 
+def test_rows_of_earlier_files_know_a_pair_of_scales(folder, tmp_path, computed):
+    rows_file = tmp_path / "rows.jsonl"
+    rows = list(rows_of(plan(folder, scales=((3.0, 2.0),)), RUN, rows_file))
+    assert rows[0]["scale"] == "2x3"
+    rows_file.write_text(rows_file.read_text().replace('"2x3"', "[3.0, 2.0]"))
+    assert list(rows_of(plan(folder, scales=((3.0, 2.0),)), RUN, rows_file)) == rows
+    assert len(computed) == 2
+
+
 @pytest.mark.parametrize("kept", [1, 2, 60, -2, -1])
 def test_a_last_line_cut_short_is_dropped_and_computed_again(folder, tmp_path, computed, kept):
     rows_file = tmp_path / "rows.jsonl"

@@ -144,6 +144,15 @@ def test_a_file_in_place_of_a_command_is_told_the_command(tmp_path, monkeypatch,
     assert result.stderr.splitlines()[-1].endswith(f"did you mean `innersr upscale {shlex.join(given)}`?")
 
 
+def test_a_file_that_looks_like_options_in_place_of_a_command_is_told_the_command(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-my dash.png").touch()
+    result = innersr("-my dash.png", "-s", "3")
+    assert result.exit_code == 2
+    meant = "did you mean `innersr upscale './-my dash.png' -s 3`?"
+    assert result.stderr.splitlines()[-1] == f"Error: -my dash.png is a file, but begins as options do; {meant}"
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [

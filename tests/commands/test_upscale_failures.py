@@ -84,6 +84,7 @@ def folder(tmp_path, monkeypatch):
         (["--kernel", "gaussian:1,2"], "a Gaussian kernel is gaussian:VAR or gaussian:V1,V2,THETA"),
         (["--kernel", "gaussian:1e9"], "a Gaussian kernel has variances up to 150"),
         (["-m", "pixelart", "-s", "2.5"], "pixelart enlarges by whole scales, got 2.5; use -s 2, 3 or 4"),
+        (["-m", "pixelart", "-s", "2x2.5"], "pixelart enlarges by whole scales, got 2x2.5 (width x height); use -s"),
         (["-m", "supervised", "-s", "2.5"], "no supervised prior is packaged for scale 2.5, only for 2"),
         (["-m", "mzsr", "-s", "5"], "no packaged prior of mzsr fits scale 5"),
         (["-m", "zssr", "--set", "network=subpixel", "-s", "2.5"], "a sub-pixel network needs whole scales, got 2.5"),

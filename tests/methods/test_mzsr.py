@@ -477,11 +477,11 @@ def test_the_smallest_image_is_upscaled(paper):
     assert upscaled(MZSR(prior=paper), torch.full((1, 3, 1, 1), 0.5)).shape == (1, 3, 2, 2)
 
 
-@pytest.mark.parametrize("scale", [1.5, (2, 1.5)])
-def test_a_subpixel_network_for_a_broken_scale_is_refused(subpixel, scale):
+@pytest.mark.parametrize(("scale", "said"), [(1.5, "1.5"), ((2, 1.5), "1.5x2 (width x height)")])
+def test_a_subpixel_network_for_a_broken_scale_is_refused(subpixel, scale, said):
     with pytest.raises(InputError) as caught:
         upscaled(MZSR(prior=subpixel, network="subpixel"), image(3), Degradation(scale=scale))
-    assert str(caught.value) == f"a sub-pixel network needs whole scales, got {scale}; use network=auto"
+    assert str(caught.value) == f"a sub-pixel network needs whole scales, got {said}; use network=auto"
 
 
 def test_a_prior_for_another_scale_is_refused(subpixel):

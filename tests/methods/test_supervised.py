@@ -127,12 +127,12 @@ def test_the_packaged_prior_is_that_of_the_scale(monkeypatch):
     assert asked == ["supervised-x2", "supervised-x3", "supervised-x2"]
 
 
-@pytest.mark.parametrize("scale", [1.5, 4, (2, 3)])
-def test_a_scale_without_a_prior_is_refused_with_those_there_are(monkeypatch, scale):
+@pytest.mark.parametrize(("scale", "said"), [(1.5, "1.5"), (4, "4"), ((2, 3), "3x2 (width x height)")])
+def test_a_scale_without_a_prior_is_refused_with_those_there_are(monkeypatch, scale, said):
     monkeypatch.setattr(supervised, "prior_names", lambda: ("tailor", "supervised-x2", "supervised-x3"))
     with pytest.raises(InputError) as caught:
         upscaled(Supervised(), image(3), Degradation(scale=scale))
-    start = f"no supervised prior is packaged for scale {scale}, only for 2, 3; use the method zssr, or "
+    start = f"no supervised prior is packaged for scale {said}, only for 2, 3; use the method zssr, or "
     assert str(caught.value) == f"{start}give a file as prior"
 
 

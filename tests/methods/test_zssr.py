@@ -170,11 +170,14 @@ def test_an_image_of_other_channels_is_refused():
         upscale(image(2))
 
 
-@pytest.mark.parametrize("scale", [1.5, (2, 1.5), (1.5, 3)])
-def test_a_subpixel_network_for_a_broken_scale_is_refused(scale):
+@pytest.mark.parametrize(
+    ("scale", "said"),
+    [(1.5, "1.5"), ((2, 1.5), "1.5x2 (width x height)"), ((1.5, 3), "3x1.5 (width x height)")],
+)
+def test_a_subpixel_network_for_a_broken_scale_is_refused(scale, said):
     with pytest.raises(InputError) as caught:
         upscaled(made("zssr", network="subpixel"), image(), Degradation(scale=scale))
-    assert str(caught.value) == f"a sub-pixel network needs whole scales, got {scale}; use network=auto"
+    assert str(caught.value) == f"a sub-pixel network needs whole scales, got {said}; use network=auto"
 
 
 def test_a_subpixel_network_for_a_scale_that_wrapping_breaks_is_refused():

@@ -15,6 +15,7 @@ from innersr.errors import InputError
 from innersr.metrics.grey_levels import quantized
 from innersr.physics.chains import Noise, filtered_taps, noise_field, softened, unsharp_filter
 from innersr.physics.degradation import Degradation
+from innersr.physics.geometry import scale_words
 from innersr.physics.jpeg import compressed, jpeg_strength, webp, webp_strength
 from innersr.physics.named_degradations import numbers, parse_degradation
 from innersr.physics.noise.counting import CountingNoise
@@ -65,7 +66,7 @@ class Chain:
             return shrinking
         vertical, horizontal = as_pair(scale)
         if vertical != horizontal or not vertical.is_integer():
-            raise InputError(f"sharpen needs one whole scale, got {scale}; leave it out")
+            raise InputError(f"sharpen needs one whole scale, got {scale_words(scale)}; leave it out")
         taps = taps_of(shrinking)[None]
         for sharp in early:
             taps = filtered_taps(taps, sharp[None], 1)

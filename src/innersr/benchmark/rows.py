@@ -37,6 +37,8 @@ def read_rows(path: Path) -> list[Row]:
         for number, row in enumerate(rows, 1):
             if "told" in row:  # its name up to version 0.1
                 row["given"] = row.pop("told")
+            if isinstance(row.get("scale"), list):  # [vertical, horizontal] up to version 0.1
+                row["scale"] = scale_text((row["scale"][0], row["scale"][-1]))
             if not set(KEY) <= set(row):
                 raise ValueError(number)
         if path.read_bytes().split(b"\n")[-1][:2] not in (b"", b"{", b'{"'):
@@ -51,9 +53,9 @@ def given_in(row: Mapping[str, Any]) -> str:
     return row.get("given", ADDED_KEY["given"])
 
 
-def scale_name(scale: Scale | list[float]) -> str:
-    """A scale, of a case or of a row, which has [vertical, horizontal], as x2, x1.5 or x3x2 (width x height)."""
-    return f"x{scale_text((scale[0], scale[1]) if isinstance(scale, list) else scale)}"
+def scale_name(scale: Scale | str) -> str:
+    """A scale, of a case or of a row, which has "3x2" for a pair, as x2, x1.5 or x3x2 (width x height)."""
+    return f"x{scale if isinstance(scale, str) else scale_text(scale)}"
 
 
 def decibels(figure: float | None) -> float:

@@ -34,6 +34,7 @@ from innersr.methods.registry import parse_method, resolve, settings_of
 from innersr.metrics.fidelity import METRICS, consistency_psnr, psnr_y
 from innersr.metrics.niqe import niqe
 from innersr.physics.degradation import Degradation
+from innersr.physics.geometry import scale_text
 from innersr.physics.resize import Scale, as_pair, image_size
 from innersr.pipeline.adaptation import upscale_image
 from innersr.run import Run
@@ -78,14 +79,14 @@ class Case:
 
     def key(self, run: Run) -> Row:
         """The columns that identify the row."""
-        scales = as_pair(self.scale)
+        vertical, horizontal = as_pair(self.scale)
         return {
             "folder": self.source.folder,
             "image": self.source.name,
             "method": self.method,
             "degradation": self.degradation,
             "given": self.given,
-            "scale": scales[0] if scales[0] == scales[1] else list(scales),
+            "scale": vertical if vertical == horizontal else scale_text(self.scale),
             "seed": run.seed,
             "settings": settings_of(self.settings),
             "device": str(run.torch_device),

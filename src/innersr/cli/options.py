@@ -83,6 +83,13 @@ class CommandGroup(TyperGroup):
         with _errors_on_one_line():
             return super().make_context(*args, **kwargs)
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 (Typer has moved Click's types)
+        """Parse; refuse a file that looks like options with the command that takes it."""
+        if args and args[0].startswith("-") and _exists(args[0]) and Path(args[0]).is_file():
+            meant = shlex.join(["innersr", "upscale", f"./{args[0]}", *args[1:]])
+            ctx.fail(f"{args[0]} is a file, but begins as options do; did you mean `{meant}`?")
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 (Typer has moved Click's types)
         """Parse the rest, and run the command."""
         with _errors_on_one_line():

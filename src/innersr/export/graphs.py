@@ -20,6 +20,7 @@ from innersr.networks.detail_stack import DetailStack
 from innersr.networks.tailored_stack import SCALES, TailoredStack
 from innersr.physics.convolution import is_whole
 from innersr.physics.degradation import Degradation
+from innersr.physics.geometry import scale_words
 from innersr.physics.pseudoinverse import RADIUS, REACH, correction_filters, taps_of
 from innersr.physics.resize import cubic
 
@@ -172,7 +173,9 @@ def conditioning_inputs(network: TailoredStack, degradation: Degradation) -> dic
 def _whole_scale(degradation: Degradation) -> int:
     vertical, horizontal = degradation.scales
     if vertical != horizontal or not is_whole(vertical):
-        raise InputError(f"an exported network enlarges by one whole scale, got {degradation.scale}; resize its result")
+        raise InputError(
+            f"an exported network enlarges by one whole scale, got {scale_words(degradation.scale)}; resize its result"
+        )
     return round(vertical)
 
 

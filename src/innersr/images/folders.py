@@ -14,6 +14,7 @@ from innersr.images.formats import readable_suffixes
 from innersr.images.image import Image
 from innersr.images.io import read
 from innersr.images.no_data import with_no_data
+from innersr.physics.geometry import scale_words
 from innersr.physics.resize import Scale, as_pair
 
 
@@ -82,7 +83,7 @@ def load_sharp(path: Path, scale: Scale) -> Tensor:
         if factor.is_integer():
             colour = colour.narrow(axis, 0, colour.shape[axis] - colour.shape[axis] % int(factor))
     if 0 in colour.shape:
-        raise ImageFileError(f"{path}: too small to be shrunk by {scale}; leave it out")
+        raise ImageFileError(f"{path}: too small to be shrunk by {scale_words(scale)}; leave it out")
     return colour
 
 

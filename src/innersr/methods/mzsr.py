@@ -32,6 +32,7 @@ from innersr.physics import kernels
 from innersr.physics.back_projection import back_project
 from innersr.physics.convolution import WHOLE, is_whole
 from innersr.physics.degradation import Degradation
+from innersr.physics.geometry import scale_words
 from innersr.physics.symmetries import random_crop
 from innersr.run import Run
 from innersr.settings import check_choices
@@ -118,7 +119,9 @@ class MZSR(LearnsDetail):
     def check(self, degradation: Degradation) -> None:
         """Raise InputError for a scale that no packaged prior has, or no sub-pixel network."""
         if self.network == "subpixel" and not all(is_whole(s) for s in degradation.scales):
-            raise InputError(f"a sub-pixel network needs whole scales, got {degradation.scale}; use network=auto")
+            raise InputError(
+                f"a sub-pixel network needs whole scales, got {scale_words(degradation.scale)}; use network=auto"
+            )
         if not self.prior:
             packaged_prior(degradation, self.network)
 
@@ -241,7 +244,7 @@ def packaged_prior(degradation: Degradation, network: str = "auto") -> str:
             return name
     looked = f"looked for {', '.join(wanted)}" if wanted else f"they are for scales from 2 to 4, network={network}"
     remedy = "use the method zssr, or give a file as prior"
-    raise InputError(f"no packaged prior of mzsr fits scale {degradation.scale} ({looked}); {remedy}")
+    raise InputError(f"no packaged prior of mzsr fits scale {scale_words(degradation.scale)} ({looked}); {remedy}")
 
 
 def published_rates(prior: str, degradation: Degradation) -> tuple[float, ...]:

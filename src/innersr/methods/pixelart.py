@@ -19,6 +19,7 @@ from innersr.methods.protocols import Upscaler
 from innersr.methods.upscalers.module import UpscalerModule
 from innersr.physics.convolution import is_whole
 from innersr.physics.degradation import Degradation
+from innersr.physics.geometry import scale_words
 from innersr.physics.resize import Window, cut
 from innersr.run import Run
 from innersr.settings import check_choices
@@ -42,7 +43,9 @@ class PixelArt:
     def check(self, degradation: Degradation) -> None:
         """Raise InputError for a scale that is not whole."""
         if not all(is_whole(s) for s in degradation.scales):
-            raise InputError(f"pixelart enlarges by whole scales, got {degradation.scale}; use -s 2, 3 or 4")
+            raise InputError(
+                f"pixelart enlarges by whole scales, got {scale_words(degradation.scale)}; use -s 2, 3 or 4"
+            )
 
     @isolated
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:

@@ -16,6 +16,7 @@ from innersr.networks.detail_stack import DetailStack
 from innersr.networks.priors import load_prior, prior_names
 from innersr.physics.convolution import WHOLE
 from innersr.physics.degradation import Degradation
+from innersr.physics.geometry import scale_words
 from innersr.run import Run
 
 PREFIX = "supervised-x"  # of packaged priors; the scale follows
@@ -86,4 +87,6 @@ def _packaged(degradation: Degradation) -> str:
             return PREFIX + scale
     there = ", ".join(scales) or "none"
     remedy = "use the method zssr, or give a file as prior"
-    raise InputError(f"no supervised prior is packaged for scale {degradation.scale}, only for {there}; {remedy}")
+    raise InputError(
+        f"no supervised prior is packaged for scale {scale_words(degradation.scale)}, only for {there}; {remedy}"
+    )

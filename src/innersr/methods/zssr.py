@@ -28,6 +28,7 @@ from innersr.networks.detail_stack import DetailStack
 from innersr.physics.back_projection import back_project
 from innersr.physics.convolution import is_whole
 from innersr.physics.degradation import LOUDEST, Degradation
+from innersr.physics.geometry import scale_words
 from innersr.physics.resize import image_size
 from innersr.physics.symmetries import SYMMETRIES, apply_symmetry, random_crop
 from innersr.run import Run
@@ -98,7 +99,9 @@ class ZSSR(LearnsDetail):
     def check(self, degradation: Degradation) -> None:
         """Raise InputError for a scale that is not whole if the network has to be sub-pixel."""
         if self.network == "subpixel" and self._factors(degradation) == (1, 1):
-            raise InputError(f"a sub-pixel network needs whole scales, got {degradation.scale}; use network=auto")
+            raise InputError(
+                f"a sub-pixel network needs whole scales, got {scale_words(degradation.scale)}; use network=auto"
+            )
 
     @isolated
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:

@@ -19,6 +19,7 @@ from torch import Tensor
 from innersr.errors import InputError, KernelError
 from innersr.physics import kernels
 from innersr.physics.convolution import WHOLE, Blur, apply_blur, apply_blur_adjoint, blur_from, is_whole, whole_part
+from innersr.physics.geometry import scale_words
 from innersr.physics.noise.counting import CountingNoise
 from innersr.physics.resize import (
     ROUNDING_SLACK,
@@ -86,7 +87,7 @@ class Degradation:
 
     def __post_init__(self) -> None:
         if not all(1 <= s < math.inf for s in self.scales) or max(self.scales) <= 1:
-            raise InputError(f"scale must be above 1, got {self.scale}; for shrinking use any image tool")
+            raise InputError(f"scale must be above 1, got {scale_words(self.scale)}; for shrinking use any image tool")
         if not 0 <= self.noise < 1:
             raise InputError(f"noise is a standard deviation in [0, 1), got {self.noise}; divide 8-bit levels by 255")
         if self.counting is not None and self.noise == 0:
@@ -248,7 +249,7 @@ class Degradation:
             KernelError: a scale that is not whole has a different kernel at each pixel.
         """
         if not all(is_whole(s) for s in self.scales):
-            raise KernelError(f"only whole scales have one effective kernel, got {self.scale}")
+            raise KernelError(f"only whole scales have one effective kernel, got {scale_words(self.scale)}")
         if self._is_strided:
             return self
         strides = self._strides

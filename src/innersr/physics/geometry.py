@@ -32,7 +32,7 @@ def parse_scale(text: str) -> Scale:
 
 def parse_factors(text: str) -> Scale | None:
     """Parse positive factors as `parse_scale` does, also those that do not enlarge; None if it is something else."""
-    text = text.strip().lower()
+    text = text.strip().lower().replace("×", "x")
     # "x2" and "2x" are how people write 2; of a pair both are needed.
     single = text.removeprefix("x") if text.startswith("x") else text.removesuffix("x")
     try:
@@ -50,6 +50,12 @@ def scale_text(scale: Scale, digits: int = 6) -> str:
     """A scale as `parse_scale` reads it, to `digits` significant digits: "2", "1.5", "3x2" of (2, 3)."""
     vertical, horizontal = (f"{s:.{digits}g}" for s in as_pair(scale))
     return vertical if vertical == horizontal else f"{horizontal}x{vertical}"
+
+
+def scale_words(scale: Scale) -> str:
+    """A scale within a sentence: "2", or "3x2 (width x height)" of (2, 3)."""
+    vertical, horizontal = as_pair(scale)
+    return scale_text(scale) + ("" if vertical == horizontal else " (width x height)")
 
 
 def parse_size(text: str, size: tuple[int, int]) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from innersr.errors import InputError, KernelError
 from innersr.physics import kernels
 from innersr.physics.chains import Filter, shrinking_taps
 from innersr.physics.degradation import Degradation
+from innersr.physics.geometry import scale_words
 from innersr.physics.kernel_files import load_kernel
 from innersr.physics.resize import Scale, as_pair
 
@@ -124,7 +125,7 @@ def numbers(text: str, form: str) -> tuple[float, ...]:
 def _antialiased(kind: Filter, scale: Scale) -> Degradation:
     vertical, horizontal = as_pair(scale)
     if vertical != horizontal or not vertical.is_integer():
-        raise InputError(f"{kind} shrinks by one whole scale, got {scale}; bicubic by any")
+        raise InputError(f"{kind} shrinks by one whole scale, got {scale_words(scale)}; bicubic by any")
     taps = shrinking_taps(kind, int(vertical))
     return Degradation(scale=scale, kernel=taps, anchor=(taps.shape[0] // 2, taps.shape[1] // 2))
 
@@ -132,6 +133,8 @@ def _antialiased(kind: Filter, scale: Scale) -> Degradation:
 def _gaussian8(text: str, number: str, scale: Scale) -> Degradation:
     widths = {(2.0, 2.0): (0.8, 1.6), (3.0, 3.0): (1.35, 2.4), (4.0, 4.0): (1.8, 3.2)}.get(as_pair(scale))
     if widths is None or number not in tuple("12345678"):
-        raise InputError(f"gaussian8:1 to gaussian8:8 are the kernels, for scales 2, 3 and 4; got {text!r}, {scale}")
+        raise InputError(
+            f"gaussian8:1 to gaussian8:8 are the kernels, for scales 2, 3 and 4; got {text!r}, {scale_words(scale)}"
+        )
     width = widths[0] + (widths[1] - widths[0]) * (int(number) - 1) / 7
     return Degradation(scale=scale, kernel=kernels.gaussian(width**2, size=BENCHMARK_KERNEL), anchor="centre")
