@@ -292,12 +292,24 @@ def test_two_images_at_once_are_refused():
         examine(torch.zeros(2, 3, 32, 32), 2, RUN)
 
 
+def test_no_blur_is_removed_from_measured_values_where_it_is_uncertain():
+    """Their fine levels show that they are no edited picture; `--deblur 1` still removes what was found."""
+    mixture = (Candidate(PLAIN, 0.5), Candidate(FOUND, 0.3))
+    found = Estimate(degradation=FOUND, confidence="low", mixture=mixture)
+    careful = found.never_compressed()
+    assert all(degradation.kernel is None for degradation, _ in careful.candidates)
+    assert careful.interpolated == pytest.approx(0.2)
+    assert torch.equal(careful.deblurred(1.0).given.kernel, FOUND.kernel)
+    certain = replace(found, confidence="medium").never_compressed()
+    assert [degradation.kernel is None for degradation, _ in certain.candidates] == [True, False]
+
+
 def test_an_image_that_was_never_compressed_is_not_smoothed_to_be_safe():
     quiet = replace(PLAIN, noise=0.0)
     careful, blurred = replace(quiet, noise=2 / 255, compression=0.1), replace(FOUND, noise=0.0)
     found = Estimate(
         degradation=quiet,
-        confidence="low",
+        confidence="medium",
         jpeg_quality=80,
         mixture=(Candidate(careful, 0.5), Candidate(blurred, 0.2), Candidate(quiet, 0.1)),
     )

@@ -193,10 +193,13 @@ class Estimate:
     def never_compressed(self) -> Estimate:
         """The estimate for an image that has too many levels to come from 8 bits, and from a compression.
 
-        Where no noise was found, none is assumed to be on the safe side either, which would smooth measured values.
+        Where no noise was found, none is assumed to be on the safe side either, which would smooth measured values; and
+        of a blur that was found with low confidence, none is removed, which would change them.
         """
         known = {"compression": 0.0} | ({"noise": 0.0} if self.degradation.noise == 0 else {})
         changed = replace(replace(self, regions=()).with_given(**known), jpeg_quality=None)
+        if self.confidence == "low":
+            changed = changed.deblurred(0.0)
         if self.degradation.noise == 0 and self.mixture:
             changed = changed._with_one_unblurred()
         return replace(changed, regions=self._regions_by(Estimate.never_compressed))
