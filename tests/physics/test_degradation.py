@@ -509,7 +509,7 @@ def test_forward_is_differentiable_and_the_adjoint_is_its_gradient():
         ({"scale": 1}, "scale must be above 1, got 1; for shrinking use any image tool"),
         ({"scale": 0.5}, "scale must be above 1, got 0.5"),
         ({"scale": 2, "compression": 1.1}, r"compression is a strength in \[0, 1\], got 1.1"),
-        ({"scale": (2, 0.9)}, r"scale must be above 1, got \(2, 0.9\)"),
+        ({"scale": (2, 0.9)}, r"scale must be above 1, got 0.9x2 \(width x height\)"),
         ({"scale": math.nan}, "scale must be above 1, got nan"),
         ({"scale": math.inf}, "scale must be above 1, got inf"),
         ({"scale": 2, "anchor": "middle"}, "anchor must be one of aligned, centre or .row, column., got 'middle'"),
