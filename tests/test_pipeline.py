@@ -128,6 +128,24 @@ def test_an_array_that_is_not_upscaled_comes_back_as_it_was(dtype):
     assert np.array_equal(restore(image), x)
 
 
+def test_an_image_that_was_read_is_upscaled_as_its_file_is(tmp_path):
+    """With its metadata, of which the size of a pixel is halved."""
+    path, model_pixel_scale = tmp_path / "map.tif", (33550, "d", 3, (10.0, 10.0, 0.0), True)
+    tifffile.imwrite(path, levels(*SIDES, white=60_000, dtype="uint16"), extratags=[model_pixel_scale])
+    found = upscale(read(path), method=BICUBIC, run=RUN)
+    of_file = read(upscale(path, output=tmp_path / "large.tif", method=BICUBIC, run=RUN))
+    assert found.depth == "uint16"
+    assert torch.allclose(found.colour.clamp(0, 1), of_file.colour, atol=0.51 / 65535)
+    assert {tag for tag in of_file.metadata.tags if tag.code == 33550} <= set(found.metadata.tags)
+    assert [tag.code for tag in found.metadata.tags].count(33550) == 1
+
+
+@pytest.mark.parametrize("path", ["large.png", Path("large.png")])
+def test_a_path_in_the_place_of_the_scale_is_told_where_it_belongs(path):
+    with pytest.raises(InputError, match=r"give the path as output=.*large\.png"):
+        upscale("photo.png", path)
+
+
 def test_integer_results_are_rounded_and_clipped():
     _, restore = image_from(levels(1, 4))
     result = restore(Image(colour=torch.tensor([-0.1, 0.4999 / 255, 0.5001 / 255, 1.2]).reshape(1, 1, 1, 4)))
@@ -165,7 +183,7 @@ def test_an_array_is_not_changed_and_may_be_any_view():
         (torch.zeros(2, 3, 4, 4), "one by one"),
         (torch.zeros(3, 4, 4, dtype=torch.uint8), "floating .* got torch.uint8"),
         (torch.zeros(3, 0, 4), "got torch.float32 \\(3, 0, 4\\)"),
-        ([[0, 1]], "cannot upscale a list; give a path, a PIL image, a NumPy array or a tensor"),
+        ([[0, 1]], "cannot upscale a list; give a path, an innersr.Image, a PIL image, a NumPy array or a tensor"),
         (None, "cannot upscale a NoneType"),
         (b"image.png", "cannot upscale a bytes"),
         (np.full((20, 20), np.nan), "holds no data: all its values are NaN, infinite or no-data values"),

@@ -26,20 +26,23 @@ def image_from(x: object) -> tuple[Image, Restore]:
     """Convert `x` to an image; the function returned converts results back to x's type.
 
     Args:
-        x: a PIL image; a (H, W) or (H, W, C) array of uint8, uint16 or floats, whose masked values are no data; or a
+        x: an `Image`, which is taken as it is; a PIL image; a (H, W) or (H, W, C) array of uint8, uint16 or floats, whose masked values are no data; or a
             floating (C, H, W) or (1, C, H, W) tensor. In arrays and tensors every channel is colour: split alpha off
             before.
 
     Raises:
         InputError: another type, dtype or shape.
     """
+    if isinstance(x, Image):
+        return x, lambda image: image
     if isinstance(x, PILImage.Image):
         return _from_pil(x)
     if isinstance(x, np.ndarray):
         return _from_array(x)
     if isinstance(x, Tensor):
         return _from_tensor(x)
-    raise InputError(f"cannot upscale a {type(x).__name__}; give a path, a PIL image, a NumPy array or a tensor")
+    kinds = "a path, an innersr.Image, a PIL image, a NumPy array or a tensor"
+    raise InputError(f"cannot upscale a {type(x).__name__}; give {kinds}")
 
 
 def _from_array(x: np.ndarray[Any, Any]) -> tuple[Image, Restore]:

@@ -72,8 +72,8 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
     """Upscale one image by what can be learned from itself; return the type that was given.
 
     Args:
-        x: a path (the result is written beside it, or to `output`, and its path returned), a PIL image, a
-            uint8, uint16 or floating array of (H, W) or (H, W, C), or a (C, H, W) or (1, C, H, W) tensor.
+        x: a path (the result is written beside it, or to `output`, and its path returned), an `Image` of `read`, a PIL
+            image, a uint8, uint16 or floating array of (H, W) or (H, W, C), or a (C, H, W) or (1, C, H, W) tensor.
         scale: above 1, any real number, or (vertical, horizontal).
         method: `Tailor(steps=200)`, or the name of a method.
         degradation: of the image, in place of `kernel`, `anchor`, `noise`, `jpeg` and `wrap`; its scale replaces
@@ -122,6 +122,8 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
         CheckpointError: what was learnt cannot be read or written.
         ImageFileError: a file cannot be read or written.
     """
+    if isinstance(scale, Path) or (isinstance(scale, str) and Path(scale).suffix[1:].isalpha()):
+        raise InputError(f"scale is a number or a pair of them; give the path as output={str(scale)!r}")
     options = UpscaleOptions(
         scale=scale,
         size=size,
@@ -161,7 +163,9 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
         raise InputError("depth and value_range are for paths; a result in memory has the type that was given")
     with isolation():
         image, restore = image_from(x)
-        return restore(ImageTask(image=with_no_data(image, nodata), options=options).upscale(run or Run()).image)
+        task = ImageTask(image=with_no_data(image, nodata), options=options)
+        result = task.upscale(run or Run())
+        return restore(task.placed(result.image, result))
 
 
 @isolated

@@ -122,6 +122,11 @@ class ImageTask:
         cause = self.planned if result.estimate is None else Degradation(scale=self.scales)
         return PixelGrid.of_centres(self.scales, cause.offsets)
 
+    def placed(self, image: Image, result: Result) -> Image:
+        """The image of a result, whose metadata say where it lies."""
+        tags = rescaled_tags(image.metadata.tags, self.grid(result))
+        return replace(image, metadata=replace(image.metadata, tags=tags))
+
     def normalised(self, run: Run) -> NormalisedImage:
         """The image as its method sees it, for `estimate` and `upscale`, which else make their own."""
         is_exact, options = copies_pixels(self.method), self.options
@@ -227,11 +232,6 @@ class FileTask(ImageTask):
         StripFolder.remove_beside(self.target)
         notes = (*result.notes, *more, *notes, *self._unused_options())
         return replace(result, image=image, path=self.target, notes=notes)
-
-    def placed(self, image: Image, result: Result) -> Image:
-        """The image of a result, whose metadata say where it lies."""
-        tags = rescaled_tags(image.metadata.tags, self.grid(result))
-        return replace(image, metadata=replace(image.metadata, tags=tags))
 
     def _unused_options(self) -> Iterator[str]:
         """Sentences about options that the format of the result has no use for."""
