@@ -26,9 +26,9 @@ def image_from(x: object) -> tuple[Image, Restore]:
     """Convert `x` to an image; the function returned converts results back to x's type.
 
     Args:
-        x: an `Image`, which is taken as it is; a PIL image; a (H, W) or (H, W, C) array of uint8, uint16 or floats, whose masked values are no data; or a
-            floating (C, H, W) or (1, C, H, W) tensor. In arrays and tensors every channel is colour: split alpha off
-            before.
+        x: an `Image`, taken as it is; a PIL image; a (H, W) or (H, W, C) array of uint8, uint16 or floats, whose
+            masked values are no data; or a floating (C, H, W) or (1, C, H, W) tensor. In arrays and tensors every
+            channel is colour: split alpha off before.
 
     Raises:
         InputError: another type, dtype or shape.
