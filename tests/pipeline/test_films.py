@@ -21,7 +21,7 @@ from innersr.methods.options import UpscaleOptions
 from innersr.methods.tailor import Tailor
 from innersr.metrics.flicker import flicker
 from innersr.pipeline.files import open_file, upscale_file
-from innersr.pipeline.film_parts import FilmParts, digest_of_values
+from innersr.pipeline.film_parts import digest_of_values
 from innersr.pipeline.films import FilmSettings, FilmTask
 from innersr.run import Run
 
@@ -269,24 +269,6 @@ def test_frames_at_a_cut_are_averaged_with_none_of_the_other_shot(tmp_path, monk
         found[name] = levels(target)
     assert np.array_equal(found["whole"], np.concatenate([found["first"], found["second"]]))
     assert beside == [1, 2, 2, 2, 2, 1] * 4  # one before and one behind, in two shots and again in each
-
-
-def test_parts_of_other_settings_or_cut_short_are_made_again(tmp_path):
-    target = tmp_path / "out.mp4"
-    with pytest.raises(Cancelled), FilmParts.opened(target, "one") as parts:
-        for number in range(2):
-            with parts.written(number, {"notes": []}) as path:
-                path.write_bytes(b"123")
-        raise Cancelled
-    with pytest.raises(Cancelled), FilmParts.opened(target, "one") as parts:
-        parts.path(1).write_bytes(b"12")
-        assert (parts.record(0), parts.record(1)) == ({"notes": [], "digest": hashlib.sha256(b"123").hexdigest()}, None)
-        raise Cancelled
-    with FilmParts.opened(target, "two") as parts:
-        assert parts.record(0) is None
-        with pytest.raises(ImageFileError, match="another run is writing it"), FilmParts.opened(target, "two"):
-            pass
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("change", ["seed", "kernel"])

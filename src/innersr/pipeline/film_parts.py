@@ -68,7 +68,9 @@ class FilmParts:
             if bytes_of(path) == plan.encode():
                 return
         for each in self._folder.iterdir():
-            if each.name != "lock":
+            if each.is_dir() and not each.is_symlink():
+                shutil.rmtree(each)
+            elif each.name != "lock":
                 each.unlink()
         with written_whole(path, overwrite=True) as partial:
             partial.write_text(plan, encoding="utf-8")
