@@ -17,10 +17,10 @@ def layers_of(*widths, dtype=torch.float32):
     return [(draw(b, a, 3, 3) / (3 * a**0.5), draw(b)) for a, b in zip(widths, widths[1:], strict=False)]
 
 
-def plainly(layers, x):
+def plainly(layers, x, padding=1, slope=0.1):
     for weight, bias in layers[:-1]:
-        x = F.leaky_relu(F.conv2d(x, weight, bias, padding=1), 0.1)
-    return F.conv2d(x, *layers[-1], padding=1)
+        x = F.leaky_relu(F.conv2d(x, weight, bias, padding=padding), slope)
+    return F.conv2d(x, *layers[-1], padding=padding)
 
 
 def images(dtype=torch.float32):
@@ -66,3 +66,12 @@ def test_autocast_rounds_the_features_and_not_the_gradients_dtype():
     assert 0 < float((rounded.float() - exact).detach().abs().max()) < 0.1
     (gradient,) = torch.autograd.grad(rounded.float().sum(), weight)
     assert gradient.dtype is torch.float32
+
+
+def test_layers_without_padding_have_a_slope_of_their_own():
+    layers, x = layers_of(3, 16, 16, 4, dtype=torch.float64), images(torch.float64)
+    learnt = [tensor.requires_grad_() for layer in layers for tensor in layer]
+    found, expected = run_convolutions(layers, x, padding=0, slope=0.3), plainly(layers, x, padding=0, slope=0.3)
+    torch.testing.assert_close(found, expected)
+    for a, b in zip(*(torch.autograd.grad(y.sin().sum(), learnt) for y in (found, expected)), strict=True):
+        torch.testing.assert_close(a, b)

@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
+from innersr.adam import Adam
 
-def moments_of(prefix: str, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+
+def moments_of(prefix: str, optimizer: torch.optim.Optimizer | Adam) -> dict[str, Tensor]:
     """The moments of every parameter; those of a parameter without a gradient so far are zero, the initial value.
 
     Args:
@@ -38,22 +40,26 @@ def check_moments(tensors: Mapping[str, Tensor], most: int) -> None:
             raise ValueError(f"{name!r}, a mean of squares, is negative")
 
 
-def restore_moments(prefix: str, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+def restore_moments(prefix: str, optimizer: torch.optim.Optimizer | Adam, tensors: Mapping[str, Tensor]) -> None:
     """Give an optimizer its moments from these tensors; parameters without any start from zero."""
     for index, parameter, name, zero in _zero_moments(prefix, optimizer):
         tensor = tensors.get(f"{prefix}.{index}.{name}")
         if tensor is not None:
             # In the memory layout of the parameter: another one is rounded differently by vector instructions.
-            optimizer.state[parameter][name] = zero.copy_(tensor)
+            optimizer.state.setdefault(parameter, {})[name] = zero.copy_(tensor)
 
 
-def _zero_moments(prefix: str, optimizer: torch.optim.Optimizer) -> Iterator[tuple[int, Tensor, str, Tensor]]:
+def _zero_moments(prefix: str, optimizer: torch.optim.Optimizer | Adam) -> Iterator[tuple[int, Tensor, str, Tensor]]:
     """Index, parameter, name and first value of every moment."""
     is_adam = prefix.partition(".")[0] == "adam"
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    if isinstance(optimizer, Adam):
+        parameters, is_fused = optimizer.weights, True
+    else:
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        is_fused = bool(optimizer.defaults.get("fused"))
     for index, parameter in enumerate(parameters):
         if is_adam:  # the fused one counts its steps on the device
-            device = parameter.device if optimizer.defaults.get("fused") else "cpu"
+            device = parameter.device if is_fused else "cpu"
             yield index, parameter, "step", torch.zeros((), dtype=torch.float32, device=device)
         for name in ("exp_avg", "exp_avg_sq") if is_adam else ("buffer",):
             yield index, parameter, name, torch.zeros_like(parameter, requires_grad=False)

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from innersr.networks.convolutions import run_convolutions
 from innersr.physics.resize import Window, cut
 from innersr.singan.settings import DEPTH, PAD
 
@@ -45,11 +46,11 @@ class ConvStack(nn.Module):
         self._convolutions, self._norms = nn.ModuleList(convolutions), nn.ModuleList(norms)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (N, inputs, H + 10, W + 10) to (N, outputs, H, W)."""
+        """Map (N, inputs, H + 10, W + 10) to (N, outputs, H, W); without norms differentiable once."""
+        if not self.norms:
+            return run_convolutions([*map(_weight_and_bias, self.convolutions)], x, padding=0, slope=SLOPE)
         for index, convolution in enumerate(self.convolutions[:-1]):
-            x = convolution(x)
-            if self.norms:
-                x = self.norms[index](x)
+            x = self.norms[index](convolution(x))
             x = F.leaky_relu(x, SLOPE, inplace=True)
         return self.convolutions[-1](x)
 
@@ -57,8 +58,7 @@ class ConvStack(nn.Module):
         """The layers as they are in evaluation, the norms in their weights, without gradients."""
         layers: list[tuple[Tensor, Tensor]] = []
         for index, convolution in enumerate(self.convolutions):
-            assert convolution.bias is not None
-            weight, bias = convolution.weight.detach(), convolution.bias.detach()
+            weight, bias = (tensor.detach() for tensor in _weight_and_bias(convolution))
             if index < len(self.norms):
                 norm = self.norms[index]
                 assert norm.running_mean is not None
@@ -90,11 +90,9 @@ def add_residual(stack: ConvStack, x: Tensor, coarse: Tensor) -> Tensor:
 
 
 def run_layers(layers: FoldedLayers, x: Tensor, coarse: Tensor) -> Tensor:
-    """Apply a folded generator, see `add_residual`."""
-    x = x.contiguous(memory_format=torch.channels_last)
-    for weight, bias in layers[:-1]:
-        x = F.leaky_relu_(F.conv2d(x, weight, bias), SLOPE)
-    return coarse + torch.tanh(F.conv2d(x, *layers[-1]))
+    """Apply a folded generator, see `add_residual`; computed in the dtype of its weights."""
+    made = run_convolutions(layers, x.to(layers[0][0].dtype), padding=0, slope=SLOPE)
+    return coarse + torch.tanh(made.float())
 
 
 def padded(x: Tensor, wraps: tuple[bool, bool] = (False, False)) -> Tensor:
@@ -123,6 +121,11 @@ def _convolution(inputs: int, outputs: int, side: int, *, norm: bool, generator:
     layer.weight = nn.Parameter(drawn.contiguous(memory_format=torch.channels_last))
     layer.bias = nn.Parameter(torch.zeros(outputs))
     return layer
+
+
+def _weight_and_bias(convolution: nn.Conv2d) -> tuple[Tensor, Tensor]:
+    assert convolution.bias is not None
+    return convolution.weight, convolution.bias
 
 
 def _norm(width: int, generator: torch.Generator) -> nn.BatchNorm2d:

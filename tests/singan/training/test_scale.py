@@ -105,7 +105,7 @@ def test_the_rate_falls_at_the_milestone():
     rates = []
     for _ in range(7):
         one.iterate()
-        rates.append(one._optimizers[0].param_groups[0]["lr"])
+        rates.append(one._optimizers[0].learning_rate)
     assert rates == pytest.approx([5e-4] * 5 + [5e-5] * 2)
 
 

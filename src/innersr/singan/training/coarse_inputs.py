@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -25,15 +26,26 @@ class CoarseInputs(Protocol):
 
 
 class TrainedScales:
-    """Coarse inputs, on `device`, made by the trained scales of a model."""
+    """Coarse inputs made by the trained scales of a model.
 
-    def __init__(self, model: PictureModel, device: torch.device) -> None:
+    Args:
+        model: of the scales.
+        device: of the inputs.
+        dtype: that fakes are computed in; reconstructions in float32, as the amplitude of the noise is taken from them.
+    """
+
+    def __init__(self, model: PictureModel, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
         self._model, self._device = model, device
+        rounded = tuple(
+            scale._replace(layers=[(weight.to(dtype), bias.to(dtype)) for weight, bias in scale.layers])
+            for scale in model.scales
+        )
+        self._rounded = replace(model, scales=rounded)
 
     @torch.no_grad()
     def fake(self, picture: int, generator: torch.Generator) -> Tensor:
         """A sample of the trained scales, enlarged; mid-grey at scale 0."""
-        model, sizes = self._model, self._model.sizes[picture]
+        model, sizes = self._rounded, self._model.sizes[picture]
         index = len(model.scales)
         if index == 0:
             return torch.zeros(1, model.channels, *sizes[0], device=self._device)

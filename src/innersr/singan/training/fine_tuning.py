@@ -72,7 +72,7 @@ def fit_to_palette(
     reals = _reals(model, pictures, scale)
     palette = palette_of(reals[0], colours, generator_of(run.seed, Draws.PALETTE, scale)).to(run.torch_device)
     trunk = replace(model, scales=model.scales[:scale])
-    inputs = PaletteInputs(TrainedScales(trunk, run.torch_device), palette)
+    inputs = PaletteInputs(TrainedScales(trunk, run.torch_device, run.dtype), palette)
     learner = ScaleLearner(trunk, reals, run, initial=initial, inputs=inputs)
     return _with_scale(model, scale, _learnt(learner, run)), palette
 

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from innersr.adam import Adam
 from innersr.divergence import DivergenceGuard
 from innersr.errors import CheckpointError
 from innersr.networks.checkpoints import check_tensors
@@ -79,7 +80,7 @@ class ScaleLearner:
         self.iteration = 0
         device = run.torch_device
         self._reals = [real.to(device) for real in reals]
-        self._inputs = inputs or TrainedScales(model, device)
+        self._inputs = inputs or TrainedScales(model, device, run.dtype)
         self._reconstructions = [self._inputs.reconstruction(k) for k in range(len(reals))]
         self._codes = [
             model.code(k).to(device) if self.index == 0 else torch.zeros_like(real)
@@ -96,8 +97,7 @@ class ScaleLearner:
         for network in networks:
             network.to(device).train().requires_grad_(True)
         self._optimizers = [
-            torch.optim.Adam(network.parameters(), lr=self.settings.learning_rate, betas=(0.5, 0.999))
-            for network in networks
+            Adam(network.parameters(), self.settings.learning_rate, betas=(0.5, 0.999)) for network in networks
         ]
         changing = [tensor for network in networks for tensor in network.state_dict(keep_vars=True).values()]
         self.guard = DivergenceGuard(changing, self._optimizers)
@@ -109,10 +109,16 @@ class ScaleLearner:
         settings = self.settings
         self._set_rate()
         for turn in range(settings.critic_steps):
-            draw = self._draw(turn)
-            score_gap = self._critic_step(draw, turn)
-        for _ in range(settings.generator_steps):
-            reconstruction = self._generator_step(draw)
+            draw, taken_back = self._draw(turn), self.guard.count
+            with torch.set_grad_enabled(
+                turn == settings.critic_steps - 1
+            ):  # the generator's first step goes on with it
+                fake = self._fake(draw)
+            score_gap = self._critic_step(draw, fake.detach(), turn)
+        for step in range(settings.generator_steps):
+            if step or self.guard.count > taken_back:  # the generator is not what made the fake
+                fake = self._fake(draw)
+            reconstruction = self._generator_step(draw, fake)
         self.iteration += 1
         return Losses(score_gap, reconstruction)
 
@@ -173,12 +179,10 @@ class ScaleLearner:
         self.iteration = iteration
         self.guard.resume(diverged)
 
-    def _critic_step(self, draw: _Draw, turn: int) -> Tensor:
+    def _critic_step(self, draw: _Draw, fake: Tensor, turn: int) -> Tensor:
         settings = self.settings
         self.critic.requires_grad_(True)
         real = _cut(self._reals[draw.picture], draw.real)
-        with torch.no_grad():
-            fake = self._fake(draw)
         with self._run.autocast():
             score_gap = critic_gap(self.critic, real, fake)
         loss = -score_gap
@@ -190,12 +194,11 @@ class ScaleLearner:
         self._step(1, loss)
         return score_gap.detach()
 
-    def _generator_step(self, draw: _Draw) -> Tensor:
+    def _generator_step(self, draw: _Draw, fake: Tensor) -> Tensor:
         # Differs from the reference code: the fake is made anew with the weights of every step, so that its gradient
         # is exact; the critic's own gradient, which nobody uses, is left out.
         settings = self.settings
         self.critic.requires_grad_(False)
-        fake = self._fake(draw)
         with self._run.autocast():
             loss = adversarial_loss(self.critic, fake)
         real = self._reals[draw.picture]
@@ -269,7 +272,7 @@ class ScaleLearner:
         falls = self.iteration >= self.settings.milestone * self.settings.iterations
         rate = self.settings.learning_rate * self.guard.rate_share * (0.1 if falls else 1)
         for optimizer in self._optimizers:
-            optimizer.param_groups[0]["lr"] = rate
+            optimizer.learning_rate = rate
 
     def _load(self, tensors: Mapping[str, Tensor]) -> None:
         for name, network in (("generator", self.generator), ("critic", self.critic)):
