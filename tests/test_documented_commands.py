@@ -33,7 +33,7 @@ LESS = {  # what is written: what is run
     "(188, 400)": "(30, 40)",
     "2000000000": "2000000",
     'preset="best"': 'preset="draft"',
-    "steps=300": "steps=2",
+    "steps=60": "steps=2",
     "SinGAN(max_size=400, iterations=1000)": "SinGAN(max_size=34, iterations=1, min_size=11, width=4, ratio=0.6)",
     '"balloons.png", folder="balloons"': '"balloons.png", LITTLE, folder="balloons"',
     "--frames 200": "--frames 3",

@@ -52,7 +52,7 @@ def test_it_says_the_score_in_words_the_steps_and_what_happened():
     lines = inspected("facade.png").stdout.splitlines()
     assert lines[0] == "facade.png  96x96"
     assert lines[1].startswith("  recurrence 0.") and lines[1].endswith("learning from it should pay")
-    assert lines[2].endswith("`innersr upscale` would take 30 of 30 steps")
+    assert lines[2].endswith("`innersr upscale` would take 15 of 15 steps")
     assert lines[3] == "  blur: none beyond shrinking, noise 0.0/255, confidence high"
 
 
@@ -60,7 +60,7 @@ def test_the_record_agrees_with_what_is_said():
     record = record_of("facade.png")
     assert record["size"] == [96, 96]
     assert 0.4 < record["recurrence"] <= record["detail"] <= 1
-    assert record["steps"] == 30
+    assert record["steps"] == 15
     assert record["output"] is None
     for pair in record["pairs"]:
         assert pair["source"][2] == pytest.approx(pair["patch"][2] / pair["scale"], abs=0.1)

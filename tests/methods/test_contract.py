@@ -368,7 +368,7 @@ def test_the_draft_of_tailor_takes_the_prior_as_it_is():
     assert [*METHOD_PRESETS["tailor"]] == ["draft", "balanced", "best"]
     assert draft.steps == 0 < balanced.steps < best.steps
     assert make_method("tailor") == Tailor()
-    assert balanced == Tailor(steps=30)
+    assert balanced == Tailor(steps=15)
 
 
 def test_tailor_chooses_its_steps_only_where_the_degradation_is_estimated_and_they_are_not_given():
@@ -376,13 +376,13 @@ def test_tailor_chooses_its_steps_only_where_the_degradation_is_estimated_and_th
         settled = resolve(method, is_estimated=is_estimated)
         return settled.steps, settled.by_recurrence
 
-    assert resolved(Tailor(), True) == (30, True)
-    assert resolved(Tailor(), False) == resolved(Tailor(by_recurrence=False), True) == (30, False)
+    assert resolved(Tailor(), True) == (15, True)
+    assert resolved(Tailor(), False) == resolved(Tailor(by_recurrence=False), True) == (15, False)
     assert (
         resolved(Tailor(steps=5), True) == resolved(make_method("tailor", settings={"steps": "5"}), True) == (5, False)
     )
-    assert resolved(Tailor(by_recurrence=True), False) == (30, True)
-    assert resolved(make_method("tailor", "balanced"), True) == (30, False)
+    assert resolved(Tailor(by_recurrence=True), False) == (15, True)
+    assert resolved(make_method("tailor", "balanced"), True) == (15, False)
     assert resolve(Bicubic(), is_estimated=True) == Bicubic()
 
 

@@ -354,6 +354,11 @@ def test_a_wrong_setting_is_refused(settings, text):
         Tailor(**settings)
 
 
-@pytest.mark.parametrize(("sides", "views"), [((181, 181), 8), ((182, 182), 4), ((256, 256), 4), ((256, 257), 2)])
-def test_small_images_are_seen_from_more_sides(sides, views):
-    assert affordable_views(sides[0] * sides[1]) == views
+@pytest.mark.parametrize(
+    ("sides", "views", "in_fp32"),
+    [((128, 128), 8, 8), ((181, 181), 8, 4), ((182, 182), 4, 2), ((256, 256), 4, 2), ((256, 257), 2, 2)],
+)
+def test_small_images_are_seen_from_more_sides(sides, views, in_fp32):
+    """From fewer where a view takes longer."""
+    runs = (Run(device="cpu", precision=precision) for precision in ("bf16", "fp32"))
+    assert [affordable_views(sides[0] * sides[1], run) for run in runs] == [views, in_fp32]

@@ -274,7 +274,7 @@ def digest_of(path: Path) -> str:
     return sha256_of(path)
 
 
-def settings_digest(settings: Mapping[str, object], results: int = 3) -> str:
+def settings_digest(settings: Mapping[str, object], results: int = 4) -> str:
     """A short digest of settings, files among them by their bytes.
 
     Args:

@@ -27,7 +27,7 @@ class DeepinvModel(nn.Module):
     """A method as a reconstruction model of deepinv: adapted to each image, under the degradation of its physics.
 
     Args:
-        method: `Tailor(steps=200)`, or the name of a method.
+        method: `Tailor(steps=60)`, or the name of a method.
         run: device, precision, seed, time limit; `Run()` when None.
     """
 

@@ -51,7 +51,7 @@ class Tailor:
     Args:
         prior: name of a packaged prior, or path of a file. If empty, the packaged prior of clean images for a
             degradation without noise and compression, or that of all degradations.
-        steps: of Adam on the image itself; 0 keeps the prior unadapted, None is 30.
+        steps: of Adam on the image itself; 0 keeps the prior unadapted, None is 15.
         by_recurrence: take fewer of the steps, the less of the image recurs in its own smaller copies, see
             `recurrence.steps_for`. None: only where `steps` is None and the degradation was estimated, see `resolved`.
         learning_rate: of Adam at the start; it decays along a cosine.
@@ -69,9 +69,9 @@ class Tailor:
     prior: str = ""
     steps: int | None = None
     by_recurrence: bool | None = None
-    learning_rate: float = 6e-4
+    learning_rate: float = 8e-4
     crop: int = 32
-    batch: int = 4
+    batch: int = 8
     smallest_father: float = 0.0
     largest_father: float = 0.0
     refresh: int = 0
@@ -95,7 +95,7 @@ class Tailor:
     def resolved(self, *, is_estimated: bool) -> Tailor:
         """A copy without None in `steps` and `by_recurrence`, for an estimated degradation or a given one."""
         by_recurrence = self.steps is None and is_estimated if self.by_recurrence is None else self.by_recurrence
-        return replace(self, steps=30 if self.steps is None else self.steps, by_recurrence=by_recurrence)
+        return replace(self, steps=15 if self.steps is None else self.steps, by_recurrence=by_recurrence)
 
     @isolated
     def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:
@@ -170,7 +170,7 @@ class Tailor:
             if step and self.refresh and step % self.refresh == 0:
                 fathers = self._fathers(self._result(network, part, part_degradation, run), part_degradation)
             progress = max(step / count, run.time_used())
-            rate = cosine(progress, self.learning_rate) * min(1, (step + 1) / 10)  # warm-up
+            rate = cosine(progress, self.learning_rate) * min(1, (step + 1) / min(10, 1 + count // 4))  # warm-up
             optimizer.learning_rate = rate * guard.rate_share
             targets, mask = self._targets(fathers, plain, generator)
             sons = saved(plain(targets, generator))

@@ -75,7 +75,7 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
         x: a path (the result is written beside it, or to `output`, and its path returned), an `Image` of `read`, a PIL
             image, a uint8, uint16 or floating array of (H, W) or (H, W, C), or a (C, H, W) or (1, C, H, W) tensor.
         scale: above 1, any real number, or (vertical, horizontal).
-        method: `Tailor(steps=200)`, or the name of a method.
+        method: `Tailor(steps=60)`, or the name of a method.
         degradation: of the image, in place of `kernel`, `anchor`, `noise`, `jpeg` and `wrap`; its scale replaces
             `scale`. `Degradation(scale=2)` is MATLAB's bicubic without noise.
         run: device, precision, seed, time limit, progress; `Run()` when None.

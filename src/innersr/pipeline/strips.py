@@ -123,7 +123,7 @@ class StripTask(FileTask):
             adaptation = load_adaptation(kept, seen.run_for(run))
         for part in parts_of(adaptation.upscaler):
             if isinstance(part, TailoredUpscaler):
-                part.views = part.views or affordable_views(math.prod(self.lr_size))
+                part.views = part.views or affordable_views(math.prod(self.lr_size), part.run)
         return adaptation, adaptation.apply(seen, keep_grain=self.options.keep_grain)
 
     def _upscaled(self, adaptation: Adaptation, run: Run) -> tuple[ResultFile, tuple[str, ...]]:

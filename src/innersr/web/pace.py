@@ -13,7 +13,7 @@ from innersr.methods.tailor import Tailor
 from innersr.methods.upscalers.tailored import affordable_views
 from innersr.metrics.recurrence import Recurrence, steps_for
 from innersr.pipeline.tasks import ImageTask
-from innersr.run import Progress
+from innersr.run import Progress, Run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,8 +162,8 @@ def planned_time(task: ImageTask, recurrence: Recurrence | None = None, blurs: i
     is_examined = options.is_blind and method not in ("bicubic", "pixelart")
     steps, step, megapixel = getattr(chosen, "steps", None) or 0, 0.02, 25.0  # seconds of each
     if isinstance(chosen, Tailor):
-        views = chosen.views or affordable_views(math.prod(task.lr_size))
-        step, megapixel = 0.05 if chosen.crop > Tailor.crop else 0.045, 1.3 * views * (blurs if is_examined else 1)
+        views = chosen.views or affordable_views(math.prod(task.lr_size), Run())
+        step, megapixel = 0.05 if chosen.crop > Tailor.crop else 0.08, 1.3 * views * (blurs if is_examined else 1)
         if recurrence is not None and chosen.by_recurrence:
             steps = steps_for(recurrence.score, steps)
     elif method == "mzsr":

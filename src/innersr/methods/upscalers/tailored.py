@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from innersr.inference.tailored import project_to_consistency, super_resolve_tailored
@@ -25,7 +26,7 @@ class TailoredUpscaler(UpscalerModule):
         network: adapted or not.
         degradation: of the images, as far as the network knows it.
         scale: of the network; at other scales its result is resized.
-        views: turned copies of the image; 0 for two, and more for images up to 256x256 pixels.
+        views: turned copies of the image; 0 for those of `affordable_views`.
         corrections: rounds of `project_to_consistency`, or 0.
     """
 
@@ -49,7 +50,7 @@ class TailoredUpscaler(UpscalerModule):
         (network,) = self.networks
         assert isinstance(network, TailoredStack)
         degradation, run = self.degradation, self.run
-        views = self.views or affordable_views(x.shape[-2] * x.shape[-1])
+        views = self.views or affordable_views(x.shape[-2] * x.shape[-1], run)
         sr = super_resolve_tailored(network, x, self.whole, run, symmetries=SYMMETRIES[:views])
         if self.whole is degradation:
             return project_to_consistency(sr, x, degradation, rounds=self.corrections, run=run)
@@ -59,6 +60,11 @@ class TailoredUpscaler(UpscalerModule):
         return back_project(resized, x, degradation, steps=10 if self.corrections else 0, run=run)
 
 
-def affordable_views(pixels: int) -> int:
-    """Default number of views of `pixels` LR pixels: 2, or more that together are at most four images of 256x256."""
-    return max([2, *(views for views in VIEWS if views * pixels <= 4 * 256**2)])
+def affordable_views(pixels: int, run: Run) -> int:
+    """Default number of views of `pixels` LR pixels: 2, or more that together are few enough pixels.
+
+    That is four images of 256x256 in bf16, and half as many on a CPU in fp32, which takes several times as long.
+    """
+    is_slow = run.torch_device.type == "cpu" and run.dtype == torch.float32
+    most = (2 if is_slow else 4) * 256**2
+    return max([2, *(views for views in VIEWS if views * pixels <= most)])
