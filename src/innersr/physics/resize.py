@@ -20,7 +20,7 @@ from innersr.errors import InputError
 from innersr.isolation import require_tensor, unrounded
 
 Scale = float | tuple[float, float]
-BLOCK = 128  # output samples that share one small dense matrix
+BLOCK = 64  # output samples that share one small dense matrix
 ROUNDING_SLACK = 1e-9  # 1.1 * 50 is 55.00000000000001, and its ceiling should be 55
 
 
