@@ -947,6 +947,7 @@ def test_a_range_without_integers_is_refused(tmp_path):
     [
         ("auto", values(SIDES[0], 9, 3), True),
         ("auto", (0.9, 0.1, 0.5), True),  # one colour is one that somebody chose
+        ("auto", (0.5, 0.5, 0.5), True),
         ("auto", (0, 0, 0), False),
         ("auto", (1, 1, 1), False),
         ("same", (0.9, 0.1, 0.5), False),

@@ -218,6 +218,27 @@ def test_files_beside_a_picture_that_are_damaged_are_named(tmp_path):
             sidecar.content(DOUBLED)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.tfw", b"nan 0 0 -20 5 5"),
+        ("a.tfw", b"10 0 0 -20 1e999 5"),
+        ("a.tfw", b"10 0 0 -20 \xff 5"),
+        ("a.tif.aux.xml", b"<PAMDataset><GeoTransform>5, inf, 0, 7, 0, -20</GeoTransform></PAMDataset>"),
+        ("a.tif.aux.xml", b"<PAMDataset><GeoTransform>5, 10, 0, 7, 0</GeoTransform></PAMDataset>"),
+        ("a.tif.aux.xml", b'<PAMDataset><GCPList><GCP Pixel="nan" Line="5"/></GCPList></PAMDataset>'),
+        ("a.tif.aux.xml", b'<PAMDataset><GCPList><GCP Pixel="3"/></GCPList></PAMDataset>'),
+        ("a.tif.aux.xml", b'<!DOCTYPE a [<!ENTITY b "c">]><PAMDataset>&b;</PAMDataset>'),
+        ("a.tif.aux.xml", '<!DOCTYPE a [<!ENTITY b "c">]><PAMDataset>&b;</PAMDataset>'.encode("utf-16")),
+    ],
+)
+def test_a_file_beside_a_picture_that_tells_no_place_is_refused(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    (sidecar,) = sidecars(tmp_path / "a.tif", tmp_path / "b.tif")
+    with pytest.raises(ImageFileError, match=rf"{name}: is not what its name says .*; mend or remove it"):
+        sidecar.content(DOUBLED)
+
+
 def test_control_points_beside_a_picture_move():
     data = b'<PAMDataset><GCPList><GCP Pixel="3" Line="5" X="1" Y="2"/></GCPList></PAMDataset>'
     assert b'Pixel="6" Line="10" X="1" Y="2"' in rescaled_gdal_file(data, DOUBLED)

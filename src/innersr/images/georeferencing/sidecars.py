@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
@@ -61,12 +62,12 @@ def rescaled_world_file(text: str, grid: PixelGrid) -> str:
     """A world file for a result: the size and rotation of a pixel, and the place of the first pixel's centre.
 
     Raises:
-        ValueError: it does not hold six numbers.
+        ValueError: it does not hold six finite numbers.
     """
     words = text.replace(",", ".").split()
     if len(words) != 6:  # noqa: PLR2004
         raise ValueError(f"it holds {len(words)} and not 6 numbers")
-    across_x, across_y, down_x, down_y, x, y = (float(word) for word in words)
+    across_x, across_y, down_x, down_y, x, y = (_finite(word) for word in words)
     columns, rows = grid.source(1, 0, 0.5), grid.source(0, 0, 0.5)
     x, y = x + columns * across_x + rows * down_x, y + columns * across_y + rows * down_y
     vertical, horizontal = grid.scales
@@ -81,22 +82,31 @@ def rescaled_gdal_file(data: bytes, grid: PixelGrid) -> bytes:
         ValueError: it declares entities, or its numbers are damaged.
         xml.etree.ElementTree.ParseError: it is no XML.
     """
+    if b"\0" in data:
+        raise ValueError("it is no UTF-8 text, which GDAL writes")
     if b"<!" in data.replace(b"<!--", b"").replace(b"<![CDATA[", b""):
         raise ValueError("it declares a document type, which GDAL never writes")
     root = ElementTree.fromstring(data)
     vertical, horizontal = grid.scales
     for element in root.iter("GeoTransform"):
-        x, across_x, down_x, y, across_y, down_y = (float(word) for word in (element.text or "").split(","))
+        x, across_x, down_x, y, across_y, down_y = (_finite(word) for word in (element.text or "").split(","))
         columns, rows = grid.source(1, 0), grid.source(0, 0)
         x, y = x + columns * across_x + rows * down_x, y + columns * across_y + rows * down_y
         numbers = (x, across_x / horizontal, down_x / vertical, y, across_y / horizontal, down_y / vertical)
         element.text = ", ".join(f"{number:.17g}" for number in numbers)
     for element in root.iter("GCP"):
         for axis, name in ((0, "Line"), (1, "Pixel")):
-            element.set(name, f"{grid.result(axis, float(element.get(name, 'nan'))):.10g}")
+            element.set(name, f"{grid.result(axis, _finite(element.get(name, ''))):.10g}")
     for parent in list(root.iter()):
         for child in list(parent):
             is_statistic = child.tag == "MDI" and child.get("key", "").startswith("STATISTICS_")
             if is_statistic or child.tag in ("Histograms", "Overview"):
                 parent.remove(child)
     return ElementTree.tostring(root)
+
+
+def _finite(word: str) -> float:
+    number = float(word)
+    if not math.isfinite(number):
+        raise ValueError(f"it holds {word.strip()}, which is no place")
+    return number
