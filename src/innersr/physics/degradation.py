@@ -64,9 +64,8 @@ class Degradation:
             middle grey where 0 is given.
         compression: strength in [0, 1] of the lossy compression of the LR image, see `jpeg.jpeg_strength`; methods
             that know about it restore what it removed. The forward model does not compress.
-        wrap: "x" for an image that continues from its right edge at its left, "y" from its bottom at its top,
-            "xy" for both; elsewhere it is reflected. Along such an axis scale times the LR length must be the HR
-            length, which `fitted` sees to.
+        wrap: "x" for an image that continues from its right edge at its left, "y" from its bottom at its top, "xy" for
+            both; elsewhere it is reflected. Along such an axis the HR length is scale times the LR one: see `fitted`.
 
     Raises:
         InputError: a scale below 1, an unknown or infinite anchor, an unknown subsampling or wrap, noise or

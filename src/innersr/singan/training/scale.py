@@ -110,9 +110,8 @@ class ScaleLearner:
         self._set_rate()
         for turn in range(settings.critic_steps):
             draw, taken_back = self._draw(turn), self.guard.count
-            with torch.set_grad_enabled(
-                turn == settings.critic_steps - 1
-            ):  # the generator's first step goes on with it
+            is_last = turn == settings.critic_steps - 1  # the generator's first step goes on with its fake
+            with torch.set_grad_enabled(is_last):
                 fake = self._fake(draw)
             score_gap = self._critic_step(draw, fake.detach(), turn)
         for step in range(settings.generator_steps):
