@@ -177,15 +177,18 @@ def test_an_interrupt_while_modules_are_imported_is_one_line(name, number):
     assert done.stderr == "interrupted; nothing half-written was left\n"
 
 
-@pytest.mark.parametrize("text", ["MemoryError()", "ImportError('x.so: failed to map segment from shared object')"])
-def test_memory_that_runs_out_while_modules_are_imported_is_one_line(text):
+@pytest.mark.parametrize("module", ["innersr.cli.app", "innersr.commands.doctor"])
+@pytest.mark.parametrize("kind", ["MemoryError", "ImportError", "OSError"])
+def test_memory_that_runs_out_while_modules_are_imported_is_one_line(kind, module):
+    """The last is what ctypes raises, by which PyTorch loads its libraries."""
+    text = f"{kind}('x.so: failed to map segment from shared object')"
     code = (
         "import sys\n"
         "class Finder:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        f"        if name == 'innersr.cli.app':\n            raise {text}\n"
+        f"        if name == {module!r}:\n            raise {text}\n"
         "sys.meta_path.insert(0, Finder())\n"
-        "from innersr.cli import main\nmain()"
+        "from innersr.cli import main\nsys.argv = ['innersr', 'doctor']\nmain()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (1, "")

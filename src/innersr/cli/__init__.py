@@ -30,7 +30,7 @@ def main() -> "NoReturn":
         from innersr.cli.app import run_app
 
         run_app()
-    except (ImportError, MemoryError, RuntimeError) as error:  # where imports, or the start of a thread, find no memory
+    except (ImportError, OSError, MemoryError, RuntimeError) as error:  # imports, or a thread, found no memory
         if not _is_out_of_memory(error):
             raise
         sys.stderr.write("error: out of memory; close other programs, or use a machine with more\n")

@@ -53,6 +53,8 @@ def run_app() -> None:
             exit_at_once(leaving.code)
         raise
     except OSError as error:  # of the help, on a full disk; commands answer for theirs
+        if error.errno is None:  # a library that ctypes cannot load
+            raise
         with contextlib.suppress(OSError):
             sys.stderr.write(f"error: standard output: cannot be written ({error.strerror})\n")
         exit_at_once(1)
