@@ -213,8 +213,9 @@ def test_bicubic_writes_what_the_resampler_computes():
 
 def test_the_same_seed_gives_the_same_bytes(folder):
     draw("photo.png")
+    kept = ("--set", "learning_rate=1e-4")  # what is learnt at a higher rate harms, and is undone
     for name, seed in (("a.png", 1), ("b.png", 1), ("c.png", 2)):
-        done("photo.png", *TINY, "--seed", seed, "-o", name)
+        done("photo.png", *TINY, *kept, "--seed", seed, "-o", name)
     a, b, c = ((folder / name).read_bytes() for name in ("a.png", "b.png", "c.png"))
     assert a == b != c
 
@@ -473,7 +474,7 @@ def test_the_comparison_shows_a_transparent_picture_on_white():
     pixels[:12] = (255, 0, 255, 0)  # a colour that nobody sees
     pixels[12:] = (0, 0, 0, 255)
     PillowImage.fromarray(pixels).save("sprite.png")
-    done("sprite.png", *BICUBIC, "--compare", "look.png")
+    assert upscale("sprite.png", *BICUBIC, "--compare", "look.png").exit_code == 0
     sheet = np.asarray(PillowImage.open("look.png")).astype(int)
     is_magenta = (sheet[..., 0] > 200) & (sheet[..., 1] < 100) & (sheet[..., 2] > 200)
     assert not is_magenta.any()
