@@ -170,7 +170,7 @@ class Tailor:
             if step and self.refresh and step % self.refresh == 0:
                 fathers = self._fathers(self._result(network, part, part_degradation, run), part_degradation)
             progress = max(step / count, run.time_used())
-            rate = cosine(progress, self.learning_rate) * min(1, (step + 1) / min(10, 1 + count // 4))  # warm-up
+            rate = cosine(progress, self.learning_rate) * min(1, (step + 1) / 10)  # a few steps change little
             optimizer.learning_rate = rate * guard.rate_share
             targets, mask = self._targets(fathers, plain, generator)
             sons = saved(plain(targets, generator))
