@@ -123,6 +123,15 @@ def test_clean_chains_leave_noise_and_files_out():
     assert float(tasks[1].noise.max()) > 0 and float(tasks[1].compression.max()) > 0
 
 
+def test_a_crop_that_is_given_twice_counts_once():
+    once = TailorObjective(width=6, depth=4, hidden=8, batch=2, crop=16, x3=0, x4=0, chains=True, clean=1)
+    twice = dataclasses.replace(once, crops_each=2)
+    network, crops, again = once.network(), *(once.crops(pool(), 0, range(2)) for _ in range(2))
+    doubled = again._replace(images=again.images.repeat_interleave(2, 0))
+    losses = [float(o.loss(network, c, RUN).value) for o, c in ((once, crops), (twice, doubled))]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
 def test_only_hidden_convolutions_of_tailor_learn_by_muon_and_film_learns_slowly():
     network = TailorObjective(width=6, depth=4, hidden=8).network()
     hidden, film, rest = TailorObjective().parameter_groups(network)
