@@ -195,6 +195,20 @@ def test_memory_that_runs_out_while_modules_are_imported_is_one_line(kind, modul
     assert done.stderr == "error: out of memory; close other programs, or use a machine with more\n"
 
 
+def test_a_library_that_cannot_be_loaded_is_one_line():
+    code = (
+        "import sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'innersr.commands.doctor':\n            raise OSError('x.so: invalid ELF header')\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "from innersr.cli import main\nsys.argv = ['innersr', 'doctor']\nmain()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: x.so: invalid ELF header; a library is damaged or missing: install innersr anew\n"
+
+
 def test_a_signal_that_is_ignored_stays_ignored():
     number = NUMBERS[-1]
     previous = signal.signal(number, signal.SIG_IGN)  # as nohup does

@@ -31,9 +31,12 @@ def main() -> "NoReturn":
 
         run_app()
     except (ImportError, OSError, MemoryError, RuntimeError) as error:  # imports, or a thread, found no memory
-        if not _is_out_of_memory(error):
+        if _is_out_of_memory(error):
+            sys.stderr.write("error: out of memory; close other programs, or use a machine with more\n")
+        elif isinstance(error, OSError):  # of ctypes
+            sys.stderr.write(f"error: {error}; a library is damaged or missing: install innersr anew\n")
+        else:
             raise
-        sys.stderr.write("error: out of memory; close other programs, or use a machine with more\n")
         sys.exit(1)
     sys.exit()
 
