@@ -38,7 +38,8 @@ def find_images(folders: Sequence[Path]) -> list[FolderImage]:
     for resolved, folder in {folder.resolve(): folder for folder in folders}.items():
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder; give folders of sharp images")
-        files, versions = _image_files(folder), set(find_versions(folder))
+        files = _image_files(folder)
+        versions = set(_versions_among(files))
         sharp = [file for file in files if file not in versions]
         if not sharp:
             raise InputError(f"{folder}: no images in it ({', '.join(readable_suffixes())})")
@@ -54,7 +55,10 @@ def find_versions(folder: Path) -> list[Path]:
 
     SelfExSR's folders have img_001_SRF_2_LR.png and img_001_SRF_2_bicubic.png beside img_001_SRF_2_HR.png.
     """
-    files = _image_files(folder)
+    return _versions_among(_image_files(folder))
+
+
+def _versions_among(files: Sequence[Path]) -> list[Path]:
     sharp_stems = {f.stem for f in files if f.stem.upper().endswith("_HR")}
     starts = [stem[: -len("HR")] for stem in sharp_stems]
     return [

@@ -60,8 +60,8 @@ class Tailor:
         smallest_father, largest_father: least and greatest factor by which the result is shrunk to fathers, in (0, 1];
             0 for the default of the scale, see FATHER_SIZES.
         refresh: steps after which fathers are renewed from the present result; 0 for never.
-        views: turned copies of the image whose results are averaged: 1, 2, 4 or 8; 0 for two, and more for images
-            up to 256x256 pixels, where they cost little.
+        views: turned copies of the image whose results are averaged: 1, 2, 4 or 8; 0 for two, and more for small
+            images, where they cost little, see `affordable_views`.
         corrections: rounds of `project_to_consistency`; at scales that are not the network's, back-projection makes the
             result agree with the image instead. 0 for neither.
     """
@@ -170,7 +170,8 @@ class Tailor:
             if step and self.refresh and step % self.refresh == 0:
                 fathers = self._fathers(self._result(network, part, part_degradation, run), part_degradation)
             progress = max(step / count, run.time_used())
-            rate = cosine(progress, self.learning_rate) * min(1, (step + 1) / 10)  # a few steps change little
+            # Warm-up: one step or two at the full rate do harm.
+            rate = cosine(progress, self.learning_rate) * min(1, (step + 1) / 10)
             optimizer.learning_rate = rate * guard.rate_share
             targets, mask = self._targets(fathers, plain, generator)
             sons = saved(plain(targets, generator))

@@ -185,7 +185,7 @@ def degrade(hr: Tensor, taps: Tensor, scale: int) -> Tensor:
         (N * M, C, h, w).
     """
     size = hr.shape[-2:]
-    # Element p is the sum over the taps from pixel p on, wrong where these reach beyond the edge: there none is taken.
+    # Element p is the sum over the taps from pixel p on. None is taken whose taps would wrap around the edge.
     spectrum = torch.fft.rfft2(taps, s=size).conj().repeat_interleave(len(hr) // len(taps), 0)
     filtered = torch.fft.irfft2(torch.fft.rfft2(hr) * spectrum[:, None], s=size)
     margin = REACH * scale - taps.shape[-1] // 2
