@@ -99,6 +99,12 @@ def plain_tensor(x: Tensor) -> Tensor:
     return x.clone() if x.is_inference() else x
 
 
+def is_finite(x: Tensor) -> bool:
+    """Whether a tensor that is not empty holds neither NaN nor infinite values, without a mask as large as it."""
+    least, most = torch.aminmax(x)  # which are NaN if any value is
+    return bool(least.isfinite() & most.isfinite())
+
+
 def _plain(value: Any) -> Any:  # noqa: ANN401 (returns the type that it is given)
     if type(value) in (list, tuple):
         return type(value)(map(_plain, value))

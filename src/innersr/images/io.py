@@ -31,7 +31,8 @@ from innersr.images.limits import SizeLimits
 from innersr.images.metadata import Metadata
 from innersr.images.readers.choice import has_reader
 from innersr.images.readers.decoded import Decoded
-from innersr.images.samples import is_finite, planes_of, samples_of
+from innersr.images.samples import planes_of, samples_of
+from innersr.isolation import is_finite
 
 Content = TypeVar("Content")
 PIXEL_LIMIT = 300_000_000  # pixels; above this reading is refused (decompression bombs)

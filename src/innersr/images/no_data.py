@@ -11,6 +11,7 @@ from torch import Tensor
 from innersr.errors import InputError
 from innersr.images.formats import DEPTHS
 from innersr.images.image import Image
+from innersr.isolation import is_finite
 
 
 def missing_values(image: Image, value: float | None = None, *, has_fills: bool | None = None) -> Tensor | None:
@@ -30,7 +31,7 @@ def missing_values(image: Image, value: float | None = None, *, has_fills: bool 
     """
     colour = image.colour
     missing = torch.zeros_like(colour, dtype=torch.bool) if image.missing is None else image.missing.clone()
-    is_float = image.depth == "float32" or not bool(torch.stack(torch.aminmax(colour)).isfinite().all())
+    is_float = image.depth == "float32" or not is_finite(colour)
     if is_float:
         missing |= ~colour.isfinite()
     if value is not None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from innersr.errors import InputError
 from innersr.images.formats import DEPTHS
 from innersr.images.image import Image
+from innersr.isolation import is_finite
 
 Samples = np.ndarray[Any, np.dtype[Any]]
 
@@ -22,12 +23,6 @@ def planes_of(samples: Samples, white: float) -> Tensor:
     for band, plane in enumerate(planes):
         np.divide(samples[..., band], np.float32(white or 1), out=plane)
     return torch.from_numpy(planes)[None]
-
-
-def is_finite(planes: Tensor) -> bool:
-    """Whether (1, C, H, W) holds neither NaN nor infinite values."""
-    # The extremes of a plane are NaN or infinite if any value is; this needs no mask as large as the image.
-    return all(bool(torch.stack(torch.aminmax(plane)).isfinite().all()) for plane in planes[0])
 
 
 def samples_of(image: Image, rows: int = 1024) -> Samples:
@@ -43,7 +38,7 @@ def samples_of(image: Image, rows: int = 1024) -> Samples:
     bands = [*image.colour[0], *([] if image.alpha is None else image.alpha[0])]
     samples = np.empty((*bands[0].shape, len(bands)), image.depth)
     for index, band in enumerate(bands):
-        if not (_may_miss(image, index) or is_finite(band[None, None])):
+        if not (_may_miss(image, index) or is_finite(band)):
             remedy = "they have no colour, fill them first"
             remedy += "" if image.missing is None else ", or write a .tif of floats"
             raise InputError(f"band {index} holds NaN or infinite values; {remedy}")

@@ -17,6 +17,7 @@ from innersr.errors import InputError, how_to_install
 from innersr.images.formats import BY_NAME, encoder_options
 from innersr.images.image import Image
 from innersr.images.io import check_place, written_whole
+from innersr.isolation import is_finite
 from innersr.libvips import libvips_alone
 
 Levels = np.ndarray[Any, np.dtype[np.uint8]]
@@ -135,7 +136,7 @@ def _levels_of(image: Image, number: int) -> Levels:
     planes = image.colour[0] if image.alpha is None else torch.cat([image.colour[0], image.alpha[0]])
     if image.colour.shape[1] not in (1, 3):
         raise InputError(f"frame {number} has {image.colour.shape[1]} colour bands; a film has 1 (grey) or 3 (RGB)")
-    if not planes.isfinite().all():
+    if not is_finite(planes):
         raise InputError(f"frame {number} holds NaN or infinite values; they have no colour, fill them first")
     return (planes * 255).add_(0.5).clamp_(0, 255).byte().permute(1, 2, 0).contiguous().numpy()
 

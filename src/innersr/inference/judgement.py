@@ -6,6 +6,7 @@ import math
 
 from torch import Tensor
 
+from innersr.isolation import is_finite
 from innersr.metrics.fidelity import consistency_psnr
 from innersr.networks.tailored_stack import GREATEST_NOISE
 from innersr.physics.degradation import Degradation
@@ -30,7 +31,7 @@ def reason_for_doubt(
         degradation: from `sr` to `lr`.
         agreement: `consistency` of `sr`.
     """
-    if not bool(sr.isfinite().all()):
+    if not is_finite(sr):
         return "it holds NaN or infinite values"
     moved = 255 * float((sr.mean((-1, -2)) - interpolated.mean((-1, -2))).abs().max())
     error = min(degradation.noise, GREATEST_NOISE) + compression_error(degradation.compression)
@@ -47,6 +48,6 @@ def reason_for_doubt(
 
 def consistency(sr: Tensor, lr: Tensor, degradation: Degradation) -> float:
     """dB between an image and a shrunk result, see `consistency_psnr`; -inf where they are NaN or infinite."""
-    if not bool(sr.isfinite().all()):
+    if not is_finite(sr):
         return -math.inf
     return consistency_psnr(sr, lr, lambda hr: degradation.forward(hr, image_size(lr)))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from innersr.errors import InputError
-from innersr.isolation import plain_tensor
+from innersr.isolation import is_finite, plain_tensor
 
 PEAK = 255.0  # of 8-bit grey levels
 
@@ -54,7 +54,7 @@ def check_image(x: Tensor) -> None:
         raise InputError(f"an image must be (N, C, H, W) and not empty, got shape {_shape(x)}")
     if not x.is_floating_point():
         raise InputError(f"an image must be floating point in [0, 1], got {x.dtype}; divide 8-bit values by 255")
-    if not bool(torch.stack(torch.aminmax(x)).isfinite().all()):  # four times as fast as to ask all
+    if not is_finite(x):
         raise InputError("an image holds NaN or infinite values; measure results that converged")
 
 
