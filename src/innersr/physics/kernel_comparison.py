@@ -41,10 +41,14 @@ def variance_ratio(kernel: Tensor) -> float:
 
 
 def angle_between(first: Tensor, second: Tensor) -> float | None:
-    """Angle between the long axes of two kernels in degrees from 0 to 90; None where one of them is round."""
-    if min(variance_ratio(first), variance_ratio(second)) <= 1.001:  # round, but for rounding
+    """Angle between the long axes of two kernels in degrees from 0 to 90; None where one of them is round.
+
+    Nor does a kernel have one whose variances are both negative, as after sharpening.
+    """
+    shapes = shape_of(first), shape_of(second)
+    if any(shape.is_round or shape.long_variance < 0 for shape in shapes):
         return None
-    turn = abs(shape_of(first).angle - shape_of(second).angle)
+    turn = abs(shapes[0].angle - shapes[1].angle)
     return math.degrees(min(turn, math.pi - turn))
 
 

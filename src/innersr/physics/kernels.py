@@ -36,10 +36,14 @@ class Shape(NamedTuple):
         return math.sqrt(max(self.long_variance, 0)), math.sqrt(max(self.short_variance, 0))
 
     @property
+    def is_round(self) -> bool:
+        """Whether the two variances are equal but for rounding, so that the angle means nothing."""
+        return self.long_variance - self.short_variance <= 1e-3 * max(1.0, abs(self.long_variance))
+
+    @property
     def direction(self) -> str:
-        """The direction of the long axis, such as " at 30 deg"; nothing where the kernel is round but for rounding."""
-        is_round = self.long_variance - self.short_variance <= 1e-3 * max(1.0, abs(self.long_variance))
-        return "" if is_round else f" at {math.degrees(self.angle):.0f} deg"
+        """The direction of the long axis, such as " at 30 deg"; empty for a round kernel."""
+        return "" if self.is_round else f" at {math.degrees(self.angle):.0f} deg"
 
 
 def delta() -> Tensor:
