@@ -58,10 +58,8 @@ def read(
     path = Path(path)
     try:
         with opened(path) as stream:
-            is_default = pixel_limit == PIXEL_LIMIT
-            limits = SizeLimits(pixels=pixel_limit, size=os.fstat(stream.fileno()).st_size if is_default else None)
             decode = functools.partial(image_codecs.decode, directory=directory)
-            decoded, found = decoded_by(decode, stream, path, limits)
+            decoded, found = decoded_by(decode, stream, path, limits_of(stream, pixel_limit))
         image = image_of(decoded, path, found)
     except MemoryError as error:
         raise _out_of_memory(path) from error
@@ -289,6 +287,12 @@ def opened(path: Path) -> Iterator[io.FileIO]:
         raise ImageFileError(f"{path}: cannot be opened ({reason_of(error)}); check the name and the disk") from error
     with stream:
         yield stream
+
+
+def limits_of(stream: io.FileIO, pixel_limit: int) -> SizeLimits:
+    """The largest image that an open file may hold, see `read`."""
+    is_default = pixel_limit == PIXEL_LIMIT
+    return SizeLimits(pixels=pixel_limit, size=os.fstat(stream.fileno()).st_size if is_default else None)
 
 
 def decoded_by(

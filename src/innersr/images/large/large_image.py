@@ -17,7 +17,7 @@ from innersr.errors import ImageFileError
 from innersr.images.codecs import check_complete, open_lazily
 from innersr.images.formats import Format
 from innersr.images.image import Image
-from innersr.images.io import PIXEL_LIMIT, decoded_by, image_of, opened
+from innersr.images.io import decoded_by, image_of, limits_of, opened
 from innersr.images.large.pixel_file import PixelFile
 from innersr.images.limits import SizeLimits
 from innersr.images.readers.decoded import Decoded
@@ -74,7 +74,7 @@ class LargeImage:
 def read_header(path: Path, pixel_limit: int) -> LargeHeader:
     """Open an image file, and read its size and kind; errors are those of `read`."""
     with opened(path) as stream:
-        return decoded_by(_header_of, stream, path, _limits(stream, pixel_limit))[0]
+        return decoded_by(_header_of, stream, path, limits_of(stream, pixel_limit))[0]
 
 
 def unpack(path: Path, target: Path, pixel_limit: int, *, is_unpacked: bool = False) -> LargeImage:
@@ -91,7 +91,7 @@ def unpack(path: Path, target: Path, pixel_limit: int, *, is_unpacked: bool = Fa
     """
     with opened(path) as stream:
         unpacked = functools.partial(_unpacked, target=target, is_unpacked=is_unpacked)
-        (decoded, pixels), found = decoded_by(unpacked, stream, path, _limits(stream, pixel_limit))
+        (decoded, pixels), found = decoded_by(unpacked, stream, path, limits_of(stream, pixel_limit))
     return LargeImage(path=path, found=found, decoded=decoded, pixels=pixels)
 
 
@@ -101,11 +101,6 @@ def check_room(folder: Path, needed: int) -> None:
     if needed > free:
         remedy = f"make room, or write to another disk; {needed >> 20} MiB are needed, {free >> 20} are free"
         raise ImageFileError(f"{folder}: the disk has no room for the unpacked pixels; {remedy}")
-
-
-def _limits(stream: io.FileIO, pixel_limit: int) -> SizeLimits:
-    is_default = pixel_limit == PIXEL_LIMIT
-    return SizeLimits(pixels=pixel_limit, size=os.fstat(stream.fileno()).st_size if is_default else None)
 
 
 def _is_unwritable(target: Path, length: int) -> bool:
