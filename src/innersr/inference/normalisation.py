@@ -1,4 +1,4 @@
-"""Images as methods see them: channels in [0, 1] without holes; and the way back."""
+"""Images as methods see them, channels in [0, 1] without holes, and results in the image's own values again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from innersr.images.image import Image
 from innersr.images.no_data import missing_values
 from innersr.inference.continuation import fill_unknown, largest_free
 from innersr.inference.transparency import limited_near_transparency, upscaled_alpha
-from innersr.inference.value_range import ValueRange, enlarged_excess, robust_range
+from innersr.inference.value_range import ValueRange, enlarged_excess, extremes, robust_range
 from innersr.physics.degradation import LOUDEST, Degradation
 from innersr.physics.resize import image_size
 from innersr.run import Run
@@ -41,7 +41,7 @@ class WholeImage:
     has_fills: bool = False
     """Whether its huge values are no data."""
     missing_share: float = 0.0
-    """Of its values that are no data."""
+    """Share of its values that are no data."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -141,8 +141,12 @@ class NormalisedImage:
         if self.excess is not None:
             sr = sr.add_(enlarged_excess(self.excess, degradation))
         if self.image.depth == "float32":
-            ends = _extremes(self.image.colour, self.missing) if self.whole is None else self.whole.extremes
-            sr = sr.clamp_(*_natural_bounds(*ends))
+            if self.whole is not None:
+                least, most = self.whole.extremes
+            else:
+                colour = self.image.colour
+                least, most = extremes(colour if self.missing is None else colour[~self.missing])
+            sr = sr.clamp_(*_natural_bounds(least, most))
         colour = sr.expand(-1, self.image.colour.shape[1], -1, -1).cpu()
         restored = replace(self.image, colour=colour, alpha=None if alpha is None else alpha.cpu(), missing=None)
         return restored if self.missing is None else _with_missing(restored, self.image, self.missing, degradation)
@@ -245,11 +249,6 @@ def _with_missing(result: Image, image: Image, missing: Tensor, degradation: Deg
     return replace(result, colour=torch.where(holes, stored, result.colour), missing=holes)
 
 
-def _extremes(colour: Tensor, missing: Tensor | None) -> tuple[float, float]:
-    least, most = (float(v) for v in torch.aminmax(colour if missing is None else colour[~missing]))
-    return least, most
-
-
 def _natural_bounds(least: float, most: float) -> tuple[float, float]:
     """Natural bounds of floats: values without negative ones stay so, and values within [0, 1] stay within."""
     return 0.0 if least >= 0 else -math.inf, 1.0 if 0 <= least <= most <= 1 else math.inf
@@ -265,8 +264,7 @@ def hidden_ends(image: Image) -> tuple[float, float]:
     if image.alpha is None:
         return math.inf, -math.inf
     hidden = image.colour[:, :, image.alpha[0, 0] == 0]
-    hidden = hidden[hidden.isfinite()]
-    return _extremes(hidden, None) if hidden.numel() else (math.inf, -math.inf)
+    return extremes(hidden[hidden.isfinite()])
 
 
 def is_blank(ends: tuple[float, float]) -> bool:

@@ -13,7 +13,7 @@ from innersr.errors import InputError
 from innersr.images.image import Image
 from innersr.images.no_data import HugeValues, with_missing_values
 from innersr.inference.normalisation import WholeImage, hidden_ends, hides_colours, is_blank, is_grey
-from innersr.inference.value_range import SETTINGS, ends_of, range_between
+from innersr.inference.value_range import SETTINGS, ends_of, extremes, range_between
 
 
 def survey(rows: Callable[[], Iterable[Image]], alpha: str, *, nodata: float | None, is_exact: bool) -> WholeImage:
@@ -29,9 +29,9 @@ def survey(rows: Callable[[], Iterable[Image]], alpha: str, *, nodata: float | N
         InputError: the image has no data at all.
     """
     alpha = "same" if is_exact and alpha == "auto" else alpha
-    found = _Findings(masks=alpha == "auto", no_data=nodata).note(rows())
+    found = _Findings(masks=alpha == "auto", no_data=nodata).with_rows(rows())
     if found.huge.are_fills:  # which is known at the end
-        found = _Findings(masks=found.masks, no_data=nodata, has_fills=True).note(rows())
+        found = _Findings(masks=found.masks, no_data=nodata, has_fills=True).with_rows(rows())
     if found.missing == found.total:
         raise InputError("the image holds no data: all its values are NaN, infinite or no-data values")
     is_hidden = alpha == "auto" and found.is_seen
@@ -59,7 +59,7 @@ def survey(rows: Callable[[], Iterable[Image]], alpha: str, *, nodata: float | N
 
 @dataclass
 class _Findings:
-    """Of the rows that have passed by."""
+    """Properties of the rows that were read so far."""
 
     masks: bool
     """Whether the values under full transparency are left out."""
@@ -81,15 +81,15 @@ class _Findings:
     lows: list[float] = field(default_factory=list)
     highs: list[float] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
-    """Of the values of each channel that are seen."""
+    """Number of values with data of each channel, without masked ones."""
 
-    def note(self, rows: Iterable[Image]) -> _Findings:
+    def with_rows(self, rows: Iterable[Image]) -> _Findings:
         """Add all rows; return these findings."""
         for part in rows:
-            self._note(with_missing_values(part, self.no_data, has_fills=self.has_fills))
+            self._add(with_missing_values(part, self.no_data, has_fills=self.has_fills))
         return self
 
-    def _note(self, part: Image) -> None:
+    def _add(self, part: Image) -> None:
         colour, missing = part.colour, part.missing
         if not self.lows:
             self.depth, self.colours = part.depth, colour.shape[1]
@@ -106,20 +106,14 @@ class _Findings:
         least, most = hidden_ends(part)
         self.hidden = min(self.hidden[0], least), max(self.hidden[1], most)
         for channel in range(self.colours):
-            least, most, count = _ends(_known_values(part, channel, masks=False))
+            values = _known_values(part, channel, masks=False)
+            least, most = extremes(values)
             self.extremes = min(self.extremes[0], least), max(self.extremes[1], most)
             if self.masks and part.alpha is not None:
-                least, most, count = _ends(_known_values(part, channel, masks=True))
+                values = _known_values(part, channel, masks=True)
+                least, most = extremes(values)
             self.lows[channel], self.highs[channel] = min(self.lows[channel], least), max(self.highs[channel], most)
-            self.counts[channel] += count
-
-
-def _ends(values: Tensor) -> tuple[float, float, int]:
-    """The least and the greatest of some values, and their number."""
-    if values.numel() == 0:
-        return math.inf, -math.inf, 0
-    least, most = (float(v) for v in torch.aminmax(values))
-    return least, most, values.numel()
+            self.counts[channel] += values.numel()
 
 
 def _known_values(part: Image, channel: int, *, masks: bool) -> Tensor:

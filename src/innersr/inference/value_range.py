@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -84,12 +85,19 @@ def enlarged_excess(excess: Tensor, degradation: Degradation) -> Tensor:
     return large.clamp_(low, high)
 
 
+def extremes(values: Tensor) -> tuple[float, float]:
+    """The least and the greatest of some values; (inf, -inf) of none."""
+    if values.numel() == 0:
+        return math.inf, -math.inf
+    least, most = torch.aminmax(values)
+    return float(least), float(most)
+
+
 def _ends(values: Tensor) -> tuple[float, float] | None:
     """The least and greatest value of a channel, outliers left out; None without any value."""
     if values.numel() == 0:
         return None
-    least, most = (float(v) for v in torch.aminmax(values))
-    return ends_of(least, most, values[:: max(1, values.numel() // SETTINGS.looked_at)])
+    return ends_of(*extremes(values), values[:: max(1, values.numel() // SETTINGS.looked_at)])
 
 
 def ends_of(least: float, most: float, sample: Tensor) -> tuple[float, float]:
