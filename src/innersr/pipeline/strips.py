@@ -109,22 +109,23 @@ class StripTask(FileTask):
 
     def _learnt(self, run: Run, estimate: Estimate | None, seen: NormalisedImage) -> tuple[Adaptation, Result]:
         """What was learnt from the sample, now or before the run was ended, and the result of the sample."""
-        kept = self.folder.path / "learnt.safetensors"
+        kept, grain = self.folder.path / "learnt.safetensors", self.options.keep_grain
         try:
             adaptation = load_adaptation(kept, seen.run_for(run))
         except CheckpointError:  # nothing is there, or it is damaged
             self.folder.begin_anew()
-            adaptation = self.adapt(run, estimate, seen)
-            tried = adaptation.apply(seen)
-            if isinstance(tried.method, Bicubic) and not isinstance(adaptation.method, Bicubic):
-                adaptation = adapt_image(seen, adaptation.cause, Bicubic(phase="aligned"), run)
-                adaptation = replace(adaptation, notes=tried.notes[-1:])  # why it cannot be trusted
-            save_adaptation(adaptation, kept)
+            save_adaptation(self.adapt(run, estimate, seen), kept)
             adaptation = load_adaptation(kept, seen.run_for(run))
         for part in parts_of(adaptation.upscaler):
             if isinstance(part, TailoredUpscaler):
                 part.views = part.views or affordable_views(math.prod(self.lr_size), part.run)
-        return adaptation, adaptation.apply(seen, keep_grain=self.options.keep_grain)
+        sample = adaptation.apply(seen, keep_grain=grain)
+        if isinstance(sample.method, Bicubic) and not isinstance(adaptation.method, Bicubic):
+            adaptation = adapt_image(seen, adaptation.cause, Bicubic(phase="aligned"), run)
+            adaptation = replace(adaptation, notes=sample.notes[-1:])  # why the result cannot be trusted
+            save_adaptation(adaptation, kept)
+            sample = adaptation.apply(seen, keep_grain=grain)
+        return adaptation, sample
 
     def _upscaled(self, adaptation: Adaptation, run: Run) -> tuple[ResultFile, tuple[str, ...]]:
         """The samples of the result, and notes about its parts."""
