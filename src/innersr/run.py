@@ -207,6 +207,11 @@ def generator_of(seed: int, *place: int) -> torch.Generator:
     return torch.Generator().manual_seed(value % 2**63)
 
 
+def stage_name(stage: str, number: int, count: int) -> str:
+    """Name a stage of work on group `number`, from 0, of `count`."""
+    return stage if count == 1 else f"{stage}, band {number + 1} of {count}"
+
+
 def _check_device(device: torch.device) -> None:
     if device.type not in ("cpu", "cuda", "mps", "xpu"):
         raise InputError(f"device {device} is not supported; use auto, cpu, cuda, mps or xpu")

@@ -10,7 +10,7 @@ from innersr.inference.detail import super_resolve
 from innersr.networks.detail_stack import DetailStack
 from innersr.physics.degradation import Degradation
 from innersr.physics.resize import image_size
-from innersr.run import Run
+from innersr.run import Run, stage_name
 
 COLOURS = 3
 
@@ -21,13 +21,8 @@ def channel_groups(x: Tensor) -> list[Tensor]:
 
 
 def as_rgb(plane: Tensor) -> Tensor:
-    """Repeat a channel that is by itself three times."""
+    """Repeat a channel, (N, 1, h, w), as three equal ones."""
     return plane.expand(-1, COLOURS, -1, -1)
-
-
-def stage_name(stage: str, number: int, count: int) -> str:
-    """Name a stage of work on group `number`, from 0, of `count`."""
-    return stage if count == 1 else f"{stage}, band {number + 1} of {count}"
 
 
 def super_resolve_channels(

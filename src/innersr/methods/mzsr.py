@@ -18,7 +18,7 @@ from torch import Tensor
 from innersr.adam import Adam
 from innersr.divergence import DivergenceGuard
 from innersr.errors import InputError, KernelError
-from innersr.inference.channels import as_rgb, channel_groups, stage_name, super_resolve_channels
+from innersr.inference.channels import as_rgb, channel_groups, super_resolve_channels
 from innersr.isolation import isolated
 from innersr.methods.fathers import as_one_tile, detailed_part, rounding_like, shrunk_copies
 from innersr.methods.maml import Weights, loss_of, pairs_of, sgd_step, weights_of, with_weights
@@ -34,7 +34,7 @@ from innersr.physics.convolution import WHOLE, is_whole
 from innersr.physics.degradation import Degradation
 from innersr.physics.geometry import scale_words
 from innersr.physics.symmetries import random_crop
-from innersr.run import Run
+from innersr.run import Run, stage_name
 from innersr.settings import check_choices
 
 LARGEST_FATHER = 256  # LR pixels: of larger images a part is learned from, another in every step
@@ -151,7 +151,6 @@ class MZSR(LearnsDetail):
         ]
         networks = [network for network, _ in learnt]
         notes = tuple(dict.fromkeys(note for _, notes in learnt for note in notes))
-
         return self.upscaler(networks, degradation, run, lr.shape[1]).learnt_from(prior, notes)
 
     def _learn_result(  # noqa: PLR0913 (those of adapt_network)

@@ -11,7 +11,7 @@ from torch import Tensor
 from innersr.physics.degradation import Degradation
 from innersr.physics.jpeg import compression_error
 from innersr.physics.resize import image_size
-from innersr.run import Run
+from innersr.run import Run, stage_name
 
 CONSISTENT = 1e-6  # mean squared residual: 60 dB, below what rounding to 8 bits does
 
@@ -40,10 +40,10 @@ def back_project(
     norm: float | None = None
     unexplained = math.hypot(degradation.noise, compression_error(degradation.compression))
     # One plane after the other, because K knows no colour; all vectors of a solver are one plane large at most.
-    for number, (n, c) in enumerate(planes, start=1):
+    for number, (n, c) in enumerate(planes):
         x, y = sr[n : n + 1, c : c + 1], lr[n : n + 1, c : c + 1]
-        name = stage if len(planes) == 1 else f"{stage}, band {number} of {len(planes)}"
-        _solve(x, y, degradation, run.steps(name, steps, limited=False), unexplained)
+        steps_of_plane = run.steps(stage_name(stage, number, len(planes)), steps, limited=False)
+        _solve(x, y, degradation, steps_of_plane, unexplained)
         low, high = torch.aminmax(x)
         x.clamp_(0, 1)
         if (low < 0 or high > 1) and unexplained == 0 and not _is_consistent(x, y, degradation):
