@@ -17,7 +17,7 @@ from torch import Tensor
 
 from innersr.errors import InputError
 from innersr.isolation import plain_tensor
-from innersr.metrics.grey_levels import PEAK, _for_measuring, _shape, check_image, luma, to_grey_levels
+from innersr.metrics.grey_levels import PEAK, as_float64, check_image, luma, shape_text, to_grey_levels
 from innersr.physics.kernels import gaussian_window
 
 Shave = int | tuple[int, int]  # border pixels left out on each side: one number or (vertical, horizontal)
@@ -79,7 +79,7 @@ def consistency_psnr(sr: Tensor, lr: Tensor, degrade: Callable[[Tensor], Tensor]
     """
     if plain_tensor(sr).shape[:-2] != plain_tensor(lr).shape[:-2]:
         raise InputError(
-            f"the result has the shape {_shape(sr)}, the input {_shape(lr)}; give images of the same channels"
+            f"the result has the shape {shape_text(sr)}, the input {shape_text(lr)}; give images of the same channels"
         )
     squares = torch.zeros(len(sr), dtype=torch.float64)
     for large, small in zip(sr.split(1, dim=1), lr.split(1, dim=1), strict=True):
@@ -89,10 +89,10 @@ def consistency_psnr(sr: Tensor, lr: Tensor, degrade: Callable[[Tensor], Tensor]
             shrunk = degrade(large)
         if shrunk.shape != small.shape:
             raise InputError(
-                f"the result shrinks to {_shape(shrunk)}, but the input is {_shape(small)}; "
+                f"the result shrinks to {shape_text(shrunk)}, but the input is {shape_text(small)}; "
                 "give the degradation that the result was made for"
             )
-        squares += (_for_measuring(shrunk) - _for_measuring(small)).square().sum(dim=(1, 2, 3))
+        squares += (as_float64(shrunk) - as_float64(small)).square().sum(dim=(1, 2, 3))
     return float((10 * torch.log10(lr[0].numel() / squares)).mean())
 
 
@@ -108,7 +108,7 @@ def _compared(
     """The `planes` of both images without the border, at least least x least."""
     if plain_tensor(sr).shape != plain_tensor(hr).shape:
         raise InputError(
-            f"the result is {_shape(sr)}, but the truth is {_shape(hr)}; "
+            f"the result is {shape_text(sr)}, but the truth is {shape_text(hr)}; "
             "crop the truth to a multiple of the scale first"
         )
     vertical, horizontal = (shave, shave) if isinstance(shave, int) else shave

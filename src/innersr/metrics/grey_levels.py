@@ -44,24 +44,25 @@ def quantized(x: Tensor) -> Tensor:
 def to_grey_levels(x: Tensor) -> Tensor:
     """Round `x` to whole grey levels 0..255, halves up as MATLAB does, in float64 on the CPU."""
     check_image(x)
-    return (_for_measuring(x) * PEAK + 0.5).floor().clamp(0, PEAK)
+    return (as_float64(x) * PEAK + 0.5).floor().clamp(0, PEAK)
 
 
 def check_image(x: Tensor) -> None:
     """Raise `InputError` unless `x` is a dense batch of images in floating point without NaN."""
     plain_tensor(x)
     if x.ndim != 4 or x.numel() == 0:
-        raise InputError(f"an image must be (N, C, H, W) and not empty, got shape {_shape(x)}")
+        raise InputError(f"an image must be (N, C, H, W) and not empty, got shape {shape_text(x)}")
     if not x.is_floating_point():
         raise InputError(f"an image must be floating point in [0, 1], got {x.dtype}; divide 8-bit values by 255")
     if not is_finite(x):
         raise InputError("an image holds NaN or infinite values; measure results that converged")
 
 
-def _for_measuring(x: Tensor) -> Tensor:
-    # First the CPU, then float64: MPS devices have none.
-    return x.detach().cpu().double()
+def as_float64(x: Tensor) -> Tensor:
+    """A tensor's values in float64 on the CPU, without gradient."""
+    return x.detach().cpu().double()  # first the CPU: MPS devices have no float64
 
 
-def _shape(x: Tensor) -> str:
+def shape_text(x: Tensor) -> str:
+    """The shape of a tensor, such as "1x3x20x30"."""
     return "x".join(str(n) for n in x.shape)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from innersr.errors import InputError
 from innersr.isolation import isolated
-from innersr.metrics.grey_levels import PEAK, _shape, check_image
+from innersr.metrics.grey_levels import PEAK, check_image, shape_text
 from innersr.physics.resize import image_size, resize
 
 PATCHES = 2**14  # patches that represent one image at one scale
@@ -43,7 +43,7 @@ def patch_distance(
     check_image(b)
     if a.shape[:2] != b.shape[:2]:
         raise InputError(
-            f"patch distance needs as many images and channels on both sides, got {_shape(a)} and {_shape(b)}"
+            f"patch distance needs as many images and channels on both sides, got {shape_text(a)} and {shape_text(b)}"
         )
     if min(patch, scales, projections) < 1:
         raise InputError(f"patch, scales and projections must be at least 1, got {patch}, {scales} and {projections}")
