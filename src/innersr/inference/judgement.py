@@ -47,7 +47,7 @@ def reason_for_doubt(
 
 
 def consistency(sr: Tensor, lr: Tensor, degradation: Degradation) -> float:
-    """dB between an image and a shrunk result, see `consistency_psnr`; -inf where they are NaN or infinite."""
+    """dB between an image, (N, C, h, w), and its shrunk result, see `consistency_psnr`; -inf if that is not finite."""
     if not is_finite(sr):
         return -math.inf
     return consistency_psnr(sr, lr, lambda hr: degradation.forward(hr, image_size(lr)))

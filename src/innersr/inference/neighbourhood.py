@@ -11,7 +11,10 @@ from innersr.physics.resize import Window, cut
 def range_around(
     lows: Tensor, highs: Tensor, sr: Tensor, wraps: tuple[bool, bool], *, reach: int
 ) -> tuple[Tensor, Tensor]:
-    """The least and the greatest LR value within `reach` LR pixels of every pixel of `sr`."""
+    """Bounds of every pixel of `sr`, (N, C, H, W): the least and the greatest value within `reach` LR pixels.
+
+    `lows` and `highs`, (N, C, h, w), may be one image. Axes that wrap continue on the opposite side.
+    """
     window = Window(-reach, -reach, lows.shape[-2] + reach, lows.shape[-1] + reach)
     low = -F.max_pool2d(cut(-lows, window, wraps), 2 * reach + 1, stride=1)
     high = F.max_pool2d(cut(highs, window, wraps), 2 * reach + 1, stride=1)

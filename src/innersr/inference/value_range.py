@@ -79,7 +79,7 @@ def range_between(ends: Sequence[tuple[float, float] | None], like: Tensor) -> V
 
 
 def enlarged_excess(excess: Tensor, degradation: Degradation) -> Tensor:
-    """Interpolate what was outside the range, without overshoots: no ring around a hot pixel."""
+    """Interpolate values outside the range, (1, C, h, w), to HR size without overshoots: no ring around a hot pixel."""
     large = degradation.upsample(excess)
     low, high = range_around(excess, excess, large, degradation.wraps, reach=1)
     return large.clamp_(low, high)

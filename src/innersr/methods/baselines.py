@@ -52,7 +52,7 @@ class Interpolation(UpscalerModule):
 
     @isolated
     def forward(self, x: Tensor) -> Tensor:
-        """Interpolate images, and clip."""
+        """Interpolate images, (N, C, h, w), to HR size, clipped to [0, 1]."""
         if self.is_aligned:
             return self.degradation.upsample(x).clamp(0, 1)
         return resize(x, self.degradation.scales, size=self.degradation.hr_size(image_size(x))).clamp(0, 1)
@@ -93,7 +93,7 @@ class Solver(UpscalerModule):
 
     @isolated
     def forward(self, x: Tensor) -> Tensor:
-        """Solve for images."""
+        """Solve for images, (N, C, h, w) to (N, C, H, W) in [0, 1]."""
         start = x.new_empty(*x.shape[:2], *self.degradation.hr_size(image_size(x)))
         for band, enlarged in zip(x.split(1, dim=1), start.split(1, dim=1), strict=True):
             enlarged.copy_(self.degradation.upsample(band))  # at once it would need several times the memory

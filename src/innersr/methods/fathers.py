@@ -31,7 +31,7 @@ class Father(NamedTuple):
 
 
 def detailed_part(lr: Tensor, degradation: Degradation, generator: torch.Generator) -> tuple[Tensor, Degradation]:
-    """The image and its degradation; of a large image, the part with the steepest gradients of 8 random parts."""
+    """The image, (1, C, h, w), and its degradation; of a large one, the part with the steepest of 8 mean gradients."""
     if max(lr.shape[-2:]) <= RESULT_SIDE:
         return lr, degradation
     parts = [random_crop(lr, RESULT_SIDE, generator, degradation.wraps) for _ in range(8)]
@@ -45,7 +45,7 @@ def as_one_tile(run: Run) -> Run:
 
 
 def shrunk_copies(result: Tensor, factors: Iterable[float], degradation: Degradation) -> list[Tensor]:
-    """Copies of a result shrunk by each factor; sides are multiples of the scale, not below the kernel."""
+    """Copies of a result, (1, C, H, W), shrunk by factors; sides are multiples of the scale and hold the kernel."""
     cells = [max(1, round(scale)) for scale in degradation.scales]
     copies = []
     for factor in factors:
@@ -57,7 +57,10 @@ def shrunk_copies(result: Tensor, factors: Iterable[float], degradation: Degrada
 
 
 def shrunk(image: Tensor, factor: float, wraps: tuple[bool, bool]) -> Father:
-    """A smaller copy in [0, 1] as a father, a whole number of pixels long along periodic axes."""
+    """A copy of an image, (1, C, h, w), shrunk by a factor of at most 1 and clipped to [0, 1], as a father.
+
+    Along periodic axes it is a whole number of pixels long.
+    """
     if factor == 1:
         return Father(image, wraps)
     vertical, horizontal = (
@@ -67,7 +70,7 @@ def shrunk(image: Tensor, factor: float, wraps: tuple[bool, bool]) -> Father:
 
 
 def least_side(lr: Tensor, degradation: Degradation) -> int:
-    """Least side of a father: the kernel's, and 32 pixels of patches unless the image has fewer."""
+    """Least side of a father in pixels: the kernel's, and 32 for patches unless the image has fewer."""
     return max(degradation.reach, min(32, *lr.shape[-2:]))
 
 

@@ -115,7 +115,7 @@ class Regions(UpscalerModule):
         self.register_buffer("cells", cells)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Upscale the image that was learnt."""
+        """Upscale the image that was learnt, (1, C, h, w): the cells of its regions fit no other."""
         results = [restore(x) for restore in self.restorers]
         steepness = 4.0  # of the transition, which then takes a quarter of a cell
         assert isinstance(self.cells, Tensor)

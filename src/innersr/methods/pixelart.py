@@ -74,7 +74,7 @@ class PixelArtUpscaler(UpscalerModule):
 
     @isolated
     def forward(self, x: Tensor) -> Tensor:
-        """Enlarge images."""
+        """Enlarge images, (N, C, h, w), whose values are repeated, not changed."""
         if not self.factors:
             return x.repeat_interleave(self.scales[0], -2).repeat_interleave(self.scales[1], -1)
         for factor in self.factors:

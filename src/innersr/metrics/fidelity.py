@@ -49,12 +49,12 @@ def ssim_y(sr: Tensor, hr: Tensor, shave: Shave) -> float:
 
 
 def psnr(sr: Tensor, hr: Tensor, shave: Shave = 0) -> float:
-    """PSNR of all channels in dB, from the mean squared error over all of them; see `psnr_y`."""
+    """PSNR in dB from the mean squared error over all channels; arguments and errors as `psnr_y`."""
     return _psnr(*_compared(sr, hr, shave, to_grey_levels))
 
 
 def ssim(sr: Tensor, hr: Tensor, shave: Shave = 0) -> float:
-    """Mean SSIM of all channels; see `ssim_y`."""
+    """Mean SSIM of all channels; arguments and errors as `ssim_y`."""
     return _ssim(*_compared(sr, hr, shave, to_grey_levels, least=SSIM_WINDOW))
 
 

@@ -37,7 +37,7 @@ def linear_luma(x: Tensor) -> Tensor:
 
 
 def quantized(x: Tensor) -> Tensor:
-    """Round an image to 8 bits, in float32."""
+    """Round an image in [0, 1] to 8 bits: multiples of 1/255 in float32, halves to even."""
     return ((x * 255).round() / 255).float()
 
 

@@ -44,10 +44,10 @@ def seeded_linear(inputs: int, outputs: int, variance: float, generator: torch.G
 
 
 def fold_inputs(weight: Tensor, channels: int) -> Tensor:
-    """Fold a convolution that sees each of `channels` channels into one that sees a grey image once."""
+    """Fold weights, (O, channels * I, k, k), of equal channels into (O, I, k, k) for one of them."""
     return weight.unflatten(1, (channels, -1)).sum(1)
 
 
 def fold_outputs(parameter: Tensor, channels: int) -> Tensor:
-    """Fold weights or biases that make each of `channels` channels into those that make their mean."""
+    """Fold weights or biases, (channels * O, ...), of several channels into (O, ...) of their mean."""
     return parameter.unflatten(0, (channels, -1)).mean(0)

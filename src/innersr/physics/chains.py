@@ -67,7 +67,7 @@ def filtered_taps(taps: Tensor, filters: Tensor, scale: int) -> Tensor:
 
 
 def softened(images: Tensor, sigmas: Sequence[float]) -> Tensor:
-    """Blur every image by a Gaussian of its own standard deviation in pixels, 0 for none."""
+    """Blur every image, (N, C, H, W), by a Gaussian of its own standard deviation in pixels; 0 for none."""
     result = images.clone()
     for index, sigma in enumerate(sigmas):
         if sigma > 0:

@@ -47,12 +47,12 @@ class Shape(NamedTuple):
 
 
 def delta() -> Tensor:
-    """The kernel that changes nothing."""
+    """The kernel that changes nothing, (1, 1)."""
     return torch.ones(1, 1)
 
 
 def box(width: int) -> Tensor:
-    """The kernel of the mean over width x width pixels."""
+    """The kernel of the mean over width x width pixels, at least 1x1."""
     if width < 1:
         raise KernelError(f"a box kernel needs a width of at least 1, got {width}")
     return torch.full((width, width), 1 / width**2)
@@ -61,12 +61,12 @@ def box(width: int) -> Tensor:
 def gaussian(
     variance: float, short_variance: float | None = None, angle: float = 0.0, *, size: int | None = None
 ) -> Tensor:
-    """A Gaussian sampled at pixel centres.
+    """A Gaussian sampled at pixel centres, (size, size) of sum 1.
 
     Args:
-        variance: along the axis at `angle`, above 0.
+        variance: in pixels^2 along the axis at `angle`, above 0.
         short_variance: across it; the same when None.
-        angle: in radians.
+        angle: in radians, from x to the right to y down.
         size: side, 1 at least; the smallest odd one that holds five standard deviations each way when None.
     """
     across = variance if short_variance is None else short_variance
@@ -79,7 +79,7 @@ def gaussian(
 
 
 def disk(radius: float) -> Tensor:
-    """The blur of a lens out of focus: a disk of this radius, at least 0.5 pixels.
+    """The blur of a lens out of focus: a disk of this radius in pixels.
 
     Raises:
         KernelError: a radius below 0.5 or above 50.
@@ -162,7 +162,7 @@ def centre_of_mass(kernel: Tensor) -> tuple[float, float]:
 
 
 def shape_of(kernel: Tensor) -> Shape:
-    """Variances and angle of the ellipse that has the kernel's covariance."""
+    """Variances, in pixels^2, and angle of the ellipse that has the covariance of a kernel, (rows, columns)."""
     row, column = centre_of_mass(kernel)
     weights = kernel.double() / kernel.double().sum()
     y = torch.arange(kernel.shape[0], dtype=torch.float64)[:, None] - row

@@ -66,7 +66,7 @@ def inverse_filters(taps: Tensor, scale: int, noise: Tensor) -> Tensor:
 
 
 def correction_filters(taps: Tensor, scale: int, noise: Tensor) -> Tensor:
-    """Filters, as `inverse_filters`, from the residual, LR minus degraded HR image, to the HR image's correction."""
+    """Filters, of the shape of `inverse_filters`, from LR minus degraded HR image to the HR image's correction."""
     return _filters(_spectra(taps, _displacement(scale, taps.device), noise)[1])
 
 

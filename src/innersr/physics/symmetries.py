@@ -21,7 +21,7 @@ def apply_symmetry(x: Tensor, symmetry: int) -> Tensor:
 
 
 def undo_symmetry(x: Tensor, symmetry: int) -> Tensor:
-    """Invert `apply_symmetry`."""
+    """Invert `apply_symmetry` with the same symmetry."""
     turned = x.flip(flipped_axes(symmetry))
     return turned.mT if symmetry & 4 else turned
 

@@ -163,7 +163,7 @@ def random_task(
 
 
 def randomly_compressed(lr: Tensor, share: float, generators: Sequence[torch.Generator]) -> tuple[Tensor, Tensor]:
-    """Images, a share of them JPEG-compressed, and the quality, 0 for the others."""
+    """Images, (N, C, h, w), a share of them JPEG-compressed, and their qualities, (N,), 0 for the others."""
     images, qualities = [], []
     for image, generator in zip(lr[:, None], generators, strict=True):
         chance, fraction = _uniform(generator), _uniform(generator)

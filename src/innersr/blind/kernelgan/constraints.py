@@ -60,7 +60,7 @@ class LossWeights:
 
 
 def sum_penalty(kernel: Tensor) -> Tensor:
-    """Distance of the sum of the taps from 1."""
+    """Distance of the sum of the taps, (side, side), from 1."""
     return (1 - kernel.sum()).abs()
 
 

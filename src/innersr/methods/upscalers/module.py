@@ -45,7 +45,7 @@ class FunctionUpscaler(UpscalerModule):
         self.function = function
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply the function."""
+        """Apply the function to images, (N, C, h, w)."""
         return self.function(x)
 
 
