@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import socket
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -74,9 +75,10 @@ def served(serving: Serving) -> Iterator[str]:
     """Serve the page while the block runs; yield its address. All files of visitors are removed at the end.
 
     Raises:
-        InputError: the port is taken.
+        InputError: the port is taken, or the address is none of this machine.
     """
-    with tempfile.TemporaryDirectory(prefix="innersr-web-") as name, _environment():
+    _check_address(serving.host)
+    with tempfile.TemporaryDirectory(prefix="innersr-web-") as name, _environment(serving.host):
         visitors = Visitors(Path(name), 60 * serving.limits.idle_minutes)
         os.environ["GRADIO_TEMP_DIR"] = str(visitors.uploads)
         place = Place(limits=serving.limits, visitors=visitors, device=serving.device, library=serving.library)
@@ -95,6 +97,7 @@ def served(serving: Serving) -> Iterator[str]:
                 share=False,
                 ssr_mode=False,
                 enable_monitoring=False,
+                _frontend=False,  # else the first page is fetched, and a machine that takes 3 seconds for it is refused
                 footer_links=["api"],
                 app_kwargs={"middleware": [Middleware(OwnFiles, visitors=visitors)]},
                 theme=_theme(),
@@ -170,9 +173,14 @@ def _theme() -> gr.themes.Base:
 
 
 @contextlib.contextmanager
-def _environment() -> Iterator[None]:
-    """Gradio's settings for a page that sends nothing to anybody; given back afterwards."""
+def _environment(host: str) -> Iterator[None]:
+    """Gradio's settings for a page that sends nothing to anybody; given back afterwards.
+
+    Gradio asks the page that it starts whether it is up, which no proxy of the network could tell.
+    """
     wanted = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "GRADIO_TEMP_DIR": ""}
+    direct = ",".join(filter(None, [os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), "localhost", host]))
+    wanted |= {"no_proxy": direct, "NO_PROXY": direct}
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:
@@ -185,8 +193,17 @@ def _environment() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _free_port(host: str) -> int:
-    import socket
+def _check_address(host: str) -> None:
+    try:
+        _free_port(host)
+    except OSError as error:
+        raise InputError(
+            f"{host} is no address of this machine; give --host one, such as 127.0.0.1, or 0.0.0.0 for all of them"
+        ) from error
 
-    with socket.create_server((host, 0)) as server:
+
+def _free_port(host: str) -> int:
+    """A port of an address of this machine."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as server:
         return server.getsockname()[1]
