@@ -16,6 +16,8 @@ USER innersr
 WORKDIR /work
 EXPOSE 7860
 # Of the page; a container that runs another command is done before, or may be called unhealthy.
-HEALTHCHECK --start-period=60s CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:7860/')"]
+# Past the proxy that Docker may be told to give to all containers.
+HEALTHCHECK --start-period=60s CMD ["python", "-c", \
+    "import urllib.request as r; r.build_opener(r.ProxyHandler({})).open('http://127.0.0.1:7860/')"]
 ENTRYPOINT ["innersr"]
 CMD ["web", "--host", "0.0.0.0", "--allow-public", "--no-browser"]

@@ -1,11 +1,14 @@
 """The Space and the container: what they name is there, and is what the checks were run with."""
 
+import http.server
 import itertools
 import json
 import re
 import runpy
 import shutil
+import subprocess
 import sys
+import threading
 import tomllib
 from pathlib import Path
 
@@ -37,6 +40,19 @@ def test_the_container_copies_what_is_there():
     for line in instructions("COPY"):
         for source in line.split()[:-1]:
             assert (ROOT / source).exists() and f"!{source}" in kept
+
+
+def test_the_health_of_the_container_is_asked_past_a_proxy(monkeypatch):
+    """A container that was given a proxy, as Docker can be told to, was never healthy."""
+    (words,) = instructions("HEALTHCHECK")
+    interpreter, option, program = json.loads(words[words.index("[") :])
+    assert interpreter == "python" and f":{instructions('EXPOSE')[0]}/" in program
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    with http.server.HTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler) as server:
+        own = program.replace("127.0.0.1:7860", f"127.0.0.1:{server.server_port}")
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        assert subprocess.call([sys.executable, option, own], timeout=60) == 0
+    assert subprocess.call([sys.executable, option, own], timeout=60, stderr=subprocess.DEVNULL) == 1  # nobody answers
 
 
 def test_the_container_runs_as_an_ordinary_user():
