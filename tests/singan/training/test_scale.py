@@ -12,6 +12,7 @@ from innersr.singan.fit import untrained_model
 from innersr.singan.networks import ConvStack
 from innersr.singan.patch_matching import colour_axes, random_projections
 from innersr.singan.pyramid import pictures_of
+from innersr.singan.training import scale
 from innersr.singan.training.losses import gradient_penalty, statistics_distance
 from innersr.singan.training.scale import ScaleLearner, _random_window
 
@@ -118,6 +119,20 @@ def test_what_the_pool_holds_depends_on_the_iteration_alone():
     late.iteration = 11
     assert [late._from_pool(generator_of(draw))[1].sum() for draw in range(4)] == seen[11]
     assert seen[0] != seen[11]
+
+
+def test_a_late_scale_sees_its_reconstruction_no_more_than_twice(monkeypatch):
+    """It saw the same 24 times: half of the time that was left after the limit."""
+    one, passes = learner(1), []
+    one.generator.register_forward_hook(lambda *_: passes.append(1))
+    late = one.finished(is_late=True)
+    assert len(passes) == 2
+    monkeypatch.setattr(scale, "CALIBRATIONS", 1)
+    once = one.finished(is_late=True)
+    assert len(passes) == 3
+    for pair, expected in zip(late.layers, once.layers, strict=True):
+        for tensor, other in zip(pair, expected, strict=True):
+            assert torch.allclose(tensor, other, rtol=1e-4, atol=1e-5)  # sums of floats
 
 
 def test_weights_of_another_network_are_refused():

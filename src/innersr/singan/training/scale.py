@@ -132,7 +132,8 @@ class ScaleLearner:
         for norm in self.generator.norms:
             norm.reset_running_stats()
             norm.momentum = None  # the plain mean
-        for number in range(CALIBRATIONS if self.generator.norms else 0):
+        passes = min(CALIBRATIONS, 2 * len(self._reals)) if is_late else CALIBRATIONS  # more would see the same again
+        for number in range(passes if self.generator.norms else 0):
             generator = generator_of(self._run.seed, Draws.CALIBRATION, self.index, number)
             picture = number // 2 % len(self._reals)
             if number % 2 or is_late:
