@@ -1,6 +1,7 @@
 """The scripts of the repository, as they are called."""
 
 import importlib.util
+import json
 import os
 import random
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from helpers.damage import damaged_json, damaged_value
 from innersr.errors import InputError
@@ -100,3 +102,17 @@ def test_every_use_of_singan_has_a_small_sheet_in_the_documents(tmp_path, monkey
     with pytest.raises(SystemExit):
         sheets.main()
     assert "unknown use dance; there are samples, upscale" in capsys.readouterr().err
+
+
+def test_sheets_of_samples_beside_references_hide_whose_they_are(tmp_path, monkeypatch):
+    script, places, samples = loaded("singan_references"), tmp_path / "places50", tmp_path / "samples"
+    names = {places / f"{name}/3.jpg" for name in ("Real", "A", "B")} | {samples / f"3/sample-{n}.png" for n in (0, 1)}
+    for name in names:
+        name.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (12, 8)).save(name)
+    monkeypatch.setattr(sys, "argv", ["", str(places), str(samples), str(tmp_path / "sheets")])
+    script.main()
+    key = json.loads((tmp_path / "sheets" / "key.json").read_text())
+    assert {Path(path) for path in key["3"].values()} == names - {places / "Real" / "3.jpg"}
+    assert list(key["3"]) == ["A", "B", "C", "D"]
+    assert Image.open(tmp_path / "sheets" / "3.png").width > 3 * 24
