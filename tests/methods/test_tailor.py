@@ -238,8 +238,11 @@ def test_noise_above_what_the_prior_has_learnt_is_said():
 
 
 def test_an_image_without_noise_and_compression_takes_the_prior_of_clean_ones():
+    for scale in (1.5, 2, 3, (2, 3)):
+        assert _prior_for("", Degradation(scale=scale)) == "tailor-clean"
+    for scale in (3.5, 4, 6, (2, 4)):
+        assert _prior_for("", Degradation(scale=scale)) == "tailor-clean-x4"
     clean = Degradation(scale=4)
-    assert _prior_for("", clean) == "tailor-clean"
     for rough in (replace(clean, noise=0.01), replace(clean, compression=0.2)):
         assert _prior_for("", rough) == "tailor"
     assert [_prior_for(name, clean) for name in ("mine.safetensors", "tailor")] == ["mine.safetensors", "tailor"]

@@ -39,7 +39,7 @@ from innersr.physics.pseudoinverse import taps_of
 from innersr.physics.symmetries import SYMMETRIES, apply_symmetry, random_crop
 from innersr.run import Run
 
-PRIOR = "tailor"  # packaged prior of all degradations; that of clean images alone is tailor-clean
+PRIOR = "tailor"  # packaged prior of all degradations; those of clean images alone are tailor-clean and tailor-clean-x4
 FATHER_SIZES = {2: (0.5, 0.75), 3: (0.6, 0.85), 4: (0.7, 0.9)}  # least and greatest by scale; sons must not be tiny
 HOLDOUT_RULE = HoldoutRule()
 
@@ -49,8 +49,8 @@ class Tailor:
     """A prior conditioned on the degradation and adapted to the image.
 
     Args:
-        prior: name of a packaged prior, or path of a file. If empty, the packaged prior of clean images for a
-            degradation without noise and compression, or that of all degradations.
+        prior: name of a packaged prior, or path of a file. If empty, the packaged prior of clean images at this scale
+            for a degradation without noise and compression, or that of all degradations.
         steps: of Adam on the image itself; 0 keeps the prior unadapted, None is 15.
         by_recurrence: take fewer of the steps, the less of the image recurs in its own smaller copies, see
             `recurrence.steps_for`. None: only where `steps` is None and the degradation was estimated, see `resolved`.
@@ -242,8 +242,9 @@ def _leaves_aliases(degradation: Degradation) -> bool:
 
 def _prior_for(prior: str, degradation: Degradation) -> str:
     """Name or path of the prior: the given one, or the packaged one for the degradation."""
-    is_clean = degradation.noise == 0 and degradation.compression == 0
-    return prior or (f"{PRIOR}-clean" if is_clean else PRIOR)
+    if prior or degradation.noise or degradation.compression:
+        return prior or PRIOR
+    return f"{PRIOR}-clean" + ("-x4" if _network_scale(degradation) == 4 else "")
 
 
 def _load(prior: str) -> TailoredStack:
