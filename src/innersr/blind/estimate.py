@@ -162,19 +162,11 @@ class Estimate:
         if self.regions:
             regions = self._regions_by(lambda estimate: estimate.deblurred(amount))
             return replace(replace(self, regions=()).deblurred(amount), regions=regions)
-        found = self.degradation
         if amount > 0.5:  # noqa: PLR2004
             kept = 2 - 2 * amount
-            return self.shared([*((d, kept * share) for d, share in self.candidates), (found, 1 - kept)])
-        plain = Degradation(
-            scale=found.scale,
-            wrap=found.wrap,
-            noise=found.noise,
-            counting=found.counting,
-            compression=found.compression,
-        )
+            return self.shared([*((d, kept * share) for d, share in self.candidates), (self.degradation, 1 - kept)])
         sharp = [(d, share) for d, share in self.candidates if d.kernel is not None]
-        moved = (plain, (1 - 2 * amount) * sum(share for _, share in sharp))
+        moved = (self._plain, (1 - 2 * amount) * sum(share for _, share in sharp))
         others = [(d, share) for d, share in self.candidates if d.kernel is None]
         return self.shared([*others, *((d, 2 * amount * share) for d, share in sharp), moved])
 
@@ -219,15 +211,17 @@ class Estimate:
 
     def by_interpolation(self, kept: float) -> Estimate:
         """The estimate of an image that interpolation suits best: a share of the plain restoration, and no other."""
-        found = self.degradation
-        plain = Degradation(scale=found.scale, noise=found.noise, compression=found.compression)
-        return replace(self.shared([(plain, kept)]), confidence="low")
+        return replace(self.shared([(self._plain, kept)]), confidence="low")
 
     def unblurred(self) -> Estimate:
         """The estimate of an image that is neither blurred nor sharpened: half plain, half with more compression."""
-        found = self.degradation
-        plain = Degradation(scale=found.scale, noise=found.noise, compression=found.compression)
-        return self.shared([(plain, 0.5), (replace(plain, compression=cautious_compression(found.compression)), 0.5)])
+        plain = self._plain
+        return self.shared([(plain, 0.5), (replace(plain, compression=cautious_compression(plain.compression)), 0.5)])
+
+    @property
+    def _plain(self) -> Degradation:
+        """The degradation as found, without its blur: bicubic shrinking with the same noise and compression."""
+        return replace(self.degradation, kernel=None, anchor="aligned", subsampling=None)
 
     def _with_one_unblurred(self) -> Estimate:
         """The estimate with the shares of its unblurred candidates, which are alike, added up."""
