@@ -1,4 +1,4 @@
-"""Counting noise found in an image: flat places are noisier, the brighter they are.
+"""Detection of counting noise in an image: the brighter its flat places are, the noisier.
 
 The local variance of flat places is fitted by a line over the local mean (Foi 2008, "Practical Poissonian-Gaussian
 noise modeling and fitting for single-image raw data"), and by a constant. Textures and the noise of cameras after
@@ -36,9 +36,9 @@ class CountingRule:
     least_error: float = 0.12  # and of constant noise
     advantage: float = 1.7  # ratio of these errors
     coherence: float = 0.7  # of the values' remainders by the gain, from 0 to 1, above which they are counts
-    most_texture: float = 1.75  # median variance of a group by that of its flat cells: 1.5 for noise alone
-    most_colour: float = 1.8  # variance of first by that of second differences: 1 for white noise
-    looked_at: int = 2**18  # pixels: of larger images the middle
+    most_texture: float = 1.75  # ratio of a group's median variance to that of its flat cells: 1.5 for noise alone
+    most_colour: float = 1.8  # ratio of the variances of first and second differences: 1 for white noise
+    looked_at: int = 2**18  # pixels: of larger images only the middle is measured
 
 
 class FlatPlaces(NamedTuple):
@@ -47,9 +47,9 @@ class FlatPlaces(NamedTuple):
     mean: Tensor
     variance: Tensor
     texture: Tensor
-    """Median variance of the group by that of its flat cells."""
+    """Ratio of the group's median variance to that of its flat cells."""
     colour: Tensor
-    """Variance of first by that of second differences."""
+    """Ratio of the variances of first and second differences, 1 for white noise."""
 
     def chosen(self, mask: Tensor) -> FlatPlaces:
         """The groups of a mask, (G,)."""
@@ -84,10 +84,8 @@ def find_counting_noise(lr: Tensor) -> CountingNoise | None:
         return None
     variance = line.at(flat.mean)
     constant = error_of_constant_noise(flat)
-    is_line = line.error < CountingRule.most_error and constant > max(
-        CountingRule.least_error, CountingRule.advantage * line.error
-    )
-    is_line = is_line or (line.error < CountingRule.most_error and is_discrete(lr, line.slope))
+    is_better = constant > max(CountingRule.least_error, CountingRule.advantage * line.error)
+    is_line = line.error < CountingRule.most_error and (is_better or is_discrete(lr, line.slope))
     is_strong = float(variance.mean()) > CountingRule.least_noise**2 and bool(
         variance.max() > CountingRule.least_ratio * variance.min()
     )
@@ -159,13 +157,13 @@ def clipped_variance(mean: Tensor) -> Tensor:
 
 
 def _is_noise(flat: FlatPlaces) -> bool:
-    """Whether the flat places vary by chance: alike within each group, and white."""
+    """Whether the flat places hold noise: of one variance within each group, and white."""
     is_alike = bool(flat.texture.numel()) and float(flat.texture.median()) < CountingRule.most_texture
     return is_alike and float(flat.colour.median()) < CountingRule.most_colour
 
 
 def _groups(mean: Tensor, variance: Tensor, first: Tensor) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
-    """The numbers of `FlatPlaces` for each group of the cells of one channel."""
+    """Mean, variance, texture and colour, see `FlatPlaces`, of each group of the cells of one channel."""
     order = mean.argsort()
     count = max(1, min(CountingRule.groups, len(order) // CountingRule.least_cells))
     groups = []

@@ -83,7 +83,7 @@ class Estimate:
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
-        """What to restore by: the mixture, or the degradation alone; what it lacks of 1 is interpolated."""
+        """The mixture, or the degradation alone. What the shares lack of 1 is the share of interpolation."""
         return self.mixture or (Candidate(self.degradation, 1.0),)
 
     @property
@@ -276,11 +276,11 @@ def examine(lr: Tensor, scale: Scale, run: Run | None = None, *, is_thorough: bo
 
 
 def _estimate_by(finding: Finding, scale: Scale) -> Estimate:
-    """The estimate of a finding."""
+    """The estimate that follows from a finding, at a scale."""
     degradations = candidates_of(finding, scale)
     interpolated, *shares = shares_of(finding).tolist()
     if finding.is_overlooked:
-        # The policy was not told of the compression, either.
+        # The policy's input, the predictor's answers, lacks the compression as well.
         moved = SETTINGS.overlooked * sum(shares)
         shares = [(1 - SETTINGS.overlooked) * share for share in shares]
         shares[CANDIDATES.index("cautious")] += moved

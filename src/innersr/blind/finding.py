@@ -49,15 +49,15 @@ class Finding(NamedTuple):
     compression: float  # Strength, see `jpeg.jpeg_strength`; 0 for none
     sharpening: float  # Amount times variance, LR px^2, of an unsharp mask if there was one
     is_sharpened: bool
-    features: Tensor  # (F,), what `MixturePolicy` sees
+    features: Tensor  # (F,), input of `MixturePolicy`
     is_overlooked: bool = False  # Whether the predictor missed a compression that was proved
 
 
 def find(lr: Tensor, *, is_thorough: bool = False) -> Finding:
-    """Look at an image, (1, C, h, w) in [0, 1]; of a large one at its most detailed parts.
+    """Predict the degradation of an image, (1, C, h, w) in [0, 1]; of a large one from its most detailed parts.
 
     Compression that its traces prove, see `find_jpeg_traces`, takes the place of the predictor's answer. `is_thorough`
-    looks at mirrored and transposed views too, whose errors differ, for a blur that is to be believed.
+    averages over mirrored and transposed views too, whose errors differ: for a blur that is removed in full.
 
     Raises:
         CheckpointError: the package is damaged.
@@ -71,15 +71,15 @@ def find(lr: Tensor, *, is_thorough: bool = False) -> Finding:
 
 
 def find_stabilised(lr: Tensor, noise: CountingNoise) -> Finding:
-    """Look at an image, (1, C, h, w) in [0, 1], of known counting noise: as `find`, with that of the stabilised image.
+    """As `find`, of an image with known counting noise: of the stabilised image, whose noise is Gaussian.
 
-    Its traces of compression are not believed, because white noise has none left.
+    No compression is taken over: white noise destroys its traces.
     """
     return find(noise.stabilise(lr))._replace(noise=noise.sigma, compression=0.0)
 
 
 def _predicted(parts: Tensor, *, is_thorough: bool) -> Prediction:
-    """Predictions for (N, C, h, w), and for three other views of each."""
+    """Predictions for parts, (N, C, h, w); if thorough, 4 N of them, for four views of each."""
     views = ((False, False), (True, False), (False, True), (True, True)) if is_thorough else ((False, False),)
     predictions = [
         _of_view(parts, is_mirrored=is_mirrored, is_transposed=is_transposed) for is_mirrored, is_transposed in views
@@ -127,7 +127,7 @@ def detailed_parts(lr: Tensor) -> Tensor:
     windows.sort(key=lambda w: -roughness(grey[..., w.top : w.bottom, w.left : w.right]))
     chosen = windows[: SETTINGS.parts]
     around = [Window(w.top - RADIUS, w.left - RADIUS, w.bottom + RADIUS, w.right + RADIUS) for w in chosen]
-    return torch.cat([cut(lr, window, (False, False)) for window in around])
+    return torch.cat([cut(lr, window) for window in around])
 
 
 def roughness(grey: Tensor) -> float:
@@ -137,7 +137,7 @@ def roughness(grey: Tensor) -> float:
 
 
 def _features(p: Prediction) -> Tensor:
-    """(N, F) of limited size."""
+    """Input of `MixturePolicy`, (N, F): features and answers of the predictor, limited in size."""
     deviations = [p.deviations.flatten(1), *(d[:, None] for d in (p.noise_deviation, p.compression_deviation))]
     others = (p.bicubic, p.noise, p.compressed, p.compression, p.sharpened, p.sharpening, p.soft)
     answers = torch.cat([p.logs.flatten(1), *(d.log() for d in deviations), torch.stack(others, dim=1)], dim=1)

@@ -2,7 +2,7 @@
 
 A picture that was decoded from a JPEG, and then cropped, edited in parts or saved in another format, still shows the
 steps in which its coefficients were stored (Fan and de Queiroz 2003), whatever it depicts. The predictor tells
-compression by how it looks, and misses it in drawings and text. Resizing and strong noise destroy the traces.
+compression by its artefacts, and misses it in drawings and text. Resizing and strong noise destroy the traces.
 """
 
 from __future__ import annotations
@@ -91,9 +91,9 @@ def _proved(found: list[JPEGTraces]) -> JPEGTraces | None:
 
 def _traces(blocks: Tensor, offset: tuple[int, int]) -> JPEGTraces:
     """Traces by the steps that fit (N, 8, 8) blocks best, one step for each frequency."""
-    cosines, is_told = _phases()
+    cosines, is_informative = _phases()
     counts = _histograms(blocks)
-    total, number = counts @ cosines, counts @ is_told  # (63, steps)
+    total, number = counts @ cosines, counts @ is_informative  # (63, steps)
     mean = torch.where(number >= TraceSettings.least_coefficients, total / number.clamp(min=1), 0.0)
     significance, best = (mean * number.sqrt()).max(1)
     number = torch.where(significance > 0, number.gather(1, best[:, None])[:, 0], 0.0)
@@ -120,11 +120,14 @@ def _histograms(blocks: Tensor) -> Tensor:
 
 @lru_cache(maxsize=1)
 def _phases() -> tuple[Tensor, Tensor]:
-    """Cosine of the phase of each bin in each step from `least_step` on, (bins, steps), and whether it tells."""
+    """Cosine of the phase of each bin in each step from `least_step` on, (bins, steps), and 1 where it is informative.
+
+    Elsewhere both are 0: values near 0 are near a multiple of any step.
+    """
     values = torch.arange(round(TraceSettings.greatest / TraceSettings.bin))[:, None] * TraceSettings.bin
     steps = torch.arange(TraceSettings.least_step, TraceSettings.greatest)[None]
-    is_told = (values > TraceSettings.least_phase * steps).float()
-    return is_told * torch.cos(2 * math.pi * values / steps), is_told
+    is_informative = (values > TraceSettings.least_phase * steps).float()
+    return is_informative * torch.cos(2 * math.pi * values / steps), is_informative
 
 
 @lru_cache(maxsize=1)

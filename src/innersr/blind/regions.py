@@ -1,4 +1,4 @@
-"""Regions of an image that was put together from others, which are noisier or more compressed than the rest."""
+"""Regions of a composite image, some of which are noisier or more compressed than the rest."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def find_regions(lr: Tensor, whole: Finding) -> tuple[Region, ...]:
         return ()
     around = RegionSettings.side + RADIUS
     windows = [Window(top - RADIUS, left - RADIUS, top + around, left + around) for top in tops for left in lefts]
-    cells = torch.cat([cut(lr, window, (False, False)) for window in windows])
+    cells = torch.cat([cut(lr, window) for window in windows])
     log = whole.log.to(cells).expand(len(cells), 3)
     guess = GaussianBlur(log, torch.full((len(cells),), whole.is_bicubic, device=cells.device))
     prediction: Prediction = predictor(cells.device)(predictor_input(cells, guess), guess)
