@@ -1,6 +1,6 @@
 import torch
 
-from innersr.physics.symmetries import SYMMETRIES, apply_symmetry, random_crop, undo_symmetry
+from innersr.physics.symmetries import SYMMETRIES, apply_symmetry, central_crop, random_crop, undo_symmetry
 
 
 def seeded(seed=0):
@@ -25,6 +25,13 @@ def test_the_bits_of_a_symmetry_are_a_transposition_and_two_flips():
     x = torch.arange(6).reshape(2, 3)
     expected = {0: x, 1: x.flip(-1), 2: x.flip(-2), 3: x.rot90(2), 4: x.mT, 5: x.rot90(-1), 6: x.rot90(1)}
     assert all(torch.equal(apply_symmetry(x, k), turned) for k, turned in expected.items())
+
+
+def test_a_central_crop_leaves_as_much_on_each_side():
+    x = torch.arange(6 * 7).reshape(1, 6, 7)
+    assert torch.equal(central_crop(x, 4), x[..., 1:5, 1:5])
+    assert torch.equal(central_crop(x, 7), x)
+    assert torch.equal(central_crop(x, 1)[0], x[0, 2:3, 3:4])
 
 
 def test_crops_are_views_of_every_place():

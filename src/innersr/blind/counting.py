@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from innersr.physics.noise.counting import CountingNoise
+from innersr.physics.symmetries import central_crop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,9 +98,7 @@ def find_counting_noise(lr: Tensor) -> CountingNoise | None:
 
 def flat_places(lr: Tensor) -> FlatPlaces:
     """Measure the flat places of an image, (1, C, h, w), float64 on the CPU."""
-    side = math.isqrt(CountingRule.looked_at)
-    top, left = (max(0, (n - side) // 2) for n in lr.shape[-2:])
-    planes = lr[0, :, None, top : top + side, left : left + side]
+    planes = central_crop(lr, math.isqrt(CountingRule.looked_at))[0, :, None]
     second = planes.new_tensor([[1, -2, 1], [-2, 4, -2], [1, -2, 1]]) / 6  # of white noise they keep the variance
     first = planes.new_tensor([[1, -1], [-1, 1]]) / 2
     inner = planes[..., 1:-1, 1:-1]

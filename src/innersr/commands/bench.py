@@ -16,7 +16,7 @@ from innersr.commands.drawings import check_drawing, save_drawing
 from innersr.errors import ImageFileError, InputError
 from innersr.images.folders import find_versions
 from innersr.physics.geometry import parse_scale
-from innersr.physics.resize import image_size
+from innersr.physics.symmetries import central_crop
 from innersr.plots.sheets import Panel, Pixels, comparison_sheet
 from innersr.run import Run
 
@@ -100,9 +100,7 @@ def _sheet_of_the_worst(cases: Sequence[Case], rows: Sequence[Row], run: Run) ->
     drawn: list[list[Panel]] = []
     for row in rows:
         made = case_pictures(by_identity[identity(row)], run)
-        side = 160  # pixels of the part that is shown
-        top, left = (max(0, (n - side) // 2) for n in image_size(made.truth))
-        parts = [picture[..., top : top + side, left : left + side] for picture in made]
+        parts = [central_crop(picture, 160) for picture in made]
         labels = (
             f"interpolation {decibels(row['interpolation_psnr_y']):.2f} dB",
             f"{row['method']} {decibels(row['psnr_y']):.2f} dB ({gain_of(row) or 0.0:+.2f})",

@@ -30,7 +30,7 @@ from innersr.physics.convolution import is_whole
 from innersr.physics.degradation import LOUDEST, Degradation
 from innersr.physics.geometry import scale_words
 from innersr.physics.resize import image_size
-from innersr.physics.symmetries import SYMMETRIES, apply_symmetry, random_crop
+from innersr.physics.symmetries import SYMMETRIES, apply_symmetry, central_crop, random_crop
 from innersr.run import Run
 from innersr.settings import check_choices
 
@@ -123,7 +123,6 @@ class ZSSR(LearnsDetail):
             notes += self._train(network, sources, stage, run, generator)
             if stage.degradation is not degradation:
                 sources = [self._upscaled(network, lr, stage.degradation, run), *sources]
-
         return self.upscaler([network], degradation, run, lr.shape[1]).learnt_from("", notes)
 
     def _stages(self, degradation: Degradation, lr_size: tuple[int, int]) -> list[Stage]:
@@ -143,9 +142,8 @@ class ZSSR(LearnsDetail):
     ) -> tuple[str, ...]:
         """Train one stage on its sources, of which the last is the image; return notes on what went wrong."""
         degradation, lr = stage.degradation, sources[-1]
-        # Crops are not periodic.
         noise = min(math.hypot(degradation.noise, self.son_noise), LOUDEST)
-        plain = replace(degradation, wrap="", noise=noise)
+        plain = replace(degradation, wrap="", noise=noise)  # crops are not periodic
         fathers = self._fathers(sources, degradation)
         optimizer = Adam(network.parameters(), self.learning_rate)
         guard = DivergenceGuard([*network.parameters()], [optimizer], limit=10.0)  # ten times the range of values
@@ -253,11 +251,10 @@ class ZSSR(LearnsDetail):
             needed = f"at least {SMALLEST_SIDE} on each side"
             raise InputError(f"an image of {size} pixels is too small to learn from ({needed}); use the method bicubic")
         if min(lr.shape[-2:]) < degradation.reach:
-            kernel, remedy = (
-                f"the kernel ({degradation.reach} pixels)",
-                "a smaller kernel, or the method backprojection",
+            raise KernelError(
+                f"the kernel ({degradation.reach} pixels) is larger than the image ({size}), which it must shrink "
+                "again; use a smaller kernel, or the method backprojection"
             )
-            raise KernelError(f"{kernel} is larger than the image ({size}), which it must shrink again; use {remedy}")
 
 
 class Stage(NamedTuple):
@@ -282,12 +279,7 @@ def _enlarged(
 
 @torch.no_grad()
 def _reconstruction_error(network: DetailStack, image: Tensor, degradation: Degradation) -> float:
-    """Mean squared error of the image restored from its son, which the plateau rule watches.
-
-    Large images are represented by their central part.
-    """
-    side = 256
-    top, left = (max(0, (n - side) // 2) for n in image.shape[-2:])
-    father = image[..., top : top + side, left : left + side]
+    """Mean squared error of the middle of the image restored from its son, for the plateau rule."""
+    father = central_crop(image, 256)
     enlarged = _enlarged(network, degradation(father), degradation, father, contextlib.nullcontext())
     return float((enlarged - father).square().mean())

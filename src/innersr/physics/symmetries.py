@@ -31,6 +31,12 @@ def flipped_axes(symmetry: int) -> tuple[int, ...]:
     return (-2,) * bool(symmetry & 2) + (-1,) * bool(symmetry & 1)
 
 
+def central_crop(x: Tensor, side: int) -> Tensor:
+    """Crop at most side x side pixels from the middle of (..., H, W): a view."""
+    top, left = (max(0, (n - side) // 2) for n in x.shape[-2:])
+    return x[..., top : top + side, left : left + side]
+
+
 def random_crop(x: Tensor, size: int, generator: torch.Generator, wrap: tuple[bool, bool] = (False, False)) -> Tensor:
     """Crop at most size x size pixels of (..., H, W) at a random place; a view unless it crosses a seam.
 

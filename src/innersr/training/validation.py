@@ -14,7 +14,7 @@ from innersr.metrics.fidelity import psnr_y
 from innersr.metrics.grey_levels import quantized
 from innersr.physics.degradation import Degradation
 from innersr.physics.named_degradations import parse_degradation
-from innersr.physics.resize import Window, cut
+from innersr.physics.symmetries import central_crop
 
 LARGEST_NUMBER, SIDE = 12, 192  # of the images, and of the square in their middle, in pixels; a multiple of 2, 3 and 4
 LEAST_SIDE = 48
@@ -35,7 +35,7 @@ def read_validation(folder: Path) -> tuple[Tensor, ...]:
         if image.shape[1] != 3 or min(image.shape[-2:]) < LEAST_SIDE:
             size = f"{image.shape[-1]}x{image.shape[-2]}, {image.shape[1]} channels"
             raise InputError(f"{entry.path}: validation needs RGB images of {LEAST_SIDE} pixels at least, got {size}")
-        images.append(_middle(image))
+        images.append(central_crop(image, SIDE).clone())
     return tuple(images)
 
 
@@ -56,9 +56,3 @@ def measure(
             decibels.append(psnr_y(upscale(lr, degradation).clamp(0, 1).cpu(), image, scale))
         results[f"{name} x{scale}"] = round(sum(decibels) / len(decibels), 3)
     return results
-
-
-def _middle(image: Tensor) -> Tensor:
-    height, width = (min(SIDE, n) for n in image.shape[-2:])
-    top, left = (image.shape[-2] - height) // 2, (image.shape[-1] - width) // 2
-    return cut(image, Window(top, left, top + height, left + width)).clone()
