@@ -1,4 +1,4 @@
-"""Validation for real images: gains over interpolation, by what happened to the image."""
+"""Validation for real images: gains over interpolation, by chain of degradations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from innersr.metrics.fidelity import psnr_y
 from innersr.metrics.grey_levels import quantized
-from innersr.physics.chains import filtered_taps, shrinking_taps, softened, unsharp_filter
+from innersr.physics.chains import filtered_taps, softened, unsharp_filter
 from innersr.physics.degradation import Degradation
 from innersr.physics.jpeg import jpeg, jpeg_strength
 from innersr.physics.named_degradations import parse_degradation
@@ -25,7 +25,7 @@ class RealCase:
     Args:
         name: in the log.
         scale: HR pixels per LR pixel.
-        kernel: of `parse_degradation`, or "lanczos".
+        kernel: see `parse_degradation`.
         soft: standard deviation in HR pixels of the blur of the scene.
         noise: standard deviation in 8-bit levels, of white noise.
         qualities: of the JPEG files it goes through.
@@ -94,21 +94,13 @@ def measure_gains(
 
 def _degraded(case: RealCase, hr: Tensor, generator: torch.Generator) -> tuple[Tensor, Degradation]:
     """The LR image in 8 bits, and the degradation that the network is given."""
-    plain = Degradation(scale=case.scale) if case.kernel == "lanczos" else parse_degradation(case.kernel, case.scale)
-    if case.kernel == "lanczos":
-        plain = _by_taps(shrinking_taps("lanczos", case.scale), case.scale)
-    sharpened = plain
+    plain = sharpened = parse_degradation(case.kernel, case.scale)
     if case.is_sharpened:
-        filters = unsharp_filter(0.8, 0.5)[None]
-        sharpened = _by_taps(filtered_taps(taps_of(plain)[None], filters, case.scale)[0], case.scale)
+        taps = filtered_taps(taps_of(plain)[None], unsharp_filter(0.8, 0.5)[None], case.scale)[0]
+        sharpened = Degradation(scale=case.scale, kernel=taps, anchor=(taps.shape[0] // 2, taps.shape[1] // 2))
     drawn = torch.randn(hr.shape[1], *sharpened.lr_size((hr.shape[-2], hr.shape[-1])), generator=generator)
     lr = quantized(sharpened.forward(hr) + case.noise / 255 * drawn).clamp(0, 1)
     for quality in case.qualities:
         lr = jpeg(lr[0], quality)[None]
     given = sharpened if case.gives_sharpening else plain
     return lr, replace(given, noise=case.noise / 255, compression=case.strength)
-
-
-def _by_taps(taps: Tensor, scale: int) -> Degradation:
-    middle = taps.shape[-1] // 2
-    return Degradation(scale=scale, kernel=taps, anchor=(middle, middle))
