@@ -24,7 +24,7 @@ def with_compression(network: TailoredStack) -> TailoredStack:
 
 @torch.no_grad()
 def widen(network: TailoredStack, width: int, generator: torch.Generator) -> TailoredStack:
-    """A wider network with the same result: new features read all others by random weights; none reads them yet.
+    """A wider network with the same result: new features have random inputs, and their outputs weigh 0 at first.
 
     The network, at most `width` features wide, is not changed.
     """
@@ -51,10 +51,11 @@ def widen(network: TailoredStack, width: int, generator: torch.Generator) -> Tai
 def insert_identity_layers(network: TailoredStack, depth: int, generator: torch.Generator) -> TailoredStack:
     """A deeper network with nearly the same result (Net2DeeperNet): layers that are nearly the identity are inserted.
 
-    After each hidden layer come some, with faint noise, less of what is far below 0, and other edges of the image.
-    The network, at most `depth` layers deep, is not changed.
+    They are spread over the hidden layers. They differ from the identity by noise on their weights, by the leaky ReLU
+    of strongly negative features, and by zero padding at the edges of the image. The network, at most `depth` layers
+    deep, is not changed.
     """
-    noise, lift = 0.001, 0.1  # of the weights; of the features, so that the activation changes few of them
+    noise, lift = 0.001, 0.1  # of the weights; added to features, so that leaky ReLU changes few of them
     deep = TailoredStack(**{**network.arguments, "depth": depth}, generator=generator)
     old, count = len(network.body), depth - network.depth
     followers = [round((i + 1) * old / count) - 1 for i in range(count)]  # the layer that each new one comes after

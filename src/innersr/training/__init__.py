@@ -1,1 +1,1 @@
-"""Training of priors: what networks know about images in general before they see the one."""
+"""Training of priors on many images: objectives, one loop for all of them, resumption, several processes."""

@@ -138,11 +138,12 @@ class Learner(Generic[Network]):
         """
         expected = self.tensors()
         if moments == "used":
-            given = {name.rpartition(".")[0] for name in tensors}
-            is_optional = {
-                n: n.startswith((*self._optimizers,)) and n.rpartition(".")[0] not in given for n in expected
+            given, optimizers = {name.rpartition(".")[0] for name in tensors}, (*self._optimizers,)
+            expected = {
+                name: tensor
+                for name, tensor in expected.items()
+                if name.rpartition(".")[0] in given or not name.startswith(optimizers)
             }
-            expected = {name: tensor for name, tensor in expected.items() if not is_optional[name]}
         check_tensors(tensors, expected, exactly=True)
         check_moments(tensors, step)
 

@@ -179,12 +179,12 @@ class Session:
                 if recorder is not None:
                     recorder.note(loss, waited, time.monotonic() - started)
                 if learner.guard.count > diverged:
-                    diverged = self._take_back(learner, recorder)
+                    diverged = self._report_divergence(learner, recorder)
                 if stops:
                     break
 
-    def _take_back(self, learner: Learner[Any], recorder: _Recorder | None) -> int:
-        """Report that learning diverged; return how often it has. InnersrError if it cannot continue."""
+    def _report_divergence(self, learner: Learner[Any], recorder: _Recorder | None) -> int:
+        """Report that learning diverged and was undone; return how often. InnersrError if it cannot continue."""
         if learner.guard.is_over:
             problem = f"the loss was NaN or infinite at step {learner.step}, for the {learner.guard.count}th time"
             raise InnersrError(f"{problem}; start again with a smaller learning_rate")
@@ -237,7 +237,7 @@ class _Recorder:
         """Count a step, and write what is due."""
         outputs, step = self._session.outputs, self._learner.step
         since = self._since
-        loss = torch.where(loss.isfinite(), loss, 0)  # what is not was taken back
+        loss = torch.where(loss.isfinite(), loss, 0)  # of a step that was undone
         self._since = _Sums(since.loss + loss, since.waited + waited, since.seconds + seconds, since.steps + 1)
         if step == self._session.schedule.steps:
             return  # `learn` writes the last line
