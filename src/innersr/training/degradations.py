@@ -6,7 +6,7 @@ A task depends on the seed, the step and its index in the batch, never on how th
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple
@@ -24,7 +24,6 @@ from innersr.physics.log_covariance import GaussianBlur, blur_of_taps, taps_of_b
 from innersr.physics.pseudoinverse import REACH
 from innersr.physics.resize import cubic
 
-SUBSAMPLINGS = ("direct", "bicubic")
 ANCHORS = ("centre", "aligned", "either")
 KERNEL_SIDE = 15  # pixels, of MZSR's kernels
 
@@ -87,7 +86,7 @@ class Task(NamedTuple):
     hr: Tensor
     """(N * M, C, s * h, s * w) in [0, 1]"""
     taps: Tensor
-    """(N, T, T) effective kernels, see `inverse.taps_of`."""
+    """(N, T, T) effective kernels, see `pseudoinverse.taps_of`."""
     noise: Tensor
     """(N,) standard deviations."""
     compression: Tensor
@@ -100,13 +99,18 @@ class Task(NamedTuple):
         return Task(lr, hr, taps, noise, compression, self.scale)
 
 
+def random_scale(shares: Mapping[int, float], generator: torch.Generator) -> int:
+    """Draw a scale with probabilities proportional to the shares."""
+    return list(shares)[int(torch.multinomial(torch.tensor(list(shares.values())), 1, generator=generator))]
+
+
 def hr_side(lr_side: int, scale: int) -> int:
     """Side of an HR crop, including the reach of the kernel around it."""
     return scale * (lr_side + 2 * REACH)
 
 
 def scales_from(least: float, count: int) -> list[float]:
-    """Scales of a multi-scale network, 0.2 apart."""
+    """The scales of a multi-scale network: `count` of them, 0.2 apart, the least first."""
     return [round(least + 0.2 * i, 6) for i in range(count)]
 
 

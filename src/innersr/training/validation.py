@@ -39,6 +39,12 @@ def read_validation(folder: Path) -> tuple[Tensor, ...]:
     return tuple(images)
 
 
+def validation_crop(image: Tensor, side: int) -> Tensor:
+    """The upper left square of (1, 1 or 3, H, W) as RGB: at most `side` pixels a side, an even number of them."""
+    side = min(side, *image.shape[-2:]) // 2 * 2
+    return image[..., :side, :side].expand(-1, 3, -1, -1)
+
+
 @torch.no_grad()
 def measure(
     upscale: Callable[[Tensor, Degradation], Tensor], images: Sequence[Tensor], cases: Sequence[Case]

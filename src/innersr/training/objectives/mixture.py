@@ -20,9 +20,10 @@ from innersr.networks.mixture_policy import MixturePolicy
 from innersr.physics.degradation import Degradation
 from innersr.run import Run, generator_of
 from innersr.training.crops import CropPool, Crops
-from innersr.training.degradations import hr_side
+from innersr.training.degradations import hr_side, random_scale
 from innersr.training.objective import Loss, ParameterGroup
 from innersr.training.real_degradations import ChainMixture, degrade_by_chains, random_chain
+from innersr.training.validation import validation_crop
 
 MIXTURE = ChainMixture(
     clean=0.22,
@@ -112,7 +113,7 @@ class MixtureObjective:
         for crop, generator in zip(crops.images, crops.generators, strict=True):
             key = generator.initial_seed()
             if key not in measured:
-                scale = _random_scale(generator)
+                scale = random_scale(SCALE_SHARES, generator)
                 side = hr_side(self.crop, scale)
                 measured[key] = measure_example(crop[None, :, :side, :side].float() / 255, scale, generator, run)
             rows.append(measured[key])
@@ -127,8 +128,7 @@ class MixtureObjective:
         for index, image in enumerate(images):
             for repeat in range(4):
                 generator = generator_of(self.seed + 1, index, repeat)
-                side = min(hr_side(self.crop, 2), *image.shape[-2:]) // 2 * 2
-                rows.append(measure_example(image[..., :side, :side].expand(-1, 3, -1, -1), 2, generator, run))
+                rows.append(measure_example(validation_crop(image, hr_side(self.crop, 2)), 2, generator, run))
         if not rows:
             return {}
         gains = _gains(network, rows, run)
@@ -175,8 +175,3 @@ def _gains(network: MixturePolicy, rows: Sequence[Measured], run: Run) -> Tensor
 
 def _utility(gains: Tensor, aversion: float) -> Tensor:
     return torch.where(gains < 0, aversion * gains, gains)
-
-
-def _random_scale(generator: torch.Generator) -> int:
-    scales, shares = list(SCALE_SHARES), torch.tensor(list(SCALE_SHARES.values()))
-    return scales[int(torch.multinomial(shares, 1, generator=generator))]

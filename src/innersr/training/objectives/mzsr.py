@@ -23,13 +23,13 @@ from innersr.methods.maml import Pairs, loss_of, pairs_of, sgd_step, weights_of
 from innersr.methods.mzsr import adapt_network, published_rates, rates_by_step
 from innersr.networks.detail_stack import DetailStack
 from innersr.physics.convolution import is_whole
-from innersr.physics.degradation import Degradation
+from innersr.physics.degradation import SUBSAMPLINGS, Degradation
 from innersr.physics.named_degradations import BENCHMARK_KERNEL
 from innersr.physics.symmetries import random_crop
 from innersr.run import Run, generator_of
 from innersr.settings import check_choices
 from innersr.training.crops import CropPool, Crops
-from innersr.training.degradations import ANCHORS, KERNEL_SIDE, SUBSAMPLINGS, random_blur, scales_from
+from innersr.training.degradations import ANCHORS, KERNEL_SIDE, random_blur, scales_from
 from innersr.training.objective import Loss, ParameterGroup
 from innersr.training.validation import measure
 

@@ -27,9 +27,10 @@ from innersr.physics.pseudoinverse import RADIUS
 from innersr.run import Run, generator_of
 from innersr.settings import check_choices
 from innersr.training.crops import CropPool, Crops
-from innersr.training.degradations import hr_side
+from innersr.training.degradations import hr_side, random_scale
 from innersr.training.objective import OPTIMIZERS, Loss, ParameterGroup
 from innersr.training.real_degradations import ChainMixture, degrade_by_chains, random_chain
+from innersr.training.validation import validation_crop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,8 +140,7 @@ class PredictorObjective:
 
     def _scale(self, step: int) -> int:
         """Scale of all tasks of a step."""
-        scales, shares = list(SCALE_SHARES), torch.tensor(list(SCALE_SHARES.values()))
-        return scales[int(torch.multinomial(shares, 1, generator=generator_of(self.seed, step, -1)))]
+        return random_scale(SCALE_SHARES, generator_of(self.seed, step, -1))
 
     @torch.no_grad()
     def validate(self, network: DegradationPredictor, images: Sequence[Tensor], run: Run) -> dict[str, float]:
@@ -149,9 +149,8 @@ class PredictorObjective:
         sums: dict[str, list[float]] = {name: [] for name in names}
         for index, image in enumerate(images):
             for repeat in range(6):
-                side = min(hr_side(self.crop, 2), *image.shape[-2:]) // 2 * 2
                 generators = [generator_of(self.seed + 1, index, repeat)]
-                lr, truth = example_of(image[..., :side, :side].expand(-1, 3, -1, -1).cpu(), 2, generators)
+                lr, truth = example_of(validation_crop(image, hr_side(self.crop, 2)).cpu(), 2, generators)
                 prediction = predict_iteratively(network, pad_for_filters(lr.to(run.torch_device)), 3)
                 prediction = Prediction(*(part.cpu() for part in prediction))
                 found = prediction.logs[0, int(truth.blur.is_bicubic)]

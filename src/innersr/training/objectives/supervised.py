@@ -18,12 +18,12 @@ from innersr.inference.detail import super_resolve
 from innersr.metrics.grey_levels import linear_luma, quantized
 from innersr.networks.detail_stack import DetailStack
 from innersr.physics.convolution import is_whole
-from innersr.physics.degradation import Degradation
+from innersr.physics.degradation import SUBSAMPLINGS, Degradation
 from innersr.physics.resize import image_size
 from innersr.run import Run, generator_of
 from innersr.settings import check_choices
 from innersr.training.crops import CropPool, Crops
-from innersr.training.degradations import ANCHORS, KERNEL_SIDE, SUBSAMPLINGS, random_blur, scales_from
+from innersr.training.degradations import ANCHORS, KERNEL_SIDE, random_blur, scales_from
 from innersr.training.objective import ERRORS, OPTIMIZERS, Loss, ParameterGroup, reconstruction_loss
 from innersr.training.validation import measure
 
