@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from innersr.errors import InputError
@@ -39,6 +40,13 @@ def file_identity(path: Path) -> tuple[int, int] | Path:
         status = path.stat()
         return status.st_dev, status.st_ino
     return path.resolve()  # it does not exist yet
+
+
+def numbered(path: Path) -> Iterator[Path]:
+    """Yield photo.png, photo-2.png, photo-3.png and so on, without end."""
+    yield path
+    for number in itertools.count(2):
+        yield path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
 def sha256_of(path: Path) -> str:

@@ -17,6 +17,7 @@ from innersr.batch.remote_manifest import RemoteManifest
 from innersr.errors import InputError
 from innersr.images.folders import is_image_name
 from innersr.images.formats import sniff
+from innersr.paths import numbered
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,9 +216,6 @@ def _apart(files: Sequence[BatchFile]) -> Iterable[BatchFile]:
             below = Path(
                 os.path.relpath(_plain(file.path), os.path.commonpath([_plain(f.path.parent) for f in namesakes]))
             )
-        number, free = 1, below
-        while free in taken:
-            number += 1
-            free = below.with_name(f"{below.stem}-{number}{below.suffix}")
+        free = next(path for path in numbered(below) if path not in taken)
         taken.add(free)
         yield replace(file, below=free)

@@ -13,7 +13,7 @@ from innersr.batch.remote import is_remote, output_folder, place_of
 from innersr.errors import InputError
 from innersr.images.formats import written_suffixes
 from innersr.images.io import with_suffix
-from innersr.paths import file_identity, is_one_file, make_folder
+from innersr.paths import file_identity, is_one_file, make_folder, numbered
 from innersr.physics.geometry import scale_text
 from innersr.physics.resize import Scale
 
@@ -137,11 +137,8 @@ class Places:
         Raises:
             InputError: it would replace an input, or the result of another one.
         """
-        target = named = self._target(file, scale, size, method)
-        number = 1
-        while self._named.setdefault(target, file.path) != file.path:
-            number += 1
-            target = named.with_name(f"{named.stem}-{number}{named.suffix}")
+        names = numbered(self._target(file, scale, size, method))
+        target = next(name for name in names if self._named.setdefault(name, file.path) == file.path)
         place = file_identity(target)
         taken = self._sources.get(place)
         if taken is not None and not (self.in_place and is_one_file(target, file.path)):
@@ -168,11 +165,7 @@ class Places:
 
 def free_name(target: Path) -> Path:
     """The path, or the first of photo-2.png, photo-3.png and so on that is not taken."""
-    number, free = 1, target
-    while free.exists() or free.is_symlink():
-        number += 1
-        free = target.with_name(f"{target.stem}-{number}{target.suffix}")
-    return free
+    return next(path for path in numbered(target) if not (path.exists() or path.is_symlink()))
 
 
 def size_in_header(path: Path) -> tuple[int, int] | None:
