@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
 import re
 import socket
@@ -105,7 +106,8 @@ class _Pool:
         self._actor = ray.remote(**resources)(_Answering)
         self._busy: dict[Any, tuple[Any, tuple[Any, int] | None]] = {}
         """Actors and (task, attempt) by what they will return; without a task those that begin."""
-        self._lost: deque[tuple[Any, int]] = deque()
+        self._ready: deque[tuple[Any, int]] = deque()
+        """(task, attempt) of lost actors, or of the next task."""
         self._failed_begins = 0
 
     def work(self) -> Iterator[Done[Any, Any]]:
@@ -123,15 +125,10 @@ class _Pool:
                 return
 
     def _has_more(self) -> bool:
-        """Whether a task waits; the next one is taken for that."""
-        following = self._lost or [(task, 1) for task in self._next()]
-        self._lost = deque(following)
-        return bool(self._lost)
-
-    def _next(self) -> Iterator[Any]:
-        for task in self._waiting:
-            yield task
-            return
+        """Whether a task is left; if none is ready, the next one is taken from `tasks`."""
+        if not self._ready:
+            self._ready.extend((task, 1) for task in itertools.islice(self._waiting, 1))
+        return bool(self._ready)
 
     def _answer(self, ref: Any, actor: Any, given: tuple[Any, int] | None) -> Done[Any, Any] | None:  # noqa: ANN401
         """What an actor returned, if it had a task; give it, or one in place of a lost one, the next."""
@@ -144,7 +141,7 @@ class _Pool:
         if isinstance(answer, Fault):
             raise_fault(answer)
         if self._has_more():
-            task, attempt = self._lost.popleft()
+            task, attempt = self._ready.popleft()
             self._busy[actor.answer.remote(self._function, task)] = actor, (task, attempt)
         return None if given is None else Done(given[0], answer)
 
@@ -159,7 +156,7 @@ class _Pool:
         task, attempt = given
         if attempt >= self._cluster.attempts:
             return Done(task, None)
-        self._lost.append((task, attempt + 1))
+        self._ready.append((task, attempt + 1))
         return None
 
     def _begin(self) -> None:
