@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import io
 import re
 from collections.abc import Callable
@@ -62,7 +63,7 @@ def decode(stream: io.FileIO, name: str, found: Format, limits: SizeLimits, dire
         return reader_of(found)(stream, name, limits)
     source: BinaryIO = stream
     if directory is not None:
-        source = _tiff_directories().page_alone(stream, directory)
+        source = _tiff("directories").page_alone(stream, directory)
     image, finished = open_lazily(source, name, found, limits)
     samples = image.numpy()
     check_complete(found)
@@ -82,7 +83,7 @@ def open_lazily(
 
     The caller has libvips alone; arguments and errors are those of `decode`.
     """
-    facts: TiffFacts | None = _tiff_tags().tiff_facts(stream) if found.name == "TIFF" else None
+    facts: TiffFacts | None = _tiff("tags").tiff_facts(stream) if found.name == "TIFF" else None
     if facts and facts.refusal:
         raise ImageFileError(f"{name}: {facts.refusal}")
     if found.name == "AVIF" and max(avif_sides(stream), default=1) > 65_536:
@@ -90,7 +91,7 @@ def open_lazily(
         raise ImageFileError(f"{name}: AVIF sides end at 65536 pixels; it may be damaged, get it again")
     described = facts.described if facts else _facts_of(stream, found)
     if facts and facts.by_tifffile:
-        image = _tiff_pixels().image_by_tifffile(stream, name, limits)
+        image = _tiff("pixels").image_by_tifffile(stream, name, limits)
     else:
         image = _open(stream, found, facts, described)
     limits.check(name, image.width, image.height, image.bands * _sample_size(image))
@@ -198,38 +199,18 @@ def encode(
     vips_target = pyvips.Target.new_to_descriptor(stream.fileno())
     getattr(image, f"{target.vips}save_target")(vips_target, keep="|".join(flags) or "none", **options)
     if target.name == "TIFF":
-        _tiff_edits().finish_tiff(stream, metadata, has_alpha=has_alpha)
+        _tiff("edits").finish_tiff(stream, metadata, has_alpha=has_alpha)
     elif target.name == "PNG":
         finish_png(stream, metadata)
     elif target.name == "JPEG":
         finish_jpeg(stream, metadata)
     if metadata.pixels_per_mm is None and metadata.exif is not None:
-        _tiff_edits().drop_exif_resolution(stream)
+        _tiff("edits").drop_exif_resolution(stream)
 
 
-def _tiff_directories() -> ModuleType:
-    from innersr.images.tiff import directories
-
-    return directories
-
-
-def _tiff_edits() -> ModuleType:
-    from innersr.images.tiff import edits
-
-    return edits
-
-
-def _tiff_pixels() -> ModuleType:
-    from innersr.images.tiff import pixels
-
-    return pixels
-
-
-def _tiff_tags() -> ModuleType:
-    """Import `tiff.tags` where it is needed: it takes 0.13 s."""
-    from innersr.images.tiff import tags
-
-    return tags
+def _tiff(module: str) -> ModuleType:
+    """Import a module of `images.tiff` where it is needed: importing tifffile takes 0.13 s."""
+    return importlib.import_module(f"innersr.images.tiff.{module}")
 
 
 def _facts_of(stream: BinaryIO, found: Format) -> FileFacts:
@@ -244,7 +225,7 @@ def _open(stream: BinaryIO, found: Format, facts: TiffFacts | None, described: F
     # the brackets in `photo[1].jpg` as options. "error" refuses truncated files, which would end in grey.
     options: dict[str, Any] = {"fail_on": "error", "access": "sequential"}
     if facts and facts.relabel:
-        stream = _tiff_tags().relabelled(stream)
+        stream = _tiff("tags").relabelled(stream)
     stream.seek(0)
     if described.is_unended:
         # With the marker libjpeg only warns of pixels that are missing, so warnings refuse here.
