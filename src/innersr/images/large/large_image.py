@@ -130,11 +130,9 @@ def _unpacked(
     stream: io.FileIO, name: str, found: Format, limits: SizeLimits, *, target: Path, is_unpacked: bool
 ) -> tuple[Decoded, PixelFile]:
     image, finished = open_lazily(stream, name, found, limits)
-    dtype = np.dtype(
-        {"uchar": "uint8", "char": "int8", "ushort": "uint16", "short": "int16", "uint": "uint32"}.get(
-            image.format, {"int": "int32", "double": "float64"}.get(image.format, "float32")
-        )
-    )
+    dtypes = {"uchar": "uint8", "char": "int8", "ushort": "uint16", "short": "int16", "uint": "uint32"}
+    dtypes |= {"int": "int32", "double": "float64"}
+    dtype = np.dtype(dtypes.get(image.format, "float32"))
     size = {"height": image.height, "width": image.width, "bands": image.bands}
     pixels = PixelFile(path=target, **size, dtype=dtype.name)
     if not (is_unpacked and pixels.is_there):

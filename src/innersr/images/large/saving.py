@@ -48,10 +48,8 @@ def save_large(  # noqa: PLR0913 (as `save`)
     kept, notes = image_formats.kept(target, like.metadata, choice=metadata, bands=pixels.bands - has_alpha)
     layout = like.layout if compression is None else replace(like.layout, compression=compression)
     if target.name == "TIFF" and layout.compression == "zstd":
-        layout, notes = (
-            replace(layout, compression="deflate"),
-            (*notes, "compressed by deflate, as zstd is not streamed"),
-        )
+        layout = replace(layout, compression="deflate")
+        notes = (*notes, "compressed by deflate, as zstd is not streamed")
     samples, is_turned = pixels.as_vips(), layout.zero_is_white and target.name == "TIFF"
     if layout.zero_is_white and not is_turned:
         notes = (*notes, "its values ran from white to black: they are inverted")

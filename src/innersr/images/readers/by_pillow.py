@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from dataclasses import replace
 
 import numpy as np
 from PIL.BmpImagePlugin import BmpImageFile
@@ -56,7 +57,7 @@ def decode_ico(stream: io.FileIO, name: str, limits: SizeLimits) -> Decoded:
     if len(sizes) == 1:
         return decoded
     notes = (f"the largest of {len(sizes)} pictures; the others are ignored", *decoded.notes)
-    return Decoded(samples=decoded.samples, has_alpha=decoded.has_alpha, white=255.0, metadata=Metadata(), notes=notes)
+    return replace(decoded, notes=notes)
 
 
 def _size_at(content: bytes, offset: int) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from innersr.errors import ImageFileError, how_to_install
 from innersr.images.limits import SizeLimits
 from innersr.images.samples import Samples
 from innersr.images.tiff.directories import directories_of
-from innersr.images.tiff.tags import integers, rational, tiff_page
+from innersr.images.tiff.tags import integers, pixels_per_mm, tiff_page
 
 
 def image_by_tifffile(stream: BinaryIO, name: str, limits: SizeLimits) -> pyvips.Image:
@@ -44,11 +44,9 @@ def image_by_tifffile(stream: BinaryIO, name: str, limits: SizeLimits) -> pyvips
                 image.set_type(pyvips.GValue.blob_type, field, tag.value)
         image.set_type(pyvips.GValue.gint_type, "n-pages", directories_of(stream).count)
         image.set_type(pyvips.GValue.gint_type, "bits-per-sample", page.bitspersample)
-        image.set_type(pyvips.GValue.gint_type, "orientation", (integers(page, "Orientation") or (1,))[0])
-        unit = {2: 25.4, 3: 10.0}.get((integers(page, "ResolutionUnit") or (2,))[0])
-        across, down = rational(page, "XResolution"), rational(page, "YResolution")
-        if unit and across and down:
-            image = image.copy(xres=across / unit, yres=down / unit)
+        image.set_type(pyvips.GValue.gint_type, "orientation", integers(page, "Orientation", (1,))[0])
+        if resolution := pixels_per_mm(page):
+            image = image.copy(xres=resolution[0], yres=resolution[1])
             image.set_type(pyvips.GValue.gstr_type, "resolution-unit", "in")
         return image
 

@@ -87,7 +87,7 @@ def _stack_of(tiff: TiffFile) -> TiffStack | None:
         return None
     places = _places(tiff, pages) if _may_have_channels(tiff, kind, pages) else {}
     across, down = rational(first, "XResolution"), rational(first, "YResolution")
-    unit = (integers(first, "ResolutionUnit") or (2,))[0]  # inches, where the file does not say
+    unit = integers(first, "ResolutionUnit", (2,))[0]  # inches, where the file does not say
     return TiffStack(
         kind=kind,
         description=description,

@@ -65,11 +65,15 @@ def upright_exif(exif: bytes) -> bytes:
 def exif_resolution(exif: bytes) -> tuple[float, float] | None:
     """The pixels per millimetre (horizontal, vertical) of an EXIF block, None if it has none."""
     with tiff_page(io.BytesIO(exif.removeprefix(EXIF_PREFIX))) as page:
-        unit = {2: 25.4, 3: 10.0}.get(integers(page, "ResolutionUnit", (2,))[0])  # millimetres of an inch, a centimetre
-        horizontal, vertical = rational(page, "XResolution"), rational(page, "YResolution")
-    if not unit or not horizontal or not vertical:
-        return None
-    return sane_resolution(horizontal / unit, vertical / unit)
+        resolution = pixels_per_mm(page)
+    return None if resolution is None else sane_resolution(*resolution)
+
+
+def pixels_per_mm(page: TiffPage) -> tuple[float, float] | None:
+    """The (horizontal, vertical) resolution that a page states, plausible or not; None if it states none."""
+    unit = {2: 25.4, 3: 10.0}.get(integers(page, "ResolutionUnit", (2,))[0])  # millimetres of an inch, a centimetre
+    across, down = rational(page, "XResolution"), rational(page, "YResolution")
+    return (across / unit, down / unit) if unit and across and down else None
 
 
 def integers(page: TiffPage, name: str, default: tuple[int, ...] = ()) -> tuple[int, ...]:
