@@ -55,6 +55,16 @@ def with_short_paths(message: str) -> str:
     return "".join(part if len(part) <= 500 else f"{part[:240]}[...]{part[-240:]}" for part in parts)
 
 
+def exists_already(path: object) -> str:
+    """The message about a file that is there and must not be replaced."""
+    return f"{path}: exists; choose another name, or pass overwrite=True (--overwrite)"
+
+
+def cannot_write(path: object, reason: str | None) -> str:
+    """The message about a file that cannot be written, for a reason such as that of an OSError."""
+    return f"{path}: cannot be written ({reason}); check the free space and the permissions of the folder"
+
+
 def how_to_install(extra: str) -> str:
     """The command that adds an optional part, an extra of pyproject.toml, for messages."""
     return f"pip install '.[{extra}]' in the clone of innersr"

@@ -15,7 +15,7 @@ from innersr.blind.estimate import Estimate
 from innersr.commands.batch.table import Sizes
 from innersr.commands.console import Reporter, in_words, memory_advice
 from innersr.commands.drawings import check_drawing, save_drawing
-from innersr.errors import ImageFileError, InnersrError
+from innersr.errors import ImageFileError, InnersrError, exists_already
 from innersr.methods.options import UpscaleOptions
 from innersr.methods.registry import name_of, settings_of
 from innersr.paths import is_one_file
@@ -116,8 +116,7 @@ def _upscale_remote(job: FileJob) -> FileOutcome:
         try:
             with reached(job.target):
                 if is_remote(job.target) and not job.options.overwrite and job.target.exists():
-                    remedy = "choose another name, or pass overwrite=True (--overwrite)"
-                    raise ImageFileError(f"{job.target}: exists; {remedy}")
+                    raise ImageFileError(exists_already(job.target))
             if source != job.source:
                 download(job.source, source)
             outcome = upscale_silently(replace(job, source=source, target=target))

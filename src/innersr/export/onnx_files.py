@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from innersr.atomic import whole_file
-from innersr.errors import InnersrError, InputError, how_to_install
+from innersr.errors import InnersrError, InputError, cannot_write, exists_already, how_to_install
 from innersr.export.graphs import ConditionedGraph, GraphModule, graph_of
 from innersr.methods.upscalers.detail import DetailUpscaler
 from innersr.methods.upscalers.tailored import TailoredUpscaler
@@ -73,12 +73,13 @@ def export_onnx(
         CheckpointError: the prior cannot be read.
         InnersrError: the file cannot be written, or onnxruntime computes something else.
     """
-    _library("onnx"), _library("onnxscript")
+    for package in ("onnx", "onnxscript"):
+        _library(package)  # raises where it is missing
     output = Path(output)
     if output.suffix.lower() != ".onnx":
         raise InputError(f"{output}: the name of an ONNX file ends in .onnx")
     if output.exists() and not overwrite:
-        raise InputError(f"{output}: exists; choose another name, or pass overwrite=True (--overwrite)")
+        raise InputError(exists_already(output))
     if is_adapted(prior):
         if degradation is not None or any_degradation:
             raise InputError(f"{prior}: was learnt for a degradation of its own; leave scale and degradation out")
@@ -110,8 +111,7 @@ def write_onnx(graph: GraphModule, path: Path, about: Mapping[str, str], *, over
         with whole_file(path, overwrite=overwrite) as partial:
             partial.write_bytes(data)
     except OSError as error:
-        remedy = "check the free space and the permissions of the folder"
-        raise InnersrError(f"{path}: cannot be written ({error.strerror}); {remedy}") from error
+        raise InnersrError(cannot_write(path, error.strerror)) from error
     return OnnxFile(path=path, inputs=tuple(trials[0]), difference=difference, **figures)
 
 

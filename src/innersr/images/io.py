@@ -20,7 +20,7 @@ import pyvips
 import torch
 
 from innersr.atomic import check_room, whole_file
-from innersr.errors import ImageFileError, InnersrError, InputError
+from innersr.errors import ImageFileError, InnersrError, InputError, cannot_write, exists_already
 from innersr.images import codecs as image_codecs
 from innersr.images import formats as image_formats
 from innersr.images.codecs import reason_of
@@ -156,12 +156,11 @@ def written_whole(path: Path, *, overwrite: bool) -> Iterator[Path]:
     except InnersrError:
         raise
     except FileExistsError as error:
-        raise _taken(path) from error
+        raise ImageFileError(exists_already(path)) from error
     except (pyvips.Error, OSError) as error:
         if image_codecs.is_memory_error(error):
             raise _out_of_memory(path) from error
-        remedy = "check the free space and the permissions of the folder"
-        raise ImageFileError(f"{path}: cannot be written ({reason_of(error)}); {remedy}") from error
+        raise ImageFileError(cannot_write(path, reason_of(error))) from error
 
 
 def check_writable(
@@ -205,7 +204,7 @@ def check_place(path: Path, *, overwrite: bool) -> None:
         if path.is_dir():
             raise ImageFileError(f"{path}: is a folder; give a file name")
         if not overwrite and (path.exists() or path.is_symlink()):
-            raise _taken(path)
+            raise ImageFileError(exists_already(path))
         if not path.parent.is_dir():
             raise ImageFileError(f"{path}: the folder {path.parent} does not exist; create it first")
         if not os.access(path.parent, os.W_OK | os.X_OK):
@@ -259,10 +258,6 @@ def _save_by_tifffile(image: Image, kept: Metadata, path: Path, *, overwrite: bo
         writing.page_writer(stream, is_big=is_big) as writer,
     ):
         writer.add(image, kept)
-
-
-def _taken(path: Path) -> ImageFileError:
-    return ImageFileError(f"{path}: exists; choose another name, or pass overwrite=True (--overwrite)")
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from innersr.atomic import whole_file
-from innersr.errors import InnersrError, InputError, how_to_install
+from innersr.errors import InnersrError, InputError, cannot_write, exists_already, how_to_install
 from innersr.networks.priors import check_prior_file, describe_prior, prior_bytes
 
 Returned = TypeVar("Returned")
@@ -63,7 +63,7 @@ def pull_prior(repository: str, output: str | Path | None = None, *, overwrite: 
         raise InputError(f"{target}: the name of a prior ends in .safetensors")
     for path in (target, card):
         if path.exists() and not overwrite:
-            raise InputError(f"{path}: exists; choose another name, or pass overwrite=True (--overwrite)")
+            raise InputError(exists_already(path))
 
     def downloaded(file: str) -> Path:
         made = _asked(repository, lambda: hub.hf_hub_download(name, file, revision=revision or None))
@@ -76,8 +76,7 @@ def pull_prior(repository: str, output: str | Path | None = None, *, overwrite: 
             with whole_file(path, overwrite=overwrite) as partial:
                 partial.write_bytes(source.read_bytes())
         except OSError as error:
-            remedy = "check the free space and the permissions of the folder"
-            raise InnersrError(f"{path}: cannot be written ({error.strerror}); {remedy}") from error
+            raise InnersrError(cannot_write(path, error.strerror)) from error
     return target
 
 

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from innersr.atomic import whole_file
-from innersr.errors import CheckpointError, InputError
+from innersr.errors import CheckpointError, InputError, cannot_write
 from innersr.json_lines import parse_object
 from innersr.networks.blueprints import construct, listed, shortened
 from innersr.networks.int8 import PEAKS, from_int8, to_int8
@@ -191,8 +191,7 @@ def write_whole(path: Path, data: bytes) -> None:
         with whole_file(path, overwrite=True) as partial, partial.open("wb") as stream:
             stream.write(data)
     except (OSError, ValueError) as error:
-        remedy = "check the free space and the permissions of the folder"
-        raise CheckpointError(f"{path}: cannot be written ({_reason(error)}); {remedy}") from error
+        raise CheckpointError(cannot_write(path, _reason(error))) from error
 
 
 def _outer_of(stream: BinaryIO, length: int, source: str | Path) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from innersr.atomic import whole_file
-from innersr.errors import KernelError
+from innersr.errors import KernelError, cannot_write, exists_already
 from innersr.libvips import libvips_alone
 from innersr.physics.kernels import normalised
 from innersr.physics.matlab_files import matrix_file, read_matrices
@@ -81,10 +81,9 @@ def save_kernel(kernel: Tensor, path: str | Path, *, overwrite: bool = False) ->
     except KernelError as error:
         raise KernelError(f"{path}: {error}") from error
     except FileExistsError as error:
-        raise _taken(path) from error
+        raise KernelError(exists_already(path)) from error
     except OSError as error:
-        remedy = "check the free space and the permissions of the folder"
-        raise KernelError(f"{path}: cannot be written ({error.strerror}); {remedy}") from error
+        raise KernelError(cannot_write(path, error.strerror)) from error
 
 
 def check_kernel_writable(path: str | Path, *, overwrite: bool = False) -> Path:
@@ -95,7 +94,7 @@ def check_kernel_writable(path: str | Path, *, overwrite: bool = False) -> Path:
     except KernelError as error:
         raise KernelError(f"{path}: {error}") from error
     if not overwrite and (path.exists() or path.is_symlink()):
-        raise _taken(path)
+        raise KernelError(exists_already(path))
     if not path.parent.is_dir():
         raise KernelError(f"{path}: cannot be written, as the folder {path.parent} does not exist; create it first")
     return path
@@ -261,10 +260,6 @@ def _encode_png(weights: NDArray[Any]) -> bytes:
         raise KernelError("a .png cannot hold the negative weights of this kernel; save it as .npy")
     levels = np.rint(weights / weights.max() * 65535).astype(np.uint16)
     return bytes(pyvips.Image.new_from_array(levels, interpretation="grey16").pngsave_buffer(bitdepth=16, keep="none"))
-
-
-def _taken(path: Path) -> KernelError:
-    return KernelError(f"{path}: exists; choose another name, or pass overwrite=True (--overwrite)")
 
 
 _DECODERS: dict[str, Callable[[bytes], Variables]] = {

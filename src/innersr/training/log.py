@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypedDict
 
 from msgspec import Meta
 
-from innersr.errors import CheckpointError
+from innersr.errors import CheckpointError, cannot_write
 from innersr.json_lines import append_record, line_of, recover_records
 from innersr.networks.checkpoints import write_whole
 
@@ -54,8 +54,7 @@ class TrainingLog:
         try:
             append_record(self._path, {"step": step, **record})
         except OSError as error:
-            remedy = "check the free space and the permissions of the folder"
-            raise CheckpointError(f"{self._path}: cannot be written ({error.strerror}); {remedy}") from error
+            raise CheckpointError(cannot_write(self._path, error.strerror)) from error
         if self._events is None:
             return
         for name, value in record.items():
