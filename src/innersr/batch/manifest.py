@@ -67,7 +67,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class InputDigest:
-    """What tells whether an input changed."""
+    """Hash, size and time of an input, by which a change is noticed."""
 
     value: str = ""
     """SHA-256 of its bytes; empty if it cannot be read."""

@@ -78,7 +78,7 @@ def answer_or_fault(function: Callable[[Task], Answer], task: Task) -> Answer | 
     """Answer a task in a worker."""
     try:
         return function(task)
-    except Exception as error:  # noqa: BLE001 (the process of the command tells it)
+    except Exception as error:  # noqa: BLE001 (the process of the command reports it)
         return Fault(f"{type(error).__name__}: {error}")
 
 

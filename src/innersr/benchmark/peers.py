@@ -29,12 +29,12 @@ class CommandPeer:
     """A program that reads an image file and writes a larger one.
 
     Args:
-        command: a command line with {input} and {output}, and {scale} if need be. No shell sees it.
+        command: a command line with {input} and {output}, and {scale} if need be, run without a shell.
     """
 
     command: str
 
-    def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:  # noqa: ARG002 (it is told nothing)
+    def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:  # noqa: ARG002 (it takes an image alone)
         """The program as an upscaler."""
 
         def upscale(x: Tensor) -> Tensor:
@@ -71,7 +71,7 @@ class SpandrelPeer:
 
     file: str
 
-    def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:  # noqa: ARG002 (it is told nothing)
+    def adapt(self, lr: Tensor, degradation: Degradation, run: Run) -> Upscaler:  # noqa: ARG002 (it takes an image alone)
         """The network as an upscaler."""
         _loaded(self.file, str(lr.device))  # reports what is wrong with it before anything is enlarged
 

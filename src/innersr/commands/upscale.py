@@ -190,7 +190,7 @@ class _Work:
         if self.is_batch:
             self._files[source] = file
             manifest = self._manifest(file)
-            # A file that cannot be read has no digest, and says what is wrong with it where it is upscaled.
+            # A file that cannot be read has no digest; its error is raised where it is upscaled.
             entry = manifest.entry(target) if self.batch.dry_run else None  # a plan trusts sizes and times
             self._digests[source] = InputDigest.of(source) if entry is None else entry.input.again(source)
             if self._existing == "skip" and self._is_done(file, target):

@@ -104,7 +104,7 @@ def upscale_job(job: FileJob, reporter: Reporter) -> FileOutcome:
 
 
 def _upscale_remote(job: FileJob) -> FileOutcome:
-    """Upscale a file at an address, or to one, by way of a temporary folder; what is said names the addresses."""
+    """Upscale a file at an address, or to one, by way of a temporary folder; messages name the addresses."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="innersr-") as name:
         read, written = Path(name, "read"), Path(name, "written")
@@ -132,20 +132,20 @@ def _upscale_remote(job: FileJob) -> FileOutcome:
     return replace(outcome, seconds=time.monotonic() - started, error=error, said=said)
 
 
-def _renamed(said: Any, named: Mapping[str, Path]) -> Any:  # noqa: ANN401 (of any type)
+def _renamed(message: Any, named: Mapping[str, Path]) -> Any:  # noqa: ANN401 (of any type)
     """A message with other names of files."""
-    if isinstance(said, dict):
-        return {key: _renamed(value, named) for key, value in said.items()}
-    if isinstance(said, list):
-        return [_renamed(value, named) for value in said]
-    if isinstance(said, InnersrError):
-        return InnersrError(_renamed(str(said), named))
-    if isinstance(said, Path):
-        return named.get(str(said), said)
-    if isinstance(said, str):
+    if isinstance(message, dict):
+        return {key: _renamed(value, named) for key, value in message.items()}
+    if isinstance(message, list):
+        return [_renamed(value, named) for value in message]
+    if isinstance(message, InnersrError):
+        return InnersrError(_renamed(str(message), named))
+    if isinstance(message, Path):
+        return named.get(str(message), message)
+    if isinstance(message, str):
         for old, new in named.items():
-            said = said.replace(old, str(new))
-    return said
+            message = message.replace(old, str(new))
+    return message
 
 
 def _upscale_file(job: FileJob, reporter: Reporter) -> Sizes:

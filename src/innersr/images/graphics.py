@@ -106,7 +106,7 @@ def _is_grey(colour: Tensor) -> bool:
 def _repeated_share(codes: Tensor) -> float:
     """Share of the pixels whose 5x5 neighbourhood recurs within a few pixels along both axes, without flat areas."""
     side, period = 5, SETTINGS.longest_period
-    codes = codes[:256, :256]  # of a larger picture the corner tells
+    codes = codes[:256, :256]  # a corner is enough of a larger picture
     if min(codes.shape) < 2 * period:
         return 0.0
     inside = codes[: -period - side + 1, : -period - side + 1]  # first corners of neighbourhoods with room to move

@@ -59,8 +59,8 @@ def super_resolve(
 def view_shifts(network: DetailStack, degradation: Degradation) -> Mapping[int, tuple[int, int]]:
     """Map the symmetries of the degradation to the shifts of the detail that the network predicts.
 
-    In a transformed image the LR pixels may lie elsewhere on the HR grid, whole pixels away. A network that sees the
-    interpolated image sees where they are; one that sees the LR image takes them for unmoved.
+    In a transformed image the LR pixels may lie whole HR pixels away from where they were. The interpolated image
+    contains that shift; the LR image does not, so the detail of a network on the LR image is shifted back.
     """
     if not network.sees_lr:
         return dict.fromkeys(degradation.symmetries(), (0, 0))

@@ -164,7 +164,7 @@ def normalise(  # noqa: PLR0913 (an image, and what is known of it)
     """Prepare an image for methods, on the run's device.
 
     8-bit images are seen as they are. Others rarely use their whole range (a 12-bit camera in a 16-bit file, metres of
-    height in floats), and a network sees nothing in a hundredth of it: `robust_range` is what they see.
+    height in floats), and a network finds little in a hundredth of it: their `robust_range` is scaled to [0, 1].
 
     Args:
         image: in its own values.
@@ -268,7 +268,7 @@ def hidden_ends(image: Image) -> tuple[float, float]:
 
 
 def is_blank(ends: tuple[float, float]) -> bool:
-    """Whether values with these ends are none, all black or all white, as programs leave those that nobody sees."""
+    """Whether values with these ends are none, all black or all white, as programs leave invisible ones."""
     return ends in ((math.inf, -math.inf), (0, 0), (1, 1))
 
 

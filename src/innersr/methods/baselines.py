@@ -62,7 +62,7 @@ class Interpolation(UpscalerModule):
 class BackProjection:
     """The least-squares solution for a known kernel, by conjugate gradients from the aligned interpolation.
 
-    It knows the degradation exactly and nothing about images. Noise stops it early.
+    It has no prior of images. With noise it stops early.
 
     Args:
         steps: of conjugate gradients. Fewer steps smooth more; see `back_project` for clipping.

@@ -17,9 +17,9 @@ from innersr.metrics.grey_levels import PEAK, check_image, linear_luma
 def flicker(frames: Iterable[Tensor], *, reach: int = 4, block: int = 16) -> float:
     """Mean absolute difference of each frame and the one before, compensated for motion, in 8-bit levels.
 
-    Motion is searched for in blocks of the luma, by half pixels, between which cubic interpolation tells the values. A
-    film that only moves has little flicker; noise and unsteady details have much. A border of `reach` pixels is left
-    out. To compare two films of one scene, choose `reach` and `block` in proportion to their sizes.
+    Motion is searched for in blocks of the luma, by half pixels, interpolated cubically. A film that only moves has
+    little flicker; noise and unsteady details have much. A border of `reach` pixels is left out. To compare two films
+    of one scene, choose `reach` and `block` in proportion to their sizes.
 
     Args:
         frames: at least two, each (1, C, H, W) in [0, 1] with one or three channels, all of one size; taken one by one.

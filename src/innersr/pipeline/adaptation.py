@@ -107,8 +107,8 @@ class Adaptation:
         Args:
             seen: the image as methods see it, which may be another than the one that was learnt.
             keep_grain: see `upscale_image`.
-            is_trusted: whether the result is taken as it is, and nothing is said of the image, as for the parts of one
-                whose sample was judged.
+            is_trusted: whether the result is taken as it is, without notes about learning, as for the parts of an
+                image whose sample was judged.
             mask: where the image is interpolated only; nowhere when None.
         """
         started = time.monotonic()

@@ -92,9 +92,7 @@ class StackTask(FileTask):
                 writer.add(result.image, metadata, own_resolution=self._resolution(self.grid(result)))
                 self._forget(place)
                 shown = result if is_first else shown
-                own = (
-                    note for note in task.image.notes if note not in self.image.notes
-                )  # which are told of the source
+                own = [note for note in task.image.notes if note not in self.image.notes]  # not those of the source
                 results.append(replace(result, image=self.image, notes=(*own, *result.notes, *notes)))
         assert shown is not None  # the first page learnt from is one of those that were chosen
         self.save_sidecars(self.grid(shown))
@@ -178,7 +176,7 @@ class StackTask(FileTask):
         return replace(result, image=image, notes=(*result.notes, *notes))
 
     def _description(self, image: Image, grid: PixelGrid, place: int) -> str | None:
-        """What the first page says of all, or another of those behind it; None for its own text."""
+        """The description of the first page, which is about all pages, or of a later one; None for its own text."""
         stack, size = self.stack, self.stack.sizes[place]
         if stack.kind == "imagej":
             planes = None if self.keeps_axes else len(self.chosen)
@@ -240,7 +238,7 @@ def page_image(source: Path, stack: TiffStack, place: int, options: UpscaleOptio
     """
     image = read(source, pixel_limit=options.pixel_limit, missing_ok=True, directory=stack.directories[place])
     text = Metadata() if stack.is_calibrated else image.metadata
-    # What a plain image would lose is rewritten, or its loss is said of the whole file.
+    # What a plain image would lose is rewritten, or its loss is noted once for the whole file.
     said = ("ImageJ's metadata", "the size and calibration in the description")
     is_said = stack.is_calibrated or stack.shapes
     notes = tuple(note for note in image.notes if not (is_said and note.startswith(said)))

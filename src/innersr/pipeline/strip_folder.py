@@ -157,7 +157,7 @@ def _place(target: Path) -> Path:
 
 
 def _identity(source: Path) -> dict[str, Any]:
-    """What tells whether a source is the same still; ImageFileError if it has vanished."""
+    """Path, size and time of a source, by which a resumed run recognises it; ImageFileError if it has vanished."""
     try:
         status = source.stat()
     except OSError as error:

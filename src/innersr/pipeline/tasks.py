@@ -123,7 +123,7 @@ class ImageTask:
         return PixelGrid.of_centres(self.scales, cause.offsets)
 
     def placed(self, image: Image, result: Result) -> Image:
-        """The image of a result, whose metadata say where it lies."""
+        """An image of a result, with the georeferencing tags of its own grid."""
         tags = rescaled_tags(image.metadata.tags, self.grid(result))
         return replace(image, metadata=replace(image.metadata, tags=tags))
 

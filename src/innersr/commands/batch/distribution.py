@@ -19,10 +19,10 @@ from innersr.run import Run
 
 
 class Distribution:
-    """What upscales the files of a command.
+    """Upscales the files of a command in one process, several, or the actors of a cluster.
 
     Args:
-        batch: the options that say how many files are upscaled at once.
+        batch: its options `jobs` and `engine`.
         run: its device, without a number, stands for all devices of its kind.
         files: number of all files of the command.
 
@@ -46,13 +46,13 @@ class Distribution:
         if self._batch.engine == "ray":
             on_gpu = self._run.torch_device.type == "cuda"
             cluster = RayCluster(address=self._batch.address, actors=self._batch.jobs, on_gpu=on_gpu)
-            yield from map(_told, work_on_ray(upscale_silently, jobs, cluster))
+            yield from map(_with_outcome, work_on_ray(upscale_silently, jobs, cluster))
             return
         if self._processes > 1:
             several = len(self._devices) > 1
             functions = [partial(upscale_on, device) if several else upscale_silently for device in self._devices]
             each = [*islice(cycle(functions), self._processes)]
-            yield from map(_told, work_in_processes(each, jobs, self._threads))
+            yield from map(_with_outcome, work_in_processes(each, jobs, self._threads))
             return
         before = torch.get_num_threads()
         if self._batch.jobs is not None and is_batch:
@@ -71,7 +71,7 @@ def upscale_on(device: str, job: FileJob) -> FileOutcome:
     return upscale_silently(replace(job, run=replace(job.run, device=device)))
 
 
-def _told(done: Done[FileJob, FileOutcome]) -> tuple[FileJob, FileOutcome]:
+def _with_outcome(done: Done[FileJob, FileOutcome]) -> tuple[FileJob, FileOutcome]:
     """A job and its outcome, which is a failure where the process was lost."""
     job, outcome = done
     if outcome is None:

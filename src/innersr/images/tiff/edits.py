@@ -34,7 +34,7 @@ def _with_smaller_copies(first: TiffPage) -> Iterator[TiffPage]:
     for page in pages_of(first.parent):
         yield page
         for smaller in page.pages or ():
-            assert isinstance(smaller, TiffPage)  # tifffile makes no frames unless it is told to
+            assert isinstance(smaller, TiffPage)  # tifffile makes frames only on request
             yield smaller
 
 

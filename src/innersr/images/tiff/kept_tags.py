@@ -68,7 +68,7 @@ def _losses(tags: Iterable[tuple[int, str]]) -> list[str]:
 
 
 def _is_written_anew(code: int) -> bool:
-    """Whether a tag says how pixels are stored, or is read and kept, or told of, by other functions."""
+    """Whether a tag says how pixels are stored, or is read and kept, or reported as lost, by other functions."""
     structure = (
         *range(254, 267),  # sizes, bits, compression, halftoning of bilevel scans, order of bits
         *range(273, 285),  # strips, orientation, samples, their range, resolution, planes

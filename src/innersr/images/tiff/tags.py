@@ -38,7 +38,7 @@ def tiff_page(stream: BinaryIO) -> Iterator[TiffPage]:
         # What makers of microscopes add is not looked for: reading that may take long.
         with TiffFile(stream, is_lsm=False, is_ndpi=False, is_scanimage=False) as tiff:
             page = tiff.pages[0]
-            assert isinstance(page, TiffPage)  # tifffile makes no frames unless it is told to
+            assert isinstance(page, TiffPage)  # tifffile makes frames only on request
             yield page
     except ImageFileError:
         raise
