@@ -63,9 +63,11 @@ def test_results_that_do_not_fit_are_one_error(monkeypatch, capsys):
 def test_notes_that_do_not_fit_are_no_error(monkeypatch):
     with open("/dev/full", "w", buffering=1) as full:  # noqa: PTH123 (a device)
         monkeypatch.setattr(sys, "stderr", full)
-        reporter(verbose=True).note("small")
-        reporter(verbose=True).verbose("smaller")
-        reporter().failure(OSError("large"), 1)
+        reporters = [reporter(verbose=True), reporter(verbose=True), reporter()]
+        reporters[0].note("small")
+        reporters[1].verbose("smaller")
+        reporters[2].failure(OSError("large"), 1)
+        assert not any(each.has_lost_results for each in reporters)
         monkeypatch.undo()
         os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())
 

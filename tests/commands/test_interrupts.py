@@ -216,6 +216,7 @@ def test_a_signal_that_is_ignored_stays_ignored():
         with prompt_interrupts():
             signal.raise_signal(number)
             time.sleep(0.05)
+            assert signal.getsignal(number) is signal.SIG_IGN
     finally:
         signal.signal(number, previous)
 
