@@ -53,6 +53,6 @@ def examine_normalised(seen: NormalisedImage, scale: Scale, run: Run, *, is_thor
     return replace(clean, degradation=plain, confidence="low", mixture=(Candidate(plain, 0.0),), regions=())
 
 
-def channels_of(image: Image, run: Run, *, alpha: str = "auto") -> Tensor:
-    """The channels that methods see: (1, C, H, W) in [0, 1] on the run's device; see `upscale_image`."""
-    return normalise(image, run, alpha).channels
+def channels_of(image: Image, run: Run) -> Tensor:
+    """The channels that methods see: (1, C, H, W) in [0, 1] on the run's device, see `normalise`."""
+    return normalise(image, run, "auto").channels

@@ -76,7 +76,7 @@ def _connect(ray: Any, cluster: RayCluster) -> None:  # noqa: ANN401 (the module
     smallest_store = 80 << 20  # bytes; only paths are sent
     own = {"num_cpus": cluster.actors, "include_dashboard": False, "object_store_memory": smallest_store}
     try:
-        _reach(cluster.address)
+        _check_reachable(cluster.address)
         ray.init(cluster.address or "local", **quiet, **({} if cluster.address else own))
     except Exception as error:  # noqa: BLE001 (Ray raises all kinds of them)
         what = str(error).strip().split("\n")[0] or type(error).__name__
@@ -84,11 +84,11 @@ def _connect(ray: Any, cluster: RayCluster) -> None:  # noqa: ANN401 (the module
         raise InputError(f"{cluster.address or 'ray'}: no Ray cluster answers ({what}); {remedy}") from error
 
 
-def _reach(address: str | None, seconds: float = 5.0) -> None:
+def _check_reachable(address: str | None) -> None:
     """Raise OSError if nothing listens at host:port or ray://host:port: Ray tries for minutes."""
     match = re.fullmatch(r"(?:ray://)?\[?([^/]+?)\]?:(\d+)", address or "")
     if match is not None:
-        socket.create_connection((match[1], int(match[2])), timeout=seconds).close()
+        socket.create_connection((match[1], int(match[2])), timeout=5).close()
 
 
 class _Pool:

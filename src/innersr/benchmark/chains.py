@@ -111,7 +111,7 @@ class Chain:
         return max([*late, *(strength / min(degradation.scales) for strength in early)], default=0.0)
 
 
-def parse_chain(text: str, scale: Scale, image_name: str = "") -> Chain:
+def parse_chain(text: str, scale: Scale) -> Chain:
     """Parse the name of a chain: links joined by "+", in the order in which they act.
 
     One link shrinks, see `parse_degradation`; where none does, bicubic shrinking comes before all links but soft. Links
@@ -136,7 +136,7 @@ def parse_chain(text: str, scale: Scale, image_name: str = "") -> Chain:
     place = max(0, next(iter(shrinking), 0) - bool(soft))
     name = next(iter(shrinking.values()), "bicubic")
     chain = Chain(soft=soft, early=tuple(links[:place]), shrinking=name, late=tuple(links[place:]))
-    chain.degradation(scale, image_name)
+    chain.degradation(scale)
     return chain
 
 

@@ -103,7 +103,6 @@ def super_resolve_tailored(
     run: Run,
     *,
     symmetries: Sequence[int] = SYMMETRIES,
-    stage: str = "upscale",
 ) -> Tensor:
     """Super-resolve an image with a network conditioned on its degradation; not clipped.
 
@@ -113,7 +112,6 @@ def super_resolve_tailored(
         degradation: of `lr`, of one whole scale for both axes.
         run: device, precision, tile size, progress.
         symmetries: over which the mean is taken; the kernel is transformed with the image.
-        stage: name of this work in progress reports.
     """
     fits = {k: condition_on(degradation.transformed(k), lr.device) for k in symmetries}
     images = to_network_channels(lr, network)
@@ -140,7 +138,7 @@ def super_resolve_tailored(
     buffers = 5  # feature maps that a convolution holds at a time, and spectra of the solution
     results = (buffers + 2) * images.shape[1] * scale**2  # 2: the sum of the views, and the next of them
     side = tile_side(lr_size, run, pixel_floats=images.shape[0] * (buffers * network.width + results))
-    apply_tiled(part, lr_size, result, side=side, run=run, stage=stage)
+    apply_tiled(part, lr_size, result, side=side, run=run, stage="upscale")
     return result.reshape(*lr.shape[:2], *result.shape[-2:])
 
 

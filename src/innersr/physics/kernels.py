@@ -122,11 +122,11 @@ def random_mzsr(generator: torch.Generator, scale: float, *, size: int = 15) -> 
     return gaussian(long, _uniform(generator, 1, long), _uniform(generator, 0, math.pi), size=size)
 
 
-def random_div2krk(generator: torch.Generator, *, size: int = 11) -> Tensor:
-    """Draw a DIV2KRK x2 kernel (Bell-Kligler 2019, sec. 5): variances U(0.6, 5), each tap times U(0.75, 1.25)."""
+def random_div2krk(generator: torch.Generator) -> Tensor:
+    """Draw a DIV2KRK x2 kernel, 11x11 (Bell-Kligler 2019, sec. 5): variances U(0.6, 5), taps times U(0.75, 1.25)."""
     first, second = _uniform(generator, 0.6, 5), _uniform(generator, 0.6, 5)
-    kernel = _gaussian(size, first, second, _uniform(generator, 0, math.pi))
-    return normalised(kernel * (0.75 + 0.5 * torch.rand(size, size, generator=generator, dtype=torch.float64)))
+    kernel = _gaussian(11, first, second, _uniform(generator, 0, math.pi))
+    return normalised(kernel * (0.75 + 0.5 * torch.rand(kernel.shape, generator=generator, dtype=torch.float64)))
 
 
 def normalised(kernel: ArrayLike | Tensor) -> Tensor:

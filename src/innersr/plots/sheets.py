@@ -84,10 +84,9 @@ def contact_sheet(panels: Sequence[Panel], title: str = "") -> Pixels:
     return draw_sheet([title] if title else [], grid(rows))
 
 
-def comparison_sheet(rows: Sequence[Sequence[Panel]], title: str = "") -> Pixels:
+def comparison_sheet(rows: Sequence[Sequence[Panel]]) -> Pixels:
     """Draw rows of pictures of one size that are to be compared, each with its label below it."""
-    cells = [[_labelled(panel, least=256) for panel in row] for row in rows]
-    return draw_sheet([title] if title else [], grid(cells))
+    return draw_sheet([], grid([[_labelled(panel, least=256) for panel in row] for row in rows]))
 
 
 def _labelled(panel: Panel, *, least: int) -> Cell:

@@ -30,8 +30,8 @@ class LossWeights:
     then the kernel has to be centred and sparse.
     """
 
-    def __init__(self, schedule: ConstraintSchedule | None = None) -> None:
-        self.schedule = schedule or ConstraintSchedule()
+    def __init__(self) -> None:
+        self.schedule = ConstraintSchedule()
         self.bicubic, self.centre, self.sparsity = 5.0, 0.0, 0.0
         self._near_steps, self._stage = 0, 0
 

@@ -33,15 +33,14 @@ class Timeline:
     """Numbers of the frames of each shot; together they are all frames."""
 
 
-def timeline_of(glimpses: Iterable[Glimpse], usual: int, settings: ShotSettings | None = None) -> Timeline:
+def timeline_of(glimpses: Iterable[Glimpse], usual: int) -> Timeline:
     """Find the shots of a film.
 
     Args:
         glimpses: all frames, in their order.
         usual: ticks that the last frame is shown for where the film does not say.
-        settings: what a cut is.
     """
-    settings = settings or ShotSettings()
+    settings = ShotSettings()
     starts, stated = [], 0
 
     def thumbnails() -> Iterator[Levels]:

@@ -64,9 +64,9 @@ class LargeImage:
         """The image of a part, with the metadata and notes of the whole."""
         return image_of(replace(self.decoded, samples=self.pixels.read(window)), self.path, self.found)
 
-    def bands_of_rows(self, most: int = 1 << 22) -> Iterator[Image]:
-        """Yield the image from top to bottom, in parts of whole rows and of about `most` pixels."""
-        rows = max(1, most // self.pixels.width)
+    def bands_of_rows(self) -> Iterator[Image]:
+        """Yield the image from top to bottom, in parts of whole rows and of about 4 million pixels."""
+        rows = max(1, (1 << 22) // self.pixels.width)
         for top in range(0, self.pixels.height, rows):
             yield self.part(Window(top, 0, min(top + rows, self.pixels.height), self.pixels.width))
 
