@@ -11,6 +11,7 @@ import gradio as gr
 import torch
 from torch import Tensor
 
+from innersr.errors import InputError
 from innersr.images.io import read
 from innersr.plots.sheets import shown
 from innersr.run import Run
@@ -72,6 +73,7 @@ class _Train:
 
     def __init__(self, place: Place) -> None:
         self._place = place
+        self._trained_now: set[Path] = set()  # folders of models, by whichever visitor
 
     def begin(self, asked: Any, visitor: Visitor) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 (a namespace)
         """Learn the picture; yield progress and previews."""
@@ -98,6 +100,7 @@ class _Train:
     def remove(self, asked: Any, visitor: Visitor) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 (a namespace)
         """Remove the chosen model."""
         library = library_of(visitor, self._place.library)
+        self._check_free(library.path(asked.model))
         library.remove(asked.model)
         yield gr.Dropdown(choices=library.names, value=None), status(f"{asked.model} is removed.")
 
@@ -115,6 +118,7 @@ class _Train:
         resume: bool,
         seed: int,
     ) -> Iterator[tuple[Any, ...]]:
+        self._check_free(target.path)
         previews: list[tuple[str, str]] = []
         folder = visitor.new_folder()
         assert target.source is not None
@@ -134,11 +138,19 @@ class _Train:
             )
 
         job = self._place.job(visitor, work, seed)
-        for bar in job.bars("Learning the picture"):
-            yield gr.skip(), bar, list(previews)
+        self._trained_now.add(target.path)
+        try:
+            for bar in job.bars("Learning the picture"):
+                yield gr.skip(), bar, list(previews)
+        finally:
+            self._trained_now.remove(target.path)
         name = target.path.name
         done = f"{name} is learned." if job.result.is_complete else f"{name} is stopped; it can be continued."
         yield gr.Dropdown(choices=library.names, value=name), status(done), list(previews)
+
+    def _check_free(self, path: Path) -> None:
+        if path in self._trained_now:
+            raise InputError(f"{path.name} is being trained; wait for it, or press Stop where it was begun")
 
 
 def _previewer(source: PictureSource, folder: Path, previews: list[tuple[str, str]], seed: int) -> Any:  # noqa: ANN401
