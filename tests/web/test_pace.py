@@ -3,10 +3,12 @@
 import types
 
 import pytest
+import torch
 
 pytest.importorskip("gradio", reason="the page needs the extra web")
 
 from innersr.methods.options import UpscaleOptions
+from innersr.pipeline.films import FilmTask
 from innersr.run import Progress, Run
 from innersr.web.limits import Limits
 from innersr.web.pace import Pace, PlannedTime, planned_time
@@ -146,6 +148,17 @@ def test_the_plan_grows_with_picture_and_preset(preset):
     small, large = (planned_time(task(side, options)).seconds for side in (100, 1000))
     assert small < large
     assert planned_time(task(100, UpscaleOptions(method="bicubic"))).seconds < small
+
+
+def test_the_plan_counts_frames_and_shots():
+    options = UpscaleOptions()
+    film = FilmTask.__new__(FilmTask)
+    timeline = types.SimpleNamespace(times=range(30), shots=range(2))
+    image = types.SimpleNamespace(colour=torch.zeros(1, 3, 100, 100))
+    film.__dict__.update(options=options, image=image, timeline=timeline)
+    one, all_frames = planned_time(task(100, options)), planned_time(film)
+    assert all_frames.learning == pytest.approx(2 * one.learning)
+    assert all_frames.applying == pytest.approx(30 * one.applying)
 
 
 def test_the_plan_knows_what_was_found_in_the_picture():

@@ -98,9 +98,10 @@ def test_stacks_and_animations_stay_what_they_are(client, scan, tmp_path):
         assert [each.shape for each in made.pages] == [(48, 64)] * 2
     with Image.open(film) as made:
         assert (made.n_frames, made.size) == (2, (64, 48))
-    for name in ("stack.tif", "film.gif"):
+    for name, kind in (("stack.tif", "pages"), ("film.gif", "frames")):
         found = client.predict(picture=gradio_client.handle_file(tmp_path / name), api_name="/examine")[1]
-        assert "32 × 24 pixels" in found
+        assert "32 × 24 pixels" in found and f"one of 2 {kind}, all of which are enlarged" in found
+        assert "ignored" not in found and "how long it is shown" not in found
 
 
 def test_what_happened_to_a_picture_is_told_and_drawn(client, scan):

@@ -16,7 +16,7 @@ from innersr.web.visitors import Visitors, bundled_examples  # noqa: E402
 
 def test_a_model_in_training_is_neither_removed_nor_trained_by_somebody_else(tmp_path):
     """Its folder went, or two trainings wrote into it."""
-    place = Place(limits=Limits(), visitors=Visitors(tmp_path / "web", 60), device="cpu", library=tmp_path / "models")
+    place = Place(limits=Limits(), visitors=Visitors(tmp_path, 60), device="cpu", library=tmp_path / "models")
     (one, other), tab = (place.visitors.of(name) for name in "ab"), _Train(place)
     asked = {"picture": str(bundled_examples() / "bricks.png"), "preset": "draft", "longest": 32}
     work, library = tab.begin(SimpleNamespace(**asked, iterations=100_000, seed=0), one), Library(tmp_path / "models")

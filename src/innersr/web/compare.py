@@ -22,7 +22,7 @@ from innersr.web.findings import save_comparison
 from innersr.web.html import asset, status, zoom_view
 from innersr.web.orders import METHODS, preset_for
 from innersr.web.pace import planned_time
-from innersr.web.place import Place, example_buttons, picture_input, skipped
+from innersr.web.place import Place, example_buttons, picture_input
 from innersr.web.visitors import Visitor
 
 
@@ -104,7 +104,7 @@ class _Compare:
 
             job = self._place.job(visitor, work)
             for bar in job.bars(method):
-                yield gr.skip() if rows else None, bar, *skipped(1)
+                yield (gr.skip(), bar, gr.skip()) if rows else (None, bar, None)
             rows.append(job.result)
             yield [row.cells for row in rows], status(f"{method} is done."), gr.skip()
         pictures = [(row.method, row.preview) for row in rows]

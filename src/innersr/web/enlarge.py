@@ -9,16 +9,17 @@ from typing import Any
 
 import gradio as gr
 
+from innersr.errors import Cancelled
 from innersr.images.io import read
 from innersr.pipeline.files import open_file
 from innersr.pipeline.result import Result
 from innersr.pipeline.tasks import FileTask
 from innersr.run import Run
 from innersr.web.findings import Findings, findings_of, save_comparison, save_pixels, save_preview
-from innersr.web.html import alert, asset, bullets, duration, status, zoom_view
+from innersr.web.html import asset, bullets, duration, status, zoom_view
 from innersr.web.one_picture.manipulate import painted_on
 from innersr.web.orders import METHODS, Order, order_of
-from innersr.web.pace import planned_time
+from innersr.web.pace import amount, planned_time
 from innersr.web.place import Place, drawing, example_buttons, picture_input, skipped
 from innersr.web.visitors import Visitor
 
@@ -77,15 +78,16 @@ def build_enlarge(place: Place) -> None:
     inputs = list(vars(controls).values())
     tab = _Enlarge(place)
     controls.picture.change(  # nothing of an earlier picture stays
-        lambda: [None] * 11,
-        outputs=[found, preview, kernel, heat, slider, view, facts, download, mask, command, python],
+        place.handler(tab.clear, {"picture": controls.picture}),
+        controls.picture,
+        [found, preview, kernel, heat, slider, view, facts, download, mask, command, python],
         queue=False,
         show_progress="hidden",
         api_visibility="private",
     )
     gr.on(
         [controls.picture.change, controls.kernel.change, controls.kernel_file.change],
-        place.handler(tab.examine, vars(controls), lambda text: (alert(text), *skipped(4))),
+        place.handler(tab.examine, vars(controls), lambda line: (line, *skipped(4))),
         inputs,
         [progress, found, preview, kernel, heat],
         api_name="examine",
@@ -193,6 +195,11 @@ class _Enlarge:
     def __init__(self, place: Place) -> None:
         self._place = place
 
+    def clear(self, asked: Any, visitor: Visitor) -> Iterator[list[None]]:  # noqa: ANN401 (a namespace)
+        """Remember which picture lies here, and yield nothing for all that is shown of another."""
+        visitor.dropped = Path(asked.picture or "").resolve()
+        yield [None] * 11
+
     def examine(self, asked: Any, visitor: Visitor) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 (a namespace)
         """Yield progress, findings and drawings of a picture."""
         if asked.picture is None:
@@ -203,7 +210,9 @@ class _Enlarge:
 
         def find(run: Run) -> Findings:
             options = order.upscaling(self._place.limits.pixels)
-            return findings_of(open_file(source, folder / "none.png", options), run)
+            whole = open_file(source, None, options)
+            one = whole if amount(whole) == (1, 1) else open_file(source, folder / "none.png", options)
+            return findings_of(one, whole, run)
 
         job = self._place.job(visitor, find)
         for bar in job.bars("Looking at the picture"):
@@ -211,7 +220,7 @@ class _Enlarge:
         findings: Findings = job.result
         task, (rows, columns) = findings.task, findings.task.hr_size
         visitor.examined[source] = findings.recurrence, findings.blurs
-        plan = planned_time(task, *visitor.examined[source])
+        plan = planned_time(findings.whole, *visitor.examined[source])
         found = bullets(
             [
                 *findings.sentences,
@@ -230,6 +239,10 @@ class _Enlarge:
         mask = self._mask(asked, visitor)
         order = self._order(asked, visitor, mask)
         options = order.upscaling(self._place.limits.pixels)
+        lying = visitor.dropped
+
+        def is_replaced() -> bool:  # the result would stand below what is found in another picture
+            return visitor.dropped not in (lying, source)
 
         def upscale(run: Run) -> tuple[FileTask, Result, tuple[Path, Path]]:
             task = open_file(source, None, options)
@@ -242,7 +255,11 @@ class _Enlarge:
 
         job = self._place.job(visitor, upscale, order.seed)
         for bar in job.bars("Enlarging"):
-            yield None, bar, *skipped(6)
+            if is_replaced():
+                visitor.stop.set()
+            yield gr.skip(), bar, *skipped(6)
+        if is_replaced():
+            raise Cancelled("stopped; nothing was made")
         task, result, (before, after) = job.result
         height, width = task.hr_size
         facts = [

@@ -15,19 +15,30 @@ from innersr.images.io import save
 from innersr.inference.normalisation import NormalisedImage
 from innersr.metrics.recurrence import Recurrence, recurrence_of
 from innersr.physics.degradation import Degradation
-from innersr.pipeline.tasks import ImageTask
+from innersr.pipeline.films import FilmTask
+from innersr.pipeline.tasks import FileTask
 from innersr.plots.before_after import comparable
 from innersr.plots.kernels import kernel_sheet
 from innersr.plots.recurrence import recurrence_sheet
 from innersr.plots.sheets import Pixels, shown
 from innersr.run import Run
+from innersr.web.pace import amount
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Findings:
-    """What was found out about a picture before it is enlarged."""
+    """What was found out about a picture before it is enlarged.
 
-    task: ImageTask
+    Args:
+        task: one picture: the first frame of a film, or the page of a stack that is learned from.
+        whole: all that is enlarged.
+        seen: the picture as methods see it.
+        estimate: of its degradation; None where that was given.
+        recurrence: of its detail.
+    """
+
+    task: FileTask
+    whole: FileTask
     seen: NormalisedImage
     estimate: Estimate | None
     recurrence: Recurrence
@@ -42,7 +53,17 @@ class Findings:
         words = [f"{width} × {height} pixels, {colours}, {bits}"]
         if self.estimate is not None:
             words += [part.strip() for part in self.estimate.summary.split(";")]
-        return [*words, self.recurrence.verdict, *image.notes]
+        return [*words, self.recurrence.verdict, *self._notes]
+
+    @property
+    def _notes(self) -> tuple[str, ...]:
+        """What is lost or converted, but for what only a single frame or page would lose."""
+        pictures, _ = amount(self.whole)
+        if pictures == 1:
+            return self.task.image.notes
+        is_film = isinstance(self.whole, FilmTask)
+        kind, notes = ("frames", self.whole.film.facts.notes) if is_film else ("pages", self.whole.image.notes)
+        return f"one of {pictures} {kind}, all of which are enlarged", *notes
 
     @property
     def blurs(self) -> int:
@@ -56,7 +77,7 @@ class Findings:
         if estimate is None:
             return "the kernel is given: it is used as it is"
         if estimate.confidence == "none":
-            return "too little detail to judge by, so the result is interpolated; give the blur if you know it"
+            return "too little detail to judge by: it is taken as shrunk by software; give the blur if you know it"
         if estimate.jpeg_quality is not None and estimate.jpeg_quality < 75:  # noqa: PLR2004 (blocks are visible)
             return "strongly compressed: blocks are removed with it; an original with less compression gives far more"
         if estimate.interpolated > 0.5:  # noqa: PLR2004 (half of nothing is done)
@@ -77,12 +98,14 @@ class Findings:
         return save_pixels(recurrence_sheet(self.seen.channels, self.recurrence, lines), path)
 
 
-def findings_of(task: ImageTask, run: Run) -> Findings:
-    """Find out how a picture was degraded, and whether it can teach."""
+def findings_of(task: FileTask, whole: FileTask, run: Run) -> Findings:
+    """Find out how a picture, one of a whole, was degraded, and whether it can teach."""
     seen = task.normalised(run)
     estimate = task.estimate(run, seen)
     noise = (task.planned if estimate is None else estimate.degradation).noise
-    return Findings(task=task, seen=seen, estimate=estimate, recurrence=recurrence_of(seen.channels, noise))
+    return Findings(
+        task=task, whole=whole, seen=seen, estimate=estimate, recurrence=recurrence_of(seen.channels, noise)
+    )
 
 
 def save_preview(image: Image, path: Path, most: int = 1600) -> Path:

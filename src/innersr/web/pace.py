@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from innersr.methods.tailor import Tailor
 from innersr.methods.upscalers.tailored import affordable_views
 from innersr.metrics.recurrence import Recurrence, steps_for
+from innersr.pipeline.films import FilmTask
+from innersr.pipeline.stacks import StackTask
 from innersr.pipeline.tasks import ImageTask
 from innersr.run import Progress, Run
 
@@ -170,12 +172,22 @@ def planned_time(task: ImageTask, recurrence: Recurrence | None = None, blurs: i
         step = 1.0
     elif method in ("bicubic", "pixelart", "backprojection"):
         steps, megapixel = 0, 1.0
+    pictures, lessons = amount(task)
     return PlannedTime(
         kind=f"{method} {options.preset or 'balanced'}",
-        examining=0.4 if is_examined else 0.05,
-        learning=step * steps,
-        applying=megapixel * megapixels,
+        examining=lessons * (0.4 if is_examined else 0.05),
+        learning=lessons * step * steps,
+        applying=pictures * megapixel * megapixels,
     )
+
+
+def amount(task: ImageTask) -> tuple[int, int]:
+    """How many pictures a file has that are enlarged, and how many times is learned: of each shot, or channel."""
+    if isinstance(task, FilmTask):
+        return len(task.timeline.times), len(task.timeline.shots)
+    if isinstance(task, StackTask):
+        return len(task.chosen), len({task.stack.groups[place] for place in task.chosen})
+    return 1, 1
 
 
 def _limited(ratio: float) -> float:

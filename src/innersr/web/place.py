@@ -88,7 +88,7 @@ class Place:
             yield from work(asked, visitor)
 
         def fail(text: str) -> list[Any]:
-            return [alert(text) if each is line else gr.skip() for each in outputs]
+            return [text if each is line else gr.skip() for each in outputs]
 
         button.click(
             self.handler(self._tell_wait), None, line, queue=False, show_progress="hidden", api_visibility="private"
@@ -112,8 +112,9 @@ class Place:
     ) -> Handler:
         """Make a handler of Gradio's of a function of what was asked and of the visitor.
 
-        Errors of innersr are shown as one sentence, of which `fail` makes what the outputs show then. The names of the
-        controls are those of the API's parameters, whose defaults are what the controls show at first.
+        Errors of innersr are shown as one sentence, in a window that closes after a while where `fail` makes what the
+        outputs show of the sentence, as HTML. The names of the controls are those of the API's parameters, whose
+        defaults are what the controls show at first.
         """
 
         def handle(request: gr.Request, *given: Any) -> Iterator[Any]:  # noqa: ANN401 (what components give)
@@ -122,9 +123,17 @@ class Place:
                 yield from work(SimpleNamespace(**dict(zip(names, given, strict=True))), visitor)
             except (InnersrError, OSError) as error:
                 words = self.visitors.in_words(error)
+                is_wished = isinstance(error, Cancelled)
+                seconds = None  # until it is closed
                 if fail is not None:
-                    yield fail(words)
-                raise gr.Error(escape(words), duration=None, print_exception=False) from error
+                    seconds = 10
+                    yield fail(status(words) if is_wished else alert(words))
+                raise gr.Error(
+                    escape(words),
+                    duration=seconds,
+                    title="Stopped" if is_wished else "Error",
+                    print_exception=False,
+                ) from error
 
         names = list(controls or ())
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD

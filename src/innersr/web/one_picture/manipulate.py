@@ -25,7 +25,7 @@ from innersr.singan.pictures import visible
 from innersr.web.findings import save_pixels
 from innersr.web.html import film, status
 from innersr.web.one_picture.library import library_of
-from innersr.web.place import Place, Work
+from innersr.web.place import Place, Work, skipped
 from innersr.web.visitors import Visitor
 
 Editor = dict[str, Any]
@@ -146,7 +146,7 @@ class _Manipulate:
 
         job = self._place.job(visitor, work)
         for bar in job.bars("Animating"):
-            yield None, gr.skip(), bar
+            yield *skipped(2), bar  # the last film stays, and so does its download
         yield str(file), film(file, f"animation of {asked.model}"), status(f"{file.name} is made.")
 
     def blank_canvas(self, asked: Any, visitor: Visitor) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 (a namespace)
