@@ -61,8 +61,10 @@ class Findings:
         pictures, _ = amount(self.whole)
         if pictures == 1:
             return self.task.image.notes
-        is_film = isinstance(self.whole, FilmTask)
-        kind, notes = ("frames", self.whole.film.facts.notes) if is_film else ("pages", self.whole.image.notes)
+        if isinstance(self.whole, FilmTask):
+            kind, notes = "frames", self.whole.film.facts.notes
+        else:
+            kind, notes = "pages", self.whole.image.notes
         return f"one of {pictures} {kind}, all of which are enlarged", *notes
 
     @property
