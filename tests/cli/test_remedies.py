@@ -39,6 +39,7 @@ REACHED_BY = {  # the commands that show the texts of a file or folder; the long
     "images/formats.py": "upscale",  # where has_options is true, which FileTask alone says
     "commands/export.py": "export",
     "export": "export",
+    "errors.py": f"{IMAGE_WRITERS} export prior,pull",
     "integrations/hugging_face.py": "prior,pull",
     "inference": "upscale",
     "methods": "upscale",
@@ -52,6 +53,7 @@ REACHED_BY = {  # the commands that show the texts of a file or folder; the long
 }
 TAKERS = {  # the functions that show the texts of a file
     "commands/upscale_file.py": (innersr.upscale,),
+    "errors.py": (innersr.save, innersr.upscale, innersr.export_onnx, pull_prior),
     "export/onnx_files.py": (innersr.export_onnx,),
     "images/formats.py": (innersr.upscale,),
     "images/limits.py": (innersr.read, innersr.upscale),

@@ -235,7 +235,7 @@ def test_memory_that_runs_out_keeps_what_is_done(source, monkeypatch):
     apply, count = Adaptation.apply, iter(range(9))
 
     def short(*given, **named):
-        if next(count) == 4:  # the sample twice, then parts
+        if next(count) == 3:  # the sample, then parts
             raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 123 bytes")
         return apply(*given, **named)
 
