@@ -7,6 +7,7 @@ from helpers.singan import RUN, TINY, picture, tiny, trained
 from innersr.errors import InputError
 from innersr.run import generator_of
 from innersr.singan.manipulation import (
+    _recoloured,
     contact_sheet_scales,
     default_scale,
     edit,
@@ -324,6 +325,21 @@ def test_what_is_pasted_keeps_colours_that_the_picture_lacks():
     assert float(made[0, :, 16:32, 16:32].std(dim=(1, 2)).mean()) > 0.05  # with the texture of grass, not flat
     assert float((made[:, 0, :6] - grass[:, 0, :6]).mean().abs()) < 0.05
     assert float(edit(model, red, mask, 1, RUN, grass).blended[:, 0, 18:30, 18:30].mean()) < 0.1  # patches only
+
+
+def test_an_edit_joins_the_colours_around_it():
+    before = 0.2 * picture(sides=(60, 60))
+    edited, made = before.clone(), before + 0.3  # as by patches of a paler part
+    edited[..., 20:40, 20:40] = made[..., 20:40, 20:40] = 0.9
+    made[..., 50:56, 50:56] = -0.9  # another content
+    result = _recoloured(made, before, edited)
+    near = torch.ones(60, 60, dtype=torch.bool)
+    near[16:44, 16:44] = near[46:, 46:] = False
+    assert (result - before)[..., near].abs().max() < 1e-5
+    assert float((result - made)[..., 30, 20].mean()) == pytest.approx(-0.3, abs=1e-3)  # continued into the edit
+    assert float((result - made)[..., 30, 30].abs().max()) < 1e-3  # and not far
+    assert (result[..., 51:55, 51:55] < -0.9).all()
+    assert torch.equal(_recoloured(before, before, edited), before)
 
 
 def test_patches_have_no_palette():

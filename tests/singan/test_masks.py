@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from innersr.errors import InputError
-from innersr.singan.masks import copy_marked, dilated, soft_mask
+from innersr.singan.masks import continued, copy_marked, dilated, soft_mask
 
 
 def square(sides=(40, 50), rows=(14, 26), columns=(20, 32), channels=1):
@@ -126,3 +126,13 @@ def test_a_copy_is_cut_off_at_the_border():
     assert torch.equal(copied[..., 0, :2], picture[..., 1, :2])
     with pytest.raises(InputError, match="nothing of the marked part lies within"):
         copy_marked(picture, mask, -2, 0)
+
+
+def test_values_are_continued_from_where_they_are_known():
+    values = torch.tensor([3.0, -5.0]).view(1, 2, 1, 1).expand(1, 2, 30, 40)
+    known = torch.zeros(1, 1, 30, 40)
+    known[..., :10] = known[..., 36:] = 1
+    found = continued(values * known, known, 2.0)
+    assert torch.allclose(found[..., :11], values[..., :11], atol=1e-5)
+    assert (found[:, 0, :, 12:18].diff() < 0).all()
+    assert not found[..., 19:27].any()

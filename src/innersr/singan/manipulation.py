@@ -22,7 +22,7 @@ from innersr.errors import InputError
 from innersr.isolation import isolated
 from innersr.physics.resize import image_size
 from innersr.run import Run
-from innersr.singan.masks import soft_mask
+from innersr.singan.masks import continued, dilated, soft_mask
 from innersr.singan.model import PictureModel
 from innersr.singan.palette import to_palette
 from innersr.singan.patches.model import PatchModel, SubjectModel
@@ -36,7 +36,7 @@ class Blend(NamedTuple):
     """A picture that was refined, all of it or where a mask says so."""
 
     plain: Tensor
-    """(count, C, H, W), as the generators make it."""
+    """(count, C, H, W), as the generators make it; of `edit` with the colours of the picture, see `_recoloured`."""
     blended: Tensor
     """The same where the mask is 1, the unedited picture where it is 0."""
     mask: Tensor
@@ -127,7 +127,8 @@ def edit(
     """
     scale = default_scale(model, "edit") if scale is None else scale
     soft = _soft_mask(model, edited, mask, picture, radius=20)
-    return _blend(_injected(model, edited, scale, run, count, name="edited picture"), picture, soft)
+    plain = _injected(model, edited, scale, run, count, name="edited picture")
+    return _blend(_recoloured(plain, picture.to(plain), edited.to(plain)), picture, soft)
 
 
 @isolated
@@ -218,6 +219,19 @@ def _soft_mask(model: SubjectModel, changed: Tensor, mask: Tensor, picture: Tens
     size = image_size(changed)
     unit = max(size) / 250  # radius and sigma are those of the official code, whose pictures have 250 pixels
     return soft_mask(mask, size, radius=round(radius * unit), sigma=5 * unit)
+
+
+def _recoloured(plain: Tensor, picture: Tensor, edited: Tensor) -> Tensor:
+    """A result whose colours continue those of what the edit left unchanged: patches of sky may come from a paler part.
+
+    A greater difference than usual between such patches is another content, which is left as it is.
+    """
+    unchanged, usual = 0.06, 0.4  # of the range -1 to 1
+    unit = max(image_size(plain)) / 250
+    is_changed = dilated((edited - picture).abs().amax(1, keepdim=True) > unchanged, round(2 * unit))
+    lacking = picture - plain
+    known = ~is_changed & (lacking.abs().amax(1, keepdim=True) < usual)
+    return plain + continued(lacking, known.to(plain), sigma=6 * unit)
 
 
 def _blend(plain: Tensor, picture: Tensor, mask: Tensor) -> Blend:

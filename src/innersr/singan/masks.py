@@ -81,6 +81,20 @@ def copy_marked(picture: Tensor, mask: Tensor, down: int, right: int) -> tuple[T
     return picture * (1 - placed) + moved * placed, placed
 
 
+def continued(values: Tensor, known: Tensor, sigma: float) -> Tensor:
+    """Continue values smoothly from where they are known (normalised convolution, Knutsson and Westin 1993).
+
+    Farther away than about `sigma` they fade to 0.
+
+    Args:
+        values: (N, C, H, W).
+        known: (N, 1, H, W), 1 where values count and 0 elsewhere.
+        sigma: pixels, standard deviation of the Gaussian over which they are averaged.
+    """
+    least = 0.25  # weight of what is known nearby from which on values are continued in full
+    return _feathered(values * known, sigma) / _feathered(known, sigma).clamp(min=least)
+
+
 def dilated(marked: Tensor, radius: int) -> Tensor:
     """Dilate (..., H, W) truth values by a disk of `radius` pixels (Euclidean, exact)."""
     height = marked.shape[-2]
