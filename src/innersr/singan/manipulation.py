@@ -217,8 +217,13 @@ def _soft_mask(model: SubjectModel, changed: Tensor, mask: Tensor, picture: Tens
             "resize one of them"
         )
     size = image_size(changed)
-    unit = max(size) / 250  # radius and sigma are those of the official code, whose pictures have 250 pixels
+    unit = _published_pixel(size)  # radius and sigma are those of the official code
     return soft_mask(mask, size, radius=round(radius * unit), sigma=5 * unit)
+
+
+def _published_pixel(size: Size) -> float:
+    """Pixels of a picture for one of the published ones, whose long side has 250."""
+    return max(size) / 250
 
 
 def _recoloured(plain: Tensor, picture: Tensor, edited: Tensor) -> Tensor:
@@ -227,7 +232,7 @@ def _recoloured(plain: Tensor, picture: Tensor, edited: Tensor) -> Tensor:
     A greater difference than usual between such patches is another content, which is left as it is.
     """
     unchanged, usual = 0.06, 0.4  # of the range -1 to 1
-    unit = max(image_size(plain)) / 250
+    unit = _published_pixel(image_size(plain))
     is_changed = dilated((edited - picture).abs().amax(1, keepdim=True) > unchanged, round(2 * unit))
     lacking = picture - plain
     known = ~is_changed & (lacking.abs().amax(1, keepdim=True) < usual)
