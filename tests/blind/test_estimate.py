@@ -51,6 +51,7 @@ def test_a_bicubic_image_is_restored_nearly_as_if_it_were_known_to_be_one():
     tailor = make_method("tailor", "draft")
     blind, known = (psnr_y(adapt_to(tailor, lr, cause, RUN)(lr), hr, 2) for cause in (estimate, truth))
     assert blind > known - 0.7
+    assert blind > psnr_y(Bicubic(phase="aligned").adapt(lr, truth, RUN)(lr), hr, 2) + 6.4
     assert estimate.degradation.noise == 0
     assert estimate.jpeg_quality is None
 
