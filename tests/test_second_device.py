@@ -1,5 +1,7 @@
 """Nothing is left on the CPU: methods, estimates and SinGAN on a second device, which only a mark tells from it."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -11,6 +13,8 @@ from innersr.blind import finding
 from innersr.blind.estimate import examine
 from innersr.blind.kernelgan.estimator import KernelGAN
 from innersr.images.image import Image
+from innersr.inference.normalisation import normalise
+from innersr.inference.survey import survey
 from innersr.methods.mixture import adapt_to
 from innersr.methods.registry import METHODS
 from innersr.physics.degradation import Degradation
@@ -106,6 +110,20 @@ def test_an_image_with_alpha_and_holes_goes_to_the_device_and_comes_back(depth, 
     result = upscale_image(given, Degradation(scale=2), made("tailor"), run_there()).image
     assert second_device.moved > 0
     assert result.colour.device == result.alpha.device == torch.device("cpu")
+
+
+@pytest.mark.usefixtures("second_device")
+def test_a_part_of_a_large_image_goes_to_the_device_and_is_normalised_as_in_the_whole():
+    picture = Image(colour=0.2 + 0.3 * image(3, (40, 32)), depth="uint16")
+    whole = survey(lambda: [picture], "auto", nodata=None, is_exact=False)
+    part = normalise(replace(picture, colour=picture.colour[..., 8:24, :]), run_there(), "auto", whole=whole)
+    expected = normalise(picture, RUN, "auto")
+    assert part.channels.device == DEVICE
+    assert torch.equal(part.channels.cpu(), expected.channels[..., 8:24, :])
+    degradation = Degradation(scale=2)
+    result = part.restored(degradation.upsample(part.channels), degradation.upsample, degradation)
+    plain = degradation.upsample(picture.colour[..., 8:24, :])
+    assert torch.allclose(result.colour, plain, rtol=0, atol=1e-5)  # rounding of the scaled values
 
 
 @pytest.mark.usefixtures("second_device")

@@ -27,7 +27,7 @@ def test_a_few_values_far_outside_do_not_count_and_are_told_apart():
     assert float(values.spread) == pytest.approx(1 + 2 * ROOM, abs=0.01)
     excess = values.excess(x)
     assert torch.equal(excess.nonzero()[:, 2:], torch.tensor([[5, 5], [6, 6]]))
-    assert torch.allclose(values.stored(values.seen(x)) + excess, x, rtol=0, atol=1e-3)
+    assert torch.allclose(values.unscaled(values.scaled(x)) + excess, x, rtol=0, atol=1e-3)
 
 
 def test_unknown_values_do_not_count():
@@ -45,7 +45,7 @@ def test_channels_share_a_range_unless_their_units_differ():
 
 def test_a_constant_image_is_seen_as_zero():
     x = torch.full((1, 1, 8, 8), 7.0)
-    assert float(robust_range(x).seen(x).abs().max()) == 0
+    assert float(robust_range(x).scaled(x).abs().max()) == 0
 
 
 def test_excess_is_enlarged_without_a_ring():

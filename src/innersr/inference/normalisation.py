@@ -24,18 +24,18 @@ ALPHA_CHOICES = ("auto", "same", "drop")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class WholeImage:
-    """Properties of a whole large image that its parts need."""
+    """Properties of a whole image, by which all its parts are normalised alike."""
 
     is_grey: bool
     """Whether all channels are equal, see `is_grey`."""
-    is_hidden: bool
+    continues_colours: bool
     """Whether colours under transparency are continuations of the visible ones."""
     loses_colours: bool
-    """As in `NormalisedImage`."""
+    """Whether colours under full transparency that are not all black or all white give way to others."""
     values: ValueRange | None
-    """As in `NormalisedImage`."""
+    """The range that is scaled to [0, 1]; None where values are left as they are."""
     extremes: tuple[float, float]
-    """The least and the greatest value of all its colours."""
+    """The least and the greatest value of all its colours that are data."""
     no_data: float | None = None
     """The value that means no data, see `missing_values`; None if there is none."""
     has_fills: bool = False
@@ -49,24 +49,19 @@ class NormalisedImage:
     """An image as methods see it, and how to undo that."""
 
     image: Image
+    """In its own values, with all that are no data in `missing`."""
+    whole: WholeImage
+    """Properties of the image, or of the one that it is a part of."""
     channels: Tensor
     """(1, C, H, W) in [0, 1] on the run's device: the colours, scaled; one channel where all are equal."""
     colours: int
     """Number of channels that are colours; the others are alpha."""
     opacity: Tensor | None
     """Alpha, unless it is dropped or a channel."""
-    values: ValueRange | None
-    """None where the colours are seen as they are."""
     excess: Tensor | None
     """Values outside the range, in the image's own units, see `ValueRange.excess`; None if there are none."""
-    missing: Tensor | None
-    """The values that are no data, bool, like the image's colours; filled in the channels. None for none."""
-    filled: Tensor | None = None
+    filled: Tensor | None
     """Pixels that were filled in any channel, bool, (H, W): without data, or transparent. None for none."""
-    loses_colours: bool = False
-    """Whether colours under full transparency that are not all black or all white give way to others."""
-    whole: WholeImage | None = None
-    """Of the image that this is a part of; None for an image by itself."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -76,8 +71,8 @@ class NormalisedImage:
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences about what is not kept: colours under full transparency."""
-        said = "the colours under full transparency are not kept (--alpha same keeps them)"
-        return (said,) if self.loses_colours else ()
+        lost = "the colours under full transparency are not kept (--alpha same keeps them)"
+        return (lost,) if self.whole.loses_colours else ()
 
     @property
     def known_part(self) -> Tensor:
@@ -106,12 +101,12 @@ class NormalisedImage:
         """
         return replace(run, precision="fp32") if run.precision == "auto" and self.has_fine_levels else run
 
-    def seen(self, degradation: Degradation) -> Degradation:
-        """The degradation of the channels: its noise in their values, not in the image's own.
+    def degradation_of_channels(self, degradation: Degradation) -> Degradation:
+        """The degradation of the image with its noise in the values of the channels, not in the image's own.
 
         Where channels are scaled apart, the noise is taken for that of the widest.
         """
-        noise, counting, values = degradation.noise, degradation.counting, self.values
+        noise, counting, values = degradation.noise, degradation.counting, self.whole.values
         if noise == 0 or (values is None and counting is None):
             return degradation
         if values is not None:
@@ -136,20 +131,15 @@ class NormalisedImage:
             sr = limited_near_transparency(sr, self.channels, self.opacity, wraps)
         elif sr.shape[1] > self.colours:
             sr, alpha = sr[:, :-1], sr[:, -1:]
-        if self.values is not None:
-            sr = self.values.stored(sr)
+        if self.whole.values is not None:
+            sr = self.whole.values.unscaled(sr)
         if self.excess is not None:
             sr = sr.add_(enlarged_excess(self.excess, degradation))
         if self.image.depth == "float32":
-            if self.whole is not None:
-                least, most = self.whole.extremes
-            else:
-                colour = self.image.colour
-                least, most = extremes(colour if self.missing is None else colour[~self.missing])
-            sr = sr.clamp_(*_natural_bounds(least, most))
+            sr = sr.clamp_(*_natural_bounds(*self.whole.extremes))
         colour = sr.expand(-1, self.image.colour.shape[1], -1, -1).cpu()
         restored = replace(self.image, colour=colour, alpha=None if alpha is None else alpha.cpu(), missing=None)
-        return restored if self.missing is None else _with_missing(restored, self.image, self.missing, degradation)
+        return restored if self.image.missing is None else _with_missing(restored, self.image, degradation)
 
 
 def normalise(  # noqa: PLR0913 (an image, and what is known of it)
@@ -173,7 +163,8 @@ def normalise(  # noqa: PLR0913 (an image, and what is known of it)
             leaves it out.
         wraps: whether the image continues on its opposite side, (vertical, horizontal).
         is_exact: for methods that only repeat pixels: no value is scaled, and alpha "auto" is another channel, too.
-        whole: of the image that this is a part of; None for an image by itself.
+        whole: of the image that this is a part of, whose values without data are all in its `missing`; None for an
+            image by itself.
 
     Raises:
         InputError: an unknown `alpha`, or an image without any data.
@@ -181,37 +172,58 @@ def normalise(  # noqa: PLR0913 (an image, and what is known of it)
     if alpha not in ALPHA_CHOICES:
         raise InputError(f"alpha must be one of {', '.join(ALPHA_CHOICES)}, got {alpha!r}")
     alpha = "same" if is_exact and alpha == "auto" else alpha
-    missing = missing_values(image) if whole is None else image.missing
-    is_hidden = alpha == "auto" and hides_colours(image) if whole is None else whole.is_hidden
-    is_one = is_grey(image, image.alpha if is_hidden else None) if whole is None else whole.is_grey
-    colours = 1 if is_one else image.colour.shape[1]
-    colour = image.colour[:, :colours].to(run.torch_device)
-    opacity = None if image.alpha is None or alpha == "drop" else image.alpha.to(run.torch_device)
-    known = None if missing is None else ~missing[:, :colours].to(run.torch_device)
-    if opacity is not None and is_hidden:
-        known = opacity > 0 if known is None else known & (opacity > 0)
-    if known is not None:
-        colour = fill_unknown(colour, known, wraps)
     if whole is None:
-        values = None if is_exact or image.depth == "uint8" else robust_range(colour, known)
-    else:
-        values = whole.values
-    excess = None if values is None else values.excess(colour)
-    channels = colour if values is None else values.seen(colour)
+        image = replace(image, missing=missing_values(image))
+        whole = _whole_image(image, alpha, is_exact=is_exact)
+    device, colours = run.torch_device, 1 if whole.is_grey else image.colour.shape[1]
+    colour = image.colour[:, :colours].to(device)
+    known = _known_values(image, colours, is_masked=whole.continues_colours)
+    if known is not None:
+        colour = fill_unknown(colour, known.to(device), wraps)
+    values = None if whole.values is None else whole.values.to(device)
+    channels = colour if values is None else values.scaled(colour)
+    opacity = None if image.alpha is None or alpha == "drop" else image.alpha.to(device)
     if opacity is not None and alpha == "same":
         channels, opacity = torch.cat([channels, opacity], dim=1), None
     return NormalisedImage(
         image=image,
+        whole=replace(whole, values=values),
         channels=channels,
         colours=colours,
         opacity=opacity,
-        values=values,
-        excess=excess,
-        missing=missing,
+        excess=None if values is None else values.excess(colour),
         filled=None if known is None or bool(known.all()) else ~known.all(1)[0],
-        loses_colours=is_hidden and (not is_blank(hidden_ends(image)) if whole is None else whole.loses_colours),
-        whole=whole,
     )
+
+
+def _whole_image(image: Image, alpha: str, *, is_exact: bool) -> WholeImage:
+    """The properties of an image by itself; those of one that is read in parts are found by `survey`."""
+    continues = alpha == "auto" and hides_colours(image)
+    is_one = is_grey(image, image.alpha if continues else None)
+    values = None
+    if not is_exact and image.depth != "uint8":
+        colours = 1 if is_one else image.colour.shape[1]
+        known = _known_values(image, colours, is_masked=continues)
+        values = robust_range(image.colour[:, :colours], known)
+    return WholeImage(
+        is_grey=is_one,
+        continues_colours=continues,
+        loses_colours=continues and not is_blank(hidden_ends(image)),
+        values=values,
+        extremes=extremes(image.colour if image.missing is None else image.colour[~image.missing]),
+    )
+
+
+def _known_values(image: Image, colours: int, *, is_masked: bool) -> Tensor | None:
+    """The values of the first channels that are data: bool, (1, `colours` or 1, H, W); None if all are.
+
+    Where the image `is_masked`, those under full transparency are left out.
+    """
+    known = None if image.missing is None else ~image.missing[:, :colours]
+    if is_masked and image.alpha is not None:
+        visible = image.alpha > 0
+        known = visible if known is None else known & visible
+    return known
 
 
 def enlarged_no_data(image: Image, degradation: Degradation, size: tuple[int, int], alpha: str) -> Image:
@@ -241,10 +253,11 @@ def _nearest(x: Tensor, degradation: Degradation, size: tuple[int, int]) -> Tens
     return x
 
 
-def _with_missing(result: Image, image: Image, missing: Tensor, degradation: Degradation) -> Image:
-    """A result whose values without data are those of the nearest pixel of the image."""
+def _with_missing(result: Image, image: Image, degradation: Degradation) -> Image:
+    """A result whose values without data are those of the nearest pixel of the image, which has some."""
+    assert image.missing is not None
     size = image_size(result.colour)
-    holes = _nearest(missing, degradation, size)
+    holes = _nearest(image.missing, degradation, size)
     stored = _nearest(image.colour, degradation, size)
     return replace(result, colour=torch.where(holes, stored, result.colour), missing=holes)
 

@@ -34,8 +34,8 @@ def survey(rows: Callable[[], Iterable[Image]], alpha: str, *, nodata: float | N
         found = _Findings(masks=found.masks, no_data=nodata, has_fills=True).with_rows(rows())
     if found.missing == found.total:
         raise InputError("the image holds no data: all its values are NaN, infinite or no-data values")
-    is_hidden = alpha == "auto" and found.is_seen
-    one = found.is_grey_where_seen if is_hidden else found.is_grey
+    continues = alpha == "auto" and found.has_visible
+    one = found.is_grey_where_visible if continues else found.is_grey
     values = None
     if not is_exact and found.depth != "uint8":
         known = (with_missing_values(part, nodata, has_fills=found.has_fills) for part in rows())
@@ -47,8 +47,8 @@ def survey(rows: Callable[[], Iterable[Image]], alpha: str, *, nodata: float | N
         values = range_between(ends[:1] if one else ends, torch.empty(0))
     return WholeImage(
         is_grey=one,
-        is_hidden=is_hidden,
-        loses_colours=is_hidden and not is_blank(found.hidden),
+        continues_colours=continues,
+        loses_colours=continues and not is_blank(found.hidden),
         values=values,
         extremes=found.extremes,
         no_data=nodata,
@@ -67,8 +67,8 @@ class _Findings:
     has_fills: bool = False
     """See `missing_values`."""
     is_grey: bool = True
-    is_grey_where_seen: bool = True
-    is_seen: bool = False
+    is_grey_where_visible: bool = True
+    has_visible: bool = False
     depth: str = ""
     colours: int = 0
     missing: int = 0
@@ -101,8 +101,8 @@ class _Findings:
         if self.depth == "float32":
             self.huge.add(colour, torch.zeros(1, dtype=torch.bool) if missing is None else missing)
         self.is_grey &= is_grey(part)
-        self.is_grey_where_seen &= is_grey(part, part.alpha)
-        self.is_seen |= hides_colours(part)
+        self.is_grey_where_visible &= is_grey(part, part.alpha)
+        self.has_visible |= hides_colours(part)
         least, most = hidden_ends(part)
         self.hidden = min(self.hidden[0], least), max(self.hidden[1], most)
         for channel in range(self.colours):

@@ -29,7 +29,7 @@ SETTINGS = RangeSettings()
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ValueRange:
-    """The values of an image as low + spread * (values that methods see), by channel; see `excess` for those outside.
+    """A range of values that is scaled to [0, 1], by channel: value = low + spread * scaled; see `excess` for others.
 
     `low` and `spread` are (1, C, 1, 1), or (1, 1, 1, 1) for all channels.
     """
@@ -37,16 +37,20 @@ class ValueRange:
     low: Tensor
     spread: Tensor
 
-    def seen(self, values: Tensor) -> Tensor:
-        """Values, (1, C, H, W), as methods see them: in [0, 1]."""
+    def to(self, device: torch.device) -> ValueRange:
+        """The same range, for tensors on a device."""
+        return ValueRange(low=self.low.to(device), spread=self.spread.to(device))
+
+    def scaled(self, values: Tensor) -> Tensor:
+        """Scale values, (1, C, H, W), to [0, 1], clipped."""
         return ((values - self.low) / self.spread).clamp_(0, 1)
 
-    def stored(self, seen: Tensor) -> Tensor:
-        """Undo `seen`, in place."""
-        return seen.mul_(self.spread).add_(self.low)
+    def unscaled(self, scaled: Tensor) -> Tensor:
+        """Undo `scaled`, in place."""
+        return scaled.mul_(self.spread).add_(self.low)
 
     def excess(self, values: Tensor) -> Tensor | None:
-        """The values that `seen` cuts off, (1, C, H, W): negative below the range, positive above; None if none are."""
+        """The values that `scaled` clips, (1, C, H, W): negative below the range, positive above; None if none are."""
         outside = values - values.clamp(self.low, self.low + self.spread)
         return outside if bool(outside.any()) else None
 
@@ -117,7 +121,7 @@ def ends_of(least: float, most: float, sample: Tensor) -> tuple[float, float]:
 
 
 def _with_headroom(low: float, high: float) -> tuple[float, float]:
-    """Lower end and spread. A constant image is seen as 0."""
+    """Lower end and spread. A constant image is scaled to 0."""
     if high == low:
         return low, 1.0
     room = SETTINGS.headroom * (high - low)

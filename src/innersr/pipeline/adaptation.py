@@ -157,7 +157,7 @@ def adapt_image(seen: NormalisedImage, cause: Degradation | Estimate, method: Me
         run: device, seed, time limit, which counts from now unless it was started.
     """
     fitted = cause.fitted(seen.size)
-    given = fitted if isinstance(fitted, Estimate) else seen.seen(fitted)
+    given = fitted if isinstance(fitted, Estimate) else seen.degradation_of_channels(fitted)
     method = resolve(method, is_estimated=isinstance(given, Estimate))
     upscaler = adapt_to(method, seen.channels, given, seen.run_for(run))
     packaged = packaged_priors()
@@ -177,4 +177,4 @@ def _degradation_of_channels(fitted: Degradation | Estimate, seen: NormalisedIma
     """The degradation that shrinks a result again, to be compared with the image."""
     if isinstance(fitted, Estimate):
         return replace(fitted.given, noise=fitted.greatest_noise)
-    return seen.seen(fitted)
+    return seen.degradation_of_channels(fitted)

@@ -159,7 +159,7 @@ class StripTask(FileTask):
 
     def _further_reach(self, adaptation: Adaptation) -> int:
         """LR pixels that alpha, no data and grain look further around."""
-        is_filled = self.whole.missing_share > 0 or (self.image.alpha is not None and self.whole.is_hidden)
+        is_filled = self.whole.missing_share > 0 or (self.image.alpha is not None and self.whole.continues_colours)
         continued = 24 + 3 if is_filled else 0  # see `fill_unknown`
         return continued + (shrinking_reach(adaptation.degradation) + 3 if self.options.keep_grain else 1)
 
