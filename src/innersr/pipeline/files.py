@@ -188,27 +188,15 @@ def open_file(source: Path, output: Path | None, options: UpscaleOptions) -> Fil
         return film_task(film, source, output, options)
     if options.frames is not None:
         raise InputError(f"{source}: frames (--frames) are for films that become films; leave them out")
-    stack, directory = _stack_of(source, options.pages), None
-    if stack is None:
-        parse_pages(options.pages or "all", 1)
-        if (strips := open_in_strips(source, output, options)) is not None:
-            return strips
-    elif options.strips == "always":
-        _check_plain(source, options, "stack")
-    if stack is not None and stack.hidden and options.pages != "first":
-        words = f"{stack.hidden} planes lie behind the first without pages of their own"
-        remedy = 'save it with one page for each, or take the first alone by pages="first" (--pages first)'
-        raise ImageFileError(f"{source}: {words}; {remedy}")
+    stack = _stack_of(source, options.pages)
     if stack is not None:
-        is_tiff = format_of_name(output or source).name == "TIFF"
-        chosen = parse_pages(options.pages or ("all" if is_tiff else "first"), len(stack.directories))
-        if is_tiff and (len(chosen) > 1 or stack.is_calibrated):
-            _check_plain(source, options, "stack")
-            return _open_stack(source, output, options, stack, chosen)
-        if len(chosen) > 1:
-            remedy = "write a .tif, or choose a page with --pages"
-            raise ImageFileError(f"{output}: {len(chosen)} pages do not go into one picture; {remedy}")
-        directory = None if options.pages is None else stack.directories[chosen[0]]
+        return _open_stack(source, output, options, stack)
+    parse_pages(options.pages or "all", 1)
+    return open_in_strips(source, output, options) or _open_picture(source, output, options)
+
+
+def _open_picture(source: Path, output: Path | None, options: UpscaleOptions, directory: int | None = None) -> FileTask:
+    """Read one picture, or the page of a TIFF file whose directory begins at that byte."""
     found = read(source, pixel_limit=options.pixel_limit, missing_ok=True, directory=directory)
     image = with_no_data(found, options.nodata)
     target = output or default_output(source, ImageTask(image=image, options=options).scales)
@@ -245,9 +233,23 @@ def _stack_of(source: Path, pages: str | None) -> TiffStack | None:
     return None
 
 
-def _open_stack(
-    source: Path, output: Path | None, options: UpscaleOptions, stack: TiffStack, chosen: tuple[int, ...]
-) -> FileTask:
+def _open_stack(source: Path, output: Path | None, options: UpscaleOptions, stack: TiffStack) -> FileTask:
+    """Open the chosen pages as a stack, or as a picture where it is one page that needs no more."""
+    if options.strips == "always":
+        _check_plain(source, options, "stack")
+    if stack.hidden and options.pages != "first":
+        words = f"{stack.hidden} planes lie behind the first without pages of their own"
+        remedy = 'save it with one page for each, or take the first alone by pages="first" (--pages first)'
+        raise ImageFileError(f"{source}: {words}; {remedy}")
+    is_tiff = format_of_name(output or source).name == "TIFF"
+    chosen = parse_pages(options.pages or ("all" if is_tiff else "first"), len(stack.directories))
+    if len(chosen) > 1 and not is_tiff:
+        remedy = "write a .tif, or choose a page with --pages"
+        raise ImageFileError(f"{output}: {len(chosen)} pages do not go into one picture; {remedy}")
+    if len(chosen) == 1 and not (is_tiff and stack.is_calibrated):
+        directory = None if options.pages is None else stack.directories[chosen[0]]
+        return _open_picture(source, output, options, directory)
+    _check_plain(source, options, "stack")
     from innersr.pipeline.stacks import StackTask, learnt_place, page_image
 
     image = page_image(source, stack, learnt_place(stack, chosen), options)
