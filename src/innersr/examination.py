@@ -30,19 +30,19 @@ def examine_image(image: Image, scale: Scale, run: Run, *, alpha: str = "auto", 
     return examine_normalised(normalise(image, run, alpha), scale, run, is_thorough=is_thorough)
 
 
-def examine_normalised(seen: NormalisedImage, scale: Scale, run: Run, *, is_thorough: bool = False) -> Estimate:
+def examine_normalised(normalised: NormalisedImage, scale: Scale, run: Run, *, is_thorough: bool = False) -> Estimate:
     """Estimate the degradation of an image that was normalised already; see `examine_image`.
 
     Places that were filled, without data or transparent, are left out if enough of the image remains.
     """
     Degradation(scale=scale)  # raises for an invalid scale
-    part = seen.known_part
+    part = normalised.known_part
     estimate = examine(part, scale, run, is_thorough=is_thorough)
-    if part.shape != seen.channels.shape:
+    if part.shape != normalised.channels.shape:
         estimate = replace(estimate, regions=())  # they would lie elsewhere in the image
-    if seen.has_fine_levels:
+    if normalised.has_fine_levels:
         estimate = estimate.never_compressed()
-    graphic = recognised_graphic(seen.image)
+    graphic = recognised_graphic(normalised.image)
     if graphic is None:
         return estimate
     clean = replace(estimate.with_given(noise=0.0, counting=None, compression=0.0), jpeg_quality=None)

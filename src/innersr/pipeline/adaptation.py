@@ -7,6 +7,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
+
+from torch import Tensor
 
 from innersr.blind.estimate import Estimate
 from innersr.examination import examine_normalised
@@ -37,7 +40,6 @@ def upscale_image(  # noqa: PLR0913 (an image and what was found out about it, a
     scale: Scale = 2,
     alpha: str = "auto",
     keep_grain: bool = False,
-    seen: NormalisedImage | None = None,
 ) -> Result:
     """Upscale an image of any depth and number of channels, with its alpha.
 
@@ -51,7 +53,6 @@ def upscale_image(  # noqa: PLR0913 (an image and what was found out about it, a
         alpha: "auto" continues the visible colours under transparency, so that hidden ones do not bleed in, and
             upscales alpha on its own; "same" treats alpha as one more channel of data; "drop" leaves it out.
         keep_grain: where the degradation has noise, put the image's own grain back into the result, as it is.
-        seen: the image normalised, if that was done before.
 
     Raises:
         InputError: an unknown `alpha`, an image without any data, or the method refuses the image.
@@ -60,11 +61,11 @@ def upscale_image(  # noqa: PLR0913 (an image and what was found out about it, a
     with isolation():
         is_exact = copies_pixels(method)
         wraps = (False, False) if degradation is None else degradation.wraps
-        seen = seen or normalise(image, run, alpha, wraps, is_exact=is_exact)
+        normalised = normalise(image, run, alpha, wraps, is_exact=is_exact)
         if degradation is None and is_exact:
             degradation = Degradation(scale=scale)
-        cause = examine_normalised(seen, scale, run) if degradation is None else degradation
-        result = adapt_image(seen, cause, method, run).apply(seen, keep_grain=keep_grain)
+        cause = examine_normalised(normalised, scale, run) if degradation is None else degradation
+        result = adapt_image(normalised, cause, method, run).apply(normalised, keep_grain=keep_grain)
     return replace(result, seconds=time.monotonic() - started)
 
 
@@ -76,10 +77,10 @@ class Adaptation:
     upscaler: UpscalerModule
     cause: Degradation | Estimate
     """As it was given or estimated; the noise of a degradation in the image's own values."""
-    given: Degradation | Estimate
-    """The same, fitted to the size and the values of the image as the method saw it."""
+    fitted: Degradation | Estimate
+    """The same, fitted to the size and the values of the channels that the method was adapted to."""
     channels: int
-    """That the method saw."""
+    """Number of these channels."""
     priors: Mapping[str, str | None]
     """Names of the priors that the method began with, and the SHA-256 of those that are packaged."""
     notes: tuple[str, ...] = ()
@@ -90,13 +91,13 @@ class Adaptation:
         """The cause, or the one with the largest share in an estimate."""
         return self.cause.given if isinstance(self.cause, Estimate) else self.cause
 
-    def on(self, run: Run) -> Adaptation:
+    def with_run(self, run: Run) -> Adaptation:
         """This adaptation for another run: its device, precision, tiles and progress."""
         return replace(self, upscaler=with_run(self.upscaler, run))
 
     def apply(
         self,
-        seen: NormalisedImage,
+        normalised: NormalisedImage,
         *,
         keep_grain: bool = False,
         is_trusted: bool = False,
@@ -105,76 +106,103 @@ class Adaptation:
         """Upscale an image, of the number of channels that was learnt; interpolate it where that fails.
 
         Args:
-            seen: the image as methods see it, which may be another than the one that was learnt.
+            normalised: the image as methods see it, which may be another than the one that was learnt.
             keep_grain: see `upscale_image`.
-            is_trusted: whether the result is taken as it is, without notes about learning, as for the parts of an
-                image whose sample was judged.
+            is_trusted: whether any finite result is taken, without notes about learning, as for the parts of an image
+                whose sample was judged.
             mask: where the image is interpolated only; nowhere when None.
         """
-        started = time.monotonic()
-        cause = self.cause.fitted(seen.size)
-        degraded = _degradation_of_channels(cause, seen)
-        method, notes = self.method, seen.notes if is_trusted else (*seen.notes, *self.notes)
-        upscaler: Upscaler = self.upscaler
-        if isinstance(cause, Estimate) and not is_trusted:
-            notes += graphic_notes(seen.image)
+        started, lr, notes = time.monotonic(), normalised.channels, normalised.notes
+        cause = self.cause.fitted(normalised.size)
+        degradation = _degradation_of_channels(cause, normalised)
+        if not is_trusted:
+            notes += self.notes
+            if isinstance(cause, Estimate):
+                notes += graphic_notes(normalised.image)
         with isolation():
-            sr = upscaler(seen.channels)
-            if keep_grain and degraded.noise > 0:
-                sr = with_grain(sr, seen.channels, degraded)
-            if mask is not None:
-                sr, upscaler = mask.mixed(sr, seen.channels, degraded), mask.masking(upscaler, degraded)
-            agreement = consistency(sr, seen.channels, degraded)
-            is_taken = is_trusted and agreement > -math.inf
-            if not (is_taken or copies_pixels(method)):
-                interpolated = degraded.upsample(seen.channels).clamp_(0, 1)
-                doubt = reason_for_doubt(sr, interpolated, seen.channels, degraded, agreement)
-                if doubt is not None:
-                    notes += (f"the result cannot be trusted ({doubt}); the image was interpolated instead",)
-                    method = Bicubic(phase="aligned")
-                    sr, upscaler = interpolated, method.adapt(seen.channels, degraded, Run())
-                    agreement = consistency(sr, seen.channels, degraded)
-            upscaled = seen.restored(sr, upscaler, degraded)
+            upscaled = self._upscaled(lr, degradation, keep_grain=keep_grain, mask=mask)
+            is_accepted = copies_pixels(self.method) or (is_trusted and upscaled.agreement > -math.inf)
+            if not is_accepted:
+                upscaled, doubts = _judged(upscaled, lr, degradation)
+                notes += doubts
+            image = normalised.restored(upscaled.sr, upscaled.upscaler, degradation)
         return Result(
-            image=upscaled,
+            image=image,
             notes=notes,
             degradation=cause.given if isinstance(cause, Estimate) else cause,
             seconds=time.monotonic() - started,
-            consistency_psnr=agreement,
-            method=method,
+            consistency_psnr=upscaled.agreement,
+            method=upscaled.method,
             estimate=self.cause if isinstance(self.cause, Estimate) else None,
         )
 
+    def _upscaled(
+        self, lr: Tensor, degradation: Degradation, *, keep_grain: bool, mask: DetailMask | None
+    ) -> _Upscaled:
+        """Upscale channels, (1, C, h, w), with their grain and a mask if asked for."""
+        sr, upscaler = self.upscaler(lr), self.upscaler
+        if keep_grain and degradation.noise > 0:
+            sr = with_grain(sr, lr, degradation)
+        if mask is None:
+            return _Upscaled(sr, upscaler, self.method, consistency(sr, lr, degradation))
+        sr = mask.mixed(sr, lr, degradation)
+        return _Upscaled(sr, mask.masking(upscaler, degradation), self.method, consistency(sr, lr, degradation))
+
+
+class _Upscaled(NamedTuple):
+    """Upscaled channels, and how they were made."""
+
+    sr: Tensor
+    """(1, C, H, W)."""
+    upscaler: Upscaler
+    """That made them, for alpha."""
+    method: Method
+    agreement: float
+    """In dB, see `consistency`."""
+
+
+def _judged(upscaled: _Upscaled, lr: Tensor, degradation: Degradation) -> tuple[_Upscaled, tuple[str, ...]]:
+    """A result as it is, or, where it cannot be trusted, the interpolated image, with a note that says why."""
+    interpolated = degradation.upsample(lr).clamp_(0, 1)
+    doubt = reason_for_doubt(upscaled.sr, interpolated, lr, degradation, upscaled.agreement)
+    if doubt is None:
+        return upscaled, ()
+    method = Bicubic(phase="aligned")
+    upscaler, agreement = method.adapt(lr, degradation, Run()), consistency(interpolated, lr, degradation)
+    note = f"the result cannot be trusted ({doubt}); the image was interpolated instead"
+    return _Upscaled(interpolated, upscaler, method, agreement), (note,)
+
 
 @isolated
-def adapt_image(seen: NormalisedImage, cause: Degradation | Estimate, method: Method, run: Run) -> Adaptation:
+def adapt_image(normalised: NormalisedImage, cause: Degradation | Estimate, method: Method, run: Run) -> Adaptation:
     """Adapt a method to an image.
 
     Args:
-        seen: the image as methods see it, see `normalise`.
+        normalised: the image as methods see it, see `normalise`.
         cause: the degradation of the image, its noise in the image's own values, or an estimate.
         method: with its settings.
         run: device, seed, time limit, which counts from now unless it was started.
     """
-    fitted = cause.fitted(seen.size)
-    given = fitted if isinstance(fitted, Estimate) else seen.degradation_of_channels(fitted)
-    method = resolve(method, is_estimated=isinstance(given, Estimate))
-    upscaler = adapt_to(method, seen.channels, given, seen.run_for(run))
+    fitted = cause.fitted(normalised.size)
+    if isinstance(fitted, Degradation):
+        fitted = normalised.degradation_of_channels(fitted)
+    method = resolve(method, is_estimated=isinstance(fitted, Estimate))
+    upscaler = adapt_to(method, normalised.channels, fitted, normalised.run_for(run))
     packaged = packaged_priors()
     names = sorted({part.prior for part in parts_of(upscaler)} - {""})
     return Adaptation(
         method=method,
         upscaler=upscaler,
         cause=cause,
-        given=given,
-        channels=seen.channels.shape[1],
+        fitted=fitted,
+        channels=normalised.channels.shape[1],
         priors={Path(name).name: packaged[name].sha256 if name in packaged else None for name in names},
         notes=tuple(dict.fromkeys(note for part in parts_of(upscaler) for note in part.notes)),
     )
 
 
-def _degradation_of_channels(fitted: Degradation | Estimate, seen: NormalisedImage) -> Degradation:
+def _degradation_of_channels(fitted: Degradation | Estimate, normalised: NormalisedImage) -> Degradation:
     """The degradation that shrinks a result again, to be compared with the image."""
     if isinstance(fitted, Estimate):
         return replace(fitted.given, noise=fitted.greatest_noise)
-    return seen.degradation_of_channels(fitted)
+    return normalised.degradation_of_channels(fitted)

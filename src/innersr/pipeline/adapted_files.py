@@ -35,6 +35,7 @@ class _Record(msgspec.Struct):
     settings: dict[str, Any]
     cause: CauseRecord
     given: CauseRecord
+    """`Adaptation.fitted`."""
     channels: Annotated[int, msgspec.Meta(ge=1)]
     networks: Annotated[list[list[dict[str, Any]]], msgspec.Meta(max_length=64)]
     priors: dict[str, str | None]
@@ -52,14 +53,14 @@ def save_adaptation(adaptation: Adaptation, path: str | Path) -> None:
     method = adaptation.method
     check_keepable(method)
     cause, kernels = record_of_cause(adaptation.cause, "cause")
-    given, more = record_of_cause(adaptation.given, "given")
+    fitted, kernels_of_fitted = record_of_cause(adaptation.fitted, "given")
     groups = learnt_networks(adaptation.upscaler)
     header = {
         "kind": "adapted",
         "method": name_of(method),
         "settings": settings_of(method),
         "cause": cause,
-        "given": given,
+        "given": fitted,
         "channels": adaptation.channels,
         "networks": [[network_record(network) for network in group] for group in groups],
         "priors": dict(adaptation.priors),
@@ -71,7 +72,7 @@ def save_adaptation(adaptation: Adaptation, path: str | Path) -> None:
         for index, network in enumerate(group)
         for name, tensor in network.state_dict().items()
     }
-    save_checkpoint(path, {**tensors, **kernels, **more}, header)
+    save_checkpoint(path, {**tensors, **kernels, **kernels_of_fitted}, header)
 
 
 def check_keepable(method: Method) -> None:
@@ -111,7 +112,7 @@ def load_adaptation(path: str | Path, run: Run) -> Adaptation:
         record = msgspec.convert(header, _Record)
         settings = {k: tuple(v) if isinstance(v, list) else v for k, v in record.settings.items()}
         method = make_method(record.method, settings=settings)
-        cause, given = (cause_of_record(each, tensors) for each in (record.cause, record.given))
+        cause, fitted = (cause_of_record(each, tensors) for each in (record.cause, record.given))
         groups = [
             [
                 build_network(Checkpoint(_under(_place(number, index), tensors), {"network": network}), path)
@@ -119,7 +120,7 @@ def load_adaptation(path: str | Path, run: Run) -> Adaptation:
             ]
             for number, group in enumerate(record.networks)
         ]
-        upscaler = restored_upscaler(method, groups, given, run, record.channels)
+        upscaler = restored_upscaler(method, groups, fitted, run, record.channels)
     except (InputError, msgspec.ValidationError, TypeError, ValueError, LookupError) as error:
         raise CheckpointError(
             f"{path}: is damaged ({reason_of(error)}); learn anew from an image of the kind"
@@ -128,7 +129,7 @@ def load_adaptation(path: str | Path, run: Run) -> Adaptation:
         method=method,
         upscaler=with_run(upscaler, run),
         cause=cause,
-        given=given,
+        fitted=fitted,
         channels=record.channels,
         priors=record.priors,
         notes=tuple(record.notes),

@@ -106,14 +106,14 @@ class FilmTask(FileTask):
         facts = self.film.facts
         return timeline_of(self.film.glimpses(), max(1, round(1 / (facts.rate * facts.time_base))))
 
-    def estimate(self, run: Run, seen: NormalisedImage | None = None) -> None:  # noqa: ARG002 (as of an image)
+    def estimate(self, run: Run, normalised: NormalisedImage | None = None) -> None:  # noqa: ARG002 (as of an image)
         """Nothing: `write` estimates the degradation of each shot."""
 
     def write(
         self,
         run: Run,
         estimate: Estimate | None = None,  # noqa: ARG002 (as of an image)
-        seen: NormalisedImage | None = None,  # noqa: ARG002
+        normalised: NormalisedImage | None = None,  # noqa: ARG002
     ) -> Result:
         """Upscale the film into its file, adapted once per shot, or resume a run that was killed."""
         started, writer, timeline = time.monotonic(), self._writer(), self.timeline
@@ -139,25 +139,25 @@ class FilmTask(FileTask):
             notes=tuple(dict.fromkeys((*work.notes, *(n for r in records for n in r.get("notes", ())), *writer.notes))),
         )
 
-    def seen_frame(self, frame: Image, run: Run) -> NormalisedImage:
+    def normalised_frame(self, frame: Image, run: Run) -> NormalisedImage:
         """A frame as methods see it, of as many channels as all the others."""
-        seen = ImageTask(image=frame, options=self.options).normalised(run)
-        if seen.colours > 1 or self.film.facts.is_grey or self.learns_one_channel:
-            return seen
-        grey, others = seen.channels[:, :1], seen.channels[:, 1:]
-        return replace(seen, channels=torch.cat([grey.expand(-1, 3, -1, -1), others], 1), colours=3)
+        normalised = ImageTask(image=frame, options=self.options).normalised(run)
+        if normalised.colours > 1 or self.film.facts.is_grey or self.learns_one_channel:
+            return normalised
+        grey, others = normalised.channels[:, :1], normalised.channels[:, 1:]
+        return replace(normalised, channels=torch.cat([grey.expand(-1, 3, -1, -1), others], 1), colours=3)
 
     @property
     def is_steadied(self) -> bool:
         """Whether frames are averaged with their neighbours; interpolated ones are what they are."""
         chosen = self.options.chosen_method
         is_learned = not (copies_pixels(chosen) or isinstance(chosen, Bicubic))
-        return self.options.steady and (is_learned or self.kept is not None)
+        return self.options.steady and (is_learned or self.learnt_before is not None)
 
     @property
     def learns_one_channel(self) -> bool:
         """Whether what was learnt before (--adapted) is for grey pictures."""
-        return self.kept is not None and self.kept.channels == 1
+        return self.learnt_before is not None and self.learnt_before.channels == 1
 
     def _writer(self) -> FilmWriter:
         facts, size = self.film.facts, self.hr_size
@@ -187,7 +187,7 @@ class FilmTask(FileTask):
 
     def _bicubic(self, run: Run) -> Adaptation:
         """Stands for what was learnt where all parts were made before."""
-        return adapt_image(self.seen_frame(self.image, run), self.planned, Bicubic(phase="aligned"), run)
+        return adapt_image(self.normalised_frame(self.image, run), self.planned, Bicubic(phase="aligned"), run)
 
 
 class _Work:
@@ -237,11 +237,11 @@ class _Work:
     def _learn(self, shot: range, images: list[Image]) -> Adaptation:
         task, run = self._task, replace(self._run, started=None).start()
         options = task.options
-        seen = [task.seen_frame(image, run) for image in images]
-        if task.kept is not None:
-            return task.kept.on(seen[0].run_for(run))
+        normalised = [task.normalised_frame(image, run) for image in images]
+        if task.learnt_before is not None:
+            return task.learnt_before.with_run(normalised[0].run_for(run))
         tasks = [ImageTask(image=image, options=options) for image in images]
-        estimates = [one.estimate(run, each) for one, each in zip(tasks, seen, strict=True)]
+        estimates = [one.estimate(run, each) for one, each in zip(tasks, normalised, strict=True)]
         found = [each for each in estimates if each is not None]
         chosen = len(images) // 2
         cause: Any = options.degradation or task.planned
@@ -251,11 +251,11 @@ class _Work:
             shots = task.timeline.shots
             place = f"shot {shots.index(shot) + 1} of {len(shots)} (frames {shot.start} to {shot.stop - 1})"
             self.notes.append(f"{place}: {cause.summary}")
-        adaptation = adapt_image(seen[chosen], cause, options.chosen_method, run)
-        result = adaptation.apply(seen[chosen], keep_grain=options.keep_grain)
+        adaptation = adapt_image(normalised[chosen], cause, options.chosen_method, run)
+        result = adaptation.apply(normalised[chosen], keep_grain=options.keep_grain)
         if isinstance(result.method, Bicubic) and not isinstance(adaptation.method, Bicubic):
             # Else single frames of the shot would be interpolated, and flicker between sharp ones.
-            return adapt_image(seen[chosen], cause, result.method, run)
+            return adapt_image(normalised[chosen], cause, result.method, run)
         return adaptation
 
     def _with_neighbours(self, number: int) -> range:
@@ -303,8 +303,8 @@ class _Results:
         while number not in self._kept:
             index, frame = next(self._frames)
             assert self.adaptation is not None
-            seen, keeps_grain = self._task.seen_frame(frame, self._run), self._task.options.keep_grain
-            self._kept[index] = frame, self.adaptation.apply(seen, keep_grain=keeps_grain)
+            normalised, keeps_grain = self._task.normalised_frame(frame, self._run), self._task.options.keep_grain
+            self._kept[index] = frame, self.adaptation.apply(normalised, keep_grain=keeps_grain)
             self._kept = {each: kept for each, kept in self._kept.items() if each > index - 3}  # noqa: PLR2004 (as above)
         return self._kept[number]
 

@@ -66,7 +66,7 @@ class StackTask(FileTask):
         """Whether all pages are written, so that what the description says of their order stays true."""
         return len(self.chosen) == len(self.stack.directories)
 
-    def write(self, run: Run, estimate: Estimate | None = None, seen: NormalisedImage | None = None) -> Result:
+    def write(self, run: Run, estimate: Estimate | None = None, normalised: NormalisedImage | None = None) -> Result:
         """Upscale page after page into the file, which appears when all are there."""
         started, first = time.monotonic(), learnt_place(self.stack, self.chosen)
         results: list[Result] = []
@@ -81,7 +81,7 @@ class StackTask(FileTask):
                 run.check_cancelled()
                 is_first = place == first
                 task = self if is_first else self._page_task(place)
-                result = self._upscaled(task, place, run, (estimate, seen) if is_first else (None, None))
+                result = self._upscaled(task, place, run, (estimate, normalised) if is_first else (None, None))
                 result = self._finished(result, task, number, place)
                 metadata, notes = kept(
                     format_of_name(self.target),
@@ -111,7 +111,7 @@ class StackTask(FileTask):
         return ImageTask(image=image, options=replace(self.options, save_adapted=None))
 
     def _upscaled(
-        self, task: ImageTask, place: int, run: Run, found: tuple[Estimate | None, NormalisedImage | None]
+        self, task: ImageTask, place: int, run: Run, examined: tuple[Estimate | None, NormalisedImage | None]
     ) -> Result:
         """Upscale a page by what was learnt from the page of its channel, which is learnt from first."""
         image = task.image
@@ -119,12 +119,12 @@ class StackTask(FileTask):
             return replace(task.result_without_data(image), notes=("a page has no data",))
         if not task.enlarges:
             return task.upscale(run)
-        estimate, seen = found
-        seen = seen or task.normalised(run)
-        key = (self.stack.groups[place], seen.channels.shape[1])
+        estimate, normalised = examined
+        normalised = normalised or task.normalised(run)
+        key = (self.stack.groups[place], normalised.channels.shape[1])
         if key not in self._learnt:
-            self._learnt[key] = self._adapted(key, task, run, estimate, seen)
-        return self._learnt[key].apply(seen, keep_grain=self.options.keep_grain)
+            self._learnt[key] = self._adapted(key, task, run, estimate, normalised)
+        return self._learnt[key].apply(normalised, keep_grain=self.options.keep_grain)
 
     @cached_property
     def _last_places(self) -> dict[tuple[Any, ...], int]:
@@ -144,9 +144,9 @@ class StackTask(FileTask):
         task: ImageTask,
         run: Run,
         estimate: Estimate | None,
-        seen: NormalisedImage,
+        normalised: NormalisedImage,
     ) -> Adaptation:
-        """Learn a channel from its middle page; from this one where that is seen as another number of bands."""
+        """Learn a channel from its middle page; from this one where the other has another number of channels."""
         places = tuple(place for place in self.chosen if self.stack.groups[place] == key[0])
         middle = learnt_place(self.stack, places)
         run = run if estimate is not None else replace(run, started=None)  # the time limit is that of one page
@@ -157,9 +157,9 @@ class StackTask(FileTask):
         is_blank = source.image.missing is not None and bool(source.image.missing.all())
         if source.image is not task.image and not is_blank:
             other = source.normalised(run)
-            if other.channels.shape[1] == seen.channels.shape[1]:
-                return source.adapt(run, None, other)
-        return task.adapt(run, estimate, seen)
+            if other.channels.shape[1] == normalised.channels.shape[1]:
+                return source.adapt(run, normalised=other)
+        return task.adapt(run, estimate, normalised)
 
     def _finished(self, result: Result, task: ImageTask, number: int, place: int) -> Result:
         """The result of a page in the depth of the file, with its tags and its description."""

@@ -77,20 +77,20 @@ class StripTask(FileTask):
 
     def normalised(self, run: Run) -> NormalisedImage:
         """The part that is learnt from, as its method sees it."""
-        return self._seen(self.image, run)
+        return self._normalised_part(self.image, run)
 
-    def estimate(self, run: Run, seen: NormalisedImage | None = None) -> Estimate | None:
+    def estimate(self, run: Run, normalised: NormalisedImage | None = None) -> Estimate | None:
         """The estimated degradation of the part that is learnt from; None where it was given."""
-        found = super().estimate(run, seen)
+        found = super().estimate(run, normalised)
         return None if found is None else replace(found, regions=())
 
     @isolated
-    def write(self, run: Run, estimate: Estimate | None = None, seen: NormalisedImage | None = None) -> Result:
+    def write(self, run: Run, estimate: Estimate | None = None, normalised: NormalisedImage | None = None) -> Result:
         """Upscale the parts that are not done yet, and write the file; the image of the result is that of `image`."""
         started, run = time.monotonic(), run.start()
         with self.folder.opened(self._plan(run)):
-            seen = seen or self.normalised(run)
-            adaptation, sample = self._learnt(run, estimate, seen)
+            normalised = normalised or self.normalised(run)
+            adaptation, sample = self._learnt(run, estimate, normalised)
             pixels, notes = self._upscaled(adaptation, run)
             sample = replace(sample, notes=(*sample.notes, *notes))
             saved = self.save_by(partial(save_large, pixels, has_holes=self.whole.missing_share > 0), sample)
@@ -98,7 +98,7 @@ class StripTask(FileTask):
         self.folder.remove()
         return replace(saved, seconds=time.monotonic() - started, consistency_psnr=agreement)
 
-    def _seen(self, part: Image, run: Run) -> NormalisedImage:
+    def _normalised_part(self, part: Image, run: Run) -> NormalisedImage:
         is_exact, options = copies_pixels(self.method), self.options
         return normalise(part, run, options.alpha, is_exact=is_exact, whole=self.whole)
 
@@ -107,24 +107,24 @@ class StripTask(FileTask):
         tile, device = run.tile, str(run.torch_device)
         return {"seed": run.seed, "dtype": str(run.dtype), "device": device, "tile": tile, "side": self.settings.side}
 
-    def _learnt(self, run: Run, estimate: Estimate | None, seen: NormalisedImage) -> tuple[Adaptation, Result]:
+    def _learnt(self, run: Run, estimate: Estimate | None, normalised: NormalisedImage) -> tuple[Adaptation, Result]:
         """What was learnt from the sample, now or before the run was ended, and the result of the sample."""
-        kept, grain = self.folder.path / "learnt.safetensors", self.options.keep_grain
+        path, grain = self.folder.path / "learnt.safetensors", self.options.keep_grain
         try:
-            adaptation = load_adaptation(kept, seen.run_for(run))
+            adaptation = load_adaptation(path, normalised.run_for(run))
         except CheckpointError:  # nothing is there, or it is damaged
             self.folder.begin_anew()
-            save_adaptation(self.adapt(run, estimate, seen), kept)
-            adaptation = load_adaptation(kept, seen.run_for(run))
+            save_adaptation(self.adapt(run, estimate, normalised), path)
+            adaptation = load_adaptation(path, normalised.run_for(run))
         for part in parts_of(adaptation.upscaler):
             if isinstance(part, TailoredUpscaler):
                 part.views = part.views or affordable_views(math.prod(self.lr_size), part.run)
-        sample = adaptation.apply(seen, keep_grain=grain)
+        sample = adaptation.apply(normalised, keep_grain=grain)
         if isinstance(sample.method, Bicubic) and not isinstance(adaptation.method, Bicubic):
-            adaptation = adapt_image(seen, adaptation.cause, Bicubic(phase="aligned"), run)
+            adaptation = adapt_image(normalised, adaptation.cause, Bicubic(phase="aligned"), run)
             adaptation = replace(adaptation, notes=sample.notes[-1:])  # why the result cannot be trusted
-            save_adaptation(adaptation, kept)
-            sample = adaptation.apply(seen, keep_grain=grain)
+            save_adaptation(adaptation, path)
+            sample = adaptation.apply(normalised, keep_grain=grain)
         return adaptation, sample
 
     def _upscaled(self, adaptation: Adaptation, run: Run) -> tuple[ResultFile, tuple[str, ...]]:
@@ -140,7 +140,7 @@ class StripTask(FileTask):
         if not done:
             self.folder.begin_parts()
             pixels.create()
-        quiet = adaptation.on(replace(adaptation.upscaler.run, report=None))
+        quiet = adaptation.with_run(replace(adaptation.upscaler.run, report=None))
         for number in run.steps("upscale in strips", len(windows), limited=False):
             if number not in done:
                 inner, outer = windows[number]
@@ -155,7 +155,7 @@ class StripTask(FileTask):
         part = with_missing_values(self.large.part(window), self.whole.no_data, has_fills=self.whole.has_fills)
         if part.missing is not None and bool(part.missing.all()):
             return self.result_without_data(part)
-        return adaptation.apply(self._seen(part, run), keep_grain=self.options.keep_grain, is_trusted=True)
+        return adaptation.apply(self._normalised_part(part, run), keep_grain=self.options.keep_grain, is_trusted=True)
 
     def _further_reach(self, adaptation: Adaptation) -> int:
         """LR pixels that alpha, no data and grain look further around."""

@@ -47,7 +47,7 @@ class ImageTask:
         return image_size(self.image.colour)
 
     @cached_property
-    def kept(self) -> Adaptation | None:
+    def learnt_before(self) -> Adaptation | None:
         """What was learnt from another image, on the CPU; None without `options.adapted`.
 
         Raises:
@@ -73,7 +73,7 @@ class ImageTask:
     @property
     def method(self) -> Method:
         """The method, with its settings."""
-        return self.options.chosen_method if self.kept is None else self.kept.method
+        return self.options.chosen_method if self.learnt_before is None else self.learnt_before.method
 
     @cached_property
     def planned(self) -> Degradation:
@@ -82,8 +82,8 @@ class ImageTask:
         Raises:
             InputError: the scale adds no pixel to this image.
         """
-        if self.kept is not None:
-            planned = self.kept.degradation.fitted(self.lr_size)
+        if self.learnt_before is not None:
+            planned = self.learnt_before.degradation.fitted(self.lr_size)
         else:
             scale = self.options.scale_for(self.lr_size) if self.enlarges else self.options.scale
             planned = self.options.planned(scale).fitted(self.lr_size)
@@ -128,53 +128,52 @@ class ImageTask:
         return replace(image, metadata=replace(image.metadata, tags=tags))
 
     def normalised(self, run: Run) -> NormalisedImage:
-        """The image as its method sees it, for `estimate` and `upscale`, which else make their own."""
+        """The image as its method sees it; the methods below take it and the estimate where they were made before."""
         is_exact, options = copies_pixels(self.method), self.options
         return normalise(self.image, run, options.alpha, self.planned.wraps, is_exact=is_exact)
 
-    def estimate(self, run: Run, seen: NormalisedImage | None = None) -> Estimate | None:
+    def estimate(self, run: Run, normalised: NormalisedImage | None = None) -> Estimate | None:
         """The estimated degradation; None where it was given, or the method uses none."""
         method = self.method
-        uses_none = not self.enlarges or copies_pixels(method) or isinstance(method, Bicubic) or self.kept is not None
-        if uses_none or not self.options.is_blind:
+        uses_none = copies_pixels(method) or isinstance(method, Bicubic) or self.learnt_before is not None
+        if uses_none or not (self.enlarges and self.options.is_blind):
             return None
         scale, is_believed = self.options.scale_for(self.lr_size), self.options.kernel == "estimate"
-        found = examine_normalised(seen or self.normalised(run), scale, run, is_thorough=is_believed)
+        found = examine_normalised(normalised or self.normalised(run), scale, run, is_thorough=is_believed)
         estimate = self.options.weighed(found)
         return estimate if self.options.save_adapted is None else replace(estimate, regions=())
 
-    def adapt(self, run: Run, estimate: Estimate | None = None, seen: NormalisedImage | None = None) -> Adaptation:
-        """Learn from the image, or take what was learnt from another; keep it in a file if that was asked for.
-
-        `estimate` and `seen` are the results of `estimate` and `normalised`, if they were called before.
-        """
-        options, seen = self.options, seen or self.normalised(run)
-        if self.kept is not None:
-            return self.kept.on(seen.run_for(run))
-        estimate = estimate or self.estimate(run, seen)
+    def adapt(
+        self, run: Run, estimate: Estimate | None = None, normalised: NormalisedImage | None = None
+    ) -> Adaptation:
+        """Learn from the image, or take what was learnt from another; save it in `options.save_adapted`."""
+        options, normalised = self.options, normalised or self.normalised(run)
+        if self.learnt_before is not None:
+            return self.learnt_before.with_run(normalised.run_for(run))
+        estimate = estimate or self.estimate(run, normalised)
         cause = options.degradation or self.planned if estimate is None else options.amended(estimate)
-        adaptation = adapt_image(seen, cause, options.chosen_method, run)
+        adaptation = adapt_image(normalised, cause, options.chosen_method, run)
         if options.save_adapted is not None:
             save_adaptation(adaptation, options.save_adapted)
         return adaptation
 
-    def upscale(self, run: Run, estimate: Estimate | None = None, seen: NormalisedImage | None = None) -> Result:
-        """Upscale the image, with the results of `estimate` and `normalised` if they were called before."""
+    def upscale(self, run: Run, estimate: Estimate | None = None, normalised: NormalisedImage | None = None) -> Result:
+        """Upscale the image."""
         started, run, options = time.monotonic(), run.start(), self.options
         if not self.enlarges:
             note = f"is as large already as --size {options.size} asks for, and stays as it is"
             return Result(image=self.image, degradation=self.planned, method=options.chosen_method, notes=(note,))
-        self.check_kept()
-        seen = seen or self.normalised(run)
-        estimate = estimate or self.estimate(run, seen)
+        self.check_adaptation_files()
+        normalised = normalised or self.normalised(run)
+        estimate = estimate or self.estimate(run, normalised)
         with isolation():
-            adaptation = self.adapt(run, estimate, seen)
-            result = adaptation.apply(seen, keep_grain=options.keep_grain, mask=self.mask)
+            adaptation = self.adapt(run, estimate, normalised)
+            result = adaptation.apply(normalised, keep_grain=options.keep_grain, mask=self.mask)
         return replace(result, seconds=time.monotonic() - started, estimate=estimate or result.estimate)
 
-    def check_kept(self) -> None:
-        """Make sure, before learning, that the file of what was learnt can be read, or written."""
-        if self.kept is None and self.options.save_adapted is not None:
+    def check_adaptation_files(self) -> None:
+        """Make sure, before learning, that `options.adapted` can be read, and `options.save_adapted` written."""
+        if self.learnt_before is None and self.options.save_adapted is not None:
             check_keepable(self.options.chosen_method)
             check_place(Path(self.options.save_adapted), overwrite=self.options.overwrite)
 
@@ -189,7 +188,7 @@ class FileTask(ImageTask):
     def check(self) -> None:
         """Make sure, before minutes of work, that the result can be saved."""
         (rows, columns), options = self.hr_size, self.options
-        self.check_kept()
+        self.check_adaptation_files()
         if rows * columns > options.pixel_limit:
             words = f"the result would have {rows * columns} pixels; raise pixel_limit (--pixel-limit) to allow it"
             raise InputError(f"{self.source}: {words}")
@@ -208,9 +207,9 @@ class FileTask(ImageTask):
             check_place(sidecar.target, overwrite=options.overwrite)
             sidecar.content(PixelGrid())
 
-    def write(self, run: Run, estimate: Estimate | None = None, seen: NormalisedImage | None = None) -> Result:
+    def write(self, run: Run, estimate: Estimate | None = None, normalised: NormalisedImage | None = None) -> Result:
         """Upscale the image into its file, see `upscale` and `save`."""
-        return self.save(self.upscale(run, estimate, seen))
+        return self.save(self.upscale(run, estimate, normalised))
 
     def save(self, result: Result) -> Result:
         """Write the result; return it with its path and notes."""
