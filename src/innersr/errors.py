@@ -49,6 +49,12 @@ def on_one_line(text: str) -> str:
     return re.sub(codes, lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def error_and_remedy(text: str | None) -> tuple[str | None, str | None]:
+    """What is wrong, and the remedy that a message names after a semicolon; None where it names none."""
+    error, _, remedy = (text or "").partition("; ")
+    return error or None, remedy or None
+
+
 def with_short_paths(message: str) -> str:
     """A message in which of a path, or another part, above 500 characters the first and the last 240 are left."""
     parts = re.split("(: |; )", message)

@@ -265,7 +265,7 @@ def spied_digests(monkeypatch):
         read.append(path.as_posix())
         return digest
 
-    for module in ("innersr.batch.manifest", "innersr.commands.upscale"):
+    for module in ("innersr.batch.manifest", "innersr.commands.batch.records"):
         monkeypatch.setattr(f"{module}.digest_of", spy)
     return read
 

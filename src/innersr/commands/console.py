@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from innersr.commands.bars import Bars
-from innersr.errors import InnersrError, on_one_line, with_short_paths
+from innersr.errors import InnersrError, error_and_remedy, on_one_line, with_short_paths
 from innersr.memory import is_out_of_memory
 from innersr.run import Progress
 
@@ -82,9 +82,9 @@ class Reporter:
             text = f"{file}: {text}"
         text = with_short_paths(text)
         self._say(f"error: {text}")
-        what, _, remedy = text.partition("; ")
+        what, remedy = error_and_remedy(text)
         about = {} if file is None else {"input": str(file)}
-        self.record(about | {"error": what, "remedy": remedy or None, "exit_code": exit_code})
+        self.record(about | {"error": what, "remedy": remedy, "exit_code": exit_code})
 
     def _say(self, text: str) -> None:
         if not self._bars.print(_harmless([text])):

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from innersr.batch.inputs import BatchFile, find_inputs
-from innersr.batch.manifest import InputDigest, Manifest, ResultLog, digest_of, settings_digest
+from innersr.batch.manifest import settings_digest
 from innersr.batch.options import BatchOptions
 from innersr.batch.places import Places, free_name, size_in_header
-from innersr.batch.remote import is_remote, output_folder, reached
-from innersr.batch.remote_manifest import RemoteManifest
+from innersr.batch.remote import output_folder, reached
 from innersr.batch.status import save_status
 from innersr.commands.batch.distribution import Distribution
+from innersr.commands.batch.records import BatchRecords
 from innersr.commands.batch.report import BatchReport
 from innersr.commands.console import Reporter, in_words
 from innersr.commands.upscale_file import FileJob, FileOutcome
@@ -22,7 +22,6 @@ from innersr.errors import ImageFileError, InnersrError, InputError
 from innersr.methods.options import UpscaleOptions
 from innersr.methods.registry import name_of, settings_of
 from innersr.networks.priors import packaged_priors
-from innersr.paths import is_one_file
 from innersr.physics.geometry import parse_scale
 from innersr.physics.resize import Scale
 from innersr.run import Run
@@ -101,7 +100,11 @@ def _check_number(batch: BatchOptions, options: UpscaleOptions, compare: Path | 
 
 
 class _Work:
-    """The files of a command, and the state of the work on each."""
+    """The work on the files of a command: `plan` names the results, `jobs` checks each, `begin` and `finish` record it.
+
+    The files are upscaled elsewhere, see `Distribution`. What changes meanwhile is the report and, of a batch, the
+    records; a single file has none.
+    """
 
     def __init__(  # noqa: PLR0913 (what a command has)
         self,
@@ -114,21 +117,12 @@ class _Work:
         is_batch: bool,
         compare: Path | None,
     ) -> None:
-        self._places, self._options, self.run, self.batch, self.reporter = places, options, run, batch, reporter
-        self.is_batch, self._compare, self._has_output = is_batch, compare, places.has_output
+        self._places, self._options, self._run, self._compare = places, options, run, compare
+        self._batch, self._reporter = batch, reporter
+        self._existing = "overwrite" if options.overwrite else batch.existing or ("skip" if is_batch else "error")
         self.report = BatchReport(reporter, is_batch=is_batch)
-        default = "skip" if is_batch else "error"
-        self._existing = "overwrite" if options.overwrite else batch.existing or default
-        self._manifests: dict[Path, ResultLog] = {}
-        self._files: dict[Path, BatchFile] = {}
-        self._digests: dict[Path, InputDigest] = {}
-        self._ours: dict[Path, bool] = {}
-        unseen = ("overwrite", "pixel_limit")  # in the bytes of a result
-        self._settings = settings_digest(
-            {field.name: getattr(options, field.name) for field in fields(options) if field.name not in unseen}
-            | {"method": repr(options.chosen_method), "priors": packaged_priors(), "seed": run.seed}
-            | {"device": run.torch_device.type, "dtype": str(run.dtype), "time_limit": run.time_limit}
-        )
+        settings = _settings_digest(options, run)
+        self._records = BatchRecords(places, batch, settings, reporter.note) if is_batch else None
 
     @property
     def exit_code(self) -> int:
@@ -137,27 +131,27 @@ class _Work:
 
     def plan(self, files: Sequence[BatchFile]) -> Iterator[tuple[BatchFile, Path]]:
         """The files of this shard and their results; no file is read whole. All shards name all files alike."""
-        number, count = self.batch.part
+        number, count = self._batch.part
         for place, file in enumerate(files):
             is_mine = place % count == number - 1
             try:
                 with reached(file.path):
                     target = self._target(file)
             except (InnersrError, OSError) as error:
-                if isinstance(error, InputError) and self._has_output:
+                if isinstance(error, InputError) and self._places.has_output:
                     raise  # before anything is read
                 if is_mine:
                     self._fail(file, error)
                 continue
-            if is_mine and self._is_wanted(file, target):
+            if is_mine and self._is_selected(file, target):
                 yield file, target
 
-    def _is_wanted(self, file: BatchFile, target: Path) -> bool:
-        """Whether a file failed, if only such are wanted; its folder is kept for this run."""
-        if not self.is_batch:
+    def _is_selected(self, file: BatchFile, target: Path) -> bool:
+        """Whether a file failed, if only such are asked for; its folder is locked for this run."""
+        if self._records is None:
             return True
-        entry = self._manifest(file).entry(target)
-        if self.batch.retry_failed and (entry is None or entry.status == "done"):
+        entry = self._records.last_entry(file, target)
+        if self._batch.retry_failed and (entry is None or entry.status == "done"):
             self.report.add(file.path, target, "skipped")
             return False
         return True
@@ -179,106 +173,63 @@ class _Work:
                 yield job
 
     def _fail(self, file: BatchFile, error: Exception) -> None:
-        self.reporter.failure(error, 1, file.path)
+        self._reporter.failure(error, 1, file.path)
         self.report.add(file.path, None, "failed", error=in_words(error))
 
     def _target(self, file: BatchFile) -> Path:
         return self._places.target(file, *self._geometry(file.path), name_of(self._options.chosen_method))
 
     def _job(self, file: BatchFile, target: Path) -> FileJob | None:
-        options, source = self._options, file.path
-        if self.is_batch:
-            self._files[source] = file
-            manifest = self._manifest(file)
-            # A file that cannot be read has no digest; its error is raised where it is upscaled.
-            entry = manifest.entry(target) if self.batch.dry_run else None  # a plan trusts sizes and times
-            self._digests[source] = InputDigest.of(source) if entry is None else entry.input.again(source)
-            if self._existing == "skip" and self._is_done(file, target):
+        """The job of a file; None where its result is there already."""
+        options = self._options
+        if self._records is not None:
+            record = self._records.open(file, target)
+            if self._existing == "skip" and record.is_done(target):
                 return None
-            if self._existing == "skip" and manifest.may_replace(target):
+            if self._existing == "skip" and record.may_replace(target):
                 options = replace(options, overwrite=True)  # its own result, of another input or other settings
         if target.exists() and self._existing == "rename":
             target = free_name(target)
         if self._existing == "skip" and target.exists() and not options.overwrite and not self._places.in_place:
             remedy = "use --existing overwrite or --existing rename, or another folder"
             raise ImageFileError(f"{target}: exists, and is not an unchanged result of an earlier run; {remedy}")
-        if not self.batch.dry_run:
+        if not self._batch.dry_run:
             self._places.prepare(target)
         if self._existing == "overwrite":
             options = replace(options, overwrite=True)
-        return FileJob(source=source, target=target, options=options, run=self.run, compare=self._compare)
-
-    def _is_done(self, file: BatchFile, target: Path) -> bool:
-        """Whether the result is there; in place also where the input is that result already."""
-        manifest, digest = self._manifest(file), self._digests[file.path].value
-        if not is_one_file(file.path, target):
-            return manifest.is_done(target, digest, self._settings)
-        entry = manifest.entry(target)
-        if entry is not None and entry.status == "started":  # a run was cut off before or after it replaced the input
-            return entry.settings == self._settings and digest not in ("", entry.digest)
-        return entry is not None and entry.settings == self._settings and manifest.is_unchanged(target)
+        return FileJob(source=file.path, target=target, options=options, run=self._run, compare=self._compare)
 
     def begin(self, job: FileJob) -> FileJob:
-        """Note in the manifest that the work on a file begins: what is there then is whole, and its own."""
-        if not self.is_batch:
-            return job
-        manifest, target = self._manifest(self._files[job.source]), job.target
-        with reached(job.source), reached(target):
-            self._digests[job.source] = self._digests[job.source].again(job.source)
-            exists = target.exists() or target.is_symlink()
-            self._ours[job.source] = not exists or (manifest.may_replace(target) and job.options.overwrite)
-            self._note(job, "started", is_ours=self._ours[job.source])
+        """Record that the work on a file begins."""
+        if self._records is not None:
+            with reached(job.source), reached(job.target):
+                self._records.opened(job.source).begin(job)
         return job
 
     def finish(self, job: FileJob, outcome: FileOutcome) -> None:
-        """Report the outcome of a file, and note it in the manifest."""
-        digest = self._digests.get(job.source)
-        is_new = outcome.error is None and not is_one_file(job.source, job.target)
-        if digest is not None and is_new and digest.again(job.source) != digest:
-            error = f"{job.source}: changed while it was upscaled; upscale it again"
-            said = [each for each in outcome.said if each[0] != "result"]
-            said.append(("failure", (InnersrError(error), 1, job.source)))
-            outcome = replace(outcome, error=error, said=said)
-            self._ours[job.source] = True
-        for method, arguments in outcome.said:
-            getattr(self.reporter, method)(*arguments)
-        status = "done" if outcome.error is None else "failed"
-        seconds, sizes = outcome.seconds, outcome.sizes
-        self.report.add(job.source, job.target, status, error=outcome.error, seconds=seconds, sizes=sizes)
-        self.report.advance()
-        if self.is_batch:
-            what, _, remedy = (outcome.error or "").partition("; ")
-            is_done = status == "done"
-            self._note(
-                job,
-                status,
-                is_ours=not is_done and self._ours[job.source],
-                result_size=job.target.stat().st_size if is_done else 0,
-                result_digest=digest_of(job.target) if is_done else "",
-                result_modified=job.target.stat().st_mtime if is_done else 0.0,
-                seconds=round(outcome.seconds, 2),
-                error=what or None,
-                remedy=remedy or None,
-            )
-
-    def _note(self, job: FileJob, status: str, **more: Any) -> None:  # noqa: ANN401 (of an entry)
-        digest = self._digests[job.source]
-        self._manifest(self._files[job.source]).add(
+        """Report the outcome of a file, and record it."""
+        record = None if self._records is None else self._records.opened(job.source)
+        if record is not None:
+            outcome = record.checked(job, outcome)
+        for method, arguments in outcome.messages:
+            getattr(self._reporter, method)(*arguments)
+        self.report.add(
+            job.source,
             job.target,
-            source=str(job.source),
-            digest=digest.value,
-            size=digest.size,
-            modified=digest.modified,
-            settings=self._settings,
-            status=status,
-            **more,
+            "done" if outcome.error is None else "failed",
+            error=outcome.error,
+            seconds=outcome.seconds,
+            sizes=outcome.sizes,
         )
+        self.report.advance()
+        if record is not None:
+            record.finish(job, outcome)
 
     def close(self) -> None:
-        """Release the folders for other runs."""
+        """End the report, and release the folders of the results for other runs."""
         self.report.close()
-        for manifest in self._manifests.values():
-            manifest.close()
+        if self._records is not None:
+            self._records.close()
 
     def _geometry(self, source: Path) -> tuple[Scale, tuple[int, int]]:
         """Scale and (height, width) of the result of a file, as its header says.
@@ -298,15 +249,12 @@ class _Work:
             raise ImageFileError(f"{source}: {error}") from error
         return planned.scales, planned.hr_size(size)
 
-    def _manifest(self, file: BatchFile) -> ResultLog:
-        root = self._places.root(file)
-        if root not in self._manifests:
-            note = self.reporter.note
-            self._manifests[root] = (
-                RemoteManifest(root, note)
-                if is_remote(root)
-                else Manifest(root, self.batch.part, note, trusts_times=self.batch.dry_run)
-            )
-            if not self.batch.dry_run:
-                self._manifests[root].lock()
-        return self._manifests[root]
+
+def _settings_digest(options: UpscaleOptions, run: Run) -> str:
+    """A digest of all that the bytes of a result depend on beside its input."""
+    without_effect = ("overwrite", "pixel_limit")
+    return settings_digest(
+        {field.name: getattr(options, field.name) for field in fields(options) if field.name not in without_effect}
+        | {"method": repr(options.chosen_method), "priors": packaged_priors(), "seed": run.seed}
+        | {"device": run.torch_device.type, "dtype": str(run.dtype), "time_limit": run.time_limit}
+    )

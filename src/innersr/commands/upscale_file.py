@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from innersr.batch.remote import download, is_remote, reached, upload
 from innersr.blind.estimate import Estimate
@@ -26,6 +26,9 @@ from innersr.pipeline.result import Result
 from innersr.pipeline.tasks import FileTask
 from innersr.plots.before_after import before_after_sheet, comparable
 from innersr.run import Run
+
+Message: TypeAlias = tuple[str, tuple[Any, ...]]
+"""A method of the reporter, and its arguments."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,15 +50,15 @@ class FileJob:
 
 @dataclass(frozen=True, kw_only=True)
 class FileOutcome:
-    """The outcome of a file, with its messages."""
+    """The outcome of a file, with its messages to the user."""
 
     seconds: float
     sizes: Sizes | None = None
     """Of the image and its result, where it was written."""
     error: str | None = None
     """One line, with a remedy after a semicolon; None where the result was written."""
-    said: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
-    """Methods of the reporter, and their arguments, in order; empty where they were called at once."""
+    messages: list[Message] = field(default_factory=list)
+    """In order; empty where they were reported at once."""
 
 
 class SilentReporter(Reporter):
@@ -63,23 +66,23 @@ class SilentReporter(Reporter):
 
     def __init__(self) -> None:
         super().__init__(quiet=True, verbose=False, as_json=False)
-        self.said: list[tuple[str, tuple[Any, ...]]] = []
+        self.messages: list[Message] = []
 
     def result(self, text: str | Sequence[str], record: dict[str, Any]) -> None:
         """Keep a result."""
-        self.said.append(("result", (text, record)))
+        self.messages.append(("result", (text, record)))
 
     def info(self, text: str | Sequence[str]) -> None:
         """Keep a line in advance of the result."""
-        self.said.append(("info", (text,)))
+        self.messages.append(("info", (text,)))
 
     def note(self, text: str) -> None:
         """Keep a note."""
-        self.said.append(("note", (text,)))
+        self.messages.append(("note", (text,)))
 
     def failure(self, error: Exception, exit_code: int, file: Path | None = None) -> None:
         """Keep an error."""
-        self.said.append(("failure", (InnersrError(in_words(error)), exit_code, file)))
+        self.messages.append(("failure", (InnersrError(in_words(error)), exit_code, file)))
 
 
 def upscale_silently(job: FileJob) -> FileOutcome:
@@ -88,7 +91,7 @@ def upscale_silently(job: FileJob) -> FileOutcome:
         return _upscale_remote(job)
     reporter = SilentReporter()
     outcome = upscale_job(job, reporter)
-    return replace(outcome, said=reporter.said)
+    return replace(outcome, messages=reporter.messages)
 
 
 def upscale_job(job: FileJob, reporter: Reporter) -> FileOutcome:
@@ -112,7 +115,7 @@ def _upscale_remote(job: FileJob) -> FileOutcome:
             folder.mkdir()
         source = read / job.source.name if is_remote(job.source) else job.source
         target = written / job.target.name if is_remote(job.target) else job.target
-        said: list[tuple[str, tuple[Any, ...]]] = []
+        messages: list[Message] = []
         try:
             with reached(job.target):
                 if is_remote(job.target) and not job.options.overwrite and job.target.exists():
@@ -120,16 +123,16 @@ def _upscale_remote(job: FileJob) -> FileOutcome:
             if source != job.source:
                 download(job.source, source)
             outcome = upscale_silently(replace(job, source=source, target=target))
-            said = outcome.said
+            messages = outcome.messages
             for path in sorted(written.iterdir()) if outcome.error is None else ():
                 upload(path, job.target.with_name(path.name))
         except (InnersrError, OSError) as failure:
-            said = [("failure", (InnersrError(in_words(failure)), 1, job.source))]
+            messages = [("failure", (InnersrError(in_words(failure)), 1, job.source))]
             outcome = FileOutcome(seconds=0.0, error=in_words(failure))
         named = {str(source): job.source, str(target): job.target}
         error = None if outcome.error is None else _renamed(outcome.error, named)
-        said = [(method, tuple(_renamed(each, named) for each in arguments)) for method, arguments in said]
-    return replace(outcome, seconds=time.monotonic() - started, error=error, said=said)
+        messages = [(method, tuple(_renamed(each, named) for each in arguments)) for method, arguments in messages]
+    return replace(outcome, seconds=time.monotonic() - started, error=error, messages=messages)
 
 
 def _renamed(message: Any, named: Mapping[str, Path]) -> Any:  # noqa: ANN401 (of any type)

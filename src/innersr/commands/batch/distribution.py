@@ -76,6 +76,6 @@ def _with_outcome(done: Done[FileJob, FileOutcome]) -> tuple[FileJob, FileOutcom
     job, outcome = done
     if outcome is None:
         error = "the process that upscaled it was killed, perhaps because memory ran out; use fewer --jobs"
-        said = [("failure", (InnersrError(error), 1, job.source))]
-        outcome = FileOutcome(seconds=0.0, error=error, said=said)
+        messages = [("failure", (InnersrError(error), 1, job.source))]
+        outcome = FileOutcome(seconds=0.0, error=error, messages=messages)
     return job, outcome

@@ -15,6 +15,7 @@ from innersr.commands.batch.forecast import forecast
 from innersr.commands.batch.table import Sizes, files_table
 from innersr.commands.console import Reporter
 from innersr.commands.upscale_file import FileJob
+from innersr.errors import error_and_remedy
 
 
 class BatchReport:
@@ -59,7 +60,7 @@ class BatchReport:
         if sizes is not None:
             self._sizes[str(source)] = sizes
         self._upscaled += status == "done"
-        what, _, remedy = (error or "").partition("; ")
+        what, remedy = error_and_remedy(error)
         output = None if target is None else str(target)
         self.rows.append(
             StatusRow(
@@ -67,8 +68,8 @@ class BatchReport:
                 output=output,
                 status=status,
                 seconds=round(seconds, 2),
-                error=what or None,
-                remedy=remedy or None,
+                error=what,
+                remedy=remedy,
             )
         )
 

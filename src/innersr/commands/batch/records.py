@@ -1,0 +1,146 @@
+"""Records of a batch: what earlier runs did with each file, and what this one does, in the manifests of the results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from innersr.batch.inputs import BatchFile
+from innersr.batch.manifest import Entry, InputDigest, Manifest, ResultLog, digest_of
+from innersr.batch.options import BatchOptions
+from innersr.batch.places import Places
+from innersr.batch.remote import is_remote
+from innersr.batch.remote_manifest import RemoteManifest
+from innersr.commands.upscale_file import FileJob, FileOutcome
+from innersr.errors import InnersrError, error_and_remedy
+from innersr.paths import is_one_file
+
+
+class FileRecord:
+    """What is recorded of one input in the manifest of its folder of results.
+
+    Args:
+        manifest: of that folder.
+        settings: digest of all that the bytes of a result depend on beside the input, see `settings_digest`.
+        source: the input.
+        digest: of the input now.
+    """
+
+    def __init__(self, manifest: ResultLog, settings: str, source: Path, digest: InputDigest) -> None:
+        self._manifest, self._settings, self._source, self._digest = manifest, settings, source, digest
+        self._is_ours = False  # see `Entry.is_ours`
+
+    def may_replace(self, target: Path) -> bool:
+        """Whether the file there is a result of this program that nobody has changed."""
+        return self._manifest.may_replace(target)
+
+    def is_done(self, target: Path) -> bool:
+        """Whether the result is there; in place also where the input is that result already."""
+        if not is_one_file(self._source, target):
+            return self._manifest.is_done(target, self._digest.value, self._settings)
+        entry = self._manifest.entry(target)
+        if entry is None or entry.settings != self._settings:
+            return False
+        if entry.status == "started":  # a run was cut off before or after it replaced the input
+            return self._digest.value not in ("", entry.digest)
+        return self._manifest.is_unchanged(target)
+
+    def begin(self, job: FileJob) -> None:
+        """Note that the work on the file begins: what is there then is whole, and its own."""
+        self._digest = self._digest.again(self._source)
+        exists = job.target.exists() or job.target.is_symlink()
+        self._is_ours = not exists or (self.may_replace(job.target) and job.options.overwrite)
+        self._note(job, "started", is_ours=self._is_ours)
+
+    def checked(self, job: FileJob, outcome: FileOutcome) -> FileOutcome:
+        """The outcome, or the failure that it is where the input was changed meanwhile."""
+        is_new = outcome.error is None and not is_one_file(job.source, job.target)
+        if not is_new or self._digest.again(job.source) == self._digest:
+            return outcome
+        self._is_ours = True
+        error = f"{job.source}: changed while it was upscaled; upscale it again"
+        messages = [each for each in outcome.messages if each[0] != "result"]
+        messages.append(("failure", (InnersrError(error), 1, job.source)))
+        return replace(outcome, error=error, messages=messages)
+
+    def finish(self, job: FileJob, outcome: FileOutcome) -> None:
+        """Note the outcome."""
+        is_done = outcome.error is None
+        error, remedy = error_and_remedy(outcome.error)
+        self._note(
+            job,
+            "done" if is_done else "failed",
+            is_ours=not is_done and self._is_ours,
+            result_size=job.target.stat().st_size if is_done else 0,
+            result_digest=digest_of(job.target) if is_done else "",
+            result_modified=job.target.stat().st_mtime if is_done else 0.0,
+            seconds=round(outcome.seconds, 2),
+            error=error,
+            remedy=remedy,
+        )
+
+    def _note(self, job: FileJob, status: str, **more: Any) -> None:  # noqa: ANN401 (of an entry)
+        self._manifest.add(
+            job.target,
+            source=str(job.source),
+            digest=self._digest.value,
+            size=self._digest.size,
+            modified=self._digest.modified,
+            settings=self._settings,
+            status=status,
+            **more,
+        )
+
+
+class BatchRecords:
+    """The manifests of the folders of results, each opened and locked when it is first needed.
+
+    Args:
+        places: where the results of the files lie.
+        batch: options of the batch. A dry run locks no folder, and trusts sizes and times.
+        settings: see `FileRecord`.
+        note: called with a sentence where a manifest is damaged.
+    """
+
+    def __init__(self, places: Places, batch: BatchOptions, settings: str, note: Callable[[str], None]) -> None:
+        self._places, self._batch, self._settings, self._note = places, batch, settings, note
+        self._manifests: dict[Path, ResultLog] = {}
+        self._records: dict[Path, FileRecord] = {}
+
+    def last_entry(self, file: BatchFile, target: Path) -> Entry | None:
+        """The entry of a result by earlier runs."""
+        return self._manifest(file).entry(target)
+
+    def open(self, file: BatchFile, target: Path) -> FileRecord:
+        """The record of a file, whose digest is computed."""
+        manifest, source = self._manifest(file), file.path
+        entry = manifest.entry(target) if self._batch.dry_run else None
+        # A file that cannot be read has no digest; its error is raised where it is upscaled.
+        digest = InputDigest.of(source) if entry is None else entry.input.again(source)
+        self._records[source] = FileRecord(manifest, self._settings, source, digest)
+        return self._records[source]
+
+    def opened(self, source: Path) -> FileRecord:
+        """The record of an input that was opened."""
+        return self._records[source]
+
+    def close(self) -> None:
+        """Release the folders for other runs."""
+        for manifest in self._manifests.values():
+            manifest.close()
+
+    def _manifest(self, file: BatchFile) -> ResultLog:
+        root = self._places.root(file)
+        if root not in self._manifests:
+            dry_run = self._batch.dry_run
+            manifest: ResultLog = (
+                RemoteManifest(root, self._note)
+                if is_remote(root)
+                else Manifest(root, self._batch.part, self._note, trusts_times=dry_run)
+            )
+            self._manifests[root] = manifest
+            if not dry_run:
+                manifest.lock()
+        return self._manifests[root]
