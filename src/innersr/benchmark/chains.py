@@ -13,14 +13,17 @@ from torch import Tensor
 
 from innersr.errors import InputError
 from innersr.metrics.grey_levels import quantized
-from innersr.physics.chains import Noise, filtered_taps, noise_field, softened, unsharp_filter
+from innersr.physics.chains import Noise, degradation_of_taps, noise_field, sharpened_taps, softened, unsharp_filter
 from innersr.physics.degradation import Degradation
 from innersr.physics.geometry import scale_words
-from innersr.physics.jpeg import compressed, jpeg_strength, webp, webp_strength
+from innersr.physics.jpeg import compressed, strongest_compression, webp
 from innersr.physics.named_degradations import numbers, parse_degradation
 from innersr.physics.noise.counting import CountingNoise
 from innersr.physics.pseudoinverse import taps_of
 from innersr.physics.resize import Scale, as_pair, resize
+
+FIELDS: dict[str, Noise] = {"grey": "grey", "grain": "correlated", "chroma": "chroma"}
+"""The fields of `noise_field` by the names of links."""
 
 
 class Link(NamedTuple):
@@ -61,19 +64,18 @@ class Chain:
             InputError: no such shrinking, or sharpening at a scale that is not one whole number.
         """
         shrinking = self._linear_shrinking(scale, image_name)
-        early, late = ([_filter(link) for link in links if link.kind == "sharpen"] for links in (self.early, self.late))
+        early, late = ([link.values for link in links if link.kind == "sharpen"] for links in (self.early, self.late))
         if not early and not late:
             return shrinking
         vertical, horizontal = as_pair(scale)
         if vertical != horizontal or not vertical.is_integer():
             raise InputError(f"sharpen needs one whole scale, got {scale_words(scale)}; leave it out")
-        taps = taps_of(shrinking)[None]
-        for sharp in early:
-            taps = filtered_taps(taps, sharp[None], 1)
-        for sharp in late:
-            taps = filtered_taps(taps, sharp[None], int(vertical))
-        middle = taps.shape[-1] // 2
-        return Degradation(scale=scale, kernel=taps[0], anchor=(middle, middle))
+        taps = taps_of(shrinking)
+        for sigma, amount in early:
+            taps = sharpened_taps(taps, sigma, amount, 1)
+        for sigma, amount in late:
+            taps = sharpened_taps(taps, sigma, amount, int(vertical))
+        return degradation_of_taps(taps, scale)
 
     def apply(self, scene: Tensor, scale: Scale, image_name: str, generator: torch.Generator) -> Shrunk:
         """Make the small image of a scene, (1, C, H, W) in [0, 1].
@@ -87,28 +89,25 @@ class Chain:
         shrinking = self._linear_shrinking(scale, image_name)
         state = _State(hr.double(), torch.zeros_like(hr, dtype=torch.float64), 0.0)
         for link in self.early:
-            state = _followed(state, link, generator)
+            state = _applied(state, link, generator)
         image, noise = (shrinking.forward(x) for x in (state.image, state.noise))
         if self.shrinking == "bicubic-uint8":
             image = _rounded_between(state.image, scale)
         state = _State(image, noise, _root_mean_square(noise))
         for link in self.late:
-            state = _followed(state, link, generator)
+            state = _applied(state, link, generator)
         linear = self.degradation(scale, image_name)
-        degradation = replace(
-            linear, noise=state.deviation, counting=state.counting, compression=self._compression(linear)
+        before, after = (
+            [(link.kind, link.values[0]) for link in links if link.kind in ("jpeg", "webp")]
+            for links in (self.early, self.late)
         )
+        strength = strongest_compression(before, after, min(linear.scales))
+        degradation = replace(linear, noise=state.deviation, counting=state.counting, compression=strength)
         return Shrunk(hr, quantized(state.image.clamp(0, 1)), degradation)
 
     def _linear_shrinking(self, scale: Scale, image_name: str) -> Degradation:
         name = "bicubic" if self.shrinking == "bicubic-uint8" else self.shrinking
         return parse_degradation(name, scale, image_name)
-
-    def _compression(self, degradation: Degradation) -> float:
-        """The strength of the strongest compression; one before shrinking counts less, as its errors are averaged."""
-        late = [_strength(link) for link in self.late if link.kind in ("jpeg", "webp")]
-        early = [_strength(link) for link in self.early if link.kind in ("jpeg", "webp")]
-        return max([*late, *(strength / min(degradation.scales) for strength in early)], default=0.0)
 
 
 def parse_chain(text: str, scale: Scale) -> Chain:
@@ -206,13 +205,14 @@ def _parse_link(word: str, text: str) -> Link | None:
     return Link(kind, values)
 
 
-def _followed(state: _State, link: Link, generator: torch.Generator) -> _State:
+def _applied(state: _State, link: Link, generator: torch.Generator) -> _State:
     """Apply a link to an image."""
     image, noise, deviation, counting = state
     if link.kind in ("jpeg", "webp"):
         return state._replace(image=_compressed(quantized(image.clamp(0, 1)), link), counting=None)
     if link.kind == "sharpen":
-        image, noise = (_filtered(x, _filter(link)) for x in (image, noise))
+        sharp = unsharp_filter(*link.values)
+        image, noise = _filtered(image, sharp), _filtered(noise, sharp)
         return _State(image, noise, _root_mean_square(noise))
     if link.kind == "poisson":
         (peak,) = link.values
@@ -230,14 +230,8 @@ def _noise(kind: str, size: torch.Size, generator: torch.Generator) -> Tensor:
     """Noise of standard deviation 1, (1, C, H, W)."""
     if kind == "noise":
         return torch.randn(size, generator=generator)
-    kinds: dict[str, Noise] = {"grey": "grey", "grain": "correlated", "chroma": "chroma"}
     width = 0.7  # pixels: neighbours correlate by 0.6, about as those of a demosaiced photograph or a scan do
-    return noise_field(kinds[kind], size[1:], width, generator)[None]
-
-
-def _filter(link: Link) -> Tensor:
-    sigma, amount = link.values
-    return unsharp_filter(sigma, amount)
+    return noise_field(FIELDS[kind], size[1:], width, generator)[None]
 
 
 def _filtered(image: Tensor, kernel: Tensor) -> Tensor:
@@ -254,10 +248,6 @@ def _compressed(image: Tensor, link: Link) -> Tensor:
     if image.shape[1] not in (1, 3):
         raise InputError(f"a WebP has one or three channels, got {image.shape[1]}; leave +webp out")
     return webp(image[0].expand(3, -1, -1), quality)[None, : image.shape[1]]
-
-
-def _strength(link: Link) -> float:
-    return (jpeg_strength if link.kind == "jpeg" else webp_strength)(*link.values)
 
 
 def _root_mean_square(noise: Tensor) -> float:

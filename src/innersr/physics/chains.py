@@ -15,9 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from innersr.physics.degradation import Degradation
 from innersr.physics.kernels import gaussian_window, normalised
 from innersr.physics.pseudoinverse import REACH
-from innersr.physics.resize import cubic
+from innersr.physics.resize import Scale, cubic
 
 Filter = Literal["bicubic", "lanczos", "box"]
 Noise = Literal["white", "grey", "correlated", "chroma", "poisson"]
@@ -64,6 +65,16 @@ def filtered_taps(taps: Tensor, filters: Tensor, scale: int) -> Tensor:
     flipped = filters.flip(-1, -2)[:, None]
     spread = F.conv2d(taps[None], flipped, padding=scale * radius, dilation=scale, groups=count)[0]
     return spread / spread.sum((-2, -1), keepdim=True)
+
+
+def sharpened_taps(taps: Tensor, sigma: float, amount: float, scale: int) -> Tensor:
+    """Taps, (T, T), of shrinking by other taps followed by an unsharp mask of the LR image, see `unsharp_filter`."""
+    return filtered_taps(taps[None], unsharp_filter(sigma, amount)[None], scale)[0]
+
+
+def degradation_of_taps(taps: Tensor, scale: Scale) -> Degradation:
+    """The degradation whose `taps_of` are these, (T, T) around the sampled HR pixel."""
+    return Degradation(scale=scale, kernel=taps, anchor=(taps.shape[0] // 2, taps.shape[1] // 2))
 
 
 def softened(images: Tensor, sigmas: Sequence[float]) -> Tensor:

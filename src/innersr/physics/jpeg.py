@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Iterable
 from typing import TypeVar
 
 import numpy as np
@@ -53,6 +54,22 @@ def jpeg_quality(strength: float) -> int:
 def webp_strength(quality: float) -> float:
     """Strength in [0, 1] of lossy WebP compression of quality 0 to 100: that of the JPEG of about equal error."""
     return jpeg_strength(18.0 + 0.85 * quality)  # fitted to the RMS errors of both in photographs
+
+
+def strongest_compression(
+    before: Iterable[tuple[str, float]], after: Iterable[tuple[str, float]], scale: float
+) -> float:
+    """Strength in [0, 1] of the strongest of the compressions that an image went through; 0 without any.
+
+    One before shrinking counts less, as its errors are averaged.
+
+    Args:
+        before, after: the files before and after shrinking, each ("jpeg" or "webp", quality); quality 0 for no file.
+        scale: HR pixels per LR pixel.
+    """
+    kinds = {"jpeg": jpeg_strength, "webp": webp_strength}
+    early, late = ([kinds[kind](quality) for kind, quality in files if quality > 0] for files in (before, after))
+    return max([*late, *(strength / scale for strength in early)], default=0.0)
 
 
 def compression_error(strength: Level) -> Level:

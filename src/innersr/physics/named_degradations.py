@@ -11,7 +11,7 @@ from torch import Tensor
 
 from innersr.errors import InputError, KernelError
 from innersr.physics import kernels
-from innersr.physics.chains import Filter, shrinking_taps
+from innersr.physics.chains import Filter, degradation_of_taps, shrinking_taps
 from innersr.physics.degradation import Degradation
 from innersr.physics.geometry import scale_words
 from innersr.physics.kernel_files import load_kernel
@@ -126,8 +126,7 @@ def _antialiased(kind: Filter, scale: Scale) -> Degradation:
     vertical, horizontal = as_pair(scale)
     if vertical != horizontal or not vertical.is_integer():
         raise InputError(f"{kind} shrinks by one whole scale, got {scale_words(scale)}; bicubic by any")
-    taps = shrinking_taps(kind, int(vertical))
-    return Degradation(scale=scale, kernel=taps, anchor=(taps.shape[0] // 2, taps.shape[1] // 2))
+    return degradation_of_taps(shrinking_taps(kind, int(vertical)), scale)
 
 
 def _gaussian8(text: str, number: str, scale: Scale) -> Degradation:

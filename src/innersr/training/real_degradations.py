@@ -18,14 +18,13 @@ from innersr.metrics.grey_levels import quantized
 from innersr.physics.chains import (
     Filter,
     Noise,
-    filtered_taps,
     noise_field,
+    sharpened_taps,
     shrinking_taps,
     softened,
-    unsharp_filter,
     with_noise,
 )
-from innersr.physics.jpeg import jpeg, jpeg_strength, webp, webp_strength
+from innersr.physics.jpeg import jpeg, strongest_compression, webp
 from innersr.physics.log_covariance import GaussianBlur, blur_of_taps, taps_of_blur
 from innersr.training.degradations import Task, degrade, hr_centre, random_taps
 
@@ -101,13 +100,9 @@ class RandomChain(NamedTuple):
     errors: tuple[float, float, float]
 
     def strength(self, scale: int) -> float:
-        """Strength of the strongest compression; one before shrinking counts less, as its errors are averaged."""
-        strengths = [jpeg_strength(q) for q in (self.first_quality,) if q > 0]
-        if self.quality > 0:
-            strengths.append((webp_strength if self.is_webp else jpeg_strength)(self.quality))
-        if self.early_quality > 0:
-            strengths.append(jpeg_strength(self.early_quality) / scale)
-        return max(strengths, default=0.0)
+        """Strength of the strongest compression, see `strongest_compression`."""
+        after = [("jpeg", self.first_quality), ("webp" if self.is_webp else "jpeg", self.quality)]
+        return strongest_compression([("jpeg", self.early_quality)], after, scale)
 
 
 class Degraded(NamedTuple):
@@ -230,7 +225,7 @@ def _random_kernel(chain: RandomChain, scale: int, generator: torch.Generator) -
 
 def _sharpened(taps: Tensor, chain: RandomChain, scale: int) -> Tensor:
     sigma, amount = chain.sharpening
-    return filtered_taps(taps[None], unsharp_filter(sigma, amount)[None], scale)[0] if amount > 0 else taps
+    return sharpened_taps(taps, sigma, amount, scale) if amount > 0 else taps
 
 
 def _photographed(scene: Tensor, chain: RandomChain, generator: torch.Generator) -> Tensor:

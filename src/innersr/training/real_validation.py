@@ -10,7 +10,7 @@ from torch import Tensor
 
 from innersr.metrics.fidelity import psnr_y
 from innersr.metrics.grey_levels import quantized
-from innersr.physics.chains import filtered_taps, softened, unsharp_filter
+from innersr.physics.chains import degradation_of_taps, sharpened_taps, softened
 from innersr.physics.degradation import Degradation
 from innersr.physics.jpeg import jpeg, jpeg_strength
 from innersr.physics.named_degradations import parse_degradation
@@ -96,8 +96,8 @@ def _degraded(case: RealCase, hr: Tensor, generator: torch.Generator) -> tuple[T
     """The LR image in 8 bits, and the degradation that the network is given."""
     plain = sharpened = parse_degradation(case.kernel, case.scale)
     if case.is_sharpened:
-        taps = filtered_taps(taps_of(plain)[None], unsharp_filter(0.8, 0.5)[None], case.scale)[0]
-        sharpened = Degradation(scale=case.scale, kernel=taps, anchor=(taps.shape[0] // 2, taps.shape[1] // 2))
+        taps = sharpened_taps(taps_of(plain), 0.8, 0.5, case.scale)
+        sharpened = degradation_of_taps(taps, case.scale)
     drawn = torch.randn(hr.shape[1], *sharpened.lr_size((hr.shape[-2], hr.shape[-1])), generator=generator)
     lr = quantized(sharpened.forward(hr) + case.noise / 255 * drawn).clamp(0, 1)
     for quality in case.qualities:
