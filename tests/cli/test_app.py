@@ -228,7 +228,7 @@ def test_doctor_says_versions_devices_and_codecs():
 
 
 def test_doctor_says_which_codecs_are_missing(monkeypatch):
-    monkeypatch.setattr(doctor_command.image_files, "codecs", lambda: {"avif read": True, "avif write": False})
+    monkeypatch.setattr(doctor_command, "working_codecs", lambda: {"avif read": True, "avif write": False})
     assert "avif     read yes, write NO" in innersr("doctor").stdout
 
 

@@ -10,11 +10,12 @@ import torch
 from PIL import Image as PillowImage
 from PIL import ImageCms, ImageOps
 
+from innersr.commands.doctor import working_codecs
 from innersr.errors import InputError
 from innersr.images import formats as image_formats
 from innersr.images.formats import written_suffixes
 from innersr.images.image import Image
-from innersr.images.io import codecs, read, save
+from innersr.images.io import read, save
 from innersr.images.samples import samples_of
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -367,7 +368,7 @@ def test_one_pixel_images_are_read_and_written(tmp_path, suffix):
 
 
 def test_every_listed_codec_works_here():
-    report = codecs()
+    report = working_codecs()
     written = ("png", "jpeg", "tiff", "webp", "avif", "gif", "bmp")
     only_read = ("mpo", "tga", "ico", "pnm", "pfm", "heic", "jpeg-xl", "openexr", "radiance-hdr")
     both = {f"{name} {verb}" for name in written for verb in ("read", "write")}

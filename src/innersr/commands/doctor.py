@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import sys
+import tempfile
+from pathlib import Path
 
 import PIL
 import pyvips
 import torch
 
 from innersr.commands.console import Reporter
-from innersr.images import io as image_files
+from innersr.errors import ImageFileError
+from innersr.images.formats import BY_SUFFIX, FORMATS
+from innersr.images.image import Image
+from innersr.images.io import read, save
+from innersr.images.readers.choice import has_reader
 from innersr.run import Run
 from innersr.version import __version__
 
@@ -27,7 +34,7 @@ def doctor(reporter: Reporter) -> None:
         f"pillow   {PIL.__version__}",
         f"devices  {', '.join(_devices())}",
     ]
-    works = image_files.codecs()
+    works = working_codecs()
     names = sorted({name.split()[0] for name in works})
     for name in names:
         states = [
@@ -37,6 +44,22 @@ def doctor(reporter: Reporter) -> None:
         ]
         lines.append(f"{name:<8} {', '.join(states)}")
     reporter.text(lines)
+
+
+def working_codecs() -> dict[str, bool]:
+    """Whether "png read", "png write" and so on work, tried with a small image; of other readers, if they are there."""
+    only_read = [row for row in FORMATS if row.result]
+    report = {f"{row.name.lower().replace(' ', '-')} read": has_reader(row) for row in only_read}
+    image = Image(colour=torch.linspace(0, 1, 3 * 8 * 8).reshape(1, 3, 8, 8))
+    with tempfile.TemporaryDirectory() as folder:
+        for row in dict.fromkeys(BY_SUFFIX.values()):
+            path = Path(folder) / f"sample{row.suffixes[0]}"
+            for verb, attempt in (("write", lambda file: save(image, file)), ("read", read)):
+                report[f"{row.name.lower()} {verb}"] = False
+                with contextlib.suppress(ImageFileError):
+                    attempt(path)
+                    report[f"{row.name.lower()} {verb}"] = True
+    return report
 
 
 def _devices() -> list[str]:

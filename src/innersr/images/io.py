@@ -10,28 +10,24 @@ import functools
 import io
 import os
 import stat
-import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pyvips
-import torch
 
 from innersr.atomic import check_room, whole_file
 from innersr.errors import ImageFileError, InnersrError, InputError, cannot_write, exists_already
 from innersr.images import codecs as image_codecs
 from innersr.images import formats as image_formats
 from innersr.images.codecs import reason_of
-from innersr.images.depths import check_exact
-from innersr.images.formats import DEPTHS, METADATA_CHOICES, Format
+from innersr.images.formats import METADATA_CHOICES, Format
 from innersr.images.image import Image
 from innersr.images.limits import SizeLimits
-from innersr.images.metadata import Metadata
-from innersr.images.readers.choice import has_reader
-from innersr.images.readers.decoded import Decoded
-from innersr.images.samples import planes_of, samples_of
+from innersr.images.metadata import Metadata, TiffLayout
+from innersr.images.readers.decoded import image_of
+from innersr.images.samples import Samples, samples_of
 from innersr.isolation import is_finite
 
 Content = TypeVar("Content")
@@ -96,51 +92,93 @@ def save(
         InputError: `quality` or `metadata` is out of range, or the image holds NaN or infinite values,
             which only floats may, where they are `missing`.
     """
-    path = Path(path)
-    if quality is None:
-        quality = 100 if image.is_lossless and image_formats.format_of_name(path).name != "JPEG" else 95
-    if not 1 <= quality <= 100:
-        raise InputError(f"quality must be between 1 and 100, got {quality}")
-    if metadata not in METADATA_CHOICES:
-        raise InputError(f"metadata must be one of {', '.join(METADATA_CHOICES)}, got {metadata!r}")
-    bands, height, width = image.colour.shape[1:]
+    path, (bands, height, width) = Path(path), image.colour.shape[1:]
+    plan = plan_file(image, path, quality=quality, metadata=metadata, compression=compression)
     has_alpha = image.alpha is not None
     check_writable(path, depth=image.depth, bands=bands, has_alpha=has_alpha, overwrite=overwrite, size=(width, height))
-    target = image_formats.format_of_name(path)
-    kept, notes = image_formats.kept(target, image.metadata, choice=metadata, bands=bands)
-    layout = image.layout if compression is None else replace(image.layout, compression=compression)
-    if target.name == "TIFF" and layout.compression == "zstd":
-        _save_by_tifffile(replace(image, layout=layout), kept, path, overwrite=overwrite)
-        return notes
-    is_turned = layout.zero_is_white and target.name == "TIFF"
-    if layout.zero_is_white and not is_turned:
-        notes = (*notes, "its values ran from white to black: they are inverted")
+    if plan.target.name == "TIFF" and plan.layout.compression == "zstd":
+        _save_by_tifffile(replace(image, layout=plan.layout), plan.metadata, path, overwrite=overwrite)
+        return plan.notes
     samples, has_holes = samples_of(image), image.missing is not None
-    if is_turned:
+    if plan.zero_is_white:
         from innersr.images.tiff import edits  # takes 0.13 s
 
-        samples, kept = edits.from_white(samples, kept)
+        samples, kept = edits.from_white(samples, plan.metadata)
+        plan = replace(plan, metadata=kept)
     options = image_formats.encoder_options(
-        target,
-        layout,
-        quality=quality,
+        plan.target,
+        plan.layout,
+        quality=plan.quality,
         depth=image.depth,
         byte_count=samples.nbytes,
         has_holes=has_holes,
     )
+    write_samples(samples, path, plan, image, options, overwrite=overwrite)
+    return plan.notes
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilePlan:
+    """What is decided about a file before it is written."""
+
+    target: Format
+    quality: int
+    layout: TiffLayout
+    metadata: Metadata
+    """What the format keeps of the image's."""
+    zero_is_white: bool
+    """Whether it is a TIFF whose values run from white to black."""
+    notes: tuple[str, ...]
+    """About what is not kept."""
+
+
+def plan_file(like: Image, path: Path, *, quality: int | None, metadata: str, compression: str | None) -> FilePlan:
+    """Decide how an image, or a larger one `like` it, is written; for the arguments and errors see `save`."""
+    target = image_formats.format_of_name(path)
+    if quality is None:
+        quality = 100 if like.is_lossless and target.name != "JPEG" else 95
+    if not 1 <= quality <= 100:
+        raise InputError(f"quality must be between 1 and 100, got {quality}")
+    if metadata not in METADATA_CHOICES:
+        raise InputError(f"metadata must be one of {', '.join(METADATA_CHOICES)}, got {metadata!r}")
+    kept, notes = image_formats.kept(target, like.metadata, choice=metadata, bands=like.colour.shape[1])
+    layout = like.layout if compression is None else replace(like.layout, compression=compression)
+    if layout.zero_is_white and target.name != "TIFF":
+        notes = (*notes, "its values ran from white to black: they are inverted")
+    return FilePlan(
+        target=target,
+        quality=quality,
+        layout=layout,
+        metadata=kept,
+        zero_is_white=layout.zero_is_white and target.name == "TIFF",
+        notes=notes,
+    )
+
+
+def write_samples(
+    samples: Samples | pyvips.Image,
+    path: Path,
+    plan: FilePlan,
+    like: Image,
+    options: dict[str, Any],
+    *,
+    overwrite: bool,
+) -> None:
+    """Write samples, alpha last if `like` has any, by a plan and the options of the encoder."""
     with written_whole(path, overwrite=overwrite) as partial, partial.open("r+b", buffering=0) as stream:
         image_codecs.encode(
             samples,
             stream,
-            target,
-            has_alpha=has_alpha,
-            is_rgb=image.is_rgb,
-            metadata=kept,
+            plan.target,
+            has_alpha=like.alpha is not None,
+            is_rgb=like.is_rgb,
+            metadata=plan.metadata,
             options=options,
         )
-        if is_turned:
+        if plan.zero_is_white:
+            from innersr.images.tiff import edits  # takes 0.13 s
+
             edits.declare_white(stream)
-    return notes
 
 
 @contextlib.contextmanager
@@ -230,22 +268,6 @@ def with_suffix(name: Path, source: Path) -> Path:
     return name if found is None else name.with_name(name.name + (found.result or found.suffixes[0]))
 
 
-def codecs() -> dict[str, bool]:
-    """Whether "png read", "png write" and so on work, tried with a small image; of other readers, if they are there."""
-    only_read = [row for row in image_formats.FORMATS if row.result]
-    report = {f"{row.name.lower().replace(' ', '-')} read": has_reader(row) for row in only_read}
-    image = Image(colour=torch.linspace(0, 1, 3 * 8 * 8).reshape(1, 3, 8, 8))
-    with tempfile.TemporaryDirectory() as folder:
-        for row in dict.fromkeys(image_formats.BY_SUFFIX.values()):
-            path = Path(folder) / f"sample{row.suffixes[0]}"
-            for verb, attempt in (("write", lambda file: save(image, file)), ("read", read)):
-                report[f"{row.name.lower()} {verb}"] = False
-                with contextlib.suppress(ImageFileError):
-                    attempt(path)
-                    report[f"{row.name.lower()} {verb}"] = True
-    return report
-
-
 def _save_by_tifffile(image: Image, kept: Metadata, path: Path, *, overwrite: bool) -> None:
     """Write a TIFF of a compression that libvips does not write."""
     from innersr.images.tiff import writing
@@ -312,38 +334,3 @@ def decoded_by(
 
 def _out_of_memory(path: Path) -> ImageFileError:
     return ImageFileError(f"{path}: out of memory; close other programs, cut the image, or use a machine with more")
-
-
-def image_of(decoded: Decoded, path: Path, found: Format) -> Image:
-    """The image of decoded samples; `path` is for a note about a wrong name."""
-    notes = list(decoded.notes)
-    if path.suffix and not found.has_name(path):
-        notes.insert(0, f"holds {found.name} data, in spite of its name")
-    stored = decoded.samples.dtype.name
-    depth = stored if stored in DEPTHS else "float32"
-    if depth != stored:
-        check_exact(decoded.samples, path)
-        notes.append(f"{stored} samples are kept as float32 values (exact up to 16777216)")
-    planes = planes_of(decoded.samples, decoded.white)
-    alpha = None
-    if decoded.has_alpha and planes.shape[1] == 1:
-        notes.append("its only band is declared to be alpha: it is taken as grey")
-    elif decoded.has_alpha:
-        planes, alpha = planes[:, :-1], planes[:, -1:].nan_to_num(0)
-        lowest, highest = (float(end) for end in alpha.aminmax())
-        if lowest < 0 or highest > 1:
-            top = min((top for top in (1.0, 255.0, 65535.0) if highest <= top), default=highest)
-            alpha = (alpha / top).clamp(0, 1)
-            notes.append(f"alpha was divided by {top:g} and clipped to the range from 0 to 1")
-        if found.name == "GIF" and lowest == 1:  # animations carry a transparency that their first frame does not use
-            alpha = None
-    return Image(
-        colour=planes,
-        alpha=alpha,
-        depth=depth,
-        metadata=decoded.metadata,
-        notes=tuple(notes),
-        is_rgb=decoded.is_rgb,
-        is_lossless=decoded.is_lossless,
-        layout=decoded.layout,
-    )

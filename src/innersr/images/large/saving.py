@@ -7,12 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from innersr.errors import InputError
-from innersr.images import codecs as image_codecs
 from innersr.images import formats as image_formats
-from innersr.images.formats import METADATA_CHOICES
 from innersr.images.image import Image
-from innersr.images.io import written_whole
+from innersr.images.io import plan_file, write_samples
 from innersr.images.large.pixel_file import ResultFile
 from innersr.images.tiff import edits
 
@@ -39,39 +36,28 @@ def save_large(  # noqa: PLR0913 (as `save`)
 
     Raises:
         ImageFileError: the file cannot be written.
-        InputError: quality or metadata is out of range.
+        InputError: `quality` or `metadata` is out of range.
     """
-    quality = 95 if quality is None else quality
-    if not 1 <= quality <= 100 or metadata not in METADATA_CHOICES:
-        raise InputError(f"quality is from 1 to 100, metadata one of {', '.join(METADATA_CHOICES)}")
-    target, has_alpha = image_formats.format_of_name(path), like.alpha is not None
-    kept, notes = image_formats.kept(target, like.metadata, choice=metadata, bands=pixels.bands - has_alpha)
-    layout = like.layout if compression is None else replace(like.layout, compression=compression)
-    if target.name == "TIFF" and layout.compression == "zstd":
+    plan = plan_file(like, path, quality=quality, metadata=metadata, compression=compression)
+    is_tiff = plan.target.name == "TIFF"
+    layout = replace(plan.layout, has_overviews=True)
+    if is_tiff and layout.compression == "zstd":
         layout = replace(layout, compression="deflate")
-        notes = (*notes, "compressed by deflate, as zstd is not streamed")
-    samples, is_turned = pixels.as_vips(), layout.zero_is_white and target.name == "TIFF"
-    if layout.zero_is_white and not is_turned:
-        notes = (*notes, "its values ran from white to black: they are inverted")
-    if is_turned:
-        _, kept = edits.from_white(np.empty(0, pixels.dtype), kept)
+        plan = replace(plan, notes=(*plan.notes, "compressed by deflate, as zstd is not streamed"))
+    samples = pixels.as_vips()
+    if plan.zero_is_white:
+        _, kept = edits.from_white(np.empty(0, pixels.dtype), plan.metadata)
+        plan = replace(plan, metadata=kept)
         samples = samples if samples.format == "float" else samples.invert()
-    count = pixels.byte_count
-    options = image_formats.encoder_options(target, layout, quality=quality, depth=pixels.dtype, byte_count=count)
-    if target.name == "TIFF":
-        options |= {
-            "tile": True,
-            "tile_width": 256,
-            "tile_height": 256,
-            "pyramid": True,
-            "subifd": True,
-            "bigtiff": True,
-            "region_shrink": "nearest" if has_holes else "mean",  # a mean of values and no data is neither
-        }
-    with written_whole(path, overwrite=overwrite) as partial, partial.open("r+b", buffering=0) as stream:
-        image_codecs.encode(
-            samples, stream, target, has_alpha=has_alpha, is_rgb=like.is_rgb, metadata=kept, options=options
-        )
-        if is_turned:
-            edits.declare_white(stream)
-    return notes
+    options = image_formats.encoder_options(
+        plan.target,
+        layout,
+        quality=plan.quality,
+        depth=pixels.dtype,
+        byte_count=pixels.byte_count,
+        has_holes=has_holes,
+    )
+    if is_tiff:
+        options |= {"tile_width": 256, "tile_height": 256, "subifd": True, "bigtiff": True}
+    write_samples(samples, path, plan, like, options, overwrite=overwrite)
+    return plan.notes

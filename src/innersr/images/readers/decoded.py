@@ -1,15 +1,19 @@
-"""The result of a reader, and metadata as all readers pass them on."""
+"""The result of a reader, its image, and metadata as all readers pass them on."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from innersr.errors import ImageFileError, how_to_install
 from innersr.images.containers.xmp import upright_xmp, without_attachments
+from innersr.images.depths import check_exact
+from innersr.images.formats import DEPTHS, Format
+from innersr.images.image import Image
 from innersr.images.metadata import (
     PHOTOSHOP_PREFIX,
     DamagedBytesError,
@@ -18,7 +22,7 @@ from innersr.images.metadata import (
     TiffLayout,
     iptc_of_photoshop,
 )
-from innersr.images.samples import Samples
+from innersr.images.samples import Samples, planes_of
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,6 +40,41 @@ class Decoded:
     is_rgb: bool | None = None
     layout: TiffLayout = TiffLayout()
     notes: tuple[str, ...] = ()
+
+
+def image_of(decoded: Decoded, path: Path, found: Format) -> Image:
+    """The image of decoded samples; `path` is for a note about a wrong name."""
+    notes = list(decoded.notes)
+    if path.suffix and not found.has_name(path):
+        notes.insert(0, f"holds {found.name} data, in spite of its name")
+    stored = decoded.samples.dtype.name
+    depth = stored if stored in DEPTHS else "float32"
+    if depth != stored:
+        check_exact(decoded.samples, path)
+        notes.append(f"{stored} samples are kept as float32 values (exact up to 16777216)")
+    planes = planes_of(decoded.samples, decoded.white)
+    alpha = None
+    if decoded.has_alpha and planes.shape[1] == 1:
+        notes.append("its only band is declared to be alpha: it is taken as grey")
+    elif decoded.has_alpha:
+        planes, alpha = planes[:, :-1], planes[:, -1:].nan_to_num(0)
+        lowest, highest = (float(end) for end in alpha.aminmax())
+        if lowest < 0 or highest > 1:
+            top = min((top for top in (1.0, 255.0, 65535.0) if highest <= top), default=highest)
+            alpha = (alpha / top).clamp(0, 1)
+            notes.append(f"alpha was divided by {top:g} and clipped to the range from 0 to 1")
+        if found.name == "GIF" and lowest == 1:  # animations carry a transparency that their first frame does not use
+            alpha = None
+    return Image(
+        colour=planes,
+        alpha=alpha,
+        depth=depth,
+        metadata=decoded.metadata,
+        notes=tuple(notes),
+        is_rgb=decoded.is_rgb,
+        is_lossless=decoded.is_lossless,
+        layout=decoded.layout,
+    )
 
 
 def upright_metadata(
