@@ -147,7 +147,7 @@ class _Process:
         differing = [(setting, value) for setting, value in zip(settings, found, strict=True) if setting.differs(value)]
         self._restore = [functools.partial(setting.write, value) for setting, value in differing]
         for setting, _ in differing:
-            setting.write(setting.wanted)
+            setting.write(setting.value)
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ class _Setting:
 
     get: Callable[[], Any]
     write: Callable[[Any], None]
-    wanted: object
+    value: object
 
     def read(self) -> object:
         """Its value; None if PyTorch does not tell it, because older and newer settings contradict each other."""
@@ -167,7 +167,7 @@ class _Setting:
 
     def differs(self, found: object) -> bool:
         """Whether a value has to be changed. "none": fp32 is computed as such unless the user asks otherwise."""
-        return found not in (None, self.wanted, "none")
+        return found not in (None, self.value, "none")
 
 
 def _process_settings() -> list[_Setting]:
@@ -193,8 +193,8 @@ def _process_settings() -> list[_Setting]:
     return settings + [_attribute(owner, "fp32_precision", "ieee") for owner in precise]
 
 
-def _attribute(owner: Any, name: str, wanted: object) -> _Setting:  # noqa: ANN401 (an object of torch.backends)
-    return _Setting(functools.partial(getattr, owner, name), functools.partial(setattr, owner, name), wanted)
+def _attribute(owner: Any, name: str, value: object) -> _Setting:  # noqa: ANN401 (an object of torch.backends)
+    return _Setting(functools.partial(getattr, owner, name), functools.partial(setattr, owner, name), value)
 
 
 _thread, _process = _Thread(), _Process()

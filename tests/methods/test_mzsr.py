@@ -78,7 +78,7 @@ def test_a_step_is_torchs_step_of_plain_gradient_descent(factors):
     pairs = pair(network)
     stepped, loss = sgd_step(network, weights_of(network), pairs, 0.02, RUN.autocast())
     optimizer = torch.optim.SGD(network.parameters(), lr=0.02)
-    expected = (pairs.base + network(pairs.seen) - pairs.fathers).abs().mean()
+    expected = (pairs.base + network(pairs.inputs) - pairs.fathers).abs().mean()
     expected.backward()
     optimizer.step()
     assert float(loss) == pytest.approx(float(expected.detach()), abs=SINGLE)

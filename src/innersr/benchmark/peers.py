@@ -57,8 +57,8 @@ class CommandPeer:
         except OSError as error:
             raise InputError(f"{self.command}: cannot be run ({error}); check the program") from error
         except subprocess.CalledProcessError as error:
-            said = (error.stderr or error.stdout or "it says nothing").strip().splitlines()[-1:]
-            raise InputError(f"{self.command}: failed with code {error.returncode}: {''.join(said)}") from error
+            last_line = (error.stderr or error.stdout or "it says nothing").strip().splitlines()[-1:]
+            raise InputError(f"{self.command}: failed with code {error.returncode}: {''.join(last_line)}") from error
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -86,8 +86,8 @@ class CommandGroup(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 (Typer has moved Click's types)
         """Parse; refuse a file that looks like options with the command that takes it."""
         if args and args[0].startswith("-") and _exists(args[0]) and Path(args[0]).is_file():
-            meant = shlex.join(["innersr", "upscale", f"./{args[0]}", *args[1:]])
-            ctx.fail(f"{args[0]} is a file, but begins as options do; did you mean `{meant}`?")
+            suggestion = shlex.join(["innersr", "upscale", f"./{args[0]}", *args[1:]])
+            ctx.fail(f"{args[0]} is a file, but begins as options do; did you mean `{suggestion}`?")
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 (Typer has moved Click's types)

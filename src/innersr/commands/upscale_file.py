@@ -162,12 +162,12 @@ def _upscale_file(job: FileJob, reporter: Reporter) -> Sizes:
     if compare is not None:
         check_drawing(compare, [source, task.target], overwrite=options.overwrite)
     run = job.run.start()
-    seen = task.normalised(run)
-    estimate = task.estimate(run, seen)
+    normalised = task.normalised(run)
+    estimate = task.estimate(run, normalised)
     if estimate is not None:
         reporter.info(f"{source}: {options.amended(estimate).summary}")
     with reporter.progress(source.name) as report:
-        result = task.write(replace(run, report=report), estimate, seen)
+        result = task.write(replace(run, report=report), estimate, normalised)
     reporter.notes(task.target, result.notes)
     if compare is not None:
         _save_comparison(task, result, compare)

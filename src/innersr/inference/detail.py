@@ -42,10 +42,10 @@ def super_resolve(
         window = hr_part(tile, lr_size, size)
         base = degradation.upsample(lr, size, window)
         place, whole = (tile, lr_size) if network.sees_lr else (window, size)
-        seen = with_halo(place, network.radius + farthest, whole, degradation.wraps)
-        source = cut(lr, seen, degradation.wraps) if network.sees_lr else degradation.upsample(lr, size, seen)
+        outer = with_halo(place, network.radius + farthest, whole, degradation.wraps)
+        source = cut(lr, outer, degradation.wraps) if network.sees_lr else degradation.upsample(lr, size, outer)
         detail = self_ensemble(lambda turned, k: _moved(network(turned), views[k]), source, tuple(views))
-        top, left = ((a - b) * f for a, b, f in zip(place, seen, network.factors, strict=False))
+        top, left = ((a - b) * f for a, b, f in zip(place, outer, network.factors, strict=False))
         return base + detail[..., top : top + base.shape[-2], left : left + base.shape[-1]]
 
     enlarged = degradation.scales[0] * degradation.scales[1]

@@ -69,9 +69,9 @@ def super_resolve_padded(layers: Layers, conditioning: Conditioning, around: Ten
     """
     lr = around[..., RADIUS:-RADIUS, RADIUS:-RADIUS]
     solution = apply_filters(around, conditioning.filters)
-    seen = torch.cat([lr, solution], dim=1)
+    inputs = torch.cat([lr, solution], dim=1)
     with nullcontext() if run is None else run.autocast():
-        lacking = run_convolutions(layers, seen)
+        lacking = run_convolutions(layers, inputs)
     return F.pixel_shuffle(solution + lacking.float() * texture_mask(around), conditioning.scale)
 
 
@@ -124,14 +124,14 @@ def super_resolve_tailored(
         return undo_symmetry(turned, symmetry)
 
     def part(tile: Window) -> Tensor:
-        seen = with_halo(tile, network.depth, lr_size, degradation.wraps)
-        around = Window(seen.top - RADIUS, seen.left - RADIUS, seen.bottom + RADIUS, seen.right + RADIUS)
+        outer = with_halo(tile, network.depth, lr_size, degradation.wraps)
+        around = Window(outer.top - RADIUS, outer.left - RADIUS, outer.bottom + RADIUS, outer.right + RADIUS)
         pixels = cut(images, around, degradation.wraps)
         whole = view(pixels, symmetries[0])
         for symmetry in symmetries[1:]:
             whole += view(pixels, symmetry)
         whole /= len(symmetries)
-        top, left = scale * (tile.top - seen.top), scale * (tile.left - seen.left)
+        top, left = scale * (tile.top - outer.top), scale * (tile.left - outer.left)
         rows, columns = scale * (tile.bottom - tile.top), scale * (tile.right - tile.left)
         return whole[..., top : top + rows, left : left + columns]
 
@@ -163,8 +163,8 @@ def project_to_consistency(sr: Tensor, lr: Tensor, degradation: Degradation, *, 
     filters = correction_filters(taps_of(degradation)[None].to(lr.device), scale, lr.new_zeros(1))
     planes = [*zip(sr.flatten(0, 1)[:, None, None], lr.flatten(0, 1)[:, None, None], strict=True)]
     for index in run.steps("correct", rounds * len(planes), limited=False):
-        plane, seen = planes[index % len(planes)]
-        residual = pad_for_filters(seen - degradation.forward(plane, image_size(lr)), degradation.wraps)
+        plane, lr_plane = planes[index % len(planes)]
+        residual = pad_for_filters(lr_plane - degradation.forward(plane, image_size(lr)), degradation.wraps)
         plane.add_(F.pixel_shuffle(apply_filters(residual, filters), scale)).clamp_(0, 1)
     return sr
 

@@ -96,9 +96,9 @@ def _wrapped_axes(physics: Any, degradation: Degradation, like: Tensor) -> str: 
     if any(not is_whole(n / degradation.scales[0]) for n in size):
         return ""
     image = torch.rand(1, *like.shape, generator=torch.Generator().manual_seed(0))
-    seen = _applied(physics, image)
+    degraded = _applied(physics, image)
     periodic = replace(degradation, wrap="xy").forward(image)
-    return "xy" if torch.allclose(periodic, seen, rtol=0, atol=1e-3) else ""
+    return "xy" if torch.allclose(periodic, degraded, rtol=0, atol=1e-3) else ""
 
 
 def _check_alike(physics: Any, degradation: Degradation, like: Tensor, y: Tensor) -> None:  # noqa: ANN401
@@ -124,8 +124,8 @@ def _applied(physics: Any, image: Tensor) -> Tensor:  # noqa: ANN401
     """The image that the physics makes, without noise."""
     buffer = next(iter(physics.buffers()), None) if isinstance(physics, nn.Module) else None
     device = image.device if buffer is None else buffer.device
-    seen: Tensor = physics.A(image.to(device)).float().cpu()
-    return seen
+    degraded: Tensor = physics.A(image.to(device)).float().cpu()
+    return degraded
 
 
 def _with_noise(degradation: Degradation, noise: Any) -> Degradation:  # noqa: ANN401

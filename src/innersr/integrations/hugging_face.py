@@ -34,11 +34,11 @@ def push_prior(prior: str | Path, repository: str, *, is_private: bool = False) 
     data, description = prior_bytes(prior), describe_prior(prior)
     files = {"prior.safetensors": data, "README.md": _card(description.card, description.header).encode()}
     api = hub.HfApi(library_name="innersr")
-    _asked(repository, lambda: api.create_repo(repository, private=is_private, exist_ok=True))
+    _answer(repository, lambda: api.create_repo(repository, private=is_private, exist_ok=True))
     operations = [hub.CommitOperationAdd(name, content) for name, content in files.items()]
     network = description.header["network"]["name"]
     message = f"Add a {network} of {description.weights} weights"
-    commit = _asked(repository, lambda: api.create_commit(repository, operations, commit_message=message))
+    commit = _answer(repository, lambda: api.create_commit(repository, operations, commit_message=message))
     return str(commit.commit_url)
 
 
@@ -66,7 +66,7 @@ def pull_prior(repository: str, output: str | Path | None = None, *, overwrite: 
             raise InputError(exists_already(path))
 
     def downloaded(file: str) -> Path:
-        made = _asked(repository, lambda: hub.hf_hub_download(name, file, revision=revision or None))
+        made = _answer(repository, lambda: hub.hf_hub_download(name, file, revision=revision or None))
         return Path(made)
 
     found = {target: downloaded("prior.safetensors"), card: downloaded("README.md")}
@@ -97,10 +97,10 @@ def _card(text: str | None, header: dict[str, Any]) -> str:
     return f"{head}\n\n{body.rstrip()}\n\n## Load\n\n```console\n{pull}\n{use}\n```\n"
 
 
-def _asked(repository: str, question: Callable[[], Returned]) -> Returned:
+def _answer(repository: str, request: Callable[[], Returned]) -> Returned:
     """The answer of the Hub; its errors become one line."""
     try:
-        return question()
+        return request()
     # Of the Hub, of its HTTP library and of the file system: there is no closed list.
     except Exception as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__

@@ -26,7 +26,7 @@ Weights: TypeAlias = Mapping[str, Tensor]
 class Pairs(NamedTuple):
     """Training pairs of sons and fathers."""
 
-    seen: Tensor
+    inputs: Tensor
     """(N, C, h, w) or (N, C, H, W): input of the network, the sons or the interpolated sons"""
     base: Tensor
     """(N, C, H, W): interpolated sons, to which the network's detail is added"""
@@ -57,7 +57,7 @@ def with_weights(network: DetailStack, weights: Weights) -> DetailStack:
 def loss_of(network: DetailStack, weights: Weights, pairs: Pairs, autocast: AbstractContextManager[object]) -> Tensor:
     """Mean absolute error of the fathers restored with these weights; autocast applies to the network alone."""
     with autocast:
-        detail = functional_call(network, dict(weights), (pairs.seen,))
+        detail = functional_call(network, dict(weights), (pairs.inputs,))
     height, width = pairs.base.shape[-2:]
     return (pairs.base + detail.to(pairs.base.dtype)[..., :height, :width] - pairs.fathers).abs().mean()
 

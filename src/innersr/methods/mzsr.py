@@ -187,11 +187,11 @@ class MZSR(LearnsDetail):
         self, network: DetailStack, lr: Tensor, degradation: Degradation, run: Run, generator: torch.Generator
     ) -> list[Tensor]:
         """Fathers: the present result for an image, back-projected and shrunk."""
-        part, seen = detailed_part(lr, degradation, generator)
+        part, part_degradation = detailed_part(lr, degradation, generator)
         quiet = as_one_tile(run)
-        result = super_resolve_channels([network], part, seen, quiet, ensemble=False)
-        back_project(result, part, seen, steps=self.back_projection, run=quiet)
-        return shrunk_copies(result, (0.7, 0.8, 0.9), seen)  # chosen on Kodak 24
+        result = super_resolve_channels([network], part, part_degradation, quiet, ensemble=False)
+        back_project(result, part, part_degradation, steps=self.back_projection, run=quiet)
+        return shrunk_copies(result, (0.7, 0.8, 0.9), part_degradation)  # chosen on Kodak 24
 
     def _check(self, lr: Tensor, degradation: Degradation) -> None:
         self.check(degradation)
@@ -237,11 +237,11 @@ def adapt_network(
 
 def packaged_prior(degradation: Degradation, network: str = "auto") -> str:
     """Name of the packaged prior for a degradation, see `MZSR`; raises InputError if none fits."""
-    there, wanted = prior_names(), [prior.name for prior in _fitting(degradation, network)]
-    for name in wanted:
-        if name in there:
+    packaged, fitting = prior_names(), [prior.name for prior in _fitting(degradation, network)]
+    for name in fitting:
+        if name in packaged:
             return name
-    looked = f"looked for {', '.join(wanted)}" if wanted else f"they are for scales from 2 to 4, network={network}"
+    looked = f"looked for {', '.join(fitting)}" if fitting else f"they are for scales from 2 to 4, network={network}"
     remedy = "use the method zssr, or give a file as prior"
     raise InputError(f"no packaged prior of mzsr fits scale {scale_words(degradation.scale)} ({looked}); {remedy}")
 

@@ -74,8 +74,8 @@ def load_stack(prior: str, degradation: Degradation) -> DetailStack:
     misfit = max(abs(s - f) for s, f in zip(degradation.scales, network.factors, strict=True))
     if network.sees_lr and misfit > WHOLE:
         made_for = " by ".join(map(str, network.factors))
-        asked = " by ".join(f"{s:g}" for s in degradation.scales)
-        raise InputError(f"{prior}: enlarges {made_for} times, asked for is {asked}; choose another prior or scale")
+        requested = " by ".join(f"{s:g}" for s in degradation.scales)
+        raise InputError(f"{prior}: enlarges {made_for} times, asked for is {requested}; choose another prior or scale")
     return network
 
 

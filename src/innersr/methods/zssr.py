@@ -195,12 +195,12 @@ class ZSSR(LearnsDetail):
     ) -> list[Father]:
         """Three smaller copies of the present result, of a part of it for large images."""
         part = random_crop(lr, RESULT_SIDE, generator, degradation.wraps)
-        seen = degradation if part.shape == lr.shape else replace(degradation, wrap="")
+        part_degradation = degradation if part.shape == lr.shape else replace(degradation, wrap="")
         # A self-ensemble gained nothing here.
-        result = replace(self, self_ensemble=False)._upscaled(network, part, seen, as_one_tile(run))
+        result = replace(self, self_ensemble=False)._upscaled(network, part, part_degradation, as_one_tile(run))
         places = (torch.arange(3) + torch.rand(3, generator=generator)) / 3
         scales = (0.85 - (0.85 - 0.5) * places).tolist()
-        copies = [shrunk(result, scale, seen.wraps) for scale in scales]
+        copies = [shrunk(result, scale, part_degradation.wraps) for scale in scales]
         return [copy for copy in copies if min(copy.image.shape[-2:]) >= least_side(lr, degradation)]
 
     def _targets(
@@ -212,9 +212,9 @@ class ZSSR(LearnsDetail):
         """
         # Differs from the paper: several crops where one sees few pixels; turned ones for a given kernel, too.
         side = min(max(self.crop, degradation.reach), *(n for father in fathers for n in father.image.shape[-2:]))
-        seen = side**2 / (network.factors[0] * network.factors[1])
+        pixels_of_crop = side**2 / (network.factors[0] * network.factors[1])
         crops = []
-        for _ in range(min(64, max(1, round(self.pixels / seen)))):
+        for _ in range(min(64, max(1, round(self.pixels / pixels_of_crop)))):
             # Squared, the draw prefers the first fathers, which are nearest in sharpness to the HR image (Shocher
             # 2018, sec. 3.2, prefers large ones).
             place = float(torch.rand((), generator=generator)) ** 2

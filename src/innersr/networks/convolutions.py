@@ -59,9 +59,9 @@ class _Convolutions(torch.autograd.Function):
         gradients: list[Tensor | None] = []
         for index in reversed(range(count)):
             bias_size, ones, around = [len(weights[index])], [1, 1], [ctx.padding] * 2
-            wanted = [index > 0 or ctx.needs_input_grad[0], *ctx.needs_input_grad[3 + 2 * index :][:2]]
+            needs_gradient = [index > 0 or ctx.needs_input_grad[0], *ctx.needs_input_grad[3 + 2 * index :][:2]]
             below, *of_layer = torch.ops.aten.convolution_backward(
-                gradient, read[index], weights[index], bias_size, ones, around, ones, False, [0, 0], 1, wanted
+                gradient, read[index], weights[index], bias_size, ones, around, ones, False, [0, 0], 1, needs_gradient
             )
             gradients = [*of_layer, *gradients]
             gradient = torch.ops.aten.leaky_relu_backward(below, read[index], ctx.slope, True) if index else below

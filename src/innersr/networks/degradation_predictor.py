@@ -73,9 +73,9 @@ class DegradationPredictor(nn.Module):
         # Of each subsampling the size, two numbers of shape and two log deviations, then the ten others.
         self.answer = seeded_linear(hidden, 2 * 5 + 10, 0.1, generator)
 
-    def forward(self, seen: Tensor, guess: GaussianBlur) -> Prediction:
-        """Correct the guess that `seen`, (N, CHANNELS, h, w), was made from, see `predictor_input`."""
-        features = seen.contiguous(memory_format=torch.channels_last)
+    def forward(self, inputs: Tensor, guess: GaussianBlur) -> Prediction:
+        """Correct the guess that `inputs`, (N, CHANNELS, h, w), was made from, see `predictor_input`."""
+        features = inputs.contiguous(memory_format=torch.channels_last)
         for convolution in self.convolutions:
             features = F.leaky_relu_(convolution(features), 0.1)
         weights = self.look(features).float().flatten(2).softmax(-1)
@@ -83,7 +83,7 @@ class DegradationPredictor(nn.Module):
         mean, energy = features.mean(-1), (features.square().mean(-1) + LEAST_ENERGY).log()
         looked = (weights @ features.mT).flatten(1)
         is_bicubic = guess.is_bicubic[:, None].to(guess.log)
-        statistics = [fine_statistics(seen[:, :1]), chroma_noise(seen[:, -3:-1]), energy_quantiles(seen[:, -1:])]
+        statistics = [fine_statistics(inputs[:, :1]), chroma_noise(inputs[:, -3:-1]), energy_quantiles(inputs[:, -1:])]
         known = torch.cat([guess.log, is_bicubic, *statistics], dim=1)
         means = torch.asinh(torch.cat([mean, looked], dim=1))  # as the logarithm for large ones
         hidden = F.leaky_relu(self.pooled(torch.cat([means, energy, known], dim=1)), 0.1).float()

@@ -93,11 +93,11 @@ class TailoredStack(nn.Module):
         self.told = seeded_linear(known, hidden, 1.0, generator)  # its name in checkpoints
         self.film = seeded_linear(hidden, 2 * width * (depth - 1), 0.0, generator)
 
-    def forward(self, seen: Tensor, scale: int, vector: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor, scale: int, vector: Tensor) -> Tensor:
         """Predict the detail that the solution lacks.
 
         Args:
-            seen: (N * M, C + C * s * s, h, w): LR images and their solutions' cells, M successive ones of each
+            inputs: (N * M, C + C * s * s, h, w): LR images and their solutions' cells, M successive ones of each
                 degradation.
             scale: s, one of SCALES.
             vector: (N, CONDITIONING_SIZE), or with the entries of compression, see `conditioning_vector`.
@@ -105,9 +105,9 @@ class TailoredStack(nn.Module):
         Returns:
             (N * M, C * s * s, h, w), cells too.
         """
-        if len(vector) < len(seen):  # folding pays for as few as four images
-            return self._folded_forward(seen, scale, vector)
-        features = seen.contiguous(memory_format=torch.channels_last)
+        if len(vector) < len(inputs):  # folding pays for as few as four images
+            return self._folded_forward(inputs, scale, vector)
+        features = inputs.contiguous(memory_format=torch.channels_last)
         layers = [self.heads[str(scale)], *self.body]
         for layer, (gain, shift) in zip(layers, self.modulation(vector), strict=True):
             features = modulate(layer(features), gain, shift)
@@ -133,9 +133,9 @@ class TailoredStack(nn.Module):
         outputs = fold_outputs(last.weight, self.channels), fold_outputs(last.bias, self.channels)
         return [(grey, bias), *folded[1:], outputs]
 
-    def _folded_forward(self, seen: Tensor, scale: int, vector: Tensor) -> Tensor:
-        parts = seen.split(len(seen) // len(vector))
-        with torch.autocast(seen.device.type, enabled=False):
+    def _folded_forward(self, inputs: Tensor, scale: int, vector: Tensor) -> Tensor:
+        parts = inputs.split(len(inputs) // len(vector))
+        with torch.autocast(inputs.device.type, enabled=False):
             layers = [self.folded(scale, each[None]) for each in vector]
         return torch.cat([run_convolutions(*each) for each in zip(layers, parts, strict=True)])
 
@@ -162,9 +162,9 @@ class _Modulate(torch.autograd.Function):
         x, activated, gain = ctx.saved_tensors
         # The activated value has the sign of what was activated.
         gradient = torch.ops.aten.leaky_relu_backward(gradient, activated, SLOPE, True)
-        flat, seen = (t.permute(0, 2, 3, 1).flatten(1, 2) for t in (gradient, x))
+        flat, values = (t.permute(0, 2, 3, 1).flatten(1, 2) for t in (gradient, x))
         ones = flat.new_ones(len(flat), 1, flat.shape[1])  # a product sums up in float32, and fast
-        return gradient * gain, (ones @ (flat * seen))[:, 0].float(), (ones @ flat)[:, 0].float()
+        return gradient * gain, (ones @ (flat * values))[:, 0].float(), (ones @ flat)[:, 0].float()
 
 
 def modulate(x: Tensor, gain: Tensor, shift: Tensor) -> Tensor:

@@ -112,7 +112,7 @@ def _fitted(size: tuple[int, int], columns: int | None, rows: int | None, flag: 
     height, width = size
     if flag == "!":
         return rows or height, columns or width
-    factors = [wanted / have for wanted, have in ((columns, width), (rows, height)) if wanted]
+    factors = [new / old for new, old in ((columns, width), (rows, height)) if new]
     factor = max(factors) if flag == "^" else min(factors)
     if flag == "<" and factor <= 1:
         return size

@@ -90,10 +90,10 @@ def load_fitting(path: str | Path, options: UpscaleOptions) -> Adaptation:
         InputError: it is for another scale or method.
     """
     kept = load_adaptation(path, Run(device="cpu"))
-    learnt, asked = kept.degradation.scales, as_pair(options.scale)
-    if scale_text(learnt) != scale_text(asked):
+    learnt, requested = kept.degradation.scales, as_pair(options.scale)
+    if scale_text(learnt) != scale_text(requested):
         remedy = f"ask for {scale_text(learnt)} (-s {scale_text(learnt)}), or learn anew"
-        raise InputError(f"{path}: was learnt for scale {scale_text(learnt)}, not {scale_text(asked)}; {remedy}")
+        raise InputError(f"{path}: was learnt for scale {scale_text(learnt)}, not {scale_text(requested)}; {remedy}")
     method = options.method
     if (method if isinstance(method, str) else name_of(method)) not in ("tailor", name_of(kept.method)):
         raise InputError(f"{path}: was learnt by {name_of(kept.method)}, not by {method}; leave the method out")

@@ -239,9 +239,9 @@ def page_image(source: Path, stack: TiffStack, place: int, options: UpscaleOptio
     image = read(source, pixel_limit=options.pixel_limit, missing_ok=True, directory=stack.directories[place])
     text = Metadata() if stack.is_calibrated else image.metadata
     # What a plain image would lose is rewritten, or its loss is noted once for the whole file.
-    said = ("ImageJ's metadata", "the size and calibration in the description")
-    is_said = stack.is_calibrated or stack.shapes
-    notes = tuple(note for note in image.notes if not (is_said and note.startswith(said)))
+    rewritten = ("ImageJ's metadata", "the size and calibration in the description")
+    is_rewritten = stack.is_calibrated or stack.shapes
+    notes = tuple(note for note in image.notes if not (is_rewritten and note.startswith(rewritten)))
     image = replace(image, metadata=replace(image.metadata, texts=text.texts), notes=notes)
     try:
         return with_no_data(image, options.nodata)

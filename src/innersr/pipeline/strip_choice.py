@@ -38,7 +38,7 @@ def open_in_strips(source: Path, output: Path | None, options: UpscaleOptions) -
         InputError: `options.strips` is "always", and the file, its result or the method do not allow it.
         ImageFileError: see `read`.
     """
-    small = 1 << 18  # bytes: no file below that is looked into, unless asked for
+    small = 1 << 18  # bytes: no file below that is looked into, unless record for
     if options.strips == "never" or (options.strips == "auto" and source.exists() and source.stat().st_size < small):
         return None
     header = read_header(source, options.pixel_limit)
@@ -103,7 +103,7 @@ def _reason_against(
 
 
 def _strip_task(source: Path, target: Path, options: UpscaleOptions, settings: StripSettings) -> StripTask:
-    folder = StripFolder.beside(target, _asked(options), source)
+    folder = StripFolder.beside(target, _options_record(options), source)
     try:
         large = folder.unpacked(source, options.pixel_limit)
         side = folder.planned_side() or settings.side  # of another side the parts that are done would be lost
@@ -156,13 +156,13 @@ def _detail(part: Image) -> float:
     return float(across + down)
 
 
-def _asked(options: UpscaleOptions) -> dict[str, Any]:
+def _options_record(options: UpscaleOptions) -> dict[str, Any]:
     """What of the options the samples of a result depend on, as plain values."""
     left_out = {"pixel_limit", "overwrite", "strips", "save_adapted", "metadata", "quality"}
-    asked = {each.name: _plain(getattr(options, each.name)) for each in fields(options) if each.name not in left_out}
+    record = {each.name: _plain(getattr(options, each.name)) for each in fields(options) if each.name not in left_out}
     files = {name: getattr(options, name) for name in ("kernel", "adapted")}
     paths = {name: Path(text) for name, text in files.items() if isinstance(text, str | Path)}
-    return asked | {
+    return record | {
         name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in paths.items() if path.is_file()
     }
 

@@ -24,16 +24,16 @@ class StripFolder:
 
     Args:
         path: of the folder.
-        asked: what was asked for: the options of the upscaling.
+        options: of the upscaling, that the samples of the result depend on.
         source: that is upscaled, with its size and time.
     """
 
     path: Path
-    asked: dict[str, Any]
+    options: dict[str, Any]
     source: dict[str, Any]
 
     @classmethod
-    def beside(cls, target: Path, asked: dict[str, Any], source: Path) -> StripFolder:
+    def beside(cls, target: Path, options: dict[str, Any], source: Path) -> StripFolder:
         """The folder for the result of a source, which is made; ImageFileError if it cannot be."""
         path = _place(target)
         found = _identity(source)
@@ -42,7 +42,7 @@ class StripFolder:
         except OSError as error:
             remedy = "check the free space and the permissions of the folder"
             raise ImageFileError(f"{path}: cannot be made ({error.strerror}); {remedy}") from error
-        return cls(path=path, asked=asked, source=found)
+        return cls(path=path, options=options, source=found)
 
     def unpacked(self, source: Path, pixel_limit: int) -> LargeImage:
         """The source and its unpacked samples, of an earlier run if the source is the same still.
@@ -63,9 +63,9 @@ class StripFolder:
         return large
 
     def planned_side(self) -> int | None:
-        """The side of the parts of an earlier run that was asked for the same; None if there is none."""
-        kept, asked = _read(self.path / "plan.json"), json.loads(json.dumps(self.asked))
-        if not isinstance(kept, dict) or {name: kept.get(name) for name in asked} != asked:
+        """The side of the parts of an earlier run with the same options; None if there is none."""
+        kept, options = _read(self.path / "plan.json"), json.loads(json.dumps(self.options))
+        if not isinstance(kept, dict) or {name: kept.get(name) for name in options} != options:
             return None
         side = kept.get("side")
         return side if type(side) is int and side > 0 else None
@@ -81,10 +81,10 @@ class StripFolder:
         with self._held():
             if _read(self.path / "source.json") != self.source:
                 raise ImageFileError(f"{self.path}: another process has restarted this result; choose another output")
-            wanted, kept = {**self.asked, **plan}, self.path / "plan.json"
-            if _read(kept) != json.loads(json.dumps(wanted)):
+            whole_plan, kept = {**self.options, **plan}, self.path / "plan.json"
+            if _read(kept) != json.loads(json.dumps(whole_plan)):
                 self.begin_anew()
-                _write(kept, wanted)
+                _write(kept, whole_plan)
             try:
                 yield
             except OSError as error:

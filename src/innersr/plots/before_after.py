@@ -29,14 +29,14 @@ def comparable(image: Image, result: Image, *, shows_alpha: bool = True) -> tupl
         Two of (1, C, H, W) in about [0, 1]; what is no data is black.
     """
     white = max(1.0, float(image.colour.nan_to_num(0, 0, 0).max()))
-    before, after = (_as_seen(one, white, shows_alpha=shows_alpha) for one in (image, result))
+    before, after = (_displayed_pixels(one, white, shows_alpha=shows_alpha) for one in (image, result))
     low, high = (0.0, 1.0) if image.depth == "uint8" else (float(after.min()), float(after.max()))
     spread = (high - low) or 1.0
     before = resize(before, size=image_size(after))
     return (before - low) / spread, (after - low) / spread
 
 
-def _as_seen(image: Image, white: float, *, shows_alpha: bool) -> Tensor:
+def _displayed_pixels(image: Image, white: float, *, shows_alpha: bool) -> Tensor:
     """The colours, on white: those of transparent pixels do not show."""
     colour = image.colour if image.missing is None else image.colour.masked_fill(image.missing, 0.0)
     if image.alpha is None or not shows_alpha:

@@ -228,14 +228,14 @@ def _target(folder: ModelFolder | str | Path | None) -> ModelFolder | None:
 
 
 def _resumed(
-    target: ModelFolder | None, wanted: Record, run: Run, callbacks: Callbacks
+    target: ModelFolder | None, requested: Record, run: Run, callbacks: Callbacks
 ) -> tuple[SavedModel, SavedState | None]:
     if target is None or target.overwrite:
         raise InputError("resuming needs the folder that the training was begun in, and does not overwrite it")
-    saved, state = writing.resume(target.path, wanted, run.torch_device, callbacks.note)
+    saved, state = writing.resume(target.path, requested, run.torch_device, callbacks.note)
     there = saved.record
-    if (there.device, there.versions) != (wanted.device, wanted.versions):
-        was, now = (", ".join([r.device, *map(" ".join, r.versions.items())]) for r in (there, wanted))
+    if (there.device, there.versions) != (requested.device, requested.versions):
+        was, now = (", ".join([r.device, *map(" ".join, r.versions.items())]) for r in (there, requested))
         callbacks.note(f"started with {was}, continued with {now}: the bytes may differ from those of either alone")
     return saved, state
 

@@ -89,7 +89,7 @@ class PictureModel:
         """
         if size is None:
             return self.sizes[0]
-        vertical, horizontal = (wanted / own for wanted, own in zip(size, self.size, strict=True))
+        vertical, horizontal = (requested / own for requested, own in zip(size, self.size, strict=True))
         sizes = [(max(1, round(vertical * h)), max(1, round(horizontal * w))) for h, w in self.sizes[0][:-1]]
         if min(size) < FIELD:
             raise InputError(f"a sample must have at least {FIELD}x{FIELD} pixels, got {size[1]}x{size[0]}")

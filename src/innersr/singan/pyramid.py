@@ -21,9 +21,9 @@ def scale_count(size: Size, settings: SinGAN) -> int:
     if settings.scales:
         return settings.scales
     step = math.log(settings.ratio)
-    wanted = math.ceil(math.log(settings.min_size / min(size)) / step) + 1
+    steps = math.ceil(math.log(settings.min_size / min(size)) / step) + 1
     shrunk = min(settings.max_size, max(size)) / max(size)
-    return max(1, wanted - math.ceil(math.log(shrunk) / step) + 1)
+    return max(1, steps - math.ceil(math.log(shrunk) / step) + 1)
 
 
 def sizes_of(size: Size, settings: SinGAN, count: int | None = None) -> tuple[Size, ...]:

@@ -189,8 +189,8 @@ def backpropagate(objective: Objective[Network], network: Network, crops: Crops,
 def _check_fit(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
     """Raise InputError unless names and shapes of weights are those of the network."""
     given = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    wanted = {name: tuple(tensor.shape) for name, tensor in expected.items()}
-    odd = sorted(name for name in given.keys() | wanted.keys() if given.get(name) != wanted.get(name))
+    expected_shapes = {name: tuple(tensor.shape) for name, tensor in expected.items()}
+    odd = sorted(name for name in given.keys() | expected_shapes.keys() if given.get(name) != expected_shapes.get(name))
     if odd:
-        what = f"{odd[0]} is {given.get(odd[0], 'missing')}, not {wanted.get(odd[0], 'expected')}"
+        what = f"{odd[0]} is {given.get(odd[0], 'missing')}, not {expected_shapes.get(odd[0], 'expected')}"
         raise InputError(f"the weights are those of another network ({what}); give the settings they were made with")

@@ -206,11 +206,11 @@ def test_recursive_fathers_are_the_sharp_images_degraded():
         images, support, query = task(objective, 0, index)
         assert images.shape == (2, 3, 48, 48)
         assert support.fathers.shape == query.fathers.shape == (2, 3, 24, 24)
-        assert support.seen.shape == query.seen.shape == (2, 3, 12, 12)
+        assert support.inputs.shape == query.inputs.shape == (2, 3, 12, 12)
         for top, left in product(range(0, 25, 2), repeat=2):
             if torch.equal(images[..., top : top + 24, left : left + 24], query.fathers):
                 part = support.fathers[..., top // 2 : top // 2 + 12, left // 2 : left // 2 + 12]
-                assert torch.allclose(part[..., 4:-4, 4:-4], query.seen[..., 4:-4, 4:-4], rtol=0, atol=SINGLE)
+                assert torch.allclose(part[..., 4:-4, 4:-4], query.inputs[..., 4:-4, 4:-4], rtol=0, atol=SINGLE)
                 compared += 1
     assert compared >= 1
 

@@ -15,9 +15,9 @@ from innersr.commands.singan.shared import (
     check_targets,
     model_folder,
     open_subject,
+    requested_size,
     save_all,
     targets_of,
-    wanted_size,
     working,
 )
 from innersr.errors import InputError
@@ -72,13 +72,13 @@ def sample_pictures(  # noqa: PLR0913 (the options of the command)
         sampler, source, originals = open_subject(model, engine, max_size, run, reporter)
         if engine == "patches" and len(originals) > 1:
             reporter.note(f"{model}: of {len(originals)} pictures, the first is sampled; --engine network knows all")
-        wanted = wanted_size(size, scale, sampler.size)
+        requested = requested_size(size, scale, sampler.size)
         with blaming(model):
             sampler.check_start(start)
-            sampler.sizes_for(wanted)
+            sampler.sizes_for(requested)
         targets = targets_of(output, count, source, "sample" if len(models) == 1 else model.stem)
-        check_targets(targets, source, wanted or sampler.size, given, overwrite=overwrite)
-        orders.append(_Order(path=model, sampler=sampler, source=source, size=wanted, targets=targets))
+        check_targets(targets, source, requested or sampler.size, given, overwrite=overwrite)
+        orders.append(_Order(path=model, sampler=sampler, source=source, size=requested, targets=targets))
     if sheet is not None:
         check_drawing(sheet, [*(target for order in orders for target in order.targets), *given], overwrite=overwrite)
     panels = []
@@ -132,7 +132,7 @@ def animate_picture(
     """
     fps, overwrite = options.pop("fps"), options.pop("overwrite")
     subject = open_subject(model, engine, max_size, run, reporter)
-    source, wanted = subject.source, wanted_size(size, None, subject.model.size)
+    source, requested = subject.source, requested_size(size, None, subject.model.size)
     if engine == "patches" and len(subject.pictures) > 1:
         reporter.note(f"{model}: of {len(subject.pictures)} pictures, the first is animated")
     if source.ranges:
@@ -141,11 +141,11 @@ def animate_picture(
     started = time.monotonic()
     advice = "ask for fewer or smaller frames"
     with working(reporter, model, run, advice) as working_run:
-        frames = animate(subject.model, size=wanted, run=working_run, **options)
+        frames = animate(subject.model, size=requested, run=working_run, **options)
         images = (from_picture(frame, source)[0] for frame in frames)
         notes = save_movie(images, output, fps=fps, overwrite=overwrite)
     reporter.notes(output, notes)
-    height, width = wanted or subject.model.size
+    height, width = requested or subject.model.size
     count, start = options["frames"], options.pop("start")
     record: dict[str, Any] = {"output": str(output), "model": str(model), "size": [width, height], "fps": fps}
     record |= options | {"start_scale": start, "seed": run.seed, "engine": engine, "notes": list(notes)}

@@ -98,8 +98,8 @@ def manipulate_picture(  # noqa: PLR0913 (the options of the commands)
         panels += [Panel(f"scale {k}", visible(result, source)) for k, result in tried]
         sheet = contact_sheet(panels, f"{picture.name} {RESULTS[kind]} by {model.name}")
         save_drawing(sheet, Path(output), overwrite=overwrite)
-        said = f"{output}  contact sheet, scales 1 to {len(tried)}; make the one you like with --start-scale"
-        reporter.result(said, {"output": output, "scales": [k for k, _ in tried]} | facts)
+        text = f"{output}  contact sheet, scales 1 to {len(tried)}; make the one you like with --start-scale"
+        reporter.result(text, {"output": output, "scales": [k for k, _ in tried]} | facts)
         return
     targets = targets_of(output, count, source, RESULTS[kind])
     check_targets(targets, source, image_size(entered), inputs, overwrite=overwrite)

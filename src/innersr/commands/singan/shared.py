@@ -169,22 +169,22 @@ def size_note(path: Path, size: Size, trained: Size) -> str:
     return f"{path}: works at {trained[1]}x{trained[0]} of {size[1]}x{size[0]} pixels; --max-size {more} for more"
 
 
-def wanted_size(size: str | None, scale: str | None, own: Size) -> Size | None:
+def requested_size(size: str | None, scale: str | None, own: Size) -> Size | None:
     """(height, width) of a size or of factors, None for the model's own."""
     if size is not None and scale is not None:
         raise InputError("give --size or --scale, not both")
-    wanted = None
+    requested = None
     if size is not None:
         match = re.fullmatch(r"(\d{1,6})x(\d{1,6})", size.strip(), re.ASCII)
         if match is None:
             raise InputError(f"size must be WIDTHxHEIGHT in pixels, such as 400x300, got {size!r}")
-        wanted = int(match[2]), int(match[1])
+        requested = int(match[2]), int(match[1])
     if scale is not None:
         factors = parse_factors(scale)
         if factors is None:
             raise InputError(f"scale must be a factor, or two (width x height) such as 2.5x1, got {scale!r}")
         vertical, horizontal = (min(factor, LARGEST_SCALE) for factor in as_pair(factors))
-        wanted = round(vertical * own[0]), round(horizontal * own[1])
-    if wanted is not None and wanted[0] * wanted[1] > PIXEL_LIMIT:
-        raise InputError(f"a result of {wanted[1]}x{wanted[0]} is too large; {PIXEL_LIMIT} pixels are the most")
-    return wanted
+        requested = round(vertical * own[0]), round(horizontal * own[1])
+    if requested is not None and requested[0] * requested[1] > PIXEL_LIMIT:
+        raise InputError(f"a result of {requested[1]}x{requested[0]} is too large; {PIXEL_LIMIT} pixels are the most")
+    return requested

@@ -84,8 +84,8 @@ class Animation(Film):
 
     def frames(self, numbers: Iterable[int]) -> Iterator[Image]:
         """See `Film`."""
-        wanted = iter(numbers)
-        number = next(wanted, None)
+        remaining = iter(numbers)
+        number = next(remaining, None)
         with self._opened() as stored:
             for index, (levels, _) in enumerate(self._shown(stored)):
                 if number is None:
@@ -94,7 +94,7 @@ class Animation(Film):
                     planes = torch.from_numpy(levels).permute(2, 0, 1)[None] / 255
                     alpha = planes[:, 3:].contiguous() if self.facts.has_alpha else None
                     yield Image(colour=planes[:, :3].contiguous(), alpha=alpha)
-                    number = next(wanted, None)
+                    number = next(remaining, None)
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[PillowImage.Image]:

@@ -56,13 +56,13 @@ class VideoWriter(FilmWriter):
         if facts.codec is not None and self._encoder.codec != facts.codec:
             notes.append(f"is encoded as {self._encoder.codec} ({self._encoder.words}), the source as {facts.codec}")
         formats = [each.name for each in av.codec.Codec(self._encoder.name, "w").video_formats]
-        wanted = facts.pixel_format or "yuv420p"
+        preferred = facts.pixel_format or "yuv420p"
         if facts.codec is None and self._encoder.codec == "ffv1":
-            wanted = "bgra" if facts.has_alpha else "bgr0"  # what an animation is, without loss
-        best = av.codec.codec.find_best_pix_fmt_of_list(formats, wanted, facts.has_alpha)[0]
-        self._pixel_format = wanted if wanted in formats else best.name
-        if facts.pixel_format is not None and self._pixel_format != wanted:
-            notes.append(f"pixels are stored as {self._pixel_format}, those of the source as {wanted}")
+            preferred = "bgra" if facts.has_alpha else "bgr0"  # what an animation is, without loss
+        best = av.codec.codec.find_best_pix_fmt_of_list(formats, preferred, facts.has_alpha)[0]
+        self._pixel_format = preferred if preferred in formats else best.name
+        if facts.pixel_format is not None and self._pixel_format != preferred:
+            notes.append(f"pixels are stored as {self._pixel_format}, those of the source as {preferred}")
         format_ = av.VideoFormat(self._pixel_format)
         self._has_alpha = any(each.is_alpha for each in format_.components) and facts.has_alpha
         if facts.has_alpha and not self._has_alpha:

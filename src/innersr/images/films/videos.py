@@ -67,15 +67,15 @@ class Video(Film):
 
     def frames(self, numbers: Iterable[int]) -> Iterator[Image]:
         """See `Film`."""
-        wanted = iter(numbers)
-        number = next(wanted, None)
+        remaining = iter(numbers)
+        number = next(remaining, None)
         if number is None:
             return
         with self._opened() as (container, stream):
             for index, frame in enumerate(self._decoded(container, stream)):
                 if index == number:
                     yield self._image_of(frame)
-                    number = next(wanted, None)
+                    number = next(remaining, None)
                     if number is None:
                         return
 

@@ -18,8 +18,8 @@ def parse_pages(text: str, count: int | None = None) -> tuple[int, ...]:
         InputError: the text is something else, or names a page that there is not.
     """
     ends = {"all": (0, None), "first": (0, 0)}
-    wanted = "pages (--pages) are all, first, or numbers from 0 such as 0,3-7"
-    ranges = [ends.get(text) or _range(text, part, wanted) for part in text.split(",")]
+    form = "pages (--pages) are all, first, or numbers from 0 such as 0,3-7"
+    ranges = [ends.get(text) or _range(text, part, form) for part in text.split(",")]
     if count is None:
         return ()
     last = max(low if high is None else high for low, high in ranges)
@@ -40,9 +40,9 @@ def parse_frames(text: str) -> range:
     return range(low, high + 1)
 
 
-def _range(text: str, part: str, wanted: str) -> tuple[int, int]:
+def _range(text: str, part: str, form: str) -> tuple[int, int]:
     found = re.fullmatch(r"(\d{1,9})(?:[-:](\d{1,9}))?", part.strip(), re.ASCII)
     low, high = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
     if low > high:
-        raise InputError(f'{wanted}, got "{text}"')
+        raise InputError(f'{form}, got "{text}"')
     return low, high

@@ -140,22 +140,22 @@ def picture_digest(picture: Tensor) -> str:
     return hashlib.sha256(shape.encode() + values.tobytes()).hexdigest()
 
 
-def differences(there: Record, wanted: Record) -> list[str]:
-    """The differences between the record of a folder and the wanted one, a phrase each.
+def differences(there: Record, requested: Record) -> list[str]:
+    """The differences between the record of a folder and the requested one, a phrase each.
 
     Software and device may differ: they change no more than rounding. The colour profile changes nothing at all.
     """
     found = []
-    if there.pictures != wanted.pictures:
-        found.append(f"of another picture ({_described(there)}, not {_described(wanted)})")
+    if there.pictures != requested.pictures:
+        found.append(f"of another picture ({_described(there)}, not {_described(requested)})")
     own, other = (
         {**asdict(replace(r.settings, crop=r.crop_asked)), "seed": r.seed, "precision": r.precision}
-        for r in (there, wanted)
+        for r in (there, requested)
     )
     found += [f"with {name}={own[name]}, not {other[name]}" for name in own if own[name] != other[name]]
-    if there.sizes != wanted.sizes and not found:
+    if there.sizes != requested.sizes and not found:
         found.append("with other sizes of its scales")
-    own, other = asdict(there.source), asdict(wanted.source)
+    own, other = asdict(there.source), asdict(requested.source)
     names = [name for name in own if own[name] != other[name] and name != "icc"]
     if names and not found:
         found.append(f"of images that differ in {', '.join(names)}")

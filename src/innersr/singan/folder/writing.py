@@ -104,7 +104,7 @@ def save_scale_state(path: Path, digest: str, learner: ScaleLearner, seconds: fl
 
 
 def resume(
-    path: Path, wanted: Record, device: torch.device, note: Callable[[str], None] = warnings.warn
+    path: Path, requested: Record, device: torch.device, note: Callable[[str], None] = warnings.warn
 ) -> tuple[SavedModel, SavedState | None]:
     """Load the finished scales of an interrupted training, and the state of the next one, None if it has not started.
 
@@ -116,7 +116,7 @@ def resume(
     """
     if not is_begun(path):
         raise InputError(f"{path}: there is no training to resume; leave out --resume to begin")
-    differing = differences(read_record(path)[0], wanted)
+    differing = differences(read_record(path)[0], requested)
     if differing:
         remedy = "continue with that, or start anew with --overwrite"
         raise InputError(f"{path}: holds a model {', '.join(differing)}; {remedy}")

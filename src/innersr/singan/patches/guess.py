@@ -158,9 +158,9 @@ def places_in_finer(found: Tensor, frame: Frame, finer: Frame, source: Frame, la
     for axis in range(2):
         lost = 0 if frame.wraps[axis] else side - 1
         middles = torch.arange(finer.outer[axis] - lost, device=found.device) + half + 0.5 - finer.margins[axis]
-        wanted = middles * (frame.size[axis] / finer.size[axis]) - 0.5 + frame.margins[axis] - half
-        nearest.append(wanted.round().long().clamp(0, frame.outer[axis] - lost - 1))
-        shifts.append(wanted - nearest[axis])
+        centres = middles * (frame.size[axis] / finer.size[axis]) - 0.5 + frame.margins[axis] - half
+        nearest.append(centres.round().long().clamp(0, frame.outer[axis] - lost - 1))
+        shifts.append(centres - nearest[axis])
     width = frame.outer[1] - (0 if frame.wraps[1] else side - 1)
     coarse = found.view(-1, width)[nearest[0]][:, nearest[1]]
     columns = source.outer[1] - side + 1

@@ -125,10 +125,10 @@ def bend_of(picture: Tensor, search: PatchSettings, generator: torch.Generator) 
     frame, finer = Frame(size=image_size(picture), margin=0, wraps=(False, False)), (1, 1)
     cells: Size = cells_of(search, finer)
     drawn = [Perturbation.drawn(frame, cells, generator) for _ in range(16)]
-    wanted = search.variety * float(picture.std())
+    deviation = search.variety * float(picture.std())
     low, high = 0.0, search.bend
     for _ in range(8):  # to less than a hundredth of the largest
         middle = (low + high) / 2
         layouts = torch.cat([displaced(picture, frame, middle, finer, one).picture for one in drawn])
-        low, high = (middle, high) if float(layouts.std(dim=0).mean()) < wanted else (low, middle)
+        low, high = (middle, high) if float(layouts.std(dim=0).mean()) < deviation else (low, middle)
     return max((low + high) / 2, min(0.75 / min(frame.size), search.bend))

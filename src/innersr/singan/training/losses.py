@@ -48,13 +48,13 @@ def statistics_distance(fake: Tensor, real: Tensor, projections: Tensor) -> Tens
         real: (1, C, H, W).
         projections: (P, C, side, side) of unit length.
     """
-    own, wanted = (_projected(picture, projections) for picture in (fake, real))
-    if own.device.type == "cpu":  # where numpy sorts several times as fast
-        order = torch.from_numpy(np.argsort(own.detach().numpy(), axis=1))
-        ranked = torch.from_numpy(np.sort(wanted.detach().numpy(), axis=1))
+    fake_values, real_values = (_projected(picture, projections) for picture in (fake, real))
+    if fake_values.device.type == "cpu":  # where numpy sorts several times as fast
+        order = torch.from_numpy(np.argsort(fake_values.detach().numpy(), axis=1))
+        ranked = torch.from_numpy(np.sort(real_values.detach().numpy(), axis=1))
     else:
-        order, ranked = own.detach().argsort(dim=1), wanted.sort(dim=1).values
-    return (own.gather(1, order) - ranked).abs().mean()
+        order, ranked = fake_values.detach().argsort(dim=1), real_values.sort(dim=1).values
+    return (fake_values.gather(1, order) - ranked).abs().mean()
 
 
 def _projected(picture: Tensor, projections: Tensor) -> Tensor:

@@ -132,9 +132,9 @@ class PredictorObjective:
             guess = _guesses(truth.blur, crops.generators)
             device = run.torch_device
             guess = GaussianBlur(*(part.to(device) for part in guess))
-            seen = predictor_input(pad_for_filters(lr.to(device)), guess)
+            inputs = predictor_input(pad_for_filters(lr.to(device)), guess)
         with run.autocast():
-            prediction = network(seen, guess)
+            prediction = network(inputs, guess)
         prediction = Prediction(*(part.float().cpu() for part in prediction))
         return Loss(_negative_log_likelihood(prediction, truth) * (len(lr) / self.batch))
 

@@ -110,9 +110,9 @@ class SupervisedObjective:
         """Reconstruction loss."""
         with torch.no_grad():
             hr = crops.images.to(run.torch_device).float() / 255
-            seen, base = self._pairs(hr, crops.generators)
+            inputs, base = self._pairs(hr, crops.generators)
         with run.autocast():
-            detail = network(seen)
+            detail = network(inputs)
         error = base + detail.float() - hr
         loss = reconstruction_loss(error, self.error)
         if self.error != "absolute":
@@ -136,8 +136,8 @@ class SupervisedObjective:
         if not self.blur and self.scales == 1:
             return self._pair(hr, Degradation(scale=self.scale))
         pairs = [self._pair(x[None], self._degradation(g)) for x, g in zip(hr, generators, strict=True)]
-        seen, base = (torch.cat(images) for images in zip(*pairs, strict=True))
-        return seen, base
+        inputs, base = (torch.cat(images) for images in zip(*pairs, strict=True))
+        return inputs, base
 
     def _pair(self, hr: Tensor, degradation: Degradation) -> tuple[Tensor, Tensor]:
         lr = quantized(degradation(hr))

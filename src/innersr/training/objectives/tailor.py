@@ -155,10 +155,10 @@ class TailorObjective:
             conditioning = condition_on_taps(task.taps, task.scale, task.noise, task.compression)
             around = F.pad(task.lr, (RADIUS,) * 4, mode="reflect")
             filters = conditioning.filters.repeat_interleave(self.crops_each, 0)
-            seen = torch.cat([task.lr, apply_filters(around, filters)], dim=1)
+            inputs = torch.cat([task.lr, apply_filters(around, filters)], dim=1)
         with run.autocast():
-            lacking = network(seen, task.scale, conditioning.vector)
-        error = F.pixel_shuffle(seen[:, network.channels :] + lacking.float(), task.scale) - task.hr
+            lacking = network(inputs, task.scale, conditioning.vector)
+        error = F.pixel_shuffle(inputs[:, network.channels :] + lacking.float(), task.scale) - task.hr
         error = error[..., 2:-2, 2:-2]  # the network sees zeros beyond the edge
         loss = reconstruction_loss(error, self.error) + reconstruction_loss(linear_luma(error), self.error)
         if self.fourier > 0:
