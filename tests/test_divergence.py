@@ -31,7 +31,7 @@ def test_steps_end_where_learning_has_diverged_too_often():
     assert taken == [0, 1, 2]
 
 
-def test_a_last_step_that_no_loss_has_seen_is_taken_back():
+def test_a_diverged_last_step_is_taken_back():
     weight = torch.ones(2)
     guard = DivergenceGuard([weight])
     assert guard.is_sound(torch.tensor(0.1))

@@ -263,7 +263,7 @@ def test_a_tensor_that_is_no_array_of_numbers_is_refused(function, wrong):
     ],
     ids=["examine", "KernelGAN", "resize", "recurrence", "PSNR", "SSIM", "consistency", "degradation"],
 )
-def test_what_is_no_tensor_is_refused_with_a_remedy(function, wrong):
+def test_an_input_that_is_no_tensor_is_refused_with_a_remedy(function, wrong):
     with pytest.raises(InputError, match=r"an image is a tensor here, .* got (str|ndarray); innersr\.upscale takes"):
         function(wrong)
 
@@ -380,7 +380,7 @@ def test_an_exception_in_a_callback_is_raised_and_changes_nothing(tmp_path, name
 
 
 @pytest.mark.parametrize("precision", ["highest", "high", "medium"])
-def test_older_settings_of_precision_are_told_meanwhile_and_given_back(precision):
+def test_older_settings_of_precision_are_readable_meanwhile_and_restored(precision):
     torch.set_float32_matmul_precision(precision)
     try:
         before = older_settings(), global_settings()

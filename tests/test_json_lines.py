@@ -17,7 +17,7 @@ def test_records_come_back_in_order(tmp_path):
     assert read_records(path) == [{"step": 1}, {"step": 2, "name": "Ü"}]
 
 
-def test_a_full_disk_is_told_of_the_log(tmp_path):
+def test_a_full_disk_is_reported_with_the_name_of_the_log(tmp_path):
     resource = pytest.importorskip("resource")  # not on Windows
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4, limits[1]))

@@ -49,7 +49,7 @@ def system(tmp_path, monkeypatch):
     return write
 
 
-def test_the_c_library_is_told_to_keep_memory_and_every_block_is_freed(monkeypatch):
+def test_the_c_library_is_set_to_keep_memory_and_every_block_is_freed(monkeypatch):
     told, blocks, advised = {}, set(), []
 
     class Library:
@@ -159,7 +159,7 @@ def test_of_a_gpu_what_torch_keeps_for_later_is_free_too(monkeypatch, system):
     ],
     ids=repr,
 )
-def test_out_of_memory_is_told_from_other_errors(error, expected):
+def test_out_of_memory_is_distinguished_from_other_errors(error, expected):
     assert is_out_of_memory(error) is expected
 
 

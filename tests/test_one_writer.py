@@ -119,7 +119,7 @@ def test_every_file_is_written_by_the_one_writer():
     assert named == {(name, function) for name, calls in found.items() for function in calls}  # none is out of date
 
 
-def test_calls_that_write_are_told_from_others():
+def test_calls_that_write_are_distinguished_from_others():
     def lines(text):
         return [line for _, line in unguarded(ast.parse(text))]
 

@@ -58,7 +58,7 @@ def test_the_folders_of_a_folder_are_made():
     assert names("deep/er") == ["a.png"]
 
 
-def test_a_folder_that_cannot_be_made_is_said_with_a_remedy():
+def test_a_folder_that_cannot_be_made_is_reported_with_a_remedy():
     assert (
         failed("a.png", "-o", "b.png/x/", code=2)
         == "error: b.png/x: cannot be created as a folder (Not a directory); check the path\n"

@@ -141,7 +141,7 @@ def test_an_image_that_was_read_is_upscaled_as_its_file_is(tmp_path):
 
 
 @pytest.mark.parametrize("path", ["large.png", Path("large.png")])
-def test_a_path_in_the_place_of_the_scale_is_told_where_it_belongs(path):
+def test_a_path_in_the_place_of_the_scale_is_refused_with_its_right_place(path):
     with pytest.raises(InputError, match=r"give the path as output=.*large\.png"):
         upscale("photo.png", path)
 
@@ -564,7 +564,7 @@ def test_a_constant_16_bit_image_stays_constant(level, method):
     assert bool((result == level).all())
 
 
-def test_noise_is_told_in_the_units_of_the_image_and_stretched_with_it():
+def test_noise_is_given_in_the_units_of_the_image_and_scaled_with_it():
     spy = Spy()
     noisy = Degradation(scale=2, noise=0.01)
     colour = values(*SIDES) * 0.1
@@ -953,7 +953,7 @@ def test_a_range_without_integers_is_refused(tmp_path):
         ("same", (0.9, 0.1, 0.5), False),
     ],
 )
-def test_lost_colours_under_transparency_are_said(alpha, hidden, is_said):
+def test_lost_colours_under_transparency_are_reported(alpha, hidden, is_said):
     colour, opacity = values(*SIDES, 3), np.ones(SIDES, np.float32)
     opacity[:, :9], colour[:, :9] = 0, hidden
     result = upscale_image(cut_out(colour, opacity, "uint8"), DOUBLE, BICUBIC, RUN, alpha=alpha)
@@ -1082,7 +1082,7 @@ def test_no_data_and_alpha_keep_counting_noise_out():
     assert (alpha[:, :20].max(), alpha[:, -20:].min()) == (0, 255)
 
 
-def test_boards_and_pixel_art_are_interpolated_because_their_blur_cannot_be_told(monkeypatch):
+def test_boards_and_pixel_art_are_interpolated_because_their_blur_cannot_be_estimated(monkeypatch):
     blurred = Degradation(scale=2, kernel=gaussian(2.0), noise=0.2)
     found = Estimate(degradation=blurred, confidence="high", jpeg_quality=30)
     monkeypatch.setattr("innersr.examination.examine", lambda *_, **__: found)
@@ -1103,7 +1103,7 @@ def test_a_kernel_may_be_an_array():
     assert torch.equal(Degradation(scale=2, kernel=kernel.numpy()).kernel, Degradation(scale=2, kernel=kernel).kernel)
 
 
-def test_what_is_no_degradation_is_refused_with_a_remedy():
+def test_an_invalid_degradation_is_refused_with_a_remedy():
     photo = np.zeros((16, 16, 3), np.uint8)
     with pytest.raises(InputError, match=r"got 'bicubic'; kernel takes names"):
         upscale(photo, degradation="bicubic")

@@ -60,7 +60,7 @@ def test_mutated_manifests_raise_nothing_and_are_mended(tmp_path, seed):
             kept.unlink()
 
 
-def test_a_damaged_manifest_is_moved_aside_and_said(tmp_path, monkeypatch):
+def test_a_damaged_manifest_is_moved_aside_and_reported(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("in").mkdir()
     draw(Path("in/a.png"), 20, 24), draw(Path("in/b.png"), 20, 24)
@@ -77,7 +77,7 @@ def test_a_damaged_manifest_is_moved_aside_and_said(tmp_path, monkeypatch):
     assert "damaged" not in upscale("in", "-o", "out/", *BICUBIC).stderr
 
 
-def test_a_manifest_that_cannot_be_read_is_told_in_one_line(tmp_path):
+def test_a_manifest_that_cannot_be_read_is_reported_in_one_line(tmp_path):
     (tmp_path / ".innersr" / "manifest.jsonl").mkdir(parents=True)
     with pytest.raises(InputError, match=r"manifest.jsonl: the manifest cannot be read \(Is a directory\); move it"):
         Manifest(tmp_path)

@@ -137,7 +137,7 @@ def test_a_task_whose_actors_are_lost_is_begun_three_times():
 
 
 @pytest.mark.usefixtures("one_process")
-def test_actors_that_never_begin_are_told():
+def test_actors_that_never_begin_are_reported():
     ray = PretendedRay(loses=lambda given: given == str(Path.cwd()))
     with pytest.raises(
         InputError, match=r"Ray workers do not start \(the actor is lost\); install this innersr on all"
@@ -206,7 +206,7 @@ def test_wrong_engines_are_refused(options, message):
         BatchOptions(**options)
 
 
-def test_a_cluster_that_does_not_answer_is_told_in_one_line(tmp_path):
+def test_a_cluster_that_does_not_answer_is_reported_in_one_line(tmp_path):
     pytest.importorskip("ray", reason="ray is not installed: pip install '.[ray]'")
     draw(tmp_path / "a.png", 20, 24)
     arguments = ["--engine", "ray", "--address", "127.0.0.1:1", "-o", tmp_path / "out.png", *BICUBIC]

@@ -143,7 +143,7 @@ def test_one_file_goes_to_an_address_and_from_one(memory):
     assert output_folder(f"{memory}/in") == place_of(f"{memory}/in")
 
 
-def test_a_bad_file_at_an_address_is_told_by_its_address(memory):
+def test_a_bad_file_at_an_address_is_reported_by_its_address(memory):
     place_of(f"{memory}/in/b.png").write_bytes(b"no image")
     result = upscale(f"{memory}/in", "-o", "out/", *BICUBIC, "--status", f"{memory}/status.jsonl")
     assert result.exit_code == 1 and result.stderr.startswith(f"error: {memory}/in/b.png: ")
@@ -154,7 +154,7 @@ def test_a_bad_file_at_an_address_is_told_by_its_address(memory):
     assert missing.exit_code == 1 and f"{memory}/in/none.png" in missing.stderr and missing.stderr.count("\n") == 1
 
 
-def test_a_damaged_entry_is_told_and_does_not_count(memory):
+def test_a_damaged_entry_is_reported_and_does_not_count(memory):
     remote = (f"{memory}/in", "-o", f"{memory}/out/")
     statuses(*remote)
     for entry in place_of(f"{memory}/out/.innersr").iterdir():
@@ -163,7 +163,7 @@ def test_a_damaged_entry_is_told_and_does_not_count(memory):
     assert result.exit_code == 1 and ".json: is damaged, and does not count" in result.stderr
 
 
-def test_a_storage_that_refuses_is_told_in_one_line(s3, monkeypatch):
+def test_a_storage_that_refuses_is_reported_in_one_line(s3, monkeypatch):
     import s3fs
 
     def said(code, *arguments):

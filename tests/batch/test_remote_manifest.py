@@ -78,7 +78,7 @@ def test_results_of_one_name_in_two_folders_have_entries_of_their_own(folder):
         lambda text: json.dumps({key: value for key, value in json.loads(text).items() if key != "status"}),
     ],
 )
-def test_a_damaged_entry_is_said_and_mended_by_the_next_result(folder, damage):
+def test_a_damaged_entry_is_reported_and_replaced_by_the_next_result(folder, damage):
     output, notes = written(folder), []
     entry = only_object(folder)
     entry.write_text(damage(entry.read_text()))
@@ -105,7 +105,7 @@ def test_objects_that_are_no_entries_do_not_matter(folder):
     assert RemoteManifest(folder).is_done(output, "input", "set")
 
 
-def test_a_storage_that_fails_is_told_by_its_address(folder, monkeypatch):
+def test_a_storage_that_fails_is_reported_by_its_address(folder, monkeypatch):
     output = written(folder)
 
     def refuse(*_arguments, **_options):

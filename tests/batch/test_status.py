@@ -99,7 +99,7 @@ def test_places_that_cannot_be_written_are_refused_before_the_work():
     assert Path("rows.jsonl").read_text(encoding="utf-8") == "older"  # until there are rows
 
 
-def test_a_missing_pyarrow_is_told_before_the_work(monkeypatch):
+def test_a_missing_pyarrow_is_reported_before_the_work(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     check_status(Path("rows.jsonl"))
     with pytest.raises(InputError, match=r"needs pyarrow; pip install .*parquet.*, or write a .jsonl file"):

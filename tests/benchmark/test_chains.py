@@ -202,7 +202,7 @@ def test_a_kernel_file_with_a_plus_in_its_path_is_a_link(tmp_path):
         ("disk:0.2", "a disk has a radius from 0.5"),
     ],
 )
-def test_what_is_no_chain_is_refused(name, message):
+def test_an_invalid_chain_is_refused(name, message):
     with pytest.raises(InputError, match=message):
         parse_chain(name, 2)
 

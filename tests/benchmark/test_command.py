@@ -82,7 +82,7 @@ def test_wrong_usage_of_the_command_is_exit_code_2(folder, computed, arguments, 
     assert computed == []
 
 
-def test_an_unreadable_image_is_said_once_and_the_others_are_measured(folder):
+def test_an_unreadable_image_is_reported_once_and_the_others_are_measured(folder):
     (folder / "aa.png").touch()
     result = bench(folder, "--methods", "bicubic,backprojection", "--json")
     assert result.exit_code == 1
@@ -95,7 +95,7 @@ def test_an_unreadable_image_is_said_once_and_the_others_are_measured(folder):
     assert (failure["remedy"], failure["exit_code"]) == ("get the file again", 1)
 
 
-def test_images_that_are_left_out_as_versions_are_said(folder):
+def test_images_that_are_left_out_as_versions_are_reported(folder):
     for name in ("a_HR", "a_LR", "a_2"):
         draw(folder / f"{name}.png", 24, 30)
     result = bench(folder, "--methods", "bicubic", "--json")
@@ -140,7 +140,7 @@ def test_the_earlier_name_of_the_option_is_understood(folder, tmp_path):
 
 
 @pytest.mark.usefixtures("examined")
-def test_the_command_takes_what_to_tell(folder, tmp_path):
+def test_the_command_takes_what_methods_are_given(folder, tmp_path):
     arguments = ["--methods", "bicubic", "--limit", "1", "--given", "true, auto,gaussian:2.0", "-v"]
     result = bench(folder, *arguments, "--out", tmp_path / "rows.jsonl", "--pictures", tmp_path / "pictures")
     assert result.exit_code == 0

@@ -46,7 +46,7 @@ def test_what_a_program_enlarges_too_far_is_shrunk(tmp_path):
         upscaled(CommandPeer(command=program(tmp_path, 1)), lr)
 
 
-def test_the_scale_is_told_to_a_program_that_asks_for_it(tmp_path):
+def test_the_scale_is_passed_to_a_program_whose_command_names_it(tmp_path):
     script = tmp_path / "scaled.py"
     script.write_text(ENLARGE.format(n="int(sys.argv[3])") + ".save(sys.argv[2])")
     peer = CommandPeer(command=f"'{sys.executable}' {script} {{input}} {{output}} {{scale}}")
@@ -132,7 +132,7 @@ def test_weights_of_an_unknown_network_are_an_error(tmp_path, monkeypatch):
         ("spandrel:none.pth", "none.pth: no such file"),
     ],
 )
-def test_what_is_no_peer_is_refused(text, message):
+def test_an_invalid_peer_is_refused(text, message):
     with pytest.raises(InputError, match=message):
         parse_peer(text)
 

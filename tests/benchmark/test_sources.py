@@ -80,7 +80,7 @@ def test_a_pair_is_found_in_each_format(folder):
     assert [pair.name for pair in find_pairs(folder)] == ["c_HR.png", "c_HR.tif"]
 
 
-def test_a_small_image_without_a_large_one_is_said(folder):
+def test_a_small_image_without_a_large_one_is_reported(folder):
     halved(folder / "a.png", folder / "a_LR.png")
     halved(folder / "a.png", folder / "z_LR.png")
     good, bad = find_pairs(folder)
@@ -98,7 +98,7 @@ def test_the_crop_of_a_pair_is_one_place_of_both(folder):
     assert torch.equal(lr, read(folder / "a_LR.png").colour[..., 4:20, 7:23])
 
 
-def test_what_is_no_pair_is_refused(folder):
+def test_an_invalid_pair_is_refused(folder):
     with pytest.raises(InputError, match=r"no pairs in it; name the small image of name.png name_LR.png"):
         find_pairs(folder)
     draw(folder / "a_LR.png", 48, 40)

@@ -52,13 +52,13 @@ def test_a_name_of_a_folder_is_one_cell():
     assert gains_table([odd]).split("\n")[2].startswith(r"| a\|b\nc\x1b | ")
 
 
-def test_the_table_counts_what_is_below_interpolation():
+def test_the_table_counts_results_below_interpolation():
     rows = [row(31.0, 30.0), row(29.0, 30.5), row(29.96, 30.0, niqe=None), row(50.0, 44.0), row(None, None)]
     assert gain_of(rows[0]) == 1 and gain_of(rows[3]) == gain_of(rows[4]) == 0  # above 42 dB all are alike
     assert table_of(rows[:3]).splitlines()[2].endswith("| 4.0 | 50.0 | 1.0 | 1.0 | -0.18 | 1 of 3, worst -1.50 |")
 
 
-def test_gains_are_told_by_kind_and_chain_with_totals():
+def test_gains_are_listed_by_kind_and_chain_with_totals():
     rows = [
         row(31.0, 30.0),
         row(33.0, 30.0, folder="more"),

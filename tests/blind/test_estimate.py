@@ -116,7 +116,7 @@ def test_the_shares_of_one_degradation_are_added_up():
 
 
 @pytest.mark.parametrize("is_sharpened", [True, False])
-def test_what_was_found_is_sharpened_only_where_that_was_seen(monkeypatch, is_sharpened):
+def test_an_estimate_is_of_sharpening_only_where_that_was_found(monkeypatch, is_sharpened):
     lr, _ = degraded("bicubic")
     found = estimates.find(lr)._replace(is_sharpened=is_sharpened, sharpening=0.4)
     monkeypatch.setattr(estimates, "find", lambda _, **__: found)

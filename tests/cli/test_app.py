@@ -136,7 +136,7 @@ def test_what_the_parser_refuses_is_exit_code_2(arguments, message):
 
 
 @pytest.mark.parametrize("given", [["photo.jpg"], ["photo.jpg", "-s", "3"], ["my photo.png"], ["scan"]], ids=" ".join)
-def test_a_file_in_place_of_a_command_is_told_the_command(tmp_path, monkeypatch, given):
+def test_a_file_in_place_of_a_command_gives_the_command_in_the_error(tmp_path, monkeypatch, given):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "scan").touch()
     result = innersr(*given)
@@ -144,7 +144,7 @@ def test_a_file_in_place_of_a_command_is_told_the_command(tmp_path, monkeypatch,
     assert result.stderr.splitlines()[-1].endswith(f"did you mean `innersr upscale {shlex.join(given)}`?")
 
 
-def test_a_file_that_looks_like_options_in_place_of_a_command_is_told_the_command(tmp_path, monkeypatch):
+def test_a_file_that_looks_like_options_in_place_of_a_command_gives_the_command_in_the_error(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "-my dash.png").touch()
     result = innersr("-my dash.png", "-s", "3")
@@ -184,7 +184,7 @@ def test_files_that_look_like_options_are_explained(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "given", [["{}"], ["upscale", "-{}"], ["upscale", "--", "-{}"], ["upscale", "a.png", "-o", "{}"]]
 )
-def test_a_text_that_is_too_long_for_a_name_is_said(given):
+def test_a_text_that_is_too_long_for_a_name_is_reported(given):
     result = innersr(*(each.format("x" * 300) for each in given))
     assert result.exit_code in (1, 2) and result.stderr.splitlines()[-1].lower().startswith("error: ")
     assert "standard output" not in result.stderr

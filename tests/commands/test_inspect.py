@@ -56,7 +56,7 @@ def test_it_says_the_score_in_words_the_steps_and_what_happened():
     assert lines[3] == "  blur: none beyond shrinking, noise 0.0/255, confidence high"
 
 
-def test_the_record_agrees_with_what_is_said():
+def test_the_record_agrees_with_the_text():
     record = record_of("facade.png")
     assert record["size"] == [96, 96]
     assert 0.4 < record["recurrence"] <= record["detail"] <= 1

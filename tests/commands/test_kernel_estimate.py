@@ -80,7 +80,7 @@ def holds(pixels, colour, slack=30):
 
 
 @pytest.mark.usefixtures("examined")
-def test_the_kernel_is_said_sketched_written_and_drawn():
+def test_the_kernel_is_described_sketched_written_and_drawn():
     said = done("estimate", "photo.png", "-o", "kernel.npy", "--plot", "kernel.png").splitlines()
     assert said[0] == f"photo.png: {SAID}"
     assert [len(line) for line in said[1:]] == [2 * KERNEL.shape[1]] * KERNEL.shape[0]

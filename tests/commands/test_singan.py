@@ -189,7 +189,7 @@ def test_a_training_leaves_a_model_and_says_what_it_is():
     assert names() == ["model", "new", "photo.png"]
 
 
-def test_a_shrunk_picture_is_said():
+def test_a_shrunk_picture_is_reported():
     draw("large.png", levels(140, 170))
     result = innersr("train", "large.png", "-o", "new", *BRIEF)
     assert result.stderr == "note: large.png: works at 34x28 of 170x140 pixels; --max-size 68 for more\n"
@@ -257,7 +257,7 @@ def test_several_pictures_are_one_subject():
     done("report", "two", "-o", "two.png")
 
 
-def test_memory_that_runs_out_is_said(monkeypatch):
+def test_memory_that_runs_out_is_reported(monkeypatch):
     def allocate(*_):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
@@ -430,7 +430,7 @@ def test_wrong_samples_are_refused(arguments, said):
     assert names() == ["model", "photo.png"]
 
 
-def test_existing_files_stay_unless_told():
+def test_existing_files_are_kept_without_overwrite():
     before = draw("a.png", levels(seed=3)) and Path("a.png").read_bytes()
     assert "a.png: exists" in refused("sample", "model", "-o", "a.png", code=1)
     assert Path("a.png").read_bytes() == before
@@ -438,7 +438,7 @@ def test_existing_files_stay_unless_told():
     assert Path("a.png").read_bytes() != before
 
 
-def test_what_is_no_model_is_said():
+def test_a_folder_without_a_model_is_refused():
     assert "nowhere: holds no model (no settings.json)" in refused("sample", "nowhere", "-o", "a.png", code=1)
     assert "photo.png: is a file, not a model folder; innersr singan train photo.png" in refused(
         "report", "photo.png", "-o", "a.png"
@@ -535,7 +535,7 @@ def test_pictures_are_changed_without_training(changed, kind, engines):
         assert (pixels(f"{engine}.png") == pixels("model-made.png")).all() == (engine == engines[0])
 
 
-def test_what_only_networks_do_is_said(changed):
+def test_options_of_networks_are_refused_for_patches(changed):
     assert "palettes and fine-tuning train a network; leave out --engine patches" in refused(
         "harmonize", "model", *changed, "-o", "a.png", "--fine-tune", 3, "--engine", "patches"
     )

@@ -112,7 +112,7 @@ def test_other_settings_are_not_resumed():
     )
 
 
-def test_nothing_to_resume_is_said():
+def test_nothing_to_resume_is_reported():
     assert "prior.state.safetensors: there is no such file to resume" in refused("tailor", "--resume")
 
 
@@ -172,7 +172,7 @@ def test_signals_are_noted_and_a_late_second_one_is_obeyed_at_once(number, monke
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
-def test_a_training_that_is_told_to_end_goes_on_as_if_it_had_not_been(folder):
+def test_a_training_that_was_stopped_resumes_to_the_same_result(folder):
     asked = arguments("tailor", "--steps", 60, "--checkpoint-every", 2, "--precision", "fp32")
     with innersr_process("train", *asked) as process:
         process.wait_for(folder / "prior.state.safetensors")
@@ -189,7 +189,7 @@ def test_a_training_that_is_told_to_end_goes_on_as_if_it_had_not_been(folder):
     assert largest_difference(interrupted, load_checkpoint("prior.state.safetensors").tensors) == 0
 
 
-def test_memory_that_runs_out_is_said(monkeypatch):
+def test_memory_that_runs_out_is_reported(monkeypatch):
     def allocate(*_):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 

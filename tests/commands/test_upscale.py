@@ -111,7 +111,7 @@ def test_a_pattern_that_the_shell_left_alone_is_expanded(folder):
 
 
 @pytest.mark.parametrize("name", ["photo[1].png", ":smile:.png", "[bold]x.png", "Ünïcode 写真.png", "a b.png"])
-def test_a_name_is_taken_and_said_as_it_is(name):
+def test_a_name_is_taken_and_printed_as_it_is(name):
     draw(name)
     said = record(name, *BICUBIC)
     assert said["input"] == name and said["output"] in names()
@@ -119,7 +119,7 @@ def test_a_name_is_taken_and_said_as_it_is(name):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only there are file names any bytes")
-def test_a_name_that_is_no_text_is_said_in_escapes():
+def test_a_name_that_is_no_text_is_printed_in_escapes():
     name = os.fsdecode(b"bad\xff.png")
     draw(name)
     assert done(name, *BICUBIC).startswith("bad\\udcff.png -> ")
@@ -249,7 +249,7 @@ def test_the_anchor_moves_the_image():
     assert np.abs(aligned.astype(int) - centre).max() > 10
 
 
-def test_noise_is_told_in_8_bit_levels_and_ends_the_agreement():
+def test_noise_is_given_in_8_bit_levels_and_ends_the_agreement():
     pixels = samples() + np.random.default_rng(0).integers(-10, 11, (HEIGHT, WIDTH, 3))
     draw("photo.png", pixels.clip(0, 255).astype(np.uint8))
     exact = record("photo.png", "-m", "backprojection", "--kernel", "gaussian:2")
@@ -260,7 +260,7 @@ def test_noise_is_told_in_8_bit_levels_and_ends_the_agreement():
     assert 28 < noisy["consistency_psnr"] < 34
 
 
-def test_the_jpeg_quality_is_told_as_a_strength():
+def test_the_jpeg_quality_is_given_as_a_strength():
     draw("photo.png")
     told = record("photo.png", *BICUBIC, "--jpeg", "50")
     assert (told["compression"], record("photo.png", *BICUBIC, "--overwrite")["compression"]) == (0.5, 0)

@@ -114,7 +114,7 @@ def test_one_line_for_each_file_says_what_was_found_out():
 
 
 @pytest.mark.usefixtures("folder", "examined")
-def test_what_is_said_is_what_was_used():
+def test_the_reported_estimate_is_the_one_used():
     said = done("photo.png", "-m", "backprojection", "--noise", "30", "--jpeg", "60", "-o", "a.png").splitlines()[0]
     assert "noise 30.0/255, JPEG quality about 60" in said
     given = ["--noise", "30", "--jpeg", "60", "-o", "b.png", "--json"]
@@ -146,7 +146,7 @@ def test_json_holds_what_was_found_out_in_the_record_alone():
 
 
 @pytest.mark.usefixtures("folder", "examined")
-def test_quiet_does_not_say_what_was_found_out():
+def test_quiet_does_not_print_the_estimate():
     assert done("photo.png", "-m", "bicubic", "--quiet") == ""
 
 
@@ -252,7 +252,7 @@ def test_a_scale_that_does_not_enlarge_is_refused_before_the_image_is_examined(s
 
 
 @pytest.mark.usefixtures("examined")
-def test_a_result_tells_what_was_found_out_and_none_where_it_was_told():
+def test_a_result_holds_the_estimate_and_none_where_the_degradation_was_given():
     image = Image(colour=torch.rand(1, 3, *SIDES))
     found = upscale_image(image, None, Bicubic(), RUN, scale=3)
     assert found.estimate.summary == SAID

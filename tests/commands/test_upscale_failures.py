@@ -213,7 +213,7 @@ def test_a_failure_while_learning_leaves_nothing(monkeypatch):
     assert names() == ["photo.png"]
 
 
-def test_a_reader_that_has_seen_enough_ends_the_work_quietly(monkeypatch):
+def test_a_closed_pipe_ends_the_work_quietly(monkeypatch):
     def closed(*_given):
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
@@ -250,14 +250,14 @@ def test_an_option_with_the_name_of_a_pipe_is_not_waited_for(pipe):
     assert "pipe.png: is not a regular file" in failed("photo.png", "--mask", pipe, *BICUBIC)
 
 
-def test_a_name_that_gets_too_long_is_said_in_words():
+def test_a_name_that_gets_too_long_is_reported_in_words():
     name = 251 * "x" + ".png"
     os.link("photo.png", name)
     assert f"{name[:-4]}_x2.png: File name too long; use a shorter one" in failed(name, *BICUBIC)
 
 
 @pytest.mark.parametrize(("suffix", "option"), [("png", "quality"), ("jpg", "compression"), ("tif", "quality")])
-def test_an_option_that_the_format_has_no_use_for_is_told(suffix, option):
+def test_an_option_that_the_format_has_no_use_for_is_reported(suffix, option):
     value = {"quality": "50", "compression": "lzw"}[option]
     said = upscale("photo.png", "-o", f"large.{suffix}", f"--{option}", value, *BICUBIC).stderr
     assert f"note: large.{suffix}: {option} (--{option}) has no effect on" in said

@@ -79,7 +79,7 @@ def test_files_that_are_there_may_be_an_error():
     assert statuses("--existing", "error", code=1) == dict.fromkeys(["in/a.png", "in/b.png", "in/deep/a.png"], "failed")
 
 
-def test_what_failed_is_told_with_its_remedy_and_tried_again():
+def test_a_failure_is_reported_with_its_remedy_and_tried_again():
     Path("in/b.png").write_text("no image")
     assert statuses(code=1)["in/b.png"] == "failed"
     row = next(row for row in rows() if row["status"] == "failed")
@@ -142,7 +142,7 @@ def test_rows_have_names_that_are_no_text(suffix):
 
 
 @pytest.mark.parametrize("status", ["missing/status.jsonl", f"{'x' * 250}.jsonl", "in/../in.jsonl/"])
-def test_rows_that_cannot_be_written_are_told_before_the_work(status):
+def test_rows_that_cannot_be_written_are_reported_before_the_work(status):
     Path("in.jsonl").mkdir()
     said = many("--status", status, code=1)
     assert said.stderr.startswith("error: ") and status.rstrip("/")[-12:] in said.stderr and said.stdout == ""
@@ -158,7 +158,7 @@ def test_an_input_is_never_replaced_by_a_pattern_of_names():
     assert Path("in/b.png").read_bytes() == before
 
 
-def test_a_result_whose_run_was_killed_before_it_said_so_is_made_again():
+def test_a_result_whose_run_was_killed_before_it_recorded_it_is_made_again():
     many()
     manifest, result = Path("out/.innersr/manifest.jsonl"), Path("out/b.png").read_bytes()
     lines = manifest.read_text().splitlines(keepends=True)

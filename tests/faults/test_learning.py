@@ -54,7 +54,7 @@ def with_nan_at(monkeypatch, name, step):
 
 
 @pytest.mark.parametrize("name", LEARNERS)
-def test_a_loss_that_is_no_number_costs_a_step_and_is_said(monkeypatch, name):
+def test_a_loss_of_nan_costs_a_step_and_is_reported(monkeypatch, name):
     undisturbed = upscale_image(picture(), DOUBLE, LEARNERS[name], RUN)
     with_nan_at(monkeypatch, name, 12)
     result = upscale_image(picture(), DOUBLE, LEARNERS[name], RUN)

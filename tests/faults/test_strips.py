@@ -183,7 +183,7 @@ def test_a_source_that_vanishes_once_it_is_unpacked_is_not_missed(source):
     assert task.write(RUN).path.read_bytes() == wanted
 
 
-def test_a_full_disk_is_said_and_the_run_goes_on(source, monkeypatch):
+def test_a_full_disk_is_reported_and_the_run_goes_on(source, monkeypatch):
     write, count = PixelFile.write, iter(range(9))
 
     def full(*given):
@@ -220,7 +220,7 @@ def test_a_limit_on_files_is_not_taken_for_a_damaged_picture(source, monkeypatch
     assert [path.name for path in source.parent.iterdir()] == ["in.png"]
 
 
-def test_a_folder_that_cannot_be_written_is_said(source, monkeypatch):
+def test_a_folder_that_cannot_be_written_is_reported(source, monkeypatch):
     def refuse(*_given, **_named):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 

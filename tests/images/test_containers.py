@@ -124,14 +124,14 @@ def test_an_embedded_profile_counts_before_gamma_and_code_points_before_it(tmp_p
     assert found == colour_space_of_code_points(12, 13).profile()
 
 
-def test_impossible_colours_are_said(tmp_path):
+def test_impossible_colours_are_reported(tmp_path):
     image = read(png(tmp_path / "a.png", (b"cHRM", bytes(32))))
     assert image.metadata.icc is None
     assert any("describes no colours" in note for note in image.notes)
     assert ColourSpace(red=(0.3, 0.3), green=(0.3, 0.3)).profile() is None
 
 
-def test_hdr_code_points_stay_in_png_and_are_said_elsewhere(tmp_path):
+def test_hdr_code_points_are_kept_in_png_and_their_loss_is_reported_elsewhere(tmp_path):
     image = read(png(tmp_path / "a.png", (b"cICP", HDR)))
     assert any("PQ (HDR)" in note for note in image.notes)
     assert save(image, tmp_path / "out.png") == ()
@@ -185,7 +185,7 @@ def test_png_texts_are_kept(tmp_path):
     assert read(tmp_path / "icc.png").metadata.texts == ()
 
 
-def test_texts_that_are_bombs_or_damaged_are_said(tmp_path):
+def test_texts_that_are_bombs_or_damaged_are_reported(tmp_path):
     bomb = b"bomb\0\0" + zlib.compress(bytes(20 << 20))
     image = read(png(tmp_path / "a.png", (b"zTXt", bomb), (b"zTXt", b"broken\0\0abc"), (b"iTXt", b"odd\0\0\0\0\0\xff")))
     assert image.metadata.texts == ()
@@ -240,7 +240,7 @@ def test_no_resolution_is_invented(tmp_path, suffix, exif):
     assert (picture.getexif().get(271) == "Canon") == (exif and suffix not in (".tif", ".bmp"))
 
 
-def test_attachments_of_a_jpeg_are_said_and_no_longer_promised(tmp_path):
+def test_attachments_of_a_jpeg_are_reported_and_no_longer_declared(tmp_path):
     gain_map = segment(0xE2, b"urn:iso:std:iso:ts:21496:-1\0") + segment(0xE2, b"MPF\0II*\0")
     xmp = segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + PROMISING_XMP)
     extended = segment(0xE1, b"http://ns.adobe.com/xmp/extension/\0" + bytes(40))
@@ -263,7 +263,7 @@ def test_a_plain_jpeg_says_nothing(tmp_path):
     assert read(tmp_path / "a.jpg").notes == ()
 
 
-def test_further_pictures_of_a_jpeg_are_said(tmp_path):
+def test_further_pictures_of_a_jpeg_are_reported(tmp_path):
     (tmp_path / "a.jpg").write_bytes(jpeg() + jpeg())
     assert read(tmp_path / "a.jpg").notes == ("further pictures in the file are not kept",)
 
@@ -289,7 +289,7 @@ def test_a_jpeg_without_its_last_marker_is_read_with_a_note(tmp_path, options):
         read(tmp_path / "b.jpg")
 
 
-def test_what_a_gif_says_beside_its_pixels_is_kept_or_said(tmp_path):
+def test_metadata_of_a_gif_is_kept_or_its_loss_is_reported(tmp_path):
     stream = io.BytesIO()
     PillowImage.fromarray(SAMPLES).quantize(16).save(stream, "GIF", comment="taken at night")
     data = stream.getvalue()

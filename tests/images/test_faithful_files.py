@@ -116,7 +116,7 @@ def test_an_only_band_that_is_alpha_is_grey(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "a.gif", "a.bmp"])
-def test_the_loss_of_a_palette_is_said(tmp_path, name):
+def test_the_loss_of_a_palette_is_reported(tmp_path, name):
     PillowImage.fromarray(SAMPLES).quantize(16).save(tmp_path / name)
     assert any("palette" in note for note in read(tmp_path / name).notes)
 

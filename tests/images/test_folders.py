@@ -59,7 +59,7 @@ def test_a_folder_is_missing_or_has_no_images(tmp_path):
         find_images([tmp_path])
 
 
-def test_folders_that_cannot_be_told_apart_are_refused(tmp_path):
+def test_ambiguous_folders_are_refused(tmp_path):
     for folder in ("here", "there"):
         draw(tmp_path / folder / "x" / "set5" / "a.png")
     with pytest.raises(InputError, match="two folders are called x/set5"):

@@ -164,7 +164,7 @@ def test_rational_polynomials_are_right_in_rasterio(tmp_path):
         assert getattr(after, name) == getattr(before, name) and len(getattr(after, name)) == 20
 
 
-def test_a_damaged_georeference_is_left_out_and_said(tmp_path):
+def test_a_damaged_georeference_is_left_out_and_reported(tmp_path):
     tags = [(33550, "d", 2, (10.0, 10.0), False), (33922, "d", 6, (0.0,) * 6, False)]
     tifffile.imwrite(tmp_path / "a.tif", SAMPLES[0], extratags=tags)
     result = upscale_file(tmp_path / "a.tif", tmp_path / "b.tif", UpscaleOptions(**OPTIONS))

@@ -97,7 +97,7 @@ def test_transparency_is_one_colour_whatever_it_hides():
     assert recognised_graphic(hidden).colours <= 7
 
 
-def test_pixel_art_is_told_from_dithering_and_smooth_edges():
+def test_pixel_art_is_distinguished_from_dithering_and_smooth_edges():
     assert [recognised_graphic(picture(levels)).is_pixel_art for levels in (art(), dithered(), board())] == [1, 0, 0]
     y, x = np.mgrid[:64, :64] - 31.5
     disc = (255 * (20.5 - np.hypot(x, y)).clip(0, 1)).round()

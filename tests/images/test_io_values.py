@@ -341,7 +341,7 @@ def test_bmp_round_trips_are_exact(tmp_path, mode):
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp", ".tif", ".png"])
-def test_the_first_of_several_pictures_is_read_and_said(tmp_path, suffix):
+def test_the_first_of_several_pictures_is_read_and_the_others_are_reported(tmp_path, suffix):
     frames = [PillowImage.fromarray(smooth() // (n + 1)) for n in range(3)]
     path = tmp_path / f"a{suffix}"
     frames[0].save(path, save_all=True, append_images=frames[1:], lossless=True)

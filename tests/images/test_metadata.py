@@ -75,7 +75,7 @@ def rich_image():
         (".gif", set()),
     ],
 )
-def test_metadata_is_kept_or_its_loss_is_said(tmp_path, suffix, kept):
+def test_metadata_is_kept_or_its_loss_is_reported(tmp_path, suffix, kept):
     notes = save(rich_image(), tmp_path / f"a{suffix}")
     found = read(tmp_path / f"a{suffix}").metadata
     assert {name for name in ("icc", "exif", "xmp", "iptc", "pixels_per_mm") if getattr(found, name)} == kept
@@ -187,7 +187,7 @@ def private():
         (private(), "MakerNote, 1 other tag"),
     ],
 )
-def test_what_is_lost_of_an_exif_block_is_said(tmp_path, suffix, block, lost):
+def test_what_is_lost_of_an_exif_block_is_reported(tmp_path, suffix, block, lost):
     notes = save(read(write(tmp_path / f"a{suffix}", block)), tmp_path / f"b{suffix}")
     assert notes == (f"EXIF is not kept whole, it lacks: {lost} (damaged, or unknown to the encoder)",)
     assert save(read(tmp_path / f"b{suffix}"), tmp_path / f"c{suffix}") == ()  # what is left is whole
@@ -206,7 +206,7 @@ def test_a_hostile_exif_block_is_looked_at_in_no_time():
 
 
 @pytest.mark.parametrize("length", [1000, 120_000])
-def test_a_long_text_in_exif_is_kept_or_its_loss_is_said(tmp_path, length):
+def test_a_long_text_in_exif_is_kept_or_its_loss_is_reported(tmp_path, length):
     exif = PillowImage.Exif()
     exif[MAKE], exif[EXIF_IFD] = "Canon", {0x9286: b"ASCII\0\0\0" + b"words " * (length // 6), 0x829A: 0.02}
     notes = save(read(write(tmp_path / "a.png", exif.tobytes())), tmp_path / "b.png")
@@ -257,7 +257,7 @@ def test_gif_says_that_it_quantizes(tmp_path):
     assert any("256 colours" in note for note in notes)
 
 
-def test_tiff_tags_are_kept_in_a_tiff_and_said_where_they_are_not(tmp_path):
+def test_tiff_tags_are_kept_in_a_tiff_and_their_loss_is_reported_elsewhere(tmp_path):
     tags = [
         (33550, "d", 3, (10.0, 10.0, 0.0), False),
         (315, "s", 0, "Smith", False),
@@ -273,7 +273,7 @@ def test_tiff_tags_are_kept_in_a_tiff_and_said_where_they_are_not(tmp_path):
         assert "georeferencing" in notes and "author" in notes
 
 
-def test_every_tag_of_a_tiff_is_kept_or_said(tmp_path):
+def test_every_tag_of_a_tiff_is_kept_or_its_loss_is_reported(tmp_path):
     of_storage = {254, 255, *range(256, 267), *range(273, 285), 288, 289, 292, 293, 296, 297, 317, *range(320, 329)}
     of_storage |= {
         332,
@@ -357,7 +357,7 @@ def test_iptc_records_are_found_in_a_photoshop_block():
     assert iptc_of_photoshop(block[:20]) is None
 
 
-def test_pictures_below_a_page_of_a_tiff_are_said(tmp_path):
+def test_pictures_below_a_page_of_a_tiff_are_reported(tmp_path):
     with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
         writer.write(SAMPLES, photometric="rgb", metadata=None, subifds=1)
         writer.write(SAMPLES[::2, ::2], photometric="rgb", metadata=None, subfiletype=1)

@@ -96,7 +96,7 @@ def test_half_transparent_frames_replace_or_cover(tmp_path, blend, middle):
     assert frames[1][1] == pytest.approx(middle[: 3 + film.facts.has_alpha], abs=1)
 
 
-def test_a_poster_is_no_frame_and_that_is_said(tmp_path):
+def test_a_poster_is_no_frame_and_that_is_reported(tmp_path):
     data = apng(PngFrame(levels=plain(GREEN)), PngFrame(levels=plain(BLUE)), colour_type=2, poster=plain(RED), plays=4)
     frames, film = shown(tmp_path, data)
     assert [frame[0] for frame in frames] == [GREEN, BLUE] and film.facts.plays == 4
@@ -181,7 +181,7 @@ def one_webp():
     [gif(GifFrame(colour=1), loop=0), apng(PngFrame(levels=plain((*RED, 255)))), one_webp()],
     ids=["gif", "png", "webp"],
 )
-def test_one_frame_is_a_picture_and_its_time_is_said_to_be_lost(tmp_path, data):
+def test_one_frame_is_a_picture_and_the_loss_of_its_time_is_reported(tmp_path, data):
     path = tmp_path / ("in.gif" if data[:3] == b"GIF" else "in.webp" if data[:4] == b"RIFF" else "in.png")
     path.write_bytes(data)
     assert "how long it is shown is not kept" in read(path).notes

@@ -284,7 +284,7 @@ def test_results_have_a_suffix_that_is_written(tmp_path, name, result):
         ("a.pfm", None, "PFM is read and not written: the result is a TIFF file"),
     ],
 )
-def test_the_format_in_place_of_one_that_is_not_written_is_said(written, tmp_path, name, target, words):
+def test_the_format_in_place_of_one_that_is_not_written_is_reported(written, tmp_path, name, target, words):
     floats = b"Pf\n17 12\n-1.0\n" + GREY.astype("<f4").tobytes()
     kind = {"a.ppm": "P6", "a.pgm": "P5"}.get(name)
     path = written(floats if kind is None else image_files.pnm(COLOUR if kind == "P6" else GREY, kind, 255), name)

@@ -244,7 +244,7 @@ def test_a_film_that_fails_leaves_the_old_file_and_no_other(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_film_replaces_a_file_when_told(tmp_path, suffix):
+def test_a_film_replaces_a_file_with_overwrite(tmp_path, suffix):
     needs_av(suffix)
     path = tmp_path / f"film{suffix}"
     path.write_bytes(b"old")

@@ -20,7 +20,7 @@ def test_the_range_is_that_of_the_values_with_headroom():
     assert values.excess(ramp(10, 20)) is None
 
 
-def test_a_few_values_far_outside_do_not_count_and_are_told_apart():
+def test_a_few_outliers_do_not_count_and_are_kept_as_excess():
     x = ramp(0, 1)
     x[..., 5, 5], x[..., 6, 6] = 1000, -1000
     values = robust_range(x)
@@ -43,7 +43,7 @@ def test_channels_share_a_range_unless_their_units_differ():
     assert values.spread.flatten().tolist() == pytest.approx([1 + 2 * ROOM, 700 * (1 + 2 * ROOM)])
 
 
-def test_a_constant_image_is_seen_as_zero():
+def test_a_constant_image_is_scaled_to_zero():
     x = torch.full((1, 1, 8, 8), 7.0)
     assert float(robust_range(x).scaled(x).abs().max()) == 0
 

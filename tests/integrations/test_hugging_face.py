@@ -94,7 +94,7 @@ def test_a_revision_stands_behind_the_name(store, prior, tmp_path):
     assert [call.get("revision") for call in store.calls] == [None, "v2", "v2"]
 
 
-def test_what_is_no_prior_is_not_kept(store, tmp_path):
+def test_a_pulled_file_that_is_no_prior_is_not_kept(store, tmp_path):
     (store.folder / "me/evil").mkdir(parents=True)
     (store.folder / "me/evil/prior.safetensors").write_bytes(b"\x80\x04cos\nsystem\n")
     (store.folder / "me/evil/README.md").write_bytes(b"")

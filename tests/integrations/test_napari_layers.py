@@ -77,7 +77,7 @@ def test_the_finest_level_of_a_pyramid_is_taken():
     assert super_resolved(pyramid, scale=2, preset="draft", blur=1.0, run=RUN)[0].shape == (28, 32)
 
 
-def test_what_is_no_image_is_refused():
+def test_a_layer_that_is_no_image_is_refused():
     with pytest.raises(InputError, match="cells: needs two axes"):
         super_resolved(layer(drawn(16)), scale=2, preset="draft")
     with pytest.raises(InputError, match="uint8, uint16 or floating"):

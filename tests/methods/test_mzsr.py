@@ -158,7 +158,7 @@ def test_more_steps_and_larger_rates_change_more(paper):
     assert change(steps=1, learning_rates=(1e-4,)) < change(steps=1, learning_rates=(1e-2,))
 
 
-def test_the_prior_is_adapted_to_the_degradation_that_is_told(paper):
+def test_the_prior_is_adapted_to_the_given_degradation(paper):
     lr = image(3)
     wide = replace(DIRECT, kernel=gaussian(4, size=7))
     one, other = (
@@ -440,7 +440,7 @@ def test_what_is_sharper_than_meta_training_knows_begins_with_the_weights_before
         ((), DOUBLE, "no packaged prior of mzsr fits scale 2"),
     ],
 )
-def test_where_none_fits_what_was_looked_for_is_said(packaged, there, degradation, text):
+def test_where_no_prior_fits_the_error_names_those_looked_for(packaged, there, degradation, text):
     packaged(*there)
     with pytest.raises(InputError, match=text):
         upscaled(MZSR(), image(3), degradation)

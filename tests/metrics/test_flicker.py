@@ -60,6 +60,6 @@ def test_colours_are_compared_by_their_luma():
         ([torch.zeros(2, 1, 40, 40)] * 2, "1 or 3 channels"),
     ],
 )
-def test_what_is_no_film_is_refused(frames, words):
+def test_an_input_that_is_no_film_is_refused(frames, words):
     with pytest.raises(InputError, match=words):
         flicker(frames)

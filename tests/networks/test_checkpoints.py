@@ -202,7 +202,7 @@ def test_an_existing_file_is_replaced(tmp_path):
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_a_folder_that_is_missing_is_said(tmp_path):
+def test_a_folder_that_is_missing_is_reported(tmp_path):
     with pytest.raises(CheckpointError, match="No such file or directory.*check the free space and the permissions"):
         write_prior(tmp_path / "none" / "a.safetensors")
 
@@ -210,7 +210,7 @@ def test_a_folder_that_is_missing_is_said(tmp_path):
 # What is refused when it is read
 
 
-def test_a_missing_file_is_said(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     assert "no such file" in refusal(tmp_path / "a.safetensors")
 
 
@@ -219,7 +219,7 @@ def test_a_folder_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("data", [b"", b"\x89PNG\r\n\x1a\n" * 9, bytes(64), b"\xff" * 64, b"\x03" + bytes(7) + b"[1]"])
-def test_what_is_no_safetensors_file_is_refused(tmp_path, data):
+def test_a_file_of_another_kind_is_refused(tmp_path, data):
     file = tmp_path / "a.safetensors"
     file.write_bytes(data)
     assert "not a safetensors file" in refusal(file) or "not made by innersr" in refusal(file)

@@ -33,7 +33,7 @@ def test_grey_images_have_no_chroma():
     assert float(coloured[:, -3:-1].abs().max()) > 0.1
 
 
-def test_chroma_noise_is_seen_in_calm_places():
+def test_chroma_noise_is_measured_in_smooth_places():
     noise = torch.randn(1, 2, 64, 64, generator=torch.Generator().manual_seed(0))
     quiet, loud = (chroma_noise(level * noise) for level in (0.1, 0.2))
     assert torch.allclose(loud - quiet, torch.full((1, 2), math.log(4)), atol=0.05)

@@ -39,7 +39,7 @@ def test_a_wider_network_gives_the_same_result(scale):
     assert float(wide.tails[str(scale)].weight.grad[:, 8:].abs().max()) > 0  # new features can become useful
 
 
-def test_a_network_that_is_told_compression_gives_the_same_result_whatever_it_is(scale):
+def test_a_widened_network_ignores_compression_until_it_is_trained(scale):
     old, seen = network(), images(scale)
     new = with_compression(old)
     told = vectors(size=CONDITIONING_SIZE + COMPRESSION_SIZE)

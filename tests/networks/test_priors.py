@@ -63,7 +63,7 @@ def test_an_unknown_name_lists_the_names(folder):
         describe_prior("")
 
 
-def test_an_empty_index_is_said(tmp_path):
+def test_an_empty_index_is_reported(tmp_path):
     (tmp_path / "index.json").write_text("{}")
     assert prior_names(tmp_path) == ()
     with pytest.raises(InputError, match="'tiny'; none is packaged; give the path"):
@@ -119,7 +119,7 @@ def test_a_file_is_loaded_by_its_path(tmp_path, monkeypatch):
         assert torch.equal(weights_of(load_prior(path)), stored_weights())
 
 
-def test_a_path_that_is_missing_is_said(tmp_path):
+def test_a_path_that_is_missing_is_reported(tmp_path):
     with pytest.raises(CheckpointError, match=r"mine\.safetensors: no such file"):
         load_prior(tmp_path / "mine.safetensors")
 

@@ -130,7 +130,7 @@ def test_an_untrained_network_nearly_gives_the_pseudo_inverse():
     assert float(stack(seen, 2, conditions(1.0)).abs().mean()) < 0.1
 
 
-def test_only_a_network_that_knows_compression_depends_on_it():
+def test_only_a_network_conditioned_on_compression_depends_on_it():
     plain = conditions(1.0)
     told, none = (torch.cat([plain, torch.full((1, 2), strength)], dim=1) for strength in (0.6, 0.0))
     seen = torch.rand(1, 15, 8, 8, generator=generator(7))

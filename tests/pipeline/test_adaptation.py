@@ -37,7 +37,7 @@ def test_what_was_learnt_serves_an_image_of_another_size():
     assert result.degradation.hr_size((20, 24)) == (40, 48)
 
 
-def test_finer_levels_than_those_of_8_bits_are_learnt_in_fp32_unless_it_is_told_otherwise():
+def test_finer_levels_than_those_of_8_bits_are_learnt_in_fp32_unless_a_precision_is_given():
     coarse = replace(picture(32, 40), depth="uint8")
     coarse = replace(coarse, colour=(255 * coarse.colour).round() / 255)
     fine = replace(picture(32, 40), depth="uint16")

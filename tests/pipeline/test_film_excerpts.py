@@ -127,7 +127,7 @@ def test_a_part_of_an_animation(tmp_path, name):
         ("in.gif", None, {"pages": "0-1"}, "choose frames of a film"),
     ],
 )
-def test_what_is_no_part_of_a_film_is_refused(tmp_path, name, target, options, words):
+def test_frames_that_cannot_be_taken_are_refused(tmp_path, name, target, options, words):
     pictures = [PillowImage.fromarray(frame) for frame in scenes(5)]
     pictures[0].save(tmp_path / "in.gif", save_all=True, append_images=pictures[1:], duration=50)
     pictures[0].save(tmp_path / "one.png")

@@ -116,7 +116,7 @@ def test_nothing_is_left_of_a_film_that_is_complete(target):
     assert [*target.parent.iterdir()] == []
 
 
-def test_a_folder_that_cannot_be_made_is_told_in_one_line(tmp_path):
+def test_a_folder_that_cannot_be_made_is_reported_in_one_line(tmp_path):
     folder_of(tmp_path / "out.mp4").write_text("no folder")
     with pytest.raises(ImageFileError, match="cannot be made"), FilmParts.opened(tmp_path / "out.mp4", "a plan"):
         pass

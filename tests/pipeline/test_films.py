@@ -145,7 +145,7 @@ def test_ffv1_is_lossless(tmp_path):
     assert video_frames(tmp_path / "three.mkv")[1][0] == "ffv1"
 
 
-def test_odd_sizes_are_made_even_and_that_is_said(tmp_path):
+def test_odd_sizes_are_made_even_and_that_is_reported(tmp_path):
     source = make_video(tmp_path / "in.mp4", scenes(2, size=(30, 50)))
     result = upscaled(source, tmp_path / "out.mp4", scale=1.5)
     assert levels(tmp_path / "out.mp4").shape[1:3] == (46, 76)

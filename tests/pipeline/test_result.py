@@ -27,5 +27,5 @@ def result(method, consistency, **degradation):
         (result(Tailor(), 20.0), "details may be invented"),
     ],
 )
-def test_fidelity_is_told_in_a_sentence(made, words):
+def test_fidelity_is_described_in_a_sentence(made, words):
     assert made.fidelity.startswith(words)

@@ -89,7 +89,7 @@ def notes_of(source, target, pages="all"):
 
 @pytest.mark.parametrize("where", ["ROI", "Overlays"])
 @pytest.mark.parametrize("planes", [0, slice(None)])
-def test_the_loss_of_imagejs_regions_is_said(tmp_path, where, planes):
+def test_the_loss_of_imagejs_regions_is_reported(tmp_path, where, planes):
     region = b"Iout" + bytes(60)
     regions = {"ROI": region} if where == "ROI" else {"Overlays": [region, region]}
     metadata = {"axes": "ZYX" if planes else "YX", **regions}
@@ -100,7 +100,7 @@ def test_the_loss_of_imagejs_regions_is_said(tmp_path, where, planes):
         assert where not in tiff.imagej_metadata
 
 
-def test_the_loss_of_regions_in_an_ome_xml_is_said(tmp_path):
+def test_the_loss_of_regions_in_an_ome_xml_is_reported(tmp_path):
     tifffile.imwrite(tmp_path / "a.ome.tif", LIGHT[0, 0], ome=True)
     with tifffile.TiffFile(tmp_path / "a.ome.tif") as tiff:
         text = tiff.ome_metadata
@@ -109,14 +109,14 @@ def test_the_loss_of_regions_in_an_ome_xml_is_said(tmp_path):
     assert "regions of interest are not kept: they are in pixels of the source" in notes
 
 
-def test_the_loss_of_imagejs_labels_is_said(tmp_path):
+def test_the_loss_of_imagejs_labels_is_reported(tmp_path):
     lost = "ImageJ's metadata is not kept: it describes all pages"
     imagej_file(tmp_path / "a.tif", Labels=["a", "b", "c", "d"])
     assert lost not in notes_of(tmp_path / "a.tif", tmp_path / "b.tif")
     assert lost in notes_of(tmp_path / "a.tif", tmp_path / "c.tif", pages="0-1")
 
 
-def test_damaged_metadata_of_imagej_is_said(tmp_path):
+def test_damaged_metadata_of_imagej_is_reported(tmp_path):
     imagej_file(tmp_path / "a.tif", Labels=["a", "b", "c", "d"])
     data = (tmp_path / "a.tif").read_bytes()
     assert data.count(b"IJIJlbal") + data.count(b"JIJIlbal") == 1
@@ -124,7 +124,7 @@ def test_damaged_metadata_of_imagej_is_said(tmp_path):
     assert "ImageJ's metadata is damaged and not kept" in notes_of(tmp_path / "a.tif", tmp_path / "b.tif")
 
 
-def test_the_loss_of_a_microscopes_own_tags_is_said_though_imagejs_are_kept(tmp_path):
+def test_the_loss_of_a_microscopes_own_tags_is_reported_though_imagejs_are_kept(tmp_path):
     imagej_file(tmp_path / "a.tif", extratags=[(34361, "s", 0, "Olympus", True)])
     notes = notes_of(tmp_path / "a.tif", tmp_path / "b.tif")
     assert "calibration and description of a microscope of the TIFF is not kept" in notes

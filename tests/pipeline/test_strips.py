@@ -91,7 +91,7 @@ def test_parts_join_without_seams(tmp_path, image, options):
 
 
 @pytest.mark.parametrize(("hidden", "is_said"), [(0.4, True), (0, False)])
-def test_lost_colours_are_said_wherever_they_lie(tmp_path, hidden, is_said):
+def test_lost_colours_are_reported_wherever_they_lie(tmp_path, hidden, is_said):
     opacity = torch.ones(1, 1, *SIZE)
     opacity[..., :4, :4] = 0
     image = picture(alpha=opacity)

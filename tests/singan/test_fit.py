@@ -101,7 +101,7 @@ def test_a_training_killed_within_a_scale_resumes_to_the_same_bytes(tmp_path, st
 
 
 @pytest.mark.parametrize("count", [5, 7])
-def test_a_training_that_was_told_to_stop_resumes_from_that_very_iteration(tmp_path, straight, count):
+def test_a_training_that_was_stopped_resumes_from_that_very_iteration(tmp_path, straight, count):
     path = tmp_path / "model"
     unfinished = learn(path, should_stop=stop_after(count))
     assert not unfinished.is_complete and len(unfinished.scales) == (count - 1) // 5
@@ -215,7 +215,7 @@ def test_losses_that_are_no_numbers_end_the_training(tmp_path):
     assert reading.load_state(tmp_path / "model", load_folder(tmp_path / "model")).iteration == 4
 
 
-def test_a_loss_that_is_no_number_is_taken_back_and_said(tmp_path):
+def test_a_step_to_a_loss_of_nan_is_taken_back_and_reported(tmp_path):
     """Also after a stop, from which the training goes on to the same bytes."""
 
     def spoil(learner, _losses):
@@ -287,7 +287,7 @@ def test_a_watch_sees_the_model_after_every_scale():
     assert counts == [1, 2]
 
 
-def test_another_version_is_said_as_a_training_is_resumed(tmp_path, monkeypatch):
+def test_another_version_is_reported_as_a_training_is_resumed(tmp_path, monkeypatch):
     path = tmp_path / "model"
     with monkeypatch.context() as patch:
         patch.setattr("innersr.singan.folder.record.version", lambda _: "0.0.1")
@@ -324,7 +324,7 @@ def test_crops_fit_the_widest_scale_and_are_never_larger_than_asked(monkeypatch)
     assert fit_crop_to_memory(cropped, sizes, 3, CPU)[0].crop == FIELD
 
 
-def test_crops_that_memory_asks_for_are_said_and_kept_as_a_training_is_resumed(tmp_path, monkeypatch):
+def test_crops_made_smaller_to_fit_the_memory_are_reported_and_kept_as_a_training_is_resumed(tmp_path, monkeypatch):
     path, notes = tmp_path / "model", []
     with monkeypatch.context() as patch:
         patch.setattr(crops, "free_memory", lambda _: SHARE * STEP_BYTES * (4 * 4 + 3) * 14 * 14)

@@ -82,7 +82,7 @@ def test_an_estimated_kernel_is_near_the_true_one():
     assert 0.05 < float(error[wide].std()) < 0.3
 
 
-def test_a_compressed_task_is_told_the_error_of_its_blocks():
+def test_the_noise_of_a_compressed_task_includes_its_compression_error():
     hr = image(3, (hr_side(32, 2),) * 2).repeat(6, 1, 1, 1)
     plain = random_task(hr, 2, [generator_of(6, 0, i) for i in range(6)])
     task = random_task(hr, 2, [generator_of(6, 0, i) for i in range(6)], jpeg=1.0)
@@ -91,7 +91,7 @@ def test_a_compressed_task_is_told_the_error_of_its_blocks():
     assert float(added.min()) > (0.3 / 255) ** 2
 
 
-def test_a_grainy_task_is_told_how_loud_its_grain_is():
+def test_the_noise_of_a_grainy_task_includes_its_grain():
     hr = 0.25 + 0.5 * image(3, (hr_side(32, 2),) * 2).repeat(8, 1, 1, 1)  # so that nothing is clipped
     plain = random_task(hr, 2, [generator_of(7, 0, i) for i in range(8)])
     task = random_task(hr, 2, [generator_of(7, 0, i) for i in range(8)], coloured_noise=1.0)

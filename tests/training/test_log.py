@@ -45,7 +45,7 @@ def test_what_a_crash_left_of_a_line_is_dropped(tmp_path):
 
 
 @pytest.mark.parametrize("line", ["{}", '{"step": null}', '{"step": -1}', "[3]", '{"step": 3, "loss": Infinity}'])
-def test_a_damaged_log_is_set_aside_and_said(tmp_path, line):
+def test_a_damaged_log_is_set_aside_and_reported(tmp_path, line):
     written(tmp_path, 2, 4)
     damaged = line + "\n" + (tmp_path / "log.jsonl").read_text(encoding="utf-8")
     (tmp_path / "log.jsonl").write_text(damaged, encoding="utf-8")
@@ -57,7 +57,7 @@ def test_a_damaged_log_is_set_aside_and_said(tmp_path, line):
     assert told == [f"{tmp_path / 'log.jsonl'}: line 1 is damaged; {used}"]
 
 
-def test_a_log_that_is_a_folder_is_said(tmp_path):
+def test_a_log_that_is_a_folder_is_reported(tmp_path):
     (tmp_path / "log.jsonl").mkdir()
     for step in (0, 4):
         with pytest.raises(CheckpointError, match=r"log\.jsonl: cannot be"):

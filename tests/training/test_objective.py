@@ -68,7 +68,7 @@ def test_crops_do_not_depend_on_who_else_cuts(objective):
     assert (together.step, len(alone.generators)) == (STEP, 1)
 
 
-def test_no_crop_is_larger_than_was_said(objective):
+def test_no_crop_is_larger_than_the_side_of_the_objective(objective):
     sides = {objective.crops(pool(), step, [0]).images.shape[-1] for step in range(30)}
     assert max(sides) == objective.side
 

@@ -193,12 +193,12 @@ def test_how_often_to_save_may_change_on_resuming(tmp_path):
     assert session(tmp_path, outputs=outputs).learn(resume=True).is_finished
 
 
-def test_nothing_to_resume_is_said(tmp_path):
+def test_nothing_to_resume_is_reported(tmp_path):
     with pytest.raises(InputError, match=r"prior\.state\.safetensors: there is no such file to resume"):
         session(tmp_path).learn(resume=True)
 
 
-def test_a_damaged_state_is_said(tmp_path):
+def test_a_damaged_state_is_reported(tmp_path):
     one = session(tmp_path)
     one.learn(should_stop=stop_after(1))
     one.outputs.state.write_bytes(one.outputs.state.read_bytes()[:-10])
@@ -309,7 +309,7 @@ def diverging(folder, *steps, **changes):
     return replace(session(folder, outputs=outputs), objective=objective, **changes)
 
 
-def test_a_loss_that_is_no_number_is_taken_back_and_said(tmp_path):
+def test_a_step_to_a_loss_of_nan_is_taken_back_and_reported(tmp_path):
     notes = []
     one = diverging(tmp_path, 2, note=notes.append)
     assert one.learn().is_finished
@@ -350,7 +350,7 @@ def test_too_few_tasks_for_the_processes_are_refused(tmp_path):
         session(tmp_path, group=ProcessGroup(0, 4))
 
 
-def test_progress_is_told(tmp_path):
+def test_progress_is_reported(tmp_path):
     reports = []
     session(tmp_path, run=replace(RUN, report=reports.append)).learn()
     assert (reports[-1].stage, reports[-1].done, reports[-1].total) == ("learn", 6, 6)

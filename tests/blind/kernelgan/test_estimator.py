@@ -202,7 +202,7 @@ def test_places_are_drawn_in_proportion_to_their_weights():
     assert drawn.count((1, 0)) == pytest.approx(3000, abs=4 * math.sqrt(4000 * 0.75 * 0.25))
 
 
-def test_where_nothing_is_to_be_seen_every_place_is_as_good():
+def test_without_detail_all_places_have_the_same_probability():
     weights = crop_weights(torch.full((1, 3, 40, 50), 0.3), 20)
     assert float(weights.min()) == float(weights.max()) > 0
 
@@ -222,7 +222,7 @@ def test_the_bicubic_target_has_a_gain_of_1_in_every_band():
     torch.testing.assert_close(crop.target, colours[..., :26, :26], rtol=0, atol=SINGLE)
 
 
-def test_small_images_are_seen_whole():
+def test_small_images_are_used_whole():
     (crop,) = draw_crops(image(1, (35, 48)), 64, 1, draws())
     assert (crop.large.shape, crop.real.shape) == ((1, 1, 34, 34), (1, 1, 11, 11))
 
@@ -309,7 +309,7 @@ def test_the_image_stays_as_it_is():
     assert torch.equal(x, before)
 
 
-def test_noise_never_piles_up_in_what_is_learnt_from(monkeypatch):
+def test_noise_is_not_accumulated_in_training_crops(monkeypatch):
     seen = []
 
     def recorded(*arguments):

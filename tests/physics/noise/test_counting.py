@@ -99,13 +99,13 @@ def test_the_text_names_the_noise(noise):
     "text",
     ["poisson", "poisson:", "poisson:0", "poisson:300", "poisson:5:", "poisson:5:-1", "poisson:5:1:2", "poisson5"],
 )
-def test_what_is_no_counting_noise_is_refused(text):
+def test_invalid_counting_noise_is_refused(text):
     with pytest.raises(InputError, match=r"counting noise is poisson:GAIN or poisson:GAIN:READ, .* got 'poisson"):
         parse_noise(text)
 
 
 @pytest.mark.parametrize("noise", ["much", "5:3", "", -1, 255, float("nan"), True, [1, 2]])
-def test_what_is_no_noise_is_refused(noise):
+def test_invalid_noise_is_refused(noise):
     with pytest.raises(
         InputError, match="noise is a standard deviation in 8-bit levels, from 0 to below 255, or poisson"
     ):

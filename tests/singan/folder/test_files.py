@@ -194,7 +194,7 @@ def test_a_folder_refuses_another_picture_and_other_settings(whole, others, mess
     assert contents(whole) == before
 
 
-def test_a_folder_is_replaced_when_told_so(whole, tmp_path):
+def test_a_folder_is_replaced_with_overwrite(whole, tmp_path):
     settings = dataclasses.replace(QUICK, iterations=1)
     learn(whole, settings, overwrite=True)
     learn(tmp_path / "new", settings)
@@ -228,14 +228,14 @@ def test_files_beside_a_model_outlive_it(whole):
     assert (whole / "preview.png").exists() and load_model(whole).is_complete
 
 
-def test_a_part_of_a_model_is_replaced_only_when_told_so(whole):
+def test_a_part_of_a_model_is_replaced_only_with_overwrite(whole):
     (whole / SETTINGS).unlink()
     assert "holds a part of a model" in refusal(lambda: learn(whole), InputError)
     learn(whole, overwrite=True)
     assert load_model(whole).is_complete
 
 
-def test_a_folder_that_cannot_be_made_is_said(tmp_path):
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path):
     (tmp_path / "file").write_text("x")
     assert "cannot be a model folder" in refusal(lambda: learn(tmp_path / "file"), InputError)
     assert "No such file or directory" in refusal(lambda: learn(tmp_path / "none" / "model"), InputError)
@@ -378,7 +378,7 @@ def test_settings_that_were_changed_or_damaged_are_refused(whole, changes, messa
 
 
 @pytest.mark.parametrize("text", ["", "[]", "3", "{", "[" * 99_999, '{"seed": NaN}', '{"seed": 1e999}', "\udcff"])
-def test_what_is_no_json_object_is_refused(whole, text):
+def test_a_file_without_a_json_object_is_refused(whole, text):
     (whole / SETTINGS).write_text(text, errors="surrogateescape")
     assert refusal(lambda: load_model(whole)).startswith(f"{whole / SETTINGS}: is damaged")
 
@@ -439,6 +439,6 @@ def test_a_damaged_log_is_set_aside_when_a_training_goes_on(part):
     assert (part / LOG).read_bytes().startswith(before)
 
 
-def test_a_log_that_cannot_be_written_is_said(tmp_path):
+def test_a_log_that_cannot_be_written_is_reported(tmp_path):
     text = refusal(lambda: journal.add_line(Path(tmp_path / "none" / LOG), {}))
     assert "cannot be written (No such file or directory)" in text

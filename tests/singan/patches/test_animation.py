@@ -74,7 +74,7 @@ def test_films_have_any_size_and_wrap():
     assert film(size=(20, 50), wrap="x", frames=2).shape == (2, 3, 20, 50)
 
 
-def test_progress_is_told_of_and_reaches_its_end():
+def test_progress_is_reported_and_reaches_its_end():
     said = []
     film(frames=2, run=dataclasses.replace(RUN, report=said.append))
     assert said[-1].done == said[-1].total > 1

@@ -196,7 +196,7 @@ def test_fakes_have_noise_of_the_scales_amplitude_and_a_grey_border(index, crop)
     assert sum(variances) / 8 == pytest.approx(one.amplitude**2, rel=0.15)
 
 
-def test_norms_are_told_of_as_many_reconstructions_as_fakes():
+def test_norms_are_measured_on_as_many_reconstructions_as_fakes():
     one = learner()
     one.iterate()
     seen = inputs_of(one.generator, one.finished)
