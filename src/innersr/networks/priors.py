@@ -94,10 +94,10 @@ def describe_prior(name_or_path: str | Path, folder: Traversable = PACKAGED) -> 
     return Description(header, count, text)
 
 
-def prior_bytes(name_or_path: str | Path, folder: Traversable = PACKAGED) -> bytes:
-    """The whole file of a prior, checked; arguments and errors are those of `load_prior`."""
+def prior_bytes(name_or_path: str | Path) -> bytes:
+    """The whole file of a prior, checked; argument and errors are those of `load_prior`."""
     if not _is_path(name_or_path):
-        return _packaged_bytes(str(name_or_path), folder)
+        return _packaged_bytes(str(name_or_path), PACKAGED)
     check_prior_file(name_or_path)
     return read_whole(Path(name_or_path))
 

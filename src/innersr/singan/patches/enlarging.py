@@ -29,7 +29,6 @@ def enlarged_by_patches(
     run: Run,
     *,
     wraps: tuple[bool, bool] = (False, False),
-    search: PatchSettings | None = None,
 ) -> Tensor:
     """The picture at a larger size, (1, C, H, W) in [-1, 1]; a search at each of the sizes on the way.
 
@@ -40,9 +39,8 @@ def enlarged_by_patches(
         passes: steps on the way, of equal factors.
         run: its seed is used.
         wraps: axes along which picture, source and result are periodic.
-        search: side and axes of patches.
     """
-    search, small, made = search or PatchSettings(), image_size(picture), picture
+    search, small, made = PatchSettings(), image_size(picture), picture
     step = max(full / own for full, own in zip(size, small, strict=True)) ** (1 / passes)
     # An image below two patches goes on beyond its border as `resize` sees it; wrapping, by a patch.
     height, width = (max(n, 2 * search.side) for n in image_size(source))

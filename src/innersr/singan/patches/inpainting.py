@@ -15,7 +15,6 @@ from innersr.run import Run, generator_of
 from innersr.singan.draws import Draws
 from innersr.singan.patches.guess import Frame, Guess
 from innersr.singan.patches.model import PatchModel, patch_model
-from innersr.singan.patches.settings import PatchSettings
 from innersr.singan.settings import SinGAN
 
 
@@ -25,7 +24,6 @@ def inpaint(
     picture: Tensor,
     mask: Tensor,
     settings: SinGAN,
-    search: PatchSettings | None = None,
     *,
     count: int = 1,
     run: Run | None = None,
@@ -38,7 +36,6 @@ def inpaint(
         picture: (1, C, H, W) in [-1, 1].
         mask: (1, 1, H, W), above 0 in the hole, of which nothing is used.
         settings: of the pyramid; its `max_size` must be the picture's long side at least.
-        search: how patches are found.
 
     Raises:
         InputError: a mask of another size, one without a hole, or one that leaves less than a tenth of the patches.
@@ -51,7 +48,7 @@ def inpaint(
     hole = (mask > 0).to(picture)
     if not bool(hole.any()):
         raise InputError("the mask marks nothing; paint what is to be filled white")
-    model = patch_model(_surroundings(picture, hole), settings, search, run)
+    model = patch_model(_surroundings(picture, hole), settings, run=run)
     holes = [(resize(hole.to(model.device), size=scale) > 0.02).to(picture.dtype) for scale in model.sizes[0]]
     holes[-1] = hole.to(model.device)
     model = replace(model, allowed=tuple(_beside(marked, model.side) for marked in holes))
