@@ -26,7 +26,7 @@ def computed(monkeypatch):
     calls = []
 
     def compute(case, run, pictures=None):
-        calls.append((case.source.name, case.method))
+        calls.append((case.source.name, case.method_name))
         return compute_row(case, run, pictures)
 
     monkeypatch.setattr(benchmark, "compute_row", compute)

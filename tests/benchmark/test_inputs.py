@@ -73,4 +73,4 @@ def test_by_default_a_method_does_what_upscaling_without_options_does(folder):
 
 def test_only_by_default_the_steps_depend_on_the_image(folder):
     cases = cases_of(plan(folder, methods=("tailor",), limit=1, given=("auto", "default")))
-    assert {each.given: each.settings.by_recurrence for each in cases} == {"auto": False, "default": True}
+    assert {each.given: each.method.by_recurrence for each in cases} == {"auto": False, "default": True}

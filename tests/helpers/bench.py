@@ -32,7 +32,7 @@ def plan(*folders, methods=("bicubic",), degradations=("bicubic",), scales=(2.0,
 def case(path, scale=2.0, degradation="bicubic", settings=None, **others):
     source = Source(folder="set2", name=path.name, sharp=partial(load_sharp, path))
     settings = settings or Bicubic()
-    return Case(source=source, scale=scale, degradation=degradation, method="bicubic", settings=settings, **others)
+    return Case(source=source, scale=scale, degradation=degradation, method_name="bicubic", method=settings, **others)
 
 
 @dataclass(frozen=True, kw_only=True)

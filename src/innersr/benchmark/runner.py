@@ -72,8 +72,9 @@ class Case:
     source: Source
     scale: Scale
     degradation: str
-    method: str
-    settings: Method
+    method_name: str
+    """As it was given, see `parse_method`."""
+    method: Method
     given: str = TRUE
     crop: int | None = None
 
@@ -83,12 +84,12 @@ class Case:
         return {
             "folder": self.source.folder,
             "image": self.source.name,
-            "method": self.method,
+            "method": self.method_name,
             "degradation": self.degradation,
             "given": self.given,
             "scale": vertical if vertical == horizontal else scale_text(self.scale),
             "seed": run.seed,
-            "settings": settings_of(self.settings),
+            "settings": settings_of(self.method),
             "device": str(run.torch_device),
             "precision": run.precision,
             "time_limit": run.time_limit,
@@ -128,20 +129,20 @@ def cases_of(plan: Plan) -> list[Case]:
         for text in given:
             check_given(text, scale)
     cases = [
-        Case(source=source, scale=scale, degradation=degradation, method=name, settings=settings, given=text)
+        Case(source=source, scale=scale, degradation=degradation, method_name=name, method=method, given=text)
         for scale in scales
         for degradation in degradations
         for text in given
-        for name, settings in methods.items()
+        for name, method in methods.items()
         for source in sources
     ]
     cases += [
-        Case(source=pair, scale=pair.scale or 1, degradation="pair", method=name, settings=settings, given=text)
+        Case(source=pair, scale=pair.scale or 1, degradation="pair", method_name=name, method=method, given=text)
         for text in dict.fromkeys(AUTO if text == TRUE else text for text in given)
-        for name, settings in methods.items()
+        for name, method in methods.items()
         for pair in pairs
     ]
-    return [replace(case, crop=plan.crop, settings=_settled(case)) for case in cases]
+    return [replace(case, crop=plan.crop, method=_resolved(case)) for case in cases]
 
 
 def run_cases(
@@ -239,24 +240,24 @@ def _computed(case: Case, run: Run, pictures: Path | None) -> Row:
         return compute_row(case, run, pictures)
     except InputError as error:  # its message names no file
         where = f"{case.source.folder}/{case.source.name}"
-        raise ImageFileError(f"{where}: {case.method} {scale_name(case.scale)}: {error}") from error
+        raise ImageFileError(f"{where}: {case.method_name} {scale_name(case.scale)}: {error}") from error
 
 
-def _settled(case: Case) -> Method:
+def _resolved(case: Case) -> Method:
     # All the steps, also for estimated degradations: their rows show the cost of the estimate, and nothing else.
-    return resolve(case.settings, is_estimated=case.given == DEFAULT)
+    return resolve(case.method, is_estimated=case.given == DEFAULT)
 
 
 def _upscaled(case: Case, lr: Tensor, truth: Degradation, run: Run) -> tuple[Tensor, Estimate | None]:
     """The result on the CPU, and the estimate that it was made with."""
-    if case.given == DEFAULT and not isinstance(case.settings, CommandPeer | SpandrelPeer):
-        result = upscale_image(Image(colour=lr.cpu()), None, case.settings, run, scale=case.scale)
+    if case.given == DEFAULT and not isinstance(case.method, CommandPeer | SpandrelPeer):
+        result = upscale_image(Image(colour=lr.cpu()), None, case.method, run, scale=case.scale)
         return result.image.colour.clamp(0, 1), result.estimate
     with isolation():
         given, estimate = given_degradation(case.given, lr, truth, run)
-        if isinstance(case.settings, CommandPeer | SpandrelPeer):
+        if isinstance(case.method, CommandPeer | SpandrelPeer):
             given = truth  # for the size of the result alone
-        return adapt_to(case.settings, lr, given, run)(lr).cpu(), estimate
+        return adapt_to(case.method, lr, given, run)(lr).cpu(), estimate
 
 
 def _niqe(sr: Tensor) -> float | None:
@@ -270,7 +271,13 @@ def _niqe(sr: Tensor) -> float | None:
 
 def _save_picture(sr: Tensor, case: Case, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    words = [case.source.folder, Path(case.source.name).stem, scale_name(case.scale), case.degradation, case.method]
+    words = [
+        case.source.folder,
+        Path(case.source.name).stem,
+        scale_name(case.scale),
+        case.degradation,
+        case.method_name,
+    ]
     words += [] if case.given == TRUE else [f"given {case.given}"]
     name = re.sub("[/:;]", "_", "-".join(words))
     save(Image(colour=sr.contiguous()), folder / f"{name}.png", overwrite=True)

@@ -126,42 +126,30 @@ class UpscaleOptions:
     def _check_adapted(self) -> None:
         """Refuse options that an adapted file brings along; the method is compared when the file is read."""
         if self.adapted is not None:
-            brought = [
-                "preset",
-                "settings",
-                "kernel",
-                "anchor",
-                "noise",
-                "jpeg",
-                "deblur",
-                "degradation",
-                "wrap",
-                "size",
-                "save_adapted",
-            ]
+            degradation = ("kernel", "anchor", "noise", "jpeg", "deblur", "degradation", "wrap")
+            brought = ("preset", "settings", *degradation, "size", "save_adapted")
             defaults = {each.name: each.default for each in fields(self)} | {"settings": {}}
             values = {name: getattr(self, name) for name in brought}
-            given = [name for name, v in values.items() if isinstance(v, Tensor) or v != defaults[name]]
-            if given:
-                raise InputError(f"--adapted cannot be combined with {' and '.join(given)}; leave that out")
+            changed = [name for name, v in values.items() if isinstance(v, Tensor) or v != defaults[name]]
+            if changed:
+                raise InputError(f"--adapted cannot be combined with {' and '.join(changed)}; leave that out")
         if self.save_adapted is not None and Path(self.save_adapted).suffix != ".safetensors":
             raise InputError(f"{self.save_adapted}: --save-adapted writes a file NAME.safetensors; name one")
 
     def _check_copying(self) -> None:
         """Refuse options that a method which only repeats pixels would ignore."""
-        kernel = isinstance(self.kernel, Tensor) or self.kernel != "auto"
-        whole = self.degradation
-        given = {
-            "kernel": kernel,
+        degradation = self.degradation
+        is_set = {
+            "kernel": isinstance(self.kernel, Tensor) or self.kernel != "auto",
             "noise": self.noise is not None,
             "jpeg": self.jpeg is not None,
             "keep_grain": self.keep_grain,
             "deblur": self.deblur != 0.5,  # noqa: PLR2004 (the default)
             "mask": self.mask is not None,
-            "degradation": isinstance(whole, Degradation)
-            and not (whole.kernel is None and whole.noise == whole.compression == 0),
+            "degradation": isinstance(degradation, Degradation)
+            and (degradation.kernel is not None or degradation.noise > 0 or degradation.compression > 0),
         }
-        ignored = [name for name, is_given in given.items() if is_given]
+        ignored = [name for name, is_option_set in is_set.items() if is_option_set]
         if ignored:
             name, words = name_of(self.chosen_method), " and ".join(ignored)
             remedy = f"leave {'it' if len(ignored) == 1 else 'them'} out, or use another method"
