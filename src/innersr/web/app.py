@@ -19,6 +19,7 @@ from innersr.images.io import read
 from innersr.methods.options import UpscaleOptions
 from innersr.pipeline.tasks import ImageTask
 from innersr.run import Run
+from innersr.web.arguments import CheckedBlocks
 from innersr.web.batch import build_batch
 from innersr.web.compare import build_compare
 from innersr.web.enlarge import build_enlarge
@@ -117,7 +118,7 @@ def served(serving: Serving) -> Iterator[str]:
 
 def build_page(place: Place) -> gr.Blocks:
     """The page with all its tabs."""
-    with gr.Blocks(title="innersr", analytics_enabled=False, delete_cache=(600, 3600 * 24)) as page:
+    with CheckedBlocks(title="innersr", analytics_enabled=False, delete_cache=(600, 3600 * 24)) as page:
         gr.Markdown(
             "# innersr\nEnlarges a picture by what the picture itself can teach. Everything happens on this machine."
         )

@@ -92,15 +92,22 @@ class Job(Generic[Made]):
                 left.set()
                 thread.join()
             if failures:
-                raise _in_words(failures[0], is_late=time.monotonic() > deadline, limits=self.limits) from failures[0]
+                raise _job_in_words(failures[0], is_late=time.monotonic() > deadline, limits=self.limits) from failures[
+                    0
+                ]
 
 
-def _in_words(error: BaseException, *, is_late: bool, limits: Limits) -> BaseException:
+def _job_in_words(error: BaseException, *, is_late: bool, limits: Limits) -> Exception:
     """The error that the visitor is shown."""
     if isinstance(error, Cancelled):
         words = f"stopped after {limits.seconds:g} seconds, the most that this page allows; choose less"
         return Cancelled(words if is_late else "stopped; nothing was made")
-    if isinstance(error, InnersrError):
+    return in_words(error)
+
+
+def in_words(error: BaseException) -> Exception:
+    """An error as visitors are told it: one of innersr or of a file as it is, any other without what it says."""
+    if isinstance(error, InnersrError | OSError):
         return error
     if isinstance(error, RuntimeError | MemoryError) and is_out_of_memory(error):
         return InnersrError("out of memory; use a smaller picture or a smaller scale")

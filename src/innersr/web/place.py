@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
-from innersr.errors import Cancelled, InnersrError
+from innersr.errors import Cancelled
 from innersr.images.formats import readable_suffixes
 from innersr.run import Run
 from innersr.web.html import alert, duration, status
-from innersr.web.jobs import Job
+from innersr.web.jobs import Job, in_words
 from innersr.web.limits import Limits
 from innersr.web.pace import Pace, PlannedTime
 from innersr.web.visitors import Visitor, Visitors, browser_of, bundled_examples
@@ -112,26 +112,25 @@ class Place:
     ) -> Handler:
         """Make a handler of Gradio's of a function of what was asked and of the visitor.
 
-        Errors of innersr are shown as one sentence, in a window that closes after a while where `fail` makes what the
-        outputs show of the sentence, as HTML. The names of the controls are those of the API's parameters, whose
-        defaults are what the controls show at first.
+        Errors are shown as one sentence: where `fail` makes of it, as HTML, what the outputs show, otherwise in a
+        window. Programs get it too. The names of the controls are those of the API's parameters, whose defaults are
+        what the controls show at first.
         """
 
         def handle(request: gr.Request, *given: Any) -> Iterator[Any]:  # noqa: ANN401 (what components give)
             visitor = self.visitors.of(*name_of_visitor(request))
             try:
                 yield from work(SimpleNamespace(**dict(zip(names, given, strict=True))), visitor)
-            except (InnersrError, OSError) as error:
-                words = self.visitors.in_words(error)
-                is_wished = isinstance(error, Cancelled)
-                seconds = None  # until it is closed
+            except Exception as error:  # noqa: BLE001 (raised again in words)
+                known = in_words(error)
+                words = self.visitors.in_words(known)
                 if fail is not None:
-                    seconds = 10
-                    yield fail(status(words) if is_wished else alert(words))
+                    yield fail(status(words) if isinstance(error, Cancelled) else alert(words))
+                is_shown = fail is None  # else beside the button
                 raise gr.Error(
-                    escape(words),
-                    duration=seconds,
-                    title="Stopped" if is_wished else "Error",
+                    escape(words, quote=False) if is_shown else words,
+                    duration=None,  # until it is closed
+                    visible=is_shown,
                     print_exception=False,
                 ) from error
 
