@@ -125,10 +125,11 @@ class Estimate:
         words.append(f"confidence {self.confidence}")
         if self.interpolated > 0:
             words.append(f"{100 * self.interpolated:.0f} % interpolated to be safe")
-        return f"blur: {self._blur_summary}, {', '.join(words)}"
+        return f"blur: {self.blur_summary}, {', '.join(words)}"
 
     @property
-    def _blur_summary(self) -> str:
+    def blur_summary(self) -> str:
+        """Standard deviations of the blur in pixels of the result, or a few words where there is none to measure."""
         if self.confidence == "none":
             return "cannot tell (no edges to judge by), bicubic assumed"
         if self.degradation.kernel is None:

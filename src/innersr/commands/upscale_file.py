@@ -175,7 +175,7 @@ def _upscale_file(job: FileJob, reporter: Reporter) -> Sizes:
     (width, height), (columns, rows) = record["input_size"], record["output_size"]
     reporter.result(
         f"{source} -> {task.target}  {width}x{height} -> {columns}x{rows}  {record['seconds']:.1f} s  "
-        f"consistency {result.consistency_psnr:.1f} dB",
+        f"consistency {result.consistency}",
         record,
     )
     return Sizes(before=(width, height), after=(columns, rows))

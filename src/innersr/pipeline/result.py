@@ -35,6 +35,12 @@ class Result:
     """Sentences about the result, such as what the format of that file did not keep."""
 
     @property
+    def consistency(self) -> str:
+        """The consistency in dB, as text."""
+        exact = 120  # dB, of a difference of 1e-6, which rounding makes
+        return "exact" if self.consistency_psnr > exact else f"{self.consistency_psnr:.1f} dB"
+
+    @property
     def fidelity(self) -> str:
         """One sentence about how far the result can be trusted."""
         if isinstance(self.method, Bicubic):
@@ -61,7 +67,7 @@ class Result:
             "size": f"{width} × {height}, {self.image.colour.shape[1]} channels, {self.image.depth}",
             "found": "" if self.estimate is None else self.estimate.summary,
             "method": f"{type(self.method).__name__}, {self.seconds:.1f} s",
-            "consistency": f"{self.consistency_psnr:.1f} dB: {self.fidelity}",
+            "consistency": f"{self.consistency}: {self.fidelity}",
             "file": "" if self.path is None else str(self.path),
             "notes": "; ".join(self.notes),
         }

@@ -28,6 +28,11 @@ def recurrence_sheet(picture: Tensor, found: Recurrence, lines: Sequence[str]) -
     return draw_sheet(lines, grid([[cell] for cell in cells]))
 
 
+def recurrence_map(picture: Tensor, found: Recurrence) -> Pixels:
+    """Draw the same without a word: the heat over the picture, and the framed pairs."""
+    return draw_sheet([], _heated(to_pixels(picture), found))
+
+
 def _heated(pixels: Pixels, found: Recurrence) -> Cell:
     """The grey, dimmed image with the heat over it, and the frames of the pairs joined by arrows."""
     height, width = pixels.shape[:2]

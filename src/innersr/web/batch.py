@@ -15,10 +15,11 @@ from innersr.methods.options import UpscaleOptions
 from innersr.pipeline.files import open_file
 from innersr.pipeline.result import Result
 from innersr.run import Run
+from innersr.web.findings import found_in_words
 from innersr.web.html import status
 from innersr.web.orders import preset_for
 from innersr.web.pace import planned_time
-from innersr.web.place import Place, picture_input
+from innersr.web.place import Place, go_and_stop, picture_input, status_line
 from innersr.web.visitors import Visitor
 
 
@@ -30,18 +31,17 @@ def build_batch(place: Place) -> None:
             scale = gr.Slider(1.1, 8, value=2, step=0.1, label="Scale")
             size = gr.Textbox("", label="Or a size", placeholder="1920x, x1080, 1920x1080, 150%", max_lines=1)
             preset = gr.Radio(["draft", "balanced", "best"], value="balanced", label="Quality")
-            with gr.Row():
-                go = gr.Button("Enlarge all", variant="primary", elem_id="batch-go")
-                stop = gr.Button("Stop", variant="stop", elem_id="batch-stop")
+            go, stop = go_and_stop("batch", "Enlarge all")
         with gr.Column(scale=3, min_width=300):
-            progress = gr.HTML(status("Drop several pictures."), elem_id="batch-status")
+            progress = status_line("batch", "Drop several pictures.")
             table = gr.Dataframe(
                 headers=["picture", "result", "pixels", "seconds", "what was found"],
                 interactive=False,
                 wrap=True,
-                column_widths=["115px", "200px", "95px", "75px", "225px"],
+                column_widths=["115px", "125px", "95px", "80px", "290px"],
                 label="Pictures",
                 elem_id="batch-table",
+                elem_classes="isr-table",
             )
             download = gr.DownloadButton("Download all as ZIP", variant="primary", elem_id="batch-download")
     controls = {"pictures": pictures, "scale": scale, "size": size, "preset": preset}
@@ -72,20 +72,20 @@ class _Batch:
             def work(run: Run, source: Path = source, number: int = number) -> Result:
                 return self._enlarged(source, folder / str(number), options, run)
 
-            job = self._place.job(visitor, work)
+            job = self._place.job(visitor, work, following=len(sources) - number - 1)
             try:
                 for bar in job.bars(f"{source.name} ({number + 1} of {len(sources)})"):
                     yield None, bar, list(rows)
             except Cancelled:
                 raise
             except (InnersrError, OSError) as error:
-                rows.append([source.name, f"failed: {visitors.in_words(error)}", "", "", ""])
+                rows.append([source.name, "failed", "", "", visitors.in_words(error).removeprefix(f"{source.name}: ")])
                 continue
             result: Result = job.result
             assert result.path is not None  # it was written
             made.append(result.path)
             height, width = result.image.colour.shape[-2:]
-            found = result.fidelity if result.estimate is None else result.estimate.summary
+            found = result.fidelity if result.estimate is None else ", ".join(found_in_words(result.estimate))
             rows.append([source.name, result.path.name, f"{width} × {height}", f"{result.seconds:.1f}", found])
         packed = str(_packed(made, folder / "innersr.zip")) if made else None
         yield packed, status(f"{len(made)} of {len(sources)} pictures are done.", is_done=packed is not None), rows

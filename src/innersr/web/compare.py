@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,8 +23,10 @@ from innersr.web.findings import save_comparison
 from innersr.web.html import asset, status, zoom_view
 from innersr.web.orders import METHODS, preset_for
 from innersr.web.pace import planned_time
-from innersr.web.place import Place, example_buttons, picture_input
+from innersr.web.place import Place, example_buttons, go_and_stop, picture_input, status_line
 from innersr.web.visitors import Visitor
+
+HEADERS = ["method", "seconds", "consistency", "PSNR-Y", "SSIM-Y"]
 
 
 class Row(NamedTuple):
@@ -31,7 +34,7 @@ class Row(NamedTuple):
 
     method: str
     seconds: float
-    consistency: float
+    consistency: str
     psnr: float | None
     ssim: float | None
     preview: Path
@@ -40,9 +43,13 @@ class Row(NamedTuple):
 
     @property
     def cells(self) -> list[str]:
-        """The row of the table."""
-        quality = ("" if value is None else f"{value:.{digits}f}" for value, digits in ((self.psnr, 2), (self.ssim, 4)))
-        return [self.method, f"{self.seconds:.1f}", f"{self.consistency:.1f}", *quality]
+        """The row of the table, without what needs a true picture where there is none."""
+        seconds = f"{self.seconds:.1f}" if self.seconds >= 0.1 else "below 0.1"  # noqa: PLR2004 (one decimal)
+        figures = [self.method, seconds, self.consistency]
+        if self.psnr is not None:
+            figures += ["same" if self.psnr == math.inf else f"{self.psnr:.2f} dB"]
+            figures += ["" if self.ssim is None else f"{self.ssim:.4f}"]
+        return figures
 
 
 def build_compare(place: Place) -> None:
@@ -55,16 +62,15 @@ def build_compare(place: Place) -> None:
             methods = gr.CheckboxGroup(list(METHODS), value=["bicubic", "tailor"], label="Methods")
             scale = gr.Slider(1.1, 8, value=2, step=0.1, label="Scale")
             preset = gr.Radio(["draft", "balanced", "best"], value="draft", label="Quality")
-            with gr.Row():
-                go = gr.Button("Compare", variant="primary", elem_id="compare-go")
-                stop = gr.Button("Stop", variant="stop", elem_id="compare-stop")
+            go, stop = go_and_stop("compare", "Compare")
         with gr.Column(scale=3, min_width=300):
-            progress = gr.HTML(status("Drop a picture and choose the methods."), elem_id="compare-status")
+            progress = status_line("compare", "Drop a picture and choose the methods.")
             table = gr.Dataframe(
-                headers=["method", "seconds", "consistency, dB", "PSNR-Y, dB", "SSIM-Y"],
+                headers=HEADERS,
                 interactive=False,
                 label="Figures",
                 elem_id="compare-table",
+                elem_classes="isr-table",
             )
             view = gr.HTML(js_on_load=asset("zoom.js"), elem_id="compare-view")
     tab = _Compare(place)
@@ -106,12 +112,12 @@ class _Compare:
             for bar in job.bars(method):
                 yield (gr.skip(), bar, gr.skip()) if rows else (None, bar, None)
             rows.append(job.result)
-            yield [row.cells for row in rows], status(f"{method} is done."), gr.skip()
+            yield _table(rows), status(f"{method} is done."), gr.skip()
         pictures = [(row.method, row.preview) for row in rows]
         if "bicubic" not in asked.methods:
             pictures.insert(0, ("bicubic", rows[0].bicubic))
         words = status(f"{len(rows)} of {len(rows)} methods are done.")
-        yield [row.cells for row in rows], words, zoom_view(pictures, rows[0].size)
+        yield _table(rows), words, zoom_view(pictures, rows[0].size)
 
     def _row(  # noqa: PLR0913 (one method, its options and where it writes)
         self, method: str, source: Path, folder: Path, options: UpscaleOptions, truth: Image | None, run: Run
@@ -127,7 +133,12 @@ class _Compare:
         result = task.write(self._place.in_time(run, planned_time(task)))
         before, after = save_comparison(task.image, result.image, folder)
         psnr, ssim = _quality(result, truth, max(task.scales))
-        return Row(method, result.seconds, result.consistency_psnr, psnr, ssim, after, before, task.hr_size)
+        return Row(method, result.seconds, result.consistency, psnr, ssim, after, before, task.hr_size)
+
+
+def _table(rows: list[Row]) -> dict[str, list[Any]]:
+    cells = [row.cells for row in rows]
+    return {"headers": HEADERS[: len(cells[0])], "data": cells}
 
 
 def _quality(result: Result, truth: Image | None, scale: float) -> tuple[float | None, float | None]:

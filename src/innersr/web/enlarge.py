@@ -20,7 +20,7 @@ from innersr.web.html import asset, bullets, duration, status, zoom_view
 from innersr.web.one_picture.manipulate import painted_on
 from innersr.web.orders import METHODS, Order, order_of
 from innersr.web.pace import amount, planned_time
-from innersr.web.place import Place, drawing, example_buttons, picture_input, skipped
+from innersr.web.place import Place, drawing, example_buttons, go_and_stop, picture_input, skipped, status_line
 from innersr.web.visitors import Visitor
 
 
@@ -52,20 +52,18 @@ def build_enlarge(place: Place) -> None:
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
             controls = _controls()
-            with gr.Row():
-                go = gr.Button("Enlarge", variant="primary", elem_id="enlarge-go")
-                stop = gr.Button("Stop", variant="stop", elem_id="enlarge-stop")
+            go, stop = go_and_stop("enlarge", "Enlarge")
         with gr.Column(scale=3, min_width=300):
-            progress = gr.HTML(status("Drop a picture, or try an example."), elem_id="enlarge-status")
+            progress = status_line("enlarge", "Drop a picture, or try an example.")
             with gr.Accordion("What happened to this picture", open=True, elem_classes="isr-found"):
                 found = gr.HTML(elem_id="enlarge-found")
                 with gr.Row(elem_classes="isr-drawings"):
                     preview = drawing("Your picture")
-                    kernel = drawing("The blur of the picture, as a kernel")
-                    heat = drawing("Where the picture recurs at a larger size")
+                    kernel = drawing("Its blur, in pixels of the result")
+                    heat = drawing("Where it recurs at a larger size")
             with gr.Column(elem_classes="isr-result"):
                 slider = gr.ImageSlider(
-                    label="Bicubic | innersr, at one size", format="png", interactive=False, buttons=["fullscreen"]
+                    label="Bicubic | innersr", format="png", interactive=False, buttons=["fullscreen"]
                 )
                 facts = gr.HTML(elem_id="enlarge-facts")
                 download = gr.DownloadButton("Download the result", variant="primary", elem_id="enlarge-download")
@@ -73,8 +71,9 @@ def build_enlarge(place: Place) -> None:
                 with gr.Accordion("Side by side, zoom in step", open=True):
                     view = gr.HTML(js_on_load=asset("zoom.js"), elem_id="enlarge-view")
                 with gr.Accordion("The same without the page", open=False):
-                    command = gr.Code(label="Command line", language="shell", interactive=False)
-                    python = gr.Code(label="Python", language="python", interactive=False)
+                    plain: dict[str, Any] = {"lines": 1, "max_lines": 8, "wrap_lines": True}
+                    command = gr.Code(label="Command line", language="shell", interactive=False, **plain)
+                    python = gr.Code(label="Python", language="python", interactive=False, **plain)
     inputs = list(vars(controls).values())
     tab = _Enlarge(place)
     controls.picture.change(  # nothing of an earlier picture stays
@@ -228,7 +227,7 @@ class _Enlarge:
                 f"enlarging it to {columns} × {rows} pixels takes {self._place.forecast(plan)}",
             ]
         )
-        preview = str(save_preview(task.image, folder / "picture.png"))
+        preview = str(save_preview(task.image, folder / "picture.png", least=320))
         yield status("Drawing what was found …"), found, preview, gr.skip(), gr.skip()
         drawings = findings.draw_kernel(folder / "kernel.png"), findings.draw_recurrence(folder / "recurrence.png")
         yield status("Ready to enlarge."), found, preview, *map(str, drawings)
@@ -264,8 +263,7 @@ class _Enlarge:
         height, width = task.hr_size
         facts = [
             result.fidelity,
-            f"consistency {result.consistency_psnr:.1f} dB, {width} × {height} pixels, {result.seconds:.1f} seconds",
-            "" if result.estimate is None else result.estimate.summary,
+            f"{width} × {height} pixels, consistency {result.consistency}",
             *result.notes,
         ]
         view = zoom_view([("bicubic", before), ("innersr", after)], task.hr_size)
@@ -287,7 +285,7 @@ class _Enlarge:
         if is_painted and asked.picture is not None:
             source = self._place.visitors.upload(visitor, asked.picture)
             image = read(source, pixel_limit=self._place.limits.pixels)
-            background = str(save_preview(image, visitor.new_folder() / "canvas.png"))
+            background = str(save_preview(image, visitor.new_folder() / "canvas.png", least=600))
         canvas = None if background is None else {"background": background, "layers": [], "composite": background}
         yield gr.update(value=canvas, visible=canvas is not None), gr.update(visible=is_file)
 

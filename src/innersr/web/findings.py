@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +19,9 @@ from innersr.physics.degradation import Degradation
 from innersr.pipeline.films import FilmTask
 from innersr.pipeline.tasks import FileTask
 from innersr.plots.before_after import comparable
-from innersr.plots.kernels import kernel_sheet
-from innersr.plots.recurrence import recurrence_sheet
-from innersr.plots.sheets import Pixels, shown
+from innersr.plots.kernels import kernel_cell
+from innersr.plots.recurrence import recurrence_map
+from innersr.plots.sheets import Pixels, draw_sheet, shown
 from innersr.run import Run
 from innersr.web.pace import amount
 
@@ -52,7 +53,7 @@ class Findings:
         colours = {1: "grey", 3: "colour"}.get(bands, f"{bands} channels") + ("" if image.alpha is None else ", alpha")
         words = [f"{width} × {height} pixels, {colours}, {bits}"]
         if self.estimate is not None:
-            words += [part.strip() for part in self.estimate.summary.split(";")]
+            words += found_in_words(self.estimate)
         return [*words, self.recurrence.verdict, *self._notes]
 
     @property
@@ -77,27 +78,25 @@ class Findings:
         """What to choose."""
         estimate = self.estimate
         if estimate is None:
-            return "the kernel is given: it is used as it is"
+            return "the blur is given: it is used as it is"
         if estimate.confidence == "none":
             return "too little detail to judge by: it is taken as shrunk by software; give the blur if you know it"
         if estimate.jpeg_quality is not None and estimate.jpeg_quality < 75:  # noqa: PLR2004 (blocks are visible)
             return "strongly compressed: blocks are removed with it; an original with less compression gives far more"
         if estimate.interpolated > 0.5:  # noqa: PLR2004 (half of nothing is done)
-            return "it may be sharp already, so the result stays safe; rely on what is found if it is blurred"
+            return "it may be sharp already, so little is sharpened; if it is blurred, choose to trust the estimate"
         if self.recurrence.score == 0:
             return "nothing recurs in it at a larger size: draft gives as much as best"
         return "balanced suits it; best is slower and a little better"
 
     def draw_kernel(self, path: Path) -> Path:
-        """Draw the blur that the result will be corrected for."""
-        degradation = self.task.planned if self.estimate is None else self.estimate.given
-        title = "The blur of your picture, in pixels of the result"
-        return save_pixels(kernel_sheet(_kernel_of(degradation), title), path)
+        """Draw the blur that was found or given, without words, which the page has."""
+        degradation = self.task.planned if self.estimate is None else self.estimate.degradation
+        return save_pixels(draw_sheet([], kernel_cell(_kernel_of(degradation))), path)
 
     def draw_recurrence(self, path: Path) -> Path:
-        """Draw which parts of the picture recur in it at a larger size."""
-        lines = [f"Where your picture can teach: recurrence {self.recurrence.score:.2f}"]
-        return save_pixels(recurrence_sheet(self.seen.channels, self.recurrence, lines), path)
+        """Draw which parts of the picture recur in it at a larger size, without words, which the page has."""
+        return save_pixels(recurrence_map(self.seen.channels, self.recurrence), path)
 
 
 def findings_of(task: FileTask, whole: FileTask, run: Run) -> Findings:
@@ -110,10 +109,27 @@ def findings_of(task: FileTask, whole: FileTask, run: Run) -> Findings:
     )
 
 
-def save_preview(image: Image, path: Path, most: int = 1600) -> Path:
-    """Save a picture as browsers show it: 8 bits, on white, not above `most` pixels a side."""
+def found_in_words(estimate: Estimate) -> list[str]:
+    """What was found about blur, noise and compression, one thing a sentence; of a mixed picture one a region."""
+    if estimate.regions:
+        parts = [(100 * float(part.cells.float().mean()), found_in_words(part.estimate)) for part in estimate.regions]
+        return [f"{share:.0f} % of it: {', '.join(words)}" for share, words in parts]
+    blur = estimate.blur_summary.replace(" px", " pixels of the result").replace(" deg", "°")
+    noise = estimate.degradation.counting
+    words = [f"blur: {re.sub(r'(?<=[0-9])x(?=[0-9])', ' × ', blur)}"]
+    words.append(
+        f"noise: {255 * estimate.degradation.noise:.1f} of 255 grey levels" + (f" ({noise.text})" if noise else "")
+    )
+    if estimate.jpeg_quality is not None:
+        words.append(f"compression: JPEG quality about {estimate.jpeg_quality}")
+    safe = f", so {100 * estimate.interpolated:.0f} % of the result is plain interpolation"
+    return [*words, f"confidence: {estimate.confidence}{safe if estimate.interpolated > 0 else ''}"]
+
+
+def save_preview(image: Image, path: Path, least: int = 1, most: int = 1600) -> Path:
+    """Save a picture as browsers show it: 8 bits, on white, from `least` to `most` pixels on its long side."""
     _, picture = comparable(image, image)
-    return save_pixels(shown(picture, least=1, most=(most, most)), path)
+    return save_pixels(shown(picture, least=least, most=(most, most)), path)
 
 
 def save_comparison(image: Image, result: Image, folder: Path, most: int = 4096) -> tuple[Path, Path]:

@@ -35,6 +35,11 @@ def alert(text: str) -> str:
     return f'<div class="isr-alert" role="alert">{escape(text)}</div>'
 
 
+def caption(text: str) -> str:
+    """What a drawing shows, below it; screen readers have it from the drawing."""
+    return f'<p class="isr-caption" aria-hidden="true">{escape(text)}</p>'
+
+
 def bullets(sentences: Iterable[str]) -> str:
     """A list of sentences."""
     items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences if sentence)

@@ -30,6 +30,7 @@ class Job(Generic[Made]):
         limits: of time.
         pace: of this machine.
         interval: seconds between two reports.
+        following: jobs of the same order that come after this one.
     """
 
     work: Callable[[Run], Made]
@@ -38,6 +39,7 @@ class Job(Generic[Made]):
     run: Run = field(default_factory=Run)
     pace: Pace = field(default_factory=Pace)
     interval: float = 0.25
+    following: int = 0
     result: Any = None
     _countdown: Countdown | None = None
 
@@ -80,7 +82,7 @@ class Job(Generic[Made]):
                 failures.append(error)
 
         run = replace(self.run, report=report, cancelled=is_over)
-        with self.visitor.working(), self.pace.working() as countdown:
+        with self.visitor.working(), self.pace.working(self.following) as countdown:
             self._countdown = countdown
             thread = threading.Thread(target=call, name="innersr-job", daemon=True)
             thread.start()

@@ -50,9 +50,11 @@ class Countdown:
 
     Args:
         pace: of the machine that works on it.
+        following: jobs of the same order that come after it.
     """
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, pace: Pace, following: int = 0) -> None:
+        self.following = following
         self.progress: Progress | None = None
         self.plan: PlannedTime | None = None
         self._here: PlannedTime | None = None
@@ -127,13 +129,13 @@ class Pace:
         waiting = self.waiting()
         if len(running) < self.jobs and not waiting:
             return 0, 0.0
-        left = [typical if each.left is None else each.left for each in running]
+        left = [(typical if each.left is None else each.left) + each.following * typical for each in running]
         return len(running) + waiting, (sum(left) + waiting * typical) / self.jobs
 
     @contextlib.contextmanager
-    def working(self) -> Iterator[Countdown]:
-        """Context of one job, from which it is learned how long jobs take."""
-        countdown = Countdown(self)
+    def working(self, following: int = 0) -> Iterator[Countdown]:
+        """Context of one job, from which it is learned how long jobs take; others of its order may follow."""
+        countdown = Countdown(self, following)
         with self._lock:
             self._running.append(countdown)
         try:

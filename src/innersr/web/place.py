@@ -15,7 +15,7 @@ import gradio as gr
 from innersr.errors import Cancelled
 from innersr.images.formats import readable_suffixes
 from innersr.run import Run
-from innersr.web.html import alert, duration, status
+from innersr.web.html import alert, caption, duration, status
 from innersr.web.jobs import Job, in_words
 from innersr.web.limits import Limits
 from innersr.web.pace import Pace, PlannedTime
@@ -37,9 +37,9 @@ class Place:
     """Folder of trained pictures that are kept, and that all visitors share; each visitor's own when None."""
     pace: Pace = field(default_factory=Pace)
 
-    def job(self, visitor: Visitor, work: Callable[[Run], Made], seed: int = 0) -> Job[Made]:
-        """A piece of work for a visitor."""
-        return Job(work, visitor, self.limits, Run(device=self.device, seed=seed), self.pace)
+    def job(self, visitor: Visitor, work: Callable[[Run], Made], seed: int = 0, following: int = 0) -> Job[Made]:
+        """A piece of work for a visitor, and how many like it follow before another visitor's turn."""
+        return Job(work, visitor, self.limits, Run(device=self.device, seed=seed), self.pace, following=following)
 
     def in_time(self, run: Run, plan: PlannedTime) -> Run:
         """A run whose learning ends in half of the time that is allowed, where it is planned to take longer.
@@ -167,6 +167,18 @@ def skipped(count: int) -> list[Any]:
     return [gr.skip()] * count
 
 
+def go_and_stop(name: str, label: str) -> tuple[gr.Button, gr.Button]:
+    """The button that begins work, beside the one that stops it."""
+    with gr.Row():
+        go = gr.Button(label, variant="primary", elem_id=f"{name}-go")
+        return go, gr.Button("Stop", variant="stop", elem_id=f"{name}-stop")
+
+
+def status_line(name: str, text: str) -> gr.HTML:
+    """The line that tells what goes on and what went wrong, which stays in sight."""
+    return gr.HTML(status(text), elem_id=f"{name}-status", elem_classes="isr-line")
+
+
 def picture_input(label: str = "Picture", **options: Any) -> gr.File:  # noqa: ANN401 (of several types)
     """A place to drop picture files of every format that can be read."""
     return gr.File(label=label, file_types=list(readable_suffixes()), height=150, **options)
@@ -180,8 +192,24 @@ def example_buttons(target: gr.File) -> None:
             button.click(lambda path=path: str(path), outputs=target, queue=False, api_visibility="private")
 
 
-def drawing(meaning: str) -> gr.Image:
-    """A place for a drawing, whose meaning screen readers are told."""
-    return gr.Image(
-        label=meaning, alt_text=meaning, show_label=False, interactive=False, format="png", buttons=["fullscreen"]
+def gallery_of(label: str, name: str, columns: int = 3) -> gr.Gallery:
+    """A place for pictures with captions, which is not seen while it is empty."""
+    return gr.Gallery(
+        label=label,
+        columns=columns,
+        height="auto",
+        format="png",
+        interactive=False,
+        elem_id=name,
+        elem_classes="isr-gallery",
     )
+
+
+def drawing(meaning: str) -> gr.Image:
+    """A place for a drawing, with its meaning below it, which screen readers are told too."""
+    with gr.Column(min_width=120):
+        place = gr.Image(
+            label=meaning, alt_text=meaning, show_label=False, interactive=False, format="png", buttons=["fullscreen"]
+        )
+        gr.HTML(caption(meaning), padding=False)
+    return place

@@ -25,34 +25,34 @@ from innersr.singan.pictures import visible
 from innersr.web.findings import save_pixels
 from innersr.web.html import film, status
 from innersr.web.one_picture.library import library_of
-from innersr.web.place import Place, Work, skipped
+from innersr.web.place import Place, Work, gallery_of, go_and_stop, skipped, status_line
 from innersr.web.visitors import Visitor
 
 Editor = dict[str, Any]
 """What the editor of Gradio gives: "background", "layers" and "composite" as (H, W, 4) uint8."""
 
 
-def build_paint(place: Place, model: gr.Dropdown, line: gr.HTML) -> None:
+def build_paint(place: Place, model: gr.Dropdown) -> None:
     """Lay out "Paint" and connect its controls."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
-            gr.Markdown("Paint blots in the picture's colours.")
             canvas = gr.ImageEditor(label="Canvas", type="numpy", **_editing())
             blank = gr.Button("A blank canvas of the picture's size", size="sm")
-            go = gr.Button("Turn it into a picture", variant="primary", elem_id="paint-go")
+            go, stop = go_and_stop("paint", "Turn it into a picture")
         with gr.Column(scale=3, min_width=300):
-            gallery = _scales_gallery()
+            line = status_line("paint", "Get a canvas, and paint blots in the colours of the trained picture.")
+            gallery = gallery_of("The result of every scale", "paint-results")
     tab = _Manipulate(place)
     controls = {"model": model, "canvas": canvas}
     place.connect(go, tab.paint, controls, [gallery, line], line, "paint")
+    place.connect_stop(stop, line)
     _fill_by(place, blank, tab.blank_canvas, model, [canvas, line])
 
 
-def build_edit(place: Place, model: gr.Dropdown, line: gr.HTML) -> None:
+def build_edit(place: Place, model: gr.Dropdown) -> None:
     """Lay out "Edit" and connect its controls."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
-            gr.Markdown("Mark a part with the brush, or paint over it.")
             canvas = gr.ImageEditor(label="Canvas", type="numpy", **_editing())
             load = gr.Button("Show the trained picture", size="sm")
             kinds = [
@@ -63,12 +63,14 @@ def build_edit(place: Place, model: gr.Dropdown, line: gr.HTML) -> None:
             kind = gr.Radio(kinds, value="copy", label="What to do")
             right = gr.Slider(-100, 100, value=25, step=1, label="To the right, % of the width")
             down = gr.Slider(-100, 100, value=0, step=1, label="Down, % of the height")
-            go = gr.Button("Edit", variant="primary", elem_id="edit-go")
+            go, stop = go_and_stop("edit", "Edit")
         with gr.Column(scale=3, min_width=300):
-            gallery = _scales_gallery()
+            line = status_line("edit", "Show the trained picture, and mark a part with the brush, or paint over it.")
+            gallery = gallery_of("The result of every scale", "edit-results")
     tab = _Manipulate(place)
     controls = {"model": model, "canvas": canvas, "kind": kind, "right": right, "down": down}
     place.connect(go, tab.edit, controls, [gallery, line], line, "edit")
+    place.connect_stop(stop, line)
     _fill_by(place, load, tab.own_canvas, model, [canvas, line])
 
 
@@ -78,7 +80,7 @@ def _fill_by(place: Place, button: gr.Button, fill: Work, model: gr.Dropdown, ou
     button.click(handler, [model], outputs, show_progress="hidden", api_visibility="private")
 
 
-def build_animate(place: Place, model: gr.Dropdown, line: gr.HTML) -> None:
+def build_animate(place: Place, model: gr.Dropdown) -> None:
     """Lay out "Animate" and connect its controls."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
@@ -89,12 +91,14 @@ def build_animate(place: Place, model: gr.Dropdown, line: gr.HTML) -> None:
             )
             strength = gr.Slider(0, 4, value=1, step=0.1, label="Strength of the motion")
             suffix = gr.Radio(["gif", "webp", "mp4"], value="gif", label="Format")
-            go = gr.Button("Animate", variant="primary", elem_id="animate-go")
+            go, stop = go_and_stop("animate", "Animate")
         with gr.Column(scale=3, min_width=300):
+            line = status_line("animate", "The film is made of the trained picture.")
             view = gr.HTML(elem_id="animate-film")
             download = gr.DownloadButton("Download the film", variant="primary", elem_id="animate-download")
     controls = {"model": model, "frames": frames, "fps": fps, "start": start, "strength": strength, "suffix": suffix}
     place.connect(go, _Manipulate(place).animate, controls, [download, view, line], line, "animate")
+    place.connect_stop(stop, line)
 
 
 class _Manipulate:
@@ -196,10 +200,6 @@ def _save(picture: Tensor, saved: SavedModel, file: Path) -> Path:
 
 def _editing() -> dict[str, Any]:
     return {"format": "png", "sources": ("upload", "clipboard"), "image_mode": "RGBA", "buttons": ["fullscreen"]}
-
-
-def _scales_gallery() -> gr.Gallery:
-    return gr.Gallery(label="The result of every scale", columns=3, height="auto", format="png", interactive=False)
 
 
 def _entered(canvas: Editor | None, part: str, saved: SavedModel) -> Tensor:

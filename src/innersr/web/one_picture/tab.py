@@ -23,7 +23,7 @@ from innersr.web.html import status
 from innersr.web.one_picture.library import library_of
 from innersr.web.one_picture.manipulate import build_animate, build_edit, build_paint
 from innersr.web.one_picture.train import build_train
-from innersr.web.place import Place, example_buttons, picture_input
+from innersr.web.place import Place, example_buttons, gallery_of, go_and_stop, picture_input, status_line
 from innersr.web.visitors import Visitor
 
 
@@ -35,27 +35,29 @@ def build_one_picture(place: Place) -> None:
             example_buttons(picture)
         with gr.Column(scale=3, min_width=300):
             model = gr.Dropdown(
-                [], label="Trained pictures", interactive=True, allow_custom_value=True, elem_id="one-model"
+                [],
+                label="Trained pictures",
+                info="Samples need none; Paint, Edit and Animate do.",
+                interactive=True,
+                allow_custom_value=True,
+                elem_id="one-model",
             )
-            line = gr.HTML(status("Samples need no training; all else does."), elem_id="one-status")
-            stop = gr.Button("Stop", variant="stop", size="sm")
-            place.connect_stop(stop, line)
     with gr.Tab("Samples"):
-        _build_samples(place, picture, model, line)
+        _build_samples(place, picture, model)
     with gr.Tab("Train"):
-        build_train(place, picture, model, line)
+        build_train(place, picture, model)
     with gr.Tab("Paint"):
-        build_paint(place, model, line)
+        build_paint(place, model)
     with gr.Tab("Edit"):
-        build_edit(place, model, line)
+        build_edit(place, model)
     with gr.Tab("Animate"):
-        build_animate(place, model, line)
+        build_animate(place, model)
 
 
-def _build_samples(place: Place, picture: gr.File, model: gr.Dropdown, line: gr.HTML) -> None:
+def _build_samples(place: Place, picture: gr.File, model: gr.Dropdown) -> None:
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
-            engines = [("patches of the picture, without training", "patches"), ("the trained picture", "network")]
+            engines = [("patches of the picture above", "patches"), ("the trained picture", "network")]
             engine = gr.Radio(engines, value="patches", label="Made of")
             count = gr.Slider(1, 12, value=4, step=1, label="How many")
             start = gr.Slider(
@@ -68,11 +70,10 @@ def _build_samples(place: Place, picture: gr.File, model: gr.Dropdown, line: gr.
                 32, 500, value=160, step=4, label="Long side, in pixels", info="The picture is shrunk to it."
             )
             seed = gr.Number(0, label="Seed", precision=0, minimum=0)
-            go = gr.Button("Make samples", variant="primary", elem_id="samples-go")
+            go, stop = go_and_stop("samples", "Make samples")
         with gr.Column(scale=3, min_width=300):
-            gallery = gr.Gallery(
-                label="Samples", columns=3, height="auto", format="png", interactive=False, elem_id="samples"
-            )
+            line = status_line("samples", "Drop a picture, or try an example.")
+            gallery = gallery_of("Samples", "samples")
     controls = {
         "picture": picture,
         "model": model,
@@ -86,6 +87,7 @@ def _build_samples(place: Place, picture: gr.File, model: gr.Dropdown, line: gr.
         "seed": seed,
     }
     place.connect(go, _Samples(place).sample, controls, [gallery, line], line, "sample")
+    place.connect_stop(stop, line)
 
 
 class _Samples:

@@ -24,11 +24,11 @@ from innersr.singan.settings import SinGAN
 from innersr.web.findings import save_pixels
 from innersr.web.html import status
 from innersr.web.one_picture.library import Library, library_of
-from innersr.web.place import Place
+from innersr.web.place import Place, gallery_of, go_and_stop, status_line
 from innersr.web.visitors import Visitor
 
 
-def build_train(place: Place, picture: gr.File, model: gr.Dropdown, line: gr.HTML) -> None:
+def build_train(place: Place, picture: gr.File, model: gr.Dropdown) -> None:
     """Lay out the part and connect its controls."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
@@ -45,22 +45,17 @@ def build_train(place: Place, picture: gr.File, model: gr.Dropdown, line: gr.HTM
                 0, label="Iterations of each scale", info="0 takes as many as the quality says.", precision=0, minimum=0
             )
             seed = gr.Number(0, label="Seed", precision=0, minimum=0)
-            go = gr.Button("Train", variant="primary", elem_id="train-go")
+            go, stop = go_and_stop("train", "Train")
             again = gr.Button("Continue the chosen one", elem_id="train-again")
             remove = gr.Button("Remove the chosen one", variant="stop", size="sm")
         with gr.Column(scale=3, min_width=300):
-            gallery = gr.Gallery(
-                label="Sample and reconstruction of each scale",
-                columns=2,
-                height="auto",
-                format="png",
-                interactive=False,
-                elem_id="train-previews",
-            )
+            line = status_line("train", "Training learns the picture above, from coarse to fine scales.")
+            gallery = gallery_of("Sample and reconstruction of each scale", "train-previews", columns=2)
     tab = _Train(place)
     begun = {"picture": picture, "preset": preset, "longest": longest, "iterations": iterations, "seed": seed}
     outputs = [model, line, gallery]
     place.connect(go, tab.begin, begun, outputs, line, "train")
+    place.connect_stop(stop, line)
     place.connect(again, tab.resume, {"model": model}, outputs, line, "resume")
     removing = place.handler(tab.remove, {"model": model})
     remove.click(removing, [model], [model, line], queue=False, show_progress="hidden", api_visibility="private")
