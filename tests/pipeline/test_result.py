@@ -1,5 +1,7 @@
 """What a result says about itself."""
 
+import math
+
 import pytest
 import torch
 
@@ -29,3 +31,11 @@ def result(method, consistency, **degradation):
 )
 def test_fidelity_is_described_in_a_sentence(made, words):
     assert made.fidelity.startswith(words)
+
+
+@pytest.mark.parametrize(("value", "words"), [(30.84, "30.8 dB"), (math.inf, "exact"), (200.0, "exact")])
+def test_a_consistency_without_a_difference_is_exact(value, words):
+    """Films count it as 200 dB; it was once told as inf dB."""
+    made = result(PixelArt(), value)
+    assert made.consistency == words
+    assert "inf" not in made._repr_html_()

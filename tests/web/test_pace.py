@@ -122,6 +122,12 @@ def test_orders_before_a_new_one_lengthen_its_wait(pace, clock):
     assert pace.wait()[0] == 2
 
 
+def test_the_rest_of_a_batch_lengthens_the_wait(pace):
+    """It was once counted as one picture, whatever was left of it."""
+    with pace.working(following=2):
+        assert pace.wait() == (1, 3 * 4)
+
+
 def test_a_visitor_is_told_what_comes_first(pace, tmp_path):
     place = Place(limits=Limits(), visitors=Visitors(tmp_path, 60), pace=pace)
     assert place.forecast(PLAN) == "about 8 seconds here"

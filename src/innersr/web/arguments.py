@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
-from gradio.blocks import BlockFunction
+from gradio.block_function import BlockFunction
 from gradio.exceptions import InvalidPathError
 from gradio.state_holder import SessionState
 
