@@ -86,7 +86,7 @@ def go_to(page, name):
 
 
 def says(page, tab, words):
-    page.locator(f"#{tab}-status").get_by_text(words).wait_for(timeout=30_000)
+    page.locator(f"#{tab}-status").get_by_text(words).wait_for(timeout=120_000)  # of busy machines
 
 
 def enlarge(page, photo):

@@ -117,9 +117,9 @@ def found_in_words(estimate: Estimate) -> list[str]:
     blur = estimate.blur_summary.replace(" px", " pixels of the result").replace(" deg", "°")
     noise = estimate.degradation.counting
     words = [f"blur: {re.sub(r'(?<=[0-9])x(?=[0-9])', ' × ', blur)}"]
-    words.append(
-        f"noise: {255 * estimate.degradation.noise:.1f} of 255 grey levels" + (f" ({noise.text})" if noise else "")
-    )
+    levels = f"{255 * estimate.degradation.noise:.1f}"
+    strength = "none" if levels == "0.0" else f"{levels} of 255 grey levels"
+    words.append(f"noise: {strength}" + (f" ({noise.text})" if noise else ""))
     if estimate.jpeg_quality is not None:
         words.append(f"compression: JPEG quality about {estimate.jpeg_quality}")
     safe = f", so {100 * estimate.interpolated:.0f} % of the result is plain interpolation"
