@@ -198,6 +198,7 @@ def gallery_of(label: str, name: str, columns: int = 3) -> gr.Gallery:
         label=label,
         columns=columns,
         height="auto",
+        object_fit="contain",  # of any aspect
         format="png",
         interactive=False,
         elem_id=name,

@@ -168,7 +168,7 @@ class _Manipulate:
         return library_of(visitor, self._place.library).load(asked.model)
 
     def _canvas(self, picture: Tensor, saved: SavedModel, visitor: Visitor) -> Editor:
-        pixels = shown(visible(picture, saved.record.source), least=1, most=(4096, 4096))
+        pixels = shown(visible(picture, saved.record.source), least=600, most=(4096, 4096))  # or the brush is too large
         file = save_pixels(pixels, visitor.new_folder() / "canvas.png")
         return {"background": str(file), "layers": [], "composite": str(file)}
 
