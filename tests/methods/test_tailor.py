@@ -15,6 +15,7 @@ from innersr.methods.holdout import HoldoutRule, training_mask
 from innersr.methods.tailor import Tailor, _leaves_aliases, _prior_for
 from innersr.methods.upscalers.tailored import affordable_views
 from innersr.metrics.fidelity import psnr
+from innersr.networks.priors import load_prior
 from innersr.networks.tailored_stack import TailoredStack
 from innersr.physics.degradation import Degradation
 from innersr.physics.kernels import gaussian
@@ -199,6 +200,39 @@ def test_the_less_an_image_recurs_the_fewer_steps_are_taken(method, monkeypatch)
     assert max(taken) <= 100
 
 
+@pytest.mark.parametrize(("learning_rate", "rounds"), [(2e-3, [40, 7]), (1e-9, [40])])
+def test_further_steps_are_taken_where_the_first_ones_paid(method, monkeypatch, learning_rate, rounds):
+    taken, original = [], tailor._InternalLearning.take_steps
+    monkeypatch.setattr(
+        tailor._InternalLearning, "take_steps", lambda self, count: taken.append(count) or original(self, count)
+    )
+    paced = replace(method, steps=40, further_steps=7, crop=24, refresh=0, learning_rate=learning_rate)
+    upscaled(paced, DIRECT(edges(96)))
+    assert taken == rounds
+
+
+def test_the_reduction_compares_the_first_network_with_the_present_one(method):
+    """On the same crops; afterwards the weights are as they were learnt."""
+    keen = replace(method, crop=24, refresh=0, learning_rate=2e-3)
+    network = load_prior(method.prior)
+    learning = tailor._InternalLearning(keen, network, DIRECT(edges(96)), DIRECT, RUN)
+    learning.take_steps(40)
+    after = [weight.clone() for weight in learning._weights]
+    reduction = learning.reduction()
+    assert all(map(torch.equal, after, learning._weights))
+    crops, error = learning._last
+    for weight, before in zip(learning._weights, learning._before, strict=True):
+        weight.data.copy_(before)
+    assert reduction == pytest.approx(1 - float(error / learning._error(crops)), rel=1e-3)
+    assert 0.05 < reduction < 1
+
+
+def test_settings_that_are_not_given_follow_from_the_steps():
+    default, given = (Tailor(steps=steps).resolved(is_estimated=True) for steps in (None, 7))
+    assert (default.steps, default.further_steps, default.by_recurrence) == (15, 60, True)
+    assert (given.steps, given.further_steps, given.by_recurrence) == (7, 0, False)
+
+
 def test_sons_are_as_fine_as_the_image():
     sons = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(1))
     eight_bits, finer = (sons * 255).round() / 255, sons
@@ -343,8 +377,9 @@ def test_another_network_is_refused_by_name(tmp_path):
     ("settings", "text"),
     [
         ({"views": 3}, "views must be one of 0, 1, 2, 4, 8, got 3"),
-        ({"steps": -1}, "not negative"),
-        ({"corrections": -1}, "not negative"),
+        ({"steps": -1}, "not be negative"),
+        ({"further_steps": -1}, "not be negative"),
+        ({"corrections": -1}, "not be negative"),
         ({"crop": 0}, "must be at least 1"),
         ({"batch": 0}, "must be at least 1"),
         ({"smallest_father": 0.8, "largest_father": 0.7}, "got 0.8 and 0.7"),

@@ -60,7 +60,7 @@ PAPER_ZSSR = {
 METHOD_PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "tailor": {
         "draft": {"steps": 0, "views": 1},
-        "balanced": {"steps": 15},
+        "balanced": {"steps": 15, "further_steps": 60},
         "best": {"steps": 1500, "crop": 48, "batch": 1, "learning_rate": 3e-4, "refresh": 250, "views": 8},
     },
     "mzsr": {
