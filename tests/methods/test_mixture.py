@@ -58,6 +58,22 @@ def test_results_are_mixed_by_their_shares_and_the_rest_is_interpolated():
     assert float((plain - blurred).abs().max()) > 0.01
 
 
+@pytest.mark.parametrize(
+    ("cause", "further"),
+    [
+        (estimate((PLAIN, 0.6), (BLURRED, 0.3)), 4),
+        (estimate((PLAIN, 0.4), (BLURRED, 0.3)), 0),
+        (replace(PLAIN, counting=CountingNoise(gain=0.02)), 0),
+    ],
+)
+def test_further_steps_are_left_out_where_they_do_not_pay(cause, further, monkeypatch):
+    """Of a candidate that has less than half of the result, and under counting noise."""
+    taken = []
+    monkeypatch.setattr(Tailor, "_adapt_weights", lambda self, *_: taken.append(self.further_steps) or ())
+    adapt_to(Tailor(steps=2, further_steps=4, views=1, by_recurrence=False), LR, cause, RUN)
+    assert taken == [further]
+
+
 def test_nothing_but_interpolation():
     mixed = adapt_to(Tailor(), LR, estimate((PLAIN, 0.0)), RUN)(LR)
     assert torch.allclose(mixed, PLAIN.upsample(LR).clamp(0, 1), atol=1e-6)

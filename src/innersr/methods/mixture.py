@@ -23,6 +23,8 @@ from innersr.run import Run
 Learn = Callable[[Method, Degradation, CountingNoise | None], Upscaler]
 """From a method, a degradation and the noise that it is stabilised for to the upscaler of a stabilised image."""
 
+LEAST_SHARE = 0.5  # of the result that a candidate must have for further steps
+
 
 @isolated
 def adapt_to(method: Method, lr: Tensor, cause: Degradation | Estimate, run: Run) -> UpscalerModule:
@@ -152,6 +154,8 @@ def _composed(method: Method, cause: Degradation | Estimate, run: Run, learn: Le
     others: Method = method
     if isinstance(method, Tailor):
         others = replace(method, steps=0)
+        if candidates[0].share < LEAST_SHARE:
+            method = replace(method, further_steps=0)
     else:
         candidates = (Candidate(cause.given, 1 - interpolated),)
     chosen = [candidate for candidate in candidates if candidate.share > 0]
@@ -171,7 +175,8 @@ def _stabilised(method: Method, degradation: Degradation, run: Run, learn: Learn
     gaussian = replace(degradation, counting=None, noise=min(noise.sigma, LOUDEST))
     if isinstance(method, Tailor):
         # It learns to tell noise from detail even where nothing recurs: +1.5 dB for fluorescence, no loss elsewhere.
-        method = replace(method, by_recurrence=False)
+        # Further steps cost fluorescence 0.1 dB.
+        method = replace(method, by_recurrence=False, further_steps=0)
     return Stabilised(run, as_module(learn(method, gaussian, noise), run), noise)
 
 
