@@ -399,7 +399,7 @@ def test_tailor_by_name_is_tailor_by_default(degradation):
     """It takes as many steps as the image is worth, unless the degradation is given."""
     image = colour_image(values(*SIDES, 3), depth="uint8")
     by_name, by_value = (upscale_image(image, degradation, method, RUN) for method in (make_method("tailor"), Tailor()))
-    assert by_name.method == by_value.method == Tailor(steps=15, by_recurrence=degradation is None)
+    assert by_name.method == by_value.method == Tailor(steps=15, further_steps=60, by_recurrence=degradation is None)
     assert torch.equal(by_name.image.colour, by_value.image.colour)
 
 

@@ -181,7 +181,7 @@ def test_a_size_that_shrinks_this_image_is_its_failure(geometry):
 
 def test_the_method_is_tailor_unless_we_say():
     said = record(draw("photo.png"), *TINY)
-    tiny = Tailor(prior=prior_for("tailor"), steps=5, by_recurrence=False, crop=12)
+    tiny = Tailor(prior=prior_for("tailor"), steps=5, further_steps=0, by_recurrence=False, crop=12)
     assert (said["method"], said["settings"]) == ("tailor", vars(tiny))
 
 

@@ -15,6 +15,7 @@ from innersr.images import codecs as image_codecs
 from innersr.images import io as io_module
 from innersr.images.io import read
 from innersr.images.limits import SizeLimits
+from innersr.images.readers import decoded
 
 PIXEL_LIMIT = 10_000_000  # a damaged header may promise a large image that is honestly empty (GIF)
 
@@ -155,7 +156,7 @@ def test_memory_that_runs_out_is_no_damage(tmp_path, monkeypatch, words):
 
     path = tmp_path / "a.png"
     path.write_bytes(original_images()["png"][0])
-    for module, name in ((image_codecs, "_metadata_of"), (io_module, "planes_of")):
+    for module, name in ((image_codecs, "_metadata_of"), (decoded, "planes_of")):
         with monkeypatch.context() as patch:
             patch.setattr(module, name, exhausted if module is image_codecs else no_room)
             with pytest.raises(ImageFileError, match=r"a\.png: out of memory; close other programs, cut the image"):

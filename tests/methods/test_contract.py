@@ -368,7 +368,7 @@ def test_the_draft_of_tailor_takes_the_prior_as_it_is():
     assert [*METHOD_PRESETS["tailor"]] == ["draft", "balanced", "best"]
     assert draft.steps == 0 < balanced.steps < best.steps
     assert make_method("tailor") == Tailor()
-    assert balanced == Tailor(steps=15)
+    assert balanced == Tailor(steps=15, further_steps=60)
 
 
 def test_tailor_chooses_its_steps_only_where_the_degradation_is_estimated_and_they_are_not_given():
