@@ -217,7 +217,7 @@ class _InternalLearning:
         self._conditioning = condition_on(degradation, lr.device)
         self._saved = saving_like(lr, degradation.compression, self._generator)
         parts = ("heads", "body", "tails")
-        self._weights = [weight for name, weight in network.named_parameters() if name.startswith(parts)]
+        self._weights: list[Tensor] = [weight for name, weight in network.named_parameters() if name.startswith(parts)]
         self._before = [weight.clone() for weight in self._weights]
         self._part, self._part_degradation = detailed_part(lr, degradation, self._generator)
         self._first_result = self._result()
