@@ -1,6 +1,9 @@
 """Computations do not depend on what the caller has set in PyTorch, and leave it as it was."""
 
 import contextlib
+import os
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 
@@ -400,3 +403,53 @@ def older_settings():
 def test_new_tensors_are_on_the_cpu_whatever_the_default_device():
     with torch.device("meta"), isolation():
         assert torch.zeros(1).device.type == "cpu"
+
+
+FORKED = """
+import os
+import numpy as np
+import torch
+from innersr import Bicubic, InnersrError, examine, upscale
+
+torch.set_num_threads(2)
+picture = np.random.default_rng(0).random((96, 96, 3), np.float32)
+
+def attempt(name, function):
+    try:
+        function()
+        print(name, "works", flush=True)
+    except InnersrError as error:
+        print(name, error, flush=True)
+
+def enlarge():
+    upscale(picture, method=Bicubic())
+
+if "used":
+    enlarge()
+child = os.fork()
+if child == 0:
+    attempt("upscale", enlarge)
+    attempt("examine", lambda: examine(torch.from_numpy(picture).movedim(-1, 0)[None], 2))
+    torch.set_num_threads(1)
+    attempt("by one thread", enlarge)
+    os._exit(0)
+os.waitpid(child, 0)
+attempt("parent", enlarge)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_forked_process_says_to_spawn_where_it_would_wait_for_threads_that_it_lacks():
+    command = [sys.executable, "-W", "ignore", "-c", FORKED]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    upscaled, examined, *others = ended.stdout.splitlines()
+    assert upscaled.startswith("upscale this process was forked") and 'get_context("spawn")' in upscaled
+    assert examined.startswith("examine this process was forked")
+    assert others == ["by one thread works", "parent works"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_process_forked_before_any_computation_works():
+    command = [sys.executable, "-W", "ignore", "-c", FORKED.replace('if "used"', "if False")]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout.splitlines() == ["upscale works", "examine works", "by one thread works", "parent works"]

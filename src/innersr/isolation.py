@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 import torch
 from torch import Tensor
 
-from innersr.errors import InputError
+from innersr.errors import InnersrError, InputError
 
 Parameters = ParamSpec("Parameters")
 Returned = TypeVar("Returned")
@@ -24,10 +25,14 @@ def isolation() -> Iterator[None]:
 
     Autocast and inference mode are off. Some settings belong to the thread, others to the process: several threads may
     be inside at once, and the last one to leave restores what the first one found. A nested context does nothing.
+
+    Raises:
+        InnersrError: in a forked process whose parent has computed: it would wait for ever for threads that it lacks.
     """
     if _thread.is_isolated:
         yield
         return
+    _process.check()
     with contextlib.ExitStack() as stack:
         _thread.is_isolated = True
         stack.callback(setattr, _thread, "is_isolated", False)
@@ -125,6 +130,21 @@ class _Process:
         self._lock = threading.Lock()
         self._users = 0
         self._restore: list[Callable[[], None]] = []
+        self._is_used = self._is_lost = False
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._lose)
+
+    def check(self) -> None:
+        if self._is_lost and torch.get_num_threads() > 1:
+            raise InnersrError(
+                "this process was forked from one that had computed with PyTorch, whose other threads it lacks; start "
+                'it by spawn: multiprocessing.get_context("spawn"), or call torch.set_num_threads(1) in it'
+            )
+        self._is_used = True
+
+    def _lose(self) -> None:
+        self._lock = threading.Lock()
+        self._is_lost = self._is_used
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
