@@ -407,6 +407,7 @@ def test_new_tensors_are_on_the_cpu_whatever_the_default_device():
 
 FORKED = """
 import os
+import signal
 import numpy as np
 import torch
 from innersr import Bicubic, InnersrError, examine, upscale
@@ -428,6 +429,7 @@ if "used":
     enlarge()
 child = os.fork()
 if child == 0:
+    signal.alarm(20)
     attempt("upscale", enlarge)
     attempt("examine", lambda: examine(torch.from_numpy(picture).movedim(-1, 0)[None], 2))
     torch.set_num_threads(1)
