@@ -152,6 +152,8 @@ def test_decimal_commas_are_read(tmp_path, text):
     ("text", "reason"),
     [
         ("0,25;0,5", "commas may separate numbers or be decimal points"),
+        ("0,25\n0,5\n0,25", "commas may separate numbers or be decimal points"),
+        ("0,05,0,1\n0,1, 0,2", "commas may separate numbers or be decimal points"),
         ("1,2,1;2,4,2;1,2,1", "commas may separate numbers or be decimal points"),
         ("1,2 3,4,5\n1,2 3,4,5", "commas may separate numbers or be decimal points"),
         ("0.1,0.2;0.3,0.4", "mixes commas and semicolons"),

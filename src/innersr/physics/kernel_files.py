@@ -196,6 +196,9 @@ def _encode_npy(weights: NDArray[Any]) -> bytes:
     return buffer.getvalue()
 
 
+_AMBIGUOUS_COMMAS = "its commas may separate numbers or be decimal points; write 0.25 0.5, and a row per line"
+
+
 def _decode_text(data: bytes) -> Variables:
     """Read one row per line; commas, semicolons, tabs and spaces separate; # starts a comment.
 
@@ -212,12 +215,12 @@ def _decode_text(data: bytes) -> Variables:
         fields = re.split(r"\s*;\s*|\s+", text)
         is_decimal = all(re.fullmatch(r"[-+]?\d*(,\d+([eE][-+]?\d+)?)?", field) for field in fields)
         if not is_decimal or (";" in text and len(lines) == 1):
-            raise KernelError(
-                "its commas may separate numbers or be decimal points; write 0.25 0.5, and a row per line"
-            )
+            raise KernelError(_AMBIGUOUS_COMMAS)
         lines = [line.replace(",", ".") for line in lines]
     elif ";" in text and "," in text:
         raise KernelError("it mixes commas and semicolons; write 0.25 0.5, and a row per line")
+    elif lines and all(re.fullmatch(r"0,\d+(,0,\d+)*", re.sub(r"\s", "", line)) for line in lines):
+        raise KernelError(_AMBIGUOUS_COMMAS)
     rows = [[float(number) for number in re.split(r"\s*[,;]\s*|\s+", line)] for line in lines]
     if len({len(row) for row in rows}) > 1:
         raise ValueError("its rows are not equally long")
