@@ -200,14 +200,17 @@ def test_the_less_an_image_recurs_the_fewer_steps_are_taken(method, monkeypatch)
     assert max(taken) <= 100
 
 
-@pytest.mark.parametrize(("learning_rate", "rounds"), [(2e-3, [40, 7]), (1e-9, [40])])
-def test_further_steps_are_taken_where_the_first_ones_paid(method, monkeypatch, learning_rate, rounds):
+@pytest.mark.parametrize(("learning_rate", "levels", "rounds"), [(2e-3, 0, [40, 7]), (2e-3, 30, [40]), (1e-9, 0, [40])])
+def test_further_steps_are_taken_where_the_first_ones_paid(method, monkeypatch, learning_rate, levels, rounds):
+    """Not under strong noise, whatever they have taught."""
     taken, original = [], tailor._InternalLearning.take_steps
     monkeypatch.setattr(
         tailor._InternalLearning, "take_steps", lambda self, count: taken.append(count) or original(self, count)
     )
     paced = replace(method, steps=40, further_steps=7, crop=24, refresh=0, learning_rate=learning_rate)
-    upscaled(paced, DIRECT(edges(96)))
+    if levels:
+        monkeypatch.setattr(tailor._InternalLearning, "reduction", lambda _: 0.5)
+    upscaled(paced, DIRECT(edges(96)), replace(DIRECT, noise=levels / 255))
     assert taken == rounds
 
 

@@ -44,6 +44,7 @@ PRIOR = "tailor"  # packaged prior of all degradations; those of clean images al
 FATHER_SIZES = {2: (0.5, 0.75), 3: (0.6, 0.85), 4: (0.7, 0.9)}  # least and greatest by scale; sons must not be tiny
 HOLDOUT_RULE = HoldoutRule()
 LEAST_REDUCTION = 0.07  # of the error of new crops, as a share, with which further steps pay
+MOST_NOISE = 10 / 255  # with which they pay; under more, an image seems to repeat itself, and its mean moves
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,8 @@ class Tailor:
             for a degradation without noise and compression, or that of all degradations.
         steps: of Adam on the image itself; 0 keeps the prior unadapted, None is 15.
         further_steps: taken after them, with new fathers, where they have reduced the error of crops by
-            LEAST_REDUCTION, as they do in text and patterns. None: 60 where `steps` is None, else none.
+            LEAST_REDUCTION, as they do in text and patterns, and there is no more noise than MOST_NOISE. None: 60 where
+            `steps` is None, else none.
         by_recurrence: take fewer of the steps, the less of the image recurs in its own smaller copies, see
             `recurrence.steps_for`. None: only where `steps` is None and the degradation was estimated, see `resolved`.
         learning_rate: of Adam at the start; it decays along a cosine.
@@ -159,7 +161,8 @@ class Tailor:
         if not learning.fathers:
             return ()  # they would all be smaller than the kernel
         learning.take_steps(self.steps or 0)
-        if self.further_steps and learning.reduction() >= LEAST_REDUCTION:
+        is_quiet = degradation.noise <= MOST_NOISE
+        if self.further_steps and is_quiet and learning.reduction() >= LEAST_REDUCTION:
             learning.renew_fathers()
             learning.take_steps(self.further_steps)
         return learning.settle()
