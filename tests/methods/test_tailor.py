@@ -340,6 +340,7 @@ def test_an_image_smaller_than_its_kernel_is_taken_as_it_is(method):
     wide = Degradation(scale=2, kernel=gaussian(4.0, size=35), anchor="centre")
     x = image(3)  # 22x18 pixels: 44x36 hold the kernel, a copy of three quarters does not
     assert torch.equal(upscaled(method, x, wide), upscaled(replace(method, steps=0), x, wide))
+    assert not any(weight.requires_grad for weight in method.adapt(x, wide, RUN).parameters())
 
 
 def test_crops_are_as_large_as_the_kernel_at_least(method):

@@ -225,14 +225,15 @@ class _InternalLearning:
         self._part, self._part_degradation = detailed_part(lr, degradation, self._generator)
         self._first_result = self._result()
         self.fathers = self._first_fathers = method._fathers(self._first_result, self._part_degradation)
-        learnt = [weight.requires_grad_(True) for weight in self._weights]
-        self._optimizer = Adam(learnt, method.learning_rate, betas=(0.9, 0.99))
+        self._optimizer = Adam(self._weights, method.learning_rate, betas=(0.9, 0.99))
         self._guard = DivergenceGuard(self._weights, [self._optimizer], limit=10.0)  # ten times the range of values
         self._last: tuple[_Crops, Tensor] | None = None  # of the latest steps, and their error
 
     def take_steps(self, count: int) -> None:
         """Take some steps of Adam, fewer at a time limit."""
         method, steps, self._last = self._method, self._run.steps("learn", count), None
+        for weight in self._weights:
+            weight.requires_grad_(True)
         for step in self._guard.guarded(steps):
             if step and method.refresh and step % method.refresh == 0:
                 self.renew_fathers()
