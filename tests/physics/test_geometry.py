@@ -255,6 +255,21 @@ def test_a_mistyped_kernel_is_refused(text):
         parse_kernel(text, 2)
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [("bicubc", "bicubic"), ("Bicubic", "bicubic"), ("estimat", "estimate"), ("gausian:2", "gaussian:VAR or")],
+)
+def test_a_misspelt_kernel_is_answered_with_the_name_that_was_meant(text, meant):
+    with pytest.raises(KernelError, match=f"no kernel '{text}'; did you mean {meant}"):
+        parse_kernel(text, 2)
+
+
+def test_a_kernel_file_may_be_called_almost_as_a_kernel(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_kernel(kernels.gaussian(1.0), "bicubic.npy")
+    assert parse_kernel("bicubic.npy", 2).kernel is not None
+
+
 @pytest.mark.parametrize("kernel", ["bicubic", "gaussian:1"])
 def test_an_unknown_anchor_is_refused_for_every_kernel(kernel):
     with pytest.raises(InputError, match="anchor must be one of aligned, centre"):

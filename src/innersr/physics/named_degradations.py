@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 import zlib
+from difflib import get_close_matches
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -37,8 +39,13 @@ def parse_kernel(text: str, scale: Scale, *, anchor: str = "aligned", noise: flo
     """
     if text == "bicubic":
         return Degradation(scale=scale, anchor=anchor, noise=noise)
-    kernel = parse_gaussian(text) if text.startswith("gaussian:") else load_kernel(text)
-    return Degradation(scale=scale, kernel=kernel, anchor=anchor, noise=noise)
+    if text.startswith("gaussian:"):
+        return Degradation(scale=scale, kernel=parse_gaussian(text), anchor=anchor, noise=noise)
+    meant = get_close_matches(text.partition(":")[0].lower(), ("auto", "estimate", "bicubic", "gaussian"), 1)
+    if meant and not Path(text).exists():
+        spelling = "gaussian:VAR or gaussian:V1,V2,THETA" if meant == ["gaussian"] else meant[0]
+        raise KernelError(f"there is no kernel {text!r}; did you mean {spelling}?")
+    return Degradation(scale=scale, kernel=load_kernel(text), anchor=anchor, noise=noise)
 
 
 def parse_gaussian(text: str) -> Tensor:
