@@ -119,6 +119,18 @@ def test_a_picture_is_examined_enlarged_and_downloaded(opened, photo, tmp_path):
     assert (pyvips.Image.new_from_file(str(tmp_path / "got.png")).width) == 88
 
 
+def test_the_forecast_follows_what_is_wished_for(opened, photo):
+    page = opened()
+    drop(page, photo)
+    says(page, "enlarge", "Ready to enlarge")
+    for wish, size in (("", "88 × 72"), ("132x", "132 × 108")):
+        page.get_by_label("Or a size").fill(wish)
+        page.locator("#enlarge-found", has_text=f"enlarging it to {size} pixels takes").wait_for()
+    page.get_by_label("Or a size").fill("13b")  # not a size yet: what stands there stays
+    page.get_by_label("draft, a second").check()
+    assert "enlarging it to 132 × 108 pixels takes" in page.locator("#enlarge-found").inner_text()
+
+
 def test_both_pictures_are_zoomed_by_keyboard_in_step(opened, photo):
     page = opened()
     enlarge(page, photo)

@@ -93,6 +93,15 @@ def build_enlarge(place: Place) -> None:
         trigger_mode="always_last",
         **place.queued,
     )
+    gr.on(
+        [each.change for each in (controls.scale, controls.size, controls.preset, controls.method)],
+        place.handler(tab.forecast, vars(controls), lambda _: gr.skip()),
+        inputs,
+        found,
+        api_visibility="private",
+        trigger_mode="always_last",
+        show_progress="hidden",
+    )
     outputs = [download, progress, slider, view, facts, mask, command, python]
     place.connect(go, tab.enlarge, vars(controls), outputs, progress, "enlarge")
     place.connect_stop(stop, progress, is_in_api=True)
@@ -217,20 +226,28 @@ class _Enlarge:
         for bar in job.bars("Looking at the picture"):
             yield bar, *skipped(4)
         findings: Findings = job.result
-        task, (rows, columns) = findings.task, findings.task.hr_size
         visitor.examined[source] = findings.recurrence, findings.blurs
-        plan = planned_time(findings.whole, *visitor.examined[source])
-        found = bullets(
-            [
-                *findings.sentences,
-                f"advice: {findings.advice}",
-                f"enlarging it to {columns} × {rows} pixels takes {self._place.forecast(plan)}",
-            ]
-        )
-        preview = str(save_preview(task.image, folder / "picture.png", least=320))
+        visitor.found[source] = [*findings.sentences, f"advice: {findings.advice}"]
+        found = self._told(visitor, source, findings.whole)
+        preview = str(save_preview(findings.task.image, folder / "picture.png", least=320))
         yield status("Drawing what was found …"), found, preview, gr.skip(), gr.skip()
         drawings = findings.draw_kernel(folder / "kernel.png"), findings.draw_recurrence(folder / "recurrence.png")
         yield status("Ready to enlarge."), found, preview, *map(str, drawings)
+
+    def forecast(self, asked: Any, visitor: Visitor) -> Iterator[Any]:  # noqa: ANN401 (a namespace)
+        """Yield the findings of a picture with the forecast for other wishes, where it has been examined."""
+        source = visitor.dropped
+        if source is None or source not in visitor.found:
+            yield gr.skip()
+            return
+        whole = open_file(source, None, self._order(asked, visitor).upscaling(self._place.limits.pixels))
+        yield self._told(visitor, source, whole)
+
+    def _told(self, visitor: Visitor, source: Path, whole: FileTask) -> str:
+        """What was found in a picture, and how long it takes to enlarge it, as HTML."""
+        (rows, columns), plan = whole.hr_size, planned_time(whole, *visitor.examined[source])
+        forecast = f"enlarging it to {columns} × {rows} pixels takes {self._place.forecast(plan)}"
+        return bullets([*visitor.found[source], forecast])
 
     def enlarge(self, asked: Any, visitor: Visitor) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 (a namespace)
         """Yield progress, then the result and all about it."""

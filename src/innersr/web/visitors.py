@@ -36,6 +36,8 @@ class Visitor:
     uploads: set[Path] = field(default_factory=set)
     examined: dict[Path, tuple[Recurrence, int]] = field(default_factory=dict)
     """Recurrence of the pictures that were examined, and the number of blurs that they may have."""
+    found: dict[Path, list[str]] = field(default_factory=dict)
+    """What was found in these pictures, and advice, in sentences."""
     dropped: Path | None = None
     """The picture that lies in the tab "Enlarge"; a folder where it was taken away, None for a program."""
     stop: threading.Event = field(default_factory=threading.Event)
