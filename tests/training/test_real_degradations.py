@@ -97,6 +97,15 @@ def test_the_truth_of_a_soft_scene_is_soft():
     assert bool((detail < 0.8 * of_sharp).all())
 
 
+def test_soft_scenes_may_be_shrunk_by_filters_alone_and_all_else_stays_as_drawn():
+    mixture = replace(NONE_OF_ALL, soft=0.5, lanczos=0, box=0)
+    blurred = [random_chain(generator, mixture) for generator in generators(40)]
+    shrunk = [random_chain(generator, replace(mixture, blurs_soft=False)) for generator in generators(40)]
+    assert {chain.filter for chain in blurred if chain.soft} == {""}
+    assert {chain.filter for chain in shrunk if chain.soft} == {"bicubic", "lanczos", "box"}
+    assert [chain._replace(filter="") for chain in shrunk] == blurred
+
+
 def test_sharpening_is_part_of_the_given_kernel():
     """And that of an unsharp mask of the small image, within it."""
     crops, sharpened = scenes(6, side=24), replace(NONE_OF_ALL, sharpened=1.0)

@@ -39,6 +39,7 @@ class ChainMixture:
         lanczos, box, bicubic: shares of these filters; the rest is `random_taps`, of which more than a third is
             bicubic, blurred or not.
         soft, softest: share of soft scenes; largest standard deviation of their blur in HR pixels.
+        blurs_soft: whether soft scenes may be blurred by the kernel too; otherwise software shrinks them.
         early_noise, early_jpeg: shares of noise and of JPEG before shrinking.
         sharpened: share of unsharp masks after shrinking.
         noisy, loudest: share of noise; its largest standard deviation, in 8-bit levels.
@@ -59,6 +60,7 @@ class ChainMixture:
     bicubic: float = 0.0
     soft: float = 0.14
     softest: float = 2.5
+    blurs_soft: bool = True
     early_noise: float = 0.06
     early_jpeg: float = 0.10
     sharpened: float = 0.18
@@ -196,7 +198,7 @@ def random_chain(generator: torch.Generator, mixture: ChainMixture) -> RandomCha
     kind_of_noise, width = mixture.noises[int(next(u) * len(mixture.noises))], between(0.4, 1.2)
     qualities = [round(between(mixture.worst_quality, mixture.best_quality)) for _ in range(2)]
     is_twice, is_webp, is_fine = happens(mixture.twice), happens(mixture.as_webp), happens(0.3)
-    return RandomChain(
+    chain = RandomChain(
         filter=kind,
         soft=soft,
         early_noise=early_noise,
@@ -214,6 +216,10 @@ def random_chain(generator: torch.Generator, mixture: ChainMixture) -> RandomCha
         is_mistaken=happens(mixture.clean_mistaken if is_clean else mixture.mistaken),
         errors=(next(u), next(u), next(u)),
     )
+    if soft > 0 and not mixture.blurs_soft:
+        filters: tuple[Filter, ...] = ("bicubic", "bicubic", "lanczos", "box")
+        return chain._replace(filter=filters[int(next(u) * len(filters))])
+    return chain
 
 
 def _random_kernel(chain: RandomChain, scale: int, generator: torch.Generator) -> Tensor:

@@ -28,6 +28,7 @@ from innersr.training.validation import validation_crop
 MIXTURE = ChainMixture(
     clean=0.22,
     soft=0.3,
+    blurs_soft=False,  # an elongated blur, or one of single taps, is then hardly ever the scene's own
     sharpened=0.22,
     noisy=0.4,
     compressed=0.45,
