@@ -72,6 +72,7 @@ GAINS = [  # prior, what restores by it, chain, scale, least gain in dB over int
     ("mixture", mixed, "bicubic", 2, 9.8),
     ("mixture", mixed, "noise10", 2, 5.4),
     ("mixture", mixed, "soft:4", 2, -0.1),
+    ("mixture", mixed, "gaussian:4,1,10deg", 2, 7.0),  # an elongated blur is hardly ever the scene's own
 ]
 
 
