@@ -231,16 +231,24 @@ def test_a_batch_becomes_a_zip(opened, photo, tmp_path):
     assert zipfile.ZipFile(tmp_path / "got.zip").namelist() == ["pebbles_x2.png", "pebbles_x2-2.png"]
 
 
+@pytest.fixture(scope="module")
+def truth(tmp_path_factory):
+    values = np.random.default_rng(2).integers(0, 255, (72, 88, 3), np.uint8)
+    path = tmp_path_factory.mktemp("truths") / "large.png"
+    pyvips.Image.new_from_array(values).write_to_file(str(path))
+    return path
+
+
 @pytest.fixture(scope="module", params=SIZES)
-def filled(request, browser, address, photo):
+def filled(request, browser, address, photo, truth):
     """A page with results on most tabs, and the width of its window."""
     with opening(browser, address) as open_page:
         page = open_page(request.param)
-        fill(page, photo)
+        fill(page, photo, truth)
         yield page, SIZES[request.param][0]["width"]
 
 
-def fill(page, photo):
+def fill(page, photo, truth):
     enlarge(page, photo)
     for name in ("Blur, noise and method", "Protect a part", "The same without the page"):
         page.get_by_role("button", name=name).click()
@@ -252,14 +260,18 @@ def fill(page, photo):
     says(page, "samples", "4 samples are made")
     go_to(page, "Compare")
     drop(page, photo)
+    drop(page, truth)  # into the place that is left
     page.get_by_label("tailor").uncheck()
+    page.get_by_label("backprojection").check()  # the longest name
     page.locator("#compare-go").click()
-    says(page, "compare", "1 of 1 methods are done")
+    says(page, "compare", "2 of 2 methods are done")
     go_to(page, "Batch")
-    drop(page, photo)
+    broken = truth.with_name("a rather long name of a picture that is none.png")
+    broken.write_text("no picture")
+    drop(page, photo, broken)
     page.get_by_role("radio", name="draft").last.check()
     page.locator("#batch-go").click()
-    says(page, "batch", "1 of 1 pictures are done")
+    says(page, "batch", "1 of 2 pictures are done")
 
 
 def test_every_tab_fits_its_window_and_axe_finds_no_fault(filled):
@@ -277,6 +289,21 @@ def test_every_tab_fits_its_window_and_axe_finds_no_fault(filled):
             assert [(tab, each["id"], each["nodes"][0]["html"][:200]) for each in found] == []
     if script is None:
         pytest.skip("axe-core is not there (npm install axe-core; AXE_CORE=node_modules/axe-core)")
+
+
+@pytest.mark.parametrize(("tab", "cells"), [("Compare", 10), ("Batch", 10)])
+def test_nothing_that_a_table_says_is_hidden(filled, tab, cells):
+    """At phone width what was found, and why a picture failed, lay beside the window."""
+    page, width = filled
+    go_to(page, tab)
+    page.wait_for_timeout(300)  # until rows have their height
+    texts = page.locator(f"#{tab.lower()}-table [role=gridcell] .text")
+    assert texts.count() == cells
+    edges = texts.evaluate_all(
+        "all => all.map(one => [one.getBoundingClientRect().right, one.scrollWidth - one.clientWidth])"
+    )
+    assert max(right for right, _ in edges) <= width
+    assert max(cut for _, cut in edges) <= 1, edges
 
 
 def stops_of(page):

@@ -38,7 +38,8 @@ def build_batch(place: Place) -> None:
                 headers=["picture", "result", "pixels", "seconds", "what was found"],
                 interactive=False,
                 wrap=True,
-                column_widths=["115px", "125px", "95px", "80px", "290px"],
+                max_height=5000,  # no table that scrolls within a page that does
+                column_widths=["115px", "125px", "100px", "90px", "285px"],
                 label="Pictures",
                 elem_id="batch-table",
                 elem_classes="isr-table",

@@ -44,7 +44,7 @@ class Row(NamedTuple):
     @property
     def cells(self) -> list[str]:
         """The row of the table, without what needs a true picture where there is none."""
-        seconds = f"{self.seconds:.1f}" if self.seconds >= 0.1 else "below 0.1"  # noqa: PLR2004 (one decimal)
+        seconds = f"{self.seconds:.1f}" if self.seconds >= 0.1 else "< 0.1"  # noqa: PLR2004 (one decimal)
         figures = [self.method, seconds, self.consistency]
         if self.psnr is not None:
             figures += ["same" if self.psnr == math.inf else f"{self.psnr:.2f} dB"]
