@@ -1,9 +1,11 @@
 """The files of visitors: their own, and gone with them."""
 
+import asyncio
+
 import pytest
 
 from innersr.errors import ImageFileError, InputError
-from innersr.web.visitors import Visitor, Visitors, browser_of, bundled_examples
+from innersr.web.visitors import OwnFiles, Visitor, Visitors, browser_of, bundled_examples
 
 
 @pytest.fixture
@@ -118,3 +120,14 @@ def test_a_stop_is_of_the_order_that_is_worked_on_alone(tmp_path):
     visitor.stop.set()
     with visitor.working():
         assert not visitor.stop.is_set()
+
+
+def test_who_leaves_while_sending_a_file_is_no_fault_of_the_page(visitors):
+    """Each was a page of the log."""
+    requests = pytest.importorskip("starlette.requests")
+
+    async def app(_scope, _receive, _send):
+        raise requests.ClientDisconnect
+
+    scope = {"type": "http", "path": "/gradio_api/upload", "headers": []}
+    asyncio.run(OwnFiles(app, visitors)(scope, None, None))

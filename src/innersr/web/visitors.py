@@ -188,6 +188,8 @@ class OwnFiles:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
+        from starlette.requests import ClientDisconnect  # of the extra web
+
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -204,7 +206,8 @@ class OwnFiles:
                 message = {**message, "headers": [*message.get("headers", ()), (b"set-cookie", cookie.encode())]}
             await send(message)
 
-        await self._app(scope, receive, send if browser else send_cookie)
+        with contextlib.suppress(ClientDisconnect):  # who leaves while sending a file is no fault of the page
+            await self._app(scope, receive, send if browser else send_cookie)
 
 
 def browser_of(cookies: str) -> str:
