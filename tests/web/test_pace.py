@@ -11,7 +11,7 @@ from innersr.methods.options import UpscaleOptions
 from innersr.pipeline.films import FilmTask
 from innersr.run import Progress, Run
 from innersr.web.limits import Limits
-from innersr.web.pace import Pace, PlannedTime, planned_time
+from innersr.web.pace import Pace, PlannedTime, Stages, planned_time
 from innersr.web.place import Place
 from innersr.web.visitors import Visitor, Visitors
 
@@ -59,6 +59,20 @@ def test_orders_that_take_longer_lengthen_the_next_forecast_of_their_kind(pace, 
             clock.turn(80)
     assert pace.planned(PLAN).seconds == pytest.approx(80, rel=0.05)
     assert pace.planned(PlannedTime(kind="zssr", examining=1, learning=1, applying=1)).seconds == 3
+
+
+def test_what_is_left_of_stages_counts_those_that_follow(pace):
+    """ "A second left" was that of the first scale of several."""
+    with pace.working() as countdown:
+        countdown.stages = Stages(steps=100, costs=[1, 2, 4])
+        countdown.progress = progress("scale 1 of 3", 0, 100, 0.0)
+        assert countdown.left is None
+        countdown.progress = progress("scale 1 of 3", 50, 100, 5.0)
+        assert countdown.left == pytest.approx(5 + 20 + 40)
+        countdown.progress = progress("scale 2 of 3", 10, 40, 2.0)  # the rest of a scale that was interrupted
+        assert countdown.left == pytest.approx(6 + 40)
+        countdown.progress = progress("scale 3 of 3", 50, 100, 20.0)
+        assert countdown.left == pytest.approx(20)
 
 
 def test_an_order_that_fails_teaches_nothing(pace, clock):

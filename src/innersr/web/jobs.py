@@ -14,7 +14,7 @@ from innersr.memory import is_out_of_memory
 from innersr.run import Progress, Run
 from innersr.web.html import bar_of, status
 from innersr.web.limits import Limits
-from innersr.web.pace import Countdown, Pace, PlannedTime
+from innersr.web.pace import Countdown, Pace, PlannedTime, Stages
 from innersr.web.visitors import Visitor
 
 Made = TypeVar("Made")
@@ -47,6 +47,11 @@ class Job(Generic[Made]):
         """Tell how long it is to take, from within the work."""
         if self._countdown is not None:
             self._countdown.expect(plan)
+
+    def expect_stages(self, stages: Stages) -> None:
+        """Tell what the stages of the work cost, from within the work."""
+        if self._countdown is not None:
+            self._countdown.stages = stages
 
     def bars(self, title: str) -> Iterator[str]:
         """Do the work, as `progress` does; yield pieces of HTML."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from innersr.methods.tailor import Tailor
@@ -45,6 +46,27 @@ class PlannedTime:
         return replace(self, **parts)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Stages:
+    """Stages of work, called "… 1 of 4" and so on.
+
+    Args:
+        steps: of each stage.
+        costs: of one step of each stage, relative to each other.
+    """
+
+    steps: int
+    costs: Sequence[float]
+
+    def seconds_after(self, progress: Progress) -> float:
+        """Seconds of the stages that follow the one that a progress is of."""
+        number = re.search(r"(\d+) of \d+$", progress.stage)
+        if number is None or not progress.done:
+            return 0.0
+        _, *later = costs = self.costs[int(number[1]) - 1 :]
+        return progress.seconds / progress.done * self.steps * sum(later) / costs[0]
+
+
 class Countdown:
     """The time of one job: from its progress, and from the plan for what comes after.
 
@@ -57,6 +79,7 @@ class Countdown:
         self.following = following
         self.progress: Progress | None = None
         self.plan: PlannedTime | None = None
+        self.stages: Stages | None = None
         self._here: PlannedTime | None = None
         self._pace, self._begun = pace, pace.clock()
         self._factor = 1.0  # how much longer it takes than was planned
@@ -77,7 +100,9 @@ class Countdown:
         plan, progress = self._here, self.progress
         own = None if progress is None else progress.seconds_left
         if plan is None:
-            return own
+            if own is None or progress is None or self.stages is None:
+                return own
+            return own + self.stages.seconds_after(progress)
         if progress is None:
             return max(0.0, plan.seconds - self.seconds)
         if not progress.stage.startswith(("upscale", "correct")):

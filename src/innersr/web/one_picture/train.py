@@ -15,7 +15,7 @@ from innersr.errors import InputError
 from innersr.images.io import read
 from innersr.plots.sheets import shown
 from innersr.run import Run
-from innersr.singan.fit import Callbacks, fit
+from innersr.singan.fit import Callbacks, fit, untrained_model
 from innersr.singan.folder.writing import ModelFolder
 from innersr.singan.learn import make_settings
 from innersr.singan.model import PictureModel, reconstruction_at
@@ -24,6 +24,7 @@ from innersr.singan.settings import SinGAN
 from innersr.web.findings import save_pixels
 from innersr.web.html import status
 from innersr.web.one_picture.library import Library, library_of
+from innersr.web.pace import Stages
 from innersr.web.place import Place, gallery_of, go_and_stop, status_line
 from innersr.web.visitors import Visitor
 
@@ -80,7 +81,7 @@ class _Train:
         source = source_of([image])
         library = library_of(visitor, self._place.library)
         target = ModelFolder(path=library.new(path), source=source)
-        work = [to_picture(image, source)], make_settings(asked.preset, own), target, False
+        work = [to_picture(image, source)], make_settings(asked.preset, own), target, None
         yield from self._train(visitor, library, *work, int(asked.seed or 0))
 
     def resume(self, asked: Any, visitor: Visitor) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 (a namespace)
@@ -89,7 +90,7 @@ class _Train:
         saved = library.load(asked.model, is_complete=False)
         target = ModelFolder(path=library.path(asked.model), source=saved.record.source)
         image = read(library.picture(asked.model), pixel_limit=self._place.limits.pixels)
-        work = [to_picture(image, saved.record.source)], saved.record.settings, target, True
+        work = [to_picture(image, saved.record.source)], saved.record.settings, target, saved.model
         yield from self._train(visitor, library, *work, saved.record.seed)
 
     def remove(self, asked: Any, visitor: Visitor) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 (a namespace)
@@ -110,16 +111,21 @@ class _Train:
         pictures: list[Tensor],
         settings: SinGAN,
         target: ModelFolder,
-        resume: bool,
+        begun: PictureModel | None,
         seed: int,
     ) -> Iterator[tuple[Any, ...]]:
         self._check_free(target.path)
         previews: list[tuple[str, str]] = []
         folder = visitor.new_folder()
         assert target.source is not None
-        callbacks = Callbacks(scale=_previewer(target.source, folder, previews, seed), note=lambda _: None)
+        show = _previewer(target.source, folder, previews, seed)
+        callbacks = Callbacks(scale=show, note=lambda _: None)
 
         def work(run: Run) -> PictureModel:
+            model = begun or untrained_model(pictures, settings, seed)
+            job.expect_stages(_stages(model))
+            for count in range(len(model.scales)):  # their previews are gone
+                show(replace(model, scales=model.scales[: count + 1]))
             # Stopping saves the state, to go on with later, where cancelling would lose it.
             uncancelled = replace(run, cancelled=None)
             return fit(
@@ -127,7 +133,7 @@ class _Train:
                 settings,
                 uncancelled,
                 folder=target,
-                resume=resume,
+                resume=begun is not None,
                 callbacks=callbacks,
                 should_stop=run.cancelled,
             )
@@ -146,6 +152,15 @@ class _Train:
     def _check_free(self, path: Path) -> None:
         if path in self._trained_now:
             raise InputError(f"{path.name} is being trained; wait for it, or press Stop where it was begun")
+
+
+def _stages(model: PictureModel) -> Stages:
+    """What the steps of all scales cost: as many pixels as they learn from, and some time whatever they are."""
+    settings, sizes = model.settings, model.sizes[0]
+    pixels = [min(height * width, settings.crop**2 or height * width) for height, width in sizes]
+    widths = [settings.widths_at(scale)[0] / settings.widths_at(0)[0] for scale in range(len(sizes))]
+    costs = [(count + 3000) * width**2 for count, width in zip(pixels, widths, strict=True)]
+    return Stages(steps=settings.iterations, costs=costs)
 
 
 def _previewer(source: PictureSource, folder: Path, previews: list[tuple[str, str]], seed: int) -> Any:  # noqa: ANN401
