@@ -98,6 +98,32 @@ def test_a_marked_part_is_edited(client, model, photo, kind):
     assert (painted > 60) == (kind != "copy")  # what is copied is the picture, not the paint
 
 
+def test_what_is_moved_leaves_its_place(client, model, photo):
+    given = {"model": model, "canvas": canvas(photo, (2, 2, 14, 14)), "right": 50, "api_name": "/edit"}
+    copied, moved = (
+        pyvips.Image.new_from_file(client.predict(kind=kind, **given)[0][0]["image"]).numpy().astype(int)
+        for kind in ("copy", "move")
+    )
+    changed = abs(moved - copied).max(-1) > 0
+    assert changed[3:10, 3:10].mean() > 0.5  # of the model's 40 pixels for the photo's 48
+    assert not changed[:, 14:].any() and not changed[14:].any()
+
+
+@pytest.mark.parametrize("kind", ["copy", "edit", "harmonize"])
+def test_a_part_of_a_loaded_picture_is_pasted(client, model, photo, kind):
+    """Only paint could be blended in, as the mark covered what lay below it."""
+    white = photo.with_name("white.png")
+    (pyvips.Image.black(48, 40, bands=3) + 255).cast("uchar").copy(interpretation="srgb").write_to_file(str(white))
+    drawn = canvas(white, (2, 2, 14, 14))
+    gallery, _ = client.predict(model=model, canvas=drawn, kind=kind, loaded=True, right=50, api_name="/edit")
+    entered = pyvips.Image.new_from_file(gallery[0]["image"]).numpy()
+    rows, columns = np.nonzero((entered > 245).all(-1))
+    assert len(rows) > 60 and rows.max() < 14
+    assert (columns.min() >= 20) == (kind == "copy")
+    with pytest.raises(gradio_client.exceptions.AppError, match="cannot be moved; copy it"):
+        client.predict(model=model, canvas=drawn, kind="move", loaded=True, api_name="/edit")
+
+
 def test_nothing_marked_is_said_so(client, model, photo):
     with pytest.raises(gradio_client.exceptions.AppError, match="nothing is painted"):
         client.predict(model=model, canvas=canvas(photo, (0, 0, 0, 0)), api_name="/edit")
@@ -142,3 +168,18 @@ def test_a_stopped_training_is_continued(client, photo):
     with pytest.raises(gradio_client.exceptions.AppError, match=f"training of {name} is not finished"):
         client.predict(model=name, frames=2, api_name="/animate")
     assert "is stopped" in stopped_halfway(client, client.submit(model=name, api_name="/resume"))[1]
+
+
+def test_a_continued_training_shows_the_scales_that_it_has(client, photo):
+    """Their previews were gone."""
+    options = {"longest": 40, "iterations": 60, "preset": "draft"}
+    job = client.submit(picture=gradio_client.handle_file(photo), api_name="/train", **options)
+    while not any("scale 2 of" in str(output) for output in job.outputs()):
+        assert not job.done(), job.exception()
+        time.sleep(0.02)
+    client.predict(api_name="/stop")
+    update, line, _ = job.result(20)
+    assert "is stopped" in line
+    *_, previews = client.predict(model=update["value"], api_name="/resume")
+    captions = [preview["caption"] for preview in previews]
+    assert captions[:4] == ["sample 0", "reconstruction 0", "sample 1", "reconstruction 1"]

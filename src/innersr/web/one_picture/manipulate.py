@@ -15,12 +15,15 @@ from torch import Tensor
 from innersr.errors import InputError
 from innersr.images.video import save_movie
 from innersr.physics.resize import resize
-from innersr.plots.sheets import shown
+from innersr.plots.sheets import shown, to_pixels
 from innersr.run import Run
 from innersr.singan.animation import animate
 from innersr.singan.folder.reading import SavedModel
+from innersr.singan.learn import make_settings
 from innersr.singan.manipulation import contact_sheet_scales, edit, harmonize, paint
 from innersr.singan.masks import copy_marked
+from innersr.singan.palette import palette_of
+from innersr.singan.patches.inpainting import inpaint
 from innersr.singan.pictures import visible
 from innersr.web.findings import save_pixels
 from innersr.web.html import film, status
@@ -30,6 +33,8 @@ from innersr.web.visitors import Visitor
 
 Editor = dict[str, Any]
 """What the editor of Gradio gives: "background", "layers" and "composite" as (H, W, 4) uint8."""
+Entering = Callable[[Run], tuple[Tensor, Callable[[int, Run], Tensor]]]
+"""Makes the picture that enters, and a function that makes the result of a scale."""
 
 
 def build_paint(place: Place, model: gr.Dropdown) -> None:
@@ -57,18 +62,28 @@ def build_edit(place: Place, model: gr.Dropdown) -> None:
             load = gr.Button("Show the trained picture", size="sm")
             kinds = [
                 ("copy what is marked to another place", "copy"),
+                ("move it there, and fill where it was", "move"),
                 ("blend in what is painted", "edit"),
                 ("give what is painted the picture's texture", "harmonize"),
             ]
             kind = gr.Radio(kinds, value="copy", label="What to do")
-            right = gr.Slider(-100, 100, value=25, step=1, label="To the right, % of the width")
-            down = gr.Slider(-100, 100, value=0, step=1, label="Down, % of the height")
+            loaded = gr.Checkbox(
+                label="Take it from the picture that I loaded",
+                info="The canvas takes a picture of your own; what you mark in it is pasted.",
+            )
+            with gr.Group() as moving:
+                right = gr.Slider(-100, 100, value=25, step=1, label="To the right, % of the width")
+                down = gr.Slider(-100, 100, value=0, step=1, label="Down, % of the height")
             go, stop = go_and_stop("edit", "Edit")
         with gr.Column(scale=3, min_width=300):
             line = status_line("edit", "Show the trained picture, and mark a part with the brush, or paint over it.")
             gallery = gallery_of("The result of every scale", "edit-results")
     tab = _Manipulate(place)
-    controls = {"model": model, "canvas": canvas, "kind": kind, "right": right, "down": down}
+    shown_for = ("copy", "move")
+    kind.change(
+        lambda chosen: gr.update(visible=chosen in shown_for), kind, moving, queue=False, api_visibility="private"
+    )
+    controls = {"model": model, "canvas": canvas, "kind": kind, "loaded": loaded, "right": right, "down": down}
     place.connect(go, tab.edit, controls, [gallery, line], line, "edit")
     place.connect_stop(stop, line)
     _fill_by(place, load, tab.own_canvas, model, [canvas, line])
@@ -111,22 +126,37 @@ class _Manipulate:
         """Yield progress, then what the painting becomes at every scale."""
         saved = self._saved(asked, visitor)
         painting = _entered(asked.canvas, "composite", saved)
-        make = _Making(saved, painting, lambda scale, run: paint(saved.model, painting, scale, run))
-        yield from self._at_all_scales(visitor, make)
+
+        def make(scale: int, run: Run) -> Tensor:
+            return paint(saved.model, painting, scale, run)
+
+        yield from self._at_all_scales(visitor, saved, lambda _run: (painting, make))
 
     def edit(self, asked: Any, visitor: Visitor) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 (a namespace)
         """Yield progress, then the edited picture, entering at every scale."""
         saved = self._saved(asked, visitor)
-        own, mask = saved.pictures[0], _marked(asked.canvas, saved)
-        if asked.kind == "copy":
-            rows, columns = saved.model.size
-            changed, mask = copy_marked(own, mask, round(asked.down * rows / 100), round(asked.right * columns / 100))
-        else:
-            changed = _entered(asked.canvas, "composite", saved)
-            changed = torch.where(mask > 0, changed, own)  # but for what is painted the picture is as it was
         blend = harmonize if asked.kind == "harmonize" else edit
-        make = _Making(saved, changed, lambda scale, run: blend(saved.model, changed, mask, scale, run, own).blended)
-        yield from self._at_all_scales(visitor, make)
+        own, marked = saved.pictures[0], _marked(asked.canvas, saved)
+        is_copied, is_moved = asked.kind in ("copy", "move"), asked.kind == "move"
+        if is_moved and asked.loaded:
+            raise InputError("what lies in a picture that you loaded cannot be moved; copy it")
+        pasted = own if is_copied else _entered(asked.canvas, "composite", saved)
+        if asked.loaded:
+            pasted = _entered(asked.canvas, "background", saved)
+        placed = marked
+        if is_copied:
+            rows, columns = saved.model.size
+            down, right = round(asked.down * rows / 100), round(asked.right * columns / 100)
+            pasted, placed = copy_marked(pasted, marked, down, right)
+
+        def enter(run: Run) -> tuple[Tensor, Callable[[int, Run], Tensor]]:
+            settings = make_settings(settings={"max_size": str(max(saved.model.size))})
+            ground = inpaint(own, marked, settings, run=run) if is_moved else own
+            changed = torch.where(placed > 0, pasted, ground)  # all else is as it was
+            where = torch.maximum(placed, marked) if is_moved else placed
+            return changed, lambda scale, quiet: blend(saved.model, changed, where, scale, quiet, own).blended
+
+        yield from self._at_all_scales(visitor, saved, enter)
 
     def animate(self, asked: Any, visitor: Visitor) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 (a namespace)
         """Yield progress, then a film."""
@@ -154,10 +184,11 @@ class _Manipulate:
         yield str(file), film(file, f"animation of {asked.model}"), status(f"{file.name} is made.")
 
     def blank_canvas(self, asked: Any, visitor: Visitor) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 (a namespace)
-        """A canvas of the mean colour of the picture."""
+        """A canvas of the mean colour of the picture, and brushes of its main colours."""
         saved = self._saved(asked, visitor)
         mean = saved.pictures[0].mean((-1, -2), keepdim=True).expand_as(saved.pictures[0])
-        yield self._canvas(mean, saved, visitor), status("Paint, then turn it into a picture.")
+        canvas = gr.update(value=self._canvas(mean, saved, visitor), brush=gr.Brush(colors=[*_main_colours(saved)]))
+        yield canvas, status("Paint, then turn it into a picture.")
 
     def own_canvas(self, asked: Any, visitor: Visitor) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 (a namespace)
         """A canvas with the trained picture."""
@@ -172,14 +203,15 @@ class _Manipulate:
         file = save_pixels(pixels, visitor.new_folder() / "canvas.png")
         return {"background": str(file), "layers": [], "composite": str(file)}
 
-    def _at_all_scales(self, visitor: Visitor, make: _Making) -> Iterator[tuple[Any, ...]]:
+    def _at_all_scales(self, visitor: Visitor, saved: SavedModel, enter: Entering) -> Iterator[tuple[Any, ...]]:
         folder = visitor.new_folder()
 
         def work(run: Run) -> list[tuple[str, str]]:
             quiet = Run(device=run.device, seed=run.seed, cancelled=run.cancelled)
-            tried = contact_sheet_scales(make.saved.model, lambda scale: make.at(scale, quiet), run)
-            named = [("input", make.entered), *((f"scale {scale}", result) for scale, result in tried)]
-            return [(str(_save(picture, make.saved, folder / f"{name}.png")), name) for name, picture in named]
+            entered, make = enter(quiet)
+            tried = contact_sheet_scales(saved.model, lambda scale: make(scale, quiet), run)
+            named = [("input", entered), *((f"scale {scale}", result) for scale, result in tried)]
+            return [(str(_save(picture, saved, folder / f"{name}.png")), name) for name, picture in named]
 
         job = self._place.job(visitor, work)
         for bar in job.bars("Trying every scale"):
@@ -187,15 +219,14 @@ class _Manipulate:
         yield job.result, status("Choose the one that you like: coarse scales change most.")
 
 
-class _Making:
-    """A picture that enters, and what becomes of it at a scale."""
-
-    def __init__(self, saved: SavedModel, entered: Tensor, at: Callable[[int, Run], Tensor]) -> None:
-        self.saved, self.entered, self.at = saved, entered, at
-
-
 def _save(picture: Tensor, saved: SavedModel, file: Path) -> Path:
     return save_pixels(shown(visible(picture, saved.record.source), least=1, most=(4096, 4096)), file)
+
+
+def _main_colours(saved: SavedModel) -> list[str]:
+    """The main colours of a picture, as browsers name them."""
+    palette = palette_of(saved.pictures[0], 6, Run().generator()).mT[None, :, None]
+    return [f"#{bytes(colour).hex()}" for colour in to_pixels(visible(palette, saved.record.source))[0]]
 
 
 def _editing() -> dict[str, Any]:
