@@ -75,20 +75,16 @@ def test_the_space_asks_for_what_the_package_needs():
     assert pinned == {name: PINNED[name] for name in needed}
 
 
-def test_the_space_runs_the_source_that_is_copied_into_it(tmp_path, monkeypatch):
+def test_the_space_runs_the_source_that_is_sent_to_it(tmp_path, monkeypatch):
     pytest.importorskip("gradio", reason="the page needs the extra web")
     text = (ROOT / "spaces/README.md").read_text(encoding="utf-8")
-    *sources, target = re.search(r"^cp -r (.*)$", text, re.MULTILINE)[1].split()
-    (tmp_path / target).mkdir()
-    for source in sources:
-        (tmp_path / target / Path(source).name).symlink_to(ROOT / source)
+    sent = re.findall(r"^hf upload USER/SPACE (\S+) (\S+) --repo-type space", text, re.MULTILINE)
+    for source, target in sent:
+        shutil.copytree(ROOT / source, tmp_path / target, dirs_exist_ok=True)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    app = tmp_path / target / "app.py"
-    app.unlink()  # what it is a link to would tell where it is
-    shutil.copyfile(ROOT / "spaces/app.py", app)
-    runpy.run_path(str(app))
-    assert (Path(sys.path[0]) / "innersr/web/app.py").is_file()
-    assert Path(sys.path[0]) == app.with_name("src")
+    runpy.run_path(str(tmp_path / "app.py"))
+    assert Path(sys.path[0]) == tmp_path / "src"
+    assert (tmp_path / "src/innersr/web/app.py").is_file()
 
 
 def test_the_space_has_small_limits_and_says_so():
