@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 import pyvips
 
+from helpers.browser import paint
+
 playwright = pytest.importorskip("playwright.sync_api", reason="the browser needs playwright")
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
@@ -196,14 +198,25 @@ def test_a_picture_is_sampled_trained_edited_and_animated(opened, photo):
     page.locator("#train-go").click()
     says(page, "train", "pebbles is learned")
     assert page.locator("#train-previews img").count() >= 4
-    go_to(page, "Edit")
-    page.get_by_role("button", name="Show the trained picture").click()
-    says(page, "edit", "Mark a part with the brush")
+    own, blank = ("edit", "Show the trained picture", "Mark a part"), ("paint", "A blank canvas", "Paint, then")
+    for area, button, said in (own, blank):
+        go_to(page, area.title())
+        page.get_by_role("button", name=button).click()
+        says(page, area, said)
+        paint(page, "[role=tabpanel]:visible")
+        page.locator(f"#{area}-go").click()
+        says(page, area, "Choose the one that you like")
+        assert page.locator(f"#{area}-results img").count() >= 2
     go_to(page, "Animate")
     page.get_by_role("spinbutton", name="number input for Frames", exact=True).fill("3")
-    page.locator("#animate-go").click()
-    says(page, "animate", "pebbles.gif is made")
-    assert page.locator("#animate-film img").get_attribute("alt") == "animation of pebbles"
+    for kind, shown in (
+        ("gif", "img[alt='animation of pebbles']"),
+        ("mp4", "video[aria-label='animation of pebbles']"),
+    ):
+        page.get_by_label(kind, exact=True).check()
+        page.locator("#animate-go").click()
+        says(page, "animate", f"pebbles.{kind} is made")
+        page.locator(f"#animate-film {shown}").wait_for()
 
 
 def test_methods_are_compared(opened, photo):
@@ -231,24 +244,16 @@ def test_a_batch_becomes_a_zip(opened, photo, tmp_path):
     assert zipfile.ZipFile(tmp_path / "got.zip").namelist() == ["pebbles_x2.png", "pebbles_x2-2.png"]
 
 
-@pytest.fixture(scope="module")
-def truth(tmp_path_factory):
-    values = np.random.default_rng(2).integers(0, 255, (72, 88, 3), np.uint8)
-    path = tmp_path_factory.mktemp("truths") / "large.png"
-    pyvips.Image.new_from_array(values).write_to_file(str(path))
-    return path
-
-
 @pytest.fixture(scope="module", params=SIZES)
-def filled(request, browser, address, photo, truth):
+def filled(request, browser, address, photo):
     """A page with results on most tabs, and the width of its window."""
     with opening(browser, address) as open_page:
         page = open_page(request.param)
-        fill(page, photo, truth)
+        fill(page, photo)
         yield page, SIZES[request.param][0]["width"]
 
 
-def fill(page, photo, truth):
+def fill(page, photo):
     enlarge(page, photo)
     for name in ("Blur, noise and method", "Protect a part", "The same without the page"):
         page.get_by_role("button", name=name).click()
@@ -260,11 +265,12 @@ def fill(page, photo, truth):
     says(page, "samples", "4 samples are made")
     go_to(page, "Compare")
     drop(page, photo)
+    truth = photo.with_name("large.png")
+    pyvips.Image.new_from_file(str(photo)).resize(2).write_to_file(str(truth))
     drop(page, truth)  # into the place that is left
-    page.get_by_label("tailor").uncheck()
     page.get_by_label("backprojection").check()  # the longest name
     page.locator("#compare-go").click()
-    says(page, "compare", "2 of 2 methods are done")
+    says(page, "compare", "3 of 3 methods are done")
     go_to(page, "Batch")
     broken = truth.with_name("a rather long name of a picture that is none.png")
     broken.write_text("no picture")
@@ -291,17 +297,16 @@ def test_every_tab_fits_its_window_and_axe_finds_no_fault(filled):
         pytest.skip("axe-core is not there (npm install axe-core; AXE_CORE=node_modules/axe-core)")
 
 
-@pytest.mark.parametrize(("tab", "cells"), [("Compare", 10), ("Batch", 10)])
-def test_nothing_that_a_table_says_is_hidden(filled, tab, cells):
+@pytest.mark.parametrize("tab", ["Compare", "Batch"])
+def test_nothing_that_a_table_says_is_hidden(filled, tab):
     """At phone width what was found, and why a picture failed, lay beside the window."""
     page, width = filled
     go_to(page, tab)
     page.wait_for_timeout(300)  # until rows have their height
     texts = page.locator(f"#{tab.lower()}-table [role=gridcell] .text")
-    assert texts.count() == cells
-    edges = texts.evaluate_all(
-        "all => all.map(one => [one.getBoundingClientRect().right, one.scrollWidth - one.clientWidth])"
-    )
+    assert texts.count() >= 10
+    script = "all => all.map(one => [one.getBoundingClientRect().right, one.scrollWidth - one.clientWidth])"
+    edges = texts.evaluate_all(script)
     assert max(right for right, _ in edges) <= width
     assert max(cut for _, cut in edges) <= 1, edges
 
