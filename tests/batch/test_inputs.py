@@ -53,6 +53,22 @@ def test_results_are_no_inputs_unless_they_are_named():
     assert "photo_x1.5.jpg and 2 more left out as an earlier result" in find_inputs([Path()]).notes[0]
 
 
+def test_results_that_are_named_with_their_inputs_are_left_out():
+    """As by *.png, where a shell has expanded it."""
+    touch("photo.png", "photo_x2.png", "street_x2.png")
+    assert [path for path, _ in found("photo.png", "photo_x2.png", "street_x2.png")] == ["photo.png", "street_x2.png"]
+    assert find_inputs(["photo.png", "photo_x2.png"]).is_batch
+    assert [path for path, _ in found("photo_x2.png", "street_x2.png")] == ["photo_x2.png", "street_x2.png"]
+
+
+def test_patterns_match_hidden_files_only_by_their_dot():
+    touch("a.png", ".hidden.png", ".bin/b.png")
+    assert [path for path, _ in found("*.png")] == ["a.png"]
+    assert [path for path, _ in found("**/*.png")] == ["a.png"]
+    assert [path for path, _ in found(".h*.png")] == [".hidden.png"]
+    assert [path for path, _ in found(".bin/*.png")] == [".bin/b.png"]
+
+
 def test_the_output_folder_is_no_input():
     touch("in/a.png", "in/out/a.png")
     assert found("in", recursive=True, output=Path("in/out")) == [("in/a.png", "a.png")]

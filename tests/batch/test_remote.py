@@ -132,6 +132,18 @@ def test_results_beside_addresses_are_no_inputs_of_the_next_run(memory):
         assert statuses(f"{memory}/in", "--name", "{stem}-large") == dict.fromkeys(("a.png", "b.png"), status)
 
 
+def test_results_of_equal_names_at_another_address_are_no_inputs(memory):
+    assert upscale("-r", f"{memory}/in", "-o", f"{memory}/out/", *BICUBIC).exit_code == 0
+    assert [below for _, below in found(memory, recursive=True)] == ["in/a.png", "in/b.png", "in/deep/a.png"]
+
+
+def test_a_repeated_batch_in_place_at_an_address_enlarges_nothing_twice(memory):
+    for status in ("done", "skipped"):
+        result = upscale(f"{memory}/in", "--in-place", *BICUBIC, "--status", "status.jsonl")
+        assert result.exit_code == 0, result.stderr
+        assert [json.loads(line)["status"] for line in Path("status.jsonl").read_text().splitlines()] == [status] * 2
+
+
 def test_one_file_goes_to_an_address_and_from_one(memory):
     result = upscale("drawn.png", "-o", f"{memory}/large.png", *BICUBIC)
     assert result.exit_code == 0 and f"drawn.png -> {memory}/large.png  24x20 -> 48x40" in result.stdout

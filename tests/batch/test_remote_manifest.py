@@ -55,7 +55,7 @@ def test_a_result_that_somebody_changed_is_not_done_and_not_replaced(folder, cha
 
 @pytest.mark.parametrize(("status", "is_ours", "may_be"), [("started", True, True), ("failed", False, False)])
 def test_what_an_ended_run_left_may_be_replaced_if_it_was_its_own(folder, status, is_ours, may_be):
-    output = written(folder, content=b"half", status=status, is_ours=is_ours)
+    output = written(folder, content=b"half", status=status, is_ours=is_ours, result_digest="")
     assert RemoteManifest(folder).may_replace(output) is may_be
     assert not RemoteManifest(folder).is_done(output, "input", "set")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from innersr.batch.manifest import Manifest
+from innersr.batch.manifest import Manifest, ResultLog
 from innersr.batch.remote import files_below, is_remote, matches, place_of, reached
 from innersr.batch.remote_manifest import RemoteManifest
 from innersr.errors import InputError
@@ -47,7 +47,8 @@ def find_inputs(given: Sequence[str | Path], *, recursive: bool = False, output:
     hidden ones left out; a pattern that the shell has not expanded stands for the paths that match. "-" is a list of
     paths on standard input and "@list.txt" one in a file: one path a line, or separated by NUL. Folders and patterns
     leave out earlier results: files in the output folder, files that batches wrote, and names such as photo_x2.png
-    beside a photo.png. A path given by name is an input even if it does not exist. Addresses such as s3://bucket/photos
+    beside a photo.png. So do names that are given together with those of their inputs, as by a shell. Any other path
+    given by name is an input even if it does not exist. Addresses such as s3://bucket/photos
     work like paths; in folders there, the suffix alone counts.
 
     Args:
@@ -62,11 +63,12 @@ def find_inputs(given: Sequence[str | Path], *, recursive: bool = False, output:
     for path in map(place_of, given):
         with reached(path):
             search.add(path)
+    is_batch = search.has_collections or len(search.files) > 1
+    search.leave_out_results()
     files = list({_plain(file.path): file for file in reversed(search.files)}.values())[::-1]
     if not files:
         nothing = "; ".join(search.notes) or "the list of inputs is empty; name image files or folders"
         raise InputError(nothing)
-    is_batch = search.has_collections or len(files) > 1
     return BatchInputs(files=tuple(_apart(files)), is_batch=is_batch, notes=tuple(search.notes))
 
 
@@ -79,9 +81,8 @@ class _Search:
     files: list[BatchFile] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     collections: list[Path] = field(default_factory=list)
-    manifests: dict[Path, Manifest | None] = field(default_factory=dict)
+    manifests: dict[Path, ResultLog | None] = field(default_factory=dict)
     """Of the folders that have one, and of those above."""
-    remote_manifests: dict[Path, RemoteManifest] = field(default_factory=dict)
 
     @property
     def has_collections(self) -> bool:
@@ -97,6 +98,7 @@ class _Search:
         elif any(character in str(path) for character in "*?[") and not path.exists():
             folder = Path(path.anchor)
             found = matches(path) if is_remote(path) else sorted(folder.glob(str(path.relative_to(folder))))
+            found = [each for each in found if not _is_hidden(each, path)]
             kept = self._without_results([each for each in found if not each.is_dir()])
             for each in [each for each in found if each.is_dir() or each in kept] or [path] * (not found):
                 self._add_path(each)
@@ -136,13 +138,25 @@ class _Search:
             if not self.recursive:
                 return
 
-    def _without_results(self, found: Sequence[Path]) -> list[Path]:
-        """The files but earlier results, by a manifest or by their names; a note says how many are left out."""
+    def leave_out_results(self) -> None:
+        """Leave out results that are named together with their inputs, as by a pattern that the shell expands."""
+        named = [file.path for file in self.files]
+        kept = {*self._without_results(named, {path.name for path in named})}
+        self.files[:] = [file for file in self.files if file.path in kept]
+
+    def _without_results(self, found: Sequence[Path], sources: set[str] | None = None) -> list[Path]:
+        """The files but earlier results, by a manifest or by their names; a note says how many are left out.
+
+        Args:
+            found: the files.
+            sources: names of which one is that of the input of each result; None for any.
+        """
         stems = {path.with_suffix("") for path in found}
         result_name = re.compile(r"(.+)_x\d+(?:\.\d+)?(?:x\d+(?:\.\d+)?)?")
 
         def is_result(path: Path) -> bool:
-            if self._is_written(path):
+            source = self._source_of(path)
+            if source is not None and (sources is None or re.split(r"[/\\]", source)[-1] in sources):
                 return True
             match = result_name.fullmatch(path.stem)
             return match is not None and path.with_name(match[1]) in stems
@@ -151,27 +165,29 @@ class _Search:
         if results:
             others = f" and {len(results) - 1} more" if len(results) > 1 else ""
             self.notes.append(
-                f"{results[0]}{others} left out as an earlier result; name a file to upscale it all the same"
+                f"{results[0]}{others} left out as an earlier result; name a file alone to upscale it all the same"
             )
         return [path for path in found if path not in set(results)]
 
-    def _is_written(self, path: Path) -> bool:
-        """Whether a batch wrote a file from another one, and nobody has changed it since."""
-        if is_remote(path):
-            manifest = self.remote_manifests.setdefault(path.parent, RemoteManifest(path.parent))
-            entry = manifest.entry(path)
-            return entry is not None and entry.status == "done" and not entry.source.endswith(f"/{path.name}")
-        path = path.absolute()
+    def _source_of(self, path: Path) -> str | None:
+        """The input from which a batch wrote a file elsewhere, where nobody has changed it since; else None."""
+        path = path if is_remote(path) else path.absolute()
         for folder in path.parents:
-            if folder not in self.manifests:
-                is_there = (folder / ".innersr").is_dir()
-                self.manifests[folder] = Manifest(folder, trusts_times=True) if is_there else None
-            log = self.manifests[folder]
+            log = self._manifest(folder)
             entry = None if log is None else log.entry(path)
             if log is not None and entry is not None:
-                is_in_place = folder == path.parent and Path(entry.source).name == path.name
-                return not is_in_place and log.may_replace(path)
-        return False
+                is_there = entry.status == "done" if is_remote(path) else log.may_replace(path)
+                return entry.source if is_there and not entry.is_in_place else None
+        return None
+
+    def _manifest(self, folder: Path) -> ResultLog | None:
+        if folder not in self.manifests:
+            if is_remote(folder):
+                self.manifests[folder] = RemoteManifest(folder)
+            else:
+                is_there = (folder / ".innersr").is_dir()
+                self.manifests[folder] = Manifest(folder, trusts_times=True) if is_there else None
+        return self.manifests[folder]
 
 
 def _plain(path: Path) -> str:
@@ -188,6 +204,12 @@ def _listed(path: Path) -> list[Path]:
     text = os.fsdecode(data.removeprefix(b"\xef\xbb\xbf"))
     lines = text.split("\0") if "\0" in text else [line.rstrip("\r") for line in text.split("\n")]
     return [place_of(line).expanduser() for line in lines if line.strip()]
+
+
+def _is_hidden(path: Path, pattern: Path) -> bool:
+    """Whether a pattern matched a hidden file or folder without naming a dot, as no shell does."""
+    hidden = {part for part in path.parts if part.startswith(".")} - {*pattern.parts}
+    return bool(hidden) and not any(part.startswith(".") and part not in path.parts for part in pattern.parts)
 
 
 def _is_image(path: Path) -> bool:

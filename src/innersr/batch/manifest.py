@@ -49,6 +49,8 @@ class Entry:
     """started, done or failed."""
     is_ours: bool = False
     """Of started and failed: whether what lies there, if anything, is a run's own and may be replaced."""
+    is_in_place: bool = False
+    """Whether the result takes the place of its input."""
     result_size: int = 0
     """Bytes of the result."""
     result_digest: str = ""
@@ -63,6 +65,14 @@ class Entry:
     def input(self) -> InputDigest:
         """The digest of the input as it was then."""
         return InputDigest(value=self.digest, size=self.size, modified=self.modified)
+
+    def describes(self, output: Path) -> bool:
+        """Whether a file has the size and the time of the result that was written."""
+        with contextlib.suppress(OSError):
+            status = output.stat()
+            found = (status.st_size, status.st_mtime)
+            return bool(self.result_digest) and found == (self.result_size, self.result_modified)
+        return False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +157,7 @@ class ResultLog(ABC):
         """Whether the file that a run has written exists, and nobody has changed it."""
         entry = self.entry(output)
         try:
-            if entry is None or entry.status != "done" or output.stat().st_size != entry.result_size:
+            if entry is None or not entry.result_digest or output.stat().st_size != entry.result_size:
                 return False
             if self._trusts_times and output.stat().st_mtime == entry.result_modified:
                 return True
@@ -183,7 +193,7 @@ class Manifest(ResultLog):
         name = f"manifest-{number}-of-{count}.jsonl" if self._is_shard else "manifest.jsonl"
         self.path = folder / ".innersr" / name
         self._locks: list[IO[bytes]] = []
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, dict[Path, Entry]] = {}  # by result and by log
         self._read()
 
     def _read(self) -> None:
@@ -195,11 +205,13 @@ class Manifest(ResultLog):
                 remedy = "move it away; existing results are then taken for other files"
                 raise InputError(f"{path}: the manifest cannot be read ({error.strerror}); {remedy}") from error
             for entry in (msgspec.convert(record, Entry) for record in records):
-                self._entries[entry.output] = entry
+                self._entries.setdefault(entry.output, {})[path] = entry
 
     def entry(self, output: Path) -> Entry | None:
-        """The last entry of a result in the folder."""
-        return self._entries.get(self._name(output))
+        """The last entry of a result in the folder; of several logs, that of the log whose result is there."""
+        entries = [*self._entries.get(self._name(output), {}).values()][::-1]  # own first
+        there = [entry for entry in entries if len(entries) > 1 and entry.describes(output)]
+        return next(iter([*there, *entries]), None)
 
     def _save(self, entry: Entry) -> None:
         """Append an entry, and have it on the disk before anything else is done.
@@ -212,7 +224,7 @@ class Manifest(ResultLog):
         append_record(self.path, asdict(entry))
         with self.path.open("rb") as stream:
             os.fsync(stream.fileno())
-        self._entries[entry.output] = entry
+        self._entries[entry.output] = {self.path: entry}
 
     def lock(self) -> None:
         """Keep the folder for this run, until the process ends however that happens.

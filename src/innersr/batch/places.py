@@ -105,6 +105,8 @@ class Places:
                 that cannot be made.
         """
         if self._output is None:
+            if self.in_place and self._naming.format:
+                raise InputError("--in-place keeps the format of each input; leave --format or --in-place out")
             return
         if self._inputs.is_batch and self.folder is None:
             raise InputError(f"{self._output}: with several inputs the output is a folder; write {self._output}/")
@@ -124,6 +126,8 @@ class Places:
 
     def root(self, file: BatchFile) -> Path:
         """The folder whose manifest holds the result of a file."""
+        if self._output is not None and self.folder is None:
+            return place_of(self._output).parent
         return self.folder or file.path.parent
 
     def target(self, file: BatchFile, scale: Scale, size: tuple[int, int], method: str) -> Path:

@@ -18,10 +18,11 @@ from innersr.commands.batch.records import BatchRecords
 from innersr.commands.batch.report import BatchReport
 from innersr.commands.console import Reporter, in_words
 from innersr.commands.upscale_file import FileJob, FileOutcome
-from innersr.errors import ImageFileError, InnersrError, InputError
+from innersr.errors import ImageFileError, InnersrError, InputError, exists_already
 from innersr.methods.options import UpscaleOptions
 from innersr.methods.registry import name_of, settings_of
 from innersr.networks.priors import packaged_priors
+from innersr.paths import is_one_file
 from innersr.physics.geometry import parse_scale
 from innersr.physics.resize import Scale
 from innersr.run import Run
@@ -103,7 +104,7 @@ class _Work:
     """The work on the files of a command: `plan` names the results, `jobs` checks each, `begin` and `finish` record it.
 
     The files are upscaled elsewhere, see `Distribution`. What changes meanwhile is the report and, of a batch, the
-    records; a single file has none.
+    records; a single file has none unless `--existing skip` asks for them.
     """
 
     def __init__(  # noqa: PLR0913 (what a command has)
@@ -122,7 +123,8 @@ class _Work:
         self._existing = "overwrite" if options.overwrite else batch.existing or ("skip" if is_batch else "error")
         self.report = BatchReport(reporter, is_batch=is_batch)
         settings = _settings_digest(options, run)
-        self._records = BatchRecords(places, batch, settings, reporter.note) if is_batch else None
+        keeps_records = is_batch or self._existing == "skip"
+        self._records = BatchRecords(places, batch, settings, reporter.note) if keeps_records else None
 
     @property
     def exit_code(self) -> int:
@@ -164,6 +166,8 @@ class _Work:
                     job = self._job(file, target)
             except (InnersrError, OSError) as error:
                 self._fail(file, error)
+                if self._records is not None:
+                    self._records.refuse(file, target, error)
                 self.report.advance()
                 continue
             if job is None:
@@ -190,13 +194,15 @@ class _Work:
                 options = replace(options, overwrite=True)  # its own result, of another input or other settings
         if target.exists() and self._existing == "rename":
             target = free_name(target)
-        if self._existing == "skip" and target.exists() and not options.overwrite and not self._places.in_place:
+        if self._existing == "overwrite":
+            options = replace(options, overwrite=True)
+        if target.exists() and not options.overwrite and not is_one_file(file.path, target):
+            if self._existing == "error":
+                raise ImageFileError(exists_already(target))
             remedy = "use --existing overwrite or --existing rename, or another folder"
             raise ImageFileError(f"{target}: exists, and is not an unchanged result of an earlier run; {remedy}")
         if not self._batch.dry_run:
             self._places.prepare(target)
-        if self._existing == "overwrite":
-            options = replace(options, overwrite=True)
         return FileJob(source=file.path, target=target, options=options, run=self._run, compare=self._compare)
 
     def begin(self, job: FileJob) -> FileJob:

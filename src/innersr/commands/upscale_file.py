@@ -118,7 +118,8 @@ def _upscale_remote(job: FileJob) -> FileOutcome:
         messages: list[Message] = []
         try:
             with reached(job.target):
-                if is_remote(job.target) and not job.options.overwrite and job.target.exists():
+                is_new = is_remote(job.target) and job.target != job.source
+                if is_new and not job.options.overwrite and job.target.exists():
                     raise ImageFileError(exists_already(job.target))
             if source != job.source:
                 download(job.source, source)

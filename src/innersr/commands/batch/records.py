@@ -13,6 +13,7 @@ from innersr.batch.options import BatchOptions
 from innersr.batch.places import Places
 from innersr.batch.remote import is_remote
 from innersr.batch.remote_manifest import RemoteManifest
+from innersr.commands.console import in_words
 from innersr.commands.upscale_file import FileJob, FileOutcome
 from innersr.errors import InnersrError, error_and_remedy
 from innersr.paths import is_one_file
@@ -52,7 +53,15 @@ class FileRecord:
         self._digest = self._digest.again(self._source)
         exists = job.target.exists() or job.target.is_symlink()
         self._is_ours = not exists or (self.may_replace(job.target) and job.options.overwrite)
-        self._note(job, "started", is_ours=self._is_ours)
+        self._note(job.target, "started", is_ours=self._is_ours)
+
+    def refuse(self, target: Path, error: Exception) -> None:
+        """Note a failure before the work began: the result that is there stays known."""
+        earlier = self._manifest.entry(target)
+        known = ("is_ours", "result_size", "result_digest", "result_modified")
+        kept = {} if earlier is None else {name: getattr(earlier, name) for name in known}
+        message, remedy = error_and_remedy(in_words(error))
+        self._note(target, "failed", **kept, error=message, remedy=remedy)
 
     def checked(self, job: FileJob, outcome: FileOutcome) -> FileOutcome:
         """The outcome, or the failure that it is where the input was changed meanwhile."""
@@ -70,7 +79,7 @@ class FileRecord:
         is_done = outcome.error is None
         error, remedy = error_and_remedy(outcome.error)
         self._note(
-            job,
+            job.target,
             "done" if is_done else "failed",
             is_ours=not is_done and self._is_ours,
             result_size=job.target.stat().st_size if is_done else 0,
@@ -81,15 +90,16 @@ class FileRecord:
             remedy=remedy,
         )
 
-    def _note(self, job: FileJob, status: str, **more: Any) -> None:  # noqa: ANN401 (of an entry)
+    def _note(self, target: Path, status: str, **more: Any) -> None:  # noqa: ANN401 (of an entry)
         self._manifest.add(
-            job.target,
-            source=str(job.source),
+            target,
+            source=str(self._source),
             digest=self._digest.value,
             size=self._digest.size,
             modified=self._digest.modified,
             settings=self._settings,
             status=status,
+            is_in_place=is_one_file(self._source, target),
             **more,
         )
 
@@ -121,6 +131,11 @@ class BatchRecords:
         digest = InputDigest.of(source) if entry is None else entry.input.again(source)
         self._records[source] = FileRecord(manifest, self._settings, source, digest)
         return self._records[source]
+
+    def refuse(self, file: BatchFile, target: Path, error: Exception) -> None:
+        """Note that a file that was opened failed before the work on it began."""
+        if not self._batch.dry_run and file.path in self._records:
+            self._records[file.path].refuse(target, error)
 
     def opened(self, source: Path) -> FileRecord:
         """The record of an input that was opened."""

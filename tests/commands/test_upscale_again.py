@@ -1,0 +1,76 @@
+"""Several runs on the same files: each knows what the others made, and what failed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from helpers.bench import draw
+from helpers.cli import BICUBIC, names, upscale
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for index, name in enumerate(("in/a.png", "in/b.png", "in/deep/a.png")):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        draw(Path(name), 20, 24, seed=index)
+    return tmp_path
+
+
+def statuses(*arguments, code=0):
+    result = upscale("-r", "in", "-o", "out/", *BICUBIC, "--status", "status.jsonl", *arguments)
+    assert result.exit_code == code, result.stderr
+    rows = map(json.loads, Path("status.jsonl").read_text().splitlines())
+    return {Path(row["input"]).as_posix(): row["status"] for row in rows}
+
+
+def test_results_in_the_way_of_another_run_are_still_known():
+    statuses()
+    statuses("--existing", "error", code=1)
+    assert set(statuses().values()) == {"done"}
+
+
+def test_a_file_in_the_way_is_a_failure_that_is_tried_again():
+    statuses()
+    statuses("--existing", "error", code=1)
+    assert set(statuses("--retry-failed", "--existing", "overwrite").values()) == {"done"}
+    Path("out/b.png").write_bytes(b"mine")
+    assert statuses(code=1)["in/b.png"] == "failed"
+    assert Path("out/b.png").read_bytes() == b"mine"
+    Path("out/b.png").unlink()
+    assert {name for name, status in statuses("--retry-failed").items() if status == "done"} == {"in/b.png"}
+
+
+def test_shards_and_whole_runs_know_each_others_last_results():
+    for scale in ("2", "3", "2"):
+        statuses("--shard", "1/2", "-s", scale), statuses("--shard", "2/2", "-s", scale)
+        assert set(statuses("-s", scale).values()) == {"skipped"}
+        assert set(statuses("-s", "4").values()) == {"done"}
+
+
+def test_results_of_equal_names_in_another_folder_are_no_inputs():
+    statuses()
+    Path("out").rename("in/earlier")
+    assert set(statuses().values()) == {"done"}
+    assert names("out") == ["a.png", "b.png", "deep"]
+
+
+def test_results_that_a_shell_names_with_their_inputs_are_left_out():
+    for status in ("done", "skipped"):
+        given = sorted(map(str, Path("in").glob("*.png")))
+        assert upscale(*given, "--name", "large-{stem}", "--status", "status.jsonl", *BICUBIC).exit_code == 0
+        assert [json.loads(line)["status"] for line in Path("status.jsonl").read_text().splitlines()] == [status] * 2
+    assert upscale("in/large-a.png", "-o", "larger.png", *BICUBIC).exit_code == 0  # alone
+
+
+def test_a_single_file_is_skipped_where_that_is_asked_for():
+    for _ in range(2):
+        assert upscale("in/a.png", "-o", "large.png", "--existing", "skip", *BICUBIC).exit_code == 0
+    draw(Path("large.png"), 20, 24, seed=9)
+    assert upscale("in/a.png", "-o", "large.png", "--existing", "skip", *BICUBIC).exit_code == 1
+
+
+def test_in_place_keeps_formats():
+    result = upscale("in", "--in-place", "--format", "tif", *BICUBIC)
+    assert result.exit_code == 2 and "--in-place keeps the format of each input" in result.stderr
