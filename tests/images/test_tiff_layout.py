@@ -72,11 +72,28 @@ def test_overviews_are_made_again(tmp_path, bands):
         assert np.abs(small - whole).max() <= 1
 
 
+@pytest.mark.parametrize("strips", ["never", "always"])
+@pytest.mark.parametrize("compression", ["deflate", "zstd"])
+def test_a_small_map_has_as_many_overviews_again(tmp_path, compression, strips):
+    rasterio = pytest.importorskip("rasterio", reason="rasterio reads overviews; pip install rasterio")
+    samples = np.random.default_rng(3).integers(1, 255, (1, 48, 40), np.uint8)
+    shape = {"count": 1, "height": 48, "width": 40, "dtype": "uint8", "compress": compression}
+    place = {"crs": "EPSG:32633", "transform": rasterio.Affine(10, 0, 5, 0, -10, 4)}
+    with rasterio.open(tmp_path / "a.tif", "w", driver="GTiff", **shape, **place) as dataset:
+        dataset.write(samples)
+    with rasterio.open(tmp_path / "a.tif", "r+") as dataset:
+        dataset.build_overviews([2, 4])
+    upscale_file(tmp_path / "a.tif", tmp_path / "b.tif", UpscaleOptions(**OPTIONS, strips=strips))
+    with rasterio.open(tmp_path / "b.tif") as dataset:
+        assert dataset.overviews(1) == [2, 4]
+        assert abs(int(dataset.read(1, out_shape=(24, 20)).mean()) - dataset.read(1).mean()) < 2
+
+
 def test_overviews_of_holes_have_no_new_values(tmp_path):
     values = torch.ones(1, 1, 300, 300)
     values[..., ::3, :] = -9999
     image = Image(colour=values, depth="float32", missing=values < 0)
-    save(replace(image, layout=replace(image.layout, has_overviews=True)), tmp_path / "a.tif")
+    save(replace(image, layout=replace(image.layout, overviews=1)), tmp_path / "a.tif")
     with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
         assert len(tiff.pages) > 1
         assert set(np.unique(tiff.pages[1].asarray())) == {1, -9999}

@@ -221,9 +221,10 @@ def encoder_options(  # noqa: PLR0913 (all that the options depend on)
     quality: int,
     depth: str,
     byte_count: int,
+    size: tuple[int, int] = (0, 0),
     has_holes: bool = False,
 ) -> dict[str, Any]:
-    """The libvips options that a format is written with.
+    """The libvips options that a format is written with; `size` is (height, width), on which overviews depend.
 
     Chroma is never subsampled: the colour of thin lines is part of the result. Quality 100 means lossless
     where the format can.
@@ -239,9 +240,10 @@ def encoder_options(  # noqa: PLR0913 (all that the options depend on)
         # Many readers know no predictor of floats.
         predictor = "none" if depth == "float32" else "horizontal"
         options = {"compression": layout.compression, "predictor": predictor, "bigtiff": big, "tile": big}
-        if layout.has_overviews:
+        if layout.overviews:
             # A mean of values and no data would be neither.
             options |= {"tile": True, "pyramid": True, "region_shrink": "nearest" if has_holes else "mean"}
+            options |= dict.fromkeys(("tile_width", "tile_height"), tile_side(layout, size))
         return options | {"resunit": "inch"}
     if target.name == "WebP":
         # exact: the colour under transparent pixels is kept, alpha may be data.
@@ -252,6 +254,14 @@ def encoder_options(  # noqa: PLR0913 (all that the options depend on)
         shared = {"compression": "av1", "bitdepth": 8, "effort": 4, "subsample_mode": "off"}
         return shared | ({"lossless": True} if quality == 100 else {"Q": quality})
     return {}
+
+
+def tile_side(layout: TiffLayout, size: tuple[int, int], *, largest: int = 128) -> int:
+    """The side of a TIFF's tiles: libvips makes smaller copies until one fits into a tile."""
+    side, smallest = largest, 16
+    while side > smallest and max(size) <= side << (layout.overviews - 1):
+        side //= 2
+    return side
 
 
 def kept(target: Format, metadata: Metadata, *, choice: str, bands: int) -> tuple[Metadata, tuple[str, ...]]:

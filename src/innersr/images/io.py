@@ -111,6 +111,7 @@ def save(
         quality=plan.quality,
         depth=image.depth,
         byte_count=samples.nbytes,
+        size=samples.shape[:2],
         has_holes=has_holes,
     )
     write_samples(samples, path, plan, image, options, overwrite=overwrite)

@@ -41,7 +41,7 @@ class TiffLayout:
 
     compression: str = "deflate"  # or none, zstd, lzw
     zero_is_white: bool = False  # MINISWHITE
-    has_overviews: bool = False  # smaller copies of the picture, as further pages
+    overviews: int = 0  # smaller copies of the picture, as further pages; at least so many are made again
 
 
 @dataclass(frozen=True, kw_only=True)

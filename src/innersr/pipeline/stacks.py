@@ -171,7 +171,7 @@ class StackTask(FileTask):
             metadata = replace(metadata, texts=(("Description", text),))
         if number == 0 and self.keeps_axes:
             metadata = replace(metadata, tags=(*metadata.tags, *self.stack.imagej_tags))
-        layout = replace(image.layout, compression=self.compression, has_overviews=False)
+        layout = replace(image.layout, compression=self.compression, overviews=0)
         image = replace(image, metadata=metadata, layout=layout)
         return replace(result, image=image, notes=(*result.notes, *notes))
 

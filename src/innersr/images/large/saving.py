@@ -40,11 +40,12 @@ def save_large(  # noqa: PLR0913 (as `save`)
     """
     plan = plan_file(like, path, quality=quality, metadata=metadata, compression=compression)
     is_tiff = plan.target.name == "TIFF"
-    layout = replace(plan.layout, has_overviews=True)
+    layout = replace(plan.layout, overviews=max(1, plan.layout.overviews))
     if is_tiff and layout.compression == "zstd":
         layout = replace(layout, compression="deflate")
         plan = replace(plan, notes=(*plan.notes, "compressed by deflate, as zstd is not streamed"))
     samples = pixels.as_vips()
+    size = (samples.height, samples.width)
     if plan.zero_is_white:
         _, kept = edits.from_white(np.empty(0, pixels.dtype), plan.metadata)
         plan = replace(plan, metadata=kept)
@@ -55,9 +56,11 @@ def save_large(  # noqa: PLR0913 (as `save`)
         quality=plan.quality,
         depth=pixels.dtype,
         byte_count=pixels.byte_count,
+        size=size,
         has_holes=has_holes,
     )
     if is_tiff:
-        options |= {"tile_width": 256, "tile_height": 256, "subifd": True, "bigtiff": True}
+        side = image_formats.tile_side(layout, size, largest=256)
+        options |= {"tile_width": side, "tile_height": side, "subifd": True, "bigtiff": True}
     write_samples(samples, path, plan, like, options, overwrite=overwrite)
     return plan.notes

@@ -174,13 +174,15 @@ def is_part(page: TiffPage) -> bool:
     return bool(page.subfiletype & (FILETYPE.REDUCEDIMAGE | FILETYPE.MASK))
 
 
-def _has_overviews(page: TiffPage) -> bool:
-    """Whether the page after the first is a smaller copy of it. Others are not looked for: damaged files list many."""
-    following = None
+def _overviews(page: TiffPage) -> int:
+    """The number of smaller copies that follow the first page, of at most 32 pages: damaged files list many."""
+    count = 0
     if page.index == 0:
         with contextlib.suppress(Exception):  # see `tiff_page`; what is damaged there is not read
-            following = next(itertools.islice(pages_of(page.parent), 1, None), None)
-    return following is not None and bool(following.subfiletype & FILETYPE.REDUCEDIMAGE)
+            following = itertools.islice(pages_of(page.parent), 1, 33)
+            for part in itertools.takewhile(is_part, following):
+                count += not part.subfiletype & FILETYPE.MASK
+    return count
 
 
 def _described(page: TiffPage) -> FileFacts:
@@ -199,10 +201,10 @@ def _described(page: TiffPage) -> FileFacts:
     layout = TiffLayout(
         compression={1: "none", 5: "lzw", 50000: "zstd"}.get(page.compression, "deflate"),
         zero_is_white=page.photometric == PHOTOMETRIC.MINISWHITE,
-        has_overviews=_has_overviews(page),
+        overviews=_overviews(page),
     )
     return FileFacts(
-        frames=1 if layout.has_overviews else None,
+        frames=1 if layout.overviews else None,
         texts=(("Description", text),) if text else (),
         tags=tags,
         layout=layout,

@@ -51,7 +51,9 @@ class PageWriter:
         if layout.zero_is_white:
             samples, metadata = from_white(samples, metadata)
         self._add(samples, image, metadata, own_resolution)
-        while layout.has_overviews and max(samples.shape[:2]) > 256:  # pixels, of the last overview
+        largest, made = 256, 0  # pixels of the last overview
+        while layout.overviews and (made < layout.overviews or max(samples.shape[:2]) > largest):
+            made += 1
             samples = _halved(samples, is_mean=image.missing is None)
             self._add(samples, image, Metadata(), own_resolution, is_overview=True)
 
