@@ -89,6 +89,13 @@ def test_a_small_map_has_as_many_overviews_again(tmp_path, compression, strips):
         assert abs(int(dataset.read(1, out_shape=(24, 20)).mean()) - dataset.read(1).mean()) < 2
 
 
+def test_a_mask_that_is_not_kept_is_told(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
+        tiff.write(SAMPLES, photometric="rgb")
+        tiff.write(np.full((1, *SAMPLES.shape[:2]), True)[0], subfiletype=4)
+    assert any("its mask of valid pixels is not kept" in note for note in read(tmp_path / "a.tif").notes)
+
+
 def test_overviews_of_holes_have_no_new_values(tmp_path):
     values = torch.ones(1, 1, 300, 300)
     values[..., ::3, :] = -9999

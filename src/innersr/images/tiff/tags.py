@@ -174,15 +174,15 @@ def is_part(page: TiffPage) -> bool:
     return bool(page.subfiletype & (FILETYPE.REDUCEDIMAGE | FILETYPE.MASK))
 
 
-def _overviews(page: TiffPage) -> int:
-    """The number of smaller copies that follow the first page, of at most 32 pages: damaged files list many."""
-    count = 0
+def _parts(page: TiffPage) -> tuple[int, int]:
+    """The numbers of smaller copies and of masks that follow the first page, of 32 pages: damaged files list many."""
+    are_masks: list[bool] = []
     if page.index == 0:
         with contextlib.suppress(Exception):  # see `tiff_page`; what is damaged there is not read
             following = itertools.islice(pages_of(page.parent), 1, 33)
             for part in itertools.takewhile(is_part, following):
-                count += not part.subfiletype & FILETYPE.MASK
-    return count
+                are_masks.append(bool(part.subfiletype & FILETYPE.MASK))
+    return are_masks.count(False), are_masks.count(True)
 
 
 def _described(page: TiffPage) -> FileFacts:
@@ -198,10 +198,13 @@ def _described(page: TiffPage) -> FileFacts:
         text = ""
     if page.photometric == PHOTOMETRIC.PALETTE:
         notes.append("its palette is not kept: every pixel has its own colour")
+    overviews, masks = _parts(page)
+    if masks:
+        notes.append("its mask of valid pixels is not kept, and all are taken for data: name a value with --nodata")
     layout = TiffLayout(
         compression={1: "none", 5: "lzw", 50000: "zstd"}.get(page.compression, "deflate"),
         zero_is_white=page.photometric == PHOTOMETRIC.MINISWHITE,
-        overviews=_overviews(page),
+        overviews=overviews,
     )
     return FileFacts(
         frames=1 if layout.overviews else None,
