@@ -14,3 +14,19 @@ def paint(page, area):
     page.mouse.move(across + 20, down + 20, steps=12)
     page.mouse.up()
     page.wait_for_timeout(500)  # until the stroke is a part of the layer
+
+
+def drop(page, *paths):
+    page.locator("input[type=file]:visible, .upload-container:visible input[type=file]").first.set_input_files(
+        [str(path) for path in paths]
+    )
+
+
+def go_to(page, name):
+    if name in ("Train", "Paint", "Edit", "Animate"):
+        page.get_by_role("tab", name="One picture").click()
+    page.get_by_role("tab", name=name, exact=True).click()
+
+
+def says(page, tab, words):
+    page.locator(f"#{tab}-status").get_by_text(words).wait_for(timeout=120_000)  # of busy machines

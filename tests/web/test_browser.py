@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import pyvips
 
-from helpers.browser import paint
+from helpers.browser import drop, go_to, paint, says
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the browser needs playwright")
 CHROMIUM = shutil.which("chromium")
@@ -73,22 +73,6 @@ def photo(tmp_path_factory):
     path = tmp_path_factory.mktemp("photos") / "pebbles.png"
     pyvips.Image.new_from_array(values).gaussblur(1.2).write_to_file(str(path))
     return path
-
-
-def drop(page, *paths):
-    page.locator("input[type=file]:visible, .upload-container:visible input[type=file]").first.set_input_files(
-        [str(path) for path in paths]
-    )
-
-
-def go_to(page, name):
-    if name in ("Train", "Paint", "Edit", "Animate"):
-        page.get_by_role("tab", name="One picture").click()
-    page.get_by_role("tab", name=name, exact=True).click()
-
-
-def says(page, tab, words):
-    page.locator(f"#{tab}-status").get_by_text(words).wait_for(timeout=120_000)  # of busy machines
 
 
 def enlarge(page, photo):
