@@ -87,12 +87,20 @@ def test_an_input_by_another_name_is_not_replaced(link):
     assert size_of("a.png") == SIZE
 
 
-def test_a_result_of_before_that_is_an_input_now_is_neither_replaced_nor_doubled_twice():
-    upscale("a.png", *BICUBIC)
+def test_what_is_named_with_an_input_and_may_be_its_result_is_neither_replaced_nor_enlarged():
+    draw("a_x2.png", seed=3)
+    before = Path("a_x2.png").read_bytes()
     result = upscale("a.png", "a_x2.png", "--overwrite", *BICUBIC)
     assert result.exit_code == 1
     assert "error: a.png: the result would replace the input a_x2.png" in result.stderr
-    assert (size_of("a_x2.png"), size_of("a_x2_x2.png")) == ((120, 96), (240, 192))
+    assert "a_x2.png left out as an earlier result" in result.stderr
+    assert Path("a_x2.png").read_bytes() == before and "a_x2_x2.png" not in names()
+
+
+def test_a_known_result_that_is_named_with_its_input_is_made_anew():
+    upscale("a.png", "b.png", *BICUBIC)
+    assert upscale("a.png", "a_x2.png", "--overwrite", *BICUBIC).exit_code == 0
+    assert size_of("a_x2.png") == (120, 96) and "a_x2_x2.png" not in names()
 
 
 def test_a_result_does_not_replace_that_of_another_input():

@@ -77,7 +77,7 @@ def folder(tmp_path, monkeypatch):
         (["--tile", "large"], "got 'large'"),
         (["--wrap", "yx"], "wrap must be one of '', 'x', 'y', 'xy', got 'yx'"),
         (["--wrap", "both"], "got 'both'; x joins the right edge to the left"),
-        (["--kernel", "bicubc"], "bicubc: kernels are read from .mat"),
+        (["--kernel", "bicubc"], "there is no kernel 'bicubc'; did you mean bicubic?"),
         (["--kernel", "missing.npy"], "missing.npy: no such file; give the path of a blur kernel"),
         (["--kernel", "photo.png"], "photo.png: is coloured; save it as a grey image"),
         (["--kernel", "gaussian:0"], "a Gaussian kernel needs positive variances"),

@@ -38,6 +38,8 @@ class BatchInputs:
     """Whether a folder or a list was given, or several files are."""
     notes: tuple[str, ...] = ()
     """Sentences about what was left out."""
+    kept: tuple[Path, ...] = ()
+    """Files that were given by name and left out by their names alone: they may be no results, and stay as they are."""
 
 
 def find_inputs(given: Sequence[str | Path], *, recursive: bool = False, output: Path | None = None) -> BatchInputs:
@@ -64,12 +66,12 @@ def find_inputs(given: Sequence[str | Path], *, recursive: bool = False, output:
         with reached(path):
             search.add(path)
     is_batch = search.has_collections or len(search.files) > 1
-    search.leave_out_results()
+    kept = search.leave_out_results()
     files = list({_plain(file.path): file for file in reversed(search.files)}.values())[::-1]
     if not files:
         nothing = "; ".join(search.notes) or "the list of inputs is empty; name image files or folders"
         raise InputError(nothing)
-    return BatchInputs(files=tuple(_apart(files)), is_batch=is_batch, notes=tuple(search.notes))
+    return BatchInputs(files=tuple(_apart(files)), is_batch=is_batch, notes=tuple(search.notes), kept=kept)
 
 
 @dataclass(frozen=True)
@@ -138,11 +140,16 @@ class _Search:
             if not self.recursive:
                 return
 
-    def leave_out_results(self) -> None:
-        """Leave out results that are named together with their inputs, as by a pattern that the shell expands."""
+    def leave_out_results(self) -> tuple[Path, ...]:
+        """Leave out results that are named together with their inputs, as by a pattern that the shell expands.
+
+        Returns:
+            Those that no manifest knows.
+        """
         named = [file.path for file in self.files]
-        kept = {*self._without_results(named, {path.name for path in named})}
-        self.files[:] = [file for file in self.files if file.path in kept]
+        inputs = {*self._without_results(named, {path.name for path in named})}
+        self.files[:] = [file for file in self.files if file.path in inputs]
+        return tuple(path for path in named if path not in inputs and self._source_of(path) is None)
 
     def _without_results(self, found: Sequence[Path], sources: set[str] | None = None) -> list[Path]:
         """The files but earlier results, by a manifest or by their names; a note says how many are left out.

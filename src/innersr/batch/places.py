@@ -93,7 +93,8 @@ class Places:
         self.folder = output_folder(output)
         if inputs.is_batch and self.folder is None and output and not (Path(output).suffix or is_there(Path(output))):
             self.folder = Path(output)  # several results have no other place, and no format is named
-        self._sources = {file_identity(file.path): file.path for file in inputs.files if is_there(file.path)}
+        sources = [file.path for file in inputs.files] + [*inputs.kept]
+        self._sources = {file_identity(path): path for path in sources if is_there(path)}
         self._taken: dict[tuple[int, int] | Path, Path] = {}
         self._named: dict[Path, Path] = {}
 
