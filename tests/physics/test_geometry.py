@@ -266,6 +266,8 @@ def test_a_misspelt_kernel_is_answered_with_the_name_that_was_meant(text, meant)
 
 def test_a_kernel_file_may_be_called_almost_as_a_kernel(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    with pytest.raises(KernelError, match="no such file"):
+        parse_kernel("bicubic.npy", 2)
     save_kernel(kernels.gaussian(1.0), "bicubic.npy")
     assert parse_kernel("bicubic.npy", 2).kernel is not None
 

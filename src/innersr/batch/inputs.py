@@ -50,8 +50,8 @@ def find_inputs(given: Sequence[str | Path], *, recursive: bool = False, output:
     paths on standard input and "@list.txt" one in a file: one path a line, or separated by NUL. Folders and patterns
     leave out earlier results: files in the output folder, files that batches wrote, and names such as photo_x2.png
     beside a photo.png. So do names that are given together with those of their inputs, as by a shell. Any other path
-    given by name is an input even if it does not exist. Addresses such as s3://bucket/photos
-    work like paths; in folders there, the suffix alone counts.
+    given by name is an input even if it does not exist. Addresses such as s3://bucket/photos work like paths; in
+    folders there, the suffix alone counts.
 
     Args:
         given: paths and addresses as on the command line.

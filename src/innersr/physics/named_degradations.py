@@ -41,8 +41,9 @@ def parse_kernel(text: str, scale: Scale, *, anchor: str = "aligned", noise: flo
         return Degradation(scale=scale, anchor=anchor, noise=noise)
     if text.startswith("gaussian:"):
         return Degradation(scale=scale, kernel=parse_gaussian(text), anchor=anchor, noise=noise)
-    meant = get_close_matches(text.partition(":")[0].lower(), ("auto", "estimate", "bicubic", "gaussian"), 1, 0.7)
-    if meant and not Path(text).exists():
+    name = text.partition(":")[0]
+    meant = get_close_matches(name.lower(), ("auto", "estimate", "bicubic", "gaussian"), 1, 0.7)
+    if meant and not Path(name).suffix and not Path(text).exists():
         spelling = "gaussian:VAR or gaussian:V1,V2,THETA" if meant == ["gaussian"] else meant[0]
         raise KernelError(f"there is no kernel {text!r}; did you mean {spelling}?")
     return Degradation(scale=scale, kernel=load_kernel(text), anchor=anchor, noise=noise)
