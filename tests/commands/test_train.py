@@ -16,6 +16,7 @@ from innersr.commands import interrupts
 from innersr.commands.interrupts import deferred_interrupts
 from innersr.networks.checkpoints import load_checkpoint
 from innersr.networks.priors import describe_prior, load_prior
+from innersr.training.crops import EXTRA_SHARE
 from innersr.training.learner import TrainingSchedule
 from innersr.training.objectives.mzsr import MZSRObjective
 from innersr.training.objectives.supervised import SupervisedObjective
@@ -213,7 +214,9 @@ def test_a_prior_that_knows_compression_learns_from_chains_and_drawn_pictures(fo
     (folder / "prior.safetensors").rename(folder / "small.safetensors")
     larger = ["--set", "chains=true", "--set", "depth=4", "--set", "width=8", "--initial", "small.safetensors"]
     assert train("tailor", *larger, "--drawn", 2, "--overwrite").exit_code == 0
-    data = describe_prior("prior.safetensors").header["provenance"]["data"]
+    provenance = describe_prior("prior.safetensors").header["provenance"]
+    data = provenance["data"]
+    assert provenance["settings"]["extra_share"] == EXTRA_SHARE
     assert [(source["folder"], source["files"]) for source in data] == [("photos", 2), ("drawn pictures, seed 0", 2)]
     network = load_prior("prior.safetensors")
     assert (network.depth, network.width, network.knows_compression) == (4, 8, True)

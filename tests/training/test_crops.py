@@ -57,6 +57,13 @@ def test_six_in_a_hundred(is_extra):
     assert 40 <= int(rare.sum()) <= 80
 
 
+def test_another_share_of_the_other_images():
+    other = torch.full((3, 40, 40), 7, dtype=torch.uint8)
+    pool = CropPool((photo(40, 40),), (other,), (), 0)._replace(extra_share=0.5)
+    rare = (pool.crops(SIDE, 0, generators(*range(400))).images == 7).all((1, 2, 3))
+    assert 160 <= int(rare.sum()) <= 240
+
+
 def test_grey_is_the_mean_of_the_bands():
     colourful = photo(SIDE, SIDE)
     grey = next(crop for crop in cut([colourful], 60) if bool((crop[:1] == crop).all()))

@@ -2,9 +2,11 @@
 
 import math
 
+import pytest
 import torch
 
 from helpers.training import pool
+from innersr.errors import InputError
 from innersr.training.drawn_pictures import drawn_pictures, with_drawn_pictures
 
 
@@ -41,8 +43,13 @@ def test_the_pixels_of_a_sprite_are_all_enlarged_by_one_factor():
 
 def test_they_are_extra_images_and_recorded():
     plain = pool()
-    assert with_drawn_pictures(plain, 0, 3) is plain
-    more = with_drawn_pictures(plain, 2, 3)
+    assert with_drawn_pictures(plain, 0, 3, 500) is plain
+    more = with_drawn_pictures(plain, 2, 3, 360)
     assert torch.equal(torch.stack(more.extra), torch.stack(drawn_pictures(2, 3)))
     assert (more.sources[-1].folder, more.sources[-1].files) == ("drawn pictures, seed 3", 2)
-    assert more.sources[-1].sha256 != with_drawn_pictures(plain, 2, 4).sources[-1].sha256
+    assert more.sources[-1].sha256 != with_drawn_pictures(plain, 2, 4, 360).sources[-1].sha256
+
+
+def test_they_are_refused_where_crops_are_larger():
+    with pytest.raises(InputError, match="have 480x360 pixels, too few for crops of 361; train on smaller crops"):
+        with_drawn_pictures(pool(), 2, 3, 361)

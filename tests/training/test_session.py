@@ -156,6 +156,18 @@ def test_a_state_that_is_older_than_a_setting_is_resumed_with_its_default(tmp_pa
     assert session(tmp_path).learn(resume=True).is_finished
 
 
+def test_a_state_without_a_share_of_extra_images_had_the_default(tmp_path):
+    one = session(tmp_path)
+    one.learn(should_stop=stop_after(2))
+    state = tmp_path / "prior.state.safetensors"
+    tensors, header = load_checkpoint(state, "training")
+    assert header["settings"].pop("extra_share") == 0.06
+    save_checkpoint(state, tensors, header)
+    with pytest.raises(InputError, match=r"was started with extra_share=0\.06, not 0\.5"):
+        replace(one, pool=pool()._replace(extra_share=0.5)).learn(resume=True)
+    assert one.learn(resume=True).is_finished
+
+
 def test_a_state_with_the_setting_names_of_version_0_1_is_resumed(tmp_path):
     one = session(tmp_path)
     one.learn(should_stop=stop_after(2))

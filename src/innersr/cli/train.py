@@ -52,11 +52,11 @@ def _add_command(objective: str) -> None:
         ],
         extra: Annotated[
             list[Path] | None,
-            data_option(
-                metavar="DIR",
-                help="Folder of other sharp images, such as graphics, for 6 % of the crops; may be repeated.",
-            ),
+            data_option(metavar="DIR", help="Folder of other sharp images, such as graphics; may be repeated."),
         ] = None,
+        extra_share: Annotated[
+            float, data_option(min=0, max=1, help="Share of the crops that are cut from --extra and drawn pictures.")
+        ] = 0.06,
         drawn: Annotated[
             int,
             data_option(min=0, help="Number of pictures of text, lines, spots and sprites to draw and add to --extra."),

@@ -34,6 +34,7 @@ def train_prior(  # noqa: PLR0913 (the options of the command)
     objective: str,
     data: Sequence[Path],
     extra: Sequence[Path] | None,
+    extra_share: float,
     drawn: int,
     validate: Path | None,
     out: Path,
@@ -66,10 +67,11 @@ def train_prior(  # noqa: PLR0913 (the options of the command)
     advice = "use a smaller --batch, smaller crops, or a machine with more"
     with memory_advice(None, advice), reporter.progress("train") as report:
         run = replace(run, device=device_of_environment(run.device), report=report)
+        pool = read_pool(tuple(data), tuple(extra or ()), chosen.side, run)._replace(extra_share=extra_share)
         session = Session(
             objective=chosen,
             schedule=schedule,
-            pool=with_drawn_pictures(read_pool(tuple(data), tuple(extra or ()), chosen.side, run), drawn, chosen.seed),
+            pool=with_drawn_pictures(pool, drawn, chosen.seed, chosen.side),
             outputs=outputs,
             run=run,
             group=group,

@@ -24,7 +24,7 @@ from innersr.physics.symmetries import apply_symmetry
 from innersr.run import Run
 
 LONGEST_SIDES = (480, 640, 800)  # pixels that each image is shrunk to: sharp, and the same things at several sizes
-EXTRA_SHARE = 0.06
+EXTRA_SHARE = 0.06  # of the crops are of extra images, unless a pool has another share
 PLACES = 3  # compared for one crop; most of a photograph is smooth
 AHEAD = 2  # steps
 
@@ -56,12 +56,13 @@ class CropPool(NamedTuple):
     images: tuple[Tensor, ...]
     """(3, H, W) uint8 each."""
     extra: tuple[Tensor, ...]
-    """Source of EXTRA_SHARE of the crops, such as graphics and text; may be empty."""
+    """Source of `extra_share` of the crops, such as graphics and text; may be empty."""
     sources: tuple[ImageFolder, ...]
     too_small: int
     """Number of files left out, smaller than a crop."""
     computed: dict[int, Any] | None = None
     """What an objective has computed of tasks that come again, by their seeds; None to compute them every time."""
+    extra_share: float = EXTRA_SHARE
 
     def crops(self, side: int, step: int, generators: Sequence[torch.Generator]) -> Crops:
         """Cut one square of `side` pixels for each generator."""
@@ -71,7 +72,7 @@ class CropPool(NamedTuple):
     def _crop(self, side: int, generator: torch.Generator) -> Tensor:
         draws = torch.rand(5 + 2 * PLACES, generator=generator, dtype=torch.float64)
         chance, which, turn, grey, *places = draws.tolist()
-        images = self.extra if chance < EXTRA_SHARE and self.extra else self.images
+        images = self.extra if chance < self.extra_share and self.extra else self.images
         image = images[int(which * len(images))]
         rows, columns = (n - side + 1 for n in image.shape[-2:])
         starts = ((int(places[2 * i] * rows), int(places[2 * i + 1] * columns)) for i in range(PLACES))

@@ -15,15 +15,23 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 from torch import Tensor
 
+from innersr.errors import InputError
 from innersr.training.crops import CropPool, ImageFolder
 
 SIZE = (360, 480)  # rows and columns, in pixels
 
 
-def with_drawn_pictures(pool: CropPool, count: int, seed: int) -> CropPool:
-    """A pool with `count` drawn pictures among its extra images."""
+def with_drawn_pictures(pool: CropPool, count: int, seed: int, side: int) -> CropPool:
+    """A pool with `count` drawn pictures among its extra images; InputError if they are smaller than its crops.
+
+    Args:
+        side: of the largest crop, in pixels.
+    """
     if count == 0:
         return pool
+    if side > min(SIZE):
+        size = f"{SIZE[1]}x{SIZE[0]}"
+        raise InputError(f"drawn pictures have {size} pixels, too few for crops of {side}; train on smaller crops")
     pictures = drawn_pictures(count, seed)
     digest = hashlib.sha256(b"".join(picture.numpy().tobytes() for picture in pictures))
     source = ImageFolder(f"drawn pictures, seed {seed}", count, digest.hexdigest())

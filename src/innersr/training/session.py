@@ -31,7 +31,7 @@ from innersr.version import __version__
 
 SUFFIX = ".safetensors"
 # Settings that `Session.may_change` allows to change on resuming, beside those of the schedule.
-CHANGEABLE = frozenset(("batch", "crops_each", "crop", "small_crop", "x2", "x3", "x4", "data"))
+CHANGEABLE = frozenset(("batch", "crops_each", "crop", "small_crop", "x2", "x3", "x4", "data", "extra_share"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +135,7 @@ class Session:
             **asdict(self.schedule),
             "precision": str(self.run.dtype).removeprefix("torch."),
             "data": [source.sha256 for source in self.pool.sources],
+            "extra_share": self.pool.extra_share,
             "initial": None if self.initial is None else _digest(self.initial),
         }
 

@@ -13,6 +13,7 @@ from msgspec import Meta
 from innersr.errors import CheckpointError, InnersrError, InputError
 from innersr.networks.blueprints import shortened
 from innersr.networks.checkpoints import load_checkpoint, outline_of, save_checkpoint
+from innersr.training.crops import EXTRA_SHARE
 from innersr.training.learner import Learner
 from innersr.training.registry import EARLIER_NAMES
 
@@ -43,6 +44,7 @@ class _Surroundings(msgspec.Struct, kw_only=True):
     precision: Literal["float32", "bfloat16"]
     data: list[str]
     initial: str | None = None
+    extra_share: Annotated[float, Meta(ge=0, le=1)] = EXTRA_SHARE
 
 
 def save_state(path: Path, learner: Learner[Any], seconds: float, settings: dict[str, Any]) -> None:
