@@ -1,14 +1,17 @@
 """What the predictor finds: the parts it looks at, and its answers combined."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 
 from helpers.methods import edges, image
 from innersr.blind.finding import combine, detailed_parts, find
+from innersr.images.io import read
 from innersr.networks.degradation_predictor import LEAST_SHARPENING, LOUDNESS, Prediction
 from innersr.physics import kernels
+from innersr.physics.chains import noise_field
 from innersr.physics.degradation import Degradation
 from innersr.physics.pseudoinverse import RADIUS
 
@@ -63,6 +66,15 @@ def test_faint_noise_is_that_of_rounding(levels, expected):
     assert 255 * found.noise == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.parametrize("kind", ["white", "correlated", "grey", "chroma"])
+def test_every_kind_of_noise_is_found(kind):
+    photograph = read(Path(__file__).parents[2] / "examples" / "towers.png").colour
+    noise = noise_field(kind, photograph.shape[1:], 0.6, torch.Generator().manual_seed(0))
+    found = find((photograph + 10 / 255 * noise).clamp(0, 1))
+    assert 255 * found.noise == pytest.approx(10, abs=4)
+    assert find(photograph).noise == 0
+
+
 def test_compression_and_sharpening_count_only_where_they_are_probable():
     sharpening = torch.tensor([0.5 + LEAST_SHARPENING] * 2).log()
     levels = {"compression": torch.tensor([0.3, 0.5]), "sharpening": sharpening}
@@ -76,11 +88,11 @@ def test_compression_and_sharpening_count_only_where_they_are_probable():
 
 def test_features_are_in_the_order_that_the_policy_has_learnt():
     """The network's features, blurs, logarithms of deviations, then the other answers; the mean of the parts."""
-    names = ("bicubic", "noise", "compressed", "compression", "sharpened", "sharpening", "soft")
+    names = ("bicubic", "first_noise", "compressed", "compression", "sharpened", "sharpening", "soft")
     others = {name: torch.full((2,), 0.1 * i) for i, name in enumerate(names)}
     blurs = torch.arange(6.0).reshape(1, 2, 3).expand(2, -1, -1) / 10
     deviations = torch.tensor([1.0, 2.0, 3.0, 4.0]).reshape(1, 2, 2).expand(2, -1, -1)
-    certain = {"noise_deviation": torch.full((2,), 5.0), "compression_deviation": torch.full((2,), 6.0)}
+    certain = {"first_noise_deviation": torch.full((2,), 5.0), "compression_deviation": torch.full((2,), 6.0)}
     features = torch.stack([torch.full((64,), 3.0), torch.full((64,), -1.0)])
     given = prediction(logs=blurs, deviations=deviations, features=features, **others, **certain)
     expected = [(math.asinh(3) - math.asinh(1)) / 2] * 64 + [i / 10 for i in range(6)]
@@ -89,7 +101,7 @@ def test_features_are_in_the_order_that_the_policy_has_learnt():
 
 
 def test_features_are_of_limited_size():
-    found = combine(prediction(features=torch.full((2, 64), 1e6), noise=torch.tensor([99.0, 99.0])))
+    found = combine(prediction(features=torch.full((2, 64), 1e6), first_noise=torch.tensor([99.0, 99.0])))
     assert found.features.shape == (83,)
     assert float(found.features.abs().max()) < 15
 

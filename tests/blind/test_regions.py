@@ -43,7 +43,7 @@ def test_noisy_cells_are_found_with_their_noise():
 @pytest.mark.parametrize(("ratio", "count"), [(3.0, 0), (4.0, 4)])
 def test_noisy_cells_are_that_much_noisier(ratio, count):
     noise = torch.tensor([ratio, 1.0, 1.0]).repeat_interleave(4) * 8  # 8-bit levels
-    assert int(regions._noisy(SimpleNamespace(noise=noise.log())).sum()) == count
+    assert int(regions._noisy(SimpleNamespace(first_noise=noise.log())).sum()) == count
 
 
 @pytest.mark.parametrize(("clean", "count"), [(-2.0, 0), (-3.0, 4)])

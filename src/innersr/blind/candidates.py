@@ -26,7 +26,7 @@ def candidates_of(finding: Finding, scale: Scale) -> tuple[Degradation, ...]:
     finding = finding._replace(noise=min(GREATEST_NOISE, finding.noise))
     noise, compression = finding.noise, finding.compression
     # More than was found: too much smoothing costs less than artefacts that are sharpened.
-    more_noise, more_compression = min(GREATEST_NOISE, 1.6 * noise + 2 / 255), cautious_compression(compression)
+    more_noise, more_compression = min(GREATEST_NOISE, 1.2 * noise + 1 / 255), cautious_compression(compression)
     plain = Degradation(scale=scale, noise=noise, compression=compression)
     blurred = degradation_of(finding, scale, sharpening=0.0)
     return (

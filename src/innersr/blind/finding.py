@@ -138,8 +138,8 @@ def roughness(grey: Tensor) -> float:
 
 def _features(p: Prediction) -> Tensor:
     """Input of `MixturePolicy`, (N, F): features and answers of the predictor, limited in size."""
-    deviations = [p.deviations.flatten(1), *(d[:, None] for d in (p.noise_deviation, p.compression_deviation))]
-    others = (p.bicubic, p.noise, p.compressed, p.compression, p.sharpened, p.sharpening, p.soft)
+    deviations = [p.deviations.flatten(1), *(d[:, None] for d in (p.first_noise_deviation, p.compression_deviation))]
+    others = (p.bicubic, p.first_noise, p.compressed, p.compression, p.sharpened, p.sharpening, p.soft)
     answers = torch.cat([p.logs.flatten(1), *(d.log() for d in deviations), torch.stack(others, dim=1)], dim=1)
     return torch.cat([torch.asinh(p.features), answers.clamp(-6, 6)], dim=1).float()
 

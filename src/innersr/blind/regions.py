@@ -75,11 +75,11 @@ def _starts(length: int) -> tuple[list[int], int]:
 
 def _noisy(prediction: Prediction) -> Tensor:
     """(N,) bool: which cells are noisy, if the others are so much calmer."""
-    low, high = prediction.noise.quantile(prediction.noise.new_tensor((0.05, 0.95)))
-    marks = prediction.noise > (low + high) / 2
+    low, high = prediction.first_noise.quantile(prediction.first_noise.new_tensor((0.05, 0.95)))
+    marks = prediction.first_noise > (low + high) / 2
     if not 0 < int(marks.sum()) < len(marks):
         return torch.zeros_like(marks)
-    noisy, calm = (prediction.noise[part].mean().exp() for part in (marks, ~marks))
+    noisy, calm = (prediction.first_noise[part].mean().exp() for part in (marks, ~marks))
     is_clear = noisy - LOUDNESS >= RegionSettings.least_noise and noisy >= RegionSettings.noise_ratio * calm
     return marks & is_clear
 

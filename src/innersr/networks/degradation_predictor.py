@@ -33,6 +33,8 @@ class Prediction(NamedTuple):
     bicubic: Tensor  # (N,) logit of bicubic subsampling
     noise: Tensor  # (N,) log(255 * standard deviation + LOUDNESS), over all channels
     noise_deviation: Tensor
+    first_noise: Tensor  # (N,) likewise, as learnt together with all else, which overlooks grain
+    first_noise_deviation: Tensor
     compressed: Tensor  # (N,) logit of lossy compression
     compression: Tensor  # (N,) its strength, see `jpeg.jpeg_strength`
     compression_deviation: Tensor
@@ -54,7 +56,7 @@ class DegradationPredictor(nn.Module):
 
     Args:
         width: features of the first two layers; the last two have twice as many.
-        hidden: features after pooling.
+        hidden: features after pooling, and of the hidden layers that find noise.
         generator: of the initial weights; None for shapes only, see `layers`.
     """
 
@@ -72,6 +74,7 @@ class DegradationPredictor(nn.Module):
         self.pooled = seeded_linear((maps + 2) * widths[-1] + 4 + 16, hidden, 2.0, generator)
         # Of each subsampling the size, two numbers of shape and two log deviations, then the ten others.
         self.answer = seeded_linear(hidden, 2 * 5 + 10, 0.1, generator)
+        self.noise = NoiseHead((maps + 2) * widths[-1] + 4 + 16 + hidden, hidden, generator=generator)
 
     def forward(self, inputs: Tensor, guess: GaussianBlur) -> Prediction:
         """Correct the guess that `inputs`, (N, CHANNELS, h, w), was made from, see `predictor_input`."""
@@ -86,11 +89,13 @@ class DegradationPredictor(nn.Module):
         statistics = [fine_statistics(inputs[:, :1]), chroma_noise(inputs[:, -3:-1]), energy_quantiles(inputs[:, -1:])]
         known = torch.cat([guess.log, is_bicubic, *statistics], dim=1)
         means = torch.asinh(torch.cat([mean, looked], dim=1))  # as the logarithm for large ones
-        hidden = F.leaky_relu(self.pooled(torch.cat([means, energy, known], dim=1)), 0.1).float()
+        pooled = torch.cat([means, energy, known], dim=1)
+        hidden = F.leaky_relu(self.pooled(pooled), 0.1).float()
         answer = self.answer(hidden).float()
         families, others = answer[:, :10].unflatten(1, (2, 5)), answer[:, 10:].unbind(1)
         logs, deviations = guess.log[:, None] + families[..., :3], _deviation(families[..., 3:])
-        bicubic, noise, compressed, compression, noise_log, compression_log, *rest = others
+        bicubic, first_noise, compressed, compression, first_noise_log, compression_log, *rest = others
+        noise, noise_log = self.noise(torch.cat([pooled, hidden], dim=1)).float().unbind(1)
         sharpened, sharpening, sharpening_log, soft = rest
         return Prediction(
             logs=logs,
@@ -98,6 +103,8 @@ class DegradationPredictor(nn.Module):
             bicubic=bicubic,
             noise=noise,
             noise_deviation=_deviation(noise_log),
+            first_noise=first_noise,
+            first_noise_deviation=_deviation(first_noise_log),
             compressed=compressed,
             compression=compression,
             compression_deviation=_deviation(compression_log),
@@ -107,6 +114,37 @@ class DegradationPredictor(nn.Module):
             soft=soft,
             features=hidden,
         )
+
+
+class NoiseHead(nn.Module):
+    """Three linear layers that find noise in what the predictor pools; normalised, as its parts differ in size.
+
+    They are trained after the convolutions, with more grain, chroma noise and noise of grey.
+
+    Args:
+        inputs: pooled features, and those of the predictor's hidden layer.
+        hidden: features of both hidden layers.
+        generator: of the initial weights; None for shapes only, see `layers`.
+    """
+
+    centre: Tensor
+    spread: Tensor
+
+    def __init__(self, inputs: int, hidden: int, *, generator: torch.Generator | None) -> None:
+        super().__init__()
+        self.register_buffer("centre", torch.zeros(inputs))
+        self.register_buffer("spread", torch.ones(inputs))
+        self.layers = nn.ModuleList(
+            seeded_linear(a, b, variance, generator)
+            for a, b, variance in ((inputs, hidden, 2.0), (hidden, hidden, 2.0), (hidden, 2, 0.1))
+        )
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        """The noise, see `Prediction`, and the logarithm of its deviation, (N, 2), of (N, inputs)."""
+        x = (pooled - self.centre) / self.spread
+        first, second, last = self.layers
+        result: Tensor = last(F.leaky_relu(second(F.leaky_relu(first(x), 0.1)), 0.1))
+        return result
 
 
 def first_guess(like: Tensor) -> GaussianBlur:

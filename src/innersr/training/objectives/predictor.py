@@ -208,6 +208,8 @@ def _negative_log_likelihood(prediction: Prediction, truth: Truth) -> Tensor:
     blur = blur + 0.5 * (error[:, 1:] / shape[:, None]).square().sum(1) + 2 * shape.log()
     family = _cross_entropy(prediction.bicubic, truth.blur.is_bicubic)
     noise = _gaussian(prediction.noise - truth.noise, prediction.noise_deviation, TRAINING.least_deviation)
+    first_error = prediction.first_noise - truth.noise
+    noise = noise + _gaussian(first_error, prediction.first_noise_deviation, TRAINING.least_deviation)
     was_compressed, was_sharpened = (x > 0 for x in (truth.compression, truth.sharpening))
     # In tenths of the strength, and in halves of the logarithm.
     strength = _gaussian(10 * (prediction.compression - truth.compression), prediction.compression_deviation, 0.2)
