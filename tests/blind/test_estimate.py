@@ -109,6 +109,16 @@ def test_confidence_falls_with_what_is_interpolated(monkeypatch, interpolated, c
     assert mixed(monkeypatch, interpolated, 1 - interpolated, 0.0, 0.0, 0.0).confidence == confidence
 
 
+@pytest.mark.parametrize(("levels", "shares"), [(7, [0.4, 0.3]), (9, [0.6, 0.4])])
+def test_much_noise_is_not_kept_by_interpolation(monkeypatch, levels, shares):
+    noisy = estimates.find(degraded("random:1")[0])._replace(noise=levels / 255)
+    monkeypatch.setattr(estimates, "find", lambda _, **__: noisy)
+    estimate = mixed(monkeypatch, 0.3, 0.4, 0.3, 0.0, 0.0)
+    assert [share for _, share in estimate.candidates] == pytest.approx(shares)
+    assert estimate.given.noise > levels / 255 if levels == 9 else estimate.given.noise == levels / 255
+    assert estimate.confidence != "high"
+
+
 def test_the_shares_of_one_degradation_are_added_up():
     both = Estimate(degradation=FOUND, confidence="low").shared([(PLAIN, 0.2), (FOUND, 0.3), (PLAIN, 0.4)])
     assert [c.degradation for c in both.candidates] == [PLAIN, FOUND]

@@ -44,6 +44,7 @@ class EstimateSettings:
     medium_confidence: float = 0.25  # likewise
     judged_scale: float = 2.0  # at which the policy judges; its soft scenes were soft enough at this scale alone
     least_share: float = 0.12  # a candidate with less is left out
+    most_kept_noise: float = 8 / 255  # under more nothing is interpolated, which would keep it
     loud: float = 12 / 255  # noise that can look like details of single pixels
     overlooked: float = 0.5  # of the shares, that goes to the cautious candidate where a compression was overlooked
 
@@ -285,6 +286,8 @@ def _estimate_by(finding: Finding, scale: Scale) -> Estimate:
         moved = SETTINGS.overlooked * sum(shares)
         shares = [(1 - SETTINGS.overlooked) * share for share in shares]
         shares[CANDIDATES.index("cautious")] += moved
+    if finding.noise > SETTINGS.most_kept_noise:
+        shares[CANDIDATES.index("cautious")] += interpolated
     found = Estimate(
         degradation=degradations[CANDIDATES.index("sharpened" if finding.is_sharpened else "blurred")],
         confidence=_confidence(finding, interpolated),
