@@ -86,6 +86,15 @@ def test_compression_and_sharpening_count_only_where_they_are_probable():
     assert likely.sharpening == pytest.approx(0.5, abs=1e-5)
 
 
+def test_a_thorough_look_believes_in_the_blur():
+    logs, believed = torch.zeros(2, 2, 3), torch.full((2, 3), 0.5)
+    found = combine(
+        prediction(logs=logs, believed_logs=believed, believed_deviations=torch.full((2, 2), 0.3)).believed()
+    )
+    assert found.log.tolist() == pytest.approx([0.5] * 3)
+    assert found.deviations.tolist() == pytest.approx([0.3] * 2)
+
+
 def test_features_are_in_the_order_that_the_policy_has_learnt():
     """The network's features, blurs, logarithms of deviations, then the other answers; the mean of the parts."""
     names = ("bicubic", "first_noise", "compressed", "compression", "sharpened", "sharpening", "soft")
@@ -112,7 +121,7 @@ def test_a_thorough_look_finds_the_same_blur_in_a_mirrored_and_in_a_transposed_i
     for other, signs in ((lr.flip(-1), (1, 1, -1)), (lr.mT, (1, -1, 1)), (lr.mT.flip(-1), (1, -1, -1))):
         again = find(other.contiguous(), is_thorough=True)
         assert again.log.tolist() == pytest.approx(
-            [a * b for a, b in zip(found.log.tolist(), signs, strict=True)], abs=0.02
+            [a * b for a, b in zip(found.log.tolist(), signs, strict=True)], abs=0.04
         )
     assert abs(float(found.log[2])) > 0.1
     quick = find(lr)

@@ -10,7 +10,7 @@ from innersr.inference.tailored import pad_for_filters
 from innersr.networks.degradation_predictor import (
     CHANNELS,
     DegradationPredictor,
-    NoiseHead,
+    LateLayers,
     chroma_noise,
     fine_statistics,
     first_guess,
@@ -88,13 +88,13 @@ def test_an_untrained_network_keeps_to_the_guess():
     assert net.answer.out_features == 20
 
 
-def test_what_finds_noise_normalises_its_input():
-    head = NoiseHead(2, 4, generator=torch.Generator().manual_seed(0))
+def test_late_layers_normalise_their_input():
+    layers = LateLayers(2, 4, 3, generator=torch.Generator().manual_seed(0))
     pooled = torch.tensor([[3.0, -40.0], [5.0, 60.0]])
-    expected = head(torch.tensor([[1.0, -2.5], [2.0, 2.5]]))
-    head.centre.copy_(torch.tensor([1.0, 10.0]))
-    head.spread.copy_(torch.tensor([2.0, 20.0]))
-    assert torch.allclose(head(pooled), expected)
+    expected = layers(torch.tensor([[1.0, -2.5], [2.0, 2.5]]))
+    layers.centre.copy_(torch.tensor([1.0, 10.0]))
+    layers.spread.copy_(torch.tensor([2.0, 20.0]))
+    assert torch.allclose(layers(pooled), expected)
 
 
 def test_jpeg_blocks_show_in_the_fine_statistics():

@@ -57,7 +57,8 @@ def find(lr: Tensor, *, is_thorough: bool = False) -> Finding:
     """Predict the degradation of an image, (1, C, h, w) in [0, 1]; of a large one from its most detailed parts.
 
     Compression that its traces prove, see `find_jpeg_traces`, takes the place of the predictor's answer. `is_thorough`
-    averages over mirrored and transposed views too, whose errors differ: for a blur that is removed in full.
+    averages over mirrored and transposed views too, whose errors differ, and takes the scene as sharp and its image as
+    blurred: for a blur that is removed in full.
 
     Raises:
         CheckpointError: the package is damaged.
@@ -84,7 +85,8 @@ def _predicted(parts: Tensor, *, is_thorough: bool) -> Prediction:
     predictions = [
         _of_view(parts, is_mirrored=is_mirrored, is_transposed=is_transposed) for is_mirrored, is_transposed in views
     ]
-    return Prediction(*(torch.cat(answers) for answers in zip(*predictions, strict=True)))
+    prediction = Prediction(*(torch.cat(answers) for answers in zip(*predictions, strict=True)))
+    return prediction.believed() if is_thorough else prediction
 
 
 def _of_view(parts: Tensor, *, is_mirrored: bool, is_transposed: bool) -> Prediction:
@@ -92,7 +94,7 @@ def _of_view(parts: Tensor, *, is_mirrored: bool, is_transposed: bool) -> Predic
     view = parts.flip(-1) if is_mirrored else parts
     prediction = predict_iteratively(predictor(parts.device), view.mT if is_transposed else view, SETTINGS.guesses)
     signs = prediction.logs.new_tensor([1.0, -1.0 if is_transposed else 1.0, -1.0 if is_mirrored else 1.0])
-    return prediction._replace(logs=prediction.logs * signs)
+    return prediction._replace(logs=prediction.logs * signs, believed_logs=prediction.believed_logs * signs)
 
 
 def combine(prediction: Prediction) -> Finding:

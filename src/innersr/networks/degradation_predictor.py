@@ -43,12 +43,22 @@ class Prediction(NamedTuple):
     sharpening_deviation: Tensor
     soft: Tensor  # (N,) logit of a scene that is soft itself
     features: Tensor  # (N, hidden) of the image and the guess, for `MixturePolicy`
+    believed_logs: Tensor  # (N, 3) as `logs`, of direct subsampling of an image that is certainly blurred
+    believed_deviations: Tensor  # (N, 2)
 
     @property
     def blur(self) -> GaussianBlur:
         """The blur for the more probable subsampling."""
         is_bicubic = self.bicubic > 0
         return GaussianBlur(self.logs[torch.arange(len(self.logs)), is_bicubic.long()], is_bicubic)
+
+    def believed(self) -> Prediction:
+        """The same where the image is certainly blurred, and its scene sharp."""
+        logs, deviations = (
+            torch.stack([believed, both[:, 1]], dim=1)
+            for believed, both in ((self.believed_logs, self.logs), (self.believed_deviations, self.deviations))
+        )
+        return self._replace(logs=logs, deviations=deviations)
 
 
 class DegradationPredictor(nn.Module):
@@ -74,7 +84,8 @@ class DegradationPredictor(nn.Module):
         self.pooled = seeded_linear((maps + 2) * widths[-1] + 4 + 16, hidden, 2.0, generator)
         # Of each subsampling the size, two numbers of shape and two log deviations, then the ten others.
         self.answer = seeded_linear(hidden, 2 * 5 + 10, 0.1, generator)
-        self.noise = NoiseHead((maps + 2) * widths[-1] + 4 + 16 + hidden, hidden, generator=generator)
+        inputs = (maps + 2) * widths[-1] + 4 + 16 + hidden
+        self.noise, self.blur = (LateLayers(inputs, hidden, outputs, generator=generator) for outputs in (2, 5))
 
     def forward(self, inputs: Tensor, guess: GaussianBlur) -> Prediction:
         """Correct the guess that `inputs`, (N, CHANNELS, h, w), was made from, see `predictor_input`."""
@@ -95,7 +106,9 @@ class DegradationPredictor(nn.Module):
         families, others = answer[:, :10].unflatten(1, (2, 5)), answer[:, 10:].unbind(1)
         logs, deviations = guess.log[:, None] + families[..., :3], _deviation(families[..., 3:])
         bicubic, first_noise, compressed, compression, first_noise_log, compression_log, *rest = others
-        noise, noise_log = self.noise(torch.cat([pooled, hidden], dim=1)).float().unbind(1)
+        found = torch.cat([pooled, hidden], dim=1)
+        noise, noise_log = self.noise(found).float().unbind(1)
+        blur = self.blur(found).float()
         sharpened, sharpening, sharpening_log, soft = rest
         return Prediction(
             logs=logs,
@@ -113,34 +126,38 @@ class DegradationPredictor(nn.Module):
             sharpening_deviation=_deviation(sharpening_log),
             soft=soft,
             features=hidden,
+            believed_logs=logs[:, 0] + blur[:, :3],
+            believed_deviations=_deviation(blur[:, 3:]),
         )
 
 
-class NoiseHead(nn.Module):
-    """Three linear layers that find noise in what the predictor pools; normalised, as its parts differ in size.
+class LateLayers(nn.Module):
+    """Three linear layers on what the predictor pools, normalised, as its parts differ in size.
 
-    They are trained after the convolutions, with more grain, chroma noise and noise of grey.
+    They are trained after the convolutions: those that find noise with more grain, chroma noise and noise of grey,
+    those that find blur with blurred images of sharp scenes alone.
 
     Args:
         inputs: pooled features, and those of the predictor's hidden layer.
         hidden: features of both hidden layers.
+        outputs: what is found, and logarithms of its deviations.
         generator: of the initial weights; None for shapes only, see `layers`.
     """
 
     centre: Tensor
     spread: Tensor
 
-    def __init__(self, inputs: int, hidden: int, *, generator: torch.Generator | None) -> None:
+    def __init__(self, inputs: int, hidden: int, outputs: int, *, generator: torch.Generator | None) -> None:
         super().__init__()
         self.register_buffer("centre", torch.zeros(inputs))
         self.register_buffer("spread", torch.ones(inputs))
         self.layers = nn.ModuleList(
             seeded_linear(a, b, variance, generator)
-            for a, b, variance in ((inputs, hidden, 2.0), (hidden, hidden, 2.0), (hidden, 2, 0.1))
+            for a, b, variance in ((inputs, hidden, 2.0), (hidden, hidden, 2.0), (hidden, outputs, 0.1))
         )
 
     def forward(self, pooled: Tensor) -> Tensor:
-        """The noise, see `Prediction`, and the logarithm of its deviation, (N, 2), of (N, inputs)."""
+        """Compute (N, outputs) from (N, inputs)."""
         x = (pooled - self.centre) / self.spread
         first, second, last = self.layers
         result: Tensor = last(F.leaky_relu(second(F.leaky_relu(first(x), 0.1)), 0.1))

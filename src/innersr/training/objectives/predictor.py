@@ -201,11 +201,9 @@ def _negative_log_likelihood(prediction: Prediction, truth: Truth) -> Tensor:
     """Mean negative log-likelihood of the true degradations."""
     own = truth.blur.is_bicubic.long()
     index = torch.arange(len(own), device=own.device)
-    logs = prediction.logs[index, own]
-    size, shape = (prediction.deviations[index, own] + TRAINING.least_deviation).unbind(1)
-    error = logs - truth.blur.log
-    blur = 0.5 * (error[:, 0] / size).square() + size.log()
-    blur = blur + 0.5 * (error[:, 1:] / shape[:, None]).square().sum(1) + 2 * shape.log()
+    blur = _of_blur(prediction.logs[index, own], prediction.deviations[index, own], truth)
+    believed = _of_blur(prediction.believed_logs, prediction.believed_deviations, truth)
+    blur = blur + believed * ~truth.blur.is_bicubic
     family = _cross_entropy(prediction.bicubic, truth.blur.is_bicubic)
     noise = _gaussian(prediction.noise - truth.noise, prediction.noise_deviation, TRAINING.least_deviation)
     first_error = prediction.first_noise - truth.noise
@@ -220,6 +218,14 @@ def _negative_log_likelihood(prediction: Prediction, truth: Truth) -> Tensor:
     total = blur + family + TRAINING.noise_weight * noise + TRAINING.compression_weight * compression
     total = total + TRAINING.sharpening_weight * sharpening
     return (total + TRAINING.soft_weight * _cross_entropy(prediction.soft, truth.is_soft)).mean()
+
+
+def _of_blur(logs: Tensor, deviations: Tensor, truth: Truth) -> Tensor:
+    """Negative log-likelihood of the true blurs, (N,)."""
+    size, shape = (deviations + TRAINING.least_deviation).unbind(1)
+    error = logs - truth.blur.log
+    of_shape = 0.5 * (error[:, 1:] / shape[:, None]).square().sum(1) + 2 * shape.log()
+    return 0.5 * (error[:, 0] / size).square() + size.log() + of_shape
 
 
 def _gaussian(error: Tensor, deviation: Tensor, least: float) -> Tensor:
