@@ -19,6 +19,7 @@ from innersr.physics.log_covariance import FLOOR, SCALE, GaussianBlur, taps_of_b
 from innersr.physics.pseudoinverse import RADIUS, apply_filters, inverse_filters
 
 LOUDNESS = 0.5  # 8-bit levels, added to noise before its logarithm
+LEAST_DEVIATION = 0.05  # of a blur that is believed: no answer is more certain
 LEAST_ENERGY = 1e-4  # added before a logarithm
 LEAST_SHARPENING = 0.1  # LR px^2, added before a logarithm
 CELL = 8  # pixels: a block of JPEG's
@@ -127,7 +128,7 @@ class DegradationPredictor(nn.Module):
             soft=soft,
             features=hidden,
             believed_logs=logs[:, 0] + blur[:, :3],
-            believed_deviations=_deviation(blur[:, 3:]),
+            believed_deviations=_deviation(blur[:, 3:]) + LEAST_DEVIATION,
         )
 
 

@@ -201,7 +201,8 @@ def _negative_log_likelihood(prediction: Prediction, truth: Truth) -> Tensor:
     """Mean negative log-likelihood of the true degradations."""
     own = truth.blur.is_bicubic.long()
     index = torch.arange(len(own), device=own.device)
-    blur = _of_blur(prediction.logs[index, own], prediction.deviations[index, own], truth)
+    deviations = prediction.deviations[index, own] + TRAINING.least_deviation
+    blur = _of_blur(prediction.logs[index, own], deviations, truth)
     believed = _of_blur(prediction.believed_logs, prediction.believed_deviations, truth)
     blur = blur + believed * ~truth.blur.is_bicubic
     family = _cross_entropy(prediction.bicubic, truth.blur.is_bicubic)
@@ -222,7 +223,7 @@ def _negative_log_likelihood(prediction: Prediction, truth: Truth) -> Tensor:
 
 def _of_blur(logs: Tensor, deviations: Tensor, truth: Truth) -> Tensor:
     """Negative log-likelihood of the true blurs, (N,)."""
-    size, shape = (deviations + TRAINING.least_deviation).unbind(1)
+    size, shape = deviations.unbind(1)
     error = logs - truth.blur.log
     of_shape = 0.5 * (error[:, 1:] / shape[:, None]).square().sum(1) + 2 * shape.log()
     return 0.5 * (error[:, 0] / size).square() + size.log() + of_shape
