@@ -246,7 +246,7 @@ class Estimate:
 def examine(lr: Tensor, scale: Scale, run: Run | None = None, *, is_thorough: bool = False) -> Estimate:
     """Estimate the degradation of an image, (1, C, H, W) in [0, 1].
 
-    `is_thorough` takes four times as long, for an estimate that will be relied on.
+    `is_thorough` takes eight times as long, for an estimate that will be relied on.
 
     Raises:
         InputError: more or fewer than one image, or no tensor.

@@ -22,6 +22,7 @@ from innersr.networks.priors import load_prior
 from innersr.physics.noise.counting import CountingNoise
 from innersr.physics.pseudoinverse import RADIUS
 from innersr.physics.resize import Window, cut
+from innersr.physics.symmetries import SYMMETRIES, apply_symmetry, flipped_axes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,20 +81,18 @@ def find_stabilised(lr: Tensor, noise: CountingNoise) -> Finding:
 
 
 def _predicted(parts: Tensor, *, is_thorough: bool) -> Prediction:
-    """Predictions for parts, (N, C, h, w); if thorough, 4 N of them, for four views of each."""
-    views = ((False, False), (True, False), (False, True), (True, True)) if is_thorough else ((False, False),)
-    predictions = [
-        _of_view(parts, is_mirrored=is_mirrored, is_transposed=is_transposed) for is_mirrored, is_transposed in views
-    ]
+    """Predictions for parts, (N, C, h, w); if thorough, 8 N of them, for every symmetry of each."""
+    predictions = [_of_view(parts, symmetry) for symmetry in (SYMMETRIES if is_thorough else (0,))]
     prediction = Prediction(*(torch.cat(answers) for answers in zip(*predictions, strict=True)))
     return prediction.believed() if is_thorough else prediction
 
 
-def _of_view(parts: Tensor, *, is_mirrored: bool, is_transposed: bool) -> Prediction:
-    """Predictions for parts that were mirrored, left to right, and then transposed; blurs are those of the parts."""
-    view = parts.flip(-1) if is_mirrored else parts
-    prediction = predict_iteratively(predictor(parts.device), view.mT if is_transposed else view, SETTINGS.guesses)
-    signs = prediction.logs.new_tensor([1.0, -1.0 if is_transposed else 1.0, -1.0 if is_mirrored else 1.0])
+def _of_view(parts: Tensor, symmetry: int) -> Prediction:
+    """Predictions for a view of parts, see `apply_symmetry`; blurs are those of the parts."""
+    view = apply_symmetry(parts, symmetry)
+    prediction = predict_iteratively(predictor(parts.device), view, SETTINGS.guesses)
+    is_mirrored = len(flipped_axes(symmetry)) == 1
+    signs = prediction.logs.new_tensor([1.0, -1.0 if symmetry & 4 else 1.0, -1.0 if is_mirrored else 1.0])
     return prediction._replace(logs=prediction.logs * signs, believed_logs=prediction.believed_logs * signs)
 
 
