@@ -109,13 +109,13 @@ def test_confidence_falls_with_what_is_interpolated(monkeypatch, interpolated, c
     assert mixed(monkeypatch, interpolated, 1 - interpolated, 0.0, 0.0, 0.0).confidence == confidence
 
 
-@pytest.mark.parametrize(("levels", "shares"), [(7, [0.4, 0.3]), (9, [0.6, 0.4])])
-def test_much_noise_is_not_kept_by_interpolation(monkeypatch, levels, shares):
+@pytest.mark.parametrize(("levels", "shares", "given"), [(7, [0.4, 0.3], 7), (9, [0.6, 0.4], 11.8)])
+def test_much_noise_is_not_kept_by_interpolation(monkeypatch, levels, shares, given):
     noisy = estimates.find(degraded("random:1")[0])._replace(noise=levels / 255)
     monkeypatch.setattr(estimates, "find", lambda _, **__: noisy)
     estimate = mixed(monkeypatch, 0.3, 0.4, 0.3, 0.0, 0.0)
     assert [share for _, share in estimate.candidates] == pytest.approx(shares)
-    assert estimate.given.noise > levels / 255 if levels == 9 else estimate.given.noise == levels / 255
+    assert 255 * estimate.given.noise == pytest.approx(given)
     assert estimate.confidence != "high"
 
 

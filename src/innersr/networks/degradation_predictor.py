@@ -55,11 +55,10 @@ class Prediction(NamedTuple):
 
     def believed(self) -> Prediction:
         """The same where the image is certainly blurred, and its scene sharp."""
-        logs, deviations = (
-            torch.stack([believed, both[:, 1]], dim=1)
-            for believed, both in ((self.believed_logs, self.logs), (self.believed_deviations, self.deviations))
+        return self._replace(
+            logs=torch.stack([self.believed_logs, self.logs[:, 1]], dim=1),
+            deviations=torch.stack([self.believed_deviations, self.deviations[:, 1]], dim=1),
         )
-        return self._replace(logs=logs, deviations=deviations)
 
 
 class DegradationPredictor(nn.Module):
@@ -67,7 +66,7 @@ class DegradationPredictor(nn.Module):
 
     Args:
         width: features of the first two layers; the last two have twice as many.
-        hidden: features after pooling, and of the hidden layers that find noise.
+        hidden: features after pooling, and of the late layers.
         generator: of the initial weights; None for shapes only, see `layers`.
     """
 
@@ -82,11 +81,11 @@ class DegradationPredictor(nn.Module):
             for i, (side, stride) in enumerate(zip(sides, strides, strict=True))
         )
         self.look = seeded_convolution(widths[-1], maps, 0.1, generator, side=1)
-        self.pooled = seeded_linear((maps + 2) * widths[-1] + 4 + 16, hidden, 2.0, generator)
+        pooled = (maps + 2) * widths[-1] + 4 + 16
+        self.pooled = seeded_linear(pooled, hidden, 2.0, generator)
         # Of each subsampling the size, two numbers of shape and two log deviations, then the ten others.
         self.answer = seeded_linear(hidden, 2 * 5 + 10, 0.1, generator)
-        inputs = (maps + 2) * widths[-1] + 4 + 16 + hidden
-        self.noise, self.blur = (LateLayers(inputs, hidden, outputs, generator=generator) for outputs in (2, 5))
+        self.noise, self.blur = (LateLayers(pooled + hidden, hidden, n, generator=generator) for n in (2, 5))
 
     def forward(self, inputs: Tensor, guess: GaussianBlur) -> Prediction:
         """Correct the guess that `inputs`, (N, CHANNELS, h, w), was made from, see `predictor_input`."""
@@ -107,7 +106,7 @@ class DegradationPredictor(nn.Module):
         families, others = answer[:, :10].unflatten(1, (2, 5)), answer[:, 10:].unbind(1)
         logs, deviations = guess.log[:, None] + families[..., :3], _deviation(families[..., 3:])
         bicubic, first_noise, compressed, compression, first_noise_log, compression_log, *rest = others
-        found = torch.cat([pooled, hidden], dim=1)
+        found = torch.cat([pooled, hidden], dim=1).detach()  # all else learns as without the late layers
         noise, noise_log = self.noise(found).float().unbind(1)
         blur = self.blur(found).float()
         sharpened, sharpening, sharpening_log, soft = rest
@@ -127,7 +126,7 @@ class DegradationPredictor(nn.Module):
             sharpening_deviation=_deviation(sharpening_log),
             soft=soft,
             features=hidden,
-            believed_logs=logs[:, 0] + blur[:, :3],
+            believed_logs=logs[:, 0].detach() + blur[:, :3],
             believed_deviations=_deviation(blur[:, 3:]) + LEAST_DEVIATION,
         )
 
