@@ -46,6 +46,13 @@ def by_patches(channels=3):
     return patch_model(picture(channels), TINY, run=RUN)
 
 
+def for_paintings(model):
+    """Return the model that paints: no patch fills a plain part of a painting alone."""
+    if not isinstance(model, PatchModel):
+        return model
+    return dataclasses.replace(model, search=dataclasses.replace(model.search, quota=4.0))
+
+
 def marked(sides=(20, 24), rows=(8, 12), columns=(9, 15)):
     mask = torch.zeros(1, 1, *sides)
     mask[..., rows[0] : rows[1], columns[0] : columns[1]] = 1
@@ -76,6 +83,7 @@ def test_a_painting_is_injected_at_its_scale(channels, engine):
     model, painting = engine(channels), picture(channels, seed=9)
     results = paint(model, painting, 2, RUN, count=3)
     assert results.shape == (3, channels, 20, 24)
+    model = for_paintings(model)
     for index in range(3):
         assert torch.equal(results[index : index + 1], model.inject(painting, 2, run=RUN, index=index))
     assert not torch.equal(results[0], results[1])
@@ -147,7 +155,7 @@ def test_every_scale_but_the_coarsest_is_tried(engine):
     tried = contact_sheet_scales(model, lambda scale: paint(model, painting, scale, RUN), RUN)
     assert [scale for scale, _ in tried] == [1, 2, 3]
     for scale, result in tried:
-        assert torch.equal(result, model.inject(painting, scale, run=RUN))
+        assert torch.equal(result, for_paintings(model).inject(painting, scale, run=RUN))
 
 
 @pytest.mark.parametrize("scale", [-1, 0, 4])

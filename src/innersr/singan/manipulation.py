@@ -77,6 +77,8 @@ def paint(
         InputError: an unfinished model, no such scale, a painting of other channels or too small, or no results asked.
     """
     scale = default_scale(model, "paint") if scale is None else scale
+    if isinstance(model, PatchModel):
+        model = replace(model, search=replace(model.search, quota=4.0))  # 2 changes the shapes of what was painted
     return _injected(model, painting, scale, run, count, palette=palette, name="painting")
 
 

@@ -183,6 +183,7 @@ def test_after_the_time_limit_every_scale_searches_once():
         (lambda _: PatchSettings(variety=-1), "bend, noise, sway and height must be 0 or positive"),
         (lambda _: PatchSettings(noise=-1), "must be 0 or positive"),
         (lambda _: PatchSettings(unused=0.5), "unused must be 1 at least, got 0.5"),
+        (lambda _: PatchSettings(quota=0.5), "quota must be 1 at least, got 0.5"),
         (lambda _: PatchSettings(foreign=float("nan")), "foreign must be 0 or positive, got nan"),
         (lambda _: patch_model(picture(3, (8, 9)), tiny(), run=RUN), "smaller than the coarsest scale"),
     ],

@@ -62,10 +62,26 @@ def test_keys_that_fit_nowhere_are_not_preferred_at_any_price():
     assert nearest(queries, queries, completeness=0.001, most=4).tolist() == [0, 1]  # a median of 0
 
 
+def test_a_quota_makes_queries_that_are_alike_take_several_keys():
+    queries, keys = lines([0.0] * 80), lines([0.1 + 0.001 * n for n in range(40)])
+    counts, free = (
+        nearest(queries, keys, quota=quota).bincount(minlength=40).float() for quota in (3.0, float("inf"))
+    )
+    assert free.tolist() == [80] + [0] * 39
+    assert int(counts.max()) < 80
+    assert int((counts > 0).sum()) > 1
+
+
+def test_a_quota_leaves_keys_that_are_found_seldom_as_they_are():
+    queries, keys = (Patches(features=random(count, 5, seed=count), size=(1, count)) for count in (30, 50))
+    assert torch.equal(nearest(queries, keys, quota=30.0), nearest(queries, keys))
+
+
 def test_places_that_are_not_allowed_are_never_found():
     queries = lines([0.0, 1.0, 2.0])
     keys = Patches(features=queries.features, size=(1, 3), allowed=torch.tensor([True, False, True]))
-    for found in (nearest(queries, keys), nearest(queries, keys, completeness=0.1)):
+    for options in ({}, {"completeness": 0.1}, {"quota": 1.0}):
+        found = nearest(queries, keys, **options)
         assert 1 not in found.tolist()
     found, distances = propagate(queries, keys, torch.tensor([1, 1, 1]), torch.Generator().manual_seed(0), rounds=3)
     assert 1 not in found.tolist()

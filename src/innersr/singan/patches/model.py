@@ -276,7 +276,7 @@ class PatchModel:
                 keys = at_heights(keys, rows / (keys.size[0] - self.side + 1), weight)
                 queries = at_heights(queries, heights[half : half + queries.size[0]], weight)
             values = self.channels * self.side**2
-            return nearest(queries, keys, self.search.completeness * values or None, most)
+            return nearest(queries, keys, self.search.completeness * values or None, most, self.search.quota)
         rounds = 1
         if found is None:  # nothing to begin with but places as far from the corner
             rows, columns = (

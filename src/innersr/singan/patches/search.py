@@ -7,6 +7,7 @@ for every query.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -72,7 +73,13 @@ def at_heights(patches: Patches, heights: Tensor, weight: float) -> Patches:
     return replace(patches, features=torch.cat([patches.features, values.to(patches.features)], dim=1))
 
 
-def nearest(queries: Patches, keys: Patches, completeness: float | None = None, most: float = math.inf) -> Tensor:
+def nearest(
+    queries: Patches,
+    keys: Patches,
+    completeness: float | None = None,
+    most: float = math.inf,
+    quota: float = math.inf,
+) -> Tensor:
     """The field of nearest keys, by comparing every query with every key.
 
     Args:
@@ -81,6 +88,8 @@ def nearest(queries: Patches, keys: Patches, completeness: float | None = None, 
             nobody needs yet are preferred. None leaves it out.
         most: that distance of a key to its own nearest query counts as at most so many times the median one, so that
             keys which fit nowhere are not preferred at any price.
+        quota: keys that are found more than so many times as often as all are in the mean become dearer, see
+            `_balanced`; infinite for no such limit.
     """
     # One product gives |q|^2 - 2qk + |k|^2: q is extended by (1, |q|^2), k by (|k|^2, 1).
     q, k = queries.features, keys.features
@@ -95,7 +104,29 @@ def nearest(queries: Patches, keys: Patches, completeness: float | None = None, 
         if math.isfinite(most):  # infinity times a median of 0 is no number
             least = least.clamp(max=most * float(least.median()))
         k = k / (completeness + least)[:, None]
+    if math.isfinite(quota):
+        return _balanced(q, k, keys.penalty, quota)
     return torch.cat([_argmin(chunk @ k.T + keys.penalty) for chunk in chunks])
+
+
+def _balanced(q: Tensor, k: Tensor, penalty: Tensor, quota: float) -> Tensor:
+    """The field of nearest keys at prices, as in an auction: those of keys that are found too often rise.
+
+    Queries come in turn, so that those which are alike, as in a plain part of a painting, find several keys.
+    """
+    turns = max(32, len(q) * len(k) // 2**19)
+    limit = quota * len(q) / len(k)
+    prices, found, unit = torch.zeros_like(penalty), q.new_zeros(len(q), dtype=torch.long), 0.0
+    for auction in range(4):
+        counts, before = torch.zeros_like(prices), prices
+        for turn in range(min(turns, len(q))):
+            distances = q[turn::turns] @ k.T + penalty
+            if auction == 0:
+                unit = max(unit, 0.2 * float(distances.amin(dim=1).median()), 1e-3)
+            found[turn::turns] = _argmin(distances + prices)
+            counts += torch.bincount(found[turn::turns], minlength=len(k))
+            prices = before + unit * (counts / limit).clamp(min=1).log()
+    return found
 
 
 def propagate(

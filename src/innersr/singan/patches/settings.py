@@ -32,6 +32,8 @@ class PatchSettings:
             that sky stays above. Less between, as the square of the distance. 0 leaves it out.
         unused: how far the least used patches are preferred at most, in times the median one, where heights count; so
             that ground which a layout leaves out is not put into the sky. 1 at least.
+        quota: how many times its even share a patch is taken at most, about, where all are compared; infinite for no
+            limit. Keeps plain parts of a painting from being tiled with one patch.
         foreign: difference of a colour from that of the nearest patches (root mean square over the channels, of values
             in [-1, 1]) beyond which what is put in keeps its own; infinite for patches only.
 
@@ -52,6 +54,7 @@ class PatchSettings:
     sway: float = 0.05
     height: float = 0.5
     unused: float = 4
+    quota: float = math.inf
     foreign: float = math.inf
 
     def __post_init__(self) -> None:
@@ -61,6 +64,8 @@ class PatchSettings:
             raise InputError("axes, searches, bends and layouts must be 1 at least, pairs 0 at least")
         if not self.unused >= 1:
             raise InputError(f"unused must be 1 at least, got {self.unused}")
+        if not self.quota >= 1:
+            raise InputError(f"quota must be 1 at least, got {self.quota}")
         if not self.foreign >= 0:
             raise InputError(f"foreign must be 0 or positive, got {self.foreign}")
         names = ("completeness", "variety", "bend", "noise", "sway", "height")
