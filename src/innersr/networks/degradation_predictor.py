@@ -66,7 +66,7 @@ class DegradationPredictor(nn.Module):
 
     Args:
         width: features of the first two layers; the last two have twice as many.
-        hidden: features after pooling, and of the late layers.
+        hidden: features after pooling, and of the late layers; those of the blur have twice as many.
         generator: of the initial weights; None for shapes only, see `layers`.
     """
 
@@ -85,7 +85,8 @@ class DegradationPredictor(nn.Module):
         self.pooled = seeded_linear(pooled, hidden, 2.0, generator)
         # Of each subsampling the size, two numbers of shape and two log deviations, then the ten others.
         self.answer = seeded_linear(hidden, 2 * 5 + 10, 0.1, generator)
-        self.noise, self.blur = (LateLayers(pooled + hidden, hidden, n, generator=generator) for n in (2, 5))
+        self.noise = LateLayers(pooled + hidden, hidden, 2, generator=generator)
+        self.blur = LateLayers(pooled + hidden, 2 * hidden, 5, generator=generator)
 
     def forward(self, inputs: Tensor, guess: GaussianBlur) -> Prediction:
         """Correct the guess that `inputs`, (N, CHANNELS, h, w), was made from, see `predictor_input`."""
