@@ -90,7 +90,8 @@ def test_a_packaged_prior_gains_over_interpolation(restore, chain, scale, least)
 def test_a_blur_that_is_relied_on_gains_over_interpolation():
     scene, gains = edges(96).expand(1, 3, -1, -1), []
     for seed in range(1, 9):
-        hr, lr, degradation = parse_chain(f"random:{seed}", 2).apply(scene, 2, "edges", torch.Generator().manual_seed(1))
+        chain = parse_chain(f"random:{seed}", 2)
+        hr, lr, degradation = chain.apply(scene, 2, "edges", torch.Generator().manual_seed(1))
         estimate = examine(lr, 2, RUN, is_thorough=True).believed()
         restored = adapt_to(Tailor(prior="tailor", **DRAFT), lr, estimate, RUN)(lr)
         gains.append(psnr(restored, hr) - psnr(told(Bicubic(phase="aligned"), lr, degradation), hr))

@@ -64,9 +64,7 @@ def test_keys_that_fit_nowhere_are_not_preferred_at_any_price():
 
 def test_a_quota_makes_queries_that_are_alike_take_several_keys():
     queries, keys = lines([0.0] * 80), lines([0.1 + 0.001 * n for n in range(40)])
-    counts, free = (
-        nearest(queries, keys, quota=quota).bincount(minlength=40).float() for quota in (3.0, float("inf"))
-    )
+    counts, free = (nearest(queries, keys, quota=quota).bincount(minlength=40).float() for quota in (3.0, float("inf")))
     assert free.tolist() == [80] + [0] * 39
     assert int(counts.max()) < 80
     assert int((counts > 0).sum()) > 1
