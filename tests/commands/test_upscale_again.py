@@ -25,6 +25,15 @@ def statuses(*arguments, code=0):
     return {Path(row["input"]).as_posix(): row["status"] for row in rows}
 
 
+def test_what_is_skipped_is_among_the_results_as_json():
+    arguments = ("-r", "in", "-o", "out/", *BICUBIC, "--json")
+    first, second = ([*map(json.loads, upscale(*arguments).stdout.splitlines())] for _ in range(2))
+    results = {(row["input"], row["output"]) for row in first}
+    assert len(results) == 3
+    assert {(row["input"], row["output"]) for row in second} == results
+    assert [row["status"] for row in second] == ["skipped"] * 3
+
+
 def test_results_in_the_way_of_another_run_are_still_known():
     statuses()
     statuses("--existing", "error", code=1)

@@ -56,12 +56,14 @@ class BatchReport:
         seconds: float = 0.0,
         sizes: Sizes | None = None,
     ) -> None:
-        """Add a finished file."""
+        """Add a finished file; one that is skipped has its record here, others where they are upscaled or fail."""
         if sizes is not None:
             self._sizes[str(source)] = sizes
         self._upscaled += status == "done"
         what, remedy = error_and_remedy(error)
         output = None if target is None else str(target)
+        if status == "skipped":
+            self._reporter.record({"input": str(source), "output": output, "status": status})
         self.rows.append(
             StatusRow(
                 input=str(source),
