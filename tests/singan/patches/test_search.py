@@ -73,6 +73,9 @@ def test_a_quota_makes_queries_that_are_alike_take_several_keys():
 def test_a_quota_leaves_keys_that_are_found_seldom_as_they_are():
     queries, keys = (Patches(features=random(count, 5, seed=count), size=(1, count)) for count in (30, 50))
     assert torch.equal(nearest(queries, keys, quota=30.0), nearest(queries, keys))
+    few = lines([0.0, 0.3, 0.6])  # of four hundred keys each is found once at most
+    many = lines([0.01 * n for n in range(400)])
+    assert torch.equal(nearest(few, many, quota=1.0), nearest(few, many))
 
 
 def test_places_that_are_not_allowed_are_never_found():

@@ -114,7 +114,7 @@ def _balanced(q: Tensor, k: Tensor, penalty: Tensor, quota: float) -> Tensor:
     Queries come in turn, so that those which are alike, as in a plain part of a painting, find several keys.
     """
     turns = max(32, len(q) * len(k) // 2**19)
-    limit = quota * len(q) / len(k)
+    limit = max(1.0, quota * len(q) / len(k))
     prices, found, unit = torch.zeros_like(penalty), q.new_zeros(len(q), dtype=torch.long), 0.0
     for auction in range(4):
         counts, before = torch.zeros_like(prices), prices
