@@ -133,15 +133,14 @@ def _quick(iterations: int) -> Mapping[str, Any]:
         "penalty_every": 4,
         "crop": 96,
         "pool": 24,
-        "statistics": 3.0,
         "matching": 10,
     }
 
 
 SINGAN_PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "draft": _quick(150),
+    "draft": {**_quick(150), "statistics": 3.0},
     "balanced": _quick(500),
-    "best": _quick(1500),
+    "best": {**_quick(1500), "width": 64},
     "paper": {},
 }
 
