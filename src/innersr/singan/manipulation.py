@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -77,8 +77,7 @@ def paint(
         InputError: an unfinished model, no such scale, a painting of other channels or too small, or no results asked.
     """
     scale = default_scale(model, "paint") if scale is None else scale
-    if isinstance(model, PatchModel):
-        model = replace(model, search=replace(model.search, quota=4.0))  # 2 changes the shapes of what was painted
+    model = _searching(model, quota=4.0)  # 2 changes the shapes of what was painted
     return _injected(model, painting, scale, run, count, palette=palette, name="painting")
 
 
@@ -151,7 +150,10 @@ def harmonize(
     """
     scale = default_scale(model, "harmonize") if scale is None else scale
     soft = _soft_mask(model, composite, mask, picture, radius=7)
-    return _blend(_injected(_keeping_colours(model), composite, scale, run, count, name="composite"), picture, soft)
+    # Networks keep an object of other colours than the picture's. By patches, differences of up to eight levels of 255
+    # give way to the picture's colours; at three times that, objects vanish.
+    model = _searching(model, foreign=0.06)
+    return _blend(_injected(model, composite, scale, run, count, name="composite"), picture, soft)
 
 
 def contact_sheet_scales(model: SubjectModel, make: Callable[[int], Made], run: Run) -> list[tuple[int, Made]]:
@@ -168,12 +170,11 @@ def contact_sheet_scales(model: SubjectModel, make: Callable[[int], Made], run: 
     return [(index + 1, make(index + 1)) for index in run.steps("try scales", last, limited=False)]
 
 
-def _keeping_colours(model: SubjectModel) -> SubjectModel:
-    """The model, such that an object of other colours than the picture's is not lost; networks keep it anyway."""
+def _searching(model: SubjectModel, **changes: Any) -> SubjectModel:  # noqa: ANN401 (of several types)
+    """The model with other settings of its search; networks have none."""
     if not isinstance(model, PatchModel):
         return model
-    # Differences of up to eight levels of 255 give way to the picture's colours. At three times that, objects vanish.
-    return replace(model, search=replace(model.search, foreign=0.06))
+    return replace(model, search=replace(model.search, **changes))
 
 
 def _injected(
