@@ -17,7 +17,7 @@ from innersr.images.depths import parse_range
 from innersr.images.formats import METADATA_CHOICES
 from innersr.images.image import Image
 from innersr.images.io import PIXEL_LIMIT, with_suffix
-from innersr.images.tiff.pages import parse_frames, parse_pages
+from innersr.images.selections import parse_frames, parse_pages
 from innersr.inference.normalisation import ALPHA_CHOICES
 from innersr.methods.protocols import Method, check_degradation, copies_pixels
 from innersr.methods.registry import make_method, name_of, resolve

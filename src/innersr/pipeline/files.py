@@ -17,7 +17,7 @@ from innersr.images.conversions import image_from
 from innersr.images.formats import format_of_name, notes_of_change, sniff
 from innersr.images.io import PIXEL_LIMIT, opened, read
 from innersr.images.no_data import with_no_data
-from innersr.images.tiff.pages import parse_pages
+from innersr.images.selections import parse_pages
 from innersr.isolation import isolated, isolation
 from innersr.methods.options import UpscaleOptions, default_output
 from innersr.methods.protocols import Method
