@@ -127,3 +127,9 @@ def test_lines_of_letters_are_no_pattern():
     graphic = recognised_graphic(picture(255 * (~page).astype(np.uint8)))
     assert graphic.has_few_colours
     assert not graphic.is_pattern
+
+
+@pytest.mark.parametrize("shape", [(1, 12), (12, 1), (2, 12)])
+def test_a_drawing_of_a_row_or_a_column_is_recognised(shape):
+    shades = (torch.arange(shape[0] * shape[1]) % 3 / 2).reshape(1, 1, *shape)
+    assert recognised_graphic(Image(colour=shades)).has_few_colours

@@ -135,6 +135,8 @@ def _smooth_share(codes: Tensor, light: Tensor) -> float:
     for axis in (0, 1):
         steps, rises = codes.diff(dim=axis) != 0, light.diff(dim=axis)
         count = steps.shape[axis] - 1
+        if count < 0:  # a single row or column
+            continue
         is_ramp = rises.narrow(axis, 0, count) * rises.narrow(axis, 1, count) > 0
         changes += int(steps.sum())
         between += int(is_ramp.sum())
