@@ -58,6 +58,7 @@ def test_a_hole_begins_as_its_surroundings_are():
     ("mask", "settings", "message"),
     [
         (torch.zeros(1, 1, 32, 40), {"max_size": 40}, "the mask marks nothing"),
+        (torch.ones(1, 1, 32, 40), {"max_size": 40}, "the mask marks the whole picture"),
         (torch.ones(1, 1, 32, 39), {"max_size": 40}, r"the mask must be \(1, 1, 32, 40\)"),
         (hole(), {"max_size": 39}, "max_size is 39, the picture has 40"),
         (hole(box=(3, 29, 3, 37)), {"max_size": 40}, "leaves hardly a patch to copy"),
@@ -66,3 +67,9 @@ def test_a_hole_begins_as_its_surroundings_are():
 def test_what_cannot_be_filled_is_refused(mask, settings, message):
     with pytest.raises(InputError, match=message):
         inpaint(stripes(), mask, tiny(**settings), run=RUN)
+
+
+def test_a_hole_in_a_single_row_begins_as_its_surroundings_are():
+    mask = torch.zeros(1, 1, 1, 30)
+    mask[..., 5:25] = 1
+    assert torch.allclose(_surroundings(1 - mask, mask), torch.ones(1, 1, 1, 30))

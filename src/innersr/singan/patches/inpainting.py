@@ -48,6 +48,8 @@ def inpaint(
     hole = (mask > 0).to(picture)
     if not bool(hole.any()):
         raise InputError("the mask marks nothing; paint what is to be filled white")
+    if bool(hole.all()):
+        raise InputError("the mask marks the whole picture; leave some of it to copy from")
     model = patch_model(_surroundings(picture, hole), settings, run=run)
     holes = [(resize(hole.to(model.device), size=scale) > 0.02).to(picture.dtype) for scale in model.sizes[0]]
     holes[-1] = hole.to(model.device)
@@ -87,5 +89,5 @@ def _surroundings(picture: Tensor, hole: Tensor) -> Tensor:
         unknown = (known == 0) & (shares > 0)
         values = torch.where(unknown, sums / shares.clamp(min=1e-12), values)
         known = torch.maximum(known, unknown.to(known))
-        reach = min(2 * reach, min(image_size(picture)) // 2)
+        reach = min(2 * reach, max(1, min(image_size(picture)) // 2))
     return values
