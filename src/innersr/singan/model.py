@@ -130,16 +130,21 @@ class PictureModel:
 
         The result of only some scales has the size of the next one, as that sees it.
         """
-        sizes, code = self.sizes[picture], self.code(picture).to(self.device)
+        sizes = self.sizes[picture]
         count = len(self.scales) if scales is None else scales
         last = min(count, len(sizes) - 1)
+        if count == 0:
+            return torch.zeros(1, self.channels, *sizes[0], device=self.device)
+        return self.generate(self.code_noise(picture), sizes, stop=count, last_size=sizes[last])
+
+    def code_noise(self, picture: int = 0) -> DrawNoise:
+        """The noise that reconstructs a picture: its code at scale 0, and none at finer scales."""
+        code = self.code(picture).to(self.device)
 
         def noise(scale: int, size: Size) -> Tensor:
             return code if scale == 0 else code.new_zeros(1, self.channels, *size)
 
-        if count == 0:
-            return code.new_zeros(1, self.channels, *sizes[0])
-        return self.generate(noise, sizes, stop=count, last_size=sizes[last])
+        return noise
 
     @isolated
     @torch.no_grad()
@@ -277,16 +282,18 @@ def wraps_of(wrap: str) -> tuple[bool, bool]:
         InputError: not "", "x", "y" or "xy".
     """
     if wrap not in ("", "x", "y", "xy", "yx"):
-        raise InputError(f"wrap must be x, y or xy, got {wrap!r}")
+        raise InputError(f"wrap must be x, y, xy or yx, got {wrap!r}")
     return "y" in wrap, "x" in wrap
 
 
 @torch.no_grad()
 def reconstruction_at(model: PictureModel, picture: int, scale: int) -> Tensor:
     """Reconstruction of a picture of the subject up to a scale, at the size of that scale."""
-    code = model.code(picture).to(model.device)
+    return model.generate(model.code_noise(picture), model.sizes[picture], stop=scale + 1)
 
-    def noise(index: int, size: Size) -> Tensor:
-        return code if index == 0 else code.new_zeros(1, model.channels, *size)
 
-    return model.generate(noise, model.sizes[picture], stop=scale + 1)
+@torch.no_grad()
+def previews_of(model: PictureModel, seed: int) -> tuple[Tensor, Tensor]:
+    """A sample and the reconstruction of the (first) picture, both at the size of the last trained scale."""
+    sample = model.generate(model.random_noise(seed, 0), model.sizes[0])
+    return sample, reconstruction_at(model, 0, len(model.scales) - 1)

@@ -24,7 +24,7 @@ from innersr.singan.folder.log import read_lines
 from innersr.singan.folder.reading import LOG, load_folder
 from innersr.singan.folder.writing import ModelFolder
 from innersr.singan.learn import make_settings
-from innersr.singan.model import PictureModel, reconstruction_at
+from innersr.singan.model import PictureModel, previews_of
 from innersr.singan.pictures import PictureSource, source_of, to_picture, visible
 from innersr.singan.scores import rmse
 from innersr.singan.settings import current_preset, described
@@ -128,10 +128,7 @@ def _on_scale(
         height, width = sizes[scale]
         reporter.verbose(f"scale {scale} of 0 to {len(sizes) - 1} is trained, {width}x{height}")
         if preview is not None:
-            with torch.no_grad():
-                sample = model.generate(model.random_noise(seed, 0), sizes)
-            pictures = sample, reconstruction_at(model, 0, scale)
-            for picture, file in zip(pictures, _previews(preview, scale, len(sizes)), strict=True):
+            for picture, file in zip(previews_of(model, seed), _previews(preview, scale, len(sizes)), strict=True):
                 save_drawing(to_pixels(visible(picture, source)), file, overwrite=True)
 
     return show

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import torch
 from torch import Tensor
 
 from innersr.errors import InputError
@@ -18,7 +17,7 @@ from innersr.run import Run
 from innersr.singan.fit import Callbacks, fit, untrained_model
 from innersr.singan.folder.writing import ModelFolder
 from innersr.singan.learn import make_settings
-from innersr.singan.model import PictureModel, reconstruction_at
+from innersr.singan.model import PictureModel, previews_of
 from innersr.singan.pictures import PictureSource, source_of, to_picture, visible
 from innersr.singan.settings import SinGAN
 from innersr.web.findings import save_pixels
@@ -167,10 +166,8 @@ def _previewer(source: PictureSource, folder: Path, previews: list[tuple[str, st
     """Callback that adds a sample and the reconstruction of a scale to the previews."""
 
     def show(model: PictureModel) -> None:
-        scale, sizes = len(model.scales) - 1, model.sizes[0]
-        with torch.no_grad():
-            sample = model.generate(model.random_noise(seed, 0), sizes)
-        for name, picture in (("sample", sample), ("reconstruction", reconstruction_at(model, 0, scale))):
+        scale = len(model.scales) - 1
+        for name, picture in zip(("sample", "reconstruction"), previews_of(model, seed), strict=True):
             pixels = shown(visible(picture, source), least=160, most=(480, 480))
             file = save_pixels(pixels, folder / f"scale-{scale}-{name}.png")
             previews.append((str(file), f"{name} {scale}"))
