@@ -87,6 +87,7 @@ def test_lists_are_read_from_files_and_standard_input(monkeypatch):
 def test_a_file_that_is_given_twice_is_one_input():
     touch("a.png", "b.png")
     assert found("b.png", "./a.png", "*.png", str(Path("a.png").absolute())) == [("b.png", "b.png"), ("a.png", "a.png")]
+    assert found("a.png", "b.png", "a.png") == [("a.png", "a.png"), ("b.png", "b.png")]
 
 
 def test_equal_names_keep_their_folders_or_are_numbered():

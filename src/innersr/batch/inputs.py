@@ -67,11 +67,13 @@ def find_inputs(given: Sequence[str | Path], *, recursive: bool = False, output:
             search.add(path)
     is_batch = search.has_collections or len(search.files) > 1
     kept = search.leave_out_results()
-    files = list({_plain(file.path): file for file in reversed(search.files)}.values())[::-1]
+    files: dict[str, BatchFile] = {}
+    for file in search.files:
+        files.setdefault(_plain(file.path), file)
     if not files:
         nothing = "; ".join(search.notes) or "the list of inputs is empty; name image files or folders"
         raise InputError(nothing)
-    return BatchInputs(files=tuple(_apart(files)), is_batch=is_batch, notes=tuple(search.notes), kept=kept)
+    return BatchInputs(files=tuple(_apart([*files.values()])), is_batch=is_batch, notes=tuple(search.notes), kept=kept)
 
 
 @dataclass(frozen=True)
