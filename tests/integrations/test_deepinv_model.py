@@ -23,8 +23,8 @@ class GaussianNoise:
 
 
 class PoissonNoise:
-    def __init__(self, gain):
-        self.gain, self.normalize = torch.tensor([gain]), torch.tensor(True)
+    def __init__(self, gain, *, normalize=True):
+        self.gain, self.normalize = torch.tensor([gain]), torch.tensor(normalize)
 
 
 class SaltPepperNoise:
@@ -107,6 +107,7 @@ class Varying(Operator):
         (Varying((40, 40)), "the same everywhere|multiplies the brightness"),
         (Operator((40, 40), noise=SaltPepperNoise()), "SaltPepperNoise is unknown"),
         (Operator((40, 40), noise=GaussianNoise([0.1, 0.2])), "one by one"),
+        (Operator((40, 40), noise=PoissonNoise(0.1, normalize=False)), "use normalize=True"),
         (Operator((40, 40), kernel=torch.full((41, 41), 1 / 41**2), padding="replicate"), "fewer than the kernel"),
     ],
 )

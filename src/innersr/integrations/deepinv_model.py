@@ -135,7 +135,9 @@ def _with_noise(degradation: Degradation, noise: Any) -> Degradation:  # noqa: A
         return degradation
     if kind == "GaussianNoise":
         return replace(degradation, noise=_one(noise.sigma))
-    if kind == "PoissonNoise" and bool(noise.normalize):
+    if kind == "PoissonNoise":
+        if not bool(noise.normalize):
+            raise InputError("PoissonNoise(normalize=False) gives counts, not an image; use normalize=True")
         return replace(degradation, counting=CountingNoise(gain=_one(noise.gain)))
     if kind == "PoissonGaussianNoise":
         return replace(degradation, counting=CountingNoise(gain=_one(noise.gain), read=_one(noise.sigma)))
