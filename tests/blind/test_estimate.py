@@ -279,6 +279,13 @@ def test_an_image_that_is_only_interpolated_stays_so_with_less_deblurring(amount
     assert shares(hopeless) == (0, 0)
 
 
+def test_deblur_moves_shares_to_the_candidate_that_is_plain_already():
+    cautious = replace(PLAIN, compression=0.1)
+    mixed = replace(MIXED, mixture=(Candidate(FOUND, 0.4), Candidate(PLAIN, 0.35), Candidate(cautious, 0.25)))
+    found = {c.degradation: c.share for c in mixed.deblurred(0.2).candidates}
+    assert found == {PLAIN: pytest.approx(0.59), cautious: 0.25, FOUND: pytest.approx(0.16)}
+
+
 def test_deblur_outside_its_range_is_refused():
     with pytest.raises(InputError, match="deblur is from 0 to 1, got 1.5"):
         MIXED.deblurred(1.5)

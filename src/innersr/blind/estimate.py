@@ -168,8 +168,10 @@ class Estimate:
             kept = 2 - 2 * amount
             return self.shared([*((d, kept * share) for d, share in self.candidates), (self.degradation, 1 - kept)])
         sharp = [(d, share) for d, share in self.candidates if d.kernel is not None]
-        moved = (self._plain, (1 - 2 * amount) * sum(share for _, share in sharp))
         others = [(d, share) for d, share in self.candidates if d.kernel is None]
+        found = (self.degradation.noise, self.degradation.compression)
+        plain = next((d for d, _ in others if (d.noise, d.compression) == found), self._plain)
+        moved = (plain, (1 - 2 * amount) * sum(share for _, share in sharp))
         return self.shared([*others, *((d, 2 * amount * share) for d, share in sharp), moved])
 
     def with_given(self, **changes: Any) -> Estimate:  # noqa: ANN401 (of several types)
