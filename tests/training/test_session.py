@@ -328,6 +328,11 @@ def test_a_step_to_a_loss_of_nan_is_taken_back_and_reported(tmp_path):
     sentence = "learning diverged once: the last sound weights were restored, and it went on at 0.1 of its rate"
     assert notes == [f"step 3: {sentence}"]
     assert [line["diverged"] for line in log_of(one) if "diverged" in line] == [sentence]
+    lines = log_of(one)
+    taken_back = next(place for place, line in enumerate(lines) if "diverged" in line)
+    share = session(tmp_path).schedule.rate_share(lines[-1]["step"] - 1)
+    assert lines[-1]["rate"] == pytest.approx(0.1 * session(tmp_path).schedule.learning_rate * share)
+    assert taken_back < len(lines) - 1
     (tmp_path / "sound").mkdir()
     other = diverging(tmp_path / "sound")
     other.learn()

@@ -258,7 +258,9 @@ class _Recorder:
         if since.steps:
             record = {
                 "loss": float(since.loss) / since.steps,
-                "rate": session.schedule.learning_rate * session.schedule.rate_share(self._learner.step - 1),
+                "rate": session.schedule.learning_rate
+                * session.schedule.rate_share(self._learner.step - 1)
+                * self._learner.guard.rate_share,
                 "seconds": round(self._seconds, 2),
                 "data_share": round(since.waited / since.seconds, 4),
                 "cpu_seconds": round(time.process_time(), 2),
