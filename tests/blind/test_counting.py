@@ -5,7 +5,7 @@ import torch
 
 from helpers.images import waves
 from innersr.benchmark.made.catalogue import made_picture
-from innersr.blind.counting import clipped_variance, find_counting_noise
+from innersr.blind.counting import clipped_variance, find_counting_noise, is_discrete
 from innersr.blind.estimate import examine
 from innersr.metrics.grey_levels import quantized
 from innersr.physics.noise.counting import CountingNoise
@@ -95,3 +95,10 @@ def test_an_estimate_of_constant_noise_has_none():
     estimate = examine(gaussian(scene(), 10), 2)
     assert estimate.degradation.counting is None
     assert "poisson" not in estimate.summary
+
+
+def test_counts_are_seen_below_a_sky_without_any():
+    sky = 0.2 + 0.6 * torch.rand(1, 1, 40, 500, generator=seeded())
+    ground = counted(scene()[..., :100, :].expand(1, 1, 100, 192).repeat(1, 1, 2, 3)[..., :500])
+    assert is_discrete(ground, GAIN)
+    assert is_discrete(torch.cat([sky, ground], dim=-2), GAIN)

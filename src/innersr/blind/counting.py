@@ -21,7 +21,7 @@ from innersr.physics.symmetries import central_crop
 
 
 @dataclass(frozen=True, kw_only=True)
-class CountingRule:
+class CountingSettings:
     """Settings of `find_counting_noise`, chosen in docs/experiments.md, "Counting noise"."""
 
     cell: int = 8  # pixels: side of the cells whose mean and variance are taken
@@ -40,6 +40,9 @@ class CountingRule:
     most_texture: float = 1.75  # ratio of a group's median variance to that of its flat cells: 1.5 for noise alone
     most_colour: float = 1.8  # ratio of the variances of first and second differences: 1 for white noise
     looked_at: int = 2**18  # pixels: of larger images only the middle is measured
+
+
+SETTINGS = CountingSettings()
 
 
 class FlatPlaces(NamedTuple):
@@ -77,18 +80,18 @@ def find_counting_noise(lr: Tensor) -> CountingNoise | None:
         return None
     line = fitted_line(flat)
     for _ in range(2):  # noise that was clipped at white is left out
-        if len(flat.mean) < CountingRule.least_groups:
+        if len(flat.mean) < SETTINGS.least_groups:
             return None
         flat = flat.chosen(flat.mean + 2 * line.at(flat.mean).sqrt() < 1)
         line = fitted_line(flat)
-    if len(flat.mean) < CountingRule.least_groups or line.slope < CountingRule.least_gain:
+    if len(flat.mean) < SETTINGS.least_groups or line.slope < SETTINGS.least_gain:
         return None
     variance = line.at(flat.mean)
     constant = error_of_constant_noise(flat)
-    is_better = constant > max(CountingRule.least_error, CountingRule.advantage * line.error)
-    is_line = line.error < CountingRule.most_error and (is_better or is_discrete(lr, line.slope))
-    is_strong = float(variance.mean()) > CountingRule.least_noise**2 and bool(
-        variance.max() > CountingRule.least_ratio * variance.min()
+    is_better = constant > max(SETTINGS.least_error, SETTINGS.advantage * line.error)
+    is_line = line.error < SETTINGS.most_error and (is_better or is_discrete(lr, line.slope))
+    is_strong = float(variance.mean()) > SETTINGS.least_noise**2 and bool(
+        variance.max() > SETTINGS.least_ratio * variance.min()
     )
     if not (is_line and is_strong and _is_noise(flat)):
         return None
@@ -98,14 +101,14 @@ def find_counting_noise(lr: Tensor) -> CountingNoise | None:
 
 def flat_places(lr: Tensor) -> FlatPlaces:
     """Measure the flat places of an image, (1, C, h, w), float64 on the CPU."""
-    planes = central_crop(lr, math.isqrt(CountingRule.looked_at))[0, :, None]
+    planes = central_crop(lr, math.isqrt(SETTINGS.looked_at))[0, :, None]
     second = planes.new_tensor([[1, -2, 1], [-2, 4, -2], [1, -2, 1]]) / 6  # of white noise they keep the variance
     first = planes.new_tensor([[1, -1], [-1, 1]]) / 2
     inner = planes[..., 1:-1, 1:-1]
     squares = F.conv2d(planes, second[None, None]).square(), F.conv2d(planes, first[None, None])[..., 1:, 1:].square()
-    if min(inner.shape[-2:]) < CountingRule.cell:
+    if min(inner.shape[-2:]) < SETTINGS.cell:
         return FlatPlaces(*torch.zeros(4, 0, dtype=torch.float64))
-    cells = (F.avg_pool2d(x, CountingRule.cell).flatten(1).double().cpu() for x in (inner, *squares))
+    cells = (F.avg_pool2d(x, SETTINGS.cell).flatten(1).double().cpu() for x in (inner, *squares))
     groups = [group for channel in zip(*cells, strict=True) for group in _groups(*channel)]
     return FlatPlaces(*torch.stack([torch.stack(group) for group in groups]).mT)
 
@@ -126,14 +129,16 @@ def fitted_line(flat: FlatPlaces) -> VarianceLine:
 
 def is_discrete(lr: Tensor, gain: float) -> bool:
     """Whether the values, (1, C, h, w), are whole numbers of counts of about this gain: few counts show as steps."""
-    values = lr[(lr > 0) & (lr < 1)][: CountingRule.looked_at].double().cpu()
+    planes = central_crop(lr, math.isqrt(SETTINGS.looked_at))
+    values = planes[(planes > 0) & (planes < 1)]
+    values = values[:: max(1, values.numel() // 2**14) | 1].double().cpu()
     least_steps, least_values = 2.5 / 255, 500  # rounding to 8 bits hides smaller steps
     gains = gain * torch.linspace(0.7, 1.5, 81, dtype=torch.float64)
     gains = gains[gains > least_steps]
     if values.numel() < least_values or gains.numel() == 0:
         return False
-    phases = (values[: 2**14] / gains[:, None]) % 1 * (2 * math.pi)
-    return float(torch.hypot(phases.cos().mean(1), phases.sin().mean(1)).max()) > CountingRule.coherence
+    phases = (values / gains[:, None]) % 1 * (2 * math.pi)
+    return float(torch.hypot(phases.cos().mean(1), phases.sin().mean(1)).max()) > SETTINGS.coherence
 
 
 def error_of_constant_noise(flat: FlatPlaces) -> float:
@@ -157,23 +162,23 @@ def clipped_variance(mean: Tensor) -> Tensor:
 
 def _is_noise(flat: FlatPlaces) -> bool:
     """Whether the flat places hold noise: of one variance within each group, and white."""
-    is_alike = bool(flat.texture.numel()) and float(flat.texture.median()) < CountingRule.most_texture
-    return is_alike and float(flat.colour.median()) < CountingRule.most_colour
+    is_alike = bool(flat.texture.numel()) and float(flat.texture.median()) < SETTINGS.most_texture
+    return is_alike and float(flat.colour.median()) < SETTINGS.most_colour
 
 
 def _groups(mean: Tensor, variance: Tensor, first: Tensor) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
     """Mean, variance, texture and colour, see `FlatPlaces`, of each group of the cells of one channel."""
     order = mean.argsort()
-    count = max(1, min(CountingRule.groups, len(order) // CountingRule.least_cells))
+    count = max(1, min(SETTINGS.groups, len(order) // SETTINGS.least_cells))
     groups = []
     for part in order[: len(order) // count * count].chunk(count):
         means, variances, firsts = mean[part], variance[part], first[part]
-        low, higher, middle = variances.quantile(
-            variances.new_tensor([CountingRule.flat, 2 * CountingRule.flat, 0.5])
-        ).clamp(min=1e-12)
+        low, higher, middle = variances.quantile(variances.new_tensor([SETTINGS.flat, 2 * SETTINGS.flat, 0.5])).clamp(
+            min=1e-12
+        )
         is_flat = variances <= higher
         colour = firsts[is_flat].mean() / variances[is_flat].mean().clamp(min=1e-12)
-        groups.append((means[is_flat].mean(), low / CountingRule.bias, middle / low, colour))
+        groups.append((means[is_flat].mean(), low / SETTINGS.bias, middle / low, colour))
     return groups
 
 

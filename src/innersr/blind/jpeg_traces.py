@@ -38,6 +38,9 @@ class TraceSettings:
     least_significance: float = 9.0  # agreement times the root of the number of coefficients
 
 
+SETTINGS = TraceSettings()
+
+
 class JPEGTraces(NamedTuple):
     """The last compression of an image."""
 
@@ -56,22 +59,22 @@ def find_jpeg_traces(lr: Tensor) -> JPEGTraces | None:
     """
     if lr.shape[1] not in (1, 3) or min(lr.shape[-2:]) < 4 * BLOCK or not _has_8_bits(lr):
         return None
-    side = TraceSettings.looked_at
+    side = SETTINGS.looked_at
     top, left = (max(0, (length - side) // 2) for length in lr.shape[-2:])
     part = lr[0, :, top : top + side, left : left + side].cpu().float() * 255
     luma = part[0] if len(part) == 1 else torch.tensordot(part.new_tensor((0.299, 0.587, 0.114)), part, dims=1)
     is_clipped = ((part <= 0) | (part >= 255)).any(0).float()  # noqa: PLR2004 (white)
     clipped_shares = _blocks(is_clipped).mean((1, 2))
-    for limit in TraceSettings.clipped:
+    for limit in SETTINGS.clipped:
         found = []
         for row in range(BLOCK):
             for column in range(BLOCK):
                 blocks, clipped = (_blocks(plane[row:, column:]) for plane in (luma, is_clipped))
                 blocks = blocks[clipped.mean((1, 2)) <= limit]
-                if len(blocks) >= TraceSettings.least_blocks:
+                if len(blocks) >= SETTINGS.least_blocks:
                     found.append(_traces(blocks, ((row + top) % BLOCK, (column + left) % BLOCK)))
         proved = _proved(found)
-        if proved is not None or float((clipped_shares <= limit).float().mean()) >= TraceSettings.enough:
+        if proved is not None or float((clipped_shares <= limit).float().mean()) >= SETTINGS.enough:
             return proved
     return None
 
@@ -82,11 +85,11 @@ def _proved(found: list[JPEGTraces]) -> JPEGTraces | None:
     Boards and the like have steps of their own, on many grids.
     """
     found.sort(key=lambda traces: -traces.significance)
-    if not found or found[0].significance < TraceSettings.least_significance:
+    if not found or found[0].significance < SETTINGS.least_significance:
         return None
     best, others = found[0], found[1:]
-    is_alone = all(traces.agreement <= TraceSettings.elsewhere * best.agreement for traces in others)
-    return best if best.agreement >= TraceSettings.least_agreement and is_alone else None
+    is_alone = all(traces.agreement <= SETTINGS.elsewhere * best.agreement for traces in others)
+    return best if best.agreement >= SETTINGS.least_agreement and is_alone else None
 
 
 def _traces(blocks: Tensor, offset: tuple[int, int]) -> JPEGTraces:
@@ -94,15 +97,15 @@ def _traces(blocks: Tensor, offset: tuple[int, int]) -> JPEGTraces:
     cosines, is_informative = _phases()
     counts = _histograms(blocks)
     total, number = counts @ cosines, counts @ is_informative  # (63, steps)
-    mean = torch.where(number >= TraceSettings.least_coefficients, total / number.clamp(min=1), 0.0)
+    mean = torch.where(number >= SETTINGS.least_coefficients, total / number.clamp(min=1), 0.0)
     significance, best = (mean * number.sqrt()).max(1)
     number = torch.where(significance > 0, number.gather(1, best[:, None])[:, 0], 0.0)
     agreement = float((mean.gather(1, best[:, None])[:, 0] * number).sum() / number.sum().clamp(min=1))
     is_found = number > 0
-    if int(is_found.sum()) < TraceSettings.least_frequencies:
+    if int(is_found.sum()) < SETTINGS.least_frequencies:
         return JPEGTraces(0.0, offset, 0.0, 0.0)
     standard = luma_steps(50).flatten()[1:]  # of quality 50
-    steps = (best + TraceSettings.least_step)[is_found] / standard[is_found]
+    steps = (best + SETTINGS.least_step)[is_found] / standard[is_found]
     strength = strength_of_steps(float(steps.median()))
     return JPEGTraces(strength, offset, agreement, agreement * math.sqrt(float(number.sum())))
 
@@ -111,8 +114,8 @@ def _histograms(blocks: Tensor) -> Tensor:
     """Counts, (63, bins), of the magnitudes of each coefficient but the mean."""
     cosine = _cosine_transform()
     coefficients = (cosine @ blocks @ cosine.mT).flatten(1)[:, 1:].abs().mT  # (63, N)
-    bins = round(TraceSettings.greatest / TraceSettings.bin)
-    places = (coefficients / TraceSettings.bin).round().long().clamp_(max=bins)
+    bins = round(SETTINGS.greatest / SETTINGS.bin)
+    places = (coefficients / SETTINGS.bin).round().long().clamp_(max=bins)
     rows = torch.arange(len(places))[:, None] * (bins + 1)
     counts = torch.bincount((rows + places).flatten(), minlength=len(places) * (bins + 1))
     return counts.view(len(places), bins + 1)[:, :bins].float()
@@ -124,9 +127,9 @@ def _phases() -> tuple[Tensor, Tensor]:
 
     Elsewhere both are 0: values near 0 are near a multiple of any step.
     """
-    values = torch.arange(round(TraceSettings.greatest / TraceSettings.bin))[:, None] * TraceSettings.bin
-    steps = torch.arange(TraceSettings.least_step, TraceSettings.greatest)[None]
-    is_informative = (values > TraceSettings.least_phase * steps).float()
+    values = torch.arange(round(SETTINGS.greatest / SETTINGS.bin))[:, None] * SETTINGS.bin
+    steps = torch.arange(SETTINGS.least_step, SETTINGS.greatest)[None]
+    is_informative = (values > SETTINGS.least_phase * steps).float()
     return is_informative * torch.cos(2 * math.pi * values / steps), is_informative
 
 

@@ -31,6 +31,9 @@ class RegionSettings:
     most_borders: float = 0.35  # of all pairs of neighbouring cells, may be of two regions
 
 
+SETTINGS = RegionSettings()
+
+
 class Region(NamedTuple):
     """A part of an image, and what was found in it."""
 
@@ -52,7 +55,7 @@ def find_regions(lr: Tensor, whole: Finding) -> tuple[Region, ...]:
     (tops, rows), (lefts, columns) = (_starts(n) for n in lr.shape[-2:])
     if rows * columns < 4:  # noqa: PLR2004 (too few to tell a region from chance)
         return ()
-    around = RegionSettings.side + RADIUS
+    around = SETTINGS.side + RADIUS
     windows = [Window(top - RADIUS, left - RADIUS, top + around, left + around) for top in tops for left in lefts]
     cells = torch.cat([cut(lr, window) for window in windows])
     log = whole.log.to(cells).expand(len(cells), 3)
@@ -68,9 +71,9 @@ def find_regions(lr: Tensor, whole: Finding) -> tuple[Region, ...]:
 
 def _starts(length: int) -> tuple[list[int], int]:
     """Starts along an axis of cells in the middle of equal parts, and their number."""
-    count = max(1, min(RegionSettings.most_cells, length // RegionSettings.side))
+    count = max(1, min(SETTINGS.most_cells, length // SETTINGS.side))
     part = length / count
-    return [round(i * part + (part - RegionSettings.side) / 2) for i in range(count)], count
+    return [round(i * part + (part - SETTINGS.side) / 2) for i in range(count)], count
 
 
 def _noisy(prediction: Prediction) -> Tensor:
@@ -80,32 +83,29 @@ def _noisy(prediction: Prediction) -> Tensor:
     if not 0 < int(marks.sum()) < len(marks):
         return torch.zeros_like(marks)
     noisy, calm = (prediction.first_noise[part].mean().exp() for part in (marks, ~marks))
-    is_clear = noisy - LOUDNESS >= RegionSettings.least_noise and noisy >= RegionSettings.noise_ratio * calm
+    is_clear = noisy - LOUDNESS >= SETTINGS.least_noise and noisy >= SETTINGS.noise_ratio * calm
     return marks & is_clear
 
 
 def _compressed(prediction: Prediction) -> Tensor:
     """(N,) bool: which cells are compressed, if others are clearly not."""
     logit = prediction.compressed
-    marks = logit > RegionSettings.compressed
-    clean = logit < RegionSettings.clean
+    marks = logit > SETTINGS.compressed
+    clean = logit < SETTINGS.clean
     if not (marks.any() and clean.any()):
         return torch.zeros_like(marks)
     distance = logit[marks].mean() - logit[clean].mean()
-    is_clear = (
-        distance >= RegionSettings.logit_distance
-        and prediction.compression[marks].mean() >= RegionSettings.least_strength
-    )
+    is_clear = distance >= SETTINGS.logit_distance and prediction.compression[marks].mean() >= SETTINGS.least_strength
     return marks & is_clear
 
 
 def _is_coherent(marks: Tensor) -> bool:
     """Whether marked cells, (rows, columns), and the others are parts of some size, not scattered."""
     share = float(marks.float().mean())
-    if not RegionSettings.least_share <= share <= 1 - RegionSettings.least_share:
+    if not SETTINGS.least_share <= share <= 1 - SETTINGS.least_share:
         return False
     borders = torch.cat([(marks.diff(dim=axis)).flatten() for axis in (0, 1)])
-    return float(borders.float().mean()) <= RegionSettings.most_borders
+    return float(borders.float().mean()) <= SETTINGS.most_borders
 
 
 def _of_cells(prediction: Prediction, cells: Tensor) -> Prediction:

@@ -31,6 +31,9 @@ class EdgeSettings:
     most_twice: float = 0.6  # of the strong steps, in noise, are twice as high
 
 
+SETTINGS = EdgeSettings()
+
+
 class StrongEdges(NamedTuple):
     """The strong steps of a picture."""
 
@@ -43,19 +46,19 @@ class StrongEdges(NamedTuple):
     @property
     def are_of_single_pixels(self) -> bool:
         """Whether details are single pixels."""
-        is_found = self.ramps <= EdgeSettings.most_ramps and self.spikes >= EdgeSettings.least_spikes
-        return is_found and self.density >= EdgeSettings.least
+        is_found = self.ramps <= SETTINGS.most_ramps and self.spikes >= SETTINGS.least_spikes
+        return is_found and self.density >= SETTINGS.least
 
     @property
     def may_be_noise(self) -> bool:
         """Whether strong noise could have caused them: hardly any neighbours are equal, and few steps are very high."""
-        return self.flat <= EdgeSettings.most_flat and self.twice <= EdgeSettings.most_twice
+        return self.flat <= SETTINGS.most_flat and self.twice <= SETTINGS.most_twice
 
     @property
     def are_of_pixel_art(self) -> bool:
         """Whether the picture is drawn in larger pixels, with edges that nothing has smoothed."""
-        is_found = self.ramps <= EdgeSettings.most_ramps_of_art and self.spikes < EdgeSettings.least_spikes
-        return is_found and self.density >= EdgeSettings.least_of_art
+        is_found = self.ramps <= SETTINGS.most_ramps_of_art and self.spikes < SETTINGS.least_spikes
+        return is_found and self.density >= SETTINGS.least_of_art
 
 
 @torch.no_grad()
