@@ -429,7 +429,7 @@ def test_a_picture_of_an_animation_is_its_first_frame(tmp_path):
         ({"value_range": "0,1"}, "out.mp4", "--range is for pictures"),
         ({"save_adapted": "a.safetensors"}, "out.mp4", "learnt shot by shot"),
         ({"pixel_limit": 3000}, "out.mp4", "a frame would have 6144 pixels"),
-        ({"pixel_limit": 300}, "out.mp4", "above the limit of 300"),
+        ({"pixel_limit": 300}, "out.mp4", "above the limit of 300; if you trust it"),
         ({}, "out.jpg", "no name of a film"),
         ({"size": "8x8<"}, "out.mp4", "as large already"),
     ],

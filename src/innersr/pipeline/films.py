@@ -24,7 +24,8 @@ from innersr.images.films.video_files import VideoWriter
 from innersr.images.films.videos import is_video, open_video
 from innersr.images.image import Image
 from innersr.images.io import check_place, written_whole
-from innersr.images.tiff.pages import parse_frames
+from innersr.images.limits import SizeLimits
+from innersr.images.selections import parse_frames
 from innersr.inference.normalisation import NormalisedImage
 from innersr.inference.steadying import UpscaledFrame, steadied
 from innersr.isolation import isolation
@@ -61,8 +62,7 @@ def open_film(source: Path, target: Path | None, options: UpscaleOptions) -> Fil
             return None
         film = Animation(source)
         height, width = film.facts.size
-        if height * width > limit:
-            raise InputError(f"{source}: {width}x{height} pixels are above the limit of {limit}; raise pixel_limit")
+        SizeLimits(pixels=limit).check(str(source), width, height, 3)
     return film if options.frames is None else Excerpt(film, parse_frames(options.frames))
 
 

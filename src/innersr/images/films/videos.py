@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from innersr.errors import ImageFileError, InputError
+from innersr.errors import ImageFileError
 from innersr.images.codecs import reason_of
 from innersr.images.films.encoders import container_of, pyav
 from innersr.images.films.film import ColourTags, Film, FilmFacts, Glimpse
 from innersr.images.image import Image
+from innersr.images.limits import SizeLimits
 
 
 def is_video(path: Path) -> bool:
@@ -204,6 +205,5 @@ def open_video(path: Path, pixel_limit: int) -> Video:
     """Open a video of at most `pixel_limit` pixels a frame."""
     film = Video(path)
     height, width = film.facts.size
-    if height * width > pixel_limit:
-        raise InputError(f"{path}: {width}x{height} pixels are above the limit of {pixel_limit}; raise pixel_limit")
+    SizeLimits(pixels=pixel_limit).check(str(path), width, height, 3)
     return film
