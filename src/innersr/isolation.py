@@ -86,12 +86,8 @@ def require_tensor(x: Tensor) -> Tensor:
     return x
 
 
-def plain_tensor(x: Tensor) -> Tensor:
-    """The tensor as learning can use it: without autograd history, and made outside inference mode.
-
-    Raises:
-        InputError: it is no tensor, or not dense: meta, sparse, nested or quantized.
-    """
+def require_dense(x: Tensor) -> Tensor:
+    """The tensor itself; `InputError` with a remedy if it is no tensor, or meta, sparse, nested or quantized."""
     if require_tensor(x).is_meta:
         raise InputError("a meta tensor has no values; give one on the CPU or a GPU")
     if x.is_nested:
@@ -100,7 +96,16 @@ def plain_tensor(x: Tensor) -> Tensor:
         raise InputError("a quantized tensor is not an image; give x.dequantize()")
     if x.layout is not torch.strided:
         raise InputError("a sparse tensor is not an image; give x.to_dense()")
-    x = x.detach()
+    return x
+
+
+def plain_tensor(x: Tensor) -> Tensor:
+    """The tensor as learning can use it: without autograd history, and made outside inference mode.
+
+    Raises:
+        InputError: see `require_dense`.
+    """
+    x = require_dense(x).detach()
     return x.clone() if x.is_inference() else x
 
 

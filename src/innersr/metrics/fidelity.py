@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from innersr.errors import InputError
-from innersr.isolation import plain_tensor
+from innersr.isolation import require_dense
 from innersr.metrics.grey_levels import PEAK, as_float64, check_image, luma, shape_text, to_grey_levels
 from innersr.physics.kernels import gaussian_window
 
@@ -77,7 +77,7 @@ def consistency_psnr(sr: Tensor, lr: Tensor, degrade: Callable[[Tensor], Tensor]
     Raises:
         InputError: the numbers of channels differ, or degrade(sr) does not have the shape of lr.
     """
-    if plain_tensor(sr).shape[:-2] != plain_tensor(lr).shape[:-2]:
+    if require_dense(sr).shape[:-2] != require_dense(lr).shape[:-2]:
         raise InputError(
             f"the result has the shape {shape_text(sr)}, the input {shape_text(lr)}; give images of the same channels"
         )
@@ -106,7 +106,7 @@ def _compared(
     sr: Tensor, hr: Tensor, shave: Shave, planes: Callable[[Tensor], Tensor], least: int = 1
 ) -> tuple[Tensor, Tensor]:
     """The `planes` of both images without the border, at least least x least."""
-    if plain_tensor(sr).shape != plain_tensor(hr).shape:
+    if require_dense(sr).shape != require_dense(hr).shape:
         raise InputError(
             f"the result is {shape_text(sr)}, but the truth is {shape_text(hr)}; "
             "crop the truth to a multiple of the scale first"

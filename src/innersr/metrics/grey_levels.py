@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from innersr.errors import InputError
-from innersr.isolation import is_finite, plain_tensor
+from innersr.isolation import is_finite, require_dense
 
 PEAK = 255.0  # of 8-bit grey levels
 
@@ -49,7 +49,7 @@ def to_grey_levels(x: Tensor) -> Tensor:
 
 def check_image(x: Tensor) -> None:
     """Raise `InputError` unless `x` is a dense batch of images in floating point without NaN."""
-    plain_tensor(x)
+    require_dense(x)
     if x.ndim != 4 or x.numel() == 0:
         raise InputError(f"an image must be (N, C, H, W) and not empty, got shape {shape_text(x)}")
     if not x.is_floating_point():
