@@ -2,13 +2,17 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import tifffile
 import torch
 
 from helpers.images import facade
 from innersr.blind.estimate import Estimate
-from innersr.examination import examine_normalised
+from innersr.errors import ImageFileError
+from innersr.examination import examine_image, examine_normalised, read_with_no_data
 from innersr.images.image import Image
+from innersr.images.metadata import Metadata
 from innersr.inference.normalisation import normalise
 from innersr.physics.degradation import Degradation
 from innersr.run import Run
@@ -67,3 +71,32 @@ def test_measured_values_were_never_compressed():
     for image in (eight_bits, replace(eight_bits, depth="uint16"), replace(eight_bits, depth="float32")):
         found = examine_normalised(normalise(image, RUN, "auto"), 2, RUN)
         assert found.jpeg_quality == 60, "it may have been a JPEG before"
+
+
+def test_a_declared_no_data_value_is_no_height(seen_by_examine):
+    declared = heights(slice(60, None), metadata=Metadata(nodata="-9999"))
+    examine_image(replace(declared, missing=None), 2, RUN)
+    examine_image(declared, 2, RUN)
+    undeclared, known = seen_by_examine
+    assert torch.equal(undeclared, known)
+
+
+def test_an_image_is_read_with_its_declared_no_data_and_nan(tmp_path):
+    samples = np.full((20, 20), 7, np.float32)
+    samples[0], samples[1] = np.nan, -9999
+    tifffile.imwrite(tmp_path / "a.tif", samples, extratags=[(42113, "s", 0, "-9999", False)])
+    image = read_with_no_data(tmp_path / "a.tif")
+    assert int(image.missing.sum()) == 40
+    assert any("no data" in note for note in image.notes)
+    tifffile.imwrite(tmp_path / "b.tif", samples[:1])
+    with pytest.raises(ImageFileError, match=r"b\.tif: the image holds no data"):
+        read_with_no_data(tmp_path / "b.tif")
+
+
+@pytest.mark.parametrize(("places", "expected"), [(slice(None), True), (slice(0, 0), False)])
+def test_levels_are_counted_all_over_the_image(places, expected):
+    colour = torch.zeros(1, 1, 600, 600)
+    colour[..., 300:, 300:] = (torch.arange(300 * 300) % 200).reshape(300, 300) / 255
+    fine = torch.rand(1, 1, 200, 200, generator=torch.Generator().manual_seed(0))
+    colour[..., 400:, 400:][..., places] = fine[..., places]
+    assert normalise(Image(colour=colour, depth="uint16"), RUN, "auto").has_fine_levels is expected

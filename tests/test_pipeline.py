@@ -936,6 +936,17 @@ def test_a_range_is_counted_as_the_file_stores_it_and_without_what_is_no_data(tm
     assert any("no-data value is not kept" in note for note in result.notes)
 
 
+@pytest.mark.parametrize("options", [{"value_range": "0,9"}, {"strips": "always", "value_range": "0,9"}])
+def test_nan_is_refused_for_integers_before_the_work(tmp_path, monkeypatch, options):
+    samples = np.random.default_rng(0).uniform(0, 9, (64, 64)).astype(np.float32)
+    samples[3, 3] = np.nan
+    tifffile.imwrite(tmp_path / "a.tif", samples)
+    monkeypatch.setattr("innersr.pipeline.tasks.examine_normalised", lambda *_, **__: pytest.fail("it was examined"))
+    with pytest.raises(InputError, match=r"a\.tif: holds NaN, which integers cannot hold"):
+        upscale_file(tmp_path / "a.tif", tmp_path / "b.tif", UpscaleOptions(depth=16, **options), RUN)
+    assert not (tmp_path / "b.tif").exists()
+
+
 def test_a_range_without_integers_is_refused(tmp_path):
     in_metres(tmp_path / "a.tif")
     with pytest.raises(InputError, match="add --depth 16 or --depth 8"):

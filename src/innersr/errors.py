@@ -20,7 +20,14 @@ class InnersrError(Exception):
 
 
 class InputError(InnersrError, ValueError):
-    """An argument or a setting is wrong. The command line answers with exit code 2."""
+    """An argument or a setting is wrong. The command line answers with exit code 2; with 1 if it concerns one file."""
+
+
+class NoDataError(InputError):
+    """An image holds no data at all: all its values are NaN, infinite or no-data values."""
+
+    def __init__(self) -> None:
+        super().__init__("the image holds no data: all its values are NaN, infinite or no-data values")
 
 
 class KernelError(InputError):

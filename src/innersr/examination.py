@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from torch import Tensor
 
 from innersr.blind.estimate import Candidate, Estimate, examine
+from innersr.errors import ImageFileError, InputError
 from innersr.images.graphics import recognised_graphic
 from innersr.images.image import Image
+from innersr.images.io import read
+from innersr.images.no_data import with_no_data
 from innersr.inference.normalisation import NormalisedImage, normalise
 from innersr.isolation import isolated
 from innersr.physics.degradation import Degradation
@@ -56,3 +60,15 @@ def examine_normalised(normalised: NormalisedImage, scale: Scale, run: Run, *, i
 def channels_of(image: Image, run: Run) -> Tensor:
     """The channels that methods see: (1, C, H, W) in [0, 1] on the run's device, see `normalise`."""
     return normalise(image, run, "auto").channels
+
+
+def read_with_no_data(path: Path) -> Image:
+    """Read an image whose values without data, as its file declares them or NaN, are `missing`.
+
+    Raises:
+        ImageFileError: see `read`, or there is no data at all.
+    """
+    try:
+        return with_no_data(read(path, missing_ok=True))
+    except InputError as error:  # does not name the file
+        raise ImageFileError(f"{path}: {error}") from error

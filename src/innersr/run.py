@@ -56,7 +56,8 @@ class Run:
         tile: side in LR pixels of the tiles that a network is applied to; 0 for the whole image at once, None for
             a size that fits the free memory. Results change by rounding at most.
         time_limit: seconds per image after which learning ends with its current weights; None for no limit.
-        report: called with a `Progress` at the start and end of a loop, and at most ten times a second between.
+        report: called with a `Progress` at the start of a loop, at most ten times a second during it, and at its end,
+            except where the loop has reached its aim early.
         cancelled: called once per step; `Cancelled` is raised when it returns True.
         started: reading of the monotonic clock at `start`; None before.
 

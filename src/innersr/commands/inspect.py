@@ -8,8 +8,7 @@ from typing import Any
 
 from innersr.commands.console import Reporter
 from innersr.commands.drawings import check_drawing, save_drawing
-from innersr.examination import channels_of, examine_image
-from innersr.images.io import read
+from innersr.examination import channels_of, examine_image, read_with_no_data
 from innersr.methods.registry import make_method, resolve, settings_of
 from innersr.metrics.recurrence import Pair, recurrence_of, steps_for
 from innersr.physics.resize import image_size
@@ -22,7 +21,7 @@ def inspect_file(reporter: Reporter, run: Run, *, source: Path, output: Path | N
     if output is not None:
         check_drawing(output, [source], overwrite=overwrite)
     started = time.monotonic()
-    image = read(source)
+    image = read_with_no_data(source)
     reporter.notes(source, image.notes)
     channels = channels_of(image, run)
     estimate = examine_image(image, 2, run)

@@ -14,8 +14,7 @@ from innersr.blind.kernelgan.estimator import KernelGAN
 from innersr.commands.console import Reporter
 from innersr.commands.drawings import check_drawing, save_drawing
 from innersr.errors import InputError, KernelError
-from innersr.examination import channels_of, examine_image
-from innersr.images.io import read
+from innersr.examination import channels_of, examine_image, read_with_no_data
 from innersr.paths import check_apart
 from innersr.physics import kernels
 from innersr.physics.degradation import Degradation
@@ -77,7 +76,7 @@ def estimate_kernel(  # noqa: PLR0913 (the options of the command)
     if plot is not None:
         check_drawing(plot, [source, *([output] if output else [])], overwrite=overwrite)
     started = time.monotonic()
-    image = read(source)
+    image = read_with_no_data(source)
     reporter.notes(source, image.notes)
     facts: dict[str, Any] = {}
     notes: list[str] = []

@@ -15,6 +15,7 @@ from innersr.errors import ImageFileError, InputError
 from innersr.images.formats import DEPTHS
 from innersr.images.image import Image
 from innersr.images.no_data import apart_from_no_data, missing_values
+from innersr.isolation import is_finite
 
 
 def share_outside(image: Image) -> float:
@@ -53,6 +54,8 @@ def parse_range(value: str | tuple[float, float]) -> tuple[float, float] | None:
 
 def check_depth(image: Image, depth: str, value_range: str | tuple[float, float] | None, name: Path) -> None:
     """Raise InputError, with the name of the file, if a depth cannot hold the values of an image."""
+    if depth != "float32" and image.missing is not None and not is_finite(image.colour):
+        raise InputError(f"{name}: holds NaN, which integers cannot hold; write a .tif with --depth float, or fill it")
     if value_range is not None and depth == "float32":
         raise InputError(f"{name}: a range (--range) is for integers; add --depth 16 or --depth 8")
     outside = 0.0 if value_range is not None or depth == "float32" else share_outside(image)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from innersr.errors import InputError
+from innersr.errors import InputError, NoDataError
 from innersr.images.formats import DEPTHS
 from innersr.images.image import Image
 from innersr.isolation import is_finite
@@ -27,7 +27,7 @@ def missing_values(image: Image, value: float | None = None, *, has_fills: bool 
             image by itself.
 
     Raises:
-        InputError: an image by itself has no data at all.
+        NoDataError: an image by itself has no data at all.
     """
     colour = image.colour
     missing = torch.zeros_like(colour, dtype=torch.bool) if image.missing is None else image.missing.clone()
@@ -46,7 +46,7 @@ def missing_values(image: Image, value: float | None = None, *, has_fills: bool 
         if huge.are_fills if has_fills is None else has_fills:
             missing |= huge.found(colour)
     if has_fills is None and bool(missing.all()):
-        raise InputError("the image holds no data: all its values are NaN, infinite or no-data values")
+        raise NoDataError
     return missing if bool(missing.any()) else None
 
 
@@ -94,7 +94,8 @@ def with_no_data(image: Image, value: float | None = None) -> Image:
         value: that means no data, as in `missing_values`; that of the metadata when None.
 
     Raises:
-        InputError: the image has no data at all, or holds integers and `value` is not one that it could hold.
+        NoDataError: the image has no data at all.
+        InputError: it holds integers and `value` is not one that it could hold.
     """
     image, value = with_declared(image, value)
     missing = missing_values(image, value)

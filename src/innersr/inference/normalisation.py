@@ -11,7 +11,7 @@ from torch import Tensor
 
 from innersr.errors import InputError
 from innersr.images.image import Image
-from innersr.images.no_data import missing_values
+from innersr.images.no_data import missing_values, with_declared
 from innersr.inference.continuation import fill_unknown, largest_free
 from innersr.inference.transparency import limited_near_transparency, upscaled_alpha
 from innersr.inference.value_range import ValueRange, enlarged_excess, extremes, robust_range
@@ -91,8 +91,9 @@ class NormalisedImage:
         """Whether the image has finer levels than 8 bits, which no unedited picture from a JPEG file has."""
         if self.image.depth == "uint8":
             return False
-        side = 256  # pixels of the part that is looked at
-        return self.channels[0, 0, :side, :side].unique().numel() > side
+        most, looked_at = 256, 2**16  # levels of 8 bits; values, spread over the image
+        values = self.channels[0, 0].flatten()
+        return values[:: max(1, values.numel() // looked_at) | 1].unique().numel() > most
 
     def run_for(self, run: Run) -> Run:
         """A run precise enough for this image's levels: "auto" becomes fp32 if they are finer than 8 bits.
@@ -173,7 +174,7 @@ def normalise(  # noqa: PLR0913 (an image, and what is known of it)
         raise InputError(f"alpha must be one of {', '.join(ALPHA_CHOICES)}, got {alpha!r}")
     alpha = "same" if is_exact and alpha == "auto" else alpha
     if whole is None:
-        image = replace(image, missing=missing_values(image))
+        image = replace(image, missing=missing_values(*with_declared(image, None)))
         whole = _whole_image(image, alpha, is_exact=is_exact)
     device, colours = run.torch_device, 1 if whole.is_grey else image.colour.shape[1]
     colour = image.colour[:, :colours].to(device)

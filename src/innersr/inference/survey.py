@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from innersr.errors import InputError
+from innersr.errors import NoDataError
 from innersr.images.image import Image
 from innersr.images.no_data import HugeValues, with_missing_values
 from innersr.inference.normalisation import WholeImage, hidden_ends, hides_colours, is_blank, is_grey
@@ -20,20 +20,22 @@ def survey(rows: Callable[[], Iterable[Image]], alpha: str, *, nodata: float | N
     """The properties that `normalise` would find in the whole of an image.
 
     Args:
-        rows: gives the image from top to bottom, in parts of whole rows; it is called up to three times.
+        rows: gives the image from top to bottom, in parts of whole rows; it is called up to four times.
         alpha: see `normalise`.
         nodata: the value that means no data, see `missing_values`.
         is_exact: see `normalise`.
 
     Raises:
-        InputError: the image has no data at all.
+        NoDataError: the image has no data at all.
     """
     alpha = "same" if is_exact and alpha == "auto" else alpha
     found = _Findings(masks=alpha == "auto", no_data=nodata).with_rows(rows())
     if found.huge.are_fills:  # which is known at the end
         found = _Findings(masks=found.masks, no_data=nodata, has_fills=True).with_rows(rows())
+    if found.masks and found.has_alpha and not found.has_visible:  # then all colours count, as in `normalise`
+        found = _Findings(masks=False, no_data=nodata, has_fills=found.has_fills).with_rows(rows())
     if found.missing == found.total:
-        raise InputError("the image holds no data: all its values are NaN, infinite or no-data values")
+        raise NoDataError
     continues = alpha == "auto" and found.has_visible
     one = found.is_grey_where_visible if continues else found.is_grey
     values = None
@@ -68,6 +70,7 @@ class _Findings:
     """See `missing_values`."""
     is_grey: bool = True
     is_grey_where_visible: bool = True
+    has_alpha: bool = False
     has_visible: bool = False
     depth: str = ""
     colours: int = 0
@@ -102,6 +105,7 @@ class _Findings:
             self.huge.add(colour, torch.zeros(1, dtype=torch.bool) if missing is None else missing)
         self.is_grey &= is_grey(part)
         self.is_grey_where_visible &= is_grey(part, part.alpha)
+        self.has_alpha |= part.alpha is not None
         self.has_visible |= hides_colours(part)
         least, most = hidden_ends(part)
         self.hidden = min(self.hidden[0], least), max(self.hidden[1], most)

@@ -29,7 +29,7 @@ def upscaled_alpha(
 
 
 def limited_near_transparency(sr: Tensor, straight: Tensor, opacity: Tensor, wraps: tuple[bool, bool]) -> Tensor:
-    """Keep colours near transparency, in place, within the range of the visible ones in 5x5 pixels around them.
+    """Keep colours near transparency within the range of the visible ones in 5x5 pixels around them.
 
     Colours under full transparency continue the visible ones and need no limit.
 

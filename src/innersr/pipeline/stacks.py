@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from innersr.blind.estimate import Estimate
-from innersr.errors import ImageFileError, InputError
+from innersr.errors import ImageFileError, InputError, NoDataError
 from innersr.images.depths import check_depth, in_depth
 from innersr.images.formats import BIG_TIFF, format_of_name, kept
 from innersr.images.georeferencing.geotiff import rescaled_tags
@@ -245,7 +245,7 @@ def page_image(source: Path, stack: TiffStack, place: int, options: UpscaleOptio
     image = replace(image, metadata=replace(image.metadata, texts=text.texts), notes=notes)
     try:
         return with_no_data(image, options.nodata)
-    except InputError as error:
-        if "holds no data" not in str(error):
-            raise ImageFileError(f"{source}: page {place}: {error}") from error
+    except NoDataError:
         return replace(image, missing=image.colour.new_ones(image.colour.shape).bool())
+    except InputError as error:
+        raise ImageFileError(f"{source}: page {place}: {error}") from error
