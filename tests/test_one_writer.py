@@ -21,7 +21,7 @@ WRITERS = re.compile(
 EXCEPTIONS = {
     "atomic.py": {
         "whole_file": "the writer",
-        "check_room": "a partial file that could not be written, and is removed",
+        "check_can_grow": "a partial file that could not be written, and is removed",
         "_created": "the writer",
         "_rename_to_free_name": "the writer",
         "_remove_leftovers": "the writer",

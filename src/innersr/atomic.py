@@ -54,7 +54,7 @@ def whole_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
         _partial_files.discard(partial)
 
 
-def check_room(partial: Path) -> None:
+def check_can_grow(partial: Path) -> None:
     """Raise OSError if a partial file cannot grow, as on a full disk."""
     with partial.open("ab", buffering=0) as stream:
         stream.write(bytes(4096))

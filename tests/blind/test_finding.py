@@ -9,7 +9,7 @@ import torch
 from helpers.methods import edges, image
 from innersr.blind.finding import combine, detailed_parts, find
 from innersr.images.io import read
-from innersr.networks.degradation_predictor import LEAST_SHARPENING, LOUDNESS, Prediction
+from innersr.networks.degradation_predictor import LEAST_SHARPENING, NOISE_OFFSET, Prediction
 from innersr.physics import kernels
 from innersr.physics.chains import noise_field
 from innersr.physics.degradation import Degradation
@@ -62,7 +62,7 @@ def test_the_blur_is_that_for_the_more_probable_subsampling(is_bicubic):
 
 @pytest.mark.parametrize(("levels", "expected"), [(0.6, 0.0), (5.0, 5.0)])
 def test_faint_noise_is_that_of_rounding(levels, expected):
-    found = combine(prediction(noise=torch.tensor([levels + LOUDNESS] * 2).log()))
+    found = combine(prediction(noise=torch.tensor([levels + NOISE_OFFSET] * 2).log()))
     assert 255 * found.noise == pytest.approx(expected, abs=1e-4)
 
 

@@ -206,7 +206,7 @@ def test_a_full_disk_is_reported_and_the_run_goes_on(source, monkeypatch):
 def test_a_limit_on_files_is_not_taken_for_a_damaged_picture(source, monkeypatch):
     resource = pytest.importorskip("resource")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    monkeypatch.setattr(large_image, "check_room", lambda *_: None)
+    monkeypatch.setattr(large_image, "check_free_space", lambda *_: None)
     import signal
 
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -7,7 +7,7 @@ import math
 import torch
 
 from innersr.blind.finding import Finding
-from innersr.networks.tailored_stack import GREATEST_NOISE
+from innersr.networks.tailored_stack import MAX_TRAINED_NOISE
 from innersr.physics import kernels
 from innersr.physics.degradation import Degradation
 from innersr.physics.log_covariance import covariance_from_log
@@ -23,10 +23,10 @@ def candidates_of(finding: Finding, scale: Scale) -> tuple[Degradation, ...]:
 
     Where no blur was found, plain and blurred are one object.
     """
-    finding = finding._replace(noise=min(GREATEST_NOISE, finding.noise))
+    finding = finding._replace(noise=min(MAX_TRAINED_NOISE, finding.noise))
     noise, compression = finding.noise, finding.compression
     # More than was found: too much smoothing costs less than artefacts that are sharpened.
-    more_noise, more_compression = min(GREATEST_NOISE, 1.2 * noise + 1 / 255), cautious_compression(compression)
+    more_noise, more_compression = min(MAX_TRAINED_NOISE, 1.2 * noise + 1 / 255), cautious_compression(compression)
     plain = Degradation(scale=scale, noise=noise, compression=compression)
     blurred = degradation_of(finding, scale, sharpening=0.0)
     return (

@@ -25,7 +25,7 @@ from innersr.isolation import isolated, require_tensor
 from innersr.networks.mixture_policy import MixturePolicy
 from innersr.networks.priors import load_prior
 from innersr.physics import kernels
-from innersr.physics.degradation import LOUDEST, Degradation
+from innersr.physics.degradation import MAX_NOISE, Degradation
 from innersr.physics.jpeg import jpeg_quality
 from innersr.physics.noise.counting import CountingNoise
 from innersr.physics.resize import Scale
@@ -79,7 +79,7 @@ class Estimate:
     mixture: tuple[Candidate, ...] = ()
     """The candidates where there are several or a part is interpolated, the largest share first."""
     regions: tuple[EstimatedRegion, ...] = ()
-    """Of an image that was put together from several, whose noise or compression differ; the largest region first,
+    """Two, of an image that was put together from several, whose noise or compression differ; the larger one first,
     which the other fields describe. Empty for an image of one piece."""
 
     @property
@@ -183,7 +183,7 @@ class Estimate:
 
         The noise was measured: no candidate has more of it to be on the safe side.
         """
-        deviation = min(noise.deviation(lr), LOUDEST)
+        deviation = min(noise.deviation(lr), MAX_NOISE)
         return self.with_given(noise=deviation, counting=noise, compression=0.0)._with_one_unblurred()
 
     def never_compressed(self) -> Estimate:

@@ -13,7 +13,7 @@ from torch import Tensor
 from innersr.blind.jpeg_traces import find_jpeg_traces
 from innersr.networks.degradation_predictor import (
     LEAST_SHARPENING,
-    LOUDNESS,
+    NOISE_OFFSET,
     DegradationPredictor,
     Prediction,
     predict_iteratively,
@@ -102,7 +102,7 @@ def combine(prediction: Prediction) -> Finding:
     logs, deviations = prediction.logs[:, int(is_bicubic)], prediction.deviations[:, int(is_bicubic)]
     weights = deviations.square().reciprocal()
     weights = weights / weights.sum(0)
-    noise = float(prediction.noise.exp().median()) - LOUDNESS
+    noise = float(prediction.noise.exp().median()) - NOISE_OFFSET
     is_compressed, is_sharpened = (bool(p.mean() > 0) for p in (prediction.compressed, prediction.sharpened))
     sharpening = float(prediction.sharpening.exp().mean()) - LEAST_SHARPENING
     return Finding(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from innersr.blind.finding import Finding, combine, predictor
-from innersr.networks.degradation_predictor import LOUDNESS, Prediction, predictor_input
+from innersr.networks.degradation_predictor import NOISE_OFFSET, Prediction, predictor_input
 from innersr.physics.log_covariance import GaussianBlur
 from innersr.physics.pseudoinverse import RADIUS
 from innersr.physics.resize import Window, cut
@@ -83,7 +83,7 @@ def _noisy(prediction: Prediction) -> Tensor:
     if not 0 < int(marks.sum()) < len(marks):
         return torch.zeros_like(marks)
     noisy, calm = (prediction.first_noise[part].mean().exp() for part in (marks, ~marks))
-    is_clear = noisy - LOUDNESS >= SETTINGS.least_noise and noisy >= SETTINGS.noise_ratio * calm
+    is_clear = noisy - NOISE_OFFSET >= SETTINGS.least_noise and noisy >= SETTINGS.noise_ratio * calm
     return marks & is_clear
 
 

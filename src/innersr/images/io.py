@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import pyvips
 
-from innersr.atomic import check_room, whole_file
+from innersr.atomic import check_can_grow, whole_file
 from innersr.errors import ImageFileError, InnersrError, InputError, cannot_write, exists_already
 from innersr.images import codecs as image_codecs
 from innersr.images import formats as image_formats
@@ -190,7 +190,7 @@ def written_whole(path: Path, *, overwrite: bool) -> Iterator[Path]:
             try:
                 yield partial
             except pyvips.Error:
-                check_room(partial)  # libvips tells no more than that it could not write
+                check_can_grow(partial)  # libvips tells no more than that it could not write
                 raise
     except InnersrError:
         raise

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from innersr.isolation import is_finite
 from innersr.metrics.fidelity import consistency_psnr
-from innersr.networks.tailored_stack import GREATEST_NOISE
+from innersr.networks.tailored_stack import MAX_TRAINED_NOISE
 from innersr.physics.degradation import Degradation
 from innersr.physics.jpeg import compression_error
 from innersr.physics.resize import image_size
@@ -34,7 +34,7 @@ def reason_for_doubt(
     if not is_finite(sr):
         return "it holds NaN or infinite values"
     moved = 255 * float((sr.mean((-1, -2)) - interpolated.mean((-1, -2))).abs().max())
-    error = min(degradation.noise, GREATEST_NOISE) + compression_error(degradation.compression)
+    error = min(degradation.noise, MAX_TRAINED_NOISE) + compression_error(degradation.compression)
     near = 2 * (degradation.noise + compression_error(degradation.compression))  # black or white
     clipped = float(((lr < near) | (lr > 1 - near)).float().mean((-1, -2)).amax())
     if moved > 1 + degradation.compression + 0.8 * 255 * error * clipped:

@@ -15,7 +15,7 @@ from innersr.images.no_data import missing_values, with_declared
 from innersr.inference.continuation import fill_unknown, largest_free
 from innersr.inference.transparency import limited_near_transparency, upscaled_alpha
 from innersr.inference.value_range import ValueRange, enlarged_excess, extremes, robust_range
-from innersr.physics.degradation import LOUDEST, Degradation
+from innersr.physics.degradation import MAX_NOISE, Degradation
 from innersr.physics.resize import image_size
 from innersr.run import Run
 
@@ -116,7 +116,7 @@ class NormalisedImage:
             noise, counting = noise / spread, None if counting is None else counting.rescaled(low, spread)
         if counting is not None:
             noise = counting.deviation(self.channels)
-        return replace(degradation, noise=min(noise, LOUDEST), counting=counting)
+        return replace(degradation, noise=min(noise, MAX_NOISE), counting=counting)
 
     def restored(self, sr: Tensor, upscaler: Callable[[Tensor], Tensor], degradation: Degradation) -> Image:
         """The result as an image in its own values.

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from innersr.inference.tiling import apply_tiled, tile_side, with_halo
 from innersr.networks.convolutions import Layers, run_convolutions
-from innersr.networks.tailored_stack import GREATEST_NOISE, TailoredStack, conditioning_vector
+from innersr.networks.tailored_stack import MAX_TRAINED_NOISE, TailoredStack, conditioning_vector
 from innersr.physics.degradation import Degradation
 from innersr.physics.jpeg import compression_error
 from innersr.physics.pseudoinverse import RADIUS, apply_filters, correction_filters, inverse_filters, taps_of
@@ -33,7 +33,7 @@ class Conditioning(NamedTuple):
 def knowable_to(network: TailoredStack, degradation: Degradation) -> Degradation:
     """The degradation within what a network has learnt: without compression it does not know, or louder noise."""
     compression = degradation.compression if network.knows_compression else 0.0
-    return replace(degradation, compression=compression, noise=min(degradation.noise, GREATEST_NOISE))
+    return replace(degradation, compression=compression, noise=min(degradation.noise, MAX_TRAINED_NOISE))
 
 
 def condition_on(degradation: Degradation, device: torch.device) -> Conditioning:

@@ -15,7 +15,7 @@ from innersr.methods.baselines import Bicubic
 from innersr.methods.protocols import Method, Upscaler
 from innersr.methods.tailor import Tailor
 from innersr.methods.upscalers.module import UpscalerModule, as_module, parts_of
-from innersr.physics.degradation import LOUDEST, Degradation
+from innersr.physics.degradation import MAX_NOISE, Degradation
 from innersr.physics.noise.counting import CountingNoise
 from innersr.physics.resize import image_size
 from innersr.run import Run
@@ -109,21 +109,27 @@ class MixedUpscaler(UpscalerModule):
 
 
 class Regions(UpscalerModule):
-    """Upscalers of the first region and of all others, with weights that fall within a fraction of a cell."""
+    """Upscalers of the two regions of an image, with weights that fall within a fraction of a cell.
 
-    def __init__(self, run: Run, restorers: Sequence[UpscalerModule], cells: Tensor) -> None:
+    Args:
+        run: its device.
+        restorers: of the first region and of the other.
+        cells: of the first, (rows, columns), bool.
+    """
+
+    def __init__(self, run: Run, restorers: tuple[UpscalerModule, UpscalerModule], cells: Tensor) -> None:
         super().__init__(run)
         self.restorers = nn.ModuleList(restorers)
         self.register_buffer("cells", cells)
 
     def forward(self, x: Tensor) -> Tensor:
         """Upscale the image that was learnt, (1, C, h, w): the cells of its regions fit no other."""
-        results = [restore(x) for restore in self.restorers]
+        inside, outside = (restore(x) for restore in self.restorers)
         steepness = 4.0  # of the transition, which then takes a quarter of a cell
         assert isinstance(self.cells, Tensor)
-        first = F.interpolate(self.cells[None, None].to(x), image_size(results[0]), mode="bilinear")
+        first = F.interpolate(self.cells[None, None].to(x), image_size(inside), mode="bilinear")
         weight = ((first - 0.5) * steepness + 0.5).clamp(0, 1)
-        return weight * results[0] + (1 - weight) * results[1]
+        return weight * inside + (1 - weight) * outside
 
 
 class Stabilised(UpscalerModule):
@@ -146,10 +152,10 @@ def _composed(method: Method, cause: Degradation | Estimate, run: Run, learn: Le
     if isinstance(cause, Degradation):
         return _stabilised(method, cause, run, learn)
     if cause.regions and isinstance(method, Tailor):
-        methods = (method, *(replace(method, steps=0) for _ in cause.regions[1:]))
-        pairs = zip(methods, cause.regions, strict=True)
-        restorers = [_composed(m, region.estimate, run, learn) for m, region in pairs]
-        return Regions(run, restorers, cause.regions[0].cells)
+        first, other = cause.regions
+        inside = _composed(method, first.estimate, run, learn)
+        outside = _composed(replace(method, steps=0), other.estimate, run, learn)
+        return Regions(run, (inside, outside), first.cells)
     interpolated, candidates = cause.interpolated, cause.candidates
     others: Method = method
     if isinstance(method, Tailor):
@@ -172,7 +178,7 @@ def _stabilised(method: Method, degradation: Degradation, run: Run, learn: Learn
     noise = degradation.counting
     if noise is None:
         return as_module(learn(method, degradation, None), run)
-    gaussian = replace(degradation, counting=None, noise=min(noise.sigma, LOUDEST))
+    gaussian = replace(degradation, counting=None, noise=min(noise.sigma, MAX_NOISE))
     if isinstance(method, Tailor):
         # It learns to tell noise from detail even where nothing recurs: +1.5 dB for fluorescence, no loss elsewhere.
         # Further steps cost fluorescence 0.1 dB.

@@ -27,7 +27,7 @@ from innersr.methods.upscalers.detail import LearnsDetail
 from innersr.networks.detail_stack import DetailStack
 from innersr.physics.back_projection import back_project
 from innersr.physics.convolution import is_whole
-from innersr.physics.degradation import LOUDEST, Degradation
+from innersr.physics.degradation import MAX_NOISE, Degradation
 from innersr.physics.geometry import scale_words
 from innersr.physics.resize import image_size
 from innersr.physics.symmetries import SYMMETRIES, apply_symmetry, central_crop, random_crop
@@ -142,7 +142,7 @@ class ZSSR(LearnsDetail):
     ) -> tuple[str, ...]:
         """Train one stage on its sources, of which the last is the image; return notes on what went wrong."""
         degradation, lr = stage.degradation, sources[-1]
-        noise = min(math.hypot(degradation.noise, self.son_noise), LOUDEST)
+        noise = min(math.hypot(degradation.noise, self.son_noise), MAX_NOISE)
         plain = replace(degradation, wrap="", noise=noise)  # crops are not periodic
         fathers = self._fathers(sources, degradation)
         optimizer = Adam(network.parameters(), self.learning_rate)

@@ -18,7 +18,7 @@ from innersr.networks.layers import seeded_convolution, seeded_linear
 from innersr.physics.log_covariance import FLOOR, SCALE, GaussianBlur, taps_of_blur
 from innersr.physics.pseudoinverse import RADIUS, apply_filters, inverse_filters
 
-LOUDNESS = 0.5  # 8-bit levels, added to noise before its logarithm
+NOISE_OFFSET = 0.5  # 8-bit levels, added to noise before its logarithm
 LEAST_DEVIATION = 0.05  # of a blur that is believed: no answer is more certain
 LEAST_ENERGY = 1e-4  # added before a logarithm
 LEAST_SHARPENING = 0.1  # LR px^2, added before a logarithm
@@ -32,7 +32,7 @@ class Prediction(NamedTuple):
     logs: Tensor  # (N, 2, 3): blur, a soft scene's included, see `GaussianBlur.log`; direct and bicubic subsampling
     deviations: Tensor  # (N, 2, 2): of size and of shape
     bicubic: Tensor  # (N,) logit of bicubic subsampling
-    noise: Tensor  # (N,) log(255 * standard deviation + LOUDNESS), over all channels
+    noise: Tensor  # (N,) log(255 * standard deviation + NOISE_OFFSET), over all channels
     noise_deviation: Tensor
     first_noise: Tensor  # (N,) likewise, as learnt together with all else, which overlooks grain
     first_noise_deviation: Tensor

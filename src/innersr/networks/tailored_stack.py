@@ -22,7 +22,7 @@ SCALES = (2, 3, 4)
 FREQUENCIES = 8  # samples of the kernel's transform per cycle per LR pixel
 CONDITIONING_SIZE = 2 * FREQUENCIES * 2 * (FREQUENCIES + 1) + len(SCALES) + 2
 COMPRESSION_SIZE = 2  # further entries of the vector, of the compression
-GREATEST_NOISE = 50 / 255  # standard deviation that the packaged priors have learnt
+MAX_TRAINED_NOISE = 50 / 255  # standard deviation that the packaged priors have learnt
 
 
 def conditioning_vector(taps: Tensor, scale: int, noise: Tensor, compression: Tensor | None = None) -> Tensor:

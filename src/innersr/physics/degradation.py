@@ -36,7 +36,7 @@ from innersr.physics.symmetries import SYMMETRIES, apply_symmetry, flipped_axes
 
 ANCHORS = ("aligned", "centre")
 SUBSAMPLINGS = ("direct", "bicubic")
-LOUDEST = 0.99  # upper bound of noise that was estimated, as noise must be below 1
+MAX_NOISE = 0.99  # upper bound of noise that was estimated, as noise must be below 1
 TRANSPOSED_WRAPS = {"": "", "x": "y", "y": "x", "xy": "xy"}
 
 
@@ -90,7 +90,7 @@ class Degradation:
         if not 0 <= self.noise < 1:
             raise InputError(f"noise is a standard deviation in [0, 1), got {self.noise}; divide 8-bit levels by 255")
         if self.counting is not None and self.noise == 0:
-            object.__setattr__(self, "noise", min(self.counting.deviation(torch.tensor(0.5)), LOUDEST))
+            object.__setattr__(self, "noise", min(self.counting.deviation(torch.tensor(0.5)), MAX_NOISE))
         if not 0 <= self.compression <= 1:
             raise InputError(f"compression is a strength in [0, 1], got {self.compression}; use jpeg_strength(quality)")
         if self.wrap not in TRANSPOSED_WRAPS:

@@ -18,7 +18,7 @@ from innersr.blind.estimate import Estimate
 from innersr.errors import CheckpointError, InputError
 from innersr.images.depths import in_depth
 from innersr.images.image import Image
-from innersr.images.large.large_image import LargeImage, check_room
+from innersr.images.large.large_image import LargeImage, check_free_space
 from innersr.images.large.pixel_file import ResultFile
 from innersr.images.large.saving import save_large
 from innersr.images.no_data import with_missing_values
@@ -70,7 +70,7 @@ class StripTask(FileTask):
             check_keepable(self.method)
             periods_of(self.planned.scales)
             unpacked = self._pixels().byte_count
-            check_room(self.folder.path, unpacked + unpacked * 4 // 3)  # with smaller copies, were nothing compressed
+            check_free_space(self.folder.path, unpacked + unpacked * 4 // 3)  # and its smaller copies, at most
         except BaseException:
             self.folder.remove_unused()
             raise

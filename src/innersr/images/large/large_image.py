@@ -95,7 +95,7 @@ def unpack(path: Path, target: Path, pixel_limit: int, *, is_unpacked: bool = Fa
     return LargeImage(path=path, found=found, decoded=decoded, pixels=pixels)
 
 
-def check_room(folder: Path, needed: int) -> None:
+def check_free_space(folder: Path, needed: int) -> None:
     """Raise ImageFileError if the disk of a folder has fewer than `needed` bytes free."""
     free = shutil.disk_usage(folder).free
     if needed > free:
@@ -136,7 +136,7 @@ def _unpacked(
     size = {"height": image.height, "width": image.width, "bands": image.bands}
     pixels = PixelFile(path=target, **size, dtype=dtype.name)
     if not (is_unpacked and pixels.is_there):
-        check_room(target.parent, pixels.byte_count)
+        check_free_space(target.parent, pixels.byte_count)
         try:
             image.rawsave(str(target), keep="none")
         except pyvips.Error as error:

@@ -15,7 +15,7 @@ from innersr.errors import InputError
 from innersr.inference.tailored import pad_for_filters
 from innersr.networks.degradation_predictor import (
     LEAST_SHARPENING,
-    LOUDNESS,
+    NOISE_OFFSET,
     DegradationPredictor,
     Prediction,
     first_guess,
@@ -68,7 +68,7 @@ class Truth(NamedTuple):
     """The true degradations of a batch."""
 
     blur: GaussianBlur  # of shrinking and of a soft scene, less what sharpening undid
-    noise: Tensor  # (N,) log(255 * standard deviation + LOUDNESS)
+    noise: Tensor  # (N,) log(255 * standard deviation + NOISE_OFFSET)
     compression: Tensor  # (N,) strength, 0 where there was none
     sharpening: Tensor  # (N,) LR px^2 by which an unsharp mask did more than undo the blur
     is_soft: Tensor  # (N,) bool
@@ -180,7 +180,7 @@ def example_of(sharp: Tensor, scale: int, generators: Sequence[torch.Generator])
     sharpening = -torch.linalg.eigvalsh(covariance).mean(-1)
     sharpening = torch.where(sharpening < TRAINING.least_sharpening, 0.0, sharpening)
     blur = GaussianBlur(log_from_covariance(covariance), blur.is_bicubic)
-    return task.lr, Truth(blur, (255 * task.noise + LOUDNESS).log(), task.compression, sharpening, soft > 0)
+    return task.lr, Truth(blur, (255 * task.noise + NOISE_OFFSET).log(), task.compression, sharpening, soft > 0)
 
 
 def _guesses(truth: GaussianBlur, generators: Sequence[torch.Generator]) -> GaussianBlur:
