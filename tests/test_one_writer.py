@@ -36,7 +36,7 @@ EXCEPTIONS = {
         "AnimationWriter._join_png": "a partial file that is given",
         "AnimationWriter._join_by_libvips": "a partial file that is given",
     },
-    "images/films/video_files.py": {
+    "images/films/video_writing.py": {
         "VideoWriter.encode": "a partial file that is given",
         "VideoWriter.join": "a partial file that is given",
     },
@@ -50,7 +50,7 @@ EXCEPTIONS = {
         "PixelFile.write": "the folder of a run of strips, which is removed in the end",
     },
     "images/tiff/writing.py": {"page_writer": "a stream that is given"},
-    "images/video.py": {
+    "images/films/movie.py": {
         "_write_gif": "a partial file that is given",
         "_write_by_libvips": "a partial file that is given",
         "_write_mp4": "a partial file that is given",

@@ -10,7 +10,7 @@ from innersr.errors import ImageFileError
 from innersr.images.films.animations import Animation
 from innersr.images.films.film import Glimpse, levels_of
 from innersr.images.films.shots import timeline_of
-from innersr.images.films.videos import Video, is_video
+from innersr.images.films.video_reading import Video, is_video
 from innersr.images.image import Image
 
 

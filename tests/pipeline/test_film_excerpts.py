@@ -7,7 +7,7 @@ from tests.helpers.films import make_video, scenes, seconds, sound_packets, vide
 
 from innersr.errors import InputError
 from innersr.images.films.excerpts import Excerpt
-from innersr.images.films.videos import Video
+from innersr.images.films.video_reading import Video
 from innersr.images.selections import parse_frames
 from innersr.methods.options import UpscaleOptions
 from innersr.pipeline.files import upscale_file

@@ -14,8 +14,8 @@ from tests.helpers.films import make_video, scenes, seconds, sound_packets, vide
 
 import innersr
 from innersr.errors import Cancelled, ImageFileError, InputError
-from innersr.images.films.video_files import VideoWriter
-from innersr.images.films.videos import Video
+from innersr.images.films.video_reading import Video
+from innersr.images.films.video_writing import VideoWriter
 from innersr.methods.baselines import Bicubic
 from innersr.methods.options import UpscaleOptions
 from innersr.methods.tailor import Tailor

@@ -20,8 +20,8 @@ from innersr.images.films.encoders import container_of
 from innersr.images.films.excerpts import Excerpt
 from innersr.images.films.film import Film, FilmWriter
 from innersr.images.films.shots import Timeline, timeline_of
-from innersr.images.films.video_files import VideoWriter
-from innersr.images.films.videos import is_video, open_video
+from innersr.images.films.video_reading import is_video, open_video
+from innersr.images.films.video_writing import VideoWriter
 from innersr.images.image import Image
 from innersr.images.io import check_place, written_whole
 from innersr.images.limits import SizeLimits

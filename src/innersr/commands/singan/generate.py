@@ -21,8 +21,8 @@ from innersr.commands.singan.shared import (
     working,
 )
 from innersr.errors import InputError
+from innersr.images.films.movie import save_movie
 from innersr.images.formats import BY_SUFFIX
-from innersr.images.video import save_movie
 from innersr.plots.sheets import Panel, contact_sheet
 from innersr.plots.singan import report_sheet
 from innersr.run import Run

@@ -74,7 +74,7 @@ def pyav() -> Any:  # noqa: ANN401 (a module that may be missing)
 
 
 def _described(codec: str, quality: int) -> Encoder:
-    constant = round(41 - quality / 4)  # CRF of x264 and x265, as in `images.video`: 17 for 95
+    constant = round(41 - quality / 4)  # CRF of x264 and x265: 17 for 95
     wider = round(63 - 0.45 * quality)  # CRF of VP9 and AV1, whose scale ends at 63: 20 for 95
     rows: dict[str, Callable[[], tuple[str, dict[str, str], str]]] = {
         "h264": lambda: ("libx264", {"crf": str(constant), "preset": "medium"}, f"CRF {constant}"),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from innersr.errors import InputError
-from innersr.images.video import save_movie
+from innersr.images.films.movie import save_movie
 from innersr.physics.resize import resize
 from innersr.plots.sheets import shown, to_pixels
 from innersr.run import Run

@@ -13,15 +13,14 @@ import pyvips
 import torch
 from PIL import Image as PillowImage
 
-from innersr.errors import InputError, how_to_install
+from innersr.errors import InputError
+from innersr.images.films.encoders import encoder_for, pyav
+from innersr.images.films.film import Levels
 from innersr.images.formats import BY_NAME, encoder_options
 from innersr.images.image import Image
 from innersr.images.io import check_place, written_whole
 from innersr.isolation import is_finite
 from innersr.libvips import libvips_alone
-
-Levels = np.ndarray[Any, np.dtype[np.uint8]]
-"""One frame, (H, W, C): grey, grey and alpha, RGB, or RGBA, not premultiplied."""
 
 
 class _Format(NamedTuple):
@@ -61,7 +60,7 @@ def save_movie(
     if not 1 <= quality <= 100:
         raise InputError(f"quality must be between 1 and 100, got {quality}")
     if target.name == "MP4":
-        _pyav()
+        encoder_for("h264", path, quality)
     check_place(path, overwrite=overwrite)
     source = _Source(frames, target)
     with written_whole(path, overwrite=overwrite) as partial:
@@ -175,14 +174,14 @@ def _write_by_libvips(stem: str, frames: list[Levels], path: Path, delays: list[
 
 
 def _write_mp4(source: _Source, path: Path, fps: float, quality: int) -> None:
-    av = _pyav()
+    av, encoder = pyav(), encoder_for("h264", path, quality)
     # Without tags, players take large films for BT.709 and small ones for BT.601.
     tags = "colorprim=bt709:transfer=bt709:colormatrix=bt709"
-    options = {"crf": str(round(41 - quality / 4)), "preset": "medium", "x264-params": tags}
+    options = {**encoder.options, "x264-params": tags}
     frames = (_even(_on_white(_in_colour(frame))) for frame in source)
     first = next(frames)
     with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
-        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=options)
+        stream = container.add_stream(encoder.name, rate=Fraction(fps).limit_denominator(1001), options=options)
         stream.height, stream.width, stream.pix_fmt = first.shape[0], first.shape[1], "yuv420p"
         for frame in itertools.chain([first], frames):
             picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
@@ -195,16 +194,6 @@ FORMATS = {
     ".webp": _Format("WebP", 90, 16_383, _write_webp),
     ".mp4": _Format("MP4", 240, 16_384, _write_mp4),
 }
-
-
-def _pyav() -> Any:  # noqa: ANN401 (a module that may be missing)
-    try:
-        import av
-    except ImportError as error:
-        raise InputError(f"MP4 needs PyAV: {how_to_install('video')}, or write .webp or .gif") from error
-    if "libx264" not in av.codecs_available:
-        raise InputError("MP4 needs a PyAV with libx264, as its wheels have: pip install --force-reinstall av")
-    return av
 
 
 def _delays(count: int, fps: float, *, per_second: int) -> list[int]:

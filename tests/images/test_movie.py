@@ -8,10 +8,10 @@ import torch
 from PIL import Image as PillowImage
 
 from innersr.errors import ImageFileError, InputError
+from innersr.images.films.movie import save_movie
 from innersr.images.image import Image
 from innersr.images.io import read, save
 from innersr.images.metadata import Metadata
-from innersr.images.video import save_movie
 
 SUFFIXES = [".gif", ".webp", ".mp4"]
 
@@ -289,7 +289,7 @@ def test_places_where_no_film_can_be_are_refused_before_the_first_frame(tmp_path
 
 def test_mp4_without_pyav_is_refused_with_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(InputError, match=r"MP4 needs PyAV: pip install '\.\[video\]'"):
+    with pytest.raises(InputError, match=r"films need PyAV: pip install '\.\[video\]'"):
         save_movie(never(), tmp_path / "film.mp4")
     save_movie(film(), tmp_path / "film.webp")
 
