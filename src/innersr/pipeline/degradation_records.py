@@ -77,7 +77,7 @@ def cause_of_record(record: CauseRecord, kernels: Mapping[str, Tensor]) -> Degra
     if estimate is None:
         return degradations[0]
     mixture = tuple(Candidate(degradations[place], share) for place, share in estimate.mixture)
-    if not all(0 <= share <= 1 for _, share in mixture) or sum(share for _, share in mixture) > 1 + 1e-6:  # rounding
+    if not all(share >= 0 for _, share in mixture) or sum(share for _, share in mixture) > 1 + 1e-6:  # rounding
         raise InputError("the shares of a mixture are from 0 to 1, and so is their sum")
     return Estimate(
         degradation=degradations[estimate.found],
