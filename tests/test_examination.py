@@ -7,10 +7,11 @@ import pytest
 import tifffile
 import torch
 
-from helpers.images import facade
+from helpers.images import facade, waves
 from innersr.blind.estimate import Estimate
 from innersr.errors import ImageFileError
 from innersr.examination import examine_image, examine_normalised, read_with_no_data
+from innersr.images.conversions import image_from
 from innersr.images.image import Image
 from innersr.images.metadata import Metadata
 from innersr.inference.normalisation import normalise
@@ -100,3 +101,11 @@ def test_levels_are_counted_all_over_the_image(places, expected):
     fine = torch.rand(1, 1, 200, 200, generator=torch.Generator().manual_seed(0))
     colour[..., 400:, 400:][..., places] = fine[..., places]
     assert normalise(Image(colour=colour, depth="uint16"), RUN, "auto").has_fine_levels is expected
+
+
+def test_a_found_counting_noise_is_written_in_stored_values():
+    rates = 3 + 40 * waves(192)[0, 0].numpy()
+    counts = np.random.default_rng(0).poisson(rates).astype(np.uint16)
+    estimate = examine_image(image_from(3 * counts)[0], 2, RUN)
+    gain = float(estimate.degradation.counting.text.split(":")[1])
+    assert gain == pytest.approx(3, rel=0.25)

@@ -578,6 +578,21 @@ def test_noise_is_given_in_the_units_of_the_image_and_scaled_with_it():
     assert spy.degradation is noisy
 
 
+@pytest.mark.parametrize("kernel", ["bicubic", "auto"])
+@pytest.mark.parametrize(
+    ("dtype", "factor", "low"), [("uint16", 4000, 300), ("float32", 3000, -100), ("float32", 1, 0)]
+)
+def test_an_option_gives_noise_relative_to_the_range_as_the_estimate_does(dtype, factor, low, kernel):
+    x = (low + factor * waves(48, 48)[..., 0]).astype(dtype)
+    task = ImageTask(image=image_from(x)[0], options=UpscaleOptions(method=DRAFT, kernel=kernel, noise=10))
+    adaptation = task.adapt(RUN)
+    fitted = adaptation.fitted
+    assert (fitted.given if isinstance(fitted, Estimate) else fitted).noise == pytest.approx(10 / 255)
+    result = adaptation.apply(task.normalised(RUN))
+    assert result.degradation.noise == pytest.approx(10 / 255)
+    assert result.notes == () or "treated as 50" not in " ".join(result.notes)
+
+
 # No data
 
 
@@ -1020,10 +1035,10 @@ def test_a_kernel_file_is_read_once_for_all_images(tmp_path):
         ({"value_range": "5"}, "is LOW,HIGH with LOW below HIGH, or auto, got '5'"),
         ({"value_range": (3, 3)}, "is LOW,HIGH with LOW below HIGH"),
         ({"preset": "slow"}, "unknown preset 'slow' of tailor"),
-        ({"noise": 255}, "noise is a standard deviation in 8-bit levels"),
+        ({"noise": 255}, "noise is a standard deviation in 255ths of the image's range"),
         ({"jpeg": 0}, "jpeg is a quality from 1 to 100, got 0"),
         ({"degradation": DOUBLE, "jpeg": 60}, "omit these and size"),
-        ({"noise": "much"}, "noise is a standard deviation in 8-bit levels, .*got 'much'"),
+        ({"noise": "much"}, "noise is a standard deviation in 255ths of.*got 'much'"),
         ({"noise": "poisson:x"}, "counting noise is poisson:GAIN or poisson:GAIN:READ"),
         ({"jpeg": "60"}, "jpeg must be a number, got '60'"),
         ({"jpeg": 60.5}, "jpeg is a quality from 1 to 100, got 60.5"),
@@ -1032,7 +1047,7 @@ def test_a_kernel_file_is_read_once_for_all_images(tmp_path):
         ({"nodata": "none"}, "nodata must be a number, got 'none'"),
         ({"quality": "best"}, "quality must be a number, got 'best'"),
         ({"pixel_limit": "1e6"}, "pixel_limit must be a number, got '1e6'"),
-        ({"noise": True}, "noise is a standard deviation in 8-bit levels, .*got True"),
+        ({"noise": True}, "noise is a standard deviation in 255ths of.*got True"),
         ({"scale": "two"}, "must be a number, or a pair of them, got 'two'"),
         ({"scale": (2, 2, 2)}, "must be a number, or a pair of them, got"),
         ({"scale": None}, "must be a number, or a pair of them, got None"),
@@ -1063,11 +1078,11 @@ def test_a_result_that_is_replaced_by_interpolation_says_so():
 
 
 @pytest.mark.parametrize(("factor", "dtype"), [(1, "uint8"), (257, "uint16"), (40, "float32")])
-def test_counting_noise_is_given_in_8_bit_levels_of_any_range(factor, dtype):
+def test_counting_noise_is_given_in_stored_values(factor, dtype):
     lr = np.random.default_rng(3).poisson(np.linspace(2, 40, 48)[None] + np.zeros((40, 1))) * 5
-    scale = 255 if dtype == "float32" else 1  # floats from 0 to 1 are whites of 255 levels
+    scale = 255 if dtype == "float32" else 1
     x = (lr * factor / scale).astype(dtype)
-    noise = f"poisson:{5 if dtype != 'float32' else 5 * factor}"
+    noise = f"poisson:{5 * factor / scale}"
     task = ImageTask(image=image_from(x)[0], options=UpscaleOptions(kernel="bicubic", noise=noise, method=DRAFT))
     result = task.upscale(RUN)
     middle = result.image.colour[0, 0, 20:-20] * (1 if dtype != "float32" else 1 / factor)
@@ -1080,7 +1095,7 @@ def test_counting_noise_is_given_in_8_bit_levels_of_any_range(factor, dtype):
 def test_no_data_and_alpha_keep_counting_noise_out():
     counts = np.random.default_rng(3).poisson(np.linspace(2, 40, 48)[None] + np.zeros((40, 1))).astype(np.float32)
     counts[:10, :10] = -9999
-    result = upscale(counts, 2, method=DRAFT, kernel="bicubic", noise="poisson:255", nodata=-9999, run=RUN)
+    result = upscale(counts, 2, method=DRAFT, kernel="bicubic", noise="poisson:1", nodata=-9999, run=RUN)
     hole = np.zeros((80, 96), bool)
     hole[:20, :20] = True
     assert bool((result[hole] == -9999).all())

@@ -25,8 +25,7 @@ def examine_image(image: Image, scale: Scale, run: Run, *, alpha: str = "auto", 
     """Estimate the degradation of an image from the channels that methods see.
 
     `alpha` is that of `upscale_image`, `is_thorough` that of `examine`. The estimated noise is relative to the range
-    of values that methods see: the whole range for 8 bits and for floats within [0, 1], else the range that the image
-    uses.
+    of values that methods see: the whole range for 8 bits, else the range that the image uses, with some headroom.
 
     Raises:
         InputError: an unknown `alpha`, a scale below 1, an image without any data.
@@ -44,6 +43,9 @@ def examine_normalised(normalised: NormalisedImage, scale: Scale, run: Run, *, i
     estimate = examine(part, scale, run, is_thorough=is_thorough)
     if part.shape != normalised.channels.shape:
         estimate = replace(estimate, regions=())  # they would lie elsewhere in the image
+    if estimate.degradation.counting is not None:
+        counting = replace(estimate.degradation.counting, unit=normalised.stored_range[1])
+        estimate = estimate.with_given(counting=counting)
     if normalised.has_fine_levels:
         estimate = estimate.never_compressed()
     graphic = recognised_graphic(normalised.image)

@@ -15,6 +15,7 @@ from innersr.errors import CheckpointError, ImageFileError, InputError
 from innersr.images.image import Image
 from innersr.images.io import read
 from innersr.inference.normalisation import normalise
+from innersr.methods.options import UpscaleOptions
 from innersr.methods.registry import METHODS
 from innersr.methods.tailor import Tailor
 from innersr.methods.upscalers.module import parts_of, with_run
@@ -25,6 +26,7 @@ from innersr.physics.noise.counting import CountingNoise
 from innersr.pipeline.adaptation import adapt_image
 from innersr.pipeline.adapted_files import load_adaptation, save_adaptation
 from innersr.pipeline.files import upscale
+from innersr.pipeline.tasks import ImageTask
 from innersr.run import Run
 
 RUN = Run(device="cpu", precision="fp32")
@@ -71,6 +73,7 @@ def test_what_was_kept_gives_the_same_bytes(tmp_path, name):
     "cause",
     [
         MIXTURE,
+        replace(MIXTURE, mixture=(Candidate(MIXTURE.degradation, 1.0000000447034836),)),  # rounded in float32
         MIXTURE.with_given(counting=CountingNoise(gain=0.02, read=0.01)),
         Degradation(scale=(2, 3), counting=CountingNoise(gain=0.02), anchor="centre"),
         Degradation(scale=1.5, compression=0.3, wrap="x"),
@@ -84,6 +87,15 @@ def test_estimates_and_noise_are_kept_with_it(tmp_path, name, cause):
     before, after = (each.apply(seen(other)) for each in (adaptation, loaded))
     assert after.degradation.noise == before.degradation.noise
     assert (after.estimate and after.estimate.summary) == (before.estimate and before.estimate.summary)
+
+
+def test_noise_relative_to_the_range_is_kept_as_such(tmp_path):
+    options = UpscaleOptions(kernel="bicubic", noise=10, method=made("tailor"))
+    adaptation = ImageTask(image=picture(depth="uint16"), options=options).adapt(RUN)
+    save_adaptation(adaptation, tmp_path / "a.safetensors")
+    loaded, other = load_adaptation(tmp_path / "a.safetensors", RUN), picture(24, 40, seed=2, depth="uint16")
+    assert bytes_of(loaded, other) == bytes_of(adaptation, other)
+    assert loaded.apply(seen(other)).degradation.noise == pytest.approx(10 / 255)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -159,7 +171,7 @@ def test_pages_and_frames_go_on_with_what_a_picture_taught(tmp_path, monkeypatch
     options = {"kernel": "gaussian:1.5", "method": made("tailor"), "run": RUN}
     upscale(first, save_adapted=kept, **options)
     for module in ("tasks", "films"):
-        monkeypatch.setattr(f"innersr.pipeline.{module}.adapt_image", lambda *_: pytest.fail("it learnt anew"))
+        monkeypatch.setattr(f"innersr.pipeline.{module}.adapt_given", lambda *_: pytest.fail("it learnt anew"))
     pictures = [PIL.Image.open(path).convert("RGB") for path in (second, first)]
     pages, film = tmp_path / "pages.tif", tmp_path / "film.png"
     pictures[0].save(pages, save_all=True, append_images=pictures[1:])

@@ -122,8 +122,9 @@ def upscale_command(  # noqa: PLR0913 (a command's options are its parameters)
         str | None,
         quality_option(
             metavar="LEVELS",
-            help="Standard deviation of the image's noise in 8-bit levels, or poisson:GAIN or poisson:GAIN:READ for "
-            "counting noise (variance GAIN * value + READ^2); by default the estimate of --kernel auto, and 0 with any "
+            help="Standard deviation of the image's noise in 255ths of the range of its values (the levels of an 8-bit "
+            "image), or poisson:GAIN or poisson:GAIN:READ for counting noise (variance GAIN * value + READ^2 in stored "
+            "values); by default the estimate of --kernel auto, and 0 with any "
             "other kernel.",
         ),
     ] = None,

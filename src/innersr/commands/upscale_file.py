@@ -225,7 +225,7 @@ def _estimate_record(estimate: Estimate) -> dict[str, Any]:
 
 
 def _counting_record(degradation: Degradation) -> dict[str, float] | None:
-    """Counting noise with its numbers in 8-bit levels, like those of other noise."""
+    """Counting noise with its numbers in 255ths of the range of the values, as other noise."""
     noise = degradation.counting
     names = ("gain", "read", "black")
     return None if noise is None else {name: round(255 * getattr(noise, name), 3) for name in names}

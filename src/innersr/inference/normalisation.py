@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from innersr.errors import InputError
+from innersr.images.formats import DEPTHS
 from innersr.images.image import Image
 from innersr.images.no_data import missing_values, with_declared
 from innersr.inference.continuation import fill_unknown, largest_free
 from innersr.inference.transparency import limited_near_transparency, upscaled_alpha
 from innersr.inference.value_range import ValueRange, enlarged_excess, extremes, robust_range
 from innersr.physics.degradation import MAX_NOISE, Degradation
+from innersr.physics.noise.counting import CountingNoise
 from innersr.physics.resize import image_size
 from innersr.run import Run
 
@@ -111,12 +114,35 @@ class NormalisedImage:
         if noise == 0 or (values is None and counting is None):
             return degradation
         if values is not None:
-            widest = int(values.spread.argmax())
-            low, spread = float(values.low.flatten()[widest]), float(values.spread.flatten()[widest])
+            low, spread = self._widest_range
             noise, counting = noise / spread, None if counting is None else counting.rescaled(low, spread)
         if counting is not None:
             noise = counting.deviation(self.channels)
         return replace(degradation, noise=min(noise, MAX_NOISE), counting=counting)
+
+    def given_noise(self, noise: float | None, counting: CountingNoise | None) -> dict[str, Any]:
+        """Fields of a degradation of the channels for noise as `parse_noise` gives it."""
+        if counting is None:
+            return {"noise": noise or 0.0, "counting": None}
+        low, spread = self.stored_range
+        counting = counting.rescaled(low / 255, spread / 255)
+        return {"noise": min(counting.deviation(self.channels), MAX_NOISE), "counting": counting}
+
+    @property
+    def stored_range(self) -> tuple[float, float]:
+        """Of the channel with the widest range, the stored value that becomes 0, and the difference that becomes 1."""
+        low, spread = self._widest_range
+        white = DEPTHS[self.image.depth].white or 1
+        return low * white, spread * white
+
+    @property
+    def _widest_range(self) -> tuple[float, float]:
+        """Low and spread, in the image's own values, of the channel that uses most of them; (0, 1) for 8 bits."""
+        values = self.whole.values
+        if values is None:
+            return 0.0, 1.0
+        widest = int(values.spread.argmax())
+        return float(values.low.flatten()[widest]), float(values.spread.flatten()[widest])
 
     def restored(self, sr: Tensor, upscaler: Callable[[Tensor], Tensor], degradation: Degradation) -> Image:
         """The result as an image in its own values.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -65,16 +66,14 @@ def super_resolved(
     if len(shape) < 2:  # noqa: PLR2004 (rows and columns)
         raise InputError(f"{layer.name}: needs two axes at least, has {len(shape)}; choose an image")
     planes = data.reshape(-1, *shape[-2:], *data.shape[len(shape) :])
-    levels = noise * _eight_bit_levels(data.dtype)
+    run, middle = run or Run(), planes[len(planes) // 2]
     options = UpscaleOptions(
-        scale=scale,
-        preset=preset,
-        kernel=f"gaussian:{blur}" if blur > 0 else "auto",
-        noise=levels if noise > 0 else None,
-        alpha="same",
+        scale=scale, preset=preset, kernel=f"gaussian:{blur}" if blur > 0 else "auto", alpha="same"
     )
-    run = run or Run()
-    learnt = _task(planes[len(planes) // 2], options).adapt(run)
+    if noise > 0:
+        _, spread = _task(middle, options).normalised(run).stored_range
+        options = replace(options, noise=min(255 * noise / spread, 254))
+    learnt = _task(middle, options).adapt(run)
     results = np.stack([_applied(learnt, plane, options, run) for plane in planes])
     results = results.reshape(*shape[:-2], *results.shape[1:])
     rows, columns = shape[-2:]
@@ -99,8 +98,3 @@ def _applied(learnt: Adaptation, plane: NDArray[Any], options: UpscaleOptions, r
     image, restore = image_from(plane)
     result: NDArray[Any] = restore(learnt.apply(ImageTask(image=image, options=options).normalised(run)).image)
     return result
-
-
-def _eight_bit_levels(dtype: np.dtype[Any]) -> float:
-    """8-bit levels that a step of 1 is, in values of a type; floats are in [0, 1]."""
-    return 255.0 / float(np.iinfo(dtype).max) if dtype.kind in "iu" else 255.0

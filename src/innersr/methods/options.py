@@ -176,6 +176,11 @@ class UpscaleOptions:
         """See `parse_noise`."""
         return parse_noise(self.noise)
 
+    @property
+    def relative_noise(self) -> tuple[float | None, CountingNoise | None] | None:
+        """The given noise that depends on the range of an image's values, see `parse_noise`; None for none."""
+        return None if self.noise is None or isinstance(self.noise, CountingNoise) else self._given_noise
+
     @cached_property
     def _given_kernel(self) -> Tensor | None:
         if isinstance(self.kernel, Tensor):
@@ -204,7 +209,7 @@ class UpscaleOptions:
             kernel=self._given_kernel,
             anchor=self.anchor,
             noise=noise or 0.0,
-            counting=counting,
+            counting=counting and counting.rescaled(0.0, 1.0),
             compression=compression,
             wrap=self.wrap,
         )
@@ -218,7 +223,7 @@ class UpscaleOptions:
         changes: dict[str, Any] = {"wrap": self.wrap}
         if self.noise is not None:
             noise, counting = self._given_noise
-            changes |= {"noise": noise or 0.0, "counting": counting}
+            changes |= {"noise": noise or 0.0, "counting": counting and counting.rescaled(0.0, 1.0)}
         if self.jpeg is not None:
             changes["compression"] = jpeg_strength(self.jpeg)
         amended = estimate.with_given(**changes)

@@ -89,6 +89,9 @@ class Degradation:
             raise InputError(f"scale must be above 1, got {scale_words(self.scale)}; for shrinking use any image tool")
         if not 0 <= self.noise < 1:
             raise InputError(f"noise is a standard deviation in [0, 1), got {self.noise}; divide 8-bit levels by 255")
+        if self.counting is not None and not (self.counting.gain <= 1 and self.counting.read < 1):
+            numbers = f"{self.counting.gain} and {self.counting.read}"
+            raise InputError(f"gain and read noise are for values in [0, 1], got {numbers}; divide 8-bit levels by 255")
         if self.counting is not None and self.noise == 0:
             object.__setattr__(self, "noise", min(self.counting.deviation(torch.tensor(0.5)), MAX_NOISE))
         if not 0 <= self.compression <= 1:

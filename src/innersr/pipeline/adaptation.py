@@ -20,6 +20,7 @@ from innersr.inference.normalisation import NormalisedImage, normalise, with_gra
 from innersr.isolation import isolated, isolation
 from innersr.methods.baselines import Bicubic
 from innersr.methods.mixture import adapt_to
+from innersr.methods.options import UpscaleOptions
 from innersr.methods.protocols import Method, Upscaler, copies_pixels
 from innersr.methods.registry import resolve
 from innersr.methods.upscalers.module import UpscalerModule, parts_of, with_run
@@ -76,7 +77,7 @@ class Adaptation:
     method: Method
     upscaler: UpscalerModule
     cause: Degradation | Estimate
-    """As it was given or estimated; the noise of a degradation in the image's own values."""
+    """As it was given or estimated; the noise of a degradation in the image's own values, unless `is_relative`."""
     fitted: Degradation | Estimate
     """The same, fitted to the size and the values of the channels that the method was adapted to."""
     channels: int
@@ -85,6 +86,8 @@ class Adaptation:
     """Names of the priors that the method began with, and the SHA-256 of those that are packaged."""
     notes: tuple[str, ...] = ()
     """Sentences about what went wrong in learning."""
+    is_relative: bool = False
+    """Whether the noise of a degradation is in the values of the channels, as that of an estimate is."""
 
     @property
     def degradation(self) -> Degradation:
@@ -114,7 +117,7 @@ class Adaptation:
         """
         started, lr, notes = time.monotonic(), normalised.channels, normalised.notes
         cause = self.cause.fitted(normalised.size)
-        degradation = _degradation_of_channels(cause, normalised)
+        degradation = _degradation_of_channels(cause, normalised, is_relative=self.is_relative)
         if not is_trusted:
             notes += self.notes
             if isinstance(cause, Estimate):
@@ -174,7 +177,14 @@ def _judged(upscaled: _Upscaled, lr: Tensor, degradation: Degradation) -> tuple[
 
 
 @isolated
-def adapt_image(normalised: NormalisedImage, cause: Degradation | Estimate, method: Method, run: Run) -> Adaptation:
+def adapt_image(
+    normalised: NormalisedImage,
+    cause: Degradation | Estimate,
+    method: Method,
+    run: Run,
+    *,
+    is_relative: bool = False,
+) -> Adaptation:
     """Adapt a method to an image.
 
     Args:
@@ -182,9 +192,10 @@ def adapt_image(normalised: NormalisedImage, cause: Degradation | Estimate, meth
         cause: the degradation of the image, its noise in the image's own values, or an estimate.
         method: with its settings.
         run: device, seed, time limit, which counts from now unless it was started.
+        is_relative: whether the noise of a degradation is in the values of the channels, as that of an estimate is.
     """
     fitted = cause.fitted(normalised.size)
-    if isinstance(fitted, Degradation):
+    if isinstance(fitted, Degradation) and not is_relative:
         fitted = normalised.degradation_of_channels(fitted)
     method = resolve(method, is_estimated=isinstance(fitted, Estimate))
     upscaler = adapt_to(method, normalised.channels, fitted, normalised.run_for(run))
@@ -198,11 +209,25 @@ def adapt_image(normalised: NormalisedImage, cause: Degradation | Estimate, meth
         channels=normalised.channels.shape[1],
         priors={Path(name).name: packaged[name].sha256 if name in packaged else None for name in names},
         notes=tuple(dict.fromkeys(note for part in parts_of(upscaler) for note in part.notes)),
+        is_relative=is_relative,
     )
 
 
-def _degradation_of_channels(fitted: Degradation | Estimate, normalised: NormalisedImage) -> Degradation:
+def adapt_given(
+    normalised: NormalisedImage, cause: Degradation | Estimate, options: UpscaleOptions, run: Run
+) -> Adaptation:
+    """Adapt the method that options choose, with the noise that they give, which depends on the image's range."""
+    noise, is_relative = options.relative_noise, False
+    if noise is not None and options.degradation is None:
+        changes, is_relative = normalised.given_noise(*noise), True
+        cause = cause.with_given(**changes) if isinstance(cause, Estimate) else replace(cause, **changes)
+    return adapt_image(normalised, cause, options.chosen_method, run, is_relative=is_relative)
+
+
+def _degradation_of_channels(
+    fitted: Degradation | Estimate, normalised: NormalisedImage, *, is_relative: bool
+) -> Degradation:
     """The degradation that shrinks a result again, to be compared with the image."""
     if isinstance(fitted, Estimate):
         return replace(fitted.given, noise=fitted.greatest_noise)
-    return normalised.degradation_of_channels(fitted)
+    return fitted if is_relative else normalised.degradation_of_channels(fitted)

@@ -40,6 +40,7 @@ class _Record(msgspec.Struct):
     networks: Annotated[list[list[dict[str, Any]]], msgspec.Meta(max_length=64)]
     priors: dict[str, str | None]
     notes: list[str] = msgspec.field(default_factory=list)
+    is_relative: bool = False
 
 
 def save_adaptation(adaptation: Adaptation, path: str | Path) -> None:
@@ -65,6 +66,7 @@ def save_adaptation(adaptation: Adaptation, path: str | Path) -> None:
         "networks": [[network_record(network) for network in group] for group in groups],
         "priors": dict(adaptation.priors),
         "notes": [*adaptation.notes],
+        "is_relative": adaptation.is_relative,
     }
     tensors = {
         f"{_place(number, index)}{name}": tensor
@@ -133,6 +135,7 @@ def load_adaptation(path: str | Path, run: Run) -> Adaptation:
         channels=record.channels,
         priors=record.priors,
         notes=tuple(record.notes),
+        is_relative=record.is_relative,
     )
 
 

@@ -88,8 +88,9 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
         kernel: "auto" estimates blur, noise and compression from the image, and stays on the safe side; "estimate"
             relies on what was found; "bicubic", "gaussian:1.5", a kernel file or a tensor.
         anchor: position of a given kernel: "aligned" or "centre".
-        noise: standard deviation in 8-bit levels, or "poisson:GAIN" or "poisson:GAIN:READ" for counting noise; None
-            for the estimate, and for 0 with a given kernel.
+        noise: standard deviation in 255ths of the range of the image's values (the levels of an 8-bit image), as the
+            estimate is printed; or "poisson:GAIN" or "poisson:GAIN:READ" for counting noise, of variance GAIN * value +
+            READ^2 in stored values; None for the estimate, and for 0 with a given kernel.
         jpeg: quality, 1 to 100, that the image was saved with; None for the estimate, and for no compression with a
             given kernel.
         nodata: the value, as it is stored, that means no data, which is kept and spreads nowhere; None for a TIFF's

@@ -33,7 +33,7 @@ from innersr.methods.baselines import Bicubic
 from innersr.methods.options import UpscaleOptions, default_output
 from innersr.methods.protocols import copies_pixels
 from innersr.physics.kernel_comparison import second_moments
-from innersr.pipeline.adaptation import Adaptation, adapt_image
+from innersr.pipeline.adaptation import Adaptation, adapt_given, adapt_image
 from innersr.pipeline.film_parts import FilmParts, digest_of_values
 from innersr.pipeline.result import Result
 from innersr.pipeline.tasks import FileTask, ImageTask
@@ -251,11 +251,13 @@ class _Work:
             shots = task.timeline.shots
             place = f"shot {shots.index(shot) + 1} of {len(shots)} (frames {shot.start} to {shot.stop - 1})"
             self.notes.append(f"{place}: {cause.summary}")
-        adaptation = adapt_image(normalised[chosen], cause, options.chosen_method, run)
+        adaptation = adapt_given(normalised[chosen], cause, options, run)
         result = adaptation.apply(normalised[chosen], keep_grain=options.keep_grain)
         if isinstance(result.method, Bicubic) and not isinstance(adaptation.method, Bicubic):
             # Else single frames of the shot would be interpolated, and flicker between sharp ones.
-            return adapt_image(normalised[chosen], cause, result.method, run)
+            return adapt_image(
+                normalised[chosen], adaptation.cause, result.method, run, is_relative=adaptation.is_relative
+            )
         return adaptation
 
     def _with_neighbours(self, number: int) -> range:

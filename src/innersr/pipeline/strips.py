@@ -121,7 +121,9 @@ class StripTask(FileTask):
                 part.views = part.views or affordable_views(math.prod(self.lr_size), part.run)
         sample = adaptation.apply(normalised, keep_grain=grain)
         if isinstance(sample.method, Bicubic) and not isinstance(adaptation.method, Bicubic):
-            adaptation = adapt_image(normalised, adaptation.cause, Bicubic(phase="aligned"), run)
+            adaptation = adapt_image(
+                normalised, adaptation.cause, Bicubic(phase="aligned"), run, is_relative=adaptation.is_relative
+            )
             adaptation = replace(adaptation, notes=sample.notes[-1:])  # why the result cannot be trusted
             save_adaptation(adaptation, path)
             sample = adaptation.apply(normalised, keep_grain=grain)

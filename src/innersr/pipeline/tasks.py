@@ -26,7 +26,7 @@ from innersr.methods.protocols import Method, copies_pixels
 from innersr.physics.degradation import Degradation
 from innersr.physics.geometry import scale_text
 from innersr.physics.resize import image_size
-from innersr.pipeline.adaptation import Adaptation, adapt_image
+from innersr.pipeline.adaptation import Adaptation, adapt_given
 from innersr.pipeline.adapted_files import check_keepable, load_fitting, save_adaptation
 from innersr.pipeline.masks import DetailMask, read_detail_mask
 from innersr.pipeline.result import Result
@@ -152,7 +152,7 @@ class ImageTask:
             return self.learnt_before.with_run(normalised.run_for(run))
         estimate = estimate or self.estimate(run, normalised)
         cause = options.degradation or self.planned if estimate is None else options.amended(estimate)
-        adaptation = adapt_image(normalised, cause, options.chosen_method, run)
+        adaptation = adapt_given(normalised, cause, options, run)
         if options.save_adapted is not None:
             save_adaptation(adaptation, options.save_adapted)
         return adaptation

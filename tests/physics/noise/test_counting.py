@@ -97,7 +97,7 @@ def test_the_text_names_the_noise(noise):
 
 @pytest.mark.parametrize(
     "text",
-    ["poisson", "poisson:", "poisson:0", "poisson:300", "poisson:5:", "poisson:5:-1", "poisson:5:1:2", "poisson5"],
+    ["poisson", "poisson:", "poisson:0", "poisson:inf", "poisson:5:", "poisson:5:-1", "poisson:5:1:2", "poisson5"],
 )
 def test_invalid_counting_noise_is_refused(text):
     with pytest.raises(InputError, match=r"counting noise is poisson:GAIN or poisson:GAIN:READ, .* got 'poisson"):
@@ -107,17 +107,24 @@ def test_invalid_counting_noise_is_refused(text):
 @pytest.mark.parametrize("noise", ["much", "5:3", "", -1, 255, float("nan"), True, [1, 2]])
 def test_invalid_noise_is_refused(noise):
     with pytest.raises(
-        InputError, match="noise is a standard deviation in 8-bit levels, from 0 to below 255, or poisson"
+        InputError,
+        match="noise is a standard deviation in 255ths of the image's range, from 0 to below 255, or poisson",
     ):
         parse_noise(noise)
 
 
 @pytest.mark.parametrize(
-    "numbers", [{"gain": 0.0}, {"gain": 5.1}, {"gain": 0.1, "read": 2}, {"gain": 0.1, "black": np.nan}]
+    "numbers", [{"gain": 0.0}, {"gain": np.inf}, {"gain": 0.1, "read": -2}, {"gain": 0.1, "black": np.nan}]
 )
 def test_numbers_out_of_range_are_refused(numbers):
     with pytest.raises(InputError, match="gain of counting noise|read noise|black level"):
         CountingNoise(**numbers)
+
+
+@pytest.mark.parametrize("numbers", [{"gain": 5.1}, {"gain": 0.1, "read": 2}])
+def test_a_degradation_is_of_values_up_to_1(numbers):
+    with pytest.raises(InputError, match="divide 8-bit levels by 255"):
+        Degradation(scale=2, counting=CountingNoise(**numbers))
 
 
 def test_a_degradation_draws_it():

@@ -9,7 +9,7 @@ algebraic inverse would be biased after denoising: the unbiased one is used, in 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -22,9 +22,10 @@ class CountingNoise:
     """Noise of variance gain * (value - black) + read^2 on an image in [0, 1].
 
     Args:
-        gain: value that one count adds, above 0 and at most 1: 0.02 where white is 50 counts.
-        read: standard deviation of the Gaussian noise besides, in [0, 1).
+        gain: value that one count adds, above 0: 0.02 where white is 50 counts.
+        read: standard deviation of the Gaussian noise besides.
         black: value of no count.
+        unit: stored values that a difference of 1 is, for `text`: 255 for an image of 8 bits.
 
     Raises:
         InputError: a number outside its range.
@@ -33,19 +34,20 @@ class CountingNoise:
     gain: float
     read: float = 0.0
     black: float = 0.0
+    unit: float = field(default=255.0, compare=False)
 
     def __post_init__(self) -> None:
-        if not 0 < self.gain <= 1:
-            raise InputError(f"the gain of counting noise is above 0 and at most 1, got {self.gain}; divide by 255")
-        if not 0 <= self.read < 1:
-            raise InputError(f"read noise is a standard deviation in [0, 1), got {self.read}; divide by 255")
+        if not 0 < self.gain < math.inf:
+            raise InputError(f"the gain of counting noise is above 0, got {self.gain}")
+        if not 0 <= self.read < math.inf:
+            raise InputError(f"read noise is a standard deviation, 0 or more, got {self.read}")
         if not math.isfinite(self.black):
             raise InputError(f"the black level must be finite, got {self.black}")
 
     @property
     def text(self) -> str:
-        """As `--noise` takes it, in 8-bit levels: poisson:5.1 or poisson:5.1:2.0."""
-        return f"poisson:{255 * self.gain:.3g}" + (f":{255 * self.read:.2g}" if self.read > 0 else "")
+        """As `--noise` takes it, in stored values: poisson:5.1 or poisson:5.1:2.0."""
+        return f"poisson:{self.unit * self.gain:.3g}" + (f":{self.unit * self.read:.2g}" if self.read > 0 else "")
 
     @property
     def sigma(self) -> float:
@@ -60,7 +62,7 @@ class CountingNoise:
     def rescaled(self, low: float, spread: float) -> CountingNoise:
         """The noise of (values - low) / spread; what is too strong for that range is limited."""
         gain, read = min(1.0, self.gain / spread), min(0.99, self.read / spread)
-        return CountingNoise(gain=gain, read=read, black=(self.black - low) / spread)
+        return CountingNoise(gain=gain, read=read, black=(self.black - low) / spread, unit=self.unit * spread)
 
     def draw(self, image: Tensor, generator: torch.Generator) -> Tensor:
         """An image, of any shape on the CPU, with this noise; not clipped."""
@@ -98,8 +100,9 @@ def parse_noise(noise: float | str | CountingNoise | None) -> tuple[float | None
     """Standard deviation in [0, 1) and counting noise that `--noise` names, one of them None; both where it is None.
 
     Args:
-        noise: in 8-bit levels: a standard deviation, as a number or as text, or "poisson:GAIN" or
-            "poisson:GAIN:READ", of variance GAIN * value + READ^2.
+        noise: a standard deviation in 255ths of the range of the image's values (the levels of an 8-bit image), as a
+            number or as text; or "poisson:GAIN" or "poisson:GAIN:READ", of variance GAIN * value + READ^2 in stored
+            values, of which 255 are 1 in what is returned.
 
     Raises:
         InputError: not such a noise, or out of range.
@@ -113,7 +116,7 @@ def parse_noise(noise: float | str | CountingNoise | None) -> tuple[float | None
     except (TypeError, ValueError):
         level = math.nan
     if not 0 <= level < 255:
-        form = "a standard deviation in 8-bit levels, from 0 to below 255, or poisson:GAIN"
+        form = "a standard deviation in 255ths of the image's range, from 0 to below 255, or poisson:GAIN"
         raise InputError(f"noise is {form}, got {noise!r}")
     return level / 255, None
 
@@ -123,9 +126,9 @@ def _parse_counting(text: str) -> CountingNoise:
         gain, read = (float(word) for word in (*text.split(":")[1:], "0")[:2])
     except ValueError:
         gain, read = 0.0, 0.0
-    if not text.startswith("poisson:") or text.count(":") > 2 or not (0 < gain <= 255 and 0 <= read < 255):  # noqa: PLR2004
+    if not text.startswith("poisson:") or text.count(":") > 2 or not (0 < gain < math.inf and 0 <= read < math.inf):  # noqa: PLR2004
         raise InputError(
-            "counting noise is poisson:GAIN or poisson:GAIN:READ, of variance GAIN * value + READ^2 in 8-bit levels, "
-            f"GAIN above 0 and up to 255, READ from 0 to below 255; got {text!r}"
+            "counting noise is poisson:GAIN or poisson:GAIN:READ, of variance GAIN * value + READ^2 in stored values, "
+            f"GAIN above 0, READ 0 or more; got {text!r}"
         )
     return CountingNoise(gain=gain / 255, read=read / 255)
