@@ -35,7 +35,7 @@ def test_huge_values_are_fills_beside_small_ones(fill):
     assert missing([0.0, math.nan, fill]) == [[False, True, True]]
 
 
-@pytest.mark.parametrize("values", [[1e16, 3e16, 2e18], [1e12, 3e13, 2e18], [1e14, 2e15, 1e15]])
+@pytest.mark.parametrize("values", [[1e16, 3e16, 2e18], [1e12, 3e13, 2e18], [1e14, 2e15, 1e15], [0, 3e19, 2e20]])
 def test_huge_values_among_such_are_data(values):
     assert missing(values) is None
 
@@ -57,6 +57,15 @@ def test_a_colour_is_no_data_where_all_three_are_and_a_measurement_where_its_own
     assert missing(*levels, value=0, depth="uint8") == [[True, False]] * 3
     assert missing(*levels, value=0) == [[True, True], [True, False], [True, True]]
     assert missing(*levels[:2], value=0, depth="uint8") == [[True, True], [True, False]]
+
+
+def test_a_band_that_is_no_colour_has_holes_of_its_own():
+    colour = torch.tensor([[0.0, 0.0], [0.0, 0.5], [0.0, 0.5]]).view(1, 3, 1, 2)
+    bands = Image(colour=colour, depth="uint16", is_rgb=False, metadata=Metadata(nodata="0"))
+    assert missing_values(bands, 0).flatten().tolist() == [True, True, True, False, True, False]
+    found, _ = in_depth(with_no_data(bands), "uint16", None, bands)
+    assert samples_of(found)[0].tolist() == [[0, 0, 0], [0, 32768, 32768]]
+    assert missing_values(replace(bands, is_rgb=True), 0).flatten().tolist() == [True, False] * 3
 
 
 def test_an_image_of_nothing_else_is_refused():
@@ -109,6 +118,8 @@ def test_the_value_of_no_data_follows_the_depth(stored, depth, value, expected):
     [
         ("uint8", 0, [0.0, 0.3, 0.6, 5.0], [0, 1, 1, 5]),
         ("uint8", 255, [255.0, 254.7, 254.2, 5.0], [255, 254, 254, 5]),
+        ("uint16", 0, [0.0, -5.0, -0.4, 2.0], [0, 1, 1, 2]),
+        ("uint16", 65535, [65535.0, 70000.0, 65536.0, 2.0], [65535, 65534, 65534, 2]),
         ("uint16", 300, [300.0, 299.8, 300.2, 301.0], [300, 299, 301, 301]),
         ("float32", -9999, [-9999.0, -9999.0, 1.0, 2.0], [-9999, -9998.999, 1, 2]),
         ("float32", 0, [0.0, 0.0, 1.0, 2.0], [0, 1.1754944e-38, 1, 2]),

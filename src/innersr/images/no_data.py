@@ -37,8 +37,7 @@ def missing_values(image: Image, value: float | None = None, *, has_fills: bool 
     if value is not None:
         stored = torch.tensor(value, dtype=torch.float32) / (DEPTHS[image.depth].white or 1)
         equal = colour == stored
-        is_colour = colour.shape[1] == 3 and image.depth != "float32"
-        missing |= equal.all(1, keepdim=True) if is_colour else equal
+        missing |= equal.all(1, keepdim=True) if _is_of_colours(image) else equal
     if is_float:
         huge = HugeValues()
         if has_fills is None:
@@ -54,11 +53,14 @@ def missing_values(image: Image, value: float | None = None, *, has_fills: bool 
 class HugeValues:
     """Statistics of the huge values of an image, collected part by part.
 
-    They are fill values, not measurements, if the least of them is a million times the greatest of all others.
+    They are fill values, not measurements, if the least of them is a million times the greatest of all others; beside
+    zeros alone, if they are all equal.
     """
 
     least: float = math.inf
     """Size of the least of the huge values."""
+    greatest: float = -math.inf
+    """Size of the greatest of them."""
     others: float = -math.inf
     """Size of the greatest of the others with data."""
 
@@ -66,14 +68,18 @@ class HugeValues:
     def are_fills(self) -> bool:
         """Whether they are no data."""
         apart = 1e6
-        return -math.inf < self.others and apart * self.others < self.least < math.inf
+        is_apart = -math.inf < self.others and apart * self.others < self.least < math.inf
+        return is_apart and (self.others > 0 or self.least == self.greatest)
 
     def add(self, values: Tensor, missing: Tensor) -> None:
         """Add a part of the image, except values known to be missing."""
         sizes, is_huge = values.abs(), self.found(values)
         self.others = max(self.others, float(sizes.where(~(is_huge | missing), -math.inf).max()))
         if bool(is_huge.any()):
-            self.least = min(self.least, float(sizes.where(is_huge & ~missing, math.inf).min()))
+            known = sizes[is_huge & ~missing]
+            if known.numel():
+                self.least = min(self.least, float(known.min()))
+                self.greatest = max(self.greatest, float(known.max()))
 
     @staticmethod
     def found(values: Tensor) -> Tensor:
@@ -116,14 +122,19 @@ def with_declared(image: Image, value: float | None) -> tuple[Image, float | Non
     return image, value
 
 
+def _is_of_colours(image: Image) -> bool:
+    """Whether a value means no data in all three channels only: in one of them it may be a colour, such as pure red."""
+    return image.colour.shape[1] == 3 and image.depth != "float32" and image.is_rgb is not False
+
+
 def apart_from_no_data(image: Image) -> Image:
     """The image with the next value in place of values with data that are stored as the one that means no data."""
     if image.metadata.nodata is None:
         return image
     value, white, colour = float(image.metadata.nodata), DEPTHS[image.depth].white, image.colour
-    levels = colour * white if white else colour
+    levels = (colour * white).clamp(0, white) if white else colour
     equal = ((levels + 0.5).floor() if white else levels) == levels.new_tensor(value)
-    if colour.shape[1] == 3 and white:
+    if _is_of_colours(image):
         equal = equal.all(1, keepdim=True).expand_as(colour)  # as in `missing_values`
     if image.missing is not None:
         equal = equal & ~image.missing
