@@ -68,6 +68,17 @@ def test_a_band_that_is_no_colour_has_holes_of_its_own():
     assert missing_values(replace(bands, is_rgb=True), 0).flatten().tolist() == [True, False] * 3
 
 
+@pytest.mark.parametrize(("values", "is_likely"), [([-9999.0, 100, 900], True), ([-9999.0, -9000, 3000], False)])
+def test_a_value_that_usually_means_no_data_is_pointed_out(values, is_likely):
+    image = with_no_data(picture(values))
+    assert image.missing is None
+    assert ["(--nodata -9999)" in note for note in image.notes] == [True] * is_likely
+
+
+def test_a_given_value_that_does_not_occur_is_pointed_out():
+    assert with_no_data(picture([1.0, 2.0]), -9999).notes == ("no value is -9999, so all are data",)
+
+
 def test_an_image_of_nothing_else_is_refused():
     with pytest.raises(InputError, match="holds no data"):
         missing([math.nan, math.inf])

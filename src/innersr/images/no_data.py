@@ -103,11 +103,29 @@ def with_no_data(image: Image, value: float | None = None) -> Image:
         NoDataError: the image has no data at all.
         InputError: it holds integers and `value` is not one that it could hold.
     """
-    image, value = with_declared(image, value)
-    missing = missing_values(image, value)
-    if missing is None:
+    image, used = with_declared(image, value)
+    missing = missing_values(image, used)
+    if missing is not None:
+        return replace(image, missing=missing, notes=(*image.notes, note_of_missing(float(missing.float().mean()))))
+    if value is not None:
+        return replace(image, notes=(*image.notes, f"no value is {value:g}, so all are data"))
+    likely = _likely_fill(image)
+    if likely is None:
         return image
-    return replace(image, missing=missing, notes=(*image.notes, note_of_missing(float(missing.float().mean()))))
+    note = f"{likely:g} occurs far below all other values; if it means no data, say so (--nodata {likely:g})"
+    return replace(image, notes=(*image.notes, note))
+
+
+def _likely_fill(image: Image) -> float | None:
+    """A usual value for no data that lies farther below the other values of an image than these lie apart."""
+    if image.depth != "float32" or float(image.colour.min()) not in (-9999.0, -32767.0, -32768.0, -99999.0):
+        return None
+    least = float(image.colour.min())
+    others = image.colour[image.colour > least]
+    if others.numel() == 0:
+        return None
+    low, high = (float(end) for end in torch.aminmax(others))
+    return least if low - least > high - low else None
 
 
 def with_declared(image: Image, value: float | None) -> tuple[Image, float | None]:
