@@ -1,11 +1,14 @@
 """JPEG compression proved from decoded pixels, whatever they depict."""
 
 import io
+import math
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812 (usual)
 from PIL import Image as PillowImage
+from PIL import ImageDraw
 
 from helpers.images import scene
 from helpers.methods import RUN
@@ -35,6 +38,34 @@ def test_the_strength_of_a_photograph(quality):
 def test_drawings_show_it_as_well(kind):
     traces = find_jpeg_traces(jpeg(drawn(kind, 3)[0], 75)[None])
     assert traces.strength == pytest.approx(jpeg_strength(75), abs=0.02)
+
+
+def rays(number, side=200):
+    """Black rays and circles on white, whose blocks are mostly clipped."""
+    numbers, picture = np.random.default_rng(number), PillowImage.new("RGB", (side, side), "white")
+    pen, middle = ImageDraw.Draw(picture), side / 2
+    for _ in range(12):
+        angle, radius = numbers.uniform(0, 2 * math.pi), numbers.uniform(0.1, 0.95) * middle
+        end = middle + middle * math.cos(angle), middle + middle * math.sin(angle)
+        pen.line((middle, middle, *end), fill="black", width=2)
+        pen.ellipse((middle - radius, middle - radius, middle + radius, middle + radius), outline="black", width=2)
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 255
+
+
+@pytest.mark.parametrize("quality", [40, 60, 75])
+@pytest.mark.parametrize("number", range(3))
+def test_black_lines_on_white_show_it_too(number, quality):
+    assert find_jpeg_traces(rays(number)) is None
+    traces = find_jpeg_traces(jpeg(rays(number)[0], quality)[None])
+    assert traces.strength == pytest.approx(jpeg_strength(quality), abs=0.04)
+    assert not traces.is_sure
+
+
+@pytest.mark.parametrize("side", [2, 4, 8, 16])
+def test_nothing_is_proved_by_a_picture_of_blocks(side):
+    blocks = torch.rand(1, 3, 160 // side, 160 // side, generator=RUN.generator())
+    for mode in ("nearest", "bilinear", "bicubic"):
+        assert find_jpeg_traces(quantized(F.interpolate(blocks, scale_factor=side, mode=mode).clamp(0, 1))) is None
 
 
 def test_the_grid_of_a_part_that_was_cut_out():

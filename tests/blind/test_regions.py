@@ -13,7 +13,7 @@ from innersr.blind.finding import find
 from innersr.blind.regions import find_regions
 from innersr.metrics.grey_levels import quantized
 from innersr.physics.degradation import Degradation
-from innersr.physics.jpeg import jpeg
+from innersr.physics.jpeg import jpeg, jpeg_strength
 
 LR = quantized(Degradation(scale=2).forward(scene(384), (192, 192)).clamp(0, 1))
 
@@ -64,6 +64,29 @@ def test_compressed_cells_are_found():
     first, second = find_regions(lr, find(lr))
     assert torch.equal(second.cells, torch.tensor([[True, False, False]] * 3))
     assert second.finding.compression > 0.3 > first.finding.compression
+
+
+def test_a_compression_that_is_proved_for_the_whole_makes_no_regions():
+    lr = joined(jpeg(LR[0], 30)[None], LR)
+    whole = find(lr)
+    assert not whole.is_a_file
+    assert len(find_regions(lr, whole)) == 2
+    assert find_regions(lr, whole._replace(is_a_file=True)) == ()
+    assert find(jpeg(lr[0], 75)[None]).is_a_file
+    assert not find(jpeg(lr[0], 75)[None, ..., 1:]).is_a_file, "a part that was cut out may have been put somewhere"
+
+
+def test_regions_of_noise_keep_a_compression_that_is_proved_for_the_whole():
+    lr = joined(LR, noisy(LR, 15))
+    whole = find(lr)._replace(is_a_file=True, compression=0.5)
+    assert [region.finding.compression for region in find_regions(lr, whole)] == [0.5, 0.5]
+
+
+def test_a_given_quality_is_that_of_all_regions():
+    estimate = examine(joined(LR, noisy(LR, 15)), 2, RUN).with_quality(75)
+    assert {region.estimate.jpeg_quality for region in estimate.regions} == {75}
+    assert estimate.summary.count("JPEG quality about 75") == 2
+    assert {region.estimate.given.compression for region in estimate.regions} == {jpeg_strength(75)}
 
 
 def test_an_estimate_describes_its_largest_region_and_keeps_the_others():

@@ -26,7 +26,7 @@ from innersr.networks.mixture_policy import MixturePolicy
 from innersr.networks.priors import load_prior
 from innersr.physics import kernels
 from innersr.physics.degradation import MAX_NOISE, Degradation
-from innersr.physics.jpeg import jpeg_quality
+from innersr.physics.jpeg import jpeg_quality, jpeg_strength
 from innersr.physics.noise.counting import CountingNoise
 from innersr.physics.resize import Scale
 from innersr.run import Run
@@ -177,6 +177,12 @@ class Estimate:
     def with_given(self, **changes: Any) -> Estimate:  # noqa: ANN401 (of several types)
         """The estimate with fields of all its degradations, such as the noise, replaced by what the user knows."""
         return self._mapped(lambda degradation: replace(degradation, **changes))
+
+    def with_quality(self, quality: int) -> Estimate:
+        """The estimate of an image that was saved as a JPEG of a quality, in all its regions."""
+        changed = self.with_given(compression=jpeg_strength(quality))
+        regions = changed._regions_by(lambda estimate: replace(estimate, jpeg_quality=quality))
+        return replace(changed, jpeg_quality=quality, regions=regions)
 
     def with_counting_noise(self, noise: CountingNoise, lr: Tensor) -> Estimate:
         """The estimate made from a stabilised image, for the image itself, (1, C, H, W).

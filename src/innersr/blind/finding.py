@@ -52,6 +52,7 @@ class Finding(NamedTuple):
     is_sharpened: bool
     features: Tensor  # (F,), input of `MixturePolicy`
     is_overlooked: bool = False  # Whether the predictor missed a compression that was proved
+    is_a_file: bool = False  # Whether that has the grid of a whole file, and so concerns all of the image
 
 
 def find(lr: Tensor, *, is_thorough: bool = False) -> Finding:
@@ -69,7 +70,9 @@ def find(lr: Tensor, *, is_thorough: bool = False) -> Finding:
         finding = combine(_predicted(parts, is_thorough=is_thorough))
         if traces is None:
             return finding
-        return finding._replace(compression=traces.strength, is_overlooked=finding.compression == 0)
+        strength = traces.strength if traces.is_sure else max(traces.strength, finding.compression)
+        is_a_file = traces.is_sure and traces.offset == (0, 0)
+        return finding._replace(compression=strength, is_overlooked=finding.compression == 0, is_a_file=is_a_file)
 
 
 def find_stabilised(lr: Tensor, noise: CountingNoise) -> Finding:

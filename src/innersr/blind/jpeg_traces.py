@@ -33,9 +33,11 @@ class TraceSettings:
     least_blocks: int = 16
     least_frequencies: int = 6  # whose steps are found
     least_coefficients: int = 12  # of a frequency
-    least_agreement: float = 0.6  # mean cosine of the phase: 1 for multiples of a step, 0 by chance
-    elsewhere: float = 0.7  # of that agreement, at most, on every other grid
-    least_significance: float = 9.0  # agreement times the root of the number of coefficients
+    least_agreement: float = 0.36  # mean cosine of the phase: 1 for multiples of a step, 0 by chance
+    sure_agreement: float = 0.6  # enough with less significance
+    elsewhere: float = 0.75  # of that agreement, at most, on every other grid; 0.92 and more without compression
+    least_significance: float = 18.0  # agreement times the root of the number of coefficients
+    sure_significance: float = 9.0  # enough with a sure agreement
 
 
 SETTINGS = TraceSettings()
@@ -48,6 +50,11 @@ class JPEGTraces(NamedTuple):
     offset: tuple[int, int]  # (row, column) in pixels of the first whole block
     agreement: float  # mean cosine of the coefficients' phase in the steps, up to 1
     significance: float  # agreement times the root of the number of coefficients
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the strength is sure too; clipped blocks, as on white paper, leave it too small now and then."""
+        return self.agreement >= SETTINGS.sure_agreement
 
 
 @torch.no_grad()
@@ -85,11 +92,13 @@ def _proved(found: list[JPEGTraces]) -> JPEGTraces | None:
     Boards and the like have steps of their own, on many grids.
     """
     found.sort(key=lambda traces: -traces.significance)
-    if not found or found[0].significance < SETTINGS.least_significance:
+    if not found:
         return None
     best, others = found[0], found[1:]
     is_alone = all(traces.agreement <= SETTINGS.elsewhere * best.agreement for traces in others)
-    return best if best.agreement >= SETTINGS.least_agreement and is_alone else None
+    least = SETTINGS.sure_significance if best.is_sure else SETTINGS.least_significance
+    is_proved = best.agreement >= SETTINGS.least_agreement and best.significance >= least
+    return best if is_proved and is_alone else None
 
 
 def _traces(blocks: Tensor, offset: tuple[int, int]) -> JPEGTraces:

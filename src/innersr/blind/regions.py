@@ -45,6 +45,8 @@ class Region(NamedTuple):
 def find_regions(lr: Tensor, whole: Finding) -> tuple[Region, ...]:
     """Find two regions of different noise or compression, the larger first; none in an image of one piece.
 
+    A compression that was proved for the whole image makes no regions, and holds in those of different noise.
+
     Args:
         lr: (1, C, h, w) in [0, 1].
         whole: finding of the whole image, whose blur is the guess for every cell.
@@ -61,11 +63,17 @@ def find_regions(lr: Tensor, whole: Finding) -> tuple[Region, ...]:
     log = whole.log.to(cells).expand(len(cells), 3)
     guess = GaussianBlur(log, torch.full((len(cells),), whole.is_bicubic, device=cells.device))
     prediction: Prediction = predictor(cells.device)(predictor_input(cells, guess), guess)
-    for marks in (_noisy(prediction), _compressed(prediction)):
+    for marks in (_noisy(prediction), *([] if whole.is_a_file else [_compressed(prediction)])):
         is_marked = marks.view(rows, columns)
         if _is_coherent(is_marked):
             parts = sorted((is_marked, ~is_marked), key=lambda part: -int(part.sum()))
-            return tuple(Region(combine(_of_cells(prediction, part)), part.cpu()) for part in parts)
+            findings = [combine(_of_cells(prediction, part)) for part in parts]
+            if whole.is_a_file:
+                findings = [
+                    finding._replace(compression=whole.compression, is_overlooked=whole.is_overlooked)
+                    for finding in findings
+                ]
+            return tuple(Region(finding, part.cpu()) for finding, part in zip(findings, parts, strict=True))
     return ()
 
 

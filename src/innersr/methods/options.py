@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -224,10 +224,8 @@ class UpscaleOptions:
         if self.noise is not None:
             noise, counting = self._given_noise
             changes |= {"noise": noise or 0.0, "counting": counting and counting.rescaled(0.0, 1.0)}
-        if self.jpeg is not None:
-            changes["compression"] = jpeg_strength(self.jpeg)
         amended = estimate.with_given(**changes)
-        return amended if self.jpeg is None else replace(amended, jpeg_quality=self.jpeg)
+        return amended if self.jpeg is None else amended.with_quality(int(self.jpeg))
 
 
 def default_output(source: Path, scale: Scale) -> Path:
