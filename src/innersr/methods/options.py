@@ -24,6 +24,7 @@ from innersr.methods.registry import make_method, name_of, resolve
 from innersr.physics.degradation import Degradation
 from innersr.physics.geometry import check_size, parse_size, scale_text
 from innersr.physics.jpeg import jpeg_strength
+from innersr.physics.kernel_files import kernel_file
 from innersr.physics.kernels import normalised
 from innersr.physics.named_degradations import parse_kernel
 from innersr.physics.noise.counting import CountingNoise, parse_noise
@@ -181,6 +182,13 @@ class UpscaleOptions:
         if isinstance(self.kernel, Tensor):
             return self.kernel
         return None if self._is_auto else parse_kernel(str(self.kernel), 2).kernel
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Files that are read beside the image, some of which may be the names of something else."""
+        kernel = None if isinstance(self.kernel, Tensor) else kernel_file(str(self.kernel))
+        prior = getattr(self.chosen_method, "prior", None)
+        return tuple(Path(name) for name in (kernel, prior, self.mask, self.adapted) if name)
 
     def depth_of(self, image: Image) -> str:
         """Depth of the file that an image is upscaled to."""

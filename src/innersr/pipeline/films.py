@@ -31,6 +31,7 @@ from innersr.isolation import isolation
 from innersr.methods.baselines import Bicubic
 from innersr.methods.options import UpscaleOptions, default_output
 from innersr.methods.protocols import copies_pixels
+from innersr.paths import check_apart
 from innersr.physics.kernel_comparison import second_moments
 from innersr.pipeline.adaptation import Adaptation, adapt_image
 from innersr.pipeline.film_parts import FilmParts, digest_of_values
@@ -96,6 +97,7 @@ class FilmTask(FileTask):
             raise InputError(f"{self.source}: a film is learnt shot by shot, and keeps none in a file; {remedy}")
         if not self.enlarges:
             raise InputError(f"{self.source}: is as large already as --size {options.size} asks for")
+        check_apart(self.target, options.files)
         check_place(self.target, overwrite=options.overwrite)
         self._writer()
         assert self.timeline.times

@@ -23,6 +23,7 @@ from innersr.isolation import isolation
 from innersr.methods.baselines import Bicubic
 from innersr.methods.options import UpscaleOptions
 from innersr.methods.protocols import Method, copies_pixels
+from innersr.paths import check_apart
 from innersr.physics.degradation import Degradation
 from innersr.physics.geometry import scale_text
 from innersr.physics.resize import image_size
@@ -175,6 +176,7 @@ class ImageTask:
         """Make sure, before learning, that `options.adapted` can be read, and `options.save_adapted` written."""
         if self.learnt_before is None and self.options.save_adapted is not None:
             check_keepable(self.options.chosen_method)
+            check_apart(Path(self.options.save_adapted), self.options.files)
             check_place(Path(self.options.save_adapted), overwrite=self.options.overwrite)
 
 
@@ -188,6 +190,7 @@ class FileTask(ImageTask):
     def check(self) -> None:
         """Make sure, before minutes of work, that the result can be saved."""
         (rows, columns), options = self.hr_size, self.options
+        check_apart(self.target, options.files)
         self.check_adaptation_files()
         if rows * columns > options.pixel_limit:
             words = f"the result would have {rows * columns} pixels; raise pixel_limit (--pixel-limit) to allow it"
