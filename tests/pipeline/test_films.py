@@ -11,6 +11,8 @@ import torch
 from PIL import Image as PillowImage
 from tests.helpers.cli import upscale
 from tests.helpers.films import make_video, scenes, seconds, sound_packets, video_frames
+from tests.helpers.methods import made
+from tests.helpers.priors import network_for, write_prior
 
 import innersr
 from innersr.errors import Cancelled, ImageFileError, InputError
@@ -271,20 +273,24 @@ def test_frames_at_a_cut_are_averaged_with_none_of_the_other_shot(tmp_path, monk
     assert beside == [1, 2, 2, 2, 2, 1] * 4  # one before and one behind, in two shots and again in each
 
 
-@pytest.mark.parametrize("change", ["seed", "kernel"])
-def test_parts_of_another_seed_or_kernel_file_are_made_again(tmp_path, change):
+@pytest.mark.parametrize("change", ["seed", "kernel", "prior"])
+def test_parts_of_another_seed_kernel_or_prior_are_made_again(tmp_path, change):
     state, kernel = tmp_path / ".out.gif.innersr-parts", tmp_path / "kernel.npy"
     source, run = animation(tmp_path / "in.gif"), replace(RUN, cancelled=lambda: len([*state.glob("*.json")]) == 2)
     np.save(kernel, np.ones((3, 3)))
+    prior = write_prior(tmp_path / "prior.safetensors", network_for("tailor"))
+    method = "bicubic" if change != "prior" else replace(made("tailor"), steps=0, prior=str(prior))
 
     def write(run):
-        task = open_file(source, tmp_path / "out.gif", UpscaleOptions(method="bicubic", kernel=str(kernel)))
+        task = open_file(source, tmp_path / "out.gif", UpscaleOptions(method=method, kernel=f"{kernel}#1"))
         return replace(task, settings=FilmSettings(part=2)).write(run)
 
     with pytest.raises(Cancelled):
         write(run)
     if change == "kernel":
         np.save(kernel, np.eye(3))
+    if change == "prior":
+        write_prior(prior, network_for("tailor"), changed=True)
     result = write(replace(RUN, seed=int(change == "seed")))
     assert not any("were there" in note for note in result.notes)
 

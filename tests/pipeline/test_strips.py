@@ -8,6 +8,7 @@ import tifffile
 import torch
 
 from helpers.methods import assumed, made
+from helpers.priors import network_for, write_prior
 from innersr.errors import ImageFileError, InputError
 from innersr.images.image import Image
 from innersr.images.io import read, save
@@ -238,19 +239,24 @@ def test_what_another_run_left_is_not_taken(tmp_path, monkeypatch, change):
     assert result.read_bytes() == fresh.read_bytes()
 
 
-@pytest.mark.parametrize("change", ["seed", "kernel"])
-def test_parts_of_another_seed_or_kernel_file_are_not_taken(tmp_path, monkeypatch, change):
+@pytest.mark.parametrize("change", ["seed", "kernel", "prior"])
+@pytest.mark.parametrize("number", ["", "#1"])
+def test_parts_of_another_seed_kernel_or_prior_are_not_taken(tmp_path, monkeypatch, change, number):
     source, kernel, run = tmp_path / "in.png", tmp_path / "kernel.npy", RUN
     save(picture(), source)
     np.save(kernel, np.ones((3, 3)))
-    options = {"method": DRAFT, "kernel": str(kernel), "strips": "always", "output": tmp_path / "out.tif"}
+    prior = write_prior(tmp_path / "prior.safetensors", network_for("tailor"))
+    options = {"method": replace(DRAFT, prior=str(prior)), "kernel": f"{kernel}{number}", "strips": "always"}
+    options["output"] = tmp_path / "out.tif"
     with monkeypatch.context() as patch, pytest.raises(SystemExit):
         interrupted_after(patch, 3)
         upscale(source, run=run, **options)
     if change == "seed":
         run = replace(RUN, seed=1)
-    else:
+    elif change == "kernel":
         np.save(kernel, np.eye(3))
+    else:
+        write_prior(prior, network_for("tailor"), changed=True)
     begun, begin_anew = [], strip_folder.StripFolder.begin_anew
     monkeypatch.setattr(strip_folder.StripFolder, "begin_anew", lambda folder: begun.append(begin_anew(folder)))
     upscale(source, run=run, **options)

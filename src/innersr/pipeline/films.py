@@ -183,9 +183,8 @@ class FilmTask(FileTask):
         """What the bytes of the parts depend on."""
         options = replace(self.options, overwrite=False)
         place = (run.seed, run.precision, str(run.torch_device), run.tile, torch.get_num_threads())
-        adapted = None if options.adapted is None else Path(options.adapted)
         parts = (self.settings, self.film.facts, self.hr_size, self.target.suffix)
-        return digest_of_values(self.source, options, self.planned, adapted, place, parts, self.timeline)
+        return digest_of_values(self.source, options, self.planned, options.files, place, parts, self.timeline)
 
     def _bicubic(self, run: Run) -> Adaptation:
         """Stands for what was learnt where all parts were made before."""

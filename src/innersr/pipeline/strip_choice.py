@@ -23,6 +23,7 @@ from innersr.memory import free_memory
 from innersr.methods.options import UpscaleOptions, default_output
 from innersr.methods.protocols import copies_pixels
 from innersr.methods.registry import name_of, settings_of
+from innersr.paths import sha256_of
 from innersr.physics.degradation import Degradation
 from innersr.physics.resize import Window, as_pair
 from innersr.pipeline.adapted_files import load_fitting
@@ -160,11 +161,7 @@ def _options_record(options: UpscaleOptions) -> dict[str, Any]:
     """What of the options the samples of a result depend on, as plain values."""
     left_out = {"pixel_limit", "overwrite", "strips", "save_adapted", "metadata", "quality"}
     record = {each.name: _plain(getattr(options, each.name)) for each in fields(options) if each.name not in left_out}
-    files = {name: getattr(options, name) for name in ("kernel", "adapted")}
-    paths = {name: Path(text) for name, text in files.items() if isinstance(text, str | Path)}
-    return record | {
-        name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in paths.items() if path.is_file()
-    }
+    return record | {"files": [sha256_of(path) for path in options.files if path.is_file()]}
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 (of several types)
