@@ -21,11 +21,10 @@ from innersr.images.io import check_place, check_writable, save, written_whole
 from innersr.inference.normalisation import NormalisedImage, enlarged_no_data, normalise
 from innersr.isolation import isolation
 from innersr.methods.baselines import Bicubic
-from innersr.methods.options import UpscaleOptions
+from innersr.methods.options import UpscaleOptions, check_growth
 from innersr.methods.protocols import Method, copies_pixels
 from innersr.paths import check_apart
 from innersr.physics.degradation import Degradation
-from innersr.physics.geometry import scale_text
 from innersr.physics.resize import image_size
 from innersr.pipeline.adaptation import Adaptation, adapt_image
 from innersr.pipeline.adapted_files import check_keepable, load_fitting, save_adaptation
@@ -88,16 +87,14 @@ class ImageTask:
         else:
             scale = self.options.scale_for(self.lr_size) if self.enlarges else self.options.scale
             planned = self.options.planned(scale).fitted(self.lr_size)
-        if self.enlarges and planned.hr_size(self.lr_size) == self.lr_size:
-            height, width = self.lr_size
-            words = f"scale {scale_text(planned.scales, 7)} adds no pixel to an image of {width}x{height}"
-            raise InputError(f"{words}; choose a larger one")
+        if self.enlarges:
+            check_growth(planned, self.lr_size)
         return planned
 
     @property
     def enlarges(self) -> bool:
         """False where a size with "<" leaves the image as it is."""
-        return self.options.size is None or self.options.scale_for(self.lr_size) != (1, 1)
+        return not self.options.leaves(self.lr_size)
 
     @property
     def scales(self) -> tuple[float, float]:
