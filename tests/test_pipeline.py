@@ -1,6 +1,6 @@
 """The journey of one image, and the types that it may have at both ends."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -996,6 +996,17 @@ def test_a_kernel_file_is_read_once_for_all_images(tmp_path):
     for name in ("a.png", "b.png"):
         PILImage.fromarray(levels(*SIDES, 3)).save(tmp_path / name)
         assert upscale_file(tmp_path / name, None, options, RUN).degradation.kernel is not None
+
+
+def test_the_files_of_options_are_those_that_they_name():
+    @dataclass(frozen=True)
+    class Own:
+        prior: object
+        adapt: object = None
+
+    assert UpscaleOptions(method=Own(torch.nn.Identity()), kernel=gaussian(1.0)).files == ()
+    named = UpscaleOptions(method=Own("p.safetensors"), kernel=gaussian(1.0), mask="m.png")
+    assert named.files == (Path("p.safetensors"), Path("m.png"))
 
 
 @pytest.mark.parametrize(

@@ -203,7 +203,8 @@ class UpscaleOptions:
         """Files that are read beside the image, some of which may be the names of something else."""
         kernel = None if isinstance(self.kernel, Tensor) else kernel_file(str(self.kernel))
         prior = getattr(self.chosen_method, "prior", None)
-        return tuple(Path(name) for name in (kernel, prior, self.mask, self.adapted) if name)
+        names = (kernel, prior, self.mask, self.adapted)
+        return tuple(Path(name) for name in names if isinstance(name, str | Path) and name)
 
     def depth_of(self, image: Image) -> str:
         """Depth of the file that an image is upscaled to."""
