@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from innersr.errors import ImageFileError
-from innersr.images.codecs import reason_of
+from innersr.errors import ImageFileError, reason_of
 from innersr.images.films.encoders import container_of, pyav
 from innersr.images.films.film import ColourTags, Film, FilmFacts, Glimpse
 from innersr.images.image import Image
@@ -92,6 +91,8 @@ class Video(Film):
                 yield container, films[0]
         except (av.FFmpegError, ValueError) as error:
             raise self._damaged(error) from error
+        except ImageFileError:
+            raise
         except OSError as error:
             raise ImageFileError(f"{self.path}: cannot be opened ({reason_of(error)}); check the name") from error
 

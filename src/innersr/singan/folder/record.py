@@ -14,8 +14,7 @@ from typing import Any
 import msgspec
 from torch import Tensor
 
-from innersr.errors import CheckpointError, InputError
-from innersr.images.codecs import reason_of
+from innersr.errors import CheckpointError, InputError, reason_of
 from innersr.images.io import PIXEL_LIMIT
 from innersr.json_lines import parse_object
 from innersr.physics.resize import image_size

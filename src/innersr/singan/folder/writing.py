@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from innersr.atomic import PARTIAL_NAME
-from innersr.errors import CheckpointError, InputError
-from innersr.images.codecs import reason_of
+from innersr.errors import CheckpointError, InputError, reason_of
 from innersr.networks.checkpoints import save_checkpoint, write_whole
 from innersr.singan.folder.log import cut_lines
 from innersr.singan.folder.reading import (
