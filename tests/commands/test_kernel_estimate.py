@@ -157,7 +157,7 @@ def test_kernelgan_is_given_what_methods_see_the_scale_and_the_run(monkeypatch):
     ],
 )
 def test_what_cannot_work_is_refused_before_the_image_is_read(monkeypatch, arguments, message):
-    monkeypatch.setattr(kernel_commands, "read", lambda *_: pytest.fail("the image was read"))
+    monkeypatch.setattr(kernel_commands, "read_with_no_data", lambda *_: pytest.fail("the image was read"))
     assert message in refused("estimate", "photo.png", *arguments)
 
 

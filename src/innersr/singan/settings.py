@@ -130,8 +130,7 @@ def _quick(iterations: int) -> Mapping[str, Any]:
         "iterations": iterations,
         "critic_steps": 1,
         "generator_steps": 1,
-        "penalty_every": 4,
-        "crop": 96,
+        "crop": 256,
         "pool": 24,
         "matching": 10,
     }
