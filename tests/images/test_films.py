@@ -126,7 +126,9 @@ def test_a_film_that_was_cut_short_is_refused(tmp_path, name):
     list(Video(path).glimpses())
     cut = tmp_path / f"cut{path.suffix}"
     cut.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(ImageFileError, match=rf"^{cut}: cannot be decoded( at frame \d+)? \([^;]*\); it may be damaged"):
+    with pytest.raises(
+        ImageFileError, match=rf"^{cut}: cannot be decoded( at frame \d+)? \([^;]*\); it may be damaged"
+    ):
         list(Video(cut).glimpses())
 
 
