@@ -303,6 +303,15 @@ def test_digests_are_those_of_what_files_hold(tmp_path):
     assert found[0] == found[2] != found[1]
 
 
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+def test_an_animation_may_lack_the_suffix_of_an_image(tmp_path, kind):
+    pictures = [PillowImage.fromarray(levels) for levels in scenes(3)]
+    pictures[0].save(tmp_path / "a.dat", format=kind, save_all=True, append_images=pictures[1:], duration=40)
+    result = upscaled(tmp_path / "a.dat", None, method="bicubic").path
+    assert result == tmp_path / f"a.dat_x2.{kind.lower()}"
+    assert PillowImage.open(result).n_frames == 3
+
+
 def test_each_shot_has_the_whole_time_limit(tmp_path):
     source = animation(tmp_path / "in.gif", shots=2)
     _Counted.started = []

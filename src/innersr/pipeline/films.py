@@ -23,7 +23,7 @@ from innersr.images.films.shots import Timeline, timeline_of
 from innersr.images.films.video_files import VideoWriter
 from innersr.images.films.videos import is_video, open_video
 from innersr.images.image import Image
-from innersr.images.io import check_place, written_whole
+from innersr.images.io import check_place, with_suffix, written_whole
 from innersr.images.tiff.pages import parse_frames
 from innersr.inference.normalisation import NormalisedImage
 from innersr.inference.steadying import UpscaledFrame, steadied
@@ -47,7 +47,8 @@ def open_film(source: Path, target: Path | None, options: UpscaleOptions) -> Fil
         ImageFileError: the film cannot be read, or the target is no film.
         InputError: PyAV is missing, or the frames are too large.
     """
-    suffix, limit = (target or source).suffix.lower(), options.pixel_limit
+    named, limit = with_suffix(source, source), options.pixel_limit
+    suffix = (target or named).suffix.lower()
     animations = (".gif", ".webp", ".apng")
     film: Film
     if is_video(source):
@@ -57,7 +58,7 @@ def open_film(source: Path, target: Path | None, options: UpscaleOptions) -> Fil
         film = open_video(source, limit)
     else:
         becomes_film = suffix in animations or container_of(Path(suffix)) is not None or container_of(target or source)
-        is_png = suffix == ".png" and source.suffix.lower() in (".png", ".apng")
+        is_png = suffix == ".png" and named.suffix.lower() == ".png"
         if not (becomes_film or is_png) or frame_count(source) <= 1:
             return None
         film = Animation(source)
