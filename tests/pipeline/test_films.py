@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image as PillowImage
+from PIL import ImageCms
 from tests.helpers.cli import upscale
 from tests.helpers.films import make_video, scenes, seconds, sound_packets, video_frames
 from tests.helpers.methods import made
@@ -442,6 +443,7 @@ def test_a_picture_of_an_animation_is_its_first_frame(tmp_path):
     [
         ({"depth": 16}, "out.mp4", "--depth is for pictures"),
         ({"value_range": "0,1"}, "out.mp4", "--range is for pictures"),
+        ({"nodata": 0.0}, "out.mp4", "--nodata is for pictures"),
         ({"save_adapted": "a.safetensors"}, "out.mp4", "learnt shot by shot"),
         ({"pixel_limit": 3000}, "out.mp4", "a frame would have 6144 pixels"),
         ({"pixel_limit": 300}, "out.mp4", "above the limit of 300"),
@@ -454,6 +456,27 @@ def test_what_films_cannot_be_is_refused(tmp_path, options, name, words):
     with pytest.raises((InputError, ImageFileError), match=words):
         upscaled(source, tmp_path / name, **options)
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value"),
+    [("out.mp4", "compression", "lzw"), ("out.gif", "quality", 50), ("out.apng", "quality", 50)],
+)
+def test_an_option_that_a_film_has_no_use_for_is_reported(tmp_path, name, option, value):
+    source = animation(tmp_path / "in.gif", duration=50)
+    used = upscaled(source, tmp_path / "out.webp", quality=50, steady=False)
+    assert not any("no effect" in note for note in used.notes)
+    found = upscaled(source, tmp_path / name, **{option: value})
+    assert any(note.startswith(f"{option} (--{option}) has no effect on ") for note in found.notes)
+
+
+@pytest.mark.parametrize("name", ["out.png", "out.webp"])
+@pytest.mark.parametrize(("metadata", "is_kept"), [("keep", True), ("icc", True), ("none", False)])
+def test_the_colour_profile_of_an_animation_is_kept_as_asked_for(tmp_path, name, metadata, is_kept):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    source = animation(tmp_path / "in.png", duration=50, icc_profile=profile)
+    result = upscaled(source, tmp_path / name, metadata=metadata)
+    assert (PillowImage.open(result.path).info.get("icc_profile") is not None) == is_kept
 
 
 def test_an_existing_film_is_replaced_only_if_that_is_wanted(tmp_path):

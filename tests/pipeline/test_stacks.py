@@ -64,6 +64,13 @@ def test_any_number_of_pages_may_lack_the_suffix_of_an_image(tmp_path, pages, na
     assert len(page_means(found)) == pages
 
 
+def test_options_that_a_stack_has_no_use_for_are_reported(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", LIGHT[0, 0, :2])
+    result = upscale_file(tmp_path / "a.tif", options=UpscaleOptions(quality=50, steady=False, **OPTIONS))
+    words = {"quality (--quality) has no effect on TIFF files", "steady (--no-steady) has no effect on pictures"}
+    assert words <= set(result.notes)
+
+
 def test_an_imagej_hyperstack_keeps_its_axes_and_divides_its_pixels(tmp_path):
     calibration = {
         "axes": "TZCYX",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 from innersr.blind.estimate import Estimate
 from innersr.errors import InputError
@@ -183,6 +184,7 @@ class FileTask(ImageTask):
 
     source: Path
     target: Path
+    is_film: ClassVar[bool] = False
 
     def check(self) -> None:
         """Make sure, before minutes of work, that the result can be saved."""
@@ -229,15 +231,22 @@ class FileTask(ImageTask):
         )
         self.save_sidecars(self.grid(result))
         StripFolder.remove_beside(self.target)
-        notes = (*result.notes, *more, *notes, *self._unused_options())
+        notes = (*result.notes, *more, *notes, *self.unused_options())
         return replace(result, image=image, path=self.target, notes=notes)
 
-    def _unused_options(self) -> Iterator[str]:
+    @property
+    def format_name(self) -> str:
+        """The name of the format of the result."""
+        return format_of_name(self.target).name
+
+    def unused_options(self) -> Iterator[str]:
         """Sentences about options that the format of the result has no use for."""
-        name = format_of_name(self.target).name
-        for option, formats in (("quality", ("JPEG", "WebP", "AVIF")), ("compression", ("TIFF",))):
+        name, videos = self.format_name, ("MP4", "M4V", "MOV", "MKV", "WEBM")
+        for option, formats in (("quality", ("JPEG", "WebP", "AVIF", *videos)), ("compression", ("TIFF",))):
             if getattr(self.options, option) is not None and name not in formats:
                 yield f"{option} (--{option}) has no effect on {name} files"
+        if not (self.options.steady or self.is_film):
+            yield "steady (--no-steady) has no effect on pictures"
 
     def save_sidecars(self, grid: PixelGrid) -> None:
         """Write the files beside the source that say where it lies, for the result."""
