@@ -274,7 +274,7 @@ def test_frames_at_a_cut_are_averaged_with_none_of_the_other_shot(tmp_path, monk
     assert beside == [1, 2, 2, 2, 2, 1] * 4  # one before and one behind, in two shots and again in each
 
 
-@pytest.mark.parametrize("change", ["seed", "kernel", "prior"])
+@pytest.mark.parametrize("change", ["seed", "kernel", "prior", "limit"])
 def test_parts_of_another_seed_kernel_or_prior_are_made_again(tmp_path, change):
     state, kernel = tmp_path / ".out.gif.innersr-parts", tmp_path / "kernel.npy"
     source, run = animation(tmp_path / "in.gif"), replace(RUN, cancelled=lambda: len([*state.glob("*.json")]) == 2)
@@ -282,8 +282,9 @@ def test_parts_of_another_seed_kernel_or_prior_are_made_again(tmp_path, change):
     prior = write_prior(tmp_path / "prior.safetensors", network_for("tailor"))
     method = "bicubic" if change != "prior" else replace(made("tailor"), steps=0, prior=str(prior))
 
-    def write(run):
-        task = open_file(source, tmp_path / "out.gif", UpscaleOptions(method=method, kernel=f"{kernel}#1"))
+    def write(run, pixel_limit=10**6):
+        options = UpscaleOptions(method=method, kernel=f"{kernel}#1", pixel_limit=pixel_limit)
+        task = open_file(source, tmp_path / "out.gif", options)
         return replace(task, settings=FilmSettings(part=2)).write(run)
 
     with pytest.raises(Cancelled):
@@ -292,8 +293,8 @@ def test_parts_of_another_seed_kernel_or_prior_are_made_again(tmp_path, change):
         np.save(kernel, np.eye(3))
     if change == "prior":
         write_prior(prior, network_for("tailor"), changed=True)
-    result = write(replace(RUN, seed=int(change == "seed")))
-    assert not any("were there" in note for note in result.notes)
+    result = write(replace(RUN, seed=int(change == "seed")), 10**7 if change == "limit" else 10**6)
+    assert any("were there" in note for note in result.notes) == (change == "limit")
 
 
 def test_digests_are_those_of_what_files_hold(tmp_path):

@@ -91,6 +91,17 @@ def test_parts_join_without_seams(tmp_path, image, options):
         assert float((in_strips.alpha - at_once.alpha).abs().max()) <= 1e-6
 
 
+@pytest.mark.parametrize("depth", [8, 16])
+def test_a_constant_has_the_range_that_it_has_at_once(tmp_path, depth):
+    tifffile.imwrite(tmp_path / "in.tif", np.full((64, 80), 7.0, np.float32))
+    options = {"method": "bicubic", "kernel": "bicubic", "depth": depth, "value_range": "auto", "run": RUN}
+    at_once, in_strips = (
+        upscale(tmp_path / "in.tif", output=tmp_path / f"{choice}.tif", strips=choice, **options)
+        for choice in ("never", "always")
+    )
+    assert np.array_equal(tifffile.imread(in_strips), tifffile.imread(at_once))
+
+
 @pytest.mark.parametrize(("hidden", "is_said"), [(0.4, True), (0, False)])
 def test_lost_colours_are_reported_wherever_they_lie(tmp_path, hidden, is_said):
     opacity = torch.ones(1, 1, *SIZE)
@@ -220,6 +231,22 @@ def test_a_run_goes_on_with_its_parts_though_more_memory_is_free(tmp_path, monke
     assert task.settings.side == 512
     again = upscale(tmp_path / "in.png", output=tmp_path / "again.tif", **options)
     assert again.read_bytes() == whole.read_bytes()
+
+
+def test_parts_are_kept_though_the_file_is_written_otherwise(tmp_path, monkeypatch):
+    save(picture(), tmp_path / "in.png")
+    kept = tmp_path / "kept.safetensors"
+    options = {"method": DRAFT, "kernel": "bicubic", "strips": "always", "run": RUN, "output": tmp_path / "out.tif"}
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        interrupted_after(patch, 3)
+        upscale(tmp_path / "in.png", **options, compression="zstd", save_adapted=kept)
+    with monkeypatch.context() as patch:
+        patch.setattr(strip_folder.StripFolder, "begin_anew", lambda _: pytest.fail("it began anew"))
+        result = upscale(tmp_path / "in.png", **options, compression="lzw", metadata="none", save_adapted=kept)
+    with tifffile.TiffFile(result) as tiff:
+        assert tiff.pages[0].compression.name == "LZW"
+    again = upscale(tmp_path / "in.png", output=tmp_path / "again.tif", adapted=kept, strips="always", run=RUN)
+    assert np.array_equal(tifffile.imread(again), tifffile.imread(result))
 
 
 @pytest.mark.parametrize("change", [{"kernel": "gaussian:1.5"}, {"run": replace(RUN, seed=1)}, "source"])

@@ -23,7 +23,7 @@ from innersr.images.films.shots import Timeline, timeline_of
 from innersr.images.films.video_files import VideoWriter
 from innersr.images.films.videos import is_video, open_video
 from innersr.images.image import Image
-from innersr.images.io import check_place, with_suffix, written_whole
+from innersr.images.io import PIXEL_LIMIT, check_place, with_suffix, written_whole
 from innersr.images.tiff.pages import parse_frames
 from innersr.inference.normalisation import NormalisedImage
 from innersr.inference.steadying import UpscaledFrame, steadied
@@ -188,7 +188,7 @@ class FilmTask(FileTask):
 
     def _plan(self, run: Run) -> str:
         """What the bytes of the parts depend on."""
-        options = replace(self.options, overwrite=False)
+        options = replace(self.options, overwrite=False, compression=None, pixel_limit=PIXEL_LIMIT)
         place = (run.seed, run.precision, str(run.torch_device), run.tile, torch.get_num_threads())
         parts = (self.settings, self.film.facts, self.hr_size, self.target.suffix)
         return digest_of_values(self.source, options, self.planned, options.files, place, parts, self.timeline)

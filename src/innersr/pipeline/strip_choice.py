@@ -12,6 +12,7 @@ from torch import Tensor
 
 from innersr.blind.estimate import Estimate
 from innersr.errors import InputError
+from innersr.images.depths import used_range
 from innersr.images.formats import format_of_name
 from innersr.images.image import Image
 from innersr.images.io import check_place
@@ -117,8 +118,7 @@ def _strip_task(source: Path, target: Path, options: UpscaleOptions, settings: S
         folder.remove_unused()
         raise
     if options.value_range == "auto":
-        white = {"uint8": 255, "uint16": 65535}.get(sample.depth, 1)
-        options = replace(options, value_range=(white * whole.extremes[0], white * whole.extremes[1]))
+        options = replace(options, value_range=used_range(whole.extremes, sample.depth))
     height, width = large.size
     note = f"{width} x {height} pixels are upscaled in strips, from disk to disk (--strips never does it at once)"
     more = (note_of_missing(whole.missing_share),) if whole.missing_share > 0 else ()
@@ -159,7 +159,7 @@ def _detail(part: Image) -> float:
 
 def _options_record(options: UpscaleOptions) -> dict[str, Any]:
     """What of the options the samples of a result depend on, as plain values."""
-    left_out = {"pixel_limit", "overwrite", "strips", "save_adapted", "metadata", "quality"}
+    left_out = {"pixel_limit", "overwrite", "strips", "save_adapted", "metadata", "quality", "compression"}
     record = {each.name: _plain(getattr(options, each.name)) for each in fields(options) if each.name not in left_out}
     return record | {"files": [sha256_of(path) for path in options.files if path.is_file()]}
 
