@@ -256,6 +256,11 @@ def test_a_name_that_gets_too_long_is_reported_in_words():
     assert f"{name[:-4]}_x2.png: File name too long; use a shorter one" in failed(name, *BICUBIC)
 
 
+def test_steadiness_is_said_to_be_for_films():
+    said = upscale("photo.png", "--no-steady", *BICUBIC).stderr
+    assert said == "note: photo_x2.png: steady (--no-steady) has no effect on pictures\n"
+
+
 @pytest.mark.parametrize(("suffix", "option"), [("png", "quality"), ("jpg", "compression"), ("tif", "quality")])
 def test_an_option_that_the_format_has_no_use_for_is_reported(suffix, option):
     value = {"quality": "50", "compression": "lzw"}[option]

@@ -24,6 +24,7 @@ from innersr.batch.remote import is_remote, version_of
 from innersr.errors import InputError
 from innersr.json_lines import append_record, line_of, recover_records, sound_records
 from innersr.paths import sha256_of
+from innersr.physics.kernel_files import kernel_file
 
 if sys.platform != "win32":
     import fcntl
@@ -296,9 +297,16 @@ def settings_digest(settings: Mapping[str, object], results: int = 4) -> str:
     """
     parts = [f"results={results}"]
     for name, value in sorted(settings.items()):
-        text = repr(value)
-        if isinstance(value, str | Path):
-            with contextlib.suppress(OSError, ValueError):  # no name of a file
-                text = digest_of(Path(value)) if Path(value).is_file() else text
+        text = _content(value) or repr(value)
+        if isinstance(value, Mapping):
+            text += "".join(filter(None, map(_content, value.values())))
         parts.append(f"{name}={text}")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _content(value: object) -> str | None:
+    """A digest of the file that a setting names, also as FILE#N, for its Nth kernel; None for other settings."""
+    with contextlib.suppress(OSError, ValueError):  # no name of a file
+        if isinstance(value, str | Path) and (file := kernel_file(value)).is_file():
+            return digest_of(file) + ("" if file == Path(value) else str(value).rpartition("#")[2])
+    return None

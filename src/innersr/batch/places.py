@@ -11,7 +11,8 @@ from PIL import Image as PillowImage
 from innersr.batch.inputs import BatchFile, BatchInputs
 from innersr.batch.remote import is_remote, output_folder, place_of
 from innersr.errors import InputError
-from innersr.images.formats import written_suffixes
+from innersr.images.films.encoders import is_film_name
+from innersr.images.formats import read_only_format, written_suffixes
 from innersr.images.io import with_suffix
 from innersr.paths import file_identity, is_one_file, make_folder, numbered
 from innersr.physics.geometry import scale_text
@@ -37,17 +38,22 @@ class Naming:
     format: str = ""
 
     def __post_init__(self) -> None:
-        fields = ("stem", "suffix", "scale", "method", "width", "height")
+        fields = {"stem": "", "suffix": "", "scale": "", "method": "", "width": 1 << 21, "height": 1 << 21}
         try:
             used = [field for _, field, _, _ in string.Formatter().parse(self.pattern) if field is not None]
-        except ValueError as error:
+            if unknown := [field for field in used if field not in fields]:
+                known = ", ".join(f"{{{field}}}" for field in fields)
+                raise InputError(f"--name has no {{{unknown[0]}}}; there are {known}")
+            self.pattern.format(**fields)
+        except InputError:
+            raise
+        except (ValueError, LookupError, AttributeError, ArithmeticError) as error:
             raise InputError(f"--name {self.pattern}: {error}; write {{stem}}_x{{scale}}{{suffix}}") from None
-        unknown = [field for field in used if field not in fields]
-        if unknown:
-            known = ", ".join(f"{{{field}}}" for field in fields)
-            raise InputError(f"--name has no {{{unknown[0]}}}; there are {known}")
         if "/" in self.pattern or "\\" in self.pattern:
             raise InputError("--name is a file's name without folders; choose the folder with -o")
+        if read_only_format(Path(self.pattern)) is not None:
+            suffixes = " ".join(written_suffixes())
+            raise InputError(f"--name {self.pattern}: {Path(self.pattern).suffix} is not written; there are {suffixes}")
         if self.format and f".{self.format.lower().removeprefix('.')}" not in written_suffixes():
             raise InputError(f"--format {self.format} is not written; there are {' '.join(written_suffixes())}")
 
@@ -70,7 +76,8 @@ class Naming:
         pattern = self.pattern or ("{stem}_x{scale}{suffix}" if beside else "{stem}{suffix}")
         text = scale_text(scale, 4)
         name = pattern.format(stem=source.stem, suffix=suffix, scale=text, method=method, width=size[1], height=size[0])
-        return name if Path(name).suffix or not suffix else name + suffix
+        is_whole = is_film_name(Path(name)) or Path(name).suffix.lower() in written_suffixes()
+        return name if is_whole else name + suffix
 
 
 class Places:

@@ -73,7 +73,7 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
     try:
         plan = list(work.plan(found.files))
         if batch.dry_run:
-            work.report.plan(list(work.jobs(plan)))
+            work.report.plan(work.jobs(plan))
             return work.exit_code
         if not plan and batch.retry_failed:
             reporter.note("no file has failed")
@@ -241,19 +241,15 @@ class _Work:
         """Scale and (height, width) of the result of a file, as its header says.
 
         Raises:
-            ImageFileError: the image would be shrunk.
+            ImageFileError: the image would be shrunk, or no pixel added to it.
         """
         size = size_in_header(source) if self._places.needs_size() else None
         if size is None:
             return self._options.scale, (0, 0)  # reading it will say what is wrong
         try:
-            scale = self._options.scale_for(size)
-            if scale == (1, 1):
-                return scale, size
-            planned = self._options.planned(scale).fitted(size)
+            return self._options.geometry(size)
         except InputError as error:
             raise ImageFileError(f"{source}: {error}") from error
-        return planned.scales, planned.hr_size(size)
 
 
 def _settings_digest(options: UpscaleOptions, run: Run) -> str:

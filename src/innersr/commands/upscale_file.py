@@ -161,7 +161,7 @@ def _upscale_file(job: FileJob, reporter: Reporter) -> Sizes:
         task = replace(task, options=replace(options, overwrite=True))
     task.check()
     if compare is not None:
-        check_drawing(compare, [source, task.target], overwrite=options.overwrite)
+        check_drawing(compare, [source, task.target, *options.files], overwrite=options.overwrite)
     run = job.run.start()
     normalised = task.normalised(run)
     estimate = task.estimate(run, normalised)

@@ -216,6 +216,7 @@ class StackTask(FileTask):
         """Sentences about the whole file."""
         yield f"{len(self.chosen)} of {len(self.stack.directories)} pages"
         yield from self.stack.losses
+        yield from self.unused_options()
         if self.stack.imagej_tags and not self.keeps_axes:
             yield "ImageJ's metadata is not kept: it describes all pages"
         if self.stack.kind == "ome" and not self.keeps_axes:

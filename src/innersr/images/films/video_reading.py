@@ -92,6 +92,8 @@ class Video(Film):
                 yield container, films[0]
         except (av.FFmpegError, ValueError) as error:
             raise self._damaged(error) from error
+        except ImageFileError:
+            raise
         except OSError as error:
             raise ImageFileError(f"{self.path}: cannot be opened ({reason_of(error)}); check the name") from error
 
