@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image as PillowImage
 
 from helpers.bench import draw
 from helpers.cli import BICUBIC, names, upscale
@@ -37,7 +38,7 @@ def test_what_is_skipped_is_among_the_results_as_json():
 def test_results_in_the_way_of_another_run_are_still_known():
     statuses()
     statuses("--existing", "error", code=1)
-    assert set(statuses().values()) == {"done"}
+    assert set(statuses().values()) == {"skipped"}
 
 
 def test_a_file_in_the_way_is_a_failure_that_is_tried_again():
@@ -78,6 +79,46 @@ def test_a_single_file_is_skipped_where_that_is_asked_for():
         assert upscale("in/a.png", "-o", "large.png", "--existing", "skip", *BICUBIC).exit_code == 0
     draw(Path("large.png"), 20, 24, seed=9)
     assert upscale("in/a.png", "-o", "large.png", "--existing", "skip", *BICUBIC).exit_code == 1
+
+
+def size_of(name):
+    with PillowImage.open(name) as image:
+        return image.size
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (["in/a.png"], ["in/a.png"]),
+        (["in/a.png"], ["in/a.png", "-s", "3"]),
+        (["in/a.png"], ["in", "-s", "3"]),
+        (["in"], ["in", "-s", "3"]),
+        (["in"], ["in/a.png", "--metadata", "icc"]),
+    ],
+)
+def test_what_is_a_result_in_place_is_enlarged_again_only_if_that_is_wanted(first, second):
+    assert upscale(*first, "--in-place", *BICUBIC).exit_code == 0
+    for _ in range(2):
+        result = upscale(*second, "--in-place", *BICUBIC)
+        assert result.exit_code == 1 and size_of("in/a.png") == (48, 40)
+        assert "in/a.png: is the result of an earlier run with --in-place; its original is gone; " in result.stderr
+    assert upscale(*second, "--in-place", "--overwrite", *BICUBIC).exit_code == 0
+    assert size_of("in/a.png") in ((96, 80), (144, 120))
+
+
+def test_a_file_that_was_enlarged_in_place_alone_is_skipped_with_its_folder():
+    for given in ("in/a.png", "in", "in"):
+        assert upscale(given, "--in-place", *BICUBIC).exit_code == 0
+        assert size_of("in/a.png") == (48, 40)
+    assert "in/a.png: is the result" in upscale("in", "--in-place", "-s", "3", *BICUBIC).stderr
+    assert upscale("in", "--in-place", *BICUBIC).exit_code == 0  # whose settings are still known
+
+
+def test_a_file_that_is_new_under_the_name_of_a_result_in_place_is_enlarged():
+    for seed in (1, 2):
+        draw(Path("in/a.png"), 20, 24, seed=seed)
+        assert upscale("in/a.png", "--in-place", *BICUBIC).exit_code == 0
+        assert size_of("in/a.png") == (48, 40)
 
 
 def test_in_place_keeps_formats():

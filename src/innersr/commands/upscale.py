@@ -104,7 +104,7 @@ class _Work:
     """The work on the files of a command: `plan` names the results, `jobs` checks each, `begin` and `finish` record it.
 
     The files are upscaled elsewhere, see `Distribution`. What changes meanwhile is the report and, of a batch, the
-    records; a single file has none unless `--existing skip` asks for them.
+    records; a single file has them only in place, or where `--existing skip` asks for them.
     """
 
     def __init__(  # noqa: PLR0913 (what a command has)
@@ -123,7 +123,7 @@ class _Work:
         self._existing = "overwrite" if options.overwrite else batch.existing or ("skip" if is_batch else "error")
         self.report = BatchReport(reporter, is_batch=is_batch)
         settings = _settings_digest(options, run)
-        keeps_records = is_batch or self._existing == "skip"
+        keeps_records = is_batch or self._existing == "skip" or places.in_place
         self._records = BatchRecords(places, batch, settings, reporter.note) if keeps_records else None
 
     @property
@@ -153,7 +153,7 @@ class _Work:
         if self._records is None:
             return True
         entry = self._records.last_entry(file, target)
-        if self._batch.retry_failed and (entry is None or entry.status == "done"):
+        if self._batch.retry_failed and (entry is None or not entry.has_failed):
             self.report.add(file.path, target, "skipped")
             return False
         return True
@@ -192,6 +192,8 @@ class _Work:
                 return None
             if self._existing == "skip" and record.may_replace(target):
                 options = replace(options, overwrite=True)  # its own result, of another input or other settings
+            if self._existing != "overwrite":
+                record.check_original(target)
         if target.exists() and self._existing == "rename":
             target = free_name(target)
         if self._existing == "overwrite":
