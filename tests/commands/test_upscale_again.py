@@ -52,6 +52,27 @@ def test_a_file_in_the_way_is_a_failure_that_is_tried_again():
     assert {name for name, status in statuses("--retry-failed").items() if status == "done"} == {"in/b.png"}
 
 
+def test_a_failure_that_a_later_run_did_under_another_name_is_not_tried_again():
+    statuses()
+    statuses("--existing", "error", code=1)
+    assert set(statuses("--existing", "rename").values()) == {"done"}
+    assert set(statuses("--retry-failed", "--existing", "overwrite").values()) == {"skipped"}
+    assert set(statuses().values()) == {"skipped"}
+    Path("out/b.png").write_bytes(b"mine")
+    statuses(code=1)
+    statuses("--existing", "rename")
+    assert set(statuses("--retry-failed", "--existing", "overwrite").values()) == {"skipped"}
+    assert Path("out/b.png").read_bytes() == b"mine" and statuses(code=1)["in/b.png"] == "failed"
+
+
+def test_without_an_earlier_run_no_failure_is_tried_again():
+    result = upscale("in", "-o", "out/", "--retry-failed", *BICUBIC)
+    assert "no earlier run is recorded for these files, and no failure; leave out --retry-failed" in result.stderr
+    assert upscale("in", "-o", "out/", *BICUBIC).exit_code == 0
+    result = upscale("in", "-o", "out/", "--retry-failed", *BICUBIC)
+    assert "note: no file failed in the last run" in result.stderr
+
+
 def test_shards_and_whole_runs_know_each_others_last_results():
     for scale in ("2", "3", "2"):
         statuses("--shard", "1/2", "-s", scale), statuses("--shard", "2/2", "-s", scale)

@@ -76,7 +76,7 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
             work.report.plan(work.jobs(plan))
             return work.exit_code
         if not plan and batch.retry_failed:
-            reporter.note("no file has failed")
+            reporter.note(work.no_failures)
         work.report.begin(len(plan))
         jobs = map(work.begin, work.jobs(plan))
         for job, outcome in workers.done(jobs, reporter, is_batch=found.is_batch):
@@ -125,11 +125,18 @@ class _Work:
         settings = _settings_digest(options, run)
         keeps_records = is_batch or self._existing == "skip" or places.in_place
         self._records = BatchRecords(places, batch, settings, reporter.note) if keeps_records else None
+        self._is_known = False  # whether an earlier run met one of the files
 
     @property
     def exit_code(self) -> int:
         """1 if a file failed."""
         return 1 if self.report.failed else 0
+
+    @property
+    def no_failures(self) -> str:
+        """Why `--retry-failed` has nothing to do."""
+        unknown = "no earlier run is recorded for these files, and no failure; leave out --retry-failed to upscale them"
+        return "no file failed in the last run" if self._is_known else unknown
 
     def plan(self, files: Sequence[BatchFile]) -> Iterator[tuple[BatchFile, Path]]:
         """The files of this shard and their results; no file is read whole. All shards name all files alike."""
@@ -153,6 +160,7 @@ class _Work:
         if self._records is None:
             return True
         entry = self._records.last_entry(file, target)
+        self._is_known |= entry is not None
         if self._batch.retry_failed and (entry is None or not entry.has_failed):
             self.report.add(file.path, target, "skipped")
             return False

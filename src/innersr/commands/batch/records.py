@@ -27,10 +27,12 @@ class FileRecord:
         settings: digest of all that the bytes of a result depend on beside the input, see `settings_digest`.
         source: the input.
         digest: of the input now.
+        planned: its result, but for a free name.
     """
 
-    def __init__(self, manifest: ResultLog, settings: str, source: Path, digest: InputDigest) -> None:
+    def __init__(self, manifest: ResultLog, settings: str, source: Path, digest: InputDigest, planned: Path) -> None:
         self._manifest, self._settings, self._source, self._digest = manifest, settings, source, digest
+        self._planned = planned
         self._is_ours = False  # see `Entry.is_ours`
 
     def may_replace(self, target: Path) -> bool:
@@ -85,8 +87,12 @@ class FileRecord:
         return replace(outcome, error=error, messages=messages)
 
     def finish(self, job: FileJob, outcome: FileOutcome) -> None:
-        """Note the outcome."""
+        """Note the outcome; a result under a free name (--existing rename) ends a failure under the first one."""
         is_done = outcome.error is None
+        earlier = self._manifest.entry(self._planned)
+        if is_done and job.target != self._planned and earlier is not None and earlier.has_failed:
+            known = {} if earlier.status == "done" else {"status": "done", "result_digest": ""}
+            self._manifest.amend(earlier, error=None, remedy=None, **known)
         error, remedy = error_and_remedy(outcome.error)
         self._note(
             job.target,
@@ -139,7 +145,7 @@ class BatchRecords:
         entry = manifest.entry(target) if self._batch.dry_run else None
         # A file that cannot be read has no digest; its error is raised where it is upscaled.
         digest = InputDigest.of(source) if entry is None else entry.input.again(source)
-        self._records[source] = FileRecord(manifest, self._settings, source, digest)
+        self._records[source] = FileRecord(manifest, self._settings, source, digest, target)
         return self._records[source]
 
     def refuse(self, file: BatchFile, target: Path, error: Exception) -> None:
