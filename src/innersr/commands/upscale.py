@@ -71,6 +71,8 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
     reporter.verbose(f"{options.method} {settings_of(options.chosen_method)} on {run.torch_device}, {run.dtype}")
     work = _Work(places, options, run, batch, reporter, is_batch=found.is_batch, compare=compare)
     try:
+        for error in found.unread:
+            work.fail(Path(error.filename), error)
         plan = list(work.plan(found.files))
         if batch.dry_run:
             work.report.plan(work.jobs(plan))
@@ -150,7 +152,7 @@ class _Work:
                 if isinstance(error, InputError) and self._places.has_output:
                     raise  # before anything is read
                 if is_mine:
-                    self._fail(file, error)
+                    self.fail(file.path, error)
                 continue
             if is_mine and self._is_selected(file, target):
                 yield file, target
@@ -173,7 +175,7 @@ class _Work:
                 with reached(file.path), reached(target):
                     job = self._job(file, target)
             except (InnersrError, OSError) as error:
-                self._fail(file, error)
+                self.fail(file.path, error)
                 if self._records is not None:
                     self._records.refuse(file, target, error)
                 self.report.advance()
@@ -184,9 +186,10 @@ class _Work:
             else:
                 yield job
 
-    def _fail(self, file: BatchFile, error: Exception) -> None:
-        self._reporter.failure(error, 1, file.path)
-        self.report.add(file.path, None, "failed", error=in_words(error))
+    def fail(self, path: Path, error: Exception) -> None:
+        """Report a file or folder that failed before the work on it began."""
+        self._reporter.failure(error, 1, path)
+        self.report.add(path, None, "failed", error=in_words(error))
 
     def _target(self, file: BatchFile) -> Path:
         return self._places.target(file, *self._geometry(file.path), name_of(self._options.chosen_method))
