@@ -70,7 +70,7 @@ def with_short_paths(message: str) -> str:
 
 def exists_already(path: object) -> str:
     """The message about a file that is there and must not be replaced."""
-    return f"{path}: exists; choose another name, or pass overwrite=True (--overwrite)"
+    return f"{path}: exists; choose another name, or --overwrite (in Python overwrite=True)"
 
 
 def cannot_write(path: object, reason: str | None) -> str:

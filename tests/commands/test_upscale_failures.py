@@ -145,7 +145,10 @@ def test_a_kernel_larger_than_the_image_is_its_failure():
         (["-o", "large"], "the name has no suffix"),
         (["-o", "nowhere/large.png"], "the folder nowhere does not exist; create it first"),
         (["-o", "there.png"], "there.png: exists; choose another name"),
-        (["-s", "900"], "the result would have 622080000 pixels; raise pixel_limit (--pixel-limit) to allow it"),
+        (
+            ["-s", "900"],
+            "the result would have 622080000 pixels; use innersr upscale --pixel-limit 622080000",
+        ),
         (["--pixel-limit", "3000"], "the result would have 3072 pixels"),
         (["--pixel-limit", "700"], "above the limit of 700"),
     ],

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import ClassVar
 
 from innersr.blind.estimate import Estimate
-from innersr.errors import InputError
 from innersr.examination import examine_normalised
 from innersr.images.depths import check_depth, in_depth
 from innersr.images.formats import format_of_name
@@ -19,6 +18,7 @@ from innersr.images.georeferencing.grid import PixelGrid
 from innersr.images.georeferencing.sidecars import sidecars
 from innersr.images.image import Image
 from innersr.images.io import check_place, check_writable, save, written_whole
+from innersr.images.limits import check_result
 from innersr.inference.normalisation import NormalisedImage, enlarged_no_data, normalise
 from innersr.isolation import isolation
 from innersr.methods.baselines import Bicubic
@@ -191,9 +191,7 @@ class FileTask(ImageTask):
         (rows, columns), options = self.hr_size, self.options
         check_apart(self.target, options.files)
         self.check_adaptation_files()
-        if rows * columns > options.pixel_limit:
-            words = f"the result would have {rows * columns} pixels; raise pixel_limit (--pixel-limit) to allow it"
-            raise InputError(f"{self.source}: {words}")
+        check_result(self.source, "the result", (rows, columns), options.pixel_limit)
         _ = self.mask  # is read
         check_depth(self.image, options.depth_of(self.image), options.value_range, self.source)
         check_writable(
