@@ -142,6 +142,16 @@ def test_a_file_that_is_new_under_the_name_of_a_result_in_place_is_enlarged():
         assert size_of("in/a.png") == (48, 40)
 
 
-def test_in_place_keeps_formats():
-    result = upscale("in", "--in-place", "--format", "tif", *BICUBIC)
-    assert result.exit_code == 2 and "--in-place keeps the format of each input" in result.stderr
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--format", "tif"], "--in-place keeps the format of each input"),
+        (["--name", "{stem}-large"], "--in-place keeps the name of each input; leave --name or --in-place out"),
+        (["-o", "out/"], "--in-place would be ignored: -o out/ is not the folder of in/a.png; leave one of them out"),
+        (["--existing", "rename"], "--in-place contradicts --existing rename; give one of them"),
+    ],
+)
+def test_what_contradicts_in_place_is_wrong_usage(options, message):
+    result = upscale("in", "--in-place", *options, *BICUBIC)
+    assert result.exit_code == 2 and message in result.stderr
+    assert not Path("out").exists() and size_of("in/a.png") == (24, 20)

@@ -170,7 +170,7 @@ def test_an_input_is_never_replaced_by_a_pattern_of_names():
     result = upscale("in/a.png", "in/b.png", "--name", "{stem}{suffix}", *BICUBIC)
     assert result.exit_code == 1 and "the result would replace the input in/a.png" in result.stderr
     before = Path("in/b.png").read_bytes()
-    result = upscale("in/a.png", "in/b.png", "--in-place", "--name", "b.png", *BICUBIC)
+    result = upscale("in/a.png", "in/b.png", "--name", "b.png", *BICUBIC)
     assert result.exit_code == 1 and "in/a.png: the result would replace the input in/b.png" in result.stderr
     assert Path("in/b.png").read_bytes() == before
 

@@ -112,9 +112,11 @@ class Places:
             InputError: several inputs and one output file, an option that a named file leaves no use for, or a folder
                 that cannot be made.
         """
+        if self.in_place and self._naming.format:
+            raise InputError("--in-place keeps the format of each input; leave --format or --in-place out")
+        if self.in_place and self._naming.pattern:
+            raise InputError("--in-place keeps the name of each input; leave --name or --in-place out")
         if self._output is None:
-            if self.in_place and self._naming.format:
-                raise InputError("--in-place keeps the format of each input; leave --format or --in-place out")
             return
         if self._inputs.is_batch and self.folder is None:
             raise InputError(f"{self._output}: with several inputs the output is a folder; write {self._output}/")
@@ -124,7 +126,13 @@ class Places:
             if unused:
                 words = "leave it out, or make the output a folder"
                 raise InputError(f"{' and '.join(unused)} would be ignored: -o {self._output} names the file; {words}")
-        if self.folder is not None and not is_remote(self.folder):
+        if self.folder is None:
+            return
+        elsewhere = (file.path for file in self._inputs.files if not is_one_file(self.folder / file.below, file.path))
+        if self.in_place and (path := next(elsewhere, None)) is not None:
+            words = f"--in-place would be ignored: -o {self._output} is not the folder of {path}"
+            raise InputError(f"{words}; leave one of them out")
+        if not is_remote(self.folder):
             make_folder(self.folder)
 
     def needs_size(self) -> bool:
@@ -164,7 +172,7 @@ class Places:
         source, naming = file.path, self._naming
         if self._output is not None and self.folder is None:
             return place_of(self._output)
-        if self.in_place and self.folder is None and not (naming.pattern or naming.format):
+        if self.in_place and self.folder is None:
             return source
         name = naming.name(with_suffix(file.below, source), scale, method, size, beside=self.folder is None)
         return source.with_name(name) if self.folder is None else self.folder / file.below.with_name(name)

@@ -58,6 +58,8 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
     )
     if others.get("overwrite") and batch.existing not in (None, "overwrite"):
         raise InputError(f"--overwrite contradicts --existing {batch.existing}; give one of them")
+    if in_place and batch.existing == "rename":
+        raise InputError("--in-place contradicts --existing rename; give one of them")
     options = UpscaleOptions(
         scale=parse_scale(scale or "2"), size=size, settings=parse_settings(settings or ()), **others
     )
