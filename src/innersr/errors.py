@@ -20,7 +20,7 @@ class InnersrError(Exception):
 
 
 class InputError(InnersrError, ValueError):
-    """An argument or a setting is wrong. The command line answers with exit code 2; with 1 if it concerns one file."""
+    """An argument or a setting is wrong. The command line answers with exit code 2; with 1 if it is about a file."""
 
 
 class NoDataError(InputError):

@@ -20,6 +20,7 @@ from innersr.errors import InputError
         (Naming(pattern="{stem}_x{scale}"), True, "photo_x2x1.5.jpg"),
         (Naming(pattern="{stem}.{width:05d}"), True, "photo.00080.jpg"),
         (Naming(pattern="{stem}.TIF"), True, "photo.TIF"),
+        (Naming(pattern="{stem}.TIF", format="tiff"), True, "photo.TIF"),
         (Naming(pattern="{stem}.mp4"), True, "photo.mp4"),
         (Naming(pattern="{stem}.apng"), True, "photo.apng"),
     ],
@@ -41,6 +42,9 @@ def test_the_name_of_a_result(naming, beside, name):
         ({"pattern": "{stem"}, "write {stem}_x{scale}{suffix}"),
         ({"pattern": "../{stem}"}, "without folders"),
         ({"format": "doc"}, "--format doc is not written"),
+        ({"pattern": "."}, "--name . is no name of a file; write {stem}_x{scale}{suffix}"),
+        ({"pattern": "{stem}.jpg", "format": "png"}, "--name {stem}.jpg and --format png name two formats; write {suf"),
+        ({"pattern": "{stem}.apng", "format": "png"}, "name two formats"),
     ],
 )
 def test_names_that_cannot_be_are_refused(options, message):
@@ -51,6 +55,7 @@ def test_names_that_cannot_be_are_refused(options, message):
 
 def test_a_dot_in_a_name_is_no_suffix_of_a_file():
     assert Naming(pattern="{stem}").name(Path("photo.v2.png"), 2, "zssr", (4, 4), beside=True) == "photo.v2.png"
+    assert Naming(pattern="{stem}").name(Path("photo.jpg.png"), 2, "zssr", (4, 4), beside=True) == "photo.jpg.png"
 
 
 def test_a_free_name_is_counted(tmp_path):

@@ -123,18 +123,19 @@ class _Work:
         compare: Path | None,
     ) -> None:
         self._places, self._options, self._run, self._compare = places, options, run, compare
-        self._batch, self._reporter = batch, reporter
+        self._batch, self._reporter, self._is_batch = batch, reporter, is_batch
         self._existing = "overwrite" if options.overwrite else batch.existing or ("skip" if is_batch else "error")
         self.report = BatchReport(reporter, is_batch=is_batch)
         settings = _settings_digest(options, run)
         keeps_records = is_batch or self._existing == "skip" or places.in_place
         self._records = BatchRecords(places, batch, settings, reporter.note) if keeps_records else None
+        self._failure = 1  # exit code
         self._is_known = False  # whether an earlier run met one of the files
 
     @property
     def exit_code(self) -> int:
-        """1 if a file failed."""
-        return 1 if self.report.failed else 0
+        """1 if a file failed; 2 if it is the only one, and not for the options."""
+        return self._failure if self.report.failed else 0
 
     @property
     def no_failures(self) -> str:
@@ -218,7 +219,14 @@ class _Work:
             raise ImageFileError(f"{target}: exists, and is not an unchanged result of an earlier run; {remedy}")
         if not self._batch.dry_run:
             self._places.prepare(target)
-        return FileJob(source=file.path, target=target, options=options, run=self._run, compare=self._compare)
+        return FileJob(
+            source=file.path,
+            target=target,
+            options=options,
+            run=self._run,
+            compare=self._compare,
+            is_alone=not self._is_batch,
+        )
 
     def begin(self, job: FileJob) -> FileJob:
         """Record that the work on a file begins."""
@@ -232,6 +240,7 @@ class _Work:
         record = None if self._records is None else self._records.opened(job.source)
         if record is not None:
             outcome = record.checked(job, outcome)
+        self._failure = outcome.exit_code
         for method, arguments in outcome.messages:
             getattr(self._reporter, method)(*arguments)
         self.report.add(
