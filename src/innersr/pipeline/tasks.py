@@ -23,7 +23,8 @@ from innersr.inference.normalisation import NormalisedImage, enlarged_no_data, n
 from innersr.isolation import isolation
 from innersr.methods.baselines import Bicubic
 from innersr.methods.options import UpscaleOptions, check_growth
-from innersr.methods.protocols import Method, copies_pixels
+from innersr.methods.protocols import Method, copies_pixels, unused_by
+from innersr.methods.registry import name_of
 from innersr.paths import check_apart
 from innersr.physics.degradation import Degradation
 from innersr.physics.resize import image_size
@@ -238,7 +239,17 @@ class FileTask(ImageTask):
         return format_of_name(self.target).name
 
     def unused_options(self) -> Iterator[str]:
-        """Sentences about options that the format of the result has no use for."""
+        """Sentences about options that the method, or the format of the result, has no use for."""
+        options = self.options
+        given = {
+            "kernel": options.anchor == "aligned" and str(options.kernel) not in ("auto", "bicubic"),
+            "noise": options.noise is not None and not options.keep_grain,  # of the grain that is put back
+            "jpeg": options.jpeg is not None,
+            "deblur": options.deblur != 0.5,  # noqa: PLR2004 (the default)
+            "keep_grain": options.keep_grain and options.noise is None,
+        }
+        for option in filter(given.get, unused_by(self.method)):
+            yield f"{option} (--{option.replace('_', '-')}) has no effect with {name_of(self.method)}"
         name, videos = self.format_name, ("MP4", "M4V", "MOV", "MKV", "WEBM")
         for option, formats in (("quality", ("JPEG", "WebP", "AVIF", *videos)), ("compression", ("TIFF",))):
             if getattr(self.options, option) is not None and name not in formats:
