@@ -18,10 +18,9 @@ from typing import Any, TypeVar
 import pyvips
 
 from innersr.atomic import check_can_grow, whole_file
-from innersr.errors import ImageFileError, InnersrError, InputError, cannot_write, exists_already
+from innersr.errors import ImageFileError, InnersrError, InputError, cannot_write, exists_already, reason_of
 from innersr.images import codecs as image_codecs
 from innersr.images import formats as image_formats
-from innersr.images.codecs import reason_of
 from innersr.images.formats import METADATA_CHOICES, Format
 from innersr.images.image import Image
 from innersr.images.limits import SizeLimits

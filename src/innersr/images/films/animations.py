@@ -16,8 +16,7 @@ import torch
 from PIL import Image as PillowImage
 from PIL import ImageSequence
 
-from innersr.errors import ImageFileError
-from innersr.images.codecs import reason_of
+from innersr.errors import ImageFileError, reason_of
 from innersr.images.containers.webp import webp_facts
 from innersr.images.films.animated_pngs import png_frames
 from innersr.images.films.film import Film, FilmFacts, FilmWriter, FrameTime, Glimpse, Levels, levels_of
