@@ -1,12 +1,15 @@
 """Names of results."""
 
+import warnings
 from pathlib import Path
 
 import pytest
 from PIL import Image as PillowImage
 
+from helpers.films import make_video, scenes
 from innersr.batch.places import Naming, free_name, size_in_header
 from innersr.errors import InputError
+from innersr.images.films.animations import frame_count
 
 
 @pytest.mark.parametrize(
@@ -20,6 +23,7 @@ from innersr.errors import InputError
         (Naming(pattern="{stem}_x{scale}"), True, "photo_x2x1.5.jpg"),
         (Naming(pattern="{stem}.{width:05d}"), True, "photo.00080.jpg"),
         (Naming(pattern="{stem}.TIF"), True, "photo.TIF"),
+        (Naming(pattern="{stem}.TIF", format="tiff"), True, "photo.TIF"),
         (Naming(pattern="{stem}.mp4"), True, "photo.mp4"),
         (Naming(pattern="{stem}.apng"), True, "photo.apng"),
     ],
@@ -41,6 +45,9 @@ def test_the_name_of_a_result(naming, beside, name):
         ({"pattern": "{stem"}, "write {stem}_x{scale}{suffix}"),
         ({"pattern": "../{stem}"}, "without folders"),
         ({"format": "doc"}, "--format doc is not written"),
+        ({"pattern": "."}, "--name . is no name of a file; write {stem}_x{scale}{suffix}"),
+        ({"pattern": "{stem}.jpg", "format": "png"}, "--name {stem}.jpg and --format png name two formats; write {suf"),
+        ({"pattern": "{stem}.apng", "format": "png"}, "name two formats"),
     ],
 )
 def test_names_that_cannot_be_are_refused(options, message):
@@ -51,6 +58,7 @@ def test_names_that_cannot_be_are_refused(options, message):
 
 def test_a_dot_in_a_name_is_no_suffix_of_a_file():
     assert Naming(pattern="{stem}").name(Path("photo.v2.png"), 2, "zssr", (4, 4), beside=True) == "photo.v2.png"
+    assert Naming(pattern="{stem}").name(Path("photo.jpg.png"), 2, "zssr", (4, 4), beside=True) == "photo.jpg.png"
 
 
 def test_a_free_name_is_counted(tmp_path):
@@ -69,3 +77,16 @@ def test_the_size_is_that_of_the_picture_as_it_is_shown(tmp_path):
     (tmp_path / "c.png").write_text("no image")
     sizes = [size_in_header(tmp_path / name) for name in ("a.jpg", "b.png", "c.png", "d.png")]
     assert sizes == [(30, 20), (20, 30), None, None]
+
+
+@pytest.mark.parametrize("limit", [400, 100])
+def test_the_size_of_a_large_picture_is_no_warning(tmp_path, monkeypatch, limit):
+    monkeypatch.setattr(PillowImage, "MAX_IMAGE_PIXELS", limit)  # above it Pillow warns, above twice as much it refuses
+    PillowImage.new("L", (30, 20)).save(tmp_path / "a.png")
+    with warnings.catch_warnings(action="error"):
+        assert size_in_header(tmp_path / "a.png") == (20, 30)
+        assert frame_count(tmp_path / "a.png") == 1
+
+
+def test_the_size_of_a_film_is_that_of_its_frames(tmp_path):
+    assert size_in_header(make_video(tmp_path / "a.mp4", scenes(2))) == scenes(1)[0].shape[:2]

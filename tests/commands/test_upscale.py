@@ -262,7 +262,7 @@ def test_noise_is_given_in_8_bit_levels_and_ends_the_agreement():
 
 def test_the_jpeg_quality_is_given_as_a_strength():
     draw("photo.png")
-    told = record("photo.png", *BICUBIC, "--jpeg", "50")
+    told = record("photo.png", "-m", "backprojection", *GIVEN, "--jpeg", "50")
     assert (told["compression"], record("photo.png", *BICUBIC, "--overwrite")["compression"]) == (0.5, 0)
 
 
@@ -341,7 +341,7 @@ def test_alpha_is_kept_or_dropped(choice, mode):
 
 def test_alpha_in_a_format_without_it_is_refused_with_the_remedy():
     draw("sprite.png", samples(4))
-    assert 'JPEG holds no alpha; write .png or .tif, or pass alpha="drop" (--alpha drop)' in failed(
+    assert 'JPEG holds no alpha; write .png or .tif, or use --alpha drop (in Python alpha="drop")' in failed(
         "sprite.png", "-o", "a.jpg"
     )
     done("sprite.png", *BICUBIC, "-o", "a.jpg", "--alpha", "drop")
@@ -349,7 +349,7 @@ def test_alpha_in_a_format_without_it_is_refused_with_the_remedy():
 
 def test_sixteen_bits_in_a_format_of_eight_are_refused_with_the_remedy():
     draw("scan.png", samples(1, np.uint16))
-    assert "JPEG holds 8 bits, not 16 bits; write .png or .tif, or pass depth=8 (--depth 8)" in failed(
+    assert "JPEG holds 8 bits, not 16 bits; write .png or .tif, or use --depth 8 (in Python depth=8)" in failed(
         "scan.png", "-o", "a.jpg"
     )
     done("scan.png", *BICUBIC, "-o", "a.jpg", "--depth", "8")
@@ -409,11 +409,12 @@ def test_perfect_consistency_is_null_in_json(monkeypatch):
 
 
 def test_counting_noise_is_recorded_in_8_bit_levels():
+    method = ("-m", "backprojection", *GIVEN)
     draw("photo.png")
-    said = record("photo.png", *BICUBIC, "--noise", "poisson:5.1:2.5")
+    said = record("photo.png", *method, "--noise", "poisson:5.1:2.5")
     assert said["counting"] == {"gain": 5.1, "read": 2.5, "black": 0}
     assert 5 < said["noise"] < 40
-    assert record("photo.png", *BICUBIC, "--noise", "5", "--overwrite")["counting"] is None
+    assert record("photo.png", *method, "--noise", "5", "--overwrite")["counting"] is None
 
 
 def test_an_image_is_normalised_once(monkeypatch):

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import signal
 
 import numpy as np
@@ -44,7 +45,10 @@ def folder(tmp_path, monkeypatch):
         (["-s", "two"], "scale must be a number from above 1"),
         (["-s", "2", "--size", "96x"], "give --scale or --size, not both"),
         (["-o", "a.png", "--format", "jpg"], "--format would be ignored: -o a.png names the file; leave it out"),
-        (["-o", "a.png", "--in-place", "--name", "b"], "--name and --in-place would be ignored: -o a.png names the"),
+        (["-o", "a.png", "--format", "tif", "--name", "b"], "--name and --format would be ignored: -o a.png names the"),
+        (["-o", "a.png", "--in-place"], "--in-place would be ignored: -o a.png names the file; leave it out"),
+        (["-o", "large.xyz"], "'.xyz' is not a suffix of an image format that is written; use one of .png, "),
+        (["-o", "large"], "the name has no suffix"),
         (["--overwrite", "--existing", "skip"], "--overwrite contradicts --existing skip; give one of them"),
         (["--retry-failed"], "--retry-failed is for several inputs"),
         (["--dry-run", "--status", "rows.jsonl"], "--dry-run writes no --status; leave one of them out"),
@@ -102,6 +106,14 @@ def test_wrong_usage_is_exit_code_2_before_any_file_is_read(monkeypatch, argumen
     assert message in failed("photo.png", *arguments, code=2)
 
 
+@pytest.mark.parametrize(("given", "code"), [(["photo.png"], 2), (["photo.png", "dot.png"], 1)])
+@pytest.mark.parametrize("options", [["--frames", "0-1"], ["--pages", "2"]])
+def test_an_option_that_is_not_for_the_only_file_is_wrong_usage(given, code, options):
+    PillowImage.new("L", (20, 20)).save("photo.png", format="TIFF")
+    PillowImage.new("L", (20, 20)).save("dot.png")
+    assert upscale(*given, "--name", "{stem}.tif", *options, *BICUBIC).exit_code == code
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -141,11 +153,9 @@ def test_a_kernel_larger_than_the_image_is_its_failure():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-o", "large.xyz"], "'.xyz' is not a suffix of an image format that is written; use one of .png, "),
-        (["-o", "large"], "the name has no suffix"),
         (["-o", "nowhere/large.png"], "the folder nowhere does not exist; create it first"),
         (["-o", "there.png"], "there.png: exists; choose another name"),
-        (["-s", "900"], "the result would have 622080000 pixels; raise pixel_limit (--pixel-limit) to allow it"),
+        (["-s", "900"], "the result would have 622080000 pixels; use innersr upscale --pixel-limit 622080000"),
         (["--pixel-limit", "3000"], "the result would have 3072 pixels"),
         (["--pixel-limit", "700"], "above the limit of 700"),
     ],
@@ -268,3 +278,23 @@ def test_an_option_that_the_format_has_no_use_for_is_reported(suffix, option):
     assert f"note: large.{suffix}: {option} (--{option}) has no effect on" in said
     used = {"quality": "jpg", "compression": "tif"}[option]
     assert "no effect" not in upscale("photo.png", "-o", f"l.{used}", f"--{option}", value, *BICUBIC).stderr
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "unused"),
+    [
+        ("bicubic", ["--keep-grain"], ["keep-grain"]),
+        ("bicubic", ["--deblur", "1", "--jpeg", "60"], ["deblur", "jpeg"]),
+        ("bicubic", ["--noise", "5", "--kernel", "gaussian:1.5"], ["noise", "kernel"]),
+        ("bicubic", ["--noise", "5", "--keep-grain", "--kernel", "bicubic"], []),
+        ("bicubic", ["--time-limit", "9"], ["time-limit"]),
+        ("pixelart", ["--time-limit", "9"], ["time-limit"]),
+        ("supervised", ["--jpeg", "30", "--noise", "20"], ["jpeg", "noise"]),
+        ("backprojection", ["--jpeg", "30", "--noise", "20", "--time-limit", "9"], []),
+    ],
+)
+def test_an_option_that_the_method_has_no_use_for_is_reported(method, options, unused):
+    result = upscale("photo.png", "-o", "large.png", "-m", method, *options)
+    found = re.findall(rf"--([a-z-]+)\)? has no effect with {method}", result.stderr)
+    assert (result.exit_code, sorted(found)) == (0, sorted(unused))
+    assert "JPEG quality 30" not in result.stdout or "jpeg" not in unused

@@ -13,7 +13,7 @@ import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -60,7 +60,13 @@ class Entry:
     """When the result was written, seconds since 1970."""
     seconds: float = 0.0
     error: str | None = None
+    """Of the last run that failed; of done, one that left the result as it is."""
     remedy: str | None = None
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the last run that met the file did not end it, or left it."""
+        return self.status != "done" or self.error is not None
 
     @property
     def input(self) -> InputDigest:
@@ -142,6 +148,10 @@ class ResultLog(ABC):
             OSError: it cannot be kept.
         """
         self._save(Entry(output=self._name(output), **fields))
+
+    def amend(self, entry: Entry, **fields: Any) -> None:  # noqa: ANN401 (of an entry)
+        """Record an entry of this folder once more, with other fields; see `add`."""
+        self._save(replace(entry, **fields))
 
     def is_done(self, output: Path, digest: str, settings: str) -> bool:
         """Whether a result of the same input bytes and settings is there, whole and unchanged."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import string
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +12,13 @@ from PIL import Image as PillowImage
 
 from innersr.batch.inputs import BatchFile, BatchInputs
 from innersr.batch.remote import is_remote, output_folder, place_of
-from innersr.errors import InputError
+from innersr.errors import ImageFileError, InputError
 from innersr.images.films.encoders import is_film_name
-from innersr.images.formats import read_only_format, written_suffixes
+from innersr.images.films.video_reading import is_video, open_video
+from innersr.images.formats import BY_SUFFIX, format_of_name, read_only_format, written_suffixes
 from innersr.images.io import with_suffix
+from innersr.images.large.large_image import read_header
+from innersr.images.limits import no_bomb_warnings
 from innersr.paths import file_identity, is_one_file, make_folder, numbered
 from innersr.physics.geometry import scale_text
 from innersr.physics.resize import Scale
@@ -54,8 +59,25 @@ class Naming:
         if read_only_format(Path(self.pattern)) is not None:
             suffixes = " ".join(written_suffixes())
             raise InputError(f"--name {self.pattern}: {Path(self.pattern).suffix} is not written; there are {suffixes}")
-        if self.format and f".{self.format.lower().removeprefix('.')}" not in written_suffixes():
+        if self.format and self._suffix not in written_suffixes():
             raise InputError(f"--format {self.format} is not written; there are {' '.join(written_suffixes())}")
+        if self.pattern in (".", ".."):
+            raise InputError(f"--name {self.pattern} is no name of a file; write {{stem}}_x{{scale}}{{suffix}}")
+        own = self._own_suffix(self._suffix)
+        if self.format and own and BY_SUFFIX.get(own) is not BY_SUFFIX[self._suffix]:
+            words = f"--name {self.pattern} and --format {self.format} name two formats"
+            raise InputError(f"{words}; write {{suffix}} in the name, or leave one of them out")
+
+    @property
+    def _suffix(self) -> str:
+        return f".{self.format.lower().removeprefix('.')}" if self.format else ""
+
+    def _own_suffix(self, suffix: str) -> str:
+        """The suffix in which names by the pattern end, that of the input or another; empty where that is added."""
+        pattern = self.pattern or "{stem}{suffix}"
+        numbers = dict.fromkeys(("width", "height"), 1)
+        found = Path(pattern.format(stem="a", suffix=suffix, scale="2", method="a", **numbers)).suffix.lower()
+        return found if found in written_suffixes() or is_film_name(Path(f"a{found}")) else ""
 
     def needs_size(self, *, beside: bool) -> bool:
         """Whether a name contains the scale or the size; `beside` as in `name`."""
@@ -72,12 +94,11 @@ class Naming:
             size: (height, width) of the result.
             beside: whether it lies in the input's folder.
         """
-        suffix = f".{self.format.lower().removeprefix('.')}" if self.format else source.suffix
+        suffix = self._suffix or source.suffix
         pattern = self.pattern or ("{stem}_x{scale}{suffix}" if beside else "{stem}{suffix}")
         text = scale_text(scale, 4)
         name = pattern.format(stem=source.stem, suffix=suffix, scale=text, method=method, width=size[1], height=size[0])
-        is_whole = is_film_name(Path(name)) or Path(name).suffix.lower() in written_suffixes()
-        return name if is_whole else name + suffix
+        return name if self._own_suffix(suffix) else name + suffix
 
 
 class Places:
@@ -112,9 +133,11 @@ class Places:
             InputError: several inputs and one output file, an option that a named file leaves no use for, or a folder
                 that cannot be made.
         """
+        if self.in_place and self._naming.format:
+            raise InputError("--in-place keeps the format of each input; leave --format or --in-place out")
+        if self.in_place and self._naming.pattern:
+            raise InputError("--in-place keeps the name of each input; leave --name or --in-place out")
         if self._output is None:
-            if self.in_place and self._naming.format:
-                raise InputError("--in-place keeps the format of each input; leave --format or --in-place out")
             return
         if self._inputs.is_batch and self.folder is None:
             raise InputError(f"{self._output}: with several inputs the output is a folder; write {self._output}/")
@@ -124,8 +147,23 @@ class Places:
             if unused:
                 words = "leave it out, or make the output a folder"
                 raise InputError(f"{' and '.join(unused)} would be ignored: -o {self._output} names the file; {words}")
-        if self.folder is not None and not is_remote(self.folder):
+            self._check_suffix(place_of(self._output))
+        if self.folder is None:
+            return
+        elsewhere = (file.path for file in self._inputs.files if not is_one_file(self.folder / file.below, file.path))
+        if self.in_place and (path := next(elsewhere, None)) is not None:
+            words = f"--in-place would be ignored: -o {self._output} is not the folder of {path}"
+            raise InputError(f"{words}; leave one of them out")
+        if not is_remote(self.folder):
             make_folder(self.folder)
+
+    @staticmethod
+    def _check_suffix(path: Path) -> None:
+        if not is_film_name(path):
+            try:
+                format_of_name(path)
+            except ImageFileError as error:
+                raise InputError(str(error)) from None
 
     def needs_size(self) -> bool:
         """Whether the sizes of the inputs decide where their results go."""
@@ -164,7 +202,7 @@ class Places:
         source, naming = file.path, self._naming
         if self._output is not None and self.folder is None:
             return place_of(self._output)
-        if self.in_place and self.folder is None and not (naming.pattern or naming.format):
+        if self.in_place and self.folder is None:
             return source
         name = naming.name(with_suffix(file.below, source), scale, method, size, beside=self.folder is None)
         return source.with_name(name) if self.folder is None else self.folder / file.below.with_name(name)
@@ -181,13 +219,23 @@ def free_name(target: Path) -> Path:
 
 
 def size_in_header(path: Path) -> tuple[int, int] | None:
-    """(height, width) of an image as it is shown, by its header; None where that cannot be read."""
+    """(height, width) of an image as it is shown, or of a film, by its header; None where that cannot be read."""
     orientation, turned = 0x0112, (5, 6, 7, 8)  # of EXIF
     if not is_remote(path) and not path.is_file():  # a pipe would be waited for
         return None
     try:
-        with path.open("rb") as stream, PillowImage.open(stream) as image:
+        with no_bomb_warnings(), path.open("rb") as stream, PillowImage.open(stream) as image:
             width, height = image.size
             return (width, height) if image.getexif().get(orientation) in turned else (height, width)
     except Exception:  # noqa: BLE001 (Pillow raises all kinds of them; reading the image will say what is wrong)
-        return None
+        return None if is_remote(path) else _size_without_pillow(path)
+
+
+def _size_without_pillow(path: Path) -> tuple[int, int] | None:
+    """(height, width) of a film, or of an image that Pillow does not know or takes for a bomb."""
+    with contextlib.suppress(Exception):
+        if is_video(path):
+            return open_video(path, sys.maxsize).facts.size
+        header = read_header(path, sys.maxsize)
+        return (header.height, header.width) if header.is_streamed else None
+    return None

@@ -256,8 +256,11 @@ def check_place(path: Path, *, overwrite: bool) -> None:
 def with_suffix(name: Path, source: Path) -> Path:
     """A name for a result, with the suffix of the format that `source` holds where it has that of no format.
 
-    Formats that are read and not written give way to PNG, or to TIFF where they hold floats.
+    Formats that are read and not written give way to PNG, or to TIFF where they hold floats; so does .apng, for its
+    file may hold one picture.
     """
+    if name.suffix.lower() == ".apng":
+        return name.with_suffix(".png")
     if name.suffix.lower() in image_formats.BY_SUFFIX:
         return name
     if (reader := image_formats.read_only_format(name)) is not None:

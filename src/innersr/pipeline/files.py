@@ -239,7 +239,7 @@ def _open_stack(source: Path, output: Path | None, options: UpscaleOptions, stac
         _check_plain(source, options, "stack")
     if stack.hidden and options.pages != "first":
         words = f"{stack.hidden} planes lie behind the first without pages of their own"
-        remedy = 'save it with one page for each, or take the first alone by pages="first" (--pages first)'
+        remedy = 'save it with one page for each, or take the first alone by --pages first (in Python pages="first")'
         raise ImageFileError(f"{source}: {words}; {remedy}")
     is_tiff = format_of_name(output or with_suffix(source, source)).name == "TIFF"
     chosen = parse_pages(options.pages or ("all" if is_tiff else "first"), len(stack.directories))

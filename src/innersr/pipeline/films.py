@@ -24,7 +24,7 @@ from innersr.images.films.video_reading import is_video, open_video
 from innersr.images.films.video_writing import VideoWriter
 from innersr.images.image import Image
 from innersr.images.io import PIXEL_LIMIT, check_place, with_suffix, written_whole
-from innersr.images.limits import SizeLimits
+from innersr.images.limits import SizeLimits, check_result
 from innersr.images.selections import parse_frames
 from innersr.inference.normalisation import NormalisedImage
 from innersr.inference.steadying import UpscaledFrame, steadied
@@ -86,10 +86,8 @@ class FilmTask(FileTask):
 
     def check(self) -> None:
         """Make sure, before hours of work, that the whole film can be read and the result be saved."""
-        (rows, columns), options = self.hr_size, self.options
-        if rows * columns > options.pixel_limit:
-            words = f"a frame would have {rows * columns} pixels; raise pixel_limit (--pixel-limit) to allow it"
-            raise InputError(f"{self.source}: {words}")
+        options = self.options
+        check_result(self.source, "a frame", self.hr_size, options.pixel_limit)
         unused = {"depth": options.depth, "range": options.value_range, "nodata": options.nodata}
         given = [f"--{name}" for name, value in unused.items() if value is not None and value != "keep"]
         if given:

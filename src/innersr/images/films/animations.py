@@ -22,12 +22,14 @@ from innersr.images.films.animated_pngs import png_frames
 from innersr.images.films.film import Film, FilmFacts, FilmWriter, FrameTime, Glimpse, Levels, levels_of
 from innersr.images.formats import BY_NAME, encoder_options
 from innersr.images.image import Image
+from innersr.images.limits import no_bomb_warnings
 from innersr.libvips import libvips_alone
 
 
 def frame_count(path: Path) -> int:
     """Number of frames of an animated GIF, WebP or PNG; 1 for other files, and for those that cannot be read."""
-    with contextlib.suppress(Exception), PillowImage.open(path, formats=("GIF", "WEBP", "PNG")) as stored:
+    formats = ("GIF", "WEBP", "PNG")
+    with contextlib.suppress(Exception), no_bomb_warnings(), PillowImage.open(path, formats=formats) as stored:
         return int(getattr(stored, "n_frames", 1))
     return 1
 

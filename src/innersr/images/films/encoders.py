@@ -25,10 +25,13 @@ class Encoder:
     """What its quality is, for a note."""
 
 
+CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+"""FFmpeg's names for the containers of videos, by the suffix of a file."""
+
+
 def container_of(path: Path) -> str | None:
     """FFmpeg's name for the container of a file name; None for names that are no video's."""
-    containers = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
-    return containers.get(path.suffix.lower())
+    return CONTAINERS.get(path.suffix.lower())
 
 
 def is_film_name(path: Path) -> bool:
