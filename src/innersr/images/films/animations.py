@@ -18,12 +18,14 @@ from PIL import ImageSequence
 
 from innersr.errors import ImageFileError
 from innersr.images.codecs import reason_of
-from innersr.images.containers.webp import webp_facts
+from innersr.images.containers.webp import divide_times, webp_facts
 from innersr.images.films.animated_pngs import png_frames
 from innersr.images.films.film import Film, FilmFacts, FilmWriter, FrameTime, Glimpse, Levels, levels_of
 from innersr.images.formats import BY_NAME, encoder_options
 from innersr.images.image import Image
 from innersr.libvips import libvips_alone
+
+_SHOWN_SLOWLY = 10  # ms; browsers, and libvips where it writes WebP, take up to that for 100
 
 
 def frame_count(path: Path) -> int:
@@ -202,22 +204,24 @@ class AnimationWriter(FilmWriter):
             self._join_by_libvips(parts, delays, target)
 
     def _delays(self, times: Sequence[FrameTime]) -> list[int]:
-        """How long each frame is shown, in milliseconds; the end of each is right, but for what GIF cannot hold."""
+        """How long each frame is shown, in milliseconds; its end is right, but for what the file cannot hold."""
         per_tick, begin = float(self.facts.time_base * 1000), times[0].start
         ends = [(time.start - begin + time.duration) * per_tick for time in times]
         exact = [round(end) for end in ends]
         delays = [end - start for start, end in zip([0, *exact], exact, strict=False)]
-        unit, least = 10, 20  # ms that GIF counts in, and below which browsers show a frame for 100 ms
-        if self.kind != "GIF" or all(delay % unit == 0 for delay in delays):
-            return delays
-        shown, delays = 0, []
-        for end in ends:
-            delays.append(max(least, unit * round((end - shown) / unit)))
-            shown += delays[-1]
-        self.notes = (*self.notes, "times are rounded to hundredths of a second, as GIF holds them")
-        if shown > ends[-1] + unit:
-            slower = f"{shown / 1000:.2f} s long, not {ends[-1] / 1000:.2f} s"
-            self.notes = (*self.notes, f"GIF shows 50 frames a second at most: the film is {slower}")
+        unit, least = (10, 20) if self.kind == "GIF" else (1, 1)  # ms; a GIF of 10 ms stays one
+        if not all(delay and delay % unit == 0 for delay in delays):
+            shown, delays = 0, []
+            for end in ends:
+                delays.append(max(least, unit * round((end - shown) / unit)))
+                shown += delays[-1]
+            notes = ["times are rounded to hundredths of a second, as GIF holds them"] * (self.kind == "GIF")
+            if shown > ends[-1] + unit:
+                slower = f"{shown / 1000:.2f} s long, not {ends[-1] / 1000:.2f} s"
+                notes.append(f"{self.kind} shows {1000 // least} frames a second at most: the film is {slower}")
+            self.notes = (*self.notes, *notes)
+        if min(delays) <= _SHOWN_SLOWLY:
+            self.notes = (*self.notes, f"browsers show frames of {_SHOWN_SLOWLY} ms or less for 100 ms")
         return delays
 
     def _join_png(self, parts: Sequence[Path], delays: list[int], target: Path) -> None:
@@ -241,7 +245,9 @@ class AnimationWriter(FilmWriter):
             film = film.join(strip, "vertical")
         film = film.copy(interpretation="srgb")
         film.set_type(pyvips.GValue.gint_type, "page-height", height)
-        film.set_type(pyvips.GValue.array_int_type, "delay", delays)
+        # libvips writes 100 ms where a WebP's frame is shown for 10 ms or less, so the times are divided afterwards.
+        factor = _SHOWN_SLOWLY + 1 if self.kind == "WebP" and min(delays) <= _SHOWN_SLOWLY else 1
+        film.set_type(pyvips.GValue.array_int_type, "delay", [factor * delay for delay in delays])
         film.set_type(pyvips.GValue.gint_type, "loop", min(self.facts.plays, 65535))  # 16 bits
         options: dict[str, Any] = {}
         if self.kind == "WebP":
@@ -252,6 +258,8 @@ class AnimationWriter(FilmWriter):
         with target.open("r+b", buffering=0) as stream:
             save = f"{self.kind.lower()}save_target"
             getattr(film, save)(pyvips.Target.new_to_descriptor(stream.fileno()), **options)
+            if factor > 1:
+                divide_times(stream, factor)
 
     def _stored(self, parts: Sequence[Path]) -> Iterator[Levels]:
         height, width = self.size
