@@ -93,7 +93,7 @@ def _described(codec: str, quality: int) -> Encoder:
             f"CRF {wider}",
         ),
         "av1": lambda: ("libsvtav1", {"crf": str(wider), "preset": "6", "svtav1-params": "lp=1"}, f"CRF {wider}"),
-        "prores": lambda: ("prores_ks", {"profile": "hq"}, "profile HQ"),
+        "prores": lambda: ("prores_ks", {}, "HQ or 4444"),
         "ffv1": lambda: ("ffv1", {"level": "3", "slicecrc": "1", "g": "1"}, "lossless"),
     }
     name, options, words = rows[codec]()
