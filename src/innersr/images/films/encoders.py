@@ -60,6 +60,14 @@ def encoder_for(codec: str | None, path: Path, quality: int | None) -> Encoder:
     return encoder
 
 
+def pixel_formats(encoder: Encoder, path: Path) -> list[str]:
+    """The pixel formats of an encoder, but those of which a file would lose the alpha."""
+    names = [each.name for each in pyav().codec.Codec(encoder.name, "w").video_formats]
+    holds_alpha = {"vp9": ("yuva420p",) if container_of(path) in ("matroska", "webm") else (), "hevc": ()}
+    kept = holds_alpha.get(encoder.codec, names)
+    return [name for name in names if name in kept or not name.startswith(("yuva", "gbra"))]
+
+
 def pyav() -> Any:  # noqa: ANN401 (a module that may be missing)
     """PyAV.
 

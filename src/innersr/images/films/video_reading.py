@@ -98,7 +98,7 @@ class Video(Film):
     def _decoded(self, container: Any, stream: Any) -> Iterator[Any]:  # noqa: ANN401 (PyAV may be missing)
         av, number = pyav(), 0
         try:
-            for number, frame in enumerate(container.decode(stream), 1):
+            for number, frame in enumerate(_frames_of(container, stream), 1):
                 if frame.is_corrupt:
                     raise self._damaged(ValueError(f"frame {number - 1} is corrupt"))
                 yield frame
@@ -195,6 +195,23 @@ def converted(frame: Any, target: str, colours: ColourTags, *, to_rgb: bool) -> 
         dst_color_range=full if to_rgb else stored,
         interpolation=int(exact),
     )
+
+
+def _has_alpha_apart(stream: Any) -> bool:  # noqa: ANN401
+    """Whether a VP8 or VP9 stream has its alpha in a second picture beside each packet, as in .webm."""
+    is_stated = any(key.lower() == "alpha_mode" and value == "1" for key, value in stream.metadata.items())
+    return is_stated and stream.codec_context.name in ("vp8", "vp9")
+
+
+def _frames_of(container: Any, stream: Any) -> Iterator[Any]:  # noqa: ANN401
+    if not _has_alpha_apart(stream):
+        yield from container.decode(stream)
+        return
+    context = stream.codec_context  # of FFmpeg's own decoder, which drops the alpha
+    decoder = pyav().CodecContext.create({"vp8": "libvpx", "vp9": "libvpx-vp9"}[context.name], "r")
+    decoder.color_primaries, decoder.color_trc = context.color_primaries, context.color_trc
+    for packet in container.demux(stream):
+        yield from decoder.decode(packet if packet.size else None)
 
 
 def _is_cover(av: Any, stream: Any) -> bool:  # noqa: ANN401

@@ -16,7 +16,7 @@ import numpy as np
 
 from innersr.errors import ImageFileError
 from innersr.images.codecs import reason_of
-from innersr.images.films.encoders import container_of, encoder_for, pyav, scheduling_kept
+from innersr.images.films.encoders import container_of, encoder_for, pixel_formats, pyav, scheduling_kept
 from innersr.images.films.film import FilmFacts, FilmWriter, FrameTime, Levels, levels_of
 from innersr.images.films.video_reading import converted
 from innersr.images.image import Image
@@ -26,6 +26,10 @@ class _Packet(NamedTuple):
     content: bytes
     start: int  # presentation time in ticks
     is_key: bool
+    alpha: bytes  # of VP9, whose alpha is a second picture
+
+
+_ALPHA = "matroska_block_additional"  # the side data that holds it
 
 
 @dataclass
@@ -55,8 +59,10 @@ class VideoWriter(FilmWriter):
         notes = []
         if facts.codec is not None and self._encoder.codec != facts.codec:
             notes.append(f"is encoded as {self._encoder.codec} ({self._encoder.words}), the source as {facts.codec}")
-        formats = [each.name for each in av.codec.Codec(self._encoder.name, "w").video_formats]
-        preferred = facts.pixel_format or "yuv420p"
+        formats = pixel_formats(self._encoder, self.target)
+        preferred = facts.pixel_format or ("yuva420p" if facts.has_alpha else "yuv420p")
+        if not facts.has_alpha:
+            preferred = preferred.replace("yuva", "yuv")  # as with --alpha drop
         if facts.codec is None and self._encoder.codec == "ffv1":
             preferred = "bgra" if facts.has_alpha else "bgr0"  # what an animation is, without loss
         best = av.codec.codec.find_best_pix_fmt_of_list(formats, preferred, facts.has_alpha)[0]
@@ -96,7 +102,7 @@ class VideoWriter(FilmWriter):
             packets += context.encode(picture)
         packets += context.encode(None)
         with part.open("wb") as stream:
-            _save_packets([_Packet(bytes(each), each.pts, bool(each.is_keyframe)) for each in packets], stream)
+            _save_packets([_packet_of(each) for each in packets], stream)
 
     def join(self, parts: Sequence[Path], times: Sequence[FrameTime], target: Path) -> None:
         """See `FilmWriter`."""
@@ -169,7 +175,7 @@ class VideoWriter(FilmWriter):
         gap = min((time.duration for time in times if time.duration), default=1)
         packets = (packet for part in parts for packet in _load_packets(part))
         for place, content in enumerate(packets):
-            packet = pyav().Packet(content.content)
+            packet = _loaded(content)
             packet.stream, packet.time_base, packet.pts = stream, self.facts.time_base, content.start - begin
             decoded = starts[place - delay] if place >= delay else starts[0] - (delay - place) * gap
             packet.dts = decoded - begin
@@ -203,7 +209,8 @@ class VideoWriter(FilmWriter):
             self.notes = (*self.notes, *notes)
             if self.keeps_texts:
                 container.metadata.update(source.metadata)
-                stream.metadata.update(source.streams.video[0].metadata)
+                texts = source.streams.video[0].metadata
+                stream.metadata.update({key: texts[key] for key in texts if key.lower() != "alpha_mode"})
                 if hasattr(source, "chapters") and source.chapters():
                     container.set_chapters([*_chapters_in(span, source.chapters())])
             others = self._copied(source, copies, span)
@@ -259,12 +266,27 @@ def _codec_of(stream: Any) -> str:  # noqa: ANN401
     return str(getattr(context.codec, "canonical_name", context.name))
 
 
+def _packet_of(packet: Any) -> _Packet:  # noqa: ANN401
+    alpha = bytes(packet.get_sidedata(_ALPHA)) if packet.has_sidedata(_ALPHA) else b""
+    return _Packet(bytes(packet), packet.pts, bool(packet.is_keyframe), alpha)
+
+
+def _loaded(content: _Packet) -> Any:  # noqa: ANN401
+    av = pyav()
+    packet = av.Packet(content.content)
+    if content.alpha:
+        side = av.packet.PacketSideData(av.packet.packet_sidedata_type_from_literal(_ALPHA), len(content.alpha))
+        side.update(content.alpha)
+        packet.set_sidedata(side)
+    return packet
+
+
 def _save_packets(packets: Sequence[_Packet], stream: io.BufferedWriter) -> None:
-    """A line of JSON, its length in front, then the packets one after the other."""
-    table = json.dumps([[len(each.content), each.start, each.is_key] for each in packets]).encode()
+    """A line of JSON, its length in front, then the packets one after the other, each with its alpha."""
+    table = json.dumps([[len(each.content), each.start, each.is_key, len(each.alpha)] for each in packets]).encode()
     stream.write(struct.pack("<Q", len(table)) + table)
     for each in packets:
-        stream.write(each.content)
+        stream.write(each.content + each.alpha)
 
 
 def _table_of(stream: io.BufferedReader) -> list[list[int]]:
@@ -274,10 +296,10 @@ def _table_of(stream: io.BufferedReader) -> list[list[int]]:
 
 def _starts_of(part: Path) -> list[int]:
     with part.open("rb") as stream:
-        return [start for _, start, _ in _table_of(stream)]
+        return [start for _, start, *_ in _table_of(stream)]
 
 
 def _load_packets(part: Path) -> Iterator[_Packet]:
     with part.open("rb") as stream:
-        for length, start, is_key in _table_of(stream):
-            yield _Packet(stream.read(length), start, bool(is_key))
+        for length, start, is_key, of_alpha in _table_of(stream):
+            yield _Packet(stream.read(length), start, bool(is_key), stream.read(of_alpha))
