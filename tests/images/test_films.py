@@ -130,6 +130,13 @@ def test_a_film_that_was_cut_short_is_refused(tmp_path, name):
         list(Video(cut).glimpses())
 
 
+@pytest.mark.parametrize("name", ["in.mp4", "in.mov", "in.mkv", "in.webm"])
+def test_a_film_may_begin_late(tmp_path, name):
+    codec = {"codec": "libvpx-vp9", "options": {"cpu-used": "8"}} if name.endswith("webm") else {}
+    path = make_video(tmp_path / name, scenes(3), times=[2000, 2040, 2080], **codec)
+    assert len(list(Video(path).glimpses())) == 3
+
+
 def test_a_file_without_a_film_is_refused(tmp_path):
     av = pytest.importorskip("av")
     path = tmp_path / "song.mp4"

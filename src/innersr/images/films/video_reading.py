@@ -119,7 +119,7 @@ class Video(Film):
         with self._opened() as (whole, _):
             packets = (each for each in whole.demux() if each.size and each.pts is not None)
             end = max(float((each.pts + (each.duration or 0)) * each.time_base) for each in packets)
-        stated = (container.duration + (container.start_time or 0)) / 1_000_000  # microseconds
+        stated = container.duration / 1_000_000  # microseconds; those of Matroska begin at 0, whatever is shown first
         spare = 0.5  # seconds by which what is stated may be wrong
         if end + spare < stated:
             raise self._damaged(ValueError(f"it ends at {end:.1f} of {stated:.1f} s"))
