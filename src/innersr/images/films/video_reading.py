@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -51,7 +52,8 @@ class Video(Film):
         frames = before = 0
         size = None
         with self._opened() as (container, stream):
-            for frames, frame in enumerate(self._decoded(container, stream), 1):
+            shown = itertools.pairwise(itertools.chain(self._decoded(container, stream), [None]))
+            for frames, (frame, following) in enumerate(shown, 1):
                 start = frame.pts
                 size = size or (frame.width, frame.height)
                 if (frame.width, frame.height) != size:
@@ -63,7 +65,8 @@ class Video(Film):
                     )
                 before = start
                 thumbnail = frame.reformat(32, 32, "rgb24", interpolation="AREA").to_ndarray()
-                yield Glimpse(start, frame.duration or 0, thumbnail)
+                duration = _time_to_end(container, stream, start) if following is None else 0
+                yield Glimpse(start, duration or frame.duration or 0, thumbnail)
             self._check_end(container, stream, frames)
 
     def frames(self, numbers: Iterable[int]) -> Iterator[Image]:
@@ -195,6 +198,16 @@ def converted(frame: Any, target: str, colours: ColourTags, *, to_rgb: bool) -> 
         dst_color_range=full if to_rgb else stored,
         interpolation=int(exact),
     )
+
+
+def _time_to_end(container: Any, stream: Any, start: int) -> int:  # noqa: ANN401
+    """Ticks from a start to the end that an MP4 or QuickTime file states, in which packets last until the next is read.
+
+    0 for other files: their packets last as long as they are shown.
+    """
+    if "mp4" not in container.format.name or stream.duration is None:
+        return 0
+    return max(0, (stream.start_time or 0) + stream.duration - start)
 
 
 def _has_alpha_apart(stream: Any) -> bool:  # noqa: ANN401

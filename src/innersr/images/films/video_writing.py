@@ -172,12 +172,13 @@ class VideoWriter(FilmWriter):
         durations = {time.start: time.duration for time in times}
         shown = [start for part in parts for start in _starts_of(part)]
         delay = max(place - ranks[start] for place, start in enumerate(shown))
-        gap = min((time.duration for time in times if time.duration), default=1)
+        # An MP4 is as long as its packets in their order: as long as its frames, if the first is decoded early enough.
+        ahead = sum(time.duration for time in times[len(times) - 1 - delay :]) - durations[shown[-1]]
         packets = (packet for part in parts for packet in _load_packets(part))
         for place, content in enumerate(packets):
             packet = _loaded(content)
             packet.stream, packet.time_base, packet.pts = stream, self.facts.time_base, content.start - begin
-            decoded = starts[place - delay] if place >= delay else starts[0] - (delay - place) * gap
+            decoded = starts[place - delay] if place >= delay else starts[0] - (delay - place) * ahead // delay
             packet.dts = decoded - begin
             packet.is_keyframe, packet.duration = content.is_key, durations[content.start]
             yield packet
