@@ -87,6 +87,8 @@ class StripFolder:
                 _write(kept, whole_plan)
             try:
                 yield
+            except ImageFileError:  # an OSError too
+                raise
             except OSError as error:
                 remedy = "free some space or fix it; the same command then continues where it stopped"
                 raise ImageFileError(f"{self.path}: {error.strerror or error}; {remedy}") from error

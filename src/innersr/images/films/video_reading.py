@@ -93,6 +93,8 @@ class Video(Film):
                     raise ImageFileError(f"{self.path}: has no video stream; give a film, or a picture")
                 films[0].thread_type = "AUTO"
                 yield container, films[0]
+        except ImageFileError:  # an OSError too
+            raise
         except (av.FFmpegError, ValueError) as error:
             raise self._damaged(error) from error
         except OSError as error:
