@@ -46,6 +46,7 @@ def make_video(  # noqa: PLR0913 (what a video may be)
     aspect=1,
     options=None,
     texts=None,
+    chapters=(),
 ):
     """Write a video; `times` in milliseconds, `tags` are range, matrix, primaries, transfer; `aspect` is of a pixel."""
     av = pytest.importorskip("av")
@@ -67,6 +68,11 @@ def make_video(  # noqa: PLR0913 (what a video may be)
             voice.layout = "mono"
             voice.metadata["language"] = "eng"
         container.metadata.update(texts or {})
+        if chapters:
+            unit, spans = Fraction(1, 25), enumerate(chapters)
+            container.set_chapters(
+                [{"id": n, "start": n, "end": n + 1, "time_base": unit, "metadata": {"title": t}} for n, t in spans]
+            )
         for number, levels in enumerate(frames):
             kind = "rgb48le" if levels.dtype == np.uint16 else "rgba" if levels.shape[2] == 4 else "rgb24"
             picture = av.VideoFrame.from_ndarray(levels, kind)

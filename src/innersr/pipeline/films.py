@@ -163,9 +163,10 @@ class FilmTask(FileTask):
         facts, size = self.film.facts, self.hr_size
         if self.options.alpha == "drop":
             facts = replace(facts, has_alpha=False)
+        keeps_texts = self.options.metadata == "keep"
         kind = {".gif": "GIF", ".webp": "WebP", ".png": "PNG", ".apng": "PNG"}.get(self.target.suffix.lower())
         if kind is not None:
-            return AnimationWriter(kind, facts, size, self.options.quality)
+            return AnimationWriter(kind, facts, size, self.options.quality, keeps_texts)
         return VideoWriter(
             source=None if facts.codec is None else self.source,
             facts=facts,
@@ -173,7 +174,7 @@ class FilmTask(FileTask):
             target=self.target,
             quality=self.options.quality,
             aspect=facts.aspect,
-            keeps_texts=self.options.metadata == "keep",
+            keeps_texts=keeps_texts,
             is_excerpt=self.options.frames is not None,
         )
 

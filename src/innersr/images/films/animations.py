@@ -20,7 +20,7 @@ from innersr.errors import ImageFileError
 from innersr.images.codecs import reason_of
 from innersr.images.containers.webp import divide_times, webp_facts
 from innersr.images.films.animated_pngs import png_frames
-from innersr.images.films.film import Film, FilmFacts, FilmWriter, FrameTime, Glimpse, Levels, levels_of
+from innersr.images.films.film import Film, FilmFacts, FilmWriter, FrameTime, Glimpse, Levels, levels_of, without_extras
 from innersr.images.formats import BY_NAME, encoder_options
 from innersr.images.image import Image
 from innersr.libvips import libvips_alone
@@ -173,6 +173,7 @@ class AnimationWriter(FilmWriter):
     """(height, width) of the result."""
     quality: int | None
     """1 to 100, for WebP."""
+    keeps_texts: bool = True
 
     def __post_init__(self) -> None:
         notes = []
@@ -184,9 +185,7 @@ class AnimationWriter(FilmWriter):
                 notes.append("the colour profile is not kept: GIF files are written without it")
         if self.facts.is_deep:
             notes.append("the frames were reduced to 8 bits")
-        if self.facts.codec is not None:
-            notes.append(f"sound is not kept: {self.kind} holds none")
-        self.notes = tuple(notes)
+        self.notes = (*notes, *without_extras(self.facts, self.kind, keeps_texts=self.keeps_texts))
 
     def encode(self, frames: Iterable[Image], times: Sequence[FrameTime], part: Path) -> None:  # noqa: ARG002 (as FilmWriter)
         """See `FilmWriter`."""

@@ -71,6 +71,8 @@ class FilmFacts:
     is_lossless: bool = False
     icc: bytes | None = None
     """The colour profile of an animation."""
+    extras: tuple[str, ...] = ()
+    """What else is in the file: "sound", "subtitles", "chapters", "texts"."""
     notes: tuple[str, ...] = ()
     """Sentences about conversions and losses."""
 
@@ -110,6 +112,12 @@ class FilmWriter(ABC):
     @abstractmethod
     def join(self, parts: Sequence[Path], times: Sequence[FrameTime], target: Path) -> None:
         """Write the film from all its parts, and what is kept of the source besides."""
+
+
+def without_extras(facts: FilmFacts, kind: str, *, keeps_texts: bool) -> list[str]:
+    """Notes about what else is in the file and is in no file of a kind; texts may be unwanted."""
+    extras = [each for each in facts.extras if keeps_texts or each not in ("chapters", "texts")]
+    return [f"its {each} cannot be kept: {kind} files are written without" for each in extras]
 
 
 def levels_of(image: Image, *, is_grey: bool, has_alpha: bool, is_deep: bool) -> Levels:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,7 @@ class Video(Film):
                 full_range=int(first.color_range) == int(av.video.reformatter.ColorRange.JPEG),
             ),
             aspect=1 / aspect if is_sideways else aspect,
+            extras=tuple(_extras_of(container)),
             notes=tuple(notes),
         )
 
@@ -200,6 +202,22 @@ def converted(frame: Any, target: str, colours: ColourTags, *, to_rgb: bool) -> 
         dst_color_range=full if to_rgb else stored,
         interpolation=int(exact),
     )
+
+
+def _extras_of(container: Any) -> Iterator[str]:  # noqa: ANN401
+    kinds = {stream.type for stream in container.streams}
+    yield from (name for kind, name in (("audio", "sound"), ("subtitle", "subtitles")) if kind in kinds)
+    if hasattr(container, "chapters") and container.chapters():
+        yield "chapters"
+    if own_texts(container.metadata):
+        yield "texts"
+
+
+def own_texts(metadata: Mapping[str, str]) -> dict[str, str]:
+    """The texts of a file or a stream, but those that describe how it is stored, which another file differs in."""
+    stored = r"(major_brand|minor_version|compatible_brands|handler_name|vendor_id|encoder|duration|alpha_mode)$"
+    counted = "bps|number_of_|_statistics_"  # of mkvmerge
+    return {key: metadata[key] for key in metadata if not re.match(f"{stored}|{counted}", key, re.IGNORECASE)}
 
 
 def _time_to_end(container: Any, stream: Any, start: int) -> int:  # noqa: ANN401
