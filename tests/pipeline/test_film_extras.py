@@ -1,8 +1,10 @@
 """What films hold beside pictures: sound, subtitles, chapters and texts."""
 
 import pytest
+from PIL import Image as PillowImage
 from tests.helpers.films import make_video, scenes
 
+from innersr.images.films.animations import Animation
 from innersr.methods.options import UpscaleOptions
 from innersr.pipeline.files import upscale_file
 from innersr.run import Run
@@ -20,6 +22,35 @@ def test_only_what_is_there_is_missed(tmp_path, suffix):
     silent = make_video(tmp_path / "silent.mp4", scenes(2))
     assert notes_about("kept", silent, target) == []
     whole = make_video(tmp_path / "whole.mp4", scenes(2), sound=True, texts={"title": "A pan"}, chapters=["One"])
-    words = [f"its {each} cannot be kept: {kind} files are written without" for each in ("sound", "chapters", "texts")]
+    lost = ("sound", "chapters") if suffix == ".apng" else ("sound", "chapters", "texts")
+    words = [f"its {each} cannot be kept: {kind} files are written without" for each in lost]
     assert notes_about("kept", whole, target) == words
     assert notes_about("kept", whole, target, metadata="none") == words[:1]
+
+
+def test_texts_of_animations_are_kept_or_missed(tmp_path):
+    av = pytest.importorskip("av")
+    first, second = (PillowImage.fromarray(frame) for frame in scenes(2))
+    first.save(tmp_path / "in.gif", save_all=True, append_images=[second], comment="Grüße".encode())
+    words = [f"its texts cannot be kept: {kind} files are written without" for kind in ("GIF", "WebP")]
+    assert notes_about("texts", tmp_path / "in.gif", tmp_path / "out.gif") == words[:1]
+    assert notes_about("texts", tmp_path / "in.gif", tmp_path / "out.gif", metadata="none") == []
+    assert notes_about("texts", tmp_path / "in.gif", tmp_path / "out.apng") == []
+    assert notes_about("texts", tmp_path / "out.apng", tmp_path / "out.webp") == words[1:]
+    assert notes_about("texts", tmp_path / "out.apng", tmp_path / "out.mkv") == []
+    with PillowImage.open(tmp_path / "out.apng") as stored:
+        assert stored.text == {"Comment": "Grüße"}
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert "Grüße" in container.metadata.values()
+    notes_about("texts", tmp_path / "out.mkv", tmp_path / "back.apng")
+    with PillowImage.open(tmp_path / "back.apng") as stored:
+        assert "Grüße" in stored.text.values()
+
+
+def test_what_else_a_gif_holds_is_missed(tmp_path):
+    first, second = (PillowImage.fromarray(frame) for frame in scenes(2))
+    first.save(tmp_path / "plain.gif", save_all=True, append_images=[second], duration=50, loop=0)
+    data = (tmp_path / "plain.gif").read_bytes()
+    (tmp_path / "in.gif").write_bytes(data[:-1] + b"\x21\xff\x0bICCRGBG1012\x01a\0" + data[-1:])
+    assert Animation(tmp_path / "plain.gif").facts.notes == ()
+    assert Animation(tmp_path / "in.gif").facts.notes == ("the colour profile of the GIF is not kept",)

@@ -164,9 +164,11 @@ class FilmTask(FileTask):
         if self.options.alpha == "drop":
             facts = replace(facts, has_alpha=False)
         keeps_texts = self.options.metadata == "keep"
+        if not keeps_texts:
+            facts = replace(facts, texts=(), extras=tuple(each for each in facts.extras if each != "chapters"))
         kind = {".gif": "GIF", ".webp": "WebP", ".png": "PNG", ".apng": "PNG"}.get(self.target.suffix.lower())
         if kind is not None:
-            return AnimationWriter(kind, facts, size, self.options.quality, keeps_texts)
+            return AnimationWriter(kind, facts, size, self.options.quality)
         return VideoWriter(
             source=None if facts.codec is None else self.source,
             facts=facts,

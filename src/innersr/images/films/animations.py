@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,23 @@ from PIL import ImageSequence
 
 from innersr.errors import ImageFileError
 from innersr.images.codecs import reason_of
+from innersr.images.containers.gif import gif_facts
+from innersr.images.containers.png import finish_png, png_facts
 from innersr.images.containers.webp import divide_times, webp_facts
 from innersr.images.films.animated_pngs import png_frames
-from innersr.images.films.film import Film, FilmFacts, FilmWriter, FrameTime, Glimpse, Levels, levels_of, without_extras
+from innersr.images.films.film import (
+    Film,
+    FilmFacts,
+    FilmWriter,
+    FrameTime,
+    Glimpse,
+    Levels,
+    levels_of,
+    notes_of_losses,
+)
 from innersr.images.formats import BY_NAME, encoder_options
 from innersr.images.image import Image
+from innersr.images.metadata import DamagedBytesError, FileFacts, Metadata
 from innersr.libvips import libvips_alone
 
 _SHOWN_SLOWLY = 10  # ms; browsers, and libvips where it writes WebP, take up to that for 100
@@ -58,19 +70,28 @@ class Animation(Film):
         plays = info.get("loop", 1)  # only GIF has no count, where it is shown once
         if kind == "GIF" and plays and "loop" in info:
             plays += 1  # its count is that of repeats
-        is_lossless = kind != "WEBP"
-        if kind == "WEBP":
-            with path.open("rb") as stream:
-                is_lossless = webp_facts(stream).is_lossless
+        found = self._facts_of(kind)
+        if kind == "GIF":
+            kept = "its palette", "how long it is shown"  # the latter in animations, and of palettes it is known
+            notes += [note for note in found.notes if not note.startswith(kept)]
         self.facts = FilmFacts(
             size=self._size[::-1],
             time_base=Fraction(1, 1000),
             has_alpha=has_alpha,
             plays=plays,
-            is_lossless=is_lossless,
+            is_lossless=kind != "WEBP" or found.is_lossless,
             icc=info.get("icc_profile"),
+            texts=found.texts,
             notes=tuple(notes),
         )
+
+    def _facts_of(self, kind: str | None) -> FileFacts:
+        reader = {"GIF": gif_facts, "PNG": png_facts}.get(kind or "", webp_facts)
+        with self.path.open("rb") as stream:
+            try:
+                return reader(stream)
+            except DamagedBytesError as error:
+                raise _damaged(self.path, error) from error
 
     def glimpses(self) -> Iterator[Glimpse]:
         """See `Film`."""
@@ -173,7 +194,6 @@ class AnimationWriter(FilmWriter):
     """(height, width) of the result."""
     quality: int | None
     """1 to 100, for WebP."""
-    keeps_texts: bool = True
 
     def __post_init__(self) -> None:
         notes = []
@@ -185,7 +205,10 @@ class AnimationWriter(FilmWriter):
                 notes.append("the colour profile is not kept: GIF files are written without it")
         if self.facts.is_deep:
             notes.append("the frames were reduced to 8 bits")
-        self.notes = (*notes, *without_extras(self.facts, self.kind, keeps_texts=self.keeps_texts))
+        self.notes = (
+            *notes,
+            *notes_of_losses(replace(self.facts, texts=() if self.kind == "PNG" else self.facts.texts), self.kind),
+        )
 
     def encode(self, frames: Iterable[Image], times: Sequence[FrameTime], part: Path) -> None:  # noqa: ARG002 (as FilmWriter)
         """See `FilmWriter`."""
@@ -229,6 +252,8 @@ class AnimationWriter(FilmWriter):
         first.save(
             target, "PNG", save_all=True, append_images=others, duration=delays, loop=self.facts.plays, **options
         )
+        with target.open("r+b") as stream:
+            finish_png(stream, Metadata(texts=self.facts.texts))
 
     @libvips_alone()
     def _join_by_libvips(self, parts: Sequence[Path], delays: list[int], target: Path) -> None:

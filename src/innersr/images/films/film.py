@@ -71,8 +71,10 @@ class FilmFacts:
     is_lossless: bool = False
     icc: bytes | None = None
     """The colour profile of an animation."""
+    texts: tuple[tuple[str, str], ...] = ()
+    """Keyword and text of comments and the like."""
     extras: tuple[str, ...] = ()
-    """What else is in the file: "sound", "subtitles", "chapters", "texts"."""
+    """What else is in the file: "sound", "subtitles", "chapters"."""
     notes: tuple[str, ...] = ()
     """Sentences about conversions and losses."""
 
@@ -114,10 +116,10 @@ class FilmWriter(ABC):
         """Write the film from all its parts, and what is kept of the source besides."""
 
 
-def without_extras(facts: FilmFacts, kind: str, *, keeps_texts: bool) -> list[str]:
-    """Notes about what else is in the file and is in no file of a kind; texts may be unwanted."""
-    extras = [each for each in facts.extras if keeps_texts or each not in ("chapters", "texts")]
-    return [f"its {each} cannot be kept: {kind} files are written without" for each in extras]
+def notes_of_losses(facts: FilmFacts, kind: str) -> list[str]:
+    """Notes about what else is in the file, if it is in no file of a kind."""
+    lost = [*facts.extras, *["texts"] * bool(facts.texts)]
+    return [f"its {each} cannot be kept: {kind} files are written without" for each in lost]
 
 
 def levels_of(image: Image, *, is_grey: bool, has_alpha: bool, is_deep: bool) -> Levels:

@@ -167,6 +167,7 @@ class Video(Film):
                 full_range=int(first.color_range) == int(av.video.reformatter.ColorRange.JPEG),
             ),
             aspect=1 / aspect if is_sideways else aspect,
+            texts=tuple(own_texts(container.metadata).items()),
             extras=tuple(_extras_of(container)),
             notes=tuple(notes),
         )
@@ -209,8 +210,6 @@ def _extras_of(container: Any) -> Iterator[str]:  # noqa: ANN401
     yield from (name for kind, name in (("audio", "sound"), ("subtitle", "subtitles")) if kind in kinds)
     if hasattr(container, "chapters") and container.chapters():
         yield "chapters"
-    if own_texts(container.metadata):
-        yield "texts"
 
 
 def own_texts(metadata: Mapping[str, str]) -> dict[str, str]:

@@ -122,6 +122,7 @@ class VideoWriter(FilmWriter):
                     stream.codec_context.codec_tag = "hvc1"  # without which some players show nothing
                 packets = self._timed(parts, times, stream)
                 if self.source is None:
+                    container.metadata.update(self.facts.texts)
                     for packet in packets:
                         container.mux_one(packet)
                 else:
