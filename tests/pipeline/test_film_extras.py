@@ -54,3 +54,13 @@ def test_what_else_a_gif_holds_is_missed(tmp_path):
     (tmp_path / "in.gif").write_bytes(data[:-1] + b"\x21\xff\x0bICCRGBG1012\x01a\0" + data[-1:])
     assert Animation(tmp_path / "plain.gif").facts.notes == ()
     assert Animation(tmp_path / "in.gif").facts.notes == ("the colour profile of the GIF is not kept",)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_chapters_are_kept_and_not_missed(tmp_path, suffix):
+    source = make_video(tmp_path / "in.mp4", scenes(3), chapters=["One", "Two"])
+    assert notes_about("is not kept", source, tmp_path / f"out{suffix}") == []
+    av = pytest.importorskip("av")
+    with av.open(str(tmp_path / f"out{suffix}")) as container:
+        found = [(each["metadata"]["title"], float(each["end"] * each["time_base"])) for each in container.chapters()]
+    assert found == [("One", pytest.approx(0.04)), ("Two", pytest.approx(0.08))]

@@ -197,7 +197,7 @@ class VideoWriter(FilmWriter):
             held = container.supported_codecs
             copies, notes = {}, []
             for each in source.streams:
-                if each.type == "video":
+                if each.type == "video" or _is_list_of_chapters(each):
                     continue
                 name = _codec_of(each)
                 if each.type in ("audio", "subtitle") and name in held:
@@ -259,6 +259,11 @@ def _chapters_in(span: tuple[Fraction, Fraction] | None, chapters: Iterable[Any]
 def _in_time(packets: Iterable[Any], rank: int) -> Iterator[tuple[float, int, Any]]:
     for packet in packets:
         yield float(packet.dts * packet.time_base), rank, packet
+
+
+def _is_list_of_chapters(stream: Any) -> bool:  # noqa: ANN401
+    """Whether a stream is that of an MP4 which FFmpeg has read the chapters from, and tells readers to leave out."""
+    return stream.type == "data" and getattr(getattr(stream, "discard", None), "name", "") == "all"
 
 
 def _codec_of(stream: Any) -> str:  # noqa: ANN401
