@@ -64,3 +64,15 @@ def test_chapters_are_kept_and_not_missed(tmp_path, suffix):
     with av.open(str(tmp_path / f"out{suffix}")) as container:
         found = [(each["metadata"]["title"], float(each["end"] * each["time_base"])) for each in container.chapters()]
     assert found == [("One", pytest.approx(0.04)), ("Two", pytest.approx(0.08))]
+
+
+@pytest.mark.parametrize("suffix", [".webm", ".mkv"])
+def test_what_says_how_another_file_is_stored_is_not_copied(tmp_path, suffix):
+    av = pytest.importorskip("av")
+    source = make_video(tmp_path / "in.mp4", scenes(2), texts={"title": "A pan"})
+    notes_about("", source, tmp_path / f"out{suffix}")
+    with av.open(str(tmp_path / f"out{suffix}")) as container:
+        assert {key.lower() for key in container.metadata} == {"title", "encoder"}  # the latter of this file
+        assert container.metadata["title"] == "A pan"
+        stored = {key.lower() for key in container.streams.video[0].metadata}
+        assert stored <= {"duration", "language"}

@@ -18,7 +18,7 @@ from innersr.errors import ImageFileError
 from innersr.images.codecs import reason_of
 from innersr.images.films.encoders import container_of, encoder_for, pixel_formats, pyav, scheduling_kept
 from innersr.images.films.film import FilmFacts, FilmWriter, FrameTime, Levels, levels_of
-from innersr.images.films.video_reading import converted
+from innersr.images.films.video_reading import converted, own_texts
 from innersr.images.image import Image
 
 
@@ -210,9 +210,8 @@ class VideoWriter(FilmWriter):
                     )
             self.notes = (*self.notes, *notes)
             if self.keeps_texts:
-                container.metadata.update(source.metadata)
-                texts = source.streams.video[0].metadata
-                stream.metadata.update({key: texts[key] for key in texts if key.lower() != "alpha_mode"})
+                container.metadata.update(own_texts(source.metadata))
+                stream.metadata.update(own_texts(source.streams.video[0].metadata))
                 if hasattr(source, "chapters") and source.chapters():
                     container.set_chapters([*_chapters_in(span, source.chapters())])
             others = self._copied(source, copies, span)
