@@ -1,10 +1,13 @@
-"""What films hold beside pictures: sound, subtitles, chapters and texts."""
+"""What films hold beside pictures: sound, subtitles, chapters, texts and the shape of pixels."""
+
+from fractions import Fraction
 
 import pytest
 from PIL import Image as PillowImage
 from tests.helpers.films import make_video, scenes
 
 from innersr.images.films.animations import Animation
+from innersr.images.films.video_reading import Video
 from innersr.methods.options import UpscaleOptions
 from innersr.pipeline.files import upscale_file
 from innersr.run import Run
@@ -76,3 +79,22 @@ def test_what_says_how_another_file_is_stored_is_not_copied(tmp_path, suffix):
         assert container.metadata["title"] == "A pan"
         stored = {key.lower() for key in container.streams.video[0].metadata}
         assert stored <= {"duration", "language"}
+
+
+@pytest.mark.parametrize(
+    ("aspect", "options", "expected"),
+    [
+        (1, {"scale": (2, 3)}, Fraction(2, 3)),
+        (Fraction(4, 3), {"scale": (3, 4)}, 1),
+        (Fraction(4, 3), {"scale": 2}, Fraction(4, 3)),
+        (1, {"scale": 1.37}, 1),
+        (1, {"size": "101x"}, 1),
+    ],
+)
+def test_pictures_keep_their_shape(tmp_path, aspect, options, expected):
+    """A scale for each side is not that of a picture, which is then shown with pixels of another shape."""
+    source = make_video(tmp_path / "in.mp4", scenes(2), aspect=aspect)
+    notes = notes_about("keep their shape", source, tmp_path / "out.mp4", **options)
+    assert Video(tmp_path / "out.mp4").facts.aspect == expected
+    assert bool(notes) is (expected != aspect)
+    assert bool(notes_about("lose their shape", source, tmp_path / "out.gif", **options)) is (expected != 1)

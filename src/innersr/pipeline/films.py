@@ -175,7 +175,6 @@ class FilmTask(FileTask):
             size=size,
             target=self.target,
             quality=self.options.quality,
-            aspect=facts.aspect,
             keeps_texts=keeps_texts,
             is_excerpt=self.options.frames is not None,
         )

@@ -31,6 +31,7 @@ from innersr.images.films.film import (
     Levels,
     levels_of,
     notes_of_losses,
+    resized_aspect,
 )
 from innersr.images.formats import BY_NAME, encoder_options
 from innersr.images.image import Image
@@ -205,6 +206,10 @@ class AnimationWriter(FilmWriter):
                 notes.append("the colour profile is not kept: GIF files are written without it")
         if self.facts.is_deep:
             notes.append("the frames were reduced to 8 bits")
+        aspect = resized_aspect(self.facts, self.size)
+        if self.facts.codec is not None and aspect != 1:
+            ratio, remedy = f"{aspect.numerator}:{aspect.denominator}", "enlarge one side more (-s 4x3)"
+            notes.append(f"pictures lose their shape: pixels of {ratio} became square; {remedy}")
         self.notes = (
             *notes,
             *notes_of_losses(replace(self.facts, texts=() if self.kind == "PNG" else self.facts.texts), self.kind),

@@ -116,6 +116,14 @@ class FilmWriter(ABC):
         """Write the film from all its parts, and what is kept of the source besides."""
 
 
+def resized_aspect(facts: FilmFacts, size: tuple[int, int]) -> Fraction:
+    """Width of a pixel over its height where a film has another size, (height, width), and its pictures their shape."""
+    (lr_height, lr_width), (height, width) = facts.size, size
+    is_rounded = abs(width * lr_height - height * lr_width) <= lr_width + lr_height  # by a pixel: both sides grew alike
+    stretched = Fraction(1) if is_rounded else Fraction(height * lr_width, width * lr_height)
+    return facts.aspect * stretched.limit_denominator(1000)
+
+
 def notes_of_losses(facts: FilmFacts, kind: str) -> list[str]:
     """Notes about what else is in the file, if it is in no file of a kind."""
     lost = [*facts.extras, *["texts"] * bool(facts.texts)]

@@ -17,7 +17,7 @@ import numpy as np
 from innersr.errors import ImageFileError
 from innersr.images.codecs import reason_of
 from innersr.images.films.encoders import container_of, encoder_for, pixel_formats, pyav, scheduling_kept
-from innersr.images.films.film import FilmFacts, FilmWriter, FrameTime, Levels, levels_of
+from innersr.images.films.film import FilmFacts, FilmWriter, FrameTime, Levels, levels_of, resized_aspect
 from innersr.images.films.video_reading import converted, own_texts
 from innersr.images.image import Image
 
@@ -46,8 +46,6 @@ class VideoWriter(FilmWriter):
     """Of the result, for its suffix."""
     quality: int | None
     """See `encoder_for`."""
-    aspect: Fraction
-    """Width of a pixel of the result over its height."""
     keeps_texts: bool = True
     is_excerpt: bool = False
     """Whether it begins at time 0, with the sound of its frames only."""
@@ -86,6 +84,10 @@ class VideoWriter(FilmWriter):
             notes.append("times are rounded to milliseconds, as such files hold them")
         if facts.codec is None and facts.plays != 1:
             notes.append("how often it is repeated is left to the player")
+        self._aspect = resized_aspect(facts, self.size)
+        if self._aspect != facts.aspect:
+            ratio = f"{self._aspect.numerator}:{self._aspect.denominator}"
+            notes.append(f"is shown with pixels of {ratio}, so that its pictures keep their shape")
         self.notes = tuple(notes)
 
     def encode(self, frames: Iterable[Image], times: Sequence[FrameTime], part: Path) -> None:
@@ -136,7 +138,7 @@ class VideoWriter(FilmWriter):
         height, width = (side + more for side, more in zip(self.size, self._padding, strict=True))
         context.width, context.height, context.pix_fmt = width, height, self._pixel_format
         context.time_base, context.framerate = self.facts.time_base, self.facts.rate
-        context.sample_aspect_ratio = self.aspect
+        context.sample_aspect_ratio = self._aspect
         colours = self.facts.colours
         ranges = pyav().video.reformatter.ColorRange
         context.color_range = int(ranges.JPEG if colours.full_range or self._is_rgb else ranges.MPEG)
