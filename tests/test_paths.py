@@ -3,12 +3,14 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image as PillowImage
 from typer.testing import CliRunner
 
 from helpers.bench import draw
 from helpers.cli import BICUBIC, failed, names, upscale
+from helpers.priors import network_for, write_prior
 from innersr.cli.app import app
 from innersr.paths import is_one_file
 from innersr.physics.kernel_files import save_kernel
@@ -123,7 +125,7 @@ def test_in_place_no_input_replaces_another():
     Path("out").mkdir()
     Path("out/a.png").symlink_to("../b.png")
     said = failed("a.png", "b.png", "--in-place", "-o", "out/", *BICUBIC, code=2)
-    assert "a.png: the result would replace the input b.png; choose another folder with -o\n" in said
+    assert "--in-place would be ignored: -o out/ is not the folder of a.png; leave one of them out" in said
 
 
 @pytest.mark.parametrize(
@@ -134,18 +136,40 @@ def test_in_place_no_input_replaces_another():
         ["kernel", "show", "k.png", "--plot", "k.png"],
         ["kernel", "show", "k.png", "gaussian:2", "--plot", "k.png"],
         ["kernel", "convert", "k.png", "k.png"],
+        ["kernel", "convert", "k.npy#1", "k.npy"],
+        ["kernel", "show", "k.png#1", "--plot", "k.png"],
+        ["kernel", "show", "k.png#1", "gaussian:2", "--plot", "k.png"],
         ["inspect", "a.png", "-o", "a.png"],
         ["singan", "sample", "a.png", "-o", "a.png"],
         ["singan", "sample", "a.png", "-o", "s.png", "--sheet", "a.png"],
         ["singan", "train", "a.png", "-o", "model", "--report", "a.png"],
+        ["singan", "train", "a.png", "-o", "model", "--preview", ".", "--report", "scale-0-sample.png"],
+        ["singan", "animate", "a.webp", "-o", "a.webp"],
+        ["singan", "paint", "a.png", "b.png", "-o", "a.png"],
+        ["singan", "paint", "a.png", "b.png", "-o", "a.png", "--all-scales"],
+        ["bench", ".", "--sheet", "a.png"],
+        ["bench", "--pairs", ".", "--sheet", "a_LR.png"],
+        ["export", "./p.onnx", "p.onnx"],
+        ["train", "tailor", "--data", ".", "--out", "p.safetensors", "--initial", "./p.safetensors"],
+        ["upscale", "a.png", "--mask", "b.png", "-o", "b.png"],
+        ["upscale", "a.png", "--kernel", "k.png#1", "-o", "k.png"],
+        ["upscale", "a.png", "--mask", "b.png", "--compare", "b.png"],
+        ["upscale", "a.png", "--set", "prior=./p.safetensors", "--save-adapted", "p.safetensors"],
     ],
     ids=" ".join,
 )
 def test_no_command_writes_over_what_it_reads(arguments):
     save_kernel(gaussian(1.0), "k.png")
+    np.save("k.npy", np.ones((3, 3, 2)))
+    PillowImage.open("a.png").save("a.webp")
+    draw("a_LR.png", 24, 30)
+    for suffix in ("safetensors", "onnx"):
+        write_prior(Path(f"p.{suffix}"), network_for("tailor"))
+    before = {path: path.read_bytes() for path in Path().iterdir() if path.is_file()}
     result = innersr(*arguments, "--overwrite")
-    assert result.exit_code == 2
-    assert ".png: is another file of this command; give each result a name of its own" in result.stderr
+    assert result.exit_code != 0
+    assert ": is another file of this command; give each result a name of its own" in result.stderr
+    assert {path: path.read_bytes() for path in before} == before
 
 
 def test_one_file_has_many_names(folder):

@@ -334,7 +334,7 @@ class Untouched:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("photo.png", "photo.png: exists; choose another name, or pass overwrite=True"),
+        ("photo.png", "photo.png: exists; choose another name, or --overwrite"),
         ("photo.jpg", "photo.jpg: "),  # JPEG holds no alpha
         ("photo.xyz", "photo.xyz: "),
         ("missing/photo.png", "the folder .*missing does not exist"),
@@ -881,7 +881,7 @@ def test_a_file_may_get_another_depth_and_replace_another_file(tmp_path):
     source, target = tmp_path / "photo.png", tmp_path / "large.png"
     PILImage.fromarray(levels(*SIDES, 3)).save(source)
     target.write_bytes(b"mine")
-    with pytest.raises(ImageFileError, match="exists; choose another name, or pass overwrite=True"):
+    with pytest.raises(ImageFileError, match="exists; choose another name, or --overwrite"):
         upscale(source, method=BICUBIC, output=target, run=RUN)
     assert upscale(source, method=BICUBIC, output=target, depth=16, overwrite=True, run=RUN) == target
     assert read(target).depth == "uint16"

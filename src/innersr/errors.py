@@ -20,7 +20,7 @@ class InnersrError(Exception):
 
 
 class InputError(InnersrError, ValueError):
-    """An argument or a setting is wrong. The command line answers with exit code 2; with 1 if it concerns one file."""
+    """An argument or a setting is wrong. The command line answers with exit code 2; with 1 if it is about a file."""
 
 
 class NoDataError(InputError):
@@ -70,7 +70,7 @@ def with_short_paths(message: str) -> str:
 
 def exists_already(path: object) -> str:
     """The message about a file that is there and must not be replaced."""
-    return f"{path}: exists; choose another name, or pass overwrite=True (--overwrite)"
+    return f"{path}: exists; choose another name, or --overwrite (in Python overwrite=True)"
 
 
 def cannot_write(path: object, reason: str | None) -> str:

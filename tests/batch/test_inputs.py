@@ -1,6 +1,8 @@
 """Which files a command is given: folders, patterns and lists of them."""
 
+import errno
 import io
+import os
 import sys
 from pathlib import Path
 
@@ -43,6 +45,58 @@ def test_a_folder_without_images_is_refused_with_the_remedy():
     touch("in/deep/a.png")
     with pytest.raises(InputError, match="in: no images in this folder; name another one, or enter its folders"):
         find_inputs([Path("in")])
+
+
+def refuse(monkeypatch, *names):
+    """Let folders of these names be unreadable, also for root."""
+    scandir = os.scandir
+
+    def scan(path):
+        if Path(path).name in names:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+
+
+def test_a_folder_whose_names_alone_can_be_read_is_a_failure(monkeypatch):
+    touch("in/a.png", "in/secret/b.png")
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path).name != "secret")
+    result = find_inputs(["in"], recursive=True)
+    assert [file.path for file in result.files] == [Path("in/a.png")]
+    assert [error.filename for error in result.unread] == ["in/secret"]
+
+
+def test_a_folder_in_a_folder_that_cannot_be_read_is_a_failure(monkeypatch):
+    touch("in/secret/b.png", "in/empty/c.txt")
+    draw(Path("in/a.png"), 20, 24, seed=1)
+    refuse(monkeypatch, "secret")
+    result = upscale("-r", "in", "-o", "out/", *BICUBIC, "--status", "status.jsonl")
+    assert result.exit_code == 1 and names("out") == ["a.png"]
+    assert "error: in/secret: Permission denied; check the path, its permissions and the disk" in result.stderr
+    assert "1 done, 1 failed" in result.stdout and "failed: in/secret\n" in result.stdout
+    assert '"in/secret"' in Path("status.jsonl").read_text()
+    assert upscale("in", "-o", "out/", *BICUBIC).exit_code == 0  # it is not entered
+    assert upscale("-r", "in", "-o", "out/", *BICUBIC, "--dry-run").exit_code == 1
+
+
+def test_a_folder_that_cannot_be_read_is_refused(monkeypatch):
+    Path("secret").mkdir()
+    refuse(monkeypatch, "secret")
+    with pytest.raises(InputError, match=r"secret: cannot be read \(Permission denied\)"):
+        find_inputs([Path("secret")])
+
+
+def test_links_to_folders_are_not_entered_and_links_to_files_are_inputs():
+    touch("in/a.png", "other/b.png", "other/c.png")
+    Path("in/link").symlink_to("../other")
+    Path("in/round").symlink_to("..")
+    Path("in/c.png").symlink_to("../other/c.png")
+    assert [path for path, _ in found("in", recursive=True)] == ["in/a.png", "in/c.png"]
+    assert find_inputs(["in"], recursive=True).notes == (
+        "in/link and 1 more not entered, as a link to a folder; name it to upscale its images",
+    )
+    assert find_inputs(["in"]).notes == ()
 
 
 def test_results_are_no_inputs_unless_they_are_named():

@@ -75,15 +75,18 @@ def test_shards_know_what_the_others_did(tmp_path, result):
     assert Manifest(tmp_path, (1, 3)).is_done(result, "d", "s")
 
 
-def test_settings_are_compared_by_value_and_files_by_their_bytes(tmp_path):
-    kernel = tmp_path / "k.npy"
-    kernel.write_bytes(b"1")
-    first = settings_digest({"kernel": str(kernel), "scale": 2})
-    assert first == settings_digest({"scale": 2, "kernel": str(kernel)})
-    assert first != settings_digest({"kernel": str(kernel), "scale": 3})
-    assert first != settings_digest({"kernel": str(kernel), "scale": 2}, results=1)
-    kernel.write_bytes(b"2")
-    assert first != settings_digest({"kernel": str(kernel), "scale": 2})
+@pytest.mark.parametrize("given", [lambda name: name, lambda name: f"{name}#2", lambda name: {"prior": name}])
+def test_settings_are_compared_by_value_and_files_by_their_bytes(tmp_path, given):
+    file = tmp_path / "k.npy"
+    file.write_bytes(b"1")
+    value = given(str(file))
+    first = settings_digest({"value": value, "scale": 2})
+    assert first == settings_digest({"scale": 2, "value": value})
+    assert first != settings_digest({"value": value, "scale": 3})
+    assert first != settings_digest({"value": value, "scale": 2}, results=1)
+    assert first != settings_digest({"value": f"{file}#1", "scale": 2})
+    file.write_bytes(b"2")
+    assert first != settings_digest({"value": value, "scale": 2})
 
 
 def test_shards_share_a_folder_with_each_other_and_not_with_a_whole_run(tmp_path):

@@ -17,6 +17,12 @@ from innersr.errors import InputError
         (Naming(format="PNG"), False, "photo.png"),
         (Naming(pattern="{stem}-{method}-{width}x{height}{suffix}"), False, "photo-zssr-80x60.jpg"),
         (Naming(pattern="{stem}_large", format="tif"), True, "photo_large.tif"),
+        (Naming(pattern="{stem}_x{scale}"), True, "photo_x2x1.5.jpg"),
+        (Naming(pattern="{stem}.{width:05d}"), True, "photo.00080.jpg"),
+        (Naming(pattern="{stem}.TIF"), True, "photo.TIF"),
+        (Naming(pattern="{stem}.TIF", format="tiff"), True, "photo.TIF"),
+        (Naming(pattern="{stem}.mp4"), True, "photo.mp4"),
+        (Naming(pattern="{stem}.apng"), True, "photo.apng"),
     ],
 )
 def test_the_name_of_a_result(naming, beside, name):
@@ -26,16 +32,30 @@ def test_the_name_of_a_result(naming, beside, name):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"pattern": "{stem:d}"}, "--name {stem:d}: Unknown format code 'd'"),
+        ({"pattern": "{stem:{foo}}"}, "--name {stem:{foo}}: 'foo'"),
+        ({"pattern": "{scale:.1f}"}, "--name {scale:.1f}: Unknown format code 'f'"),
+        ({"pattern": "{width:c}"}, "--name {width:c}: "),
+        ({"pattern": "{stem:{}}"}, "--name {stem:{}}: "),
+        ({"pattern": "{stem}.heic"}, "--name {stem}.heic: .heic is not written; there are .png .jpg"),
         ({"pattern": "{stam}"}, "no {stam}; there are {stem}"),
         ({"pattern": "{stem"}, "write {stem}_x{scale}{suffix}"),
         ({"pattern": "../{stem}"}, "without folders"),
         ({"format": "doc"}, "--format doc is not written"),
+        ({"pattern": "."}, "--name . is no name of a file; write {stem}_x{scale}{suffix}"),
+        ({"pattern": "{stem}.jpg", "format": "png"}, "--name {stem}.jpg and --format png name two formats; write {suf"),
+        ({"pattern": "{stem}.apng", "format": "png"}, "name two formats"),
     ],
 )
 def test_names_that_cannot_be_are_refused(options, message):
     with pytest.raises(InputError) as error:
         Naming(**options)
     assert message in str(error.value)
+
+
+def test_a_dot_in_a_name_is_no_suffix_of_a_file():
+    assert Naming(pattern="{stem}").name(Path("photo.v2.png"), 2, "zssr", (4, 4), beside=True) == "photo.v2.png"
+    assert Naming(pattern="{stem}").name(Path("photo.jpg.png"), 2, "zssr", (4, 4), beside=True) == "photo.jpg.png"
 
 
 def test_a_free_name_is_counted(tmp_path):

@@ -29,12 +29,13 @@ REACHED_BY = {  # the commands that show the texts of a file or folder; the long
     "commands/singan/shared.py": "singan,sample",
     "commands/singan/train.py": "singan,train",
     "commands/train.py": "train,tailor train,mzsr train,supervised train,predictor train,mixture",
-    "commands/batch/distribution.py": "upscale",
+    "commands/batch": "upscale",
     "commands/upscale.py": "upscale",
     "commands/upscale_file.py": "upscale",
     "images": IMAGE_WRITERS,
     "images/depths.py": "upscale",
     "images/films": "upscale",
+    "images/selections.py": "upscale",
     "images/tiff": "upscale",
     "images/formats.py": "upscale",  # where has_options is true, which FileTask alone says
     "commands/export.py": "export",
@@ -58,7 +59,8 @@ TAKERS = {  # the functions that show the texts of a file
     "images/formats.py": (innersr.upscale,),
     "images/limits.py": (innersr.read, innersr.upscale),
     "images/io.py": (innersr.save, innersr.upscale),
-    "images/tiff/writing.py": (innersr.upscale,),
+    "images/tiff": (innersr.upscale,),
+    "pipeline": (innersr.upscale,),
     "integrations/hugging_face.py": (pull_prior,),
     "physics/kernel_files.py": (innersr.save_kernel,),
 }
@@ -121,11 +123,16 @@ def test_messages_name_options_at_all():
 
 @pytest.mark.parametrize(
     ("name", "argument"),
-    [(name, match[1]) for name, _, text in texts() for match in re.finditer(r"(?:pass|with) ([a-z_]+)=", text)],
+    [(name, match[1]) for name, _, text in texts() for match in re.finditer(r"in Python ([a-z_]+)\b", text)],
 )
 def test_an_argument_that_a_message_names_exists(name, argument):
-    takers = TAKERS[name]
+    takers = TAKERS[max((place for place in TAKERS if name.startswith(place)), key=len)]
     assert [taker.__name__ for taker in takers if argument not in inspect.signature(taker).parameters] == []
+
+
+def test_messages_name_options_of_the_command_before_arguments_in_python():
+    python_first = r"\b[a-z_]+=\S+ \((innersr|--)|(pass|raise) [a-z]+(_[a-z]+)*(=\S+)? \(|\b(pass|with) [a-z_]+="
+    assert [(name, line) for name, line, text in texts() if re.search(python_first, text)] == []
 
 
 @pytest.mark.parametrize(("has_options", "is_named"), [(True, True), (False, False)])

@@ -341,7 +341,7 @@ def test_alpha_is_kept_or_dropped(choice, mode):
 
 def test_alpha_in_a_format_without_it_is_refused_with_the_remedy():
     draw("sprite.png", samples(4))
-    assert 'JPEG holds no alpha; write .png or .tif, or pass alpha="drop" (--alpha drop)' in failed(
+    assert 'JPEG holds no alpha; write .png or .tif, or use --alpha drop (in Python alpha="drop")' in failed(
         "sprite.png", "-o", "a.jpg"
     )
     done("sprite.png", *BICUBIC, "-o", "a.jpg", "--alpha", "drop")
@@ -349,7 +349,7 @@ def test_alpha_in_a_format_without_it_is_refused_with_the_remedy():
 
 def test_sixteen_bits_in_a_format_of_eight_are_refused_with_the_remedy():
     draw("scan.png", samples(1, np.uint16))
-    assert "JPEG holds 8 bits, not 16 bits; write .png or .tif, or pass depth=8 (--depth 8)" in failed(
+    assert "JPEG holds 8 bits, not 16 bits; write .png or .tif, or use --depth 8 (in Python depth=8)" in failed(
         "scan.png", "-o", "a.jpg"
     )
     done("scan.png", *BICUBIC, "-o", "a.jpg", "--depth", "8")

@@ -44,7 +44,10 @@ def folder(tmp_path, monkeypatch):
         (["-s", "two"], "scale must be a number from above 1"),
         (["-s", "2", "--size", "96x"], "give --scale or --size, not both"),
         (["-o", "a.png", "--format", "jpg"], "--format would be ignored: -o a.png names the file; leave it out"),
-        (["-o", "a.png", "--in-place", "--name", "b"], "--name and --in-place would be ignored: -o a.png names the"),
+        (["-o", "a.png", "--format", "tif", "--name", "b"], "--name and --format would be ignored: -o a.png names the"),
+        (["-o", "a.png", "--in-place"], "--in-place would be ignored: -o a.png names the file; leave it out"),
+        (["-o", "large.xyz"], "'.xyz' is not a suffix of an image format that is written; use one of .png, "),
+        (["-o", "large"], "the name has no suffix"),
         (["--overwrite", "--existing", "skip"], "--overwrite contradicts --existing skip; give one of them"),
         (["--retry-failed"], "--retry-failed is for several inputs"),
         (["--dry-run", "--status", "rows.jsonl"], "--dry-run writes no --status; leave one of them out"),
@@ -102,6 +105,14 @@ def test_wrong_usage_is_exit_code_2_before_any_file_is_read(monkeypatch, argumen
     assert message in failed("photo.png", *arguments, code=2)
 
 
+@pytest.mark.parametrize(("given", "code"), [(["photo.png"], 2), (["photo.png", "dot.png"], 1)])
+@pytest.mark.parametrize("options", [["--frames", "0-1"], ["--pages", "2"]])
+def test_an_option_that_is_not_for_the_only_file_is_wrong_usage(given, code, options):
+    PillowImage.new("L", (20, 20)).save("photo.png", format="TIFF")
+    PillowImage.new("L", (20, 20)).save("dot.png")
+    assert upscale(*given, "--name", "{stem}.tif", *options, *BICUBIC).exit_code == code
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -141,11 +152,9 @@ def test_a_kernel_larger_than_the_image_is_its_failure():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-o", "large.xyz"], "'.xyz' is not a suffix of an image format that is written; use one of .png, "),
-        (["-o", "large"], "the name has no suffix"),
         (["-o", "nowhere/large.png"], "the folder nowhere does not exist; create it first"),
         (["-o", "there.png"], "there.png: exists; choose another name"),
-        (["-s", "900"], "the result would have 622080000 pixels; raise pixel_limit (--pixel-limit) to allow it"),
+        (["-s", "900"], "the result would have 622080000 pixels; use innersr upscale --pixel-limit 622080000"),
         (["--pixel-limit", "3000"], "the result would have 3072 pixels"),
         (["--pixel-limit", "700"], "above the limit of 700"),
     ],
@@ -254,6 +263,11 @@ def test_a_name_that_gets_too_long_is_reported_in_words():
     name = 251 * "x" + ".png"
     os.link("photo.png", name)
     assert f"{name[:-4]}_x2.png: File name too long; use a shorter one" in failed(name, *BICUBIC)
+
+
+def test_steadiness_is_said_to_be_for_films():
+    said = upscale("photo.png", "--no-steady", *BICUBIC).stderr
+    assert said == "note: photo_x2.png: steady (--no-steady) has no effect on pictures\n"
 
 
 @pytest.mark.parametrize(("suffix", "option"), [("png", "quality"), ("jpg", "compression"), ("tif", "quality")])

@@ -96,6 +96,23 @@ def test_a_plan_writes_nothing():
     assert not Path("out/.innersr").exists() and names("out") == []
 
 
+@pytest.mark.parametrize(
+    ("asked", "small", "large"),
+    [
+        (["--size", "60x60<"], "24x20 -> 60x50", "in/large.png -> out/large.png  80x72 -> 80x72"),
+        (["--size", "60x60"], "24x20 -> 60x50", "in/large.png: size 60x60 makes 60x54 of an image of 80x72"),
+        (["-s", "1.02"], "in/a.png: scale 1.02 adds no pixel to an image of 24x20", "80x72 -> 81x73"),
+    ],
+)
+def test_a_plan_and_the_work_agree_on_every_file(asked, small, large):
+    PillowImage.new("L", (80, 72)).save("in/large.png")
+    plan, work = (upscale("in", "-o", "out/", *BICUBIC, *asked, *more) for more in (["--dry-run"], []))
+    assert plan.exit_code == work.exit_code
+    for said in (small, large):
+        assert said in plan.stdout + plan.stderr
+        assert said.split("  ")[-1] in work.stdout + work.stderr
+
+
 def test_shards_are_apart_and_together_whole():
     draw("in/a.jpg", 3)  # its result has the name of another's, which is in the other shard
     first, second = (set(statuses("--format", "png", "--shard", f"{number}/2")) for number in (1, 2))
@@ -153,7 +170,7 @@ def test_an_input_is_never_replaced_by_a_pattern_of_names():
     result = upscale("in/a.png", "in/b.png", "--name", "{stem}{suffix}", *BICUBIC)
     assert result.exit_code == 1 and "the result would replace the input in/a.png" in result.stderr
     before = Path("in/b.png").read_bytes()
-    result = upscale("in/a.png", "in/b.png", "--in-place", "--name", "b.png", *BICUBIC)
+    result = upscale("in/a.png", "in/b.png", "--name", "b.png", *BICUBIC)
     assert result.exit_code == 1 and "in/a.png: the result would replace the input in/b.png" in result.stderr
     assert Path("in/b.png").read_bytes() == before
 

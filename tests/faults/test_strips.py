@@ -11,7 +11,7 @@ import torch
 
 from helpers.methods import image, made
 from innersr.atomic import exclusive
-from innersr.errors import ImageFileError, InnersrError, InputError
+from innersr.errors import ImageFileError, InnersrError, InputError, exists_already
 from innersr.images.image import Image
 from innersr.images.io import read, save
 from innersr.images.large import large_image
@@ -201,6 +201,15 @@ def test_a_full_disk_is_reported_and_the_run_goes_on(source, monkeypatch):
     parts = parts_made(monkeypatch)
     assert upscale_file(source, source.with_name("out.tif"), OPTIONS, RUN).path.read_bytes() == expected(source)
     assert parts[:2] == [2, 3]
+
+
+def test_a_result_that_appears_meanwhile_is_not_replaced(source, monkeypatch):
+    target, note = source.with_name("out.tif"), strip_folder.StripFolder.note
+    monkeypatch.setattr(strip_folder.StripFolder, "note", lambda *given: note(*given) or target.write_bytes(b"theirs"))
+    with pytest.raises(ImageFileError) as error:
+        upscale_file(source, target, OPTIONS, RUN)
+    assert str(error.value) == exists_already(target)
+    assert target.read_bytes() == b"theirs"
 
 
 def test_a_limit_on_files_is_not_taken_for_a_damaged_picture(source, monkeypatch):

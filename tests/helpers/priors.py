@@ -60,7 +60,7 @@ def _folder_of_the_session():
 
 
 def header_of(network, **more):
-    return {"kind": "prior", "network": network_record(network), "provenance": {"seed": 3}, **more}
+    return {"kind": "prior", "network": network_record(network), "provenance": {"seed": 3}} | more
 
 
 def write_prior(path, network=None, **more):

@@ -115,7 +115,7 @@ def test_a_decompression_bomb_is_refused(tmp_path):
         read(path)
     assert str(caught.value) == (
         f"{path}: 11000 x 11000 pixels in {size} bytes need 576 MiB, as a decompression bomb does; "
-        "if you trust it, upscale or read it with pixel_limit=121000000 (innersr upscale --pixel-limit 121000000)"
+        "if you trust it, use innersr upscale --pixel-limit 121000000 (in Python pixel_limit=121000000)"
     )
 
 

@@ -126,10 +126,10 @@ def test_a_film_that_was_cut_short_is_refused(tmp_path, name):
     list(Video(path).glimpses())
     cut = tmp_path / f"cut{path.suffix}"
     cut.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(ImageFileError, match="damaged or cut short") as caught:
+    with pytest.raises(
+        ImageFileError, match=rf"^{cut}: cannot be decoded( at frame \d+)? \([^;]*\); it may be damaged"
+    ):
         list(Video(cut).glimpses())
-    assert str(caught.value).count(str(cut)) == 1
-    assert "check the name" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["in.mp4", "in.mov", "in.mkv", "in.webm"])
@@ -150,7 +150,7 @@ def test_a_file_without_a_film_is_refused(tmp_path):
             noise.sample_rate, noise.pts = 48000, 1024 * block
             container.mux(stream.encode(noise))
         container.mux(stream.encode(None))
-    with pytest.raises(ImageFileError, match="has no video stream"):
+    with pytest.raises(ImageFileError, match=f"^{path}: has no video stream"):
         Video(path)
     (tmp_path / "text.mp4").write_bytes(b"no film at all, but a text of some length")
     with pytest.raises(ImageFileError, match="cannot be decoded"):

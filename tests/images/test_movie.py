@@ -279,7 +279,7 @@ def test_places_where_no_film_can_be_are_refused_before_the_first_frame(tmp_path
     (tmp_path / "there.gif").write_bytes(b"old")
     (tmp_path / "folder.gif").mkdir()
     for name, message in (
-        ("there.gif", r"exists; choose another name, or pass overwrite=True"),
+        ("there.gif", r"exists; choose another name, or --overwrite"),
         ("folder.gif", "is a folder; give a file name"),
         ("missing/film.gif", "does not exist; create it first"),
     ):

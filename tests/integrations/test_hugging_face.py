@@ -72,11 +72,29 @@ def test_the_card_has_the_metadata_of_the_hub_once(store, prior):
     push_prior(prior, "me/cells")
     card = (store.folder / "me/cells/README.md").read_text()
     head, body = re.fullmatch(r"---\n(.*?)\n---\n\n(.*)", card, re.DOTALL).groups()
-    assert {"license: apache-2.0", "library_name: innersr"} <= set(head.splitlines())
+    assert {"license: unknown", "library_name: innersr"} <= set(head.splitlines())
     assert body.startswith("# Mine\n\nOf cells.\n\n## Load")
     prior.with_suffix(".md").write_text(card)
     push_prior(prior, "me/cells")
     assert (store.folder / "me/cells/README.md").read_text() == card
+
+
+@pytest.mark.parametrize(
+    ("recorded", "lines"),
+    [
+        ("Apache-2.0", ["license: apache-2.0"]),
+        ("CC-BY-NC-4.0", ["license: cc-by-nc-4.0"]),
+        ("Ours: ask", ["license: other", 'license_name: "Ours: ask"']),
+        (None, ["license: unknown"]),
+        ("", ["license: unknown"]),
+        (["MIT"], ["license: unknown"]),
+    ],
+)
+def test_the_card_has_the_licence_that_the_prior_records(store, tmp_path, recorded, lines):
+    prior = write_prior(tmp_path / "mine.safetensors", provenance={"licence": recorded})
+    push_prior(prior, "me/cells")
+    card = (store.folder / "me/cells/README.md").read_text()
+    assert [line for line in card.splitlines() if line.startswith("license")] == lines
 
 
 @pytest.mark.usefixtures("store")

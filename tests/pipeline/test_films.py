@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image as PillowImage
+from PIL import ImageCms
 from tests.helpers.cli import upscale
 from tests.helpers.films import make_video, scenes, seconds, sound_packets, video_frames
+from tests.helpers.methods import made
+from tests.helpers.priors import network_for, write_prior
 
 import innersr
 from innersr.errors import Cancelled, ImageFileError, InputError
@@ -298,22 +301,27 @@ def test_frames_at_a_cut_are_averaged_with_none_of_the_other_shot(tmp_path, monk
     assert beside == [1, 2, 2, 2, 2, 1] * 4  # one before and one behind, in two shots and again in each
 
 
-@pytest.mark.parametrize("change", ["seed", "kernel"])
-def test_parts_of_another_seed_or_kernel_file_are_made_again(tmp_path, change):
+@pytest.mark.parametrize("change", ["seed", "kernel", "prior", "limit"])
+def test_parts_of_another_seed_kernel_or_prior_are_made_again(tmp_path, change):
     state, kernel = tmp_path / ".out.gif.innersr-parts", tmp_path / "kernel.npy"
     source, run = animation(tmp_path / "in.gif"), replace(RUN, cancelled=lambda: len([*state.glob("*.json")]) == 2)
     np.save(kernel, np.ones((3, 3)))
+    prior = write_prior(tmp_path / "prior.safetensors", network_for("tailor"))
+    method = "bicubic" if change != "prior" else replace(made("tailor"), steps=0, prior=str(prior))
 
-    def write(run):
-        task = open_file(source, tmp_path / "out.gif", UpscaleOptions(method="bicubic", kernel=str(kernel)))
+    def write(run, pixel_limit=10**6):
+        options = UpscaleOptions(method=method, kernel=f"{kernel}#1", pixel_limit=pixel_limit)
+        task = open_file(source, tmp_path / "out.gif", options)
         return replace(task, settings=FilmSettings(part=2)).write(run)
 
     with pytest.raises(Cancelled):
         write(run)
     if change == "kernel":
         np.save(kernel, np.eye(3))
-    result = write(replace(RUN, seed=int(change == "seed")))
-    assert not any("were there" in note for note in result.notes)
+    if change == "prior":
+        write_prior(prior, network_for("tailor"), changed=True)
+    result = write(replace(RUN, seed=int(change == "seed")), 10**7 if change == "limit" else 10**6)
+    assert any("were there" in note for note in result.notes) == (change == "limit")
 
 
 def test_digests_are_those_of_what_files_hold(tmp_path):
@@ -322,6 +330,15 @@ def test_digests_are_those_of_what_files_hold(tmp_path):
         path.write_text(content)
         found.append(digest_of_values(path))
     assert found[0] == found[2] != found[1]
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+def test_an_animation_may_lack_the_suffix_of_an_image(tmp_path, kind):
+    pictures = [PillowImage.fromarray(levels) for levels in scenes(3)]
+    pictures[0].save(tmp_path / "a.dat", format=kind, save_all=True, append_images=pictures[1:], duration=40)
+    result = upscaled(tmp_path / "a.dat", None, method="bicubic").path
+    assert result == tmp_path / f"a.dat_x2.{kind.lower()}"
+    assert PillowImage.open(result).n_frames == 3
 
 
 def test_each_shot_has_the_whole_time_limit(tmp_path):
@@ -454,6 +471,7 @@ def test_a_picture_of_an_animation_is_its_first_frame(tmp_path):
     [
         ({"depth": 16}, "out.mp4", "--depth is for pictures"),
         ({"value_range": "0,1"}, "out.mp4", "--range is for pictures"),
+        ({"nodata": 0.0}, "out.mp4", "--nodata is for pictures"),
         ({"save_adapted": "a.safetensors"}, "out.mp4", "learnt shot by shot"),
         ({"pixel_limit": 3000}, "out.mp4", "a frame would have 6144 pixels"),
         ({"pixel_limit": 300}, "out.mp4", "above the limit of 300; if you trust it"),
@@ -466,6 +484,27 @@ def test_what_films_cannot_be_is_refused(tmp_path, options, name, words):
     with pytest.raises((InputError, ImageFileError), match=words):
         upscaled(source, tmp_path / name, **options)
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value"),
+    [("out.mp4", "compression", "lzw"), ("out.gif", "quality", 50), ("out.apng", "quality", 50)],
+)
+def test_an_option_that_a_film_has_no_use_for_is_reported(tmp_path, name, option, value):
+    source = animation(tmp_path / "in.gif", duration=50)
+    used = upscaled(source, tmp_path / "out.webp", quality=50, steady=False)
+    assert not any("no effect" in note for note in used.notes)
+    found = upscaled(source, tmp_path / name, **{option: value})
+    assert any(note.startswith(f"{option} (--{option}) has no effect on ") for note in found.notes)
+
+
+@pytest.mark.parametrize("name", ["out.png", "out.webp"])
+@pytest.mark.parametrize(("metadata", "is_kept"), [("keep", True), ("icc", True), ("none", False)])
+def test_the_colour_profile_of_an_animation_is_kept_as_asked_for(tmp_path, name, metadata, is_kept):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    source = animation(tmp_path / "in.png", duration=50, icc_profile=profile)
+    result = upscaled(source, tmp_path / name, metadata=metadata)
+    assert (PillowImage.open(result.path).info.get("icc_profile") is not None) == is_kept
 
 
 def test_an_existing_film_is_replaced_only_if_that_is_wanted(tmp_path):

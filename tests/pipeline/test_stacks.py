@@ -55,6 +55,22 @@ def test_an_ome_tiff_keeps_its_axes_and_divides_its_pixels(tmp_path):
     assert "24 of 24 pages" in result.notes and not any("not kept" in note for note in result.notes)
 
 
+@pytest.mark.parametrize("pages", [1, 2])
+@pytest.mark.parametrize(("name", "result"), [("a.dat", "a.dat_x2.tif"), ("a", "a_x2.tif"), ("a.TIF", "a_x2.TIF")])
+def test_any_number_of_pages_may_lack_the_suffix_of_an_image(tmp_path, pages, name, result):
+    tifffile.imwrite(tmp_path / name, LIGHT[0, 0, :pages])
+    found = upscale_file(tmp_path / name, options=UpscaleOptions(**OPTIONS)).path
+    assert found == tmp_path / result
+    assert len(page_means(found)) == pages
+
+
+def test_options_that_a_stack_has_no_use_for_are_reported(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", LIGHT[0, 0, :2])
+    result = upscale_file(tmp_path / "a.tif", options=UpscaleOptions(quality=50, steady=False, **OPTIONS))
+    words = {"quality (--quality) has no effect on TIFF files", "steady (--no-steady) has no effect on pictures"}
+    assert words <= set(result.notes)
+
+
 def test_an_imagej_hyperstack_keeps_its_axes_and_divides_its_pixels(tmp_path):
     calibration = {
         "axes": "TZCYX",

@@ -9,6 +9,7 @@ import tifffile
 import torch
 
 from helpers.methods import assumed, made
+from helpers.priors import network_for, write_prior
 from innersr.errors import ImageFileError, InputError
 from innersr.images.image import Image
 from innersr.images.io import read, save
@@ -89,6 +90,17 @@ def test_parts_join_without_seams(tmp_path, image, options):
     assert (in_strips.alpha is None) == (at_once.alpha is None)
     if at_once.alpha is not None:
         assert float((in_strips.alpha - at_once.alpha).abs().max()) <= 1e-6
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_a_constant_has_the_range_that_it_has_at_once(tmp_path, depth):
+    tifffile.imwrite(tmp_path / "in.tif", np.full((64, 80), 7.0, np.float32))
+    options = {"method": "bicubic", "kernel": "bicubic", "depth": depth, "value_range": "auto", "run": RUN}
+    at_once, in_strips = (
+        upscale(tmp_path / "in.tif", output=tmp_path / f"{choice}.tif", strips=choice, **options)
+        for choice in ("never", "always")
+    )
+    assert np.array_equal(tifffile.imread(in_strips), tifffile.imread(at_once))
 
 
 @pytest.mark.parametrize(("hidden", "is_said"), [(0.4, True), (0, False)])
@@ -222,6 +234,22 @@ def test_a_run_goes_on_with_its_parts_though_more_memory_is_free(tmp_path, monke
     assert again.read_bytes() == whole.read_bytes()
 
 
+def test_parts_are_kept_though_the_file_is_written_otherwise(tmp_path, monkeypatch):
+    save(picture(), tmp_path / "in.png")
+    kept = tmp_path / "kept.safetensors"
+    options = {"method": DRAFT, "kernel": "bicubic", "strips": "always", "run": RUN, "output": tmp_path / "out.tif"}
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        interrupted_after(patch, 3)
+        upscale(tmp_path / "in.png", **options, compression="zstd", save_adapted=kept)
+    with monkeypatch.context() as patch:
+        patch.setattr(strip_folder.StripFolder, "begin_anew", lambda _: pytest.fail("it began anew"))
+        result = upscale(tmp_path / "in.png", **options, compression="lzw", metadata="none", save_adapted=kept)
+    with tifffile.TiffFile(result) as tiff:
+        assert tiff.pages[0].compression.name == "LZW"
+    again = upscale(tmp_path / "in.png", output=tmp_path / "again.tif", adapted=kept, strips="always", run=RUN)
+    assert np.array_equal(tifffile.imread(again), tifffile.imread(result))
+
+
 @pytest.mark.parametrize("change", [{"kernel": "gaussian:1.5"}, {"run": replace(RUN, seed=1)}, "source"])
 def test_what_another_run_left_is_not_taken(tmp_path, monkeypatch, change):
     source = tmp_path / "in.png"
@@ -239,19 +267,24 @@ def test_what_another_run_left_is_not_taken(tmp_path, monkeypatch, change):
     assert result.read_bytes() == fresh.read_bytes()
 
 
-@pytest.mark.parametrize("change", ["seed", "kernel"])
-def test_parts_of_another_seed_or_kernel_file_are_not_taken(tmp_path, monkeypatch, change):
+@pytest.mark.parametrize("change", ["seed", "kernel", "prior"])
+@pytest.mark.parametrize("number", ["", "#1"])
+def test_parts_of_another_seed_kernel_or_prior_are_not_taken(tmp_path, monkeypatch, change, number):
     source, kernel, run = tmp_path / "in.png", tmp_path / "kernel.npy", RUN
     save(picture(), source)
     np.save(kernel, np.ones((3, 3)))
-    options = {"method": DRAFT, "kernel": str(kernel), "strips": "always", "output": tmp_path / "out.tif"}
+    prior = write_prior(tmp_path / "prior.safetensors", network_for("tailor"))
+    options = {"method": replace(DRAFT, prior=str(prior)), "kernel": f"{kernel}{number}", "strips": "always"}
+    options["output"] = tmp_path / "out.tif"
     with monkeypatch.context() as patch, pytest.raises(SystemExit):
         interrupted_after(patch, 3)
         upscale(source, run=run, **options)
     if change == "seed":
         run = replace(RUN, seed=1)
-    else:
+    elif change == "kernel":
         np.save(kernel, np.eye(3))
+    else:
+        write_prior(prior, network_for("tailor"), changed=True)
     begun, begin_anew = [], strip_folder.StripFolder.begin_anew
     monkeypatch.setattr(strip_folder.StripFolder, "begin_anew", lambda folder: begun.append(begin_anew(folder)))
     upscale(source, run=run, **options)

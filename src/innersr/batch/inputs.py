@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import sys
@@ -40,6 +41,8 @@ class BatchInputs:
     """Sentences about what was left out."""
     kept: tuple[Path, ...] = ()
     """Files that were given by name and left out by their names alone: they may be no results, and stay as they are."""
+    unread: tuple[OSError, ...] = ()
+    """Of folders in folders that cannot be read."""
 
 
 def find_inputs(given: Sequence[str | Path], *, recursive: bool = False, output: Path | None = None) -> BatchInputs:
@@ -55,7 +58,7 @@ def find_inputs(given: Sequence[str | Path], *, recursive: bool = False, output:
 
     Args:
         given: paths and addresses as on the command line.
-        recursive: whether subfolders are entered, except hidden and linked ones.
+        recursive: whether subfolders are entered, except hidden and linked ones; linked files are inputs.
         output: the folder of the results, if it is known.
 
     Raises:
@@ -71,9 +74,16 @@ def find_inputs(given: Sequence[str | Path], *, recursive: bool = False, output:
     for file in search.files:
         files.setdefault(_plain(file.path), file)
     if not files:
-        nothing = "; ".join(search.notes) or "the list of inputs is empty; name image files or folders"
+        unread = [f"{error.filename}: cannot be read ({error.strerror})" for error in search.unread]
+        nothing = "; ".join([*unread, *search.notes]) or "the list of inputs is empty; name image files or folders"
         raise InputError(nothing)
-    return BatchInputs(files=tuple(_apart([*files.values()])), is_batch=is_batch, notes=tuple(search.notes), kept=kept)
+    return BatchInputs(
+        files=tuple(_apart([*files.values()])),
+        is_batch=is_batch,
+        notes=tuple(search.notes),
+        kept=kept,
+        unread=tuple(search.unread),
+    )
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,7 @@ class _Search:
     output: Path | None
     files: list[BatchFile] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    unread: list[OSError] = field(default_factory=list)
     collections: list[Path] = field(default_factory=list)
     manifests: dict[Path, ResultLog | None] = field(default_factory=dict)
     """Of the folders that have one, and of those above."""
@@ -131,16 +142,21 @@ class _Search:
             )
             return
         results = None if self.output is None else self.output.resolve()
-
-        def unreadable(error: OSError) -> None:
-            self.notes.append(f"{error.filename}: cannot be read ({error.strerror}), and is left out")
-
-        for folder, folders, names in os.walk(top, onerror=unreadable):
+        links: list[Path] = []
+        for folder, folders, names in os.walk(top, onerror=self.unread.append):
+            if not os.access(folder, os.X_OK):  # whose names can be read, and no file
+                self.unread.append(PermissionError(errno.EACCES, os.strerror(errno.EACCES), folder))
+                folders.clear()
+                continue
             is_entered = [not name.startswith(".") and Path(folder, name).resolve() != results for name in folders]
             folders[:] = sorted(name for name, entered in zip(folders, is_entered, strict=True) if entered)
+            links += [path for path in (Path(folder, name) for name in folders) if path.is_symlink()]
             yield from (path for path in (Path(folder, name) for name in sorted(names)) if _is_image(path))
             if not self.recursive:
                 return
+        if links:
+            others = f" and {len(links) - 1} more" if len(links) > 1 else ""
+            self.notes.append(f"{links[0]}{others} not entered, as a link to a folder; name it to upscale its images")
 
     def leave_out_results(self) -> tuple[Path, ...]:
         """Leave out results that are named together with their inputs, as by a pattern that the shell expands.

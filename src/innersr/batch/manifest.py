@@ -13,7 +13,7 @@ import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,6 +24,7 @@ from innersr.batch.remote import is_remote, version_of
 from innersr.errors import InputError
 from innersr.json_lines import append_record, line_of, recover_records, sound_records
 from innersr.paths import sha256_of
+from innersr.physics.kernel_files import kernel_file
 
 if sys.platform != "win32":
     import fcntl
@@ -59,7 +60,13 @@ class Entry:
     """When the result was written, seconds since 1970."""
     seconds: float = 0.0
     error: str | None = None
+    """Of the last run that failed; of done, one that left the result as it is."""
     remedy: str | None = None
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the last run that met the file did not end it, or left it."""
+        return self.status != "done" or self.error is not None
 
     @property
     def input(self) -> InputDigest:
@@ -141,6 +148,10 @@ class ResultLog(ABC):
             OSError: it cannot be kept.
         """
         self._save(Entry(output=self._name(output), **fields))
+
+    def amend(self, entry: Entry, **fields: Any) -> None:  # noqa: ANN401 (of an entry)
+        """Record an entry of this folder once more, with other fields; see `add`."""
+        self._save(replace(entry, **fields))
 
     def is_done(self, output: Path, digest: str, settings: str) -> bool:
         """Whether a result of the same input bytes and settings is there, whole and unchanged."""
@@ -296,9 +307,16 @@ def settings_digest(settings: Mapping[str, object], results: int = 4) -> str:
     """
     parts = [f"results={results}"]
     for name, value in sorted(settings.items()):
-        text = repr(value)
-        if isinstance(value, str | Path):
-            with contextlib.suppress(OSError, ValueError):  # no name of a file
-                text = digest_of(Path(value)) if Path(value).is_file() else text
+        text = _content(value) or repr(value)
+        if isinstance(value, Mapping):
+            text += "".join(filter(None, map(_content, value.values())))
         parts.append(f"{name}={text}")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _content(value: object) -> str | None:
+    """A digest of the file that a setting names, also as FILE#N, for its Nth kernel; None for other settings."""
+    with contextlib.suppress(OSError, ValueError):  # no name of a file
+        if isinstance(value, str | Path) and (file := kernel_file(value)).is_file():
+            return digest_of(file) + ("" if file == Path(value) else str(value).rpartition("#")[2])
+    return None

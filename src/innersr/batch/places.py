@@ -10,8 +10,9 @@ from PIL import Image as PillowImage
 
 from innersr.batch.inputs import BatchFile, BatchInputs
 from innersr.batch.remote import is_remote, output_folder, place_of
-from innersr.errors import InputError
-from innersr.images.formats import written_suffixes
+from innersr.errors import ImageFileError, InputError
+from innersr.images.films.encoders import is_film_name
+from innersr.images.formats import BY_SUFFIX, format_of_name, read_only_format, written_suffixes
 from innersr.images.io import with_suffix
 from innersr.paths import file_identity, is_one_file, make_folder, numbered
 from innersr.physics.geometry import scale_text
@@ -37,19 +38,41 @@ class Naming:
     format: str = ""
 
     def __post_init__(self) -> None:
-        fields = ("stem", "suffix", "scale", "method", "width", "height")
+        fields = {"stem": "", "suffix": "", "scale": "", "method": "", "width": 1 << 21, "height": 1 << 21}
         try:
             used = [field for _, field, _, _ in string.Formatter().parse(self.pattern) if field is not None]
-        except ValueError as error:
+            if unknown := [field for field in used if field not in fields]:
+                known = ", ".join(f"{{{field}}}" for field in fields)
+                raise InputError(f"--name has no {{{unknown[0]}}}; there are {known}")
+            self.pattern.format(**fields)
+        except InputError:
+            raise
+        except (ValueError, LookupError, AttributeError, ArithmeticError) as error:
             raise InputError(f"--name {self.pattern}: {error}; write {{stem}}_x{{scale}}{{suffix}}") from None
-        unknown = [field for field in used if field not in fields]
-        if unknown:
-            known = ", ".join(f"{{{field}}}" for field in fields)
-            raise InputError(f"--name has no {{{unknown[0]}}}; there are {known}")
         if "/" in self.pattern or "\\" in self.pattern:
             raise InputError("--name is a file's name without folders; choose the folder with -o")
-        if self.format and f".{self.format.lower().removeprefix('.')}" not in written_suffixes():
+        if read_only_format(Path(self.pattern)) is not None:
+            suffixes = " ".join(written_suffixes())
+            raise InputError(f"--name {self.pattern}: {Path(self.pattern).suffix} is not written; there are {suffixes}")
+        if self.format and self._suffix not in written_suffixes():
             raise InputError(f"--format {self.format} is not written; there are {' '.join(written_suffixes())}")
+        if self.pattern in (".", ".."):
+            raise InputError(f"--name {self.pattern} is no name of a file; write {{stem}}_x{{scale}}{{suffix}}")
+        own = self._own_suffix(self._suffix)
+        if self.format and own and BY_SUFFIX.get(own) is not BY_SUFFIX[self._suffix]:
+            words = f"--name {self.pattern} and --format {self.format} name two formats"
+            raise InputError(f"{words}; write {{suffix}} in the name, or leave one of them out")
+
+    @property
+    def _suffix(self) -> str:
+        return f".{self.format.lower().removeprefix('.')}" if self.format else ""
+
+    def _own_suffix(self, suffix: str) -> str:
+        """The suffix in which names by the pattern end, that of the input or another; empty where that is added."""
+        pattern = self.pattern or "{stem}{suffix}"
+        numbers = dict.fromkeys(("width", "height"), 1)
+        found = Path(pattern.format(stem="a", suffix=suffix, scale="2", method="a", **numbers)).suffix.lower()
+        return found if found in written_suffixes() or is_film_name(Path(f"a{found}")) else ""
 
     def needs_size(self, *, beside: bool) -> bool:
         """Whether a name contains the scale or the size; `beside` as in `name`."""
@@ -66,11 +89,11 @@ class Naming:
             size: (height, width) of the result.
             beside: whether it lies in the input's folder.
         """
-        suffix = f".{self.format.lower().removeprefix('.')}" if self.format else source.suffix
+        suffix = self._suffix or source.suffix
         pattern = self.pattern or ("{stem}_x{scale}{suffix}" if beside else "{stem}{suffix}")
         text = scale_text(scale, 4)
         name = pattern.format(stem=source.stem, suffix=suffix, scale=text, method=method, width=size[1], height=size[0])
-        return name if Path(name).suffix or not suffix else name + suffix
+        return name if self._own_suffix(suffix) else name + suffix
 
 
 class Places:
@@ -105,9 +128,11 @@ class Places:
             InputError: several inputs and one output file, an option that a named file leaves no use for, or a folder
                 that cannot be made.
         """
+        if self.in_place and self._naming.format:
+            raise InputError("--in-place keeps the format of each input; leave --format or --in-place out")
+        if self.in_place and self._naming.pattern:
+            raise InputError("--in-place keeps the name of each input; leave --name or --in-place out")
         if self._output is None:
-            if self.in_place and self._naming.format:
-                raise InputError("--in-place keeps the format of each input; leave --format or --in-place out")
             return
         if self._inputs.is_batch and self.folder is None:
             raise InputError(f"{self._output}: with several inputs the output is a folder; write {self._output}/")
@@ -117,8 +142,23 @@ class Places:
             if unused:
                 words = "leave it out, or make the output a folder"
                 raise InputError(f"{' and '.join(unused)} would be ignored: -o {self._output} names the file; {words}")
-        if self.folder is not None and not is_remote(self.folder):
+            self._check_suffix(place_of(self._output))
+        if self.folder is None:
+            return
+        elsewhere = (file.path for file in self._inputs.files if not is_one_file(self.folder / file.below, file.path))
+        if self.in_place and (path := next(elsewhere, None)) is not None:
+            words = f"--in-place would be ignored: -o {self._output} is not the folder of {path}"
+            raise InputError(f"{words}; leave one of them out")
+        if not is_remote(self.folder):
             make_folder(self.folder)
+
+    @staticmethod
+    def _check_suffix(path: Path) -> None:
+        if not is_film_name(path):
+            try:
+                format_of_name(path)
+            except ImageFileError as error:
+                raise InputError(str(error)) from None
 
     def needs_size(self) -> bool:
         """Whether the sizes of the inputs decide where their results go."""
@@ -157,7 +197,7 @@ class Places:
         source, naming = file.path, self._naming
         if self._output is not None and self.folder is None:
             return place_of(self._output)
-        if self.in_place and self.folder is None and not (naming.pattern or naming.format):
+        if self.in_place and self.folder is None:
             return source
         name = naming.name(with_suffix(file.below, source), scale, method, size, beside=self.folder is None)
         return source.with_name(name) if self.folder is None else self.folder / file.below.with_name(name)

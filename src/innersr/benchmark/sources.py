@@ -12,7 +12,7 @@ from torch import Tensor
 
 from innersr.benchmark.made.catalogue import KINDS, made_picture
 from innersr.errors import ImageFileError, InputError
-from innersr.images.folders import find_images, load_sharp, own_range, scaled
+from innersr.images.folders import FolderImage, find_images, load_sharp, own_range, scaled
 from innersr.images.formats import readable_suffixes
 from innersr.images.io import read
 from innersr.physics.resize import Scale, as_pair, image_size
@@ -30,6 +30,8 @@ class Source:
     """Reads the small image of a pair, (1, C, h, w); None where a degradation makes it."""
     scale: int | None = None
     """Of a pair."""
+    files: tuple[Path, ...] = ()
+    """That are read; none of a picture that is drawn."""
 
 
 def find_sources(
@@ -55,7 +57,7 @@ def find_sources(
         count = min(limit or len(entries), len(entries))
         places = [i * len(entries) // count if spread else i for i in range(count)]
         chosen = [entries[place] for place in places]
-        sources += [Source(folder=e.folder, name=e.path.name, sharp=partial(load_sharp, e.path)) for e in chosen]
+        sources += [_of_file(entry) for entry in chosen]
     listed = [kind for name in kinds for kind in (KINDS if name == "all" else [name])]
     for kind in dict.fromkeys(listed):
         made_picture(kind, 1, (16, 16))  # raises for an unknown kind
@@ -94,6 +96,11 @@ def cropped(hr: Tensor, side: int | None, scale: Scale) -> Tensor:
     return hr
 
 
+def _of_file(entry: FolderImage) -> Source:
+    path = entry.path
+    return Source(folder=entry.folder, name=path.name, sharp=partial(load_sharp, path), files=(path,))
+
+
 def _made(kind: str, number: int, side: int) -> Source:
     def sharp(scale: Scale) -> Tensor:
         return cropped(made_picture(kind, number, (side, side)), side, scale)
@@ -118,7 +125,7 @@ def _pair(folder: Path, small: Path, sharp: Path) -> Source:
         def fail(_scale: Scale = 1) -> Tensor:
             raise refused
 
-        return Source(folder=name, name=sharp.name, sharp=fail, small=fail, scale=2)
+        return Source(folder=name, name=sharp.name, sharp=fail, small=fail, scale=2, files=(small, sharp))
 
     def load(path: Path) -> Tensor:
         # Both have the values of the large one, which has all of the small one's, noise aside.
@@ -130,6 +137,7 @@ def _pair(folder: Path, small: Path, sharp: Path) -> Source:
         sharp=lambda _scale: load(sharp)[..., :rows, :columns],
         small=lambda: load(small),
         scale=scale,
+        files=(small, sharp),
     )
 
 

@@ -47,8 +47,6 @@ def bench(  # noqa: PLR0913 (the options of the command)
         raise InputError("nothing to measure; give folders of sharp images, made:all, --pairs or --real-life")
     if real_life and degradations is not None:
         raise InputError("--real-life has its own degradations; omit one of the two")
-    if sheet is not None:
-        check_drawing(sheet, [] if out is None else [out], overwrite=overwrite)
     plan = Plan(
         folders=tuple(folders or ()),
         pairs=tuple(pairs or ()),
@@ -64,6 +62,9 @@ def bench(  # noqa: PLR0913 (the options of the command)
         reporter.note("no folders of photographs were given: made pictures only")
     plans = real_life_plans(plan) if real_life else [plan]
     cases = [case for each in plans for case in cases_of(each)]
+    if sheet is not None:
+        others = {file for case in cases for file in case.source.files} | ({out} if out is not None else set())
+        check_drawing(sheet, others, overwrite=overwrite)
     _say_versions(folders or (), reporter)
     rows: list[Row] = []
     failures: dict[str, ImageFileError] = {}  # an image that cannot be read fails once for every method

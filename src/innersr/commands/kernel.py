@@ -20,7 +20,7 @@ from innersr.physics import kernels
 from innersr.physics.degradation import Degradation
 from innersr.physics.geometry import parse_scale
 from innersr.physics.kernel_comparison import centred_alike, difference, second_moments
-from innersr.physics.kernel_files import check_kernel_writable, load_kernel, save_kernel
+from innersr.physics.kernel_files import check_kernel_writable, kernel_file, load_kernel, save_kernel
 from innersr.physics.named_degradations import parse_gaussian, parse_kernel
 from innersr.plots.kernels import kernel_pair_sheet, kernel_sheet, measures_of_difference
 from innersr.run import Run
@@ -33,7 +33,7 @@ def show_kernel(reporter: Reporter, *, kernel: str, other: str | None, plot: Pat
         return
     taps = _named_kernel(kernel)
     if plot is not None:
-        check_drawing(plot, [Path(kernel)], overwrite=overwrite)
+        check_drawing(plot, [kernel_file(kernel)], overwrite=overwrite)
         save_drawing(kernel_sheet(taps, kernel), plot, overwrite=overwrite)
     reporter.result([*_measures(taps, kernel), *_sketch(taps)], _record(taps, kernel))
 
@@ -48,7 +48,7 @@ def convert_kernel(
     overwrite: bool,
 ) -> None:
     """Write a kernel in another format, moved to another convention if one is named."""
-    check_apart(target, [Path(source)])
+    check_apart(target, [kernel_file(source)])
     kernel = _named_kernel(source)
     if convention is not None:
         kernel = kernels.in_convention(kernel, convention, scale)
@@ -118,7 +118,7 @@ def _compare_kernels(sources: tuple[str, str], plot: Path | None, overwrite: boo
     first, second = (_named_kernel(source) for source in sources)
     gap = difference(first, second)
     if plot is not None:
-        check_drawing(plot, map(Path, sources), overwrite=overwrite)
+        check_drawing(plot, map(kernel_file, sources), overwrite=overwrite)
         save_drawing(kernel_pair_sheet((first, second), sources, gap), plot, overwrite=overwrite)
     lines, records = [], []
     for kernel, source in zip((first, second), sources, strict=True):

@@ -15,6 +15,7 @@ from innersr.commands.interrupts import deferred_interrupts
 from innersr.errors import InputError
 from innersr.networks.priors import load_prior
 from innersr.networks.tailored_stack import TailoredStack
+from innersr.paths import check_apart
 from innersr.run import Run
 from innersr.settings import parse_settings
 from innersr.training.crops import read_pool
@@ -59,6 +60,8 @@ def train_prior(  # noqa: PLR0913 (the options of the command)
     outputs = Outputs(prior=out, save_every=checkpoint_every, validate_every=validate_every)
     group = process_group_of_environment()
     if group.leads:
+        if initial is not None:
+            check_apart(out, [Path(initial)])
         _check_outputs(outputs, resume=resume, overwrite=overwrite)
     else:
         reporter = Reporter(quiet=True, verbose=False, as_json=False)

@@ -58,6 +58,8 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
     )
     if others.get("overwrite") and batch.existing not in (None, "overwrite"):
         raise InputError(f"--overwrite contradicts --existing {batch.existing}; give one of them")
+    if in_place and batch.existing == "rename":
+        raise InputError("--in-place contradicts --existing rename; give one of them")
     options = UpscaleOptions(
         scale=parse_scale(scale or "2"), size=size, settings=parse_settings(settings or ()), **others
     )
@@ -71,12 +73,14 @@ def upscale_files(  # noqa: PLR0913 (the options of the command)
     reporter.verbose(f"{options.method} {settings_of(options.chosen_method)} on {run.torch_device}, {run.dtype}")
     work = _Work(places, options, run, batch, reporter, is_batch=found.is_batch, compare=compare)
     try:
+        for error in found.unread:
+            work.fail(Path(error.filename), error)
         plan = list(work.plan(found.files))
         if batch.dry_run:
-            work.report.plan(list(work.jobs(plan)))
+            work.report.plan(work.jobs(plan))
             return work.exit_code
         if not plan and batch.retry_failed:
-            reporter.note("no file has failed")
+            reporter.note(work.no_failures)
         work.report.begin(len(plan))
         jobs = map(work.begin, work.jobs(plan))
         for job, outcome in workers.done(jobs, reporter, is_batch=found.is_batch):
@@ -104,7 +108,7 @@ class _Work:
     """The work on the files of a command: `plan` names the results, `jobs` checks each, `begin` and `finish` record it.
 
     The files are upscaled elsewhere, see `Distribution`. What changes meanwhile is the report and, of a batch, the
-    records; a single file has none unless `--existing skip` asks for them.
+    records; a single file has them only in place, or where `--existing skip` asks for them.
     """
 
     def __init__(  # noqa: PLR0913 (what a command has)
@@ -119,17 +123,25 @@ class _Work:
         compare: Path | None,
     ) -> None:
         self._places, self._options, self._run, self._compare = places, options, run, compare
-        self._batch, self._reporter = batch, reporter
+        self._batch, self._reporter, self._is_batch = batch, reporter, is_batch
         self._existing = "overwrite" if options.overwrite else batch.existing or ("skip" if is_batch else "error")
         self.report = BatchReport(reporter, is_batch=is_batch)
         settings = _settings_digest(options, run)
-        keeps_records = is_batch or self._existing == "skip"
+        keeps_records = is_batch or self._existing == "skip" or places.in_place
         self._records = BatchRecords(places, batch, settings, reporter.note) if keeps_records else None
+        self._failure = 1  # exit code
+        self._is_known = False  # whether an earlier run met one of the files
 
     @property
     def exit_code(self) -> int:
-        """1 if a file failed."""
-        return 1 if self.report.failed else 0
+        """1 if a file failed; 2 if it is the only one, and not for the options."""
+        return self._failure if self.report.failed else 0
+
+    @property
+    def no_failures(self) -> str:
+        """Why `--retry-failed` has nothing to do."""
+        unknown = "no earlier run is recorded for these files, and no failure; leave out --retry-failed to upscale them"
+        return "no file failed in the last run" if self._is_known else unknown
 
     def plan(self, files: Sequence[BatchFile]) -> Iterator[tuple[BatchFile, Path]]:
         """The files of this shard and their results; no file is read whole. All shards name all files alike."""
@@ -143,7 +155,7 @@ class _Work:
                 if isinstance(error, InputError) and self._places.has_output:
                     raise  # before anything is read
                 if is_mine:
-                    self._fail(file, error)
+                    self.fail(file.path, error)
                 continue
             if is_mine and self._is_selected(file, target):
                 yield file, target
@@ -153,7 +165,8 @@ class _Work:
         if self._records is None:
             return True
         entry = self._records.last_entry(file, target)
-        if self._batch.retry_failed and (entry is None or entry.status == "done"):
+        self._is_known |= entry is not None
+        if self._batch.retry_failed and (entry is None or not entry.has_failed):
             self.report.add(file.path, target, "skipped")
             return False
         return True
@@ -165,7 +178,7 @@ class _Work:
                 with reached(file.path), reached(target):
                     job = self._job(file, target)
             except (InnersrError, OSError) as error:
-                self._fail(file, error)
+                self.fail(file.path, error)
                 if self._records is not None:
                     self._records.refuse(file, target, error)
                 self.report.advance()
@@ -176,9 +189,10 @@ class _Work:
             else:
                 yield job
 
-    def _fail(self, file: BatchFile, error: Exception) -> None:
-        self._reporter.failure(error, 1, file.path)
-        self.report.add(file.path, None, "failed", error=in_words(error))
+    def fail(self, path: Path, error: Exception) -> None:
+        """Report a file or folder that failed before the work on it began."""
+        self._reporter.failure(error, 1, path)
+        self.report.add(path, None, "failed", error=in_words(error))
 
     def _target(self, file: BatchFile) -> Path:
         return self._places.target(file, *self._geometry(file.path), name_of(self._options.chosen_method))
@@ -192,6 +206,8 @@ class _Work:
                 return None
             if self._existing == "skip" and record.may_replace(target):
                 options = replace(options, overwrite=True)  # its own result, of another input or other settings
+            if self._existing != "overwrite":
+                record.check_original(target)
         if target.exists() and self._existing == "rename":
             target = free_name(target)
         if self._existing == "overwrite":
@@ -203,7 +219,14 @@ class _Work:
             raise ImageFileError(f"{target}: exists, and is not an unchanged result of an earlier run; {remedy}")
         if not self._batch.dry_run:
             self._places.prepare(target)
-        return FileJob(source=file.path, target=target, options=options, run=self._run, compare=self._compare)
+        return FileJob(
+            source=file.path,
+            target=target,
+            options=options,
+            run=self._run,
+            compare=self._compare,
+            is_alone=not self._is_batch,
+        )
 
     def begin(self, job: FileJob) -> FileJob:
         """Record that the work on a file begins."""
@@ -217,6 +240,7 @@ class _Work:
         record = None if self._records is None else self._records.opened(job.source)
         if record is not None:
             outcome = record.checked(job, outcome)
+        self._failure = outcome.exit_code
         for method, arguments in outcome.messages:
             getattr(self._reporter, method)(*arguments)
         self.report.add(
@@ -241,19 +265,15 @@ class _Work:
         """Scale and (height, width) of the result of a file, as its header says.
 
         Raises:
-            ImageFileError: the image would be shrunk.
+            ImageFileError: the image would be shrunk, or no pixel added to it.
         """
         size = size_in_header(source) if self._places.needs_size() else None
         if size is None:
             return self._options.scale, (0, 0)  # reading it will say what is wrong
         try:
-            scale = self._options.scale_for(size)
-            if scale == (1, 1):
-                return scale, size
-            planned = self._options.planned(scale).fitted(size)
+            return self._options.geometry(size)
         except InputError as error:
             raise ImageFileError(f"{source}: {error}") from error
-        return planned.scales, planned.hr_size(size)
 
 
 def _settings_digest(options: UpscaleOptions, run: Run) -> str:

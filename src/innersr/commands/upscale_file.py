@@ -15,7 +15,7 @@ from innersr.blind.estimate import Estimate
 from innersr.commands.batch.table import Sizes
 from innersr.commands.console import Reporter, in_words, memory_advice
 from innersr.commands.drawings import check_drawing, save_drawing
-from innersr.errors import ImageFileError, InnersrError, exists_already
+from innersr.errors import ImageFileError, InnersrError, InputError, NoDataError, exists_already
 from innersr.methods.options import UpscaleOptions
 from innersr.methods.registry import name_of, settings_of
 from innersr.paths import is_one_file
@@ -41,6 +41,8 @@ class FileJob:
     run: Run
     compare: Path | None = None
     """File for bicubic and the result side by side."""
+    is_alone: bool = False
+    """Whether the command is given no other file, so that an option that is not for such files is wrong usage."""
 
     @property
     def is_remote(self) -> bool:
@@ -55,6 +57,8 @@ class FileOutcome:
     seconds: float
     sizes: Sizes | None = None
     """Of the image and its result, where it was written."""
+    exit_code: int = 1
+    """Of the error: 2 for wrong usage."""
     error: str | None = None
     """One line, with a remedy after a semicolon; None where the result was written."""
     messages: list[Message] = field(default_factory=list)
@@ -96,14 +100,18 @@ def upscale_silently(job: FileJob) -> FileOutcome:
 
 def upscale_job(job: FileJob, reporter: Reporter) -> FileOutcome:
     """Upscale a file; an error is reported, and ends that file alone."""
-    started, sizes, error = time.monotonic(), None, None
+    started, sizes, error, exit_code = time.monotonic(), None, None, 1
     try:
         with memory_advice(job.source, "use a smaller scale, a smaller --tile, or a machine with more"):
-            sizes = _upscale_file(job, reporter)
+            exit_code = 2 if job.is_alone else 1
+            task = open_file(job.source, job.target, job.options)  # refuses options that are not for such a file
+            exit_code = 1
+            sizes = _upscale_task(task, job, reporter, started)
     except (InnersrError, OSError) as failure:
+        exit_code = exit_code if isinstance(failure, InputError) and not isinstance(failure, NoDataError) else 1
         error = in_words(failure)
-        reporter.failure(failure, 1, job.source)
-    return FileOutcome(seconds=time.monotonic() - started, sizes=sizes, error=error)
+        reporter.failure(failure, exit_code, job.source)
+    return FileOutcome(seconds=time.monotonic() - started, sizes=sizes, error=error, exit_code=exit_code)
 
 
 def _upscale_remote(job: FileJob) -> FileOutcome:
@@ -152,16 +160,14 @@ def _renamed(message: Any, named: Mapping[str, Path]) -> Any:  # noqa: ANN401 (o
     return message
 
 
-def _upscale_file(job: FileJob, reporter: Reporter) -> Sizes:
-    started = time.monotonic()
+def _upscale_task(task: FileTask, job: FileJob, reporter: Reporter, started: float) -> Sizes:
     source, options, compare = job.source, job.options, job.compare
-    task = open_file(source, job.target, options)
     reporter.notes(source, task.image.notes)
     if is_one_file(source, task.target):
         task = replace(task, options=replace(options, overwrite=True))
     task.check()
     if compare is not None:
-        check_drawing(compare, [source, task.target], overwrite=options.overwrite)
+        check_drawing(compare, [source, task.target, *options.files], overwrite=options.overwrite)
     run = job.run.start()
     normalised = task.normalised(run)
     estimate = task.estimate(run, normalised)

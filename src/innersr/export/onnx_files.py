@@ -22,6 +22,7 @@ from innersr.methods.upscalers.tailored import TailoredUpscaler
 from innersr.networks.checkpoints import outline_of
 from innersr.networks.priors import load_prior
 from innersr.networks.tailored_stack import TailoredStack
+from innersr.paths import check_apart
 from innersr.physics.degradation import Degradation
 from innersr.pipeline.adapted_files import load_adaptation
 from innersr.run import Run
@@ -78,6 +79,7 @@ def export_onnx(
     output = Path(output)
     if output.suffix.lower() != ".onnx":
         raise InputError(f"{output}: the name of an ONNX file ends in .onnx")
+    check_apart(output, [Path(prior)])
     if output.exists() and not overwrite:
         raise InputError(exists_already(output))
     if is_adapted(prior):

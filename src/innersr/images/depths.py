@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ def in_depth(
             result = replace(result, metadata=replace(result.metadata, nodata=nodata))
         return apart_from_no_data(replace(result, depth=depth)), tuple(more)
     white = DEPTHS[source.depth].white or 1
-    ends = parse_range(value_range) or _used_range(source)
+    ends = parse_range(value_range) or used_range(torch.aminmax(_known(source)), source.depth)
     low, high = (end / white for end in ends)
     scaled = replace(result, colour=(result.colour - low) / (high - low), depth=depth)
     note = f"values from {ends[0]:.6g} to {ends[1]:.6g} became black to white"
@@ -118,9 +119,9 @@ def _lost_nodata() -> str:
     return "the no-data value is not kept: other values would become equal to it"
 
 
-def _used_range(image: Image) -> tuple[float, float]:
-    """The least and the greatest value with data, as the file stores them; (0, 1) more where all are equal."""
-    least, most = (float(end) * (DEPTHS[image.depth].white or 1) for end in torch.aminmax(_known(image)))
+def used_range(ends: Iterable[float | Tensor], depth: str) -> tuple[float, float]:
+    """The range "auto" of a least and a greatest value with data: as a file stores them, 1 apart if they are equal."""
+    least, most = (float(end) * (DEPTHS[depth].white or 1) for end in ends)
     return (least, most) if least < most else (least, least + 1)
 
 

@@ -202,12 +202,12 @@ def refusal(  # noqa: PLR0913 (what a file may hold)
     if depth not in target.depths:
         held = [DEPTHS[name] for name in target.depths]
         holds = " or ".join(one.words for one in held)
-        other = f", or pass depth={held[-1].option} (--depth {held[-1].option})" if has_options else ""
+        other = f", or use --depth {held[-1].option} (in Python depth={held[-1].option})" if has_options else ""
         return f"{target.name} holds {holds}, not {DEPTHS[depth].words}; {precise}{other}"
     if target.bands is not None and bands not in target.bands:
         return f"{target.name} holds 1 or 3 bands, not {bands}; write .tif"
     if has_alpha and not target.alpha:
-        other = ', or pass alpha="drop" (--alpha drop)' if has_options else ""
+        other = ', or use --alpha drop (in Python alpha="drop")' if has_options else ""
         return f"{target.name} holds no alpha; {precise}{other}"
     if size is not None and max(size) > target.longest_side:
         return f"{target.name} sides end at {target.longest_side} pixels, not {max(size)}; {precise}"

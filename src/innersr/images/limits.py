@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from innersr.errors import ImageFileError
+from innersr.errors import ImageFileError, InputError
+
+
+def check_result(source: object, what: str, size: tuple[int, int], limit: int) -> None:
+    """Raise InputError if a result of (height, width), or a page or frame of it, is above a limit of pixels."""
+    pixels = size[0] * size[1]
+    if pixels > limit:
+        raise InputError(f"{source}: {what} would have {pixels} pixels; {higher_limit(pixels)}")
+
+
+def higher_limit(pixels: int) -> str:
+    """The remedy of an image or a result of that many pixels."""
+    return f"use innersr upscale --pixel-limit {pixels} (in Python pixel_limit={pixels})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +38,7 @@ class SizeLimits:
             sample_bytes: of a pixel, all its bands together.
         """
         count = width * height
-        remedy = f"if you trust it, upscale or read it with pixel_limit={count} (innersr upscale --pixel-limit {count})"
+        remedy = f"if you trust it, {higher_limit(count)}"
         if count > self.pixels:
             raise ImageFileError(f"{name}: {width} x {height} pixels are above the limit of {self.pixels}; {remedy}")
         # A photograph of 1 MB takes some 50 MB, a blank page a thousand times as much as its file.

@@ -6,6 +6,7 @@ huggingface_hub logs in (`hf auth login`); downloaded files are checked before t
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +16,11 @@ from innersr.errors import InnersrError, InputError, cannot_write, exists_alread
 from innersr.networks.priors import check_prior_file, describe_prior, prior_bytes
 
 Returned = TypeVar("Returned")
+LICENCES = (
+    *("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "mpl-2.0", "gpl-3.0", "lgpl-3.0", "agpl-3.0", "cc0-1.0"),
+    *(f"cc-by{more}-4.0" for more in ("", "-sa", "-nd", "-nc", "-nc-sa", "-nc-nd")),
+)
+"""Those that the Hub knows by these names, and that weights may have."""
 
 
 def push_prior(prior: str | Path, repository: str, *, is_private: bool = False) -> str:
@@ -82,10 +88,10 @@ def pull_prior(repository: str, output: str | Path | None = None, *, overwrite: 
 
 def _card(text: str | None, header: dict[str, Any]) -> str:
     """A model card with the metadata that the Hub wants at its head."""
-    if text is not None and text.startswith("---\n"):
+    if text is not None and text.startswith(("---\n", "---\r\n")):
         return text
     metadata = {
-        "license": "apache-2.0",
+        **_licence(header),
         "library_name": "innersr",
         "pipeline_tag": "image-to-image",
         "tags": "[super-resolution, internal-learning]",
@@ -95,6 +101,17 @@ def _card(text: str | None, header: dict[str, Any]) -> str:
     pull = "innersr prior pull OWNER/NAME -o mine.safetensors"
     use = "innersr upscale --set prior=mine.safetensors photo.jpg"
     return f"{head}\n\n{body.rstrip()}\n\n## Load\n\n```console\n{pull}\n{use}\n```\n"
+
+
+def _licence(header: dict[str, Any]) -> dict[str, str]:
+    """The licence that a prior records, as the Hub writes it."""
+    provenance = header.get("provenance")
+    recorded = provenance.get("licence") if isinstance(provenance, dict) else None
+    if not isinstance(recorded, str) or not recorded.strip():
+        return {"license": "unknown"}
+    if recorded.lower() in LICENCES:
+        return {"license": recorded.lower()}
+    return {"license": "other", "license_name": json.dumps(recorded)}
 
 
 def _answer(repository: str, request: Callable[[], Returned]) -> Returned:

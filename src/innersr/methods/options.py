@@ -24,6 +24,7 @@ from innersr.methods.registry import make_method, name_of, resolve
 from innersr.physics.degradation import Degradation
 from innersr.physics.geometry import check_size, parse_size, scale_text
 from innersr.physics.jpeg import jpeg_strength
+from innersr.physics.kernel_files import kernel_file
 from innersr.physics.kernels import normalised
 from innersr.physics.named_degradations import parse_kernel
 from innersr.physics.noise.counting import CountingNoise, parse_noise
@@ -182,6 +183,13 @@ class UpscaleOptions:
             return self.kernel
         return None if self._is_auto else parse_kernel(str(self.kernel), 2).kernel
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Files that are read beside the image, some of which may be the names of something else."""
+        kernel = None if isinstance(self.kernel, Tensor) else kernel_file(str(self.kernel))
+        prior = getattr(self.chosen_method, "prior", None)
+        return tuple(Path(name) for name in (kernel, prior, self.mask, self.adapted) if name)
+
     def depth_of(self, image: Image) -> str:
         """Depth of the file that an image is upscaled to."""
         return DEPTHS[str(self.depth)] or image.depth
@@ -192,6 +200,22 @@ class UpscaleOptions:
             return self.scale
         rows, columns = parse_size(self.size, lr_size)
         return rows / lr_size[0], columns / lr_size[1]
+
+    def geometry(self, lr_size: tuple[int, int]) -> tuple[Scale, tuple[int, int]]:
+        """The scale and the (height, width) of the result of an image of (height, width).
+
+        Raises:
+            InputError: the image would be shrunk, or no pixel added to it.
+        """
+        if self.leaves(lr_size):
+            return (1.0, 1.0), lr_size
+        planned = self.planned(self.scale_for(lr_size)).fitted(lr_size)
+        check_growth(planned, lr_size)
+        return planned.scales, planned.hr_size(lr_size)
+
+    def leaves(self, lr_size: tuple[int, int]) -> bool:
+        """Whether a size with "<" leaves an image of (height, width) as it is."""
+        return self.size is not None and self.scale_for(lr_size) == (1, 1)
 
     def planned(self, scale: Scale) -> Degradation:
         """The given degradation; if it is to be estimated, one on the same grid."""
@@ -223,6 +247,14 @@ class UpscaleOptions:
             changes["compression"] = jpeg_strength(self.jpeg)
         amended = estimate.with_given(**changes)
         return amended if self.jpeg is None else replace(amended, jpeg_quality=self.jpeg)
+
+
+def check_growth(planned: Degradation, lr_size: tuple[int, int]) -> None:
+    """Raise InputError if a scale adds no pixel to an image of (height, width)."""
+    if planned.hr_size(lr_size) == lr_size:
+        height, width = lr_size
+        words = f"scale {scale_text(planned.scales, 7)} adds no pixel to an image of {width}x{height}"
+        raise InputError(f"{words}; choose a larger one")
 
 
 def default_output(source: Path, scale: Scale) -> Path:

@@ -100,6 +100,11 @@ def check_kernel_writable(path: str | Path, *, overwrite: bool = False) -> Path:
     return path
 
 
+def kernel_file(path: str | Path) -> Path:
+    """The file that `load_kernel` reads for a path, which may end in `#N`."""
+    return _split_number(path)[0]
+
+
 def _split_number(path: str | Path) -> tuple[Path, int | None]:
     """Separate `FILE#3` into the file and 3."""
     match = re.fullmatch(r"(.+)#([0-9]{1,9})", str(path))

@@ -15,7 +15,7 @@ from innersr.blind.estimate import Estimate
 from innersr.errors import ImageFileError, InputError
 from innersr.images.conversions import image_from
 from innersr.images.formats import format_of_name, notes_of_change, sniff
-from innersr.images.io import PIXEL_LIMIT, opened, read
+from innersr.images.io import PIXEL_LIMIT, opened, read, with_suffix
 from innersr.images.no_data import with_no_data
 from innersr.images.selections import parse_pages
 from innersr.isolation import isolated, isolation
@@ -239,9 +239,9 @@ def _open_stack(source: Path, output: Path | None, options: UpscaleOptions, stac
         _check_plain(source, options, "stack")
     if stack.hidden and options.pages != "first":
         words = f"{stack.hidden} planes lie behind the first without pages of their own"
-        remedy = 'save it with one page for each, or take the first alone by pages="first" (--pages first)'
+        remedy = 'save it with one page for each, or take the first alone by --pages first (in Python pages="first")'
         raise ImageFileError(f"{source}: {words}; {remedy}")
-    is_tiff = format_of_name(output or source).name == "TIFF"
+    is_tiff = format_of_name(output or with_suffix(source, source)).name == "TIFF"
     chosen = parse_pages(options.pages or ("all" if is_tiff else "first"), len(stack.directories))
     if len(chosen) > 1 and not is_tiff:
         remedy = "write a .tif, or choose a page with --pages"

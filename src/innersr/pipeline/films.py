@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -23,8 +23,8 @@ from innersr.images.films.shots import Timeline, timeline_of
 from innersr.images.films.video_reading import is_video, open_video
 from innersr.images.films.video_writing import VideoWriter
 from innersr.images.image import Image
-from innersr.images.io import check_place, written_whole
-from innersr.images.limits import SizeLimits
+from innersr.images.io import PIXEL_LIMIT, check_place, with_suffix, written_whole
+from innersr.images.limits import SizeLimits, check_result
 from innersr.images.selections import parse_frames
 from innersr.inference.normalisation import NormalisedImage
 from innersr.inference.steadying import UpscaledFrame, steadied
@@ -32,6 +32,7 @@ from innersr.isolation import isolation
 from innersr.methods.baselines import Bicubic
 from innersr.methods.options import UpscaleOptions, default_output
 from innersr.methods.protocols import copies_pixels
+from innersr.paths import check_apart
 from innersr.physics.kernel_comparison import second_moments
 from innersr.pipeline.adaptation import Adaptation, adapt_image
 from innersr.pipeline.film_parts import FilmParts, digest_of_values
@@ -47,7 +48,8 @@ def open_film(source: Path, target: Path | None, options: UpscaleOptions) -> Fil
         ImageFileError: the film cannot be read, or the target is no film.
         InputError: PyAV is missing, or the frames are too large.
     """
-    suffix, limit = (target or source).suffix.lower(), options.pixel_limit
+    named, limit = with_suffix(source, source), options.pixel_limit
+    suffix = (target or named).suffix.lower()
     animations = (".gif", ".webp", ".apng")
     film: Film
     if is_video(source):
@@ -57,7 +59,7 @@ def open_film(source: Path, target: Path | None, options: UpscaleOptions) -> Fil
         film = open_video(source, limit)
     else:
         becomes_film = suffix in animations or container_of(Path(suffix)) is not None or container_of(target or source)
-        is_png = suffix == ".png" and source.suffix.lower() in (".png", ".apng")
+        is_png = suffix == ".png" and named.suffix.lower() == ".png"
         if not (becomes_film or is_png) or frame_count(source) <= 1:
             return None
         film = Animation(source)
@@ -79,16 +81,15 @@ class FilmTask(FileTask):
     """A film that was opened, of which `image` is the first frame, and the path of its result."""
 
     film: Film
+    is_film: ClassVar[bool] = True
     settings: FilmSettings = field(default_factory=FilmSettings)
 
     def check(self) -> None:
         """Make sure, before hours of work, that the whole film can be read and the result be saved."""
-        (rows, columns), options = self.hr_size, self.options
-        if rows * columns > options.pixel_limit:
-            words = f"a frame would have {rows * columns} pixels; raise pixel_limit (--pixel-limit) to allow it"
-            raise InputError(f"{self.source}: {words}")
-        unused = {"depth": str(options.depth) != "keep", "range": options.value_range, "nodata": options.nodata}
-        given = [f"--{name}" for name, is_given in unused.items() if is_given not in (None, False)]
+        options = self.options
+        check_result(self.source, "a frame", self.hr_size, options.pixel_limit)
+        unused = {"depth": options.depth, "range": options.value_range, "nodata": options.nodata}
+        given = [f"--{name}" for name, value in unused.items() if value is not None and value != "keep"]
         if given:
             raise InputError(f"{self.source}: {' and '.join(given)} is for pictures; leave it out for a film")
         if options.save_adapted is not None:
@@ -96,6 +97,7 @@ class FilmTask(FileTask):
             raise InputError(f"{self.source}: a film is learnt shot by shot, and keeps none in a file; {remedy}")
         if not self.enlarges:
             raise InputError(f"{self.source}: is as large already as --size {options.size} asks for")
+        check_apart(self.target, options.files)
         check_place(self.target, overwrite=options.overwrite)
         self._writer()
         assert self.timeline.times
@@ -116,8 +118,7 @@ class FilmTask(FileTask):
         normalised: NormalisedImage | None = None,  # noqa: ARG002
     ) -> Result:
         """Upscale the film into its file, adapted once per shot, or resume a run that was killed."""
-        started, writer, timeline = time.monotonic(), self._writer(), self.timeline
-        times = timeline.times
+        started, writer, times = time.monotonic(), self._writer(), self.timeline.times
         with isolation(), FilmParts.opened(self.target, self._plan(run)) as parts:
             work = _Work(self, run, parts, writer)
             work.finish()
@@ -125,6 +126,7 @@ class FilmTask(FileTask):
             with written_whole(self.target, overwrite=self.options.overwrite) as partial:
                 writer.join(paths, times, partial)
             records = [parts.record(number) or {} for number in range(len(work.pieces))]
+        of_frames = [note for record in records for note in record.get("notes", ())]
         is_animation = isinstance(writer, AnimationWriter)
         shown = Animation(self.target) if is_animation else open_video(self.target, self.options.pixel_limit)
         adaptation = work.last or self._bicubic(run)
@@ -136,7 +138,7 @@ class FilmTask(FileTask):
             method=adaptation.method,
             estimate=adaptation.cause if isinstance(adaptation.cause, Estimate) else None,
             path=self.target,
-            notes=tuple(dict.fromkeys((*work.notes, *(n for r in records for n in r.get("notes", ())), *writer.notes))),
+            notes=tuple(dict.fromkeys((*work.notes, *of_frames, *writer.notes, *self.unused_options()))),
         )
 
     def normalised_frame(self, frame: Image, run: Run) -> NormalisedImage:
@@ -159,33 +161,37 @@ class FilmTask(FileTask):
         """Whether what was learnt before (--adapted) is for grey pictures."""
         return self.learnt_before is not None and self.learnt_before.channels == 1
 
+    @property
+    def format_name(self) -> str:
+        """The name of the format of the result: GIF, WebP or PNG, or that of a video in capitals."""
+        suffix = self.target.suffix.lower()
+        return {".webp": "WebP", ".apng": "PNG"}.get(suffix, suffix[1:].upper())
+
     def _writer(self) -> FilmWriter:
         facts, size = self.film.facts, self.hr_size
-        if self.options.alpha == "drop":
-            facts = replace(facts, has_alpha=False)
-        keeps_texts = self.options.metadata == "keep"
-        if not keeps_texts:
+        facts = replace(facts, has_alpha=facts.has_alpha and self.options.alpha != "drop")
+        if self.options.metadata == "none":
+            facts = replace(facts, icc=None)
+        if self.options.metadata != "keep":
             facts = replace(facts, texts=(), extras=tuple(each for each in facts.extras if each != "chapters"))
-        kind = {".gif": "GIF", ".webp": "WebP", ".png": "PNG", ".apng": "PNG"}.get(self.target.suffix.lower())
-        if kind is not None:
-            return AnimationWriter(kind, facts, size, self.options.quality)
+        if self.format_name in ("GIF", "WebP", "PNG"):
+            return AnimationWriter(self.format_name, facts, size, self.options.quality)
         return VideoWriter(
             source=None if facts.codec is None else self.source,
             facts=facts,
             size=size,
             target=self.target,
             quality=self.options.quality,
-            keeps_texts=keeps_texts,
+            keeps_texts=self.options.metadata == "keep",
             is_excerpt=self.options.frames is not None,
         )
 
     def _plan(self, run: Run) -> str:
         """What the bytes of the parts depend on."""
-        options = replace(self.options, overwrite=False)
+        options = replace(self.options, overwrite=False, compression=None, pixel_limit=PIXEL_LIMIT)
         place = (run.seed, run.precision, str(run.torch_device), run.tile, torch.get_num_threads())
-        adapted = None if options.adapted is None else Path(options.adapted)
         parts = (self.settings, self.film.facts, self.hr_size, self.target.suffix)
-        return digest_of_values(self.source, options, self.planned, adapted, place, parts, self.timeline)
+        return digest_of_values(self.source, options, self.planned, options.files, place, parts, self.timeline)
 
     def _bicubic(self, run: Run) -> Adaptation:
         """Stands for what was learnt where all parts were made before."""

@@ -18,6 +18,7 @@ from innersr.images.georeferencing.geotiff import rescaled_tags
 from innersr.images.georeferencing.grid import PixelGrid
 from innersr.images.image import Image
 from innersr.images.io import read, written_whole
+from innersr.images.limits import check_result
 from innersr.images.metadata import Metadata
 from innersr.images.no_data import with_no_data
 from innersr.images.tiff.descriptions import imagej_description, ome_description, shaped_description
@@ -45,12 +46,8 @@ class StackTask(FileTask):
         """Make sure, before minutes of work, that the result can be saved."""
         super().check()
         check_encoder(self.compression, self.target)
-        limit = self.options.pixel_limit
-        for rows, columns in {self._grown(self.stack.sizes[place]) for place in self.chosen}:
-            if rows * columns > limit:
-                raise InputError(
-                    f"{self.source}: a page would have {rows * columns} pixels; raise pixel_limit (--pixel-limit)"
-                )
+        for size in {self._grown(self.stack.sizes[place]) for place in self.chosen}:
+            check_result(self.source, "a page", size, self.options.pixel_limit)
         groups = {self.stack.groups[place] for place in self.chosen}
         if self.options.save_adapted is not None and len(groups) > 1:
             words = f"has {len(groups)} channels, or kinds of pages"
@@ -216,6 +213,7 @@ class StackTask(FileTask):
         """Sentences about the whole file."""
         yield f"{len(self.chosen)} of {len(self.stack.directories)} pages"
         yield from self.stack.losses
+        yield from self.unused_options()
         if self.stack.imagej_tags and not self.keeps_axes:
             yield "ImageJ's metadata is not kept: it describes all pages"
         if self.stack.kind == "ome" and not self.keeps_axes:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from innersr.blind.estimate import Estimate
 from innersr.errors import InputError
+from innersr.images.depths import used_range
 from innersr.images.formats import format_of_name
 from innersr.images.image import Image
 from innersr.images.io import check_place
@@ -23,6 +24,7 @@ from innersr.memory import free_memory
 from innersr.methods.options import UpscaleOptions, default_output
 from innersr.methods.protocols import copies_pixels
 from innersr.methods.registry import name_of, settings_of
+from innersr.paths import sha256_of
 from innersr.physics.degradation import Degradation
 from innersr.physics.resize import Window, as_pair
 from innersr.pipeline.adapted_files import load_fitting
@@ -116,8 +118,7 @@ def _strip_task(source: Path, target: Path, options: UpscaleOptions, settings: S
         folder.remove_unused()
         raise
     if options.value_range == "auto":
-        white = {"uint8": 255, "uint16": 65535}.get(sample.depth, 1)
-        options = replace(options, value_range=(white * whole.extremes[0], white * whole.extremes[1]))
+        options = replace(options, value_range=used_range(whole.extremes, sample.depth))
     height, width = large.size
     note = f"{width} x {height} pixels are upscaled in strips, from disk to disk (--strips never does it at once)"
     more = (note_of_missing(whole.missing_share),) if whole.missing_share > 0 else ()
@@ -158,13 +159,9 @@ def _detail(part: Image) -> float:
 
 def _options_record(options: UpscaleOptions) -> dict[str, Any]:
     """What of the options the samples of a result depend on, as plain values."""
-    left_out = {"pixel_limit", "overwrite", "strips", "save_adapted", "metadata", "quality"}
+    left_out = {"pixel_limit", "overwrite", "strips", "save_adapted", "metadata", "quality", "compression"}
     record = {each.name: _plain(getattr(options, each.name)) for each in fields(options) if each.name not in left_out}
-    files = {name: getattr(options, name) for name in ("kernel", "adapted")}
-    paths = {name: Path(text) for name, text in files.items() if isinstance(text, str | Path)}
-    return record | {
-        name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in paths.items() if path.is_file()
-    }
+    return record | {"files": [sha256_of(path) for path in options.files if path.is_file()]}
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 (of several types)

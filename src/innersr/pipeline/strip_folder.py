@@ -87,7 +87,7 @@ class StripFolder:
                 _write(kept, whole_plan)
             try:
                 yield
-            except ImageFileError:  # an OSError too
+            except ImageFileError:  # an OSError that says all
                 raise
             except OSError as error:
                 remedy = "free some space or fix it; the same command then continues where it stopped"

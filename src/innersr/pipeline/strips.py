@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from innersr.blind.estimate import Estimate
@@ -95,6 +96,8 @@ class StripTask(FileTask):
             sample = replace(sample, notes=(*sample.notes, *notes))
             saved = self.save_by(partial(save_large, pixels, has_holes=self.whole.missing_share > 0), sample)
             agreement = self.folder.agreement()
+            if self.options.save_adapted is not None:  # at the end, or it would be in the way of a run that goes on
+                save_adaptation(load_adaptation(self._learnt_file, run), self.options.save_adapted)
         self.folder.remove()
         return replace(saved, seconds=time.monotonic() - started, consistency_psnr=agreement)
 
@@ -107,14 +110,20 @@ class StripTask(FileTask):
         tile, device = run.tile, str(run.torch_device)
         return {"seed": run.seed, "dtype": str(run.dtype), "device": device, "tile": tile, "side": self.settings.side}
 
+    @property
+    def _learnt_file(self) -> Path:
+        """What was learnt, kept for a run that goes on."""
+        return self.folder.path / "learnt.safetensors"
+
     def _learnt(self, run: Run, estimate: Estimate | None, normalised: NormalisedImage) -> tuple[Adaptation, Result]:
         """What was learnt from the sample, now or before the run was ended, and the result of the sample."""
-        path, grain = self.folder.path / "learnt.safetensors", self.options.keep_grain
+        path, grain = self._learnt_file, self.options.keep_grain
         try:
             adaptation = load_adaptation(path, normalised.run_for(run))
         except CheckpointError:  # nothing is there, or it is damaged
             self.folder.begin_anew()
-            save_adaptation(self.adapt(run, estimate, normalised), path)
+            learner = replace(self, options=replace(self.options, save_adapted=None))
+            save_adaptation(learner.adapt(run, estimate, normalised), path)
             adaptation = load_adaptation(path, normalised.run_for(run))
         for part in parts_of(adaptation.upscaler):
             if isinstance(part, TailoredUpscaler):
@@ -123,7 +132,6 @@ class StripTask(FileTask):
         if isinstance(sample.method, Bicubic) and not isinstance(adaptation.method, Bicubic):
             adaptation = adapt_image(normalised, adaptation.cause, Bicubic(phase="aligned"), run)
             adaptation = replace(adaptation, notes=sample.notes[-1:])  # why the result cannot be trusted
-            save_adaptation(adaptation, path)
             sample = adaptation.apply(normalised, keep_grain=grain)
         return adaptation, sample
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 from innersr.blind.estimate import Estimate
-from innersr.errors import InputError
 from innersr.examination import examine_normalised
 from innersr.images.depths import check_depth, in_depth
 from innersr.images.formats import format_of_name
@@ -18,13 +18,14 @@ from innersr.images.georeferencing.grid import PixelGrid
 from innersr.images.georeferencing.sidecars import sidecars
 from innersr.images.image import Image
 from innersr.images.io import check_place, check_writable, save, written_whole
+from innersr.images.limits import check_result
 from innersr.inference.normalisation import NormalisedImage, enlarged_no_data, normalise
 from innersr.isolation import isolation
 from innersr.methods.baselines import Bicubic
-from innersr.methods.options import UpscaleOptions
+from innersr.methods.options import UpscaleOptions, check_growth
 from innersr.methods.protocols import Method, copies_pixels
+from innersr.paths import check_apart
 from innersr.physics.degradation import Degradation
-from innersr.physics.geometry import scale_text
 from innersr.physics.resize import image_size
 from innersr.pipeline.adaptation import Adaptation, adapt_image
 from innersr.pipeline.adapted_files import check_keepable, load_fitting, save_adaptation
@@ -87,16 +88,14 @@ class ImageTask:
         else:
             scale = self.options.scale_for(self.lr_size) if self.enlarges else self.options.scale
             planned = self.options.planned(scale).fitted(self.lr_size)
-        if self.enlarges and planned.hr_size(self.lr_size) == self.lr_size:
-            height, width = self.lr_size
-            words = f"scale {scale_text(planned.scales, 7)} adds no pixel to an image of {width}x{height}"
-            raise InputError(f"{words}; choose a larger one")
+        if self.enlarges:
+            check_growth(planned, self.lr_size)
         return planned
 
     @property
     def enlarges(self) -> bool:
         """False where a size with "<" leaves the image as it is."""
-        return self.options.size is None or self.options.scale_for(self.lr_size) != (1, 1)
+        return not self.options.leaves(self.lr_size)
 
     @property
     def scales(self) -> tuple[float, float]:
@@ -175,6 +174,7 @@ class ImageTask:
         """Make sure, before learning, that `options.adapted` can be read, and `options.save_adapted` written."""
         if self.learnt_before is None and self.options.save_adapted is not None:
             check_keepable(self.options.chosen_method)
+            check_apart(Path(self.options.save_adapted), self.options.files)
             check_place(Path(self.options.save_adapted), overwrite=self.options.overwrite)
 
 
@@ -184,14 +184,14 @@ class FileTask(ImageTask):
 
     source: Path
     target: Path
+    is_film: ClassVar[bool] = False
 
     def check(self) -> None:
         """Make sure, before minutes of work, that the result can be saved."""
         (rows, columns), options = self.hr_size, self.options
+        check_apart(self.target, options.files)
         self.check_adaptation_files()
-        if rows * columns > options.pixel_limit:
-            words = f"the result would have {rows * columns} pixels; raise pixel_limit (--pixel-limit) to allow it"
-            raise InputError(f"{self.source}: {words}")
+        check_result(self.source, "the result", (rows, columns), options.pixel_limit)
         _ = self.mask  # is read
         check_depth(self.image, options.depth_of(self.image), options.value_range, self.source)
         check_writable(
@@ -229,15 +229,22 @@ class FileTask(ImageTask):
         )
         self.save_sidecars(self.grid(result))
         StripFolder.remove_beside(self.target)
-        notes = (*result.notes, *more, *notes, *self._unused_options())
+        notes = (*result.notes, *more, *notes, *self.unused_options())
         return replace(result, image=image, path=self.target, notes=notes)
 
-    def _unused_options(self) -> Iterator[str]:
+    @property
+    def format_name(self) -> str:
+        """The name of the format of the result."""
+        return format_of_name(self.target).name
+
+    def unused_options(self) -> Iterator[str]:
         """Sentences about options that the format of the result has no use for."""
-        name = format_of_name(self.target).name
-        for option, formats in (("quality", ("JPEG", "WebP", "AVIF")), ("compression", ("TIFF",))):
+        name, videos = self.format_name, ("MP4", "M4V", "MOV", "MKV", "WEBM")
+        for option, formats in (("quality", ("JPEG", "WebP", "AVIF", *videos)), ("compression", ("TIFF",))):
             if getattr(self.options, option) is not None and name not in formats:
                 yield f"{option} (--{option}) has no effect on {name} files"
+        if not (self.options.steady or self.is_film):
+            yield "steady (--no-steady) has no effect on pictures"
 
     def save_sidecars(self, grid: PixelGrid) -> None:
         """Write the files beside the source that say where it lies, for the result."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +11,7 @@ import gradio as gr
 
 from innersr.errors import InputError
 from innersr.images.image import Image
-from innersr.images.io import read
+from innersr.images.io import read, with_suffix
 from innersr.methods.options import UpscaleOptions
 from innersr.metrics.fidelity import psnr_y, ssim_y
 from innersr.physics.resize import image_size
@@ -122,13 +121,12 @@ class _Compare:
     def _row(  # noqa: PLR0913 (one method, its options and where it writes)
         self, method: str, source: Path, folder: Path, options: UpscaleOptions, truth: Image | None, run: Run
     ) -> Row:
-        task = open_file(source, folder / f"{method}{source.suffix}", options)
+        task = open_file(source, with_suffix(folder / f"{method}{source.suffix}", source), options)
         if truth is not None and image_size(truth.colour) != task.hr_size:
             (height, width), (rows, columns) = image_size(truth.colour), task.hr_size
             raise InputError(
                 f"the true picture has {width} x {height} pixels, the results {columns} x {rows}; give one of that size"
             )
-        task = replace(task, target=folder / task.target.name)
         task.check()
         result = task.write(self._place.in_time(run, planned_time(task)))
         before, after = save_comparison(task.image, result.image, folder)

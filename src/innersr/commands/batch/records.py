@@ -15,7 +15,7 @@ from innersr.batch.remote import is_remote
 from innersr.batch.remote_manifest import RemoteManifest
 from innersr.commands.console import in_words
 from innersr.commands.upscale_file import FileJob, FileOutcome
-from innersr.errors import InnersrError, error_and_remedy
+from innersr.errors import ImageFileError, InnersrError, error_and_remedy
 from innersr.paths import is_one_file
 
 
@@ -27,10 +27,12 @@ class FileRecord:
         settings: digest of all that the bytes of a result depend on beside the input, see `settings_digest`.
         source: the input.
         digest: of the input now.
+        planned: its result, but for a free name.
     """
 
-    def __init__(self, manifest: ResultLog, settings: str, source: Path, digest: InputDigest) -> None:
+    def __init__(self, manifest: ResultLog, settings: str, source: Path, digest: InputDigest, planned: Path) -> None:
         self._manifest, self._settings, self._source, self._digest = manifest, settings, source, digest
+        self._planned = planned
         self._is_ours = False  # see `Entry.is_ours`
 
     def may_replace(self, target: Path) -> bool:
@@ -42,8 +44,17 @@ class FileRecord:
         if not is_one_file(self._source, target):
             return self._manifest.is_done(target, self._digest.value, self._settings)
         entry = self._manifest.entry(target)
-        if entry is None or entry.settings != self._settings:
-            return False
+        return entry is not None and entry.settings == self._settings and self._holds_result(target, entry)
+
+    def check_original(self, target: Path) -> None:
+        """Raise ImageFileError for an input that is a result in place already, of whatever settings."""
+        entry = self._manifest.entry(target)
+        is_in_place = entry is not None and entry.is_in_place and is_one_file(self._source, target)
+        if entry is not None and is_in_place and self._holds_result(target, entry):
+            remedy = "its original is gone; --overwrite enlarges it once more"
+            raise ImageFileError(f"{target}: is the result of an earlier run with --in-place; {remedy}")
+
+    def _holds_result(self, target: Path, entry: Entry) -> bool:
         if entry.status == "started":  # a run was cut off before or after it replaced the input
             return self._digest.value not in ("", entry.digest)
         return self._manifest.is_unchanged(target)
@@ -56,12 +67,13 @@ class FileRecord:
         self._note(job.target, "started", is_ours=self._is_ours)
 
     def refuse(self, target: Path, error: Exception) -> None:
-        """Note a failure before the work began: the result that is there stays known."""
-        earlier = self._manifest.entry(target)
-        known = ("is_ours", "result_size", "result_digest", "result_modified")
-        kept = {} if earlier is None else {name: getattr(earlier, name) for name in known}
-        message, remedy = error_and_remedy(in_words(error))
-        self._note(target, "failed", **kept, error=message, remedy=remedy)
+        """Note a failure before the work began: a result that is there stays known, with what it was made of."""
+        earlier, (message, remedy) = self._manifest.entry(target), error_and_remedy(in_words(error))
+        if earlier is not None and (earlier.result_digest or earlier.is_in_place):
+            self._manifest.amend(earlier, error=message, remedy=remedy)
+        else:
+            is_ours = earlier is not None and earlier.is_ours
+            self._note(target, "failed", is_ours=is_ours, error=message, remedy=remedy)
 
     def checked(self, job: FileJob, outcome: FileOutcome) -> FileOutcome:
         """The outcome, or the failure that it is where the input was changed meanwhile."""
@@ -75,8 +87,12 @@ class FileRecord:
         return replace(outcome, error=error, messages=messages)
 
     def finish(self, job: FileJob, outcome: FileOutcome) -> None:
-        """Note the outcome."""
+        """Note the outcome; a result under a free name (--existing rename) ends a failure under the first one."""
         is_done = outcome.error is None
+        earlier = self._manifest.entry(self._planned)
+        if is_done and job.target != self._planned and earlier is not None and earlier.has_failed:
+            known = {} if earlier.status == "done" else {"status": "done", "result_digest": ""}
+            self._manifest.amend(earlier, error=None, remedy=None, **known)
         error, remedy = error_and_remedy(outcome.error)
         self._note(
             job.target,
@@ -129,7 +145,7 @@ class BatchRecords:
         entry = manifest.entry(target) if self._batch.dry_run else None
         # A file that cannot be read has no digest; its error is raised where it is upscaled.
         digest = InputDigest.of(source) if entry is None else entry.input.again(source)
-        self._records[source] = FileRecord(manifest, self._settings, source, digest)
+        self._records[source] = FileRecord(manifest, self._settings, source, digest, target)
         return self._records[source]
 
     def refuse(self, file: BatchFile, target: Path, error: Exception) -> None:

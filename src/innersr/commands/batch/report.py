@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -13,9 +13,9 @@ from innersr.batch.places import size_in_header
 from innersr.batch.status import StatusRow
 from innersr.commands.batch.forecast import forecast
 from innersr.commands.batch.table import Sizes, files_table
-from innersr.commands.console import Reporter
+from innersr.commands.console import Reporter, in_words
 from innersr.commands.upscale_file import FileJob
-from innersr.errors import error_and_remedy
+from innersr.errors import InputError, error_and_remedy
 
 
 class BatchReport:
@@ -81,22 +81,22 @@ class BatchReport:
         if self._bar is not None:
             self._bar()
 
-    def plan(self, jobs: Sequence[FileJob]) -> None:
+    def plan(self, jobs: Iterable[FileJob]) -> None:
         """Show what would be done: inputs, sizes, results and, measured on one of the files, the time."""
+        planned = []
         for job in jobs:
-            size = size_in_header(job.source)
-            self.rows.append(StatusRow(input=str(job.source), output=str(job.target), status="planned"))
-            before = after = "?"
-            pixels = 0
-            if size is not None:
-                scale = job.options.scale_for(size)
-                rows, columns = job.options.planned(scale).fitted(size).hr_size(size)
-                before, after, pixels = f"{size[1]}x{size[0]}", f"{columns}x{rows}", rows * columns
-            bytes_a_pixel = 40  # of the result, at the peak: its channels as floats, and a few copies
-            memory = f"  about {max(1, round(pixels * bytes_a_pixel / 2**20))} MiB" if pixels else ""
+            try:
+                size = size_in_header(job.source)
+                sizes = "? -> ?" if size is None else _sizes(size, job.options.geometry(size)[1])
+            except InputError as error:
+                self._reporter.failure(error, 1, job.source)
+                self.add(job.source, job.target, "failed", error=in_words(error))
+                continue
+            planned.append(job)
+            self.add(job.source, job.target, "planned")
             record = {"input": str(job.source), "output": str(job.target), "status": "planned"}
-            self._reporter.result(f"{job.source} -> {job.target}  {before} -> {after}{memory}", record)
-        found = forecast(jobs) if self._is_batch else None
+            self._reporter.result(f"{job.source} -> {job.target}  {sizes}", record)
+        found = forecast(planned) if self._is_batch else None
         self.end()
         if found is not None:
             seconds, trial = found
@@ -132,3 +132,10 @@ class BatchReport:
             seconds = each * (self._total - self._worked) - (time.monotonic() - self._finished)
             figures.append(f"{timedelta(seconds=max(0, round(seconds)))} left")
         return ", ".join(figures)
+
+
+def _sizes(before: tuple[int, int], after: tuple[int, int]) -> str:
+    """An image and its result, and the memory that upscaling takes."""
+    bytes_a_pixel = 40  # of the result, at the peak: its channels as floats, and a few copies
+    memory = max(1, round(after[0] * after[1] * bytes_a_pixel / 2**20))
+    return f"{before[1]}x{before[0]} -> {after[1]}x{after[0]}  about {memory} MiB"

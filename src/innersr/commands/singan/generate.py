@@ -23,6 +23,7 @@ from innersr.commands.singan.shared import (
 from innersr.errors import InputError
 from innersr.images.films.movie import save_movie
 from innersr.images.formats import BY_SUFFIX
+from innersr.paths import check_apart
 from innersr.plots.sheets import Panel, contact_sheet
 from innersr.plots.singan import report_sheet
 from innersr.run import Run
@@ -131,6 +132,7 @@ def animate_picture(
             have them.
     """
     fps, overwrite = options.pop("fps"), options.pop("overwrite")
+    check_apart(output, [model])
     subject = open_subject(model, engine, max_size, run, reporter)
     source, requested = subject.source, requested_size(size, None, subject.model.size)
     if engine == "patches" and len(subject.pictures) > 1:

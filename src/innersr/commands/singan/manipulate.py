@@ -87,7 +87,7 @@ def manipulate_picture(  # noqa: PLR0913 (the options of the commands)
     subject = _of_nearest(subject, entered, run)
     marked = None if mask is None else read_mask(mask, entered, reporter)
     make = _maker(subject, entered, marked, kind, colours or fine_tune, count)
-    inputs, source = [path for path in (picture, mask) if path is not None], subject.source
+    inputs, source = [path for path in (model, picture, mask) if path is not None], subject.source
     facts: dict[str, Any] = {"model": str(model), "input": str(picture), "seed": run.seed, "engine": engine}
     if all_scales:
         panels = [Panel("as it enters", visible(entered, source))]

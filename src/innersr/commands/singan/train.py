@@ -63,7 +63,8 @@ def train_picture(  # noqa: PLR0913 (the options of the command)
     if report is not None:
         check_drawing(report, inputs, overwrite=may_replace)
     if preview is not None:
-        _check_previews(preview, output, inputs, len(planned.sizes[0]), may_replace)
+        others = [*inputs, *([report] if report is not None else [])]
+        _check_previews(preview, output, others, len(planned.sizes[0]), may_replace)
     for path, picture, sizes in zip(inputs, pictures, planned.sizes, strict=True):
         if sizes[-1] != image_size(picture):
             reporter.note(size_note(path, image_size(picture), sizes[-1]))
@@ -104,13 +105,13 @@ class _Place:
         self.scale, self.iteration = learner.index, learner.iteration
 
 
-def _check_previews(folder: Path, model: Path, inputs: Sequence[Path], scales: int, may_replace: bool) -> None:
+def _check_previews(folder: Path, model: Path, others: Sequence[Path], scales: int, may_replace: bool) -> None:
     if folder.resolve() == model.resolve():
         raise InputError(f"{folder}: is the model's folder; give previews another one")
     make_folder(folder)
     for scale in range(scales):
         for file in _previews(folder, scale, scales):
-            check_drawing(file, inputs, overwrite=may_replace)
+            check_drawing(file, others, overwrite=may_replace)
 
 
 def _previews(folder: Path, scale: int, scales: int) -> Sequence[Path]:

@@ -31,6 +31,11 @@ def container_of(path: Path) -> str | None:
     return containers.get(path.suffix.lower())
 
 
+def is_film_name(path: Path) -> bool:
+    """Whether only films have such a name: videos and APNG."""
+    return container_of(path) is not None or path.suffix.lower() == ".apng"
+
+
 def encoder_for(codec: str | None, path: Path, quality: int | None) -> Encoder:
     """The encoder of a video: that of its source where the file can hold it, else the usual one of such files.
 

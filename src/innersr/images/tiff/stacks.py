@@ -73,7 +73,7 @@ def find_stack(path: Path) -> TiffStack | None:
             with TiffFile(stream, is_lsm=False, is_ndpi=False, is_scanimage=False, _multifile=False) as tiff:
                 return _stack_of(tiff)
     if fault is not None:
-        remedy = 'get it again, or split it; pages="first" (--pages first) takes the first alone'
+        remedy = 'get it again, or split it; --pages first (in Python pages="first") takes the first alone'
         raise ImageFileError(f"{path}: {fault}; {remedy}")
     return None
 

@@ -21,7 +21,7 @@ from innersr.images.tiff.edits import from_white, in_order, text_tag
 def check_encoder(compression: str, path: Path) -> None:
     """Raise ImageFileError if a TIFF of that compression, "none", "deflate", "zstd" or "lzw", cannot be written."""
     if compression in ("zstd", "lzw") and importlib.util.find_spec("imagecodecs") is None:
-        remedy = f'{how_to_install("tiff")}, or pass compression="deflate" (--compression deflate)'
+        remedy = f'{how_to_install("tiff")}, or use --compression deflate (in Python compression="deflate")'
         raise ImageFileError(f"{path}: {compression} pages need an encoder; {remedy}")
 
 
