@@ -117,15 +117,16 @@ class Video(Film):
 
     def _check_end(self, container: Any, stream: Any, frames: int) -> None:  # noqa: ANN401
         """Refuse a file of fewer frames than it states, or one that ends well before the time it states."""
-        counted = stream.frames
+        counted, stated = stream.frames, (container.duration or 0) / 1_000_000  # microseconds, from 0 in Matroska
+        if container.format.name == "avi":  # which counts frames that were left out, and has no time of the whole
+            counted, stated = 0, float(counted / stream.average_rate) if stream.average_rate else 0.0
         if counted and frames < counted:
             raise self._damaged(ValueError(f"{frames} of {counted} frames are there"))
-        if counted or not container.duration:
+        if counted or not stated:
             return
         with self._opened() as (whole, _):
             packets = (each for each in whole.demux() if each.size and each.pts is not None)
             end = max(float((each.pts + (each.duration or 0)) * each.time_base) for each in packets)
-        stated = container.duration / 1_000_000  # microseconds; those of Matroska begin at 0, whatever is shown first
         spare = 0.5  # seconds by which what is stated may be wrong
         if end + spare < stated:
             raise self._damaged(ValueError(f"it ends at {end:.1f} of {stated:.1f} s"))
