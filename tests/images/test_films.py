@@ -9,8 +9,9 @@ from tests.helpers.films import make_video, scenes
 from innersr.errors import ImageFileError
 from innersr.images.films.animations import Animation
 from innersr.images.films.film import Glimpse, levels_of
+from innersr.images.films.recognition import is_video
 from innersr.images.films.shots import timeline_of
-from innersr.images.films.video_reading import Video, is_video
+from innersr.images.films.video_reading import Video
 from innersr.images.image import Image
 
 

@@ -22,6 +22,7 @@ from innersr.errors import ImageFileError, InnersrError, InputError, cannot_writ
 from innersr.images import codecs as image_codecs
 from innersr.images import formats as image_formats
 from innersr.images.codecs import reason_of
+from innersr.images.films.recognition import begins_as_video, written_name
 from innersr.images.formats import METADATA_CHOICES, Format
 from innersr.images.image import Image
 from innersr.images.limits import SizeLimits
@@ -257,7 +258,7 @@ def check_place(path: Path, *, overwrite: bool) -> None:
 def with_suffix(name: Path, source: Path) -> Path:
     """A name for a result, with the suffix of the format that `source` holds where it has that of no format.
 
-    Formats that are read and not written give way to PNG, or to TIFF where they hold floats.
+    Formats that are read and not written give way to PNG, to TIFF where they hold floats, or to MP4.
     """
     if name.suffix.lower() in image_formats.BY_SUFFIX:
         return name
@@ -265,7 +266,10 @@ def with_suffix(name: Path, source: Path) -> Path:
         return name.with_suffix(reader.result)
     found = None
     with contextlib.suppress(OSError, ImageFileError), opened(source) as stream:
-        found = image_formats.sniff(stream.read(32))
+        head = stream.read(32)
+        if begins_as_video(head):
+            return written_name(name)
+        found = image_formats.sniff(head)
     return name if found is None else name.with_name(name.name + (found.result or found.suffixes[0]))
 
 

@@ -25,15 +25,19 @@ class Encoder:
     """What its quality is, for a note."""
 
 
+_CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+FILM_SUFFIXES = (*_CONTAINERS, ".apng")
+"""Those that only films have, of the formats that are written."""
+
+
 def container_of(path: Path) -> str | None:
     """FFmpeg's name for the container of a file name; None for names that are no video's."""
-    containers = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
-    return containers.get(path.suffix.lower())
+    return _CONTAINERS.get(path.suffix.lower())
 
 
 def is_film_name(path: Path) -> bool:
     """Whether only films have such a name: videos and APNG."""
-    return container_of(path) is not None or path.suffix.lower() == ".apng"
+    return path.suffix.lower() in FILM_SUFFIXES
 
 
 def encoder_for(codec: str | None, path: Path, quality: int | None) -> Encoder:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -114,6 +114,14 @@ class FilmWriter(ABC):
     @abstractmethod
     def join(self, parts: Sequence[Path], times: Sequence[FrameTime], target: Path) -> None:
         """Write the film from all its parts, and what is kept of the source besides."""
+
+
+def with_metadata(facts: FilmFacts, choice: str) -> FilmFacts:
+    """The facts without the metadata that a choice (--metadata) leaves out."""
+    if choice == "keep":
+        return facts
+    extras = tuple(each for each in facts.extras if each != "chapters")
+    return replace(facts, icc=facts.icc if choice == "icc" else None, texts=(), extras=extras)
 
 
 def resized_aspect(facts: FilmFacts, size: tuple[int, int]) -> Fraction:

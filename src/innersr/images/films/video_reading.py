@@ -15,25 +15,10 @@ import torch
 
 from innersr.errors import ImageFileError
 from innersr.images.codecs import reason_of
-from innersr.images.films.encoders import container_of, pyav
+from innersr.images.films.encoders import pyav
 from innersr.images.films.film import ColourTags, Film, FilmFacts, Glimpse
 from innersr.images.image import Image
 from innersr.images.limits import SizeLimits
-
-
-def is_video(path: Path) -> bool:
-    """Whether a file is a video by its first bytes, or claims to be by its name and is no image."""
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(16)
-    except OSError:
-        return False
-    heic = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-    still = (b"avif", b"avis", *heic, b"crx ", b"jxl ", b"jp2 ")
-    if head[4:8] == b"ftyp":
-        return head[8:12] not in still
-    known = head.startswith((b"\x1a\x45\xdf\xa3", b"FLV", b"\0\0\1\xba")) or head[8:12] == b"AVI "
-    return bool(head) and (known or container_of(path) is not None)
 
 
 class Video(Film):
