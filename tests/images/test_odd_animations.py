@@ -171,6 +171,14 @@ def test_short_frames_stay_short(tmp_path, suffix, milliseconds):
     assert "browsers show frames of 10 ms or less for 100 ms" in result.notes
 
 
+def test_no_exif_is_made_up(tmp_path):
+    """libvips writes a resolution that nobody has stated, which would be missed in the next result."""
+    pictures = [PillowImage.fromarray(plain((90 * n, 0, 0))) for n in range(2)]
+    pictures[0].save(tmp_path / "in.png", save_all=True, append_images=pictures[1:], duration=50)
+    result = upscale_file(tmp_path / "in.png", tmp_path / "out.webp", UpscaleOptions(**OPTIONS), Run(device="cpu"))
+    assert Animation(result.path).facts.notes == ()
+
+
 @pytest.mark.parametrize("kind", ["WebP", "PNG"])
 def test_no_frame_is_left_without_a_time(tmp_path, kind):
     facts = FilmFacts(size=(4, 4), time_base=Fraction(1, 4000))

@@ -286,7 +286,7 @@ class AnimationWriter(FilmWriter):
                 film.set_type(pyvips.GValue.blob_type, "icc-profile-data", self.facts.icc)
         with target.open("r+b", buffering=0) as stream:
             save = f"{self.kind.lower()}save_target"
-            getattr(film, save)(pyvips.Target.new_to_descriptor(stream.fileno()), **options)
+            getattr(film, save)(pyvips.Target.new_to_descriptor(stream.fileno()), keep="icc", **options)
             if factor > 1:
                 divide_times(stream, factor)
 
