@@ -41,6 +41,19 @@ def test_a_folder_stands_for_the_images_in_it():
     assert find_inputs([Path("in")]).is_batch
 
 
+def test_films_in_a_folder_are_left_out_and_that_is_reported():
+    """They may take hours, and many folders of photographs hold some."""
+    touch("in/a.png", "in/b.AVI", "in/c.mp4", "in/.d.mp4", "in/deep/e.mov")
+    assert found("in") == [("in/a.png", "a.png")]
+    words = "left out as a film; name films to upscale them too, as in/*.AVI"
+    assert find_inputs(["in"]).notes == (f"in/b.AVI and 1 more {words}",)
+    assert find_inputs(["in"], recursive=True).notes == (f"in/b.AVI and 2 more {words}",)
+    assert [path for path, _ in found("in/*.mp4")] == ["in/c.mp4"]
+    Path("in/a.png").unlink()
+    with pytest.raises(InputError, match=r"left out as a film; .*; in: no images in this folder"):
+        find_inputs(["in"])
+
+
 def test_a_folder_without_images_is_refused_with_the_remedy():
     touch("in/deep/a.png")
     with pytest.raises(InputError, match="in: no images in this folder; name another one, or enter its folders"):

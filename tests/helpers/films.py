@@ -26,6 +26,13 @@ def scenes(*lengths, size=(32, 48)):
     return [scene(number, colour, size) for number, colour in enumerate(colours)]
 
 
+def half_clear(frames):
+    """The frames with alpha: their upper half is transparent."""
+    alpha = np.full((*frames[0].shape[:2], 1), 255, np.uint8)
+    alpha[: len(alpha) // 2] = 0
+    return [np.concatenate([levels, alpha], 2) for levels in frames]
+
+
 def make_video(  # noqa: PLR0913 (what a video may be)
     path,
     frames,
@@ -39,6 +46,7 @@ def make_video(  # noqa: PLR0913 (what a video may be)
     aspect=1,
     options=None,
     texts=None,
+    chapters=(),
 ):
     """Write a video; `times` in milliseconds, `tags` are range, matrix, primaries, transfer; `aspect` is of a pixel."""
     av = pytest.importorskip("av")
@@ -60,8 +68,14 @@ def make_video(  # noqa: PLR0913 (what a video may be)
             voice.layout = "mono"
             voice.metadata["language"] = "eng"
         container.metadata.update(texts or {})
+        if chapters:
+            unit, spans = Fraction(1, 25), enumerate(chapters)
+            container.set_chapters(
+                [{"id": n, "start": n, "end": n + 1, "time_base": unit, "metadata": {"title": t}} for n, t in spans]
+            )
         for number, levels in enumerate(frames):
-            picture = av.VideoFrame.from_ndarray(levels, "rgb48le" if levels.dtype == np.uint16 else "rgb24")
+            kind = "rgb48le" if levels.dtype == np.uint16 else "rgba" if levels.shape[2] == 4 else "rgb24"
+            picture = av.VideoFrame.from_ndarray(levels, kind)
             picture = picture.reformat(format=pixel_format, dst_colorspace=matrix, dst_color_range=full)
             picture.pts, picture.time_base = times[number] if times else number, context.time_base
             container.mux(stream.encode(picture))

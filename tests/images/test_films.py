@@ -9,8 +9,9 @@ from tests.helpers.films import make_video, scenes
 from innersr.errors import ImageFileError
 from innersr.images.films.animations import Animation
 from innersr.images.films.film import Glimpse, levels_of
+from innersr.images.films.recognition import is_video
 from innersr.images.films.shots import timeline_of
-from innersr.images.films.video_reading import Video, is_video
+from innersr.images.films.video_reading import Video
 from innersr.images.image import Image
 
 
@@ -107,9 +108,10 @@ def test_turned_films_are_upright(tmp_path, degrees, turns):
     assert facts.aspect == (Fraction(3, 4) if turns % 2 else Fraction(4, 3))
 
 
-@pytest.mark.parametrize("name", ["in.mp4", "in.mkv", "in.webm"])
+@pytest.mark.parametrize("name", ["in.mp4", "in.mkv", "in.webm", "in.avi"])
 def test_a_film_that_was_cut_short_is_refused(tmp_path, name):
     codec = {"codec": "libvpx-vp9", "options": {"cpu-used": "8"}} if name.endswith("webm") else {}
+    codec = codec if name != "in.avi" else {"codec": "mpeg4", "options": {"b": "1M"}}
     path = make_video(tmp_path / name, scenes(75), sound=True, **codec)
     if name == "in.mp4":  # with its table in front, so that the half of it opens
         av = pytest.importorskip("av")
@@ -130,6 +132,19 @@ def test_a_film_that_was_cut_short_is_refused(tmp_path, name):
         ImageFileError, match=rf"^{cut}: cannot be decoded( at frame \d+)? \([^;]*\); it may be damaged"
     ):
         list(Video(cut).glimpses())
+
+
+@pytest.mark.parametrize("name", ["in.mp4", "in.mov", "in.mkv", "in.webm"])
+def test_a_film_may_begin_late(tmp_path, name):
+    codec = {"codec": "libvpx-vp9", "options": {"cpu-used": "8"}} if name.endswith("webm") else {}
+    path = make_video(tmp_path / name, scenes(3), times=[2000, 2040, 2080], **codec)
+    assert len(list(Video(path).glimpses())) == 3
+
+
+def test_frames_that_were_left_out_of_an_avi_are_not_missed(tmp_path):
+    options = {"codec": "mpeg4", "options": {"b": "1M"}}
+    path = make_video(tmp_path / "in.avi", scenes(4), times=[0, 40, 120, 200], **options)
+    assert [glimpse.start for glimpse in Video(path).glimpses()] == [0, 40, 120, 200]
 
 
 def test_a_file_without_a_film_is_refused(tmp_path):

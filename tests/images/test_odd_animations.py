@@ -2,14 +2,18 @@
 
 import io
 import struct
+from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image as PillowImage
 from tests.helpers.animations import BLUE, GREEN, RED, GifFrame, PngFrame, apng, chunk, gif, plain
 
 from innersr.errors import ImageFileError
-from innersr.images.films.animations import Animation
+from innersr.images.films.animations import Animation, AnimationWriter
+from innersr.images.films.film import FilmFacts, FrameTime
+from innersr.images.image import Image
 from innersr.images.io import read
 from innersr.methods.options import UpscaleOptions
 from innersr.pipeline.files import upscale_file
@@ -154,6 +158,40 @@ def test_a_gif_drifts_no_more_than_it_must(tmp_path, milliseconds, expected, slo
     assert [glimpse.duration for glimpse in Animation(result.path).glimpses()] == expected
     assert any(note.startswith("GIF shows 50 frames a second at most") for note in result.notes) is slower
     assert any("rounded to hundredths" in note for note in result.notes) is (milliseconds[0] != 10)
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".png"])
+@pytest.mark.parametrize("milliseconds", [[10, 35, 100, 33, 1], [8, 9, 8, 8, 9], [1] * 5, [4000, 3, 4000, 12, 4000]])
+def test_short_frames_stay_short(tmp_path, suffix, milliseconds):
+    """libvips writes 100 ms for a WebP's frames of 10 ms and less."""
+    pictures = [PillowImage.fromarray(plain((40 * n, 0, 0))) for n in range(5)]
+    pictures[0].save(tmp_path / "in.png", save_all=True, append_images=pictures[1:], duration=milliseconds)
+    result = upscale_file(tmp_path / "in.png", tmp_path / f"out{suffix}", UpscaleOptions(**OPTIONS), Run(device="cpu"))
+    assert [glimpse.duration for glimpse in Animation(result.path).glimpses()] == milliseconds
+    assert "browsers show frames of 10 ms or less for 100 ms" in result.notes
+
+
+def test_no_exif_is_made_up(tmp_path):
+    """libvips writes a resolution that nobody has stated, which would be missed in the next result."""
+    pictures = [PillowImage.fromarray(plain((90 * n, 0, 0))) for n in range(2)]
+    pictures[0].save(tmp_path / "in.png", save_all=True, append_images=pictures[1:], duration=50)
+    result = upscale_file(tmp_path / "in.png", tmp_path / "out.webp", UpscaleOptions(**OPTIONS), Run(device="cpu"))
+    assert Animation(result.path).facts.notes == ()
+
+
+@pytest.mark.parametrize("kind", ["WebP", "PNG"])
+def test_no_frame_is_left_without_a_time(tmp_path, kind):
+    facts = FilmFacts(size=(4, 4), time_base=Fraction(1, 4000))
+    writer = AnimationWriter(kind, facts, (4, 4), None)
+    frames, times = (
+        [Image(colour=torch.full((1, 3, 4, 4), n / 9)) for n in range(9)],
+        [FrameTime(n, 1) for n in range(9)],
+    )
+    writer.encode(frames, times, tmp_path / "part")
+    (tmp_path / "out").touch()
+    writer.join([tmp_path / "part"], times, tmp_path / "out")
+    assert [glimpse.duration for glimpse in Animation(tmp_path / "out").glimpses()] == [1] * 9
+    assert f"{kind} shows 1000 frames a second at most: the film is 0.01 s long, not 0.00 s" in writer.notes
 
 
 @pytest.mark.parametrize(("loop", "plays"), [(None, 1), (0, 0), (1, 2), (65533, 65534)])

@@ -17,6 +17,7 @@ from tests.helpers.priors import network_for, write_prior
 
 import innersr
 from innersr.errors import Cancelled, ImageFileError, InputError
+from innersr.images.films.shots import timeline_of
 from innersr.images.films.video_reading import Video
 from innersr.images.films.video_writing import VideoWriter
 from innersr.methods.baselines import Bicubic
@@ -25,7 +26,7 @@ from innersr.methods.tailor import Tailor
 from innersr.metrics.flicker import flicker
 from innersr.pipeline.files import open_file, upscale_file
 from innersr.pipeline.film_parts import digest_of_values
-from innersr.pipeline.films import FilmSettings, FilmTask
+from innersr.pipeline.films import FilmSettings, FilmTask, open_film
 from innersr.run import Run
 
 RUN = Run(device="cpu")
@@ -88,6 +89,32 @@ def test_times_of_a_variable_rate_are_kept(tmp_path):
     (before, base), (after, new_base) = ((f, b[1]) for f, b in map(video_frames, (source, tmp_path / "out.mp4")))
     assert base == new_base
     assert [frame.pts for frame in before] == [frame.pts for frame in after]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_films_are_as_long_as_their_sources(tmp_path, suffix):
+    av = pytest.importorskip("av")
+    uneven = [0, 20, 120, 160, 360, 393, 413, 513]
+    sources = [
+        make_video(tmp_path / "in.mp4", scenes(8), times=uneven, options={"x264-params": "b-adapt=0:bframes=3"}),
+        make_video(tmp_path / "in.mkv", scenes(8), times=uneven),
+        animation(tmp_path / "in.gif", duration=[100, 20, 100, 50, 1000]),
+        animation(tmp_path / "in.png", count=4, duration=[100, 3000, 7, 20]),
+    ]
+    for source in sources:
+        target = upscaled(source, tmp_path / f"out{suffix}", overwrite=True).path
+        assert total(target) == pytest.approx(total(source), abs=1e-3)
+        with av.open(str(target)) as container:
+            assert container.duration == pytest.approx(1e6 * total(source), abs=1001)
+    with av.open(str(sources[0])) as container:
+        assert container.duration == pytest.approx(1e6 * total(sources[0]), abs=1001)
+
+
+def total(path):
+    """Seconds from the first frame of a film to the end of the last."""
+    film = open_film(path, None, UpscaleOptions())
+    times = timeline_of(film.glimpses(), 40).times
+    return float((times[-1].start + times[-1].duration - times[0].start) * film.facts.time_base)
 
 
 @pytest.mark.parametrize("tags", [(1, 1, 1, 1), (2, 6, 6, 6), (1, 9, 9, 16)])

@@ -1,5 +1,6 @@
 """Large image files, upscaled part by part from disk to disk."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -287,6 +288,14 @@ def test_parts_of_another_seed_kernel_or_prior_are_not_taken(tmp_path, monkeypat
     monkeypatch.setattr(strip_folder.StripFolder, "begin_anew", lambda folder: begun.append(begin_anew(folder)))
     upscale(source, run=run, **options)
     assert begun
+
+
+def test_an_error_within_is_said_once_with_its_own_remedy(tmp_path):
+    (tmp_path / "in.png").touch()
+    folder = strip_folder.StripFolder.beside(tmp_path / "out.tif", {}, tmp_path / "in.png")
+    (folder.path / "source.json").write_text(json.dumps(folder.source))
+    with pytest.raises(ImageFileError, match=r"^out.tif: exists; choose another name$"), folder.opened({}):
+        raise ImageFileError("out.tif: exists; choose another name")
 
 
 def test_two_processes_do_not_work_on_one_result(tmp_path):

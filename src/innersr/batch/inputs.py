@@ -16,6 +16,7 @@ from innersr.batch.manifest import Manifest, ResultLog
 from innersr.batch.remote import files_below, is_remote, matches, place_of, reached
 from innersr.batch.remote_manifest import RemoteManifest
 from innersr.errors import InputError
+from innersr.images.films.recognition import is_any_film_name
 from innersr.images.folders import is_image_name
 from innersr.images.formats import sniff
 from innersr.paths import numbered
@@ -125,20 +126,27 @@ class _Search:
             self.files.append(BatchFile(path=path, below=Path(path.name)))
             return
         self.collections.append(path)
-        found = list(self._images_in(path))
+        images_and_films = list(self._files_in(path))
+        films = [each for each in images_and_films if is_any_film_name(each)]
+        found = [each for each in images_and_films if not is_any_film_name(each)]
+        if films:
+            others = f" and {len(films) - 1} more" if len(films) > 1 else ""
+            remedy = f"name films to upscale them too, as {films[0].with_stem('*')}"
+            self.notes.append(f"{films[0]}{others} left out as a film; {remedy}")
         if not found:
             deeper = "" if self.recursive else ", or enter its folders too with -r"
             self.notes.append(f"{path}: no images in this folder; name another one{deeper}")
         kept = self._without_results(found)
         self.files.extend(BatchFile(path=file, below=Path(*file.parts[len(path.parts) :])) for file in kept)
 
-    def _images_in(self, top: Path) -> Iterator[Path]:
+    def _files_in(self, top: Path) -> Iterator[Path]:
+        """Yield the images in a folder, and what its name calls a film."""
         if is_remote(top):
             within = f"{self.output}/"
             yield from (
                 path
                 for path in files_below(top, recursive=self.recursive)
-                if is_image_name(path.name) and not str(path).startswith(within)
+                if (is_image_name(path.name) or is_any_film_name(path)) and not str(path).startswith(within)
             )
             return
         results = None if self.output is None else self.output.resolve()
@@ -151,7 +159,8 @@ class _Search:
             is_entered = [not name.startswith(".") and Path(folder, name).resolve() != results for name in folders]
             folders[:] = sorted(name for name, entered in zip(folders, is_entered, strict=True) if entered)
             links += [path for path in (Path(folder, name) for name in folders) if path.is_symlink()]
-            yield from (path for path in (Path(folder, name) for name in sorted(names)) if _is_image(path))
+            paths = (Path(folder, name) for name in sorted(names) if not name.startswith("."))
+            yield from (path for path in paths if _is_image(path) or is_any_film_name(path))
             if not self.recursive:
                 return
         if links:

@@ -13,8 +13,9 @@ from PIL import Image as PillowImage
 from innersr.batch.inputs import BatchFile, BatchInputs
 from innersr.batch.remote import is_remote, output_folder, place_of
 from innersr.errors import ImageFileError, InputError
-from innersr.images.films.encoders import is_film_name
-from innersr.images.films.video_reading import is_video, open_video
+from innersr.images.films.encoders import FILM_SUFFIXES, is_film_name
+from innersr.images.films.recognition import is_video
+from innersr.images.films.video_reading import open_video
 from innersr.images.formats import BY_SUFFIX, format_of_name, read_only_format, written_suffixes
 from innersr.images.io import with_suffix
 from innersr.images.large.large_image import read_header
@@ -59,12 +60,13 @@ class Naming:
         if read_only_format(Path(self.pattern)) is not None:
             suffixes = " ".join(written_suffixes())
             raise InputError(f"--name {self.pattern}: {Path(self.pattern).suffix} is not written; there are {suffixes}")
-        if self.format and self._suffix not in written_suffixes():
-            raise InputError(f"--format {self.format} is not written; there are {' '.join(written_suffixes())}")
+        formats = (*written_suffixes(), *FILM_SUFFIXES)
+        if self.format and self._suffix not in formats:
+            raise InputError(f"--format {self.format} is not written; there are {' '.join(formats)}")
         if self.pattern in (".", ".."):
             raise InputError(f"--name {self.pattern} is no name of a file; write {{stem}}_x{{scale}}{{suffix}}")
         own = self._own_suffix(self._suffix)
-        if self.format and own and BY_SUFFIX.get(own) is not BY_SUFFIX[self._suffix]:
+        if self.format and own and BY_SUFFIX.get(own, own) != BY_SUFFIX.get(self._suffix, self._suffix):
             words = f"--name {self.pattern} and --format {self.format} name two formats"
             raise InputError(f"{words}; write {{suffix}} in the name, or leave one of them out")
 
@@ -77,7 +79,7 @@ class Naming:
         pattern = self.pattern or "{stem}{suffix}"
         numbers = dict.fromkeys(("width", "height"), 1)
         found = Path(pattern.format(stem="a", suffix=suffix, scale="2", method="a", **numbers)).suffix.lower()
-        return found if found in written_suffixes() or is_film_name(Path(f"a{found}")) else ""
+        return found if found in (*written_suffixes(), *FILM_SUFFIXES) else ""
 
     def needs_size(self, *, beside: bool) -> bool:
         """Whether a name contains the scale or the size; `beside` as in `name`."""

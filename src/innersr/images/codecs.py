@@ -19,8 +19,7 @@ import numpy as np
 import pyvips
 from PIL import Image as PillowImage
 
-from innersr.errors import ImageFileError
-from innersr.errors import reason_of
+from innersr.errors import ImageFileError, reason_of
 from innersr.images.containers.avif import avif_facts, avif_sides
 from innersr.images.containers.gif import gif_facts
 from innersr.images.containers.jpeg_segments import finish_jpeg, jpeg_facts

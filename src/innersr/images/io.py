@@ -21,6 +21,7 @@ from innersr.atomic import check_can_grow, whole_file
 from innersr.errors import ImageFileError, InnersrError, InputError, cannot_write, exists_already, reason_of
 from innersr.images import codecs as image_codecs
 from innersr.images import formats as image_formats
+from innersr.images.films.recognition import begins_as_video, written_name
 from innersr.images.formats import METADATA_CHOICES, Format
 from innersr.images.image import Image
 from innersr.images.limits import SizeLimits
@@ -256,8 +257,8 @@ def check_place(path: Path, *, overwrite: bool) -> None:
 def with_suffix(name: Path, source: Path) -> Path:
     """A name for a result, with the suffix of the format that `source` holds where it has that of no format.
 
-    Formats that are read and not written give way to PNG, or to TIFF where they hold floats; so does .apng, for its
-    file may hold one picture.
+    Formats that are read and not written give way to PNG, to TIFF where they hold floats, or to MP4; .apng gives way to
+    PNG, for its file may hold one picture.
     """
     if name.suffix.lower() == ".apng":
         return name.with_suffix(".png")
@@ -267,7 +268,10 @@ def with_suffix(name: Path, source: Path) -> Path:
         return name.with_suffix(reader.result)
     found = None
     with contextlib.suppress(OSError, ImageFileError), opened(source) as stream:
-        found = image_formats.sniff(stream.read(32))
+        head = stream.read(32)
+        if begins_as_video(head):
+            return written_name(name)
+        found = image_formats.sniff(head)
     return name if found is None else name.with_name(name.name + (found.result or found.suffixes[0]))
 
 

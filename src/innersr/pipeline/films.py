@@ -18,9 +18,10 @@ from innersr.errors import ImageFileError, InputError
 from innersr.images.films.animations import Animation, AnimationWriter, frame_count
 from innersr.images.films.encoders import container_of
 from innersr.images.films.excerpts import Excerpt
-from innersr.images.films.film import Film, FilmWriter
+from innersr.images.films.film import Film, FilmWriter, with_metadata
+from innersr.images.films.recognition import is_video, notes_of_other_container
 from innersr.images.films.shots import Timeline, timeline_of
-from innersr.images.films.video_reading import is_video, open_video
+from innersr.images.films.video_reading import open_video
 from innersr.images.films.video_writing import VideoWriter
 from innersr.images.image import Image
 from innersr.images.io import PIXEL_LIMIT, check_place, with_suffix, written_whole
@@ -53,9 +54,9 @@ def open_film(source: Path, target: Path | None, options: UpscaleOptions) -> Fil
     animations = (".gif", ".webp", ".apng")
     film: Film
     if is_video(source):
-        if container_of(target or source) is None and suffix not in animations:
+        if container_of(target or named) is None and suffix not in animations:
             films = ".mp4, .mov, .mkv, .webm, .gif, .webp or .apng"
-            raise ImageFileError(f"{target or source}: no name of a film; write {films} (-o)")
+            raise ImageFileError(f"{target or named}: no name of a film; write {films} (-o)")
         film = open_video(source, limit)
     else:
         becomes_film = suffix in animations or container_of(Path(suffix)) is not None or container_of(target or source)
@@ -169,8 +170,8 @@ class FilmTask(FileTask):
 
     def _writer(self) -> FilmWriter:
         facts, size = self.film.facts, self.hr_size
-        icc = None if self.options.metadata == "none" else facts.icc
-        facts = replace(facts, has_alpha=facts.has_alpha and self.options.alpha != "drop", icc=icc)
+        facts = replace(facts, has_alpha=facts.has_alpha and self.options.alpha != "drop")
+        facts = with_metadata(facts, self.options.metadata)
         if self.format_name in ("GIF", "WebP", "PNG"):
             return AnimationWriter(self.format_name, facts, size, self.options.quality)
         return VideoWriter(
@@ -179,7 +180,6 @@ class FilmTask(FileTask):
             size=size,
             target=self.target,
             quality=self.options.quality,
-            aspect=facts.aspect,
             keeps_texts=self.options.metadata == "keep",
             is_excerpt=self.options.frames is not None,
         )
@@ -345,6 +345,7 @@ def film_task(film: Film, source: Path, target: Path | None, options: UpscaleOpt
         for _ in film.glimpses():  # which say how many there are
             pass
         raise ImageFileError(f"{source}: its first frame cannot be read; get the file again")
-    image = replace(first, notes=film.facts.notes)
-    target = target or default_output(source, ImageTask(image=image, options=options).scales)
+    target = target or default_output(source, ImageTask(image=first, options=options).scales)
+    notes = () if film.facts.codec is None else notes_of_other_container(source, target)
+    image = replace(first, notes=(*film.facts.notes, *notes))
     return FilmTask(image=image, options=options, source=source, target=target, film=film)

@@ -10,7 +10,7 @@ from pathlib import Path
 from innersr.batch.places import size_in_header
 from innersr.batch.remote import is_remote
 from innersr.commands.upscale_file import FileJob, upscale_silently
-from innersr.images.films.video_reading import is_video
+from innersr.images.films.recognition import is_video
 
 
 def forecast(jobs: Sequence[FileJob]) -> tuple[float, Path] | None:

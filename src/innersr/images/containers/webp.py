@@ -1,4 +1,4 @@
-"""WebP files apart from their pixels: the chunk that holds them."""
+"""WebP files apart from their pixels: the chunk that holds them, and the times of an animation."""
 
 from __future__ import annotations
 
@@ -23,3 +23,17 @@ def webp_facts(stream: BinaryIO) -> FileFacts:
         else:
             stream.seek(length + length % 2, io.SEEK_CUR)
     return FileFacts()
+
+
+def divide_times(stream: BinaryIO, divisor: int) -> None:
+    """Divide the times, in milliseconds, for which the frames of an animation are shown."""
+    stream.seek(12)
+    while len(head := stream.read(8)) == 8:
+        kind, length = struct.unpack("<4sI", head)
+        end = stream.tell() + length + length % 2
+        if kind == b"ANMF":
+            stream.seek(12, io.SEEK_CUR)  # the place of the frame
+            milliseconds = int.from_bytes(stream.read(3), "little")
+            stream.seek(-3, io.SEEK_CUR)
+            stream.write((milliseconds // divisor).to_bytes(3, "little"))
+        stream.seek(end)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,28 @@ from PIL import Image as PillowImage
 from PIL import ImageSequence
 
 from innersr.errors import ImageFileError, reason_of
-from innersr.images.containers.webp import webp_facts
+from innersr.images.containers.gif import gif_facts
+from innersr.images.containers.png import finish_png, png_facts
+from innersr.images.containers.webp import divide_times, webp_facts
 from innersr.images.films.animated_pngs import png_frames
-from innersr.images.films.film import Film, FilmFacts, FilmWriter, FrameTime, Glimpse, Levels, levels_of
+from innersr.images.films.film import (
+    Film,
+    FilmFacts,
+    FilmWriter,
+    FrameTime,
+    Glimpse,
+    Levels,
+    levels_of,
+    notes_of_losses,
+    resized_aspect,
+)
 from innersr.images.formats import BY_NAME, encoder_options
 from innersr.images.image import Image
 from innersr.images.limits import no_bomb_warnings
+from innersr.images.metadata import DamagedBytesError, FileFacts, Metadata
 from innersr.libvips import libvips_alone
+
+_SHOWN_SLOWLY = 10  # ms; browsers, and libvips where it writes WebP, take up to that for 100
 
 
 def frame_count(path: Path) -> int:
@@ -57,19 +72,28 @@ class Animation(Film):
         plays = info.get("loop", 1)  # only GIF has no count, where it is shown once
         if kind == "GIF" and plays and "loop" in info:
             plays += 1  # its count is that of repeats
-        is_lossless = kind != "WEBP"
-        if kind == "WEBP":
-            with path.open("rb") as stream:
-                is_lossless = webp_facts(stream).is_lossless
+        found = self._facts_of(kind)
+        if kind == "GIF":
+            kept = "its palette", "how long it is shown"  # the latter in animations, and of palettes it is known
+            notes += [note for note in found.notes if not note.startswith(kept)]
         self.facts = FilmFacts(
             size=self._size[::-1],
             time_base=Fraction(1, 1000),
             has_alpha=has_alpha,
             plays=plays,
-            is_lossless=is_lossless,
+            is_lossless=kind != "WEBP" or found.is_lossless,
             icc=info.get("icc_profile"),
+            texts=found.texts,
             notes=tuple(notes),
         )
+
+    def _facts_of(self, kind: str | None) -> FileFacts:
+        reader = {"GIF": gif_facts, "PNG": png_facts}.get(kind or "", webp_facts)
+        with self.path.open("rb") as stream:
+            try:
+                return reader(stream)
+            except DamagedBytesError as error:
+                raise _damaged(self.path, error) from error
 
     def glimpses(self) -> Iterator[Glimpse]:
         """See `Film`."""
@@ -183,9 +207,14 @@ class AnimationWriter(FilmWriter):
                 notes.append("the colour profile is not kept: GIF files are written without it")
         if self.facts.is_deep:
             notes.append("the frames were reduced to 8 bits")
-        if self.facts.codec is not None:
-            notes.append(f"sound is not kept: {self.kind} holds none")
-        self.notes = tuple(notes)
+        aspect = resized_aspect(self.facts, self.size)
+        if self.facts.codec is not None and aspect != 1:
+            ratio, remedy = f"{aspect.numerator}:{aspect.denominator}", "enlarge one side more (-s 4x3)"
+            notes.append(f"pictures lose their shape: pixels of {ratio} became square; {remedy}")
+        self.notes = (
+            *notes,
+            *notes_of_losses(replace(self.facts, texts=() if self.kind == "PNG" else self.facts.texts), self.kind),
+        )
 
     def encode(self, frames: Iterable[Image], times: Sequence[FrameTime], part: Path) -> None:  # noqa: ARG002 (as FilmWriter)
         """See `FilmWriter`."""
@@ -203,22 +232,24 @@ class AnimationWriter(FilmWriter):
             self._join_by_libvips(parts, delays, target)
 
     def _delays(self, times: Sequence[FrameTime]) -> list[int]:
-        """How long each frame is shown, in milliseconds; the end of each is right, but for what GIF cannot hold."""
+        """How long each frame is shown, in milliseconds; its end is right, but for what the file cannot hold."""
         per_tick, begin = float(self.facts.time_base * 1000), times[0].start
         ends = [(time.start - begin + time.duration) * per_tick for time in times]
         exact = [round(end) for end in ends]
         delays = [end - start for start, end in zip([0, *exact], exact, strict=False)]
-        unit, least = 10, 20  # ms that GIF counts in, and below which browsers show a frame for 100 ms
-        if self.kind != "GIF" or all(delay % unit == 0 for delay in delays):
-            return delays
-        shown, delays = 0, []
-        for end in ends:
-            delays.append(max(least, unit * round((end - shown) / unit)))
-            shown += delays[-1]
-        self.notes = (*self.notes, "times are rounded to hundredths of a second, as GIF holds them")
-        if shown > ends[-1] + unit:
-            slower = f"{shown / 1000:.2f} s long, not {ends[-1] / 1000:.2f} s"
-            self.notes = (*self.notes, f"GIF shows 50 frames a second at most: the film is {slower}")
+        unit, least = (10, 20) if self.kind == "GIF" else (1, 1)  # ms; a GIF of 10 ms stays one
+        if not all(delay and delay % unit == 0 for delay in delays):
+            shown, delays = 0, []
+            for end in ends:
+                delays.append(max(least, unit * round((end - shown) / unit)))
+                shown += delays[-1]
+            notes = ["times are rounded to hundredths of a second, as GIF holds them"] * (self.kind == "GIF")
+            if shown > ends[-1] + unit:
+                slower = f"{shown / 1000:.2f} s long, not {ends[-1] / 1000:.2f} s"
+                notes.append(f"{self.kind} shows {1000 // least} frames a second at most: the film is {slower}")
+            self.notes = (*self.notes, *notes)
+        if min(delays) <= _SHOWN_SLOWLY:
+            self.notes = (*self.notes, f"browsers show frames of {_SHOWN_SLOWLY} ms or less for 100 ms")
         return delays
 
     def _join_png(self, parts: Sequence[Path], delays: list[int], target: Path) -> None:
@@ -227,6 +258,8 @@ class AnimationWriter(FilmWriter):
         first.save(
             target, "PNG", save_all=True, append_images=others, duration=delays, loop=self.facts.plays, **options
         )
+        with target.open("r+b") as stream:
+            finish_png(stream, Metadata(texts=self.facts.texts))
 
     @libvips_alone()
     def _join_by_libvips(self, parts: Sequence[Path], delays: list[int], target: Path) -> None:
@@ -242,7 +275,9 @@ class AnimationWriter(FilmWriter):
             film = film.join(strip, "vertical")
         film = film.copy(interpretation="srgb")
         film.set_type(pyvips.GValue.gint_type, "page-height", height)
-        film.set_type(pyvips.GValue.array_int_type, "delay", delays)
+        # libvips writes 100 ms where a WebP's frame is shown for 10 ms or less, so the times are divided afterwards.
+        factor = _SHOWN_SLOWLY + 1 if self.kind == "WebP" and min(delays) <= _SHOWN_SLOWLY else 1
+        film.set_type(pyvips.GValue.array_int_type, "delay", [factor * delay for delay in delays])
         film.set_type(pyvips.GValue.gint_type, "loop", min(self.facts.plays, 65535))  # 16 bits
         options: dict[str, Any] = {}
         if self.kind == "WebP":
@@ -252,7 +287,9 @@ class AnimationWriter(FilmWriter):
                 film.set_type(pyvips.GValue.blob_type, "icc-profile-data", self.facts.icc)
         with target.open("r+b", buffering=0) as stream:
             save = f"{self.kind.lower()}save_target"
-            getattr(film, save)(pyvips.Target.new_to_descriptor(stream.fileno()), **options)
+            getattr(film, save)(pyvips.Target.new_to_descriptor(stream.fileno()), keep="icc", **options)
+            if factor > 1:
+                divide_times(stream, factor)
 
     def _stored(self, parts: Sequence[Path]) -> Iterator[Levels]:
         height, width = self.size

@@ -27,6 +27,8 @@ class Encoder:
 
 CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 """FFmpeg's names for the containers of videos, by the suffix of a file."""
+FILM_SUFFIXES = (*CONTAINERS, ".apng")
+"""Those that only films have, of the formats that are written."""
 
 
 def container_of(path: Path) -> str | None:
@@ -36,7 +38,7 @@ def container_of(path: Path) -> str | None:
 
 def is_film_name(path: Path) -> bool:
     """Whether only films have such a name: videos and APNG."""
-    return container_of(path) is not None or path.suffix.lower() == ".apng"
+    return path.suffix.lower() in FILM_SUFFIXES
 
 
 def encoder_for(codec: str | None, path: Path, quality: int | None) -> Encoder:
@@ -66,6 +68,14 @@ def encoder_for(codec: str | None, path: Path, quality: int | None) -> Encoder:
         remedy = "install the wheels of PyAV (pip install --force-reinstall av), or choose another suffix"
         raise InputError(f"{path}: this PyAV lacks the encoder {encoder.name}; {remedy}")
     return encoder
+
+
+def pixel_formats(encoder: Encoder, path: Path) -> list[str]:
+    """The pixel formats of an encoder, but those of which a file would lose the alpha."""
+    names = [each.name for each in pyav().codec.Codec(encoder.name, "w").video_formats]
+    holds_alpha = {"vp9": ("yuva420p",) if container_of(path) in ("matroska", "webm") else (), "hevc": ()}
+    kept = holds_alpha.get(encoder.codec, names)
+    return [name for name in names if name in kept or not name.startswith(("yuva", "gbra"))]
 
 
 def pyav() -> Any:  # noqa: ANN401 (a module that may be missing)
@@ -101,7 +111,7 @@ def _described(codec: str, quality: int) -> Encoder:
             f"CRF {wider}",
         ),
         "av1": lambda: ("libsvtav1", {"crf": str(wider), "preset": "6", "svtav1-params": "lp=1"}, f"CRF {wider}"),
-        "prores": lambda: ("prores_ks", {"profile": "hq"}, "profile HQ"),
+        "prores": lambda: ("prores_ks", {}, "HQ or 4444"),
         "ffv1": lambda: ("ffv1", {"level": "3", "slicecrc": "1", "g": "1"}, "lossless"),
     }
     name, options, words = rows[codec]()

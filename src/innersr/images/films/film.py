@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -71,6 +71,10 @@ class FilmFacts:
     is_lossless: bool = False
     icc: bytes | None = None
     """The colour profile of an animation."""
+    texts: tuple[tuple[str, str], ...] = ()
+    """Keyword and text of comments and the like."""
+    extras: tuple[str, ...] = ()
+    """What else is in the file: "sound", "subtitles", "chapters"."""
     notes: tuple[str, ...] = ()
     """Sentences about conversions and losses."""
 
@@ -110,6 +114,28 @@ class FilmWriter(ABC):
     @abstractmethod
     def join(self, parts: Sequence[Path], times: Sequence[FrameTime], target: Path) -> None:
         """Write the film from all its parts, and what is kept of the source besides."""
+
+
+def with_metadata(facts: FilmFacts, choice: str) -> FilmFacts:
+    """The facts without the metadata that a choice (--metadata) leaves out."""
+    if choice == "keep":
+        return facts
+    extras = tuple(each for each in facts.extras if each != "chapters")
+    return replace(facts, icc=facts.icc if choice == "icc" else None, texts=(), extras=extras)
+
+
+def resized_aspect(facts: FilmFacts, size: tuple[int, int]) -> Fraction:
+    """Width of a pixel over its height where a film has another size, (height, width), and its pictures their shape."""
+    (lr_height, lr_width), (height, width) = facts.size, size
+    is_rounded = abs(width * lr_height - height * lr_width) <= lr_width + lr_height  # by a pixel: both sides grew alike
+    stretched = Fraction(1) if is_rounded else Fraction(height * lr_width, width * lr_height)
+    return facts.aspect * stretched.limit_denominator(1000)
+
+
+def notes_of_losses(facts: FilmFacts, kind: str) -> list[str]:
+    """Notes about what else is in the file, if it is in no file of a kind."""
+    lost = [*facts.extras, *["texts"] * bool(facts.texts)]
+    return [f"its {each} cannot be kept: {kind} files are written without" for each in lost]
 
 
 def levels_of(image: Image, *, is_grey: bool, has_alpha: bool, is_deep: bool) -> Levels:

@@ -170,7 +170,7 @@ def _write_by_libvips(stem: str, frames: list[Levels], path: Path, delays: list[
     film.set_type(pyvips.GValue.array_int_type, "delay", delays)
     film.set_type(pyvips.GValue.gint_type, "loop", 0)
     with path.open("r+b", buffering=0) as stream:
-        getattr(film, f"{stem}save_target")(pyvips.Target.new_to_descriptor(stream.fileno()), **options)
+        getattr(film, f"{stem}save_target")(pyvips.Target.new_to_descriptor(stream.fileno()), keep="none", **options)
 
 
 def _write_mp4(source: _Source, path: Path, fps: float, quality: int) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,25 +14,10 @@ import numpy as np
 import torch
 
 from innersr.errors import ImageFileError, reason_of
-from innersr.images.films.encoders import container_of, pyav
+from innersr.images.films.encoders import pyav
 from innersr.images.films.film import ColourTags, Film, FilmFacts, Glimpse
 from innersr.images.image import Image
 from innersr.images.limits import SizeLimits
-
-
-def is_video(path: Path) -> bool:
-    """Whether a file is a video by its first bytes, or claims to be by its name and is no image."""
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(16)
-    except OSError:
-        return False
-    heic = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-    still = (b"avif", b"avis", *heic, b"crx ", b"jxl ", b"jp2 ")
-    if head[4:8] == b"ftyp":
-        return head[8:12] not in still
-    known = head.startswith((b"\x1a\x45\xdf\xa3", b"FLV", b"\0\0\1\xba")) or head[8:12] == b"AVI "
-    return bool(head) and (known or container_of(path) is not None)
 
 
 class Video(Film):
@@ -50,7 +37,8 @@ class Video(Film):
         frames = before = 0
         size = None
         with self._opened() as (container, stream):
-            for frames, frame in enumerate(self._decoded(container, stream), 1):
+            shown = itertools.pairwise(itertools.chain(self._decoded(container, stream), [None]))
+            for frames, (frame, following) in enumerate(shown, 1):
                 start = frame.pts
                 size = size or (frame.width, frame.height)
                 if (frame.width, frame.height) != size:
@@ -62,7 +50,8 @@ class Video(Film):
                     )
                 before = start
                 thumbnail = frame.reformat(32, 32, "rgb24", interpolation="AREA").to_ndarray()
-                yield Glimpse(start, frame.duration or 0, thumbnail)
+                duration = _time_to_end(container, stream, start) if following is None else 0
+                yield Glimpse(start, duration or frame.duration or 0, thumbnail)
             self._check_end(container, stream, frames)
 
     def frames(self, numbers: Iterable[int]) -> Iterator[Image]:
@@ -89,17 +78,17 @@ class Video(Film):
                     raise ImageFileError(f"{self.path}: has no video stream; give a film, or a picture")
                 films[0].thread_type = "AUTO"
                 yield container, films[0]
+        except ImageFileError:  # an OSError too
+            raise
         except (av.FFmpegError, ValueError) as error:
             raise self._damaged(error) from error
-        except ImageFileError:
-            raise
         except OSError as error:
             raise ImageFileError(f"{self.path}: cannot be opened ({reason_of(error)}); check the name") from error
 
     def _decoded(self, container: Any, stream: Any) -> Iterator[Any]:  # noqa: ANN401 (PyAV may be missing)
         av, number = pyav(), 0
         try:
-            for number, frame in enumerate(container.decode(stream), 1):
+            for number, frame in enumerate(_frames_of(container, stream), 1):
                 if frame.is_corrupt:
                     raise self._damaged(ValueError(f"frame {number - 1} is corrupt"))
                 yield frame
@@ -112,15 +101,16 @@ class Video(Film):
 
     def _check_end(self, container: Any, stream: Any, frames: int) -> None:  # noqa: ANN401
         """Refuse a file of fewer frames than it states, or one that ends well before the time it states."""
-        counted = stream.frames
+        counted, stated = stream.frames, (container.duration or 0) / 1_000_000  # microseconds, from 0 in Matroska
+        if container.format.name == "avi":  # which counts frames that were left out, and has no time of the whole
+            counted, stated = 0, float(counted / stream.average_rate) if stream.average_rate else 0.0
         if counted and frames < counted:
             raise self._damaged(ValueError(f"{frames} of {counted} frames are there"))
-        if counted or not container.duration:
+        if counted or not stated:
             return
         with self._opened() as (whole, _):
             packets = (each for each in whole.demux() if each.size and each.pts is not None)
             end = max(float((each.pts + (each.duration or 0)) * each.time_base) for each in packets)
-        stated = (container.duration + (container.start_time or 0)) / 1_000_000  # microseconds
         spare = 0.5  # seconds by which what is stated may be wrong
         if end + spare < stated:
             raise self._damaged(ValueError(f"it ends at {end:.1f} of {stated:.1f} s"))
@@ -162,6 +152,8 @@ class Video(Film):
                 full_range=int(first.color_range) == int(av.video.reformatter.ColorRange.JPEG),
             ),
             aspect=1 / aspect if is_sideways else aspect,
+            texts=tuple(own_texts(container.metadata).items()),
+            extras=tuple(_extras_of(container)),
             notes=tuple(notes),
         )
 
@@ -196,6 +188,47 @@ def converted(frame: Any, target: str, colours: ColourTags, *, to_rgb: bool) -> 
         dst_color_range=full if to_rgb else stored,
         interpolation=int(exact),
     )
+
+
+def _extras_of(container: Any) -> Iterator[str]:  # noqa: ANN401
+    kinds = {stream.type for stream in container.streams}
+    yield from (name for kind, name in (("audio", "sound"), ("subtitle", "subtitles")) if kind in kinds)
+    if hasattr(container, "chapters") and container.chapters():
+        yield "chapters"
+
+
+def own_texts(metadata: Mapping[str, str]) -> dict[str, str]:
+    """The texts of a file or a stream, but those that describe how it is stored, which another file differs in."""
+    stored = r"(major_brand|minor_version|compatible_brands|handler_name|vendor_id|encoder|duration|alpha_mode)$"
+    counted = "bps|number_of_|_statistics_"  # of mkvmerge
+    return {key: metadata[key] for key in metadata if not re.match(f"{stored}|{counted}", key, re.IGNORECASE)}
+
+
+def _time_to_end(container: Any, stream: Any, start: int) -> int:  # noqa: ANN401
+    """Ticks from a start to the end that an MP4 or QuickTime file states, in which packets last until the next is read.
+
+    0 for other files: their packets last as long as they are shown.
+    """
+    if "mp4" not in container.format.name or stream.duration is None:
+        return 0
+    return max(0, (stream.start_time or 0) + stream.duration - start)
+
+
+def _has_alpha_apart(stream: Any) -> bool:  # noqa: ANN401
+    """Whether a VP8 or VP9 stream has its alpha in a second picture beside each packet, as in .webm."""
+    is_stated = any(key.lower() == "alpha_mode" and value == "1" for key, value in stream.metadata.items())
+    return is_stated and stream.codec_context.name in ("vp8", "vp9")
+
+
+def _frames_of(container: Any, stream: Any) -> Iterator[Any]:  # noqa: ANN401
+    if not _has_alpha_apart(stream):
+        yield from container.decode(stream)
+        return
+    context = stream.codec_context  # of FFmpeg's own decoder, which drops the alpha
+    decoder = pyav().CodecContext.create({"vp8": "libvpx", "vp9": "libvpx-vp9"}[context.name], "r")
+    decoder.color_primaries, decoder.color_trc = context.color_primaries, context.color_trc
+    for packet in container.demux(stream):
+        yield from decoder.decode(packet if packet.size else None)
 
 
 def _is_cover(av: Any, stream: Any) -> bool:  # noqa: ANN401

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from innersr.errors import ImageFileError, reason_of
-from innersr.images.films.encoders import container_of, encoder_for, pyav, scheduling_kept
-from innersr.images.films.film import FilmFacts, FilmWriter, FrameTime, Levels, levels_of
-from innersr.images.films.video_reading import converted
+from innersr.images.films.encoders import container_of, encoder_for, pixel_formats, pyav, scheduling_kept
+from innersr.images.films.film import FilmFacts, FilmWriter, FrameTime, Levels, levels_of, resized_aspect
+from innersr.images.films.video_reading import converted, own_texts
 from innersr.images.image import Image
 
 
@@ -25,6 +25,10 @@ class _Packet(NamedTuple):
     content: bytes
     start: int  # presentation time in ticks
     is_key: bool
+    alpha: bytes  # of VP9, whose alpha is a second picture
+
+
+_ALPHA = "matroska_block_additional"  # the side data that holds it
 
 
 @dataclass
@@ -41,8 +45,6 @@ class VideoWriter(FilmWriter):
     """Of the result, for its suffix."""
     quality: int | None
     """See `encoder_for`."""
-    aspect: Fraction
-    """Width of a pixel of the result over its height."""
     keeps_texts: bool = True
     is_excerpt: bool = False
     """Whether it begins at time 0, with the sound of its frames only."""
@@ -54,8 +56,10 @@ class VideoWriter(FilmWriter):
         notes = []
         if facts.codec is not None and self._encoder.codec != facts.codec:
             notes.append(f"is encoded as {self._encoder.codec} ({self._encoder.words}), the source as {facts.codec}")
-        formats = [each.name for each in av.codec.Codec(self._encoder.name, "w").video_formats]
-        preferred = facts.pixel_format or "yuv420p"
+        formats = pixel_formats(self._encoder, self.target)
+        preferred = facts.pixel_format or ("yuva420p" if facts.has_alpha else "yuv420p")
+        if not facts.has_alpha:
+            preferred = preferred.replace("yuva", "yuv")  # as with --alpha drop
         if facts.codec is None and self._encoder.codec == "ffv1":
             preferred = "bgra" if facts.has_alpha else "bgr0"  # what an animation is, without loss
         best = av.codec.codec.find_best_pix_fmt_of_list(formats, preferred, facts.has_alpha)[0]
@@ -79,6 +83,10 @@ class VideoWriter(FilmWriter):
             notes.append("times are rounded to milliseconds, as such files hold them")
         if facts.codec is None and facts.plays != 1:
             notes.append("how often it is repeated is left to the player")
+        self._aspect = resized_aspect(facts, self.size)
+        if self._aspect != facts.aspect:
+            ratio = f"{self._aspect.numerator}:{self._aspect.denominator}"
+            notes.append(f"is shown with pixels of {ratio}, so that its pictures keep their shape")
         self.notes = tuple(notes)
 
     def encode(self, frames: Iterable[Image], times: Sequence[FrameTime], part: Path) -> None:
@@ -95,7 +103,7 @@ class VideoWriter(FilmWriter):
             packets += context.encode(picture)
         packets += context.encode(None)
         with part.open("wb") as stream:
-            _save_packets([_Packet(bytes(each), each.pts, bool(each.is_keyframe)) for each in packets], stream)
+            _save_packets([_packet_of(each) for each in packets], stream)
 
     def join(self, parts: Sequence[Path], times: Sequence[FrameTime], target: Path) -> None:
         """See `FilmWriter`."""
@@ -115,6 +123,7 @@ class VideoWriter(FilmWriter):
                     stream.codec_context.codec_tag = "hvc1"  # without which some players show nothing
                 packets = self._timed(parts, times, stream)
                 if self.source is None:
+                    container.metadata.update(self.facts.texts)
                     for packet in packets:
                         container.mux_one(packet)
                 else:
@@ -128,7 +137,7 @@ class VideoWriter(FilmWriter):
         height, width = (side + more for side, more in zip(self.size, self._padding, strict=True))
         context.width, context.height, context.pix_fmt = width, height, self._pixel_format
         context.time_base, context.framerate = self.facts.time_base, self.facts.rate
-        context.sample_aspect_ratio = self.aspect
+        context.sample_aspect_ratio = self._aspect
         colours = self.facts.colours
         ranges = pyav().video.reformatter.ColorRange
         context.color_range = int(ranges.JPEG if colours.full_range or self._is_rgb else ranges.MPEG)
@@ -165,12 +174,13 @@ class VideoWriter(FilmWriter):
         durations = {time.start: time.duration for time in times}
         shown = [start for part in parts for start in _starts_of(part)]
         delay = max(place - ranks[start] for place, start in enumerate(shown))
-        gap = min((time.duration for time in times if time.duration), default=1)
+        # An MP4 is as long as its packets in their order: as long as its frames, if the first is decoded early enough.
+        ahead = sum(time.duration for time in times[len(times) - 1 - delay :]) - durations[shown[-1]]
         packets = (packet for part in parts for packet in _load_packets(part))
         for place, content in enumerate(packets):
-            packet = pyav().Packet(content.content)
+            packet = _loaded(content)
             packet.stream, packet.time_base, packet.pts = stream, self.facts.time_base, content.start - begin
-            decoded = starts[place - delay] if place >= delay else starts[0] - (delay - place) * gap
+            decoded = starts[place - delay] if place >= delay else starts[0] - (delay - place) * ahead // delay
             packet.dts = decoded - begin
             packet.is_keyframe, packet.duration = content.is_key, durations[content.start]
             yield packet
@@ -188,7 +198,7 @@ class VideoWriter(FilmWriter):
             held = container.supported_codecs
             copies, notes = {}, []
             for each in source.streams:
-                if each.type == "video":
+                if each.type == "video" or _is_list_of_chapters(each):
                     continue
                 name = _codec_of(each)
                 if each.type in ("audio", "subtitle") and name in held:
@@ -201,8 +211,8 @@ class VideoWriter(FilmWriter):
                     )
             self.notes = (*self.notes, *notes)
             if self.keeps_texts:
-                container.metadata.update(source.metadata)
-                stream.metadata.update(source.streams.video[0].metadata)
+                container.metadata.update(own_texts(source.metadata))
+                stream.metadata.update(own_texts(source.streams.video[0].metadata))
                 if hasattr(source, "chapters") and source.chapters():
                     container.set_chapters([*_chapters_in(span, source.chapters())])
             others = self._copied(source, copies, span)
@@ -251,6 +261,11 @@ def _in_time(packets: Iterable[Any], rank: int) -> Iterator[tuple[float, int, An
         yield float(packet.dts * packet.time_base), rank, packet
 
 
+def _is_list_of_chapters(stream: Any) -> bool:  # noqa: ANN401
+    """Whether a stream is that of an MP4 which FFmpeg has read the chapters from, and tells readers to leave out."""
+    return stream.type == "data" and getattr(getattr(stream, "discard", None), "name", "") == "all"
+
+
 def _codec_of(stream: Any) -> str:  # noqa: ANN401
     context = stream.codec_context
     if context is None:
@@ -258,12 +273,27 @@ def _codec_of(stream: Any) -> str:  # noqa: ANN401
     return str(getattr(context.codec, "canonical_name", context.name))
 
 
+def _packet_of(packet: Any) -> _Packet:  # noqa: ANN401
+    alpha = bytes(packet.get_sidedata(_ALPHA)) if packet.has_sidedata(_ALPHA) else b""
+    return _Packet(bytes(packet), packet.pts, bool(packet.is_keyframe), alpha)
+
+
+def _loaded(content: _Packet) -> Any:  # noqa: ANN401
+    av = pyav()
+    packet = av.Packet(content.content)
+    if content.alpha:
+        side = av.packet.PacketSideData(av.packet.packet_sidedata_type_from_literal(_ALPHA), len(content.alpha))
+        side.update(content.alpha)
+        packet.set_sidedata(side)
+    return packet
+
+
 def _save_packets(packets: Sequence[_Packet], stream: io.BufferedWriter) -> None:
-    """A line of JSON, its length in front, then the packets one after the other."""
-    table = json.dumps([[len(each.content), each.start, each.is_key] for each in packets]).encode()
+    """A line of JSON, its length in front, then the packets one after the other, each with its alpha."""
+    table = json.dumps([[len(each.content), each.start, each.is_key, len(each.alpha)] for each in packets]).encode()
     stream.write(struct.pack("<Q", len(table)) + table)
     for each in packets:
-        stream.write(each.content)
+        stream.write(each.content + each.alpha)
 
 
 def _table_of(stream: io.BufferedReader) -> list[list[int]]:
@@ -273,10 +303,10 @@ def _table_of(stream: io.BufferedReader) -> list[list[int]]:
 
 def _starts_of(part: Path) -> list[int]:
     with part.open("rb") as stream:
-        return [start for _, start, _ in _table_of(stream)]
+        return [start for _, start, *_ in _table_of(stream)]
 
 
 def _load_packets(part: Path) -> Iterator[_Packet]:
     with part.open("rb") as stream:
-        for length, start, is_key in _table_of(stream):
-            yield _Packet(stream.read(length), start, bool(is_key))
+        for length, start, is_key, of_alpha in _table_of(stream):
+            yield _Packet(stream.read(length), start, bool(is_key), stream.read(of_alpha))
