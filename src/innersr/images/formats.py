@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from innersr.errors import ImageFileError
 from innersr.images.metadata import Metadata, TiffLayout
+from innersr.images.unread_formats import unread_format
 
 
 class Depth(NamedTuple):
@@ -122,7 +123,7 @@ def sniff(head: bytes) -> Format | None:
     if head.startswith(b"\xff\xd8\xff"):
         return BY_NAME["JPEG"]
     if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        return BY_NAME["TIFF"]
+        return None if unread_format(head) else BY_NAME["TIFF"]  # of a CR2 the first page is a preview
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return BY_NAME["WebP"]
     if head[4:8] == b"ftyp" and (b"avif" in head[8:32] or b"avis" in head[8:32]):

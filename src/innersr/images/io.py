@@ -28,6 +28,7 @@ from innersr.images.limits import SizeLimits
 from innersr.images.metadata import Metadata, TiffLayout
 from innersr.images.readers.decoded import image_of
 from innersr.images.samples import Samples, samples_of
+from innersr.images.unread_formats import HEAD, unread_format
 from innersr.isolation import is_finite
 
 Content = TypeVar("Content")
@@ -320,6 +321,10 @@ def decoded_by(
     try:
         found = image_formats.sniff(stream.read(32))
         if found is None:
+            stream.seek(0)
+            unread = unread_format(stream.read(HEAD))
+            if unread is not None:
+                raise ImageFileError(f"{path}: {unread.name} is not read; {unread.remedy}")
             known = ", ".join(row.name for row in image_formats.FORMATS)
             raise ImageFileError(f"{path}: not an image of a known format ({known}); convert it to one")
         return decode(stream, str(path), found, limits), found
