@@ -207,6 +207,12 @@ def test_a_path_that_is_too_long_is_shortened(given):
     assert result.exit_code in (1, 2) and len(result.stderr) < 1500
 
 
+@pytest.mark.parametrize("given", [["upscale", "a.png"], ["upscale", "a.png", "b.png"], ["inspect", "a.png"]])
+def test_standard_output_takes_no_results(tmp_path, monkeypatch, given):
+    monkeypatch.chdir(tmp_path)
+    assert "results are not written to standard output; name a file" in refused(*given, "-o", "-")
+
+
 def test_help_fits_into_a_narrow_terminal(monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
     for command in ([], ["upscale"], ["singan", "train"]):

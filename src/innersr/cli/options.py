@@ -192,6 +192,8 @@ def command(
 
             reuse_freed_memory()
             with _reporting(**_taken(options, "as_json", "quiet", "verbose")) as reporter:
+                if str(options.get("output")) == "-":
+                    raise InputError("results are not written to standard output; name a file or a folder after -o")
                 circumstances = _taken(options, "device", "precision", "seed", "time_limit", "tile")
                 runs = [_run(**circumstances)] if circumstances else []
                 code = work(reporter, *runs, **options) or int(reporter.has_lost_results)
