@@ -326,7 +326,7 @@ def test_a_convention_moves_the_centre_of_mass(tmp_path, convention, offset):
     ("arguments", "message"),
     [
         (["show", "missing.npy"], "missing.npy: no such file"),
-        (["show", "gauss:2"], "kernels are read from"),
+        (["show", "gauss:2.5"], "there is no kernel 'gauss:2.5'; give bicubic, gaussian:VAR, or a file (.mat .npy"),
         (["show", "gaussian:0"], "positive variances"),
         (["convert", "gaussian:2", "k.jpg"], "k.jpg: kernels are written as .mat .npy .txt .png"),
         (["convert", "gaussian:2", "nowhere/k.npy"], "nowhere/k.npy: cannot be written"),

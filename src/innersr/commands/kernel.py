@@ -20,7 +20,7 @@ from innersr.physics import kernels
 from innersr.physics.degradation import Degradation
 from innersr.physics.geometry import parse_scale
 from innersr.physics.kernel_comparison import centred_alike, difference, second_moments
-from innersr.physics.kernel_files import check_kernel_writable, load_kernel, save_kernel
+from innersr.physics.kernel_files import check_kernel_writable, check_may_be_file, load_kernel, save_kernel
 from innersr.physics.named_degradations import parse_gaussian, parse_kernel
 from innersr.plots.kernels import kernel_pair_sheet, kernel_sheet, measures_of_difference
 from innersr.run import Run
@@ -151,7 +151,10 @@ def _as_kernel(degradation: Degradation, source: Path) -> Tensor:
 def _named_kernel(source: str) -> Tensor:
     if source == "bicubic":
         return _as_kernel(parse_kernel(source, 2), Path(source))
-    return parse_gaussian(source) if source.startswith("gaussian:") else load_kernel(source)
+    if source.startswith("gaussian:"):
+        return parse_gaussian(source)
+    check_may_be_file(source, "bicubic, gaussian:VAR")
+    return load_kernel(source)
 
 
 def _measures(kernel: Tensor, source: str) -> list[str]:
