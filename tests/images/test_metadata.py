@@ -252,9 +252,18 @@ def test_blocks_too_large_for_jpeg_are_dropped_with_a_note(tmp_path):
     assert "XMP is not kept" in note
 
 
-def test_gif_says_that_it_quantizes(tmp_path):
-    notes = save(Image(colour=torch.rand(1, 3, 8, 8)), tmp_path / "a.gif")
-    assert any("256 colours" in note for note in notes)
+@pytest.mark.parametrize("colours, alphas, notes", [(255, 1, 0), (256, 1, 1), (254, 2, 0), (255, 2, 1), (16, 3, 1)])
+def test_gif_says_what_it_does_not_keep_where_it_happens(tmp_path, colours, alphas, notes):
+    numbers = torch.arange(32 * 32)
+    levels = torch.stack([numbers % colours, numbers % colours // 3, numbers * 0]).reshape(1, 3, 32, 32) / 255
+    alpha = (numbers // 512 + (alphas == 3) / 2).clamp(0, 1).reshape(1, 1, 32, 32) if alphas > 1 else None
+    lost = save(Image(colour=levels, alpha=alpha), tmp_path / "a.gif")
+    words = "GIF holds on-off alpha" if alphas == 3 else "GIF holds 256 colours: the image was quantized"
+    assert len(lost) == notes and all(note.startswith(words) for note in lost)
+    written = read(tmp_path / "a.gif")
+    visible = levels if written.alpha is None else levels * written.alpha.round()
+    is_exact = torch.equal((written.colour * 255).round(), (visible * 255).round())
+    assert is_exact == (not any("colours" in note for note in lost))
 
 
 def test_tiff_tags_are_kept_in_a_tiff_and_their_loss_is_reported_elsewhere(tmp_path):

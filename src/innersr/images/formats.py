@@ -272,7 +272,7 @@ def kept(target: Format, metadata: Metadata, *, choice: str, bands: int) -> tupl
     colours = ("icc", "pixels_per_mm", "nodata", "code_points")
     chosen = {"keep": (*WORDS, "tags"), "icc": colours, "none": ("nodata",)}[choice]
     metadata = Metadata(**{name: getattr(metadata, name) for name in chosen})
-    notes = [f"{target.name} holds 256 colours and on-off alpha: the image was quantized"] * (target.name == "GIF")
+    notes: list[str] = []
     for name in chosen:
         value = getattr(metadata, name)
         reason = None

@@ -22,6 +22,7 @@ from innersr.errors import ImageFileError, InnersrError, InputError, cannot_writ
 from innersr.images import codecs as image_codecs
 from innersr.images import formats as image_formats
 from innersr.images.codecs import reason_of
+from innersr.images.containers.gif import gif_losses
 from innersr.images.formats import METADATA_CHOICES, Format
 from innersr.images.image import Image
 from innersr.images.limits import SizeLimits
@@ -116,6 +117,8 @@ def save(
         has_holes=has_holes,
     )
     write_samples(samples, path, plan, image, options, overwrite=overwrite)
+    if plan.target.name == "GIF":
+        return (*plan.notes, *gif_losses(samples, "GIF holds 256 colours: the image was quantized"))
     return plan.notes
 
 

@@ -18,6 +18,7 @@ from PIL import ImageSequence
 
 from innersr.errors import ImageFileError
 from innersr.images.codecs import reason_of
+from innersr.images.containers.gif import gif_losses
 from innersr.images.containers.webp import webp_facts
 from innersr.images.films.animated_pngs import png_frames
 from innersr.images.films.film import Film, FilmFacts, FilmWriter, FrameTime, Glimpse, Levels, levels_of
@@ -174,12 +175,8 @@ class AnimationWriter(FilmWriter):
 
     def __post_init__(self) -> None:
         notes = []
-        if self.kind == "GIF":
-            notes.append("GIF holds 256 colours for each frame: the frames were dithered")
-            if self.facts.has_alpha:
-                notes.append("GIF holds on-off alpha: half-transparent pixels were made one or the other")
-            if self.facts.icc is not None:
-                notes.append("the colour profile is not kept: GIF files are written without it")
+        if self.kind == "GIF" and self.facts.icc is not None:
+            notes.append("the colour profile is not kept: GIF files are written without it")
         if self.facts.is_deep:
             notes.append("the frames were reduced to 8 bits")
         if self.facts.codec is not None:
@@ -244,6 +241,11 @@ class AnimationWriter(FilmWriter):
         film.set_type(pyvips.GValue.array_int_type, "delay", delays)
         film.set_type(pyvips.GValue.gint_type, "loop", min(self.facts.plays, 65535))  # 16 bits
         options: dict[str, Any] = {}
+        if self.kind == "GIF":
+            lost = self._lost(parts)
+            self.notes = (*self.notes, *lost)
+            # Frames of few colours each get their own: those of another frame would be near, not the same.
+            options = {} if lost else {"interpalette_maxerror": 0}
         if self.kind == "WebP":
             quality = self.quality or (100 if self.facts.is_lossless and self.facts.codec is None else 95)
             options = encoder_options(BY_NAME["WebP"], quality=quality, depth="uint8", byte_count=0)
@@ -252,6 +254,16 @@ class AnimationWriter(FilmWriter):
         with target.open("r+b", buffering=0) as stream:
             save = f"{self.kind.lower()}save_target"
             getattr(film, save)(pyvips.Target.new_to_descriptor(stream.fileno()), **options)
+
+    def _lost(self, parts: Sequence[Path]) -> list[str]:
+        """Notes about what a GIF does not keep of its frames."""
+        colours = "GIF holds 256 colours for each frame: the frames were dithered"
+        lost: set[str] = set()
+        for levels in self._stored(parts):
+            lost.update(gif_losses(levels, colours))
+            if len(lost) == 1 + self.facts.has_alpha:
+                break
+        return sorted(lost)
 
     def _stored(self, parts: Sequence[Path]) -> Iterator[Levels]:
         height, width = self.size
