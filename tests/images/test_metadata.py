@@ -228,6 +228,42 @@ def test_a_sound_exif_block_is_kept_whole(tmp_path, suffix):
             assert {tag: kept[tag] for tag in wanted.get_ifd(directory)} == wanted.get_ifd(directory)
 
 
+def bare_exif(**tags):
+    exif = PillowImage.Exif()
+    exif.update({int(code[1:]): value for code, value in tags.items()})
+    return exif.tobytes()
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".avif"])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize(
+    ("options", "tags"),
+    [
+        ({}, set()),
+        ({"dpi": (240, 240)}, set()),
+        ({"exif": bare_exif(_271="Canon")}, {271}),
+        ({"exif": bare_exif(_274=3)}, {274}),
+        ({"exif": bare_exif(_271="Canon", _282=300.0, _283=300.0), "dpi": (300, 300)}, {271, 282, 283}),
+    ],
+)
+def test_no_tags_of_exif_are_invented(tmp_path, suffix, mode, options, tags):
+    PillowImage.fromarray(SAMPLES).convert(mode).save(tmp_path / "in.jpg", **options)
+    save(read(tmp_path / "in.jpg"), tmp_path / f"out{suffix}")
+    exif = PillowImage.open(tmp_path / f"out{suffix}").getexif()
+    only_there = {282, 283, 296} if "dpi" in options and suffix in (".webp", ".avif") else set()
+    assert {*exif} == tags | only_there and not exif.get_ifd(EXIF_IFD)
+    density = read(tmp_path / f"out{suffix}").metadata.pixels_per_mm or (0, 0)
+    assert density == pytest.approx([dots / 25.4 for dots in options.get("dpi", (0, 0))], rel=1e-4)
+
+
+@pytest.mark.parametrize("dots", [(0.3, 0.3), (72.5, 300.0), (300.0, 150.0), (200_000.0, 200_000.0)])
+def test_any_resolution_is_kept_in_a_jpeg(tmp_path, dots):
+    wanted = tuple(value / 25.4 for value in dots)
+    save(Image(colour=torch.rand(1, 3, 8, 8), metadata=Metadata(pixels_per_mm=wanted)), tmp_path / "a.jpg")
+    assert read(tmp_path / "a.jpg").metadata.pixels_per_mm == pytest.approx(wanted, rel=1e-3)
+    assert bool(PillowImage.open(tmp_path / "a.jpg").getexif()) == (dots not in [(300.0, 150.0)])
+
+
 def test_a_profile_for_another_kind_of_image_is_dropped_with_a_note(tmp_path):
     grey = Image(colour=torch.rand(1, 1, 8, 8), metadata=Metadata(icc=SRGB))
     bands = Image(colour=torch.rand(1, 5, 8, 8), metadata=Metadata(icc=SRGB))

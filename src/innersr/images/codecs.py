@@ -21,8 +21,9 @@ from PIL import Image as PillowImage
 
 from innersr.errors import ImageFileError
 from innersr.images.containers.avif import avif_facts, avif_sides
+from innersr.images.containers.exif import drop_invented_tags
 from innersr.images.containers.gif import gif_facts
-from innersr.images.containers.jpeg_segments import finish_jpeg, jpeg_facts
+from innersr.images.containers.jpeg_segments import finish_jpeg, jfif_density, jpeg_facts
 from innersr.images.containers.png import finish_png, png_facts
 from innersr.images.containers.webp import webp_facts
 from innersr.images.formats import DEPTHS, Format
@@ -193,8 +194,11 @@ def encode(
     flags = [kind for kind in BLOBS if getattr(metadata, kind) is not None]
     for kind in flags:
         image.set_type(pyvips.GValue.blob_type, BLOBS[kind], _as_stored(kind, getattr(metadata, kind), target))
-    # libvips writes the resolution of these formats into an EXIF block, or nowhere.
-    if metadata.pixels_per_mm and target.name in ("JPEG", "WebP", "AVIF") and "exif" not in flags:
+    # These formats hold a resolution in an EXIF block, or nowhere, and JPEG one that it cannot hold elsewhere.
+    has_resolution = metadata.pixels_per_mm is not None
+    is_in_exif = target.name in ("WebP", "AVIF") or (target.name == "JPEG" and jfif_density(metadata) is None)
+    adds_resolution = has_resolution and is_in_exif
+    if adds_resolution and "exif" not in flags:
         flags.append("exif")
     vips_target = pyvips.Target.new_to_descriptor(stream.fileno())
     getattr(image, f"{target.vips}save_target")(vips_target, keep="|".join(flags) or "none", **options)
@@ -204,8 +208,8 @@ def encode(
         finish_png(stream, metadata)
     elif target.name == "JPEG":
         finish_jpeg(stream, metadata)
-    if metadata.pixels_per_mm is None and metadata.exif is not None:
-        _tiff("edits").drop_exif_resolution(stream)
+    if "exif" in flags:
+        drop_invented_tags(stream, metadata.exif, has_resolution=has_resolution, adds_resolution=adds_resolution)
 
 
 def _tiff(module: str) -> ModuleType:

@@ -36,16 +36,26 @@ def jpeg_facts(stream: BinaryIO) -> FileFacts:
 
 
 def finish_jpeg(stream: BinaryIO, metadata: Metadata) -> None:
-    """Add comments to a written JPEG file, and take out the resolution that libvips always writes."""
-    stream.seek(0)
-    head = stream.read(20)
-    if metadata.pixels_per_mm is None and head[2:4] == b"\xff\xe0" and head[6:11] == b"JFIF\0":
-        stream.seek(13)
-        stream.write(struct.pack(">BHH", 0, 1, 1))  # square pixels of unknown size
+    """Add the resolution and comments to a written JPEG file."""
     comments = [text.encode("utf-8") for _, text in metadata.texts]
     segments = [b"\xff\xfe" + struct.pack(">H", 2 + len(comment)) + comment for comment in comments]
     if segments:
         insert_bytes(stream, _end_of_headers(stream), b"".join(segments))
+    if (density := jfif_density(metadata)) is not None:
+        jfif = b"JFIF\0" + struct.pack(">HBHHBB", 0x0102, *density, 0, 0)  # version 1.02, no thumbnail
+        insert_bytes(stream, 2, b"\xff\xe0" + struct.pack(">H", 2 + len(jfif)) + jfif)
+
+
+def jfif_density(metadata: Metadata) -> tuple[int, int, int] | None:
+    """The unit of a resolution, 1 inch or 2 centimetre, and pixels in it, across and down; None where none is near."""
+    exactness = 1e-3
+    for unit, millimetres in ((1, 25.4), (2, 10.0)):
+        exact = [millimetres * value for value in metadata.pixels_per_mm or ()]
+        across_down = [round(value) for value in exact]
+        near = [abs(whole - value) <= exactness * value for whole, value in zip(across_down, exact, strict=True)]
+        if exact and all(near) and max(across_down) < 1 << 16:
+            return unit, across_down[0], across_down[1]
+    return None
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, bytes]]:
