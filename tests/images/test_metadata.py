@@ -105,6 +105,24 @@ def test_exif_of_a_larger_result_has_its_size_and_no_old_thumbnail(tmp_path, suf
     assert b"\xff\xd8\xff" not in read(tmp_path / f"out{suffix}").metadata.exif
 
 
+@pytest.mark.parametrize(
+    ("name", "compression"), [("a.jpg", None), ("a.png", None), ("a.webp", None), ("a.tif", None), ("a.tif", "zstd")]
+)
+def test_sizes_in_xmp_and_exif_are_those_of_the_result(tmp_path, name, compression):
+    sizes = b"<exif:PixelXDimension>24</exif:PixelXDimension><exif:PixelYDimension>16</exif:PixelYDimension>"
+    xmp = b'<x:xmpmeta tiff:ImageWidth="24" tiff:ImageLength = \'16\' tiff:Model="24">' + sizes + b"</x:xmpmeta>"
+    exif = PillowImage.Exif()
+    exif[256], exif[257], exif[MAKE] = 24, 16, "Canon"
+    image = Image(colour=torch.rand(1, 3, 32, 48), metadata=Metadata(xmp=xmp, exif=exif.tobytes()))
+    save(image, tmp_path / name, compression=compression)
+    found = read(tmp_path / name).metadata
+    wanted = xmp.replace(b'Width="24"', b'Width="48"').replace(b"'16'", b"'32'")
+    assert found.xmp.rstrip(b"\0") == wanted.replace(b">24<", b">48<").replace(b">16<", b">32<")
+    if found.exif is not None:
+        exif = PillowImage.open(tmp_path / name).getexif()
+        assert {*exif} & {256, 257, MAKE} == {MAKE}
+
+
 def test_metadata_can_be_left_out(tmp_path):
     for suffix in (".jpg", ".png", ".tif", ".webp", ".avif"):
         assert save(rich_image(), tmp_path / f"icc{suffix}", metadata="icc") == ()

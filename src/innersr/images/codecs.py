@@ -26,6 +26,7 @@ from innersr.images.containers.gif import gif_facts
 from innersr.images.containers.jpeg_segments import finish_jpeg, jfif_density, jpeg_facts
 from innersr.images.containers.png import finish_png, png_facts
 from innersr.images.containers.webp import webp_facts
+from innersr.images.containers.xmp import xmp_of_size
 from innersr.images.formats import DEPTHS, Format
 from innersr.images.limits import SizeLimits
 from innersr.images.metadata import (
@@ -191,6 +192,10 @@ def encode(
     space = ("rgb16" if wide else "srgb") if coloured else ("grey16" if wide else "b-w")
     image = image.copy(interpretation=space, xres=across, yres=down)
     image.set_type(pyvips.GValue.gstr_type, "resolution-unit", "in")
+    if metadata.xmp is not None:
+        metadata = replace(metadata, xmp=xmp_of_size(metadata.xmp, image.width, image.height))
+    if target.name == "GIF":
+        image.set_type(pyvips.GValue.gint_type, "loop", 1)  # shown once: else it would be declared to be an animation
     flags = [kind for kind in BLOBS if getattr(metadata, kind) is not None]
     for kind in flags:
         image.set_type(pyvips.GValue.blob_type, BLOBS[kind], _as_stored(kind, getattr(metadata, kind), target))

@@ -23,6 +23,7 @@ from innersr.images import codecs as image_codecs
 from innersr.images import formats as image_formats
 from innersr.images.codecs import reason_of
 from innersr.images.containers.gif import gif_losses
+from innersr.images.containers.xmp import xmp_of_size
 from innersr.images.formats import METADATA_CHOICES, Format
 from innersr.images.image import Image
 from innersr.images.limits import SizeLimits
@@ -284,7 +285,8 @@ def _save_by_tifffile(image: Image, kept: Metadata, path: Path, *, overwrite: bo
         partial.open("r+b") as stream,
         writing.page_writer(stream, is_big=is_big) as writer,
     ):
-        writer.add(image, kept)
+        xmp = None if kept.xmp is None else xmp_of_size(kept.xmp, *image.colour.shape[:1:-1])
+        writer.add(image, replace(kept, xmp=xmp))
 
 
 @contextlib.contextmanager

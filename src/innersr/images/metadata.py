@@ -111,6 +111,18 @@ def insert_bytes(stream: BinaryIO, place: int, data: bytes) -> None:
     stream.write(data)
 
 
+def remove_bytes(stream: BinaryIO, place: int, count: int) -> None:
+    """Remove bytes from a file; the rest of it moves."""
+    block = 1 << 20
+    stream.seek(place + count)
+    while moved := stream.read(block):
+        stream.seek(place)
+        stream.write(moved)
+        place += len(moved)
+        stream.seek(place + count)
+    stream.truncate(place)
+
+
 def without_place(metadata: Metadata) -> tuple[Metadata, list[str]]:
     """The metadata of an image that was turned upright, without georeferencing, which would be wrong; and a note."""
     kept = tuple(tag for tag in metadata.tags if tag.words != "georeferencing")

@@ -49,6 +49,7 @@ def drop_invented_tags(stream: BinaryIO, exif: bytes | None, *, has_resolution: 
     block, resolution = data[found.end() :], {("first", code) for code in RESOLUTION}
     source = (exif or b"").removeprefix(b"Exif\0\0")
     wanted = {(name, code) for name, _, entries in _directories(source) for code, _ in entries}
+    wanted -= {("first", 256), ("first", 257)}  # the size of the source
     wanted = wanted - resolution if not has_resolution else wanted | resolution if adds_resolution else wanted
     order, directories = ORDERS[block[:2]], [*_directories(block)]
     filled = {name for name, _, entries in directories if any((name, code) in wanted for code, _ in entries)}

@@ -5,7 +5,6 @@ Reads untrusted bytes: the only exception that leaves is `DamagedBytesError`.
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from innersr.images.colour_profiles import ColourSpace, colour_space_of_code_points, words_of_code_points
-from innersr.images.metadata import DamagedBytesError, FileFacts, Metadata, insert_bytes
+from innersr.images.metadata import DamagedBytesError, FileFacts, Metadata, insert_bytes, remove_bytes
 
 
 @dataclass(kw_only=True)
@@ -54,11 +53,9 @@ def finish_png(stream: BinaryIO, metadata: Metadata) -> None:
     """Add chunks to a written PNG file that libvips cannot write, and remove the resolution that it always writes."""
     if metadata.pixels_per_mm is None:
         for kind, length in chunks_in(stream):
-            if kind == b"pHYs" and length == 9:
-                stream.seek(-4, io.SEEK_CUR)
-                stream.write(chunk_of(kind, struct.pack(">IIB", 1, 1, 0))[4:])  # square pixels of unknown size
-                break
-            if kind == b"IDAT":
+            if kind == b"pHYs":
+                remove_bytes(stream, stream.tell() - 8, 12 + length)
+            if kind in (b"pHYs", b"IDAT"):
                 break
     chunks = [] if metadata.code_points is None else [chunk_of(b"cICP", metadata.code_points)]
     chunks += [_text_chunk(keyword, text) for keyword, text in metadata.texts]
@@ -84,7 +81,10 @@ def chunks_in(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
 
 def _look_at(found: _Found, kind: bytes, data: bytes) -> None:
     if kind == b"IHDR" and len(data) == 13:
-        found.is_grey = data[9] in (0, 4)
+        bits, kind_of_pixels = data[8:10]
+        found.is_grey = kind_of_pixels in (0, 4)
+        words = f"its samples of {bits} bit{'s' * (bits > 1)} become 8 bits"
+        found.notes += [words] * (kind_of_pixels == 0 and bits < 8)
     elif kind == b"acTL" and len(data) >= 4:
         found.frames = struct.unpack_from(">I", data)[0]
     elif kind == b"fcTL" and found.frames == 1:
@@ -110,6 +110,8 @@ def _add_text(found: _Found, kind: bytes, data: bytes) -> None:
     if text is None or keyword.startswith("Raw profile type "):  # of ImageMagick: EXIF and the like, not upright
         found.notes.append(f"its text {keyword!r} is damaged, too long or not readable, and not kept")
         return
+    if kind == b"iTXt" and data.partition(b"\0")[2][2:4] != b"\0\0":
+        found.notes.append(f"the language of its text {keyword!r} is not kept, nor its keyword in it")
     found.room -= len(text)
     found.texts.append((keyword, text))
 
