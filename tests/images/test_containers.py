@@ -140,10 +140,19 @@ def test_a_png_without_a_resolution_has_none_and_is_whole(tmp_path, texts, size)
     assert np.array_equal(written, levels[0].permute(1, 2, 0).numpy())
 
 
-@pytest.mark.parametrize(("bits", "words"), [(1, "1 bit"), (4, "4 bits"), (8, None)])
-def test_a_png_of_few_bits_says_that_they_become_8(tmp_path, bits, words):
-    pyvips.Image.black(16, 16).pngsave(str(tmp_path / "a.png"), bitdepth=bits)
-    assert read(tmp_path / "a.png").notes == ((f"its samples of {words} become 8 bits",) if words else ())
+@pytest.mark.parametrize(
+    ("name", "bits", "words"),
+    [("a.png", 1, "1 bit"), ("a.png", 4, "4 bits"), ("a.png", 8, None), ("a.tif", 1, "1 bit"), ("a.tif", 8, None)],
+)
+def test_samples_of_few_bits_become_8_with_a_note(tmp_path, name, bits, words):
+    pyvips.Image.black(16, 16).write_to_file(str(tmp_path / name), bitdepth=bits)
+    assert read(tmp_path / name).notes == ((f"its samples of {words} become 8 bits",) if words else ())
+
+
+@pytest.mark.parametrize("name", ["a.bmp", "a.pbm", "a.tif", "a.png"])
+def test_bitmaps_become_8_bits_with_a_note(tmp_path, name):
+    PillowImage.fromarray(SAMPLES[..., 0] > 99).save(tmp_path / name)
+    assert read(tmp_path / name).notes == ("its samples of 1 bit become 8 bits",)
 
 
 def test_the_language_of_a_text_is_reported(tmp_path):

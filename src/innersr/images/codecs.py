@@ -33,6 +33,7 @@ from innersr.images.metadata import (
     DamagedBytesError,
     FileFacts,
     Metadata,
+    notes_of_bits,
     photoshop_of_iptc,
     sane_resolution,
     without_place,
@@ -102,6 +103,8 @@ def open_lazily(
     if frames > 1:
         pictures = "pages" if found.name == "TIFF" else "frames"
         notes.insert(0, f"first of {frames} {pictures}; the others are ignored")
+    if found.name == "TIFF" and not any("palette" in note for note in notes):
+        notes += notes_of_bits(image.get("bits-per-sample") if "bits-per-sample" in image.get_fields() else 8)
     states_resolution = found.name in ("JPEG", "TIFF") and "resolution-unit" in image.get_fields()
     metadata, more = _metadata_of(image, described, states_resolution=states_resolution or described.states_resolution)
     metadata = replace(metadata, nodata=facts.nodata if facts else None)

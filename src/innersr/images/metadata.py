@@ -75,6 +75,11 @@ class FileFacts:
     notes: tuple[str, ...] = ()  # sentences about what is not kept
 
 
+def notes_of_bits(bits: int) -> tuple[str, ...]:
+    """A note about samples of fewer bits than any result has."""
+    return (f"its samples of {bits} bit{'s' * (bits > 1)} become 8 bits",) if bits < 8 else ()
+
+
 def iptc_of_photoshop(block: bytes) -> bytes | None:
     """The IPTC records of a Photoshop resource block, their form in JPEG; None if it has none."""
     at = len(PHOTOSHOP_PREFIX)

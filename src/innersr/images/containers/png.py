@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from innersr.images.colour_profiles import ColourSpace, colour_space_of_code_points, words_of_code_points
-from innersr.images.metadata import DamagedBytesError, FileFacts, Metadata, insert_bytes, remove_bytes
+from innersr.images.metadata import DamagedBytesError, FileFacts, Metadata, insert_bytes, notes_of_bits, remove_bytes
 
 
 @dataclass(kw_only=True)
@@ -83,8 +83,7 @@ def _look_at(found: _Found, kind: bytes, data: bytes) -> None:
     if kind == b"IHDR" and len(data) == 13:
         bits, kind_of_pixels = data[8:10]
         found.is_grey = kind_of_pixels in (0, 4)
-        words = f"its samples of {bits} bit{'s' * (bits > 1)} become 8 bits"
-        found.notes += [words] * (kind_of_pixels == 0 and bits < 8)
+        found.notes += notes_of_bits(bits if kind_of_pixels == 0 else 8)
     elif kind == b"acTL" and len(data) >= 4:
         found.frames = struct.unpack_from(">I", data)[0]
     elif kind == b"fcTL" and found.frames == 1:
