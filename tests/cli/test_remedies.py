@@ -35,6 +35,7 @@ REACHED_BY = {  # the commands that show the texts of a file or folder; the long
     "images": IMAGE_WRITERS,
     "images/depths.py": "upscale",
     "images/films": "upscale",
+    "images/selections.py": "upscale",
     "images/tiff": "upscale",
     "images/formats.py": "upscale",  # where has_options is true, which FileTask alone says
     "commands/export.py": "export",
