@@ -299,6 +299,14 @@ def test_bicubic_is_shown_as_the_kernel_that_antialiasing_amounts_to():
     assert record["centre_of_mass"] == pytest.approx([3.5, 3.5], abs=1e-4)
 
 
+def test_a_conversion_says_what_was_written(tmp_path):
+    target = tmp_path / "k.npy"
+    assert innersr("kernel", "convert", "gaussian:2", target).stdout == f"gaussian:2 -> {target}  17x17\n"
+    record = json.loads(innersr("kernel", "convert", "gaussian:2", target, "--overwrite", "--json").stdout)
+    assert (record["kernel"], record["output"], record["size"]) == ("gaussian:2", str(target), [17, 17])
+    assert innersr("kernel", "convert", "gaussian:2", target, "--overwrite", "--quiet").stdout == ""
+
+
 def test_a_plot_does_not_replace_a_file(tmp_path):
     plot = tmp_path / "plot.png"
     assert innersr("kernel", "show", "gaussian:2", "--plot", plot).exit_code == 0
@@ -320,7 +328,7 @@ def test_one_kernel_of_a_file_with_several_is_chosen_by_number(tmp_path):
 def test_a_converted_kernel_is_the_same_kernel(tmp_path, suffix, tolerance):
     target = tmp_path / f"k.{suffix}"
     result = innersr("kernel", "convert", "gaussian:4,1,30deg", target)
-    assert (result.exit_code, result.output) == (0, "")
+    assert (result.exit_code, result.stderr) == (0, "")
     # A 16-bit PNG rounds every tap to 1/65535 of the largest.
     assert (load_kernel(target) - KERNEL).abs().max() <= tolerance * KERNEL.max()
 

@@ -39,7 +39,7 @@ def show_kernel(reporter: Reporter, *, kernel: str, other: str | None, plot: Pat
 
 
 def convert_kernel(
-    reporter: Reporter,  # noqa: ARG001 (as of every command)
+    reporter: Reporter,
     *,
     source: str,
     target: Path,
@@ -53,6 +53,8 @@ def convert_kernel(
     if convention is not None:
         kernel = kernels.in_convention(kernel, convention, scale)
     save_kernel(kernel, target, overwrite=overwrite)
+    rows, columns = kernel.shape
+    reporter.result(f"{source} -> {target}  {rows}x{columns}", _record(kernel, source) | {"output": str(target)})
 
 
 def estimate_kernel(  # noqa: PLR0913 (the options of the command)

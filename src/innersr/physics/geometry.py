@@ -10,9 +10,7 @@ from innersr.physics.resize import Scale, as_pair
 
 LARGEST_SCALE = 1000
 PERCENT = r"(\d{1,9}(?:\.\d{1,9})?)"
-GEOMETRY = re.compile(
-    rf"(\d{{1,9}})?(?:x(\d{{1,9}})?)?([!^<>])?|{PERCENT}(?:%?x{PERCENT})?%|(\d{{1,15}})@", re.ASCII
-)
+GEOMETRY = re.compile(rf"(\d{{1,9}})?(?:x(\d{{1,9}})?)?([!^<>])?|{PERCENT}(?:%?x{PERCENT})?%|(\d{{1,15}})@", re.ASCII)
 
 
 def parse_scale(text: str) -> Scale:
