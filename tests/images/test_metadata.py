@@ -4,6 +4,7 @@ import io
 import re
 import struct
 import time
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +21,9 @@ from innersr.images.io import read, save
 from innersr.images.metadata import Metadata, iptc_of_photoshop, photoshop_of_iptc
 from innersr.images.tiff.edits import add_tags, text_tag
 from innersr.images.tiff.tags import tiff_page, upright_exif
+from innersr.methods.options import UpscaleOptions
+from innersr.pipeline.files import upscale_file
+from innersr.run import Run
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6" dc:title="t"/></x:xmpmeta>'
@@ -121,6 +125,39 @@ def test_sizes_in_xmp_and_exif_are_those_of_the_result(tmp_path, name, compressi
     if found.exif is not None:
         exif = PillowImage.open(tmp_path / name).getexif()
         assert {*exif} & {256, 257, MAKE} == {MAKE}
+
+
+@pytest.mark.parametrize("source", ["a.png", "a.jpg"])
+@pytest.mark.parametrize(
+    ("target", "scale", "ratio"),
+    [
+        ("b.png", 2, (2, 1)),
+        ("b.jpg", 2, (2, 1)),
+        ("b.png", (2, 3), (3, 1)),
+        ("b.jpg", (4, 2), None),
+        ("b.webp", 2, None),
+    ],
+)
+def test_the_shape_of_pixels_is_kept_or_its_loss_is_reported(tmp_path, source, target, scale, ratio):
+    path = write(tmp_path / source)
+    data = path.read_bytes()
+    if source == "a.png":
+        body = b"pHYs" + struct.pack(">IIB", 2, 1, 0)
+        path.write_bytes(data[:33] + struct.pack(">I", 9) + body + struct.pack(">I", zlib.crc32(body)) + data[33:])
+    else:
+        path.write_bytes(data[:13] + struct.pack(">BHH", 0, 2, 1) + data[18:])
+    options = UpscaleOptions(method="bicubic", kernel="bicubic", scale=scale)
+    result = upscale_file(path, tmp_path / target, options, Run(device="cpu"))
+    found = read(tmp_path / target).metadata
+    assert (found.pixel_ratio, found.pixels_per_mm) == (ratio, None)
+    assert any("the shape of its pixels" in note for note in result.notes) == (target == "b.webp")
+
+
+def test_the_shape_of_pixels_turns_with_the_image(tmp_path):
+    path = write(tmp_path / "a.jpg", exif_block(orientation=6))
+    data = path.read_bytes()
+    path.write_bytes(data[:13] + struct.pack(">BHH", 0, 2, 1) + data[18:])
+    assert read(path).metadata.pixel_ratio == (1, 2)
 
 
 def test_metadata_can_be_left_out(tmp_path):

@@ -116,6 +116,8 @@ def open_lazily(
         notes += more
     if 5 <= turn <= 8 and metadata.pixels_per_mm:
         metadata = replace(metadata, pixels_per_mm=metadata.pixels_per_mm[::-1])
+    if 5 <= turn <= 8 and metadata.pixel_ratio:
+        metadata = replace(metadata, pixel_ratio=metadata.pixel_ratio[::-1])
     has_alpha = found.alpha and image.bands in (2, 4)
     if facts:
         image, has_alpha, more = with_tiff_alpha(image, facts)

@@ -34,6 +34,7 @@ WORDS = {  # the fields of Metadata, in the words of a note
     "xmp": "XMP",
     "iptc": "IPTC",
     "pixels_per_mm": "the resolution (DPI)",
+    "pixel_ratio": "the shape of its pixels, which are not square,",
     "nodata": "the no-data value",
     "code_points": "the HDR colour description",
     "texts": "the text",
@@ -67,14 +68,14 @@ FORMATS = (
         suffixes=(".png",),
         vips="png",
         depths=("uint8", "uint16"),
-        keeps=frozenset({"icc", "exif", "xmp", "pixels_per_mm", "code_points", "texts"}),
+        keeps=frozenset({"icc", "exif", "xmp", "pixels_per_mm", "pixel_ratio", "code_points", "texts"}),
     ),
     Format(
         name="JPEG",
         suffixes=(".jpg", ".jpeg", ".jpe", ".jfif"),
         vips="jpeg",
         alpha=False,
-        keeps=frozenset({"icc", "exif", "xmp", "iptc", "pixels_per_mm", "texts"}),
+        keeps=frozenset({"icc", "exif", "xmp", "iptc", "pixels_per_mm", "pixel_ratio", "texts"}),
         longest_side=65_500,
     ),
     Format(
@@ -269,7 +270,7 @@ def kept(target: Format, metadata: Metadata, *, choice: str, bands: int) -> tupl
     """The metadata that a format can hold, and notes about the rest, without those that the choice excludes."""
     profile_space = {1: b"GRAY", 3: b"RGB "}.get(bands if target.grey else 3)  # bytes 16 to 20 of an ICC profile
     jpeg_segment = 65_000  # bytes of EXIF, XMP, IPTC or a comment that fit into one JPEG segment, headers deducted
-    colours = ("icc", "pixels_per_mm", "nodata", "code_points")
+    colours = ("icc", "pixels_per_mm", "pixel_ratio", "nodata", "code_points")
     chosen = {"keep": (*WORDS, "tags"), "icc": colours, "none": ("nodata",)}[choice]
     metadata = Metadata(**{name: getattr(metadata, name) for name in chosen})
     notes: list[str] = []

@@ -9,6 +9,7 @@ import io
 import math
 import struct
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import BinaryIO
 
 import numpy as np
@@ -53,10 +54,20 @@ class Metadata:
     xmp: bytes | None = None  # the packet
     iptc: bytes | None = None  # the bare IPTC-IIM records
     pixels_per_mm: tuple[float, float] | None = None  # (horizontal, vertical) resolution of the upright image
+    pixel_ratio: tuple[int, int] | None = None  # pixels across and down on one length, where they are not square
     nodata: str | None = None  # a number, as GDAL's TIFF tag spells it: the value that means no data
     code_points: bytes | None = None  # primaries, transfer, matrix, range of H.273, of HDR, which no profile describes
     texts: tuple[tuple[str, str], ...] = ()  # keyword ("Description", "Comment", ...) and text
     tags: tuple[TiffTag, ...] = ()  # of a TIFF, such as those that say where a map lies
+
+    def stretched(self, vertical: float, horizontal: float) -> Metadata:
+        """The metadata of a result of these scales: pixels get another shape if they differ."""
+        if self.pixel_ratio is None or vertical == horizontal:
+            return self
+        across, down = self.pixel_ratio
+        ratio = Fraction(across * horizontal / (down * vertical)).limit_denominator(10_000)
+        is_square = ratio.numerator == ratio.denominator
+        return replace(self, pixel_ratio=None if is_square else (ratio.numerator, ratio.denominator))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +76,7 @@ class FileFacts:
 
     frames: int | None = None  # pictures, None where libvips counts them
     states_resolution: bool = False  # whether the resolution of libvips is in the file
+    pixel_ratio: tuple[int, int] | None = None  # as in `Metadata`
     icc: bytes | None = None  # a profile in place of the embedded one
     code_points: bytes | None = None  # as in `Metadata`
     texts: tuple[tuple[str, str], ...] = ()  # as in `Metadata`
@@ -133,6 +145,12 @@ def without_place(metadata: Metadata) -> tuple[Metadata, list[str]]:
     kept = tuple(tag for tag in metadata.tags if tag.words != "georeferencing")
     notes = ["georeferencing of the TIFF is not kept: the image was turned upright"] * (kept != metadata.tags)
     return replace(metadata, tags=kept), notes
+
+
+def sane_ratio(across: int, down: int) -> tuple[int, int] | None:
+    """The shape of pixels if it is plausible and they are not square, else None."""
+    most = 100
+    return (across, down) if across != down and 0 < down <= most * across <= most * most * down else None
 
 
 def sane_resolution(horizontal: float, vertical: float) -> tuple[float, float] | None:

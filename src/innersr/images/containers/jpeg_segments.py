@@ -10,14 +10,14 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from innersr.images.metadata import FileFacts, Metadata, insert_bytes
+from innersr.images.metadata import FileFacts, Metadata, insert_bytes, sane_ratio
 
 
 def jpeg_facts(stream: BinaryIO) -> FileFacts:
     """Facts from the segments of a JPEG file; `is_unended` if it lacks its last marker."""
     stream.seek(0)
     data = stream.read()
-    texts, kinds, end = [], set(), None
+    texts, kinds, end, pixel_ratio = [], set(), None, None
     for marker, place, content in _segments(data):
         if marker == 0xD9:
             end = place
@@ -25,6 +25,8 @@ def jpeg_facts(stream: BinaryIO) -> FileFacts:
             texts.append(("Comment", _decoded(content)))
         else:
             kinds.add((marker, content[:40]))
+            if marker == 0xE0 and content.startswith(b"JFIF\0") and content[7:8] == b"\0" and len(content) >= 12:
+                pixel_ratio = sane_ratio(*struct.unpack_from(">HH", content, 8))
     notes = [f"{words} not kept" for words, is_there in _attached(data, end, kinds).items() if is_there]
     if end is None:
         notes.append("its last marker is missing: it may have been cut short, but has all its pixels")
@@ -32,6 +34,7 @@ def jpeg_facts(stream: BinaryIO) -> FileFacts:
         texts=tuple(text for text in texts if text[1]),
         notes=tuple(notes),
         is_unended=end is None,
+        pixel_ratio=pixel_ratio,
     )
 
 
@@ -41,7 +44,10 @@ def finish_jpeg(stream: BinaryIO, metadata: Metadata) -> None:
     segments = [b"\xff\xfe" + struct.pack(">H", 2 + len(comment)) + comment for comment in comments]
     if segments:
         insert_bytes(stream, _end_of_headers(stream), b"".join(segments))
-    if (density := jfif_density(metadata)) is not None:
+    density = jfif_density(metadata)
+    if density is None and metadata.pixel_ratio is not None and max(metadata.pixel_ratio) < 1 << 16:
+        density = (0, *metadata.pixel_ratio)
+    if density is not None:
         jfif = b"JFIF\0" + struct.pack(">HBHHBB", 0x0102, *density, 0, 0)  # version 1.02, no thumbnail
         insert_bytes(stream, 2, b"\xff\xe0" + struct.pack(">H", 2 + len(jfif)) + jfif)
 

@@ -12,7 +12,15 @@ from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from innersr.images.colour_profiles import ColourSpace, colour_space_of_code_points, words_of_code_points
-from innersr.images.metadata import DamagedBytesError, FileFacts, Metadata, insert_bytes, notes_of_bits, remove_bytes
+from innersr.images.metadata import (
+    DamagedBytesError,
+    FileFacts,
+    Metadata,
+    insert_bytes,
+    notes_of_bits,
+    remove_bytes,
+    sane_ratio,
+)
 
 
 @dataclass(kw_only=True)
@@ -21,6 +29,7 @@ class _Found:
 
     frames: int = 1
     states_resolution: bool = False
+    pixel_ratio: tuple[int, int] | None = None
     is_grey: bool = False
     colours: dict[bytes, bytes] = field(default_factory=dict)  # the chunks that describe colours
     texts: list[tuple[str, str]] = field(default_factory=list)
@@ -42,6 +51,7 @@ def png_facts(stream: BinaryIO) -> FileFacts:
     return FileFacts(
         frames=found.frames,
         states_resolution=found.states_resolution,
+        pixel_ratio=found.pixel_ratio,
         icc=icc,
         code_points=code_points,
         texts=tuple(found.texts),
@@ -58,6 +68,8 @@ def finish_png(stream: BinaryIO, metadata: Metadata) -> None:
             if kind in (b"pHYs", b"IDAT"):
                 break
     chunks = [] if metadata.code_points is None else [chunk_of(b"cICP", metadata.code_points)]
+    if metadata.pixel_ratio is not None and metadata.pixels_per_mm is None:
+        chunks.append(chunk_of(b"pHYs", struct.pack(">IIB", *metadata.pixel_ratio, 0)))
     chunks += [_text_chunk(keyword, text) for keyword, text in metadata.texts]
     header_end = 33  # bytes of signature and IHDR
     if chunks:
@@ -90,6 +102,7 @@ def _look_at(found: _Found, kind: bytes, data: bytes) -> None:
         found.notes.append("how long it is shown is not kept")
     elif kind == b"pHYs" and len(data) == 9:
         found.states_resolution = data[8] == 1
+        found.pixel_ratio = sane_ratio(*struct.unpack_from(">II", data)) if data[8] == 0 else None
     elif kind == b"PLTE":
         found.notes.append(f"its palette of {len(data) // 3} colours is not kept: every pixel has its own colour")
     elif kind in (b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP"):
