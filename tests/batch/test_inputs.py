@@ -152,6 +152,36 @@ def test_lists_are_read_from_files_and_standard_input(monkeypatch):
         find_inputs([Path("@none.txt")])
 
 
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1"
+
+
+@pytest.mark.parametrize(
+    "data, holds",
+    [
+        (PNG, "PNG data"),
+        (b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0(\0\0\0\2\0\0\0\2\0\0\0\1\0\x18\0", "BMP data"),
+        (b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n\x0e", "PDF data"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG data"),
+        (b"a.png\n\x93\x01\x02", "no text"),
+        (b"\xff\xfea\0.\0p\0n\0g\0\r\0\n\0", "UTF-16 text"),
+        (b"a.png\n" + 4097 * b"b", "lines that are too long for names"),
+        (b"a.png\0" + 4097 * b"\n", "lines that are too long for names"),
+    ],
+)
+def test_what_is_no_list_is_refused_in_one_line_before_anything_is_written(monkeypatch, data, holds):
+    Path("data").write_bytes(data)
+    assert f"@data holds {holds}; @ takes a list of names: " in failed("@data", "-o", "out/", code=2)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+    with pytest.raises(InputError, match=f"^standard input holds {holds}; - takes a list of names: "):
+        find_inputs(["-"])
+
+
+@pytest.mark.parametrize("name", [b"BMW.png", b"caf\xe9.png", b"GIF87a.png", b"8BPS.png", b"<a>.png", b"a\x1b.png"])
+def test_a_list_may_name_any_file(name):
+    Path("list.txt").write_bytes(name + b"\nb.png\n")
+    assert found("@list.txt") == [(os.fsdecode(name),) * 2, ("b.png", "b.png")]
+
+
 def test_a_file_that_is_given_twice_is_one_input():
     touch("a.png", "b.png")
     assert found("b.png", "./a.png", "*.png", str(Path("a.png").absolute())) == [("b.png", "b.png"), ("a.png", "a.png")]

@@ -68,7 +68,10 @@ def test_the_command_says_rows_when_verbose_and_nothing_when_quiet(folder):
         (["--scales", "2,,4"], "scale must be a number"),
         (["--methods", "bicubic,"], "unknown method ''"),
         (["--degradations", "gauss"], "unknown degradation 'gauss'"),
-        (["--given", "true,guess"], "guess: kernels are read from"),
+        (
+            ["--given", "true,guess"],
+            "there is no kernel 'guess'; give true, auto, estimate, default, bicubic, gaussian:VAR, or",
+        ),
         (["--out", "nowhere/rows.jsonl"], "does not exist"),
         (["--seed", "-1"], "seed must be"),
         (["--tile", "some"], "tile must be auto, 0 for the whole image at once, or a number of pixels, got 'some'"),

@@ -122,11 +122,6 @@ def test_without_arguments_the_help_is_shown():
         (["enlarge"], "No such command 'enlarge'"),
         (["upscale"], "Missing argument 'IN"),
         (["upscale", "x.png", "--fast"], "No such option"),
-        (["upscale", "x.png", "--seed", "x"], "Invalid value for '--seed'"),
-        (["upscale", "x.png", "--quality", "0"], "Invalid value for '--quality'"),
-        (["upscale", "x.png", "--quality", "101"], "Invalid value for '--quality'"),
-        (["upscale", "x.png", "--pixel-limit", "0"], "Invalid value for '--pixel-limit'"),
-        (["kernel", "convert", "a", "b", "--scale", "nan"], "Invalid value for '--scale'"),
     ],
 )
 def test_what_the_parser_refuses_is_exit_code_2(arguments, message):
@@ -207,6 +202,29 @@ def test_a_path_that_is_too_long_is_shortened(given):
     assert result.exit_code in (1, 2) and len(result.stderr) < 1500
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["upscale", "x.png", "--seed", "x"], "--seed must be a whole number, got 'x'"),
+        (["upscale", "x.png", "--deblur", "x"], "--deblur must be a number, got 'x'"),
+        (["upscale", "x.png", "--deblur", "2"], "--deblur must be at most 1, got '2'"),
+        (["upscale", "x.png", "--jpeg", "0"], "--jpeg must be at least 1, got '0'"),
+        (["upscale", "x.png", "--quality", "101"], "--quality must be at most 100, got '101'"),
+        (["upscale", "x.png", "--jobs=1.5"], "--jobs must be a whole number, got '1.5'"),
+        (["upscale", "x.png", "-j", "\x1b"], "--jobs must be a whole number, got '\\x1b'"),
+        (["kernel", "convert", "a", "b", "--scale", "nan"], "--scale must be at most 100, got 'nan'"),
+    ],
+)
+def test_numbers_that_an_option_does_not_take_are_refused_as_all_else(arguments, message):
+    assert refused(*arguments) == f"error: {message}\n"
+
+
+@pytest.mark.parametrize("given", [["upscale", "a.png"], ["upscale", "a.png", "b.png"], ["inspect", "a.png"]])
+def test_standard_output_takes_no_results(tmp_path, monkeypatch, given):
+    monkeypatch.chdir(tmp_path)
+    assert "results are not written to standard output; name a file" in refused(*given, "-o", "-")
+
+
 def test_help_fits_into_a_narrow_terminal(monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
     for command in ([], ["upscale"], ["singan", "train"]):
@@ -281,6 +299,14 @@ def test_bicubic_is_shown_as_the_kernel_that_antialiasing_amounts_to():
     assert record["centre_of_mass"] == pytest.approx([3.5, 3.5], abs=1e-4)
 
 
+def test_a_conversion_says_what_was_written(tmp_path):
+    target = tmp_path / "k.npy"
+    assert innersr("kernel", "convert", "gaussian:2", target).stdout == f"gaussian:2 -> {target}  17x17\n"
+    record = json.loads(innersr("kernel", "convert", "gaussian:2", target, "--overwrite", "--json").stdout)
+    assert (record["kernel"], record["output"], record["size"]) == ("gaussian:2", str(target), [17, 17])
+    assert innersr("kernel", "convert", "gaussian:2", target, "--overwrite", "--quiet").stdout == ""
+
+
 def test_a_plot_does_not_replace_a_file(tmp_path):
     plot = tmp_path / "plot.png"
     assert innersr("kernel", "show", "gaussian:2", "--plot", plot).exit_code == 0
@@ -302,7 +328,7 @@ def test_one_kernel_of_a_file_with_several_is_chosen_by_number(tmp_path):
 def test_a_converted_kernel_is_the_same_kernel(tmp_path, suffix, tolerance):
     target = tmp_path / f"k.{suffix}"
     result = innersr("kernel", "convert", "gaussian:4,1,30deg", target)
-    assert (result.exit_code, result.output) == (0, "")
+    assert (result.exit_code, result.stderr) == (0, "")
     # A 16-bit PNG rounds every tap to 1/65535 of the largest.
     assert (load_kernel(target) - KERNEL).abs().max() <= tolerance * KERNEL.max()
 
@@ -320,7 +346,7 @@ def test_a_convention_moves_the_centre_of_mass(tmp_path, convention, offset):
     ("arguments", "message"),
     [
         (["show", "missing.npy"], "missing.npy: no such file"),
-        (["show", "gauss:2"], "kernels are read from"),
+        (["show", "gauss:2.5"], "there is no kernel 'gauss:2.5'; give bicubic, gaussian:VAR, or a file (.mat .npy"),
         (["show", "gaussian:0"], "positive variances"),
         (["convert", "gaussian:2", "k.jpg"], "k.jpg: kernels are written as .mat .npy .txt .png"),
         (["convert", "gaussian:2", "nowhere/k.npy"], "nowhere/k.npy: cannot be written"),

@@ -82,6 +82,12 @@ def folder(tmp_path, monkeypatch):
         (["--wrap", "yx"], "wrap must be one of '', 'x', 'y', 'xy', got 'yx'"),
         (["--wrap", "both"], "got 'both'; x joins the right edge to the left"),
         (["--kernel", "bicubc"], "there is no kernel 'bicubc'; did you mean bicubic?"),
+        (
+            ["--kernel", "lanczos"],
+            "there is no kernel 'lanczos'; give auto, estimate, bicubic, gaussian:VAR, or a file (.mat .npy .txt",
+        ),
+        (["--kernel", "lanczos.3"], "there is no kernel 'lanczos.3'; give auto, estimate, bicubic"),
+        (["--kernel", 300 * "k"], "; give auto, estimate, bicubic"),
         (["--kernel", "missing.npy"], "missing.npy: no such file; give the path of a blur kernel"),
         (["--kernel", "photo.png"], "photo.png: is coloured; save it as a grey image"),
         (["--kernel", "gaussian:0"], "a Gaussian kernel needs positive variances"),

@@ -15,6 +15,7 @@ from PIL import ImageCms, PngImagePlugin
 from innersr.errors import ImageFileError
 from innersr.images.colour_profiles import ColourSpace, colour_space_of_code_points
 from innersr.images.containers.gif import gif_facts
+from innersr.images.containers.png import chunks_in
 from innersr.images.containers.xmp import without_attachments
 from innersr.images.image import Image
 from innersr.images.io import read, save
@@ -122,6 +123,49 @@ def test_an_embedded_profile_counts_before_gamma_and_code_points_before_it(tmp_p
     assert read(png(tmp_path / "a.png", gamma, icc_profile=own)).metadata.icc == own
     found = read(png(tmp_path / "b.png", (b"cICP", bytes([12, 13, 0, 1])), icc_profile=own)).metadata.icc
     assert found == colour_space_of_code_points(12, 13).profile()
+
+
+def chunks_of(path):
+    with path.open("rb") as stream:
+        return [kind for kind, _ in chunks_in(stream)]
+
+
+@pytest.mark.parametrize("texts", [(), (("Comment", "plain"),)])
+@pytest.mark.parametrize("size", [(8, 8), (1200, 900)])  # of less and of more than a block that is moved
+def test_a_png_without_a_resolution_has_none_and_is_whole(tmp_path, texts, size):
+    levels = torch.randint(256, (1, 3, *size), generator=torch.Generator().manual_seed(0))
+    save(Image(colour=levels / 255, metadata=Metadata(texts=texts)), tmp_path / "a.png")
+    assert b"pHYs" not in chunks_of(tmp_path / "a.png")
+    written = np.asarray(PillowImage.open(tmp_path / "a.png"))
+    assert np.array_equal(written, levels[0].permute(1, 2, 0).numpy())
+
+
+@pytest.mark.parametrize(
+    ("name", "bits", "words"),
+    [("a.png", 1, "1 bit"), ("a.png", 4, "4 bits"), ("a.png", 8, None), ("a.tif", 1, "1 bit"), ("a.tif", 8, None)],
+)
+def test_samples_of_few_bits_become_8_with_a_note(tmp_path, name, bits, words):
+    pyvips.Image.black(16, 16).write_to_file(str(tmp_path / name), bitdepth=bits)
+    assert read(tmp_path / name).notes == ((f"its samples of {words} become 8 bits",) if words else ())
+
+
+@pytest.mark.parametrize("name", ["a.bmp", "a.pbm", "a.tif", "a.png"])
+def test_bitmaps_become_8_bits_with_a_note(tmp_path, name):
+    PillowImage.fromarray(SAMPLES[..., 0] > 99).save(tmp_path / name)
+    assert read(tmp_path / name).notes == ("its samples of 1 bit become 8 bits",)
+
+
+def test_the_language_of_a_text_is_reported(tmp_path):
+    plain, named = (b"iTXt", b"A\0\0\0\0\0a"), (b"iTXt", b"Title\0\0\0ja\0\xe9\xa1\x8c\0Zo\xc3\xab")
+    image = read(png(tmp_path / "a.png", plain, named))
+    assert image.metadata.texts == (("A", "a"), ("Title", "Zoë"))
+    assert image.notes == ("the language of its text 'Title' is not kept, nor its keyword in it",)
+
+
+@pytest.mark.parametrize("alpha", [None, torch.ones(1, 1, 8, 8).triu()[None][0]])
+def test_a_still_gif_is_no_animation(tmp_path, alpha):
+    save(Image(colour=torch.zeros(1, 3, 8, 8), alpha=alpha), tmp_path / "a.gif")
+    assert b"NETSCAPE" not in (tmp_path / "a.gif").read_bytes()
 
 
 def test_impossible_colours_are_reported(tmp_path):

@@ -96,9 +96,8 @@ def test_an_unreadable_file_is_named(tmp_path, monkeypatch):
     "content",
     [
         b"just words\n",
-        b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>",
+        b"<html><body>hello</body></html>",
         b"1,2\n3,4\n",
-        b"%PDF-1.4",
         b"FORM\0\0\0\4ILBM",
     ],
 )
@@ -107,6 +106,28 @@ def test_only_listed_formats_are_read(tmp_path, content, suffix):
     path = tmp_path / f"a{suffix}"
     path.write_bytes(content)
     assert "not an image of a known format" in refused(path)
+
+
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        (b"\0\0\0\x18ftypcrx \0\0\0\1crx isom", "camera raw (Canon CR3) is not read; develop it to a TIFF first"),
+        (b"II*\0\x10\0\0\0CR\2\0" + bytes(99), "camera raw (Canon CR2) is not read; develop it to a TIFF first"),
+        (b"FUJIFILMCCD-RAW 0201", "camera raw (Fujifilm RAF) is not read; develop it to a TIFF first"),
+        (b"IIU\0\x18\0\0\0" + bytes(99), "camera raw (Panasonic RW2) is not read; develop it to a TIFF first"),
+        (b"IIRO\x08\0\0\0" + bytes(99), "camera raw (Olympus ORF) is not read; develop it to a TIFF first"),
+        (b"8BPS\0\1" + bytes(99), "Photoshop (PSD) is not read; export it as a TIFF or PNG file first"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(99), "JPEG 2000 is not read; convert it to TIFF or PNG first"),
+        (b"%PDF-1.4", "PDF is not read; export it as a PNG file of the size that you need"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG is not read; export it as a PNG file of the size"),
+        (b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- by hand -->\n<svg/>", "SVG is not read; export it as a PNG file"),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["", ".png", ".tif", ".cr3"])
+def test_a_format_that_is_not_read_is_named_with_the_remedy(tmp_path, content, words, suffix):
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(content)
+    assert refused(path).startswith(f"{path}: {words}")
 
 
 def test_a_wrong_suffix_is_read_with_a_note(tmp_path):

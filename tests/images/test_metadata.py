@@ -4,6 +4,7 @@ import io
 import re
 import struct
 import time
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +21,9 @@ from innersr.images.io import read, save
 from innersr.images.metadata import Metadata, iptc_of_photoshop, photoshop_of_iptc
 from innersr.images.tiff.edits import add_tags, text_tag
 from innersr.images.tiff.tags import tiff_page, upright_exif
+from innersr.methods.options import UpscaleOptions
+from innersr.pipeline.files import upscale_file
+from innersr.run import Run
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6" dc:title="t"/></x:xmpmeta>'
@@ -103,6 +107,57 @@ def test_exif_of_a_larger_result_has_its_size_and_no_old_thumbnail(tmp_path, suf
     assert (exif.get_ifd(EXIF_IFD)[EXIF_WIDTH], exif.get_ifd(EXIF_IFD)[EXIF_HEIGHT]) == (48, 32)
     assert exif[MAKE] == "Canon"
     assert b"\xff\xd8\xff" not in read(tmp_path / f"out{suffix}").metadata.exif
+
+
+@pytest.mark.parametrize(
+    ("name", "compression"), [("a.jpg", None), ("a.png", None), ("a.webp", None), ("a.tif", None), ("a.tif", "zstd")]
+)
+def test_sizes_in_xmp_and_exif_are_those_of_the_result(tmp_path, name, compression):
+    sizes = b"<exif:PixelXDimension>24</exif:PixelXDimension><exif:PixelYDimension>16</exif:PixelYDimension>"
+    xmp = b'<x:xmpmeta tiff:ImageWidth="24" tiff:ImageLength = \'16\' tiff:Model="24">' + sizes + b"</x:xmpmeta>"
+    exif = PillowImage.Exif()
+    exif[256], exif[257], exif[MAKE] = 24, 16, "Canon"
+    image = Image(colour=torch.rand(1, 3, 32, 48), metadata=Metadata(xmp=xmp, exif=exif.tobytes()))
+    save(image, tmp_path / name, compression=compression)
+    found = read(tmp_path / name).metadata
+    wanted = xmp.replace(b'Width="24"', b'Width="48"').replace(b"'16'", b"'32'")
+    assert found.xmp.rstrip(b"\0") == wanted.replace(b">24<", b">48<").replace(b">16<", b">32<")
+    if found.exif is not None:
+        exif = PillowImage.open(tmp_path / name).getexif()
+        assert {*exif} & {256, 257, MAKE} == {MAKE}
+
+
+@pytest.mark.parametrize("source", ["a.png", "a.jpg"])
+@pytest.mark.parametrize(
+    ("target", "scale", "ratio"),
+    [
+        ("b.png", 2, (2, 1)),
+        ("b.jpg", 2, (2, 1)),
+        ("b.png", (2, 3), (3, 1)),
+        ("b.jpg", (4, 2), None),
+        ("b.webp", 2, None),
+    ],
+)
+def test_the_shape_of_pixels_is_kept_or_its_loss_is_reported(tmp_path, source, target, scale, ratio):
+    path = write(tmp_path / source)
+    data = path.read_bytes()
+    if source == "a.png":
+        body = b"pHYs" + struct.pack(">IIB", 2, 1, 0)
+        path.write_bytes(data[:33] + struct.pack(">I", 9) + body + struct.pack(">I", zlib.crc32(body)) + data[33:])
+    else:
+        path.write_bytes(data[:13] + struct.pack(">BHH", 0, 2, 1) + data[18:])
+    options = UpscaleOptions(method="bicubic", kernel="bicubic", scale=scale)
+    result = upscale_file(path, tmp_path / target, options, Run(device="cpu"))
+    found = read(tmp_path / target).metadata
+    assert (found.pixel_ratio, found.pixels_per_mm) == (ratio, None)
+    assert any("the shape of its pixels" in note for note in result.notes) == (target == "b.webp")
+
+
+def test_the_shape_of_pixels_turns_with_the_image(tmp_path):
+    path = write(tmp_path / "a.jpg", exif_block(orientation=6))
+    data = path.read_bytes()
+    path.write_bytes(data[:13] + struct.pack(">BHH", 0, 2, 1) + data[18:])
+    assert read(path).metadata.pixel_ratio == (1, 2)
 
 
 def test_metadata_can_be_left_out(tmp_path):
@@ -228,6 +283,42 @@ def test_a_sound_exif_block_is_kept_whole(tmp_path, suffix):
             assert {tag: kept[tag] for tag in wanted.get_ifd(directory)} == wanted.get_ifd(directory)
 
 
+def bare_exif(**tags):
+    exif = PillowImage.Exif()
+    exif.update({int(code[1:]): value for code, value in tags.items()})
+    return exif.tobytes()
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".avif"])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize(
+    ("options", "tags"),
+    [
+        ({}, set()),
+        ({"dpi": (240, 240)}, set()),
+        ({"exif": bare_exif(_271="Canon")}, {271}),
+        ({"exif": bare_exif(_274=3)}, {274}),
+        ({"exif": bare_exif(_271="Canon", _282=300.0, _283=300.0), "dpi": (300, 300)}, {271, 282, 283}),
+    ],
+)
+def test_no_tags_of_exif_are_invented(tmp_path, suffix, mode, options, tags):
+    PillowImage.fromarray(SAMPLES).convert(mode).save(tmp_path / "in.jpg", **options)
+    save(read(tmp_path / "in.jpg"), tmp_path / f"out{suffix}")
+    exif = PillowImage.open(tmp_path / f"out{suffix}").getexif()
+    only_there = {282, 283, 296} if "dpi" in options and suffix in (".webp", ".avif") else set()
+    assert {*exif} == tags | only_there and not exif.get_ifd(EXIF_IFD)
+    density = read(tmp_path / f"out{suffix}").metadata.pixels_per_mm or (0, 0)
+    assert density == pytest.approx([dots / 25.4 for dots in options.get("dpi", (0, 0))], rel=1e-4)
+
+
+@pytest.mark.parametrize("dots", [(0.3, 0.3), (72.5, 300.0), (300.0, 150.0), (200_000.0, 200_000.0)])
+def test_any_resolution_is_kept_in_a_jpeg(tmp_path, dots):
+    wanted = tuple(value / 25.4 for value in dots)
+    save(Image(colour=torch.rand(1, 3, 8, 8), metadata=Metadata(pixels_per_mm=wanted)), tmp_path / "a.jpg")
+    assert read(tmp_path / "a.jpg").metadata.pixels_per_mm == pytest.approx(wanted, rel=1e-3)
+    assert bool(PillowImage.open(tmp_path / "a.jpg").getexif()) == (dots not in [(300.0, 150.0)])
+
+
 def test_a_profile_for_another_kind_of_image_is_dropped_with_a_note(tmp_path):
     grey = Image(colour=torch.rand(1, 1, 8, 8), metadata=Metadata(icc=SRGB))
     bands = Image(colour=torch.rand(1, 5, 8, 8), metadata=Metadata(icc=SRGB))
@@ -252,9 +343,18 @@ def test_blocks_too_large_for_jpeg_are_dropped_with_a_note(tmp_path):
     assert "XMP is not kept" in note
 
 
-def test_gif_says_that_it_quantizes(tmp_path):
-    notes = save(Image(colour=torch.rand(1, 3, 8, 8)), tmp_path / "a.gif")
-    assert any("256 colours" in note for note in notes)
+@pytest.mark.parametrize("colours, alphas, notes", [(255, 1, 0), (256, 1, 1), (254, 2, 0), (255, 2, 1), (16, 3, 1)])
+def test_gif_says_what_it_does_not_keep_where_it_happens(tmp_path, colours, alphas, notes):
+    numbers = torch.arange(32 * 32)
+    levels = torch.stack([numbers % colours, numbers % colours // 3, numbers * 0]).reshape(1, 3, 32, 32) / 255
+    alpha = (numbers // 512 + (alphas == 3) / 2).clamp(0, 1).reshape(1, 1, 32, 32) if alphas > 1 else None
+    lost = save(Image(colour=levels, alpha=alpha), tmp_path / "a.gif")
+    words = "GIF holds on-off alpha" if alphas == 3 else "GIF holds 256 colours: the image was quantized"
+    assert len(lost) == notes and all(note.startswith(words) for note in lost)
+    written = read(tmp_path / "a.gif")
+    visible = levels if written.alpha is None else levels * written.alpha.round()
+    is_exact = torch.equal((written.colour * 255).round(), (visible * 255).round())
+    assert is_exact == (not any("colours" in note for note in lost))
 
 
 def test_tiff_tags_are_kept_in_a_tiff_and_their_loss_is_reported_elsewhere(tmp_path):

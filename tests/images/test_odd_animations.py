@@ -253,3 +253,19 @@ def test_damaged_animations_give_a_film_or_an_error_of_ours(tmp_path, suffix):
             refused += 1
             assert str(path) in str(error) and not target.exists()
     assert refused >= 11 - 3
+
+
+@pytest.mark.parametrize("colours, is_dithered", [(200, False), (300, True)])
+def test_frames_of_few_colours_are_kept_exactly_in_a_gif_and_only_others_are_dithered(tmp_path, colours, is_dithered):
+    generator = np.random.default_rng(0)
+    palette = generator.integers(0, 250, (colours, 3))
+    frames = [(palette + number)[generator.integers(0, colours, (40, 40))].astype(np.uint8) for number in range(3)]
+    first, *others = map(PillowImage.fromarray, frames)
+    first.save(tmp_path / "in.png", save_all=True, append_images=others, duration=100)
+    written = []
+    for name in ("out.png", "out.gif"):
+        options = UpscaleOptions(method="pixelart", scale=2, steady=False)
+        result = upscale_file(tmp_path / "in.png", tmp_path / name, options, Run(device="cpu"))
+        written.append([image.colour for image in Animation(tmp_path / name).frames(range(3))])
+    assert ("GIF holds 256 colours for each frame: the frames were dithered" in result.notes) == is_dithered
+    assert all(map(np.array_equal, *written)) == (not is_dithered)

@@ -95,6 +95,9 @@ def test_an_invalid_scale_is_refused_with_the_text(text):
         ("x90!", 48, 90),
         ("100x200<", 100, 83),
         ("150%", 72, 60),
+        ("150%x200%", 72, 80),
+        ("150x200%", 72, 80),
+        ("100%x112.5%", 48, 45),
         ("7680@", 96, 80),
         ("7679@", 95, 79),  # at most so many pixels
         (" 96x ", 96, 80),
@@ -109,7 +112,7 @@ def test_halves_are_rounded_up_as_imagemagick_does():
     assert parse_size("10x", (3, 4)) == (8, 10)
 
 
-@pytest.mark.parametrize("text", ["24x", "x20", "24x20", "60x20!", "1@"])
+@pytest.mark.parametrize("text", ["24x", "x20", "24x20", "60x20!", "1@", "200%x50%"])
 def test_a_geometry_that_does_not_enlarge_this_image_is_refused(text):
     with pytest.raises(InputError, match="of an image of 48x40; innersr only enlarges: use any image tool to shrink"):
         parse_size(text, SIZE)
@@ -121,7 +124,7 @@ def test_a_geometry_of_an_images_own_size_is_refused_with_the_mark_that_leaves_i
         parse_size(text, SIZE)
 
 
-@pytest.mark.parametrize("text", ["50%", "100%", "1%", " 50% "])
+@pytest.mark.parametrize("text", ["50%", "100%", "1%", " 50% ", "50%x100%"])
 def test_a_geometry_that_enlarges_no_image_is_refused_before_there_is_one(text):
     with pytest.raises(InputError, match="enlarges no image"):
         check_size(text)

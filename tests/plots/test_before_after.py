@@ -1,10 +1,16 @@
 """The before and after picture: labels, panels, enlarged crops."""
 
+import io
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image as PillowImage
 
-from innersr.plots.before_after import CROP, CROPS, FRAME, before_after_sheet
+from innersr.images.colour_profiles import ColourSpace, colour_space_of_code_points
+from innersr.images.image import Image
+from innersr.images.metadata import Metadata
+from innersr.plots.before_after import CROP, CROPS, FRAME, before_after_sheet, comparable, looked_at
 from innersr.plots.sheets import GAP
 
 PAPER = (250, 250, 250)
@@ -107,3 +113,51 @@ def test_values_outside_the_range_are_clipped():
 def test_the_same_images_make_the_same_bytes():
     x = torch.rand(1, 3, 90, 70)
     assert np.array_equal(drawn(x, 1 - x), drawn(x, 1 - x))
+
+
+P3 = colour_space_of_code_points(12, 13).profile()
+LINEAR = ColourSpace(gamma=1.0).profile()
+GREY = ColourSpace(gamma=1.0, is_grey=True).profile()
+
+
+def image_of(*colour, icc=None, depth="uint8", **others):
+    """A picture of one colour."""
+    planes = torch.tensor(colour).reshape(1, -1, 1, 1).expand(1, -1, 32, 32).clone()
+    return Image(colour=planes, depth=depth, metadata=Metadata(icc=icc), **others)
+
+
+@pytest.mark.parametrize(
+    ("image", "levels"),
+    [
+        (image_of(0.9, 0.3, 0.2), (230, 76, 51)),
+        (image_of(0.5, 0.5, 0.5, icc=P3), (128, 128, 128)),
+        (image_of(0.7, 0.4, 0.4, icc=P3), (191, 97, 100)),  # by the matrices of both spaces
+        (image_of(1.0, 0.0, 0.0, icc=P3), (255, 0, 0)),  # clipped
+        (image_of(0.7, 0.4, 0.4, icc=P3, depth="uint16"), (191, 97, 100)),
+        (image_of(0.7, 0.4, 0.4, 0.9, icc=P3, depth="uint16", is_rgb=True), (191, 97, 100)),
+        (image_of(0.5, 0.5, 0.5, icc=LINEAR, depth="float32"), (188, 188, 188)),
+        (image_of(0.5, icc=GREY, depth="float32"), (188, 188, 188)),
+        (image_of(0.5, 0.5, 0.5, icc=b"\0" * 16 + b"RGB broken"), (128, 128, 128)),
+    ],
+)
+def test_colours_of_a_profile_are_shown_as_srgb(image, levels):
+    for shown in (*comparable(image, image), looked_at(image)):
+        assert (255 * shown[0, :, 9, 9]).tolist() == pytest.approx(levels, abs=1.5)
+    pixel = PillowImage.open(io.BytesIO(image._repr_png_())).getpixel((9, 9))
+    assert pixel[:3] == pytest.approx(levels, abs=1.5)
+
+
+@pytest.mark.parametrize("factor", [1, 1 / 100, 50])
+def test_linear_light_is_shown_by_a_white_that_a_few_bright_pixels_do_not_move(factor):
+    image = image_of(0.5, 0.25, 0.125, icc=LINEAR, depth="float32")
+    image.colour[..., :8] = 1.0
+    image.colour[0, :, 20, 20] = 500.0
+    image.colour.mul_(factor)
+    shown = comparable(image, image)[1]
+    assert (255 * shown[0, :, 9, 9]).tolist() == pytest.approx((188, 137, 99), abs=1.5)
+    assert shown[0, :, 20, 20].tolist() == pytest.approx([1, 1, 1], abs=1e-4)
+
+
+def test_transparent_linear_light_is_white():
+    image = image_of(9.0, 9.0, 9.0, icc=LINEAR, depth="float32", alpha=torch.zeros(1, 1, 32, 32))
+    assert comparable(image, image)[1].min() > 0.999

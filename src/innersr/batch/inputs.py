@@ -19,6 +19,7 @@ from innersr.errors import InputError
 from innersr.images.films.recognition import is_any_film_name
 from innersr.images.folders import is_image_name
 from innersr.images.formats import sniff
+from innersr.images.unread_formats import HEAD, unread_format
 from innersr.paths import numbered
 
 
@@ -235,9 +236,31 @@ def _listed(path: Path) -> list[Path]:
         data = sys.stdin.buffer.read() if str(path) == "-" else place_of(str(path)[1:]).expanduser().read_bytes()
     except OSError as error:
         raise InputError(f"{path}: the list cannot be read ({error.strerror}); check its name") from error
+    if (other := _no_list(data)) is not None:
+        holder, sign = ("standard input", "-") if str(path) == "-" else (path, "@")
+        raise InputError(f"{holder} holds {other}; {sign} takes a list of names: text in UTF-8, one name a line")
     text = os.fsdecode(data.removeprefix(b"\xef\xbb\xbf"))
     lines = text.split("\0") if "\0" in text else [line.rstrip("\r") for line in text.split("\n")]
     return [place_of(line).expanduser() for line in lines if line.strip()]
+
+
+def _no_list(data: bytes) -> str | None:
+    """What bytes are that are no list of names; None for a list."""
+    longest = 4096  # bytes of a path, on any system
+    has_codes = re.search(rb"[\x01-\x08\x0b\x0c\x0e-\x1f]", data) is not None
+    if has_codes or data.lstrip().startswith(b"<"):  # a name may begin as the signature of a format does
+        found = sniff(data[:32]) or unread_format(data[:HEAD])
+        if found is not None:
+            return f"{found.name} data"
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "UTF-16 text"
+    if max(map(len, data.split(b"\0" if b"\0" in data else b"\n"))) > longest:
+        return "lines that are too long for names"
+    try:
+        data.decode()
+    except UnicodeDecodeError:  # of which names are made on some systems
+        return "no text" if has_codes else None
+    return None
 
 
 def _is_hidden(path: Path, pattern: Path) -> bool:

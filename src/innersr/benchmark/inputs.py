@@ -20,7 +20,7 @@ TRUE, AUTO, ESTIMATE, DEFAULT = "true", "auto", "estimate", "default"
 def check_given(text: str, scale: Scale) -> None:
     """Raise InputError for a degradation that no method can be given: neither such a name nor a kernel."""
     if text not in (TRUE, AUTO, ESTIMATE, DEFAULT):
-        parse_kernel(text, scale)
+        parse_kernel(text, scale, others=", ".join((TRUE, AUTO, ESTIMATE, DEFAULT)))
 
 
 def given_degradation(

@@ -75,7 +75,7 @@ def kernel_estimate(
     "convert",
     "kernel.convert_kernel",
     "innersr kernel convert k.mat k.npy --convention fkp --scale 4",
-    shares="overwrite",
+    shares="overwrite as_json quiet",
 )
 def kernel_convert(
     source: Kernel,

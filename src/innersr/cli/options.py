@@ -145,9 +145,28 @@ def _errors_on_one_line() -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        if (words := _number_error(error)) is not None:
+            typer.echo(f"error: {on_one_line(with_short_paths(words))}", err=True)
+            raise typer.Exit(2) from None
         if isinstance(getattr(error, "message", None), str):  # of Click's, whose types Typer has moved
             error.message = on_one_line(with_short_paths(error.message))  # type: ignore[attr-defined]
         raise
+
+
+def _number_error(error: Exception) -> str | None:
+    """The words about an option that takes another number, in the style of all other errors; None for other errors."""
+    names, found = getattr(getattr(error, "param", None), "opts", None), getattr(error.__cause__, "errors", None)
+    if not names or found is None:
+        return None
+    (problem, *_) = found()  # of Pydantic, by which Typer parses numbers
+    limits = problem.get("ctx", {})
+    rule = {
+        "less_than_equal": f"at most {limits.get('le'):g}" if "le" in limits else None,
+        "greater_than_equal": f"at least {limits.get('ge'):g}" if "ge" in limits else None,
+        "int_parsing": "a whole number",
+        "float_parsing": "a number",
+    }.get(problem["type"])
+    return None if rule is None else f"{names[0]} must be {rule}, got {problem['input']!r}"
 
 
 def group(about: str, *lines: str) -> typer.Typer:
@@ -192,6 +211,8 @@ def command(
 
             reuse_freed_memory()
             with _reporting(**_taken(options, "as_json", "quiet", "verbose")) as reporter:
+                if str(options.get("output")) == "-":
+                    raise InputError("results are not written to standard output; name a file or a folder after -o")
                 circumstances = _taken(options, "device", "precision", "seed", "time_limit", "tile")
                 runs = [_run(**circumstances)] if circumstances else []
                 code = work(reporter, *runs, **options) or int(reporter.has_lost_results)

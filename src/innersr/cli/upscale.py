@@ -79,7 +79,7 @@ def upscale_command(  # noqa: PLR0913 (a command's options are its parameters)
         input_option(
             help="Size of the result instead of a scale, written as in ImageMagick: 1920x (width), x1080 (height), "
             "1920x1080 (fits into), 1920x1080^ (covers), 1920x1080! (exactly), 1920x1080< (larger images stay as they "
-            "are), 150%, 24000000@ (area in pixels)."
+            "are), 150%, 150%x200%, 24000000@ (area in pixels)."
         ),
     ] = None,
     method: Annotated[

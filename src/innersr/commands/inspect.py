@@ -14,6 +14,7 @@ from innersr.isolation import isolation
 from innersr.methods.registry import make_method, resolve, settings_of
 from innersr.metrics.recurrence import Pair, recurrence_of, steps_for
 from innersr.physics.resize import image_size
+from innersr.plots.before_after import looked_at
 from innersr.plots.recurrence import recurrence_sheet
 from innersr.run import Run
 
@@ -39,7 +40,7 @@ def inspect_file(reporter: Reporter, run: Run, *, source: Path, output: Path | N
         estimate.summary,
     ]
     if output is not None:
-        sheet = recurrence_sheet(channels, found, [f"{source.name}, {width}x{height}", *lines])
+        sheet = recurrence_sheet(looked_at(image), found, [f"{source.name}, {width}x{height}", *lines])
         save_drawing(sheet, output, overwrite=overwrite)
     record = {
         "input": str(source),

@@ -20,7 +20,7 @@ from innersr.physics import kernels
 from innersr.physics.degradation import Degradation
 from innersr.physics.geometry import parse_scale
 from innersr.physics.kernel_comparison import centred_alike, difference, second_moments
-from innersr.physics.kernel_files import check_kernel_writable, kernel_file, load_kernel, save_kernel
+from innersr.physics.kernel_files import check_kernel_writable, check_may_be_file, kernel_file, load_kernel, save_kernel
 from innersr.physics.named_degradations import parse_gaussian, parse_kernel
 from innersr.plots.kernels import kernel_pair_sheet, kernel_sheet, measures_of_difference
 from innersr.run import Run
@@ -39,7 +39,7 @@ def show_kernel(reporter: Reporter, *, kernel: str, other: str | None, plot: Pat
 
 
 def convert_kernel(
-    reporter: Reporter,  # noqa: ARG001 (as of every command)
+    reporter: Reporter,
     *,
     source: str,
     target: Path,
@@ -53,6 +53,8 @@ def convert_kernel(
     if convention is not None:
         kernel = kernels.in_convention(kernel, convention, scale)
     save_kernel(kernel, target, overwrite=overwrite)
+    rows, columns = kernel.shape
+    reporter.result(f"{source} -> {target}  {rows}x{columns}", _record(kernel, source) | {"output": str(target)})
 
 
 def estimate_kernel(  # noqa: PLR0913 (the options of the command)
@@ -151,7 +153,10 @@ def _as_kernel(degradation: Degradation, source: Path) -> Tensor:
 def _named_kernel(source: str) -> Tensor:
     if source == "bicubic":
         return _as_kernel(parse_kernel(source, 2), Path(source))
-    return parse_gaussian(source) if source.startswith("gaussian:") else load_kernel(source)
+    if source.startswith("gaussian:"):
+        return parse_gaussian(source)
+    check_may_be_file(source, "bicubic, gaussian:VAR")
+    return load_kernel(source)
 
 
 def _measures(kernel: Tensor, source: str) -> list[str]:

@@ -21,16 +21,19 @@ from PIL import Image as PillowImage
 
 from innersr.errors import ImageFileError, reason_of
 from innersr.images.containers.avif import avif_facts, avif_sides
+from innersr.images.containers.exif import drop_invented_tags
 from innersr.images.containers.gif import gif_facts
-from innersr.images.containers.jpeg_segments import finish_jpeg, jpeg_facts
+from innersr.images.containers.jpeg_segments import finish_jpeg, jfif_density, jpeg_facts
 from innersr.images.containers.png import finish_png, png_facts
 from innersr.images.containers.webp import webp_facts
+from innersr.images.containers.xmp import xmp_of_size
 from innersr.images.formats import DEPTHS, Format
 from innersr.images.limits import SizeLimits
 from innersr.images.metadata import (
     DamagedBytesError,
     FileFacts,
     Metadata,
+    notes_of_bits,
     photoshop_of_iptc,
     sane_resolution,
     without_place,
@@ -100,6 +103,8 @@ def open_lazily(
     if frames > 1:
         pictures = "pages" if found.name == "TIFF" else "frames"
         notes.insert(0, f"first of {frames} {pictures}; the others are ignored")
+    if found.name == "TIFF" and not any("palette" in note for note in notes):
+        notes += notes_of_bits(image.get("bits-per-sample") if "bits-per-sample" in image.get_fields() else 8)
     states_resolution = found.name in ("JPEG", "TIFF") and "resolution-unit" in image.get_fields()
     metadata, more = _metadata_of(image, described, states_resolution=states_resolution or described.states_resolution)
     metadata = replace(metadata, nodata=facts.nodata if facts else None)
@@ -111,6 +116,8 @@ def open_lazily(
         notes += more
     if 5 <= turn <= 8 and metadata.pixels_per_mm:
         metadata = replace(metadata, pixels_per_mm=metadata.pixels_per_mm[::-1])
+    if 5 <= turn <= 8 and metadata.pixel_ratio:
+        metadata = replace(metadata, pixel_ratio=metadata.pixel_ratio[::-1])
     has_alpha = found.alpha and image.bands in (2, 4)
     if facts:
         image, has_alpha, more = with_tiff_alpha(image, facts)
@@ -179,11 +186,18 @@ def encode(
     space = ("rgb16" if wide else "srgb") if coloured else ("grey16" if wide else "b-w")
     image = image.copy(interpretation=space, xres=across, yres=down)
     image.set_type(pyvips.GValue.gstr_type, "resolution-unit", "in")
+    if metadata.xmp is not None:
+        metadata = replace(metadata, xmp=xmp_of_size(metadata.xmp, image.width, image.height))
+    if target.name == "GIF":
+        image.set_type(pyvips.GValue.gint_type, "loop", 1)  # shown once: else it would be declared to be an animation
     flags = [kind for kind in BLOBS if getattr(metadata, kind) is not None]
     for kind in flags:
         image.set_type(pyvips.GValue.blob_type, BLOBS[kind], _as_stored(kind, getattr(metadata, kind), target))
-    # libvips writes the resolution of these formats into an EXIF block, or nowhere.
-    if metadata.pixels_per_mm and target.name in ("JPEG", "WebP", "AVIF") and "exif" not in flags:
+    # These formats hold a resolution in an EXIF block, or nowhere, and JPEG one that it cannot hold elsewhere.
+    has_resolution = metadata.pixels_per_mm is not None
+    is_in_exif = target.name in ("WebP", "AVIF") or (target.name == "JPEG" and jfif_density(metadata) is None)
+    adds_resolution = has_resolution and is_in_exif
+    if adds_resolution and "exif" not in flags:
         flags.append("exif")
     vips_target = pyvips.Target.new_to_descriptor(stream.fileno())
     getattr(image, f"{target.vips}save_target")(vips_target, keep="|".join(flags) or "none", **options)
@@ -193,8 +207,8 @@ def encode(
         finish_png(stream, metadata)
     elif target.name == "JPEG":
         finish_jpeg(stream, metadata)
-    if metadata.pixels_per_mm is None and metadata.exif is not None:
-        _tiff("edits").drop_exif_resolution(stream)
+    if "exif" in flags:
+        drop_invented_tags(stream, metadata.exif, has_resolution=has_resolution, adds_resolution=adds_resolution)
 
 
 def _tiff(module: str) -> ModuleType:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from innersr.errors import ImageFileError
 from innersr.images.metadata import Metadata, TiffLayout
+from innersr.images.unread_formats import unread_format
 
 
 class Depth(NamedTuple):
@@ -33,6 +34,7 @@ WORDS = {  # the fields of Metadata, in the words of a note
     "xmp": "XMP",
     "iptc": "IPTC",
     "pixels_per_mm": "the resolution (DPI)",
+    "pixel_ratio": "the shape of its pixels, which are not square,",
     "nodata": "the no-data value",
     "code_points": "the HDR colour description",
     "texts": "the text",
@@ -66,14 +68,14 @@ FORMATS = (
         suffixes=(".png",),
         vips="png",
         depths=("uint8", "uint16"),
-        keeps=frozenset({"icc", "exif", "xmp", "pixels_per_mm", "code_points", "texts"}),
+        keeps=frozenset({"icc", "exif", "xmp", "pixels_per_mm", "pixel_ratio", "code_points", "texts"}),
     ),
     Format(
         name="JPEG",
         suffixes=(".jpg", ".jpeg", ".jpe", ".jfif"),
         vips="jpeg",
         alpha=False,
-        keeps=frozenset({"icc", "exif", "xmp", "iptc", "pixels_per_mm", "texts"}),
+        keeps=frozenset({"icc", "exif", "xmp", "iptc", "pixels_per_mm", "pixel_ratio", "texts"}),
         longest_side=65_500,
     ),
     Format(
@@ -122,7 +124,7 @@ def sniff(head: bytes) -> Format | None:
     if head.startswith(b"\xff\xd8\xff"):
         return BY_NAME["JPEG"]
     if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        return BY_NAME["TIFF"]
+        return None if unread_format(head) else BY_NAME["TIFF"]  # of a CR2 the first page is a preview
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return BY_NAME["WebP"]
     if head[4:8] == b"ftyp" and (b"avif" in head[8:32] or b"avis" in head[8:32]):
@@ -268,10 +270,10 @@ def kept(target: Format, metadata: Metadata, *, choice: str, bands: int) -> tupl
     """The metadata that a format can hold, and notes about the rest, without those that the choice excludes."""
     profile_space = {1: b"GRAY", 3: b"RGB "}.get(bands if target.grey else 3)  # bytes 16 to 20 of an ICC profile
     jpeg_segment = 65_000  # bytes of EXIF, XMP, IPTC or a comment that fit into one JPEG segment, headers deducted
-    colours = ("icc", "pixels_per_mm", "nodata", "code_points")
+    colours = ("icc", "pixels_per_mm", "pixel_ratio", "nodata", "code_points")
     chosen = {"keep": (*WORDS, "tags"), "icc": colours, "none": ("nodata",)}[choice]
     metadata = Metadata(**{name: getattr(metadata, name) for name in chosen})
-    notes = [f"{target.name} holds 256 colours and on-off alpha: the image was quantized"] * (target.name == "GIF")
+    notes: list[str] = []
     for name in chosen:
         value = getattr(metadata, name)
         reason = None

@@ -12,6 +12,7 @@ from torch import Tensor
 from innersr.errors import InputError
 from innersr.images.formats import DEPTHS
 from innersr.images.metadata import Metadata, TiffLayout
+from innersr.images.screen_colours import in_srgb, profile_of, white_of
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,7 +66,12 @@ class Image:
         known = torch.ones_like(bands, dtype=torch.bool) if self.missing is None else bands.isfinite()
         if self.missing is not None:
             known &= ~self.missing[0, : len(colour), ::step, ::step].any(0)
-        shown = _displayed(bands.nan_to_num(0, 0, 0), known)
+        values, icc = bands.nan_to_num(0, 0, 0), profile_of(self.metadata.icc, len(colour), is_rgb=self.is_rgb)
+        if icc is None:
+            shown = _displayed(values, known)
+        else:
+            values = values.masked_fill(~known, 0.0)[None, : len(colour)]
+            shown = in_srgb(values, icc, white_of(values, self.depth))[0].clamp(0, 1).expand(3, -1, -1)
         opacity = known.all(0, keepdim=True).float()
         if alpha is not None:
             opacity = opacity * alpha[0, :, ::step, ::step]

@@ -21,6 +21,8 @@ from innersr.atomic import check_can_grow, whole_file
 from innersr.errors import ImageFileError, InnersrError, InputError, cannot_write, exists_already, reason_of
 from innersr.images import codecs as image_codecs
 from innersr.images import formats as image_formats
+from innersr.images.containers.gif import gif_losses
+from innersr.images.containers.xmp import xmp_of_size
 from innersr.images.films.recognition import begins_as_video, written_name
 from innersr.images.formats import METADATA_CHOICES, Format
 from innersr.images.image import Image
@@ -28,6 +30,7 @@ from innersr.images.limits import SizeLimits
 from innersr.images.metadata import Metadata, TiffLayout
 from innersr.images.readers.decoded import image_of
 from innersr.images.samples import Samples, samples_of
+from innersr.images.unread_formats import HEAD, unread_format
 from innersr.isolation import is_finite
 
 Content = TypeVar("Content")
@@ -115,6 +118,8 @@ def save(
         has_holes=has_holes,
     )
     write_samples(samples, path, plan, image, options, overwrite=overwrite)
+    if plan.target.name == "GIF":
+        return (*plan.notes, *gif_losses(samples, "GIF holds 256 colours: the image was quantized"))
     return plan.notes
 
 
@@ -286,7 +291,8 @@ def _save_by_tifffile(image: Image, kept: Metadata, path: Path, *, overwrite: bo
         partial.open("r+b") as stream,
         writing.page_writer(stream, is_big=is_big) as writer,
     ):
-        writer.add(image, kept)
+        xmp = None if kept.xmp is None else xmp_of_size(kept.xmp, *image.colour.shape[:1:-1])
+        writer.add(image, replace(kept, xmp=xmp))
 
 
 @contextlib.contextmanager
@@ -326,6 +332,10 @@ def decoded_by(
     try:
         found = image_formats.sniff(stream.read(32))
         if found is None:
+            stream.seek(0)
+            unread = unread_format(stream.read(HEAD))
+            if unread is not None:
+                raise ImageFileError(f"{path}: {unread.name} is not read; {unread.remedy}")
             known = ", ".join(row.name for row in image_formats.FORMATS)
             raise ImageFileError(f"{path}: not an image of a known format ({known}); convert it to one")
         return decode(stream, str(path), found, limits), found

@@ -9,6 +9,7 @@ import io
 import math
 import struct
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import BinaryIO
 
 import numpy as np
@@ -53,10 +54,20 @@ class Metadata:
     xmp: bytes | None = None  # the packet
     iptc: bytes | None = None  # the bare IPTC-IIM records
     pixels_per_mm: tuple[float, float] | None = None  # (horizontal, vertical) resolution of the upright image
+    pixel_ratio: tuple[int, int] | None = None  # pixels across and down on one length, where they are not square
     nodata: str | None = None  # a number, as GDAL's TIFF tag spells it: the value that means no data
     code_points: bytes | None = None  # primaries, transfer, matrix, range of H.273, of HDR, which no profile describes
     texts: tuple[tuple[str, str], ...] = ()  # keyword ("Description", "Comment", ...) and text
     tags: tuple[TiffTag, ...] = ()  # of a TIFF, such as those that say where a map lies
+
+    def stretched(self, vertical: float, horizontal: float) -> Metadata:
+        """The metadata of a result of these scales: pixels get another shape if they differ."""
+        if self.pixel_ratio is None or vertical == horizontal:
+            return self
+        across, down = self.pixel_ratio
+        ratio = Fraction(across * horizontal / (down * vertical)).limit_denominator(10_000)
+        is_square = ratio.numerator == ratio.denominator
+        return replace(self, pixel_ratio=None if is_square else (ratio.numerator, ratio.denominator))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +76,7 @@ class FileFacts:
 
     frames: int | None = None  # pictures, None where libvips counts them
     states_resolution: bool = False  # whether the resolution of libvips is in the file
+    pixel_ratio: tuple[int, int] | None = None  # as in `Metadata`
     icc: bytes | None = None  # a profile in place of the embedded one
     code_points: bytes | None = None  # as in `Metadata`
     texts: tuple[tuple[str, str], ...] = ()  # as in `Metadata`
@@ -73,6 +85,11 @@ class FileFacts:
     is_lossless: bool = False  # whether the values were stored exactly, by a format that need not
     is_unended: bool = False  # whether a JPEG lacks the marker of its end
     notes: tuple[str, ...] = ()  # sentences about what is not kept
+
+
+def notes_of_bits(bits: int) -> tuple[str, ...]:
+    """A note about samples of fewer bits than any result has."""
+    return (f"its samples of {bits} bit{'s' * (bits > 1)} become 8 bits",) if bits < 8 else ()
 
 
 def iptc_of_photoshop(block: bytes) -> bytes | None:
@@ -111,11 +128,29 @@ def insert_bytes(stream: BinaryIO, place: int, data: bytes) -> None:
     stream.write(data)
 
 
+def remove_bytes(stream: BinaryIO, place: int, count: int) -> None:
+    """Remove bytes from a file; the rest of it moves."""
+    block = 1 << 20
+    stream.seek(place + count)
+    while moved := stream.read(block):
+        stream.seek(place)
+        stream.write(moved)
+        place += len(moved)
+        stream.seek(place + count)
+    stream.truncate(place)
+
+
 def without_place(metadata: Metadata) -> tuple[Metadata, list[str]]:
     """The metadata of an image that was turned upright, without georeferencing, which would be wrong; and a note."""
     kept = tuple(tag for tag in metadata.tags if tag.words != "georeferencing")
     notes = ["georeferencing of the TIFF is not kept: the image was turned upright"] * (kept != metadata.tags)
     return replace(metadata, tags=kept), notes
+
+
+def sane_ratio(across: int, down: int) -> tuple[int, int] | None:
+    """The shape of pixels if it is plausible and they are not square, else None."""
+    most = 100
+    return (across, down) if across != down and 0 < down <= most * across <= most * most * down else None
 
 
 def sane_resolution(horizontal: float, vertical: float) -> tuple[float, float] | None:

@@ -9,7 +9,8 @@ from innersr.errors import InputError
 from innersr.physics.resize import Scale, as_pair
 
 LARGEST_SCALE = 1000
-GEOMETRY = re.compile(r"(\d{1,9})?(?:x(\d{1,9})?)?([!^<>])?|(\d{1,9}(?:\.\d{1,9})?)%|(\d{1,15})@", re.ASCII)
+PERCENT = r"(\d{1,9}(?:\.\d{1,9})?)"
+GEOMETRY = re.compile(rf"(\d{{1,9}})?(?:x(\d{{1,9}})?)?([!^<>])?|{PERCENT}(?:%?x{PERCENT})?%|(\d{{1,15}})@", re.ASCII)
 
 
 def parse_scale(text: str) -> Scale:
@@ -62,16 +63,17 @@ def parse_size(text: str, size: tuple[int, int]) -> tuple[int, int]:
     """Parse the output (height, width) that an ImageMagick geometry names for an image of `size`.
 
     "1920x" is a width, "x1080" a height, "1920x1080" the largest that fits, "1920x1080^" the smallest that
-    covers, "1920x1080!" exactly that, "<" only if the image is smaller, "150%" a percentage, "24000000@" the
-    largest of at most so many pixels. With "<" the size is the image's own if it is as large already.
+    covers, "1920x1080!" exactly that, "<" only if the image is smaller, "150%" a percentage, "150%x200%" one of the
+    width and one of the height, "24000000@" the largest of at most so many pixels. With "<" the size is the image's own
+    if it is as large already.
 
     Raises:
         InputError: see `check_size`; or the geometry does not enlarge this image, without "<".
     """
-    columns, rows, flag, percent, area = check_size(text).groups()
+    columns, rows, flag, percent, percent_down, area = check_size(text).groups()
     height, width = size
     if percent:
-        result = (_half_up(height * float(percent) / 100), _half_up(width * float(percent) / 100))
+        result = (_half_up(height * float(percent_down or percent) / 100), _half_up(width * float(percent) / 100))
     elif area:
         factor = math.sqrt((int(area) + 1e-6) / (height * width))  # the millionth outweighs the rounding of sqrt
         result = (math.floor(height * factor), math.floor(width * factor))
@@ -102,7 +104,7 @@ def check_size(text: str) -> re.Match[str]:
     if match[3] == ">":
         remedy = f"{text.strip()[:-1]}< enlarges the smaller images and leaves the others as they are"
         raise InputError(f"size {text} enlarges no image: > is ImageMagick's mark for shrinking; {remedy}")
-    if match[4] and float(match[4]) <= 100:
+    if match[4] and max(float(match[4]), float(match[5] or 0)) <= 100:
         raise InputError(f"size {text} enlarges no image; innersr only enlarges: use any image tool to shrink")
     return match
 

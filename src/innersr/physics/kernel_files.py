@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import re
 import struct
 import zlib
@@ -59,6 +60,14 @@ def load_kernel(path: str | Path) -> Tensor:
         # What the decoders raise on bytes that are not theirs.
         reason = " ".join(str(error).split()) or type(error).__name__
         raise KernelError(f"{path}: cannot be read as a blur kernel ({reason}); save it again") from error
+
+
+def check_may_be_file(text: str, names: str) -> None:
+    """Raise KernelError, with the `names` of kernels, for what is neither a file nor the name of one."""
+    suffix = Path(text).suffix.partition("#")[0].lower()
+    if suffix not in _DECODERS and not os.path.exists(text):  # noqa: PTH110 (Path.exists raises OSError)
+        files = f"a file ({' '.join(_DECODERS)})"
+        raise KernelError(f"there is no kernel {text!r}; give {names}, or {files}")
 
 
 def save_kernel(kernel: Tensor, path: str | Path, *, overwrite: bool = False) -> None:

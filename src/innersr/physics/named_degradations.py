@@ -11,12 +11,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from innersr.errors import InputError, KernelError
+from innersr.errors import InputError, KernelError, error_and_remedy
 from innersr.physics import kernels
 from innersr.physics.chains import Filter, degradation_of_taps, shrinking_taps
 from innersr.physics.degradation import Degradation
 from innersr.physics.geometry import scale_words
-from innersr.physics.kernel_files import load_kernel
+from innersr.physics.kernel_files import check_may_be_file, load_kernel
 from innersr.physics.resize import Scale, as_pair
 
 BENCHMARK_KERNEL = 21  # side of the test kernels in the MZSR paper
@@ -26,13 +26,16 @@ DEGRADATIONS = (
 )
 
 
-def parse_kernel(text: str, scale: Scale, *, anchor: str = "aligned", noise: float = 0.0) -> Degradation:
+def parse_kernel(
+    text: str, scale: Scale, *, anchor: str = "aligned", noise: float = 0.0, others: str = "auto, estimate"
+) -> Degradation:
     """Parse the degradation that `--kernel` names.
 
     Args:
         text: "bicubic"; "gaussian:VAR" or "gaussian:V1,V2,THETA" in variances (HR px^2) and radians, or
             degrees with "deg"; or a kernel file.
         scale, anchor, noise: see `Degradation`.
+        others: names that the caller knows besides, for the error.
 
     Raises:
         KernelError: not such a name, or a file that holds no usable kernel.
@@ -46,6 +49,7 @@ def parse_kernel(text: str, scale: Scale, *, anchor: str = "aligned", noise: flo
     if meant and not Path(name).suffix and not Path(text).exists():
         spelling = "gaussian:VAR or gaussian:V1,V2,THETA" if meant == ["gaussian"] else meant[0]
         raise KernelError(f"there is no kernel {text!r}; did you mean {spelling}?")
+    check_may_be_file(text, f"{others}, bicubic, gaussian:VAR")
     return Degradation(scale=scale, kernel=load_kernel(text), anchor=anchor, noise=noise)
 
 
@@ -109,7 +113,8 @@ def parse_degradation(text: str, scale: Scale, image_name: str = "") -> Degradat
     try:
         return parse_kernel(text, scale)
     except KernelError as error:
-        raise InputError(f"unknown degradation {text!r} ({error}); there are {DEGRADATIONS}") from error
+        reason, _ = error_and_remedy(str(error))
+        raise InputError(f"unknown degradation {text!r} ({reason}); there are {DEGRADATIONS}") from error
 
 
 def numbers(text: str, form: str) -> tuple[float, ...]:

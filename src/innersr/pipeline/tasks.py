@@ -134,7 +134,7 @@ class ImageTask:
     def placed(self, image: Image, result: Result) -> Image:
         """An image of a result, with the georeferencing tags of its own grid."""
         tags = rescaled_tags(image.metadata.tags, self.grid(result))
-        return replace(image, metadata=replace(image.metadata, tags=tags))
+        return replace(image, metadata=replace(image.metadata, tags=tags).stretched(*self.scales))
 
     def normalised(self, run: Run) -> NormalisedImage:
         """The image as its method sees it; the methods below take it and the estimate where they were made before."""

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from innersr.images.image import Image
+from innersr.images.screen_colours import in_srgb, profile_of, white_of
 from innersr.physics.resize import image_size, resize
 from innersr.plots import sheets
 from innersr.plots.sheets import GAP, Cell, Pixels, grid, picture_cell, text_cell
@@ -20,6 +21,8 @@ FRAME = (230, 70, 30)  # colour of the frames around the crops
 def comparable(image: Image, result: Image, *, shows_alpha: bool = True) -> tuple[Tensor, Tensor]:
     """An image enlarged bicubically and its result, at one size and in one range, as they are looked at.
 
+    Colours that a profile describes are shown as sRGB.
+
     Args:
         image: of any depth.
         result: the same, upscaled.
@@ -28,12 +31,21 @@ def comparable(image: Image, result: Image, *, shows_alpha: bool = True) -> tupl
     Returns:
         Two of (1, C, H, W) in about [0, 1]; what is no data is black.
     """
-    white = max(1.0, float(image.colour.nan_to_num(0, 0, 0).max()))
+    icc = profile_of(image.metadata.icc, image.colour.shape[1], is_rgb=image.is_rgb)
+    known = image.colour if image.missing is None else image.colour.masked_fill(image.missing, 0.0)
+    white = white_of(known, image.depth) if icc is not None else max(1.0, float(known.nan_to_num(0, 0, 0).max()))
     before, after = (_displayed_pixels(one, white, shows_alpha=shows_alpha) for one in (image, result))
+    before = resize(before, size=image_size(after))
+    if icc is not None:
+        return in_srgb(before, icc, white), in_srgb(after, icc, white)
     low, high = (0.0, 1.0) if image.depth == "uint8" else (float(after.min()), float(after.max()))
     spread = (high - low) or 1.0
-    before = resize(before, size=image_size(after))
     return (before - low) / spread, (after - low) / spread
+
+
+def looked_at(image: Image) -> Tensor:
+    """An image as it is looked at, see `comparable`."""
+    return comparable(image, image)[1]
 
 
 def _displayed_pixels(image: Image, white: float, *, shows_alpha: bool) -> Tensor:

@@ -18,7 +18,7 @@ from innersr.metrics.recurrence import Recurrence, recurrence_of
 from innersr.physics.degradation import Degradation
 from innersr.pipeline.films import FilmTask
 from innersr.pipeline.tasks import FileTask
-from innersr.plots.before_after import comparable
+from innersr.plots.before_after import comparable, looked_at
 from innersr.plots.kernels import kernel_cell
 from innersr.plots.recurrence import recurrence_map
 from innersr.plots.sheets import Pixels, draw_sheet, shown
@@ -96,7 +96,7 @@ class Findings:
 
     def draw_recurrence(self, path: Path) -> Path:
         """Draw which parts of the picture recur in it at a larger size, without words, which the page has."""
-        return save_pixels(recurrence_map(self.seen.channels, self.recurrence), path)
+        return save_pixels(recurrence_map(looked_at(self.seen.image), self.recurrence), path)
 
 
 def findings_of(task: FileTask, whole: FileTask, run: Run) -> Findings:
@@ -128,8 +128,7 @@ def found_in_words(estimate: Estimate) -> list[str]:
 
 def save_preview(image: Image, path: Path, least: int = 1, most: int = 1600) -> Path:
     """Save a picture as browsers show it: 8 bits, on white, from `least` to `most` pixels on its long side."""
-    _, picture = comparable(image, image)
-    return save_pixels(shown(picture, least=least, most=(most, most)), path)
+    return save_pixels(shown(looked_at(image), least=least, most=(most, most)), path)
 
 
 def save_comparison(image: Image, result: Image, folder: Path, most: int = 4096) -> tuple[Path, Path]:

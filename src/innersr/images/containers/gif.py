@@ -1,4 +1,4 @@
-"""GIF files apart from their pixels: comments, and the extensions of applications (GIF89a, sections 24 and 26).
+"""GIF files: what they cannot hold; comments, and the extensions of applications (GIF89a, sections 24 and 26).
 
 Reads untrusted bytes, and never raises because of them.
 """
@@ -9,7 +9,12 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
+import numpy as np
+from numpy.typing import NDArray
+
 from innersr.images.metadata import FileFacts
+
+HALF_ALPHA = "GIF holds on-off alpha: half-transparent pixels were made one or the other"
 
 
 def gif_facts(stream: BinaryIO) -> FileFacts:
@@ -36,6 +41,28 @@ def gif_facts(stream: BinaryIO) -> FileFacts:
     notes = [f"{words} is not kept" for words in lost]
     notes[0] += ": every pixel has its own colour"
     return FileFacts(texts=tuple(texts), notes=tuple(notes))
+
+
+def gif_losses(levels: NDArray[np.uint8], colours_words: str) -> list[str]:
+    """Notes about what a GIF does not keep of 8-bit levels, (H, W, bands), alpha last of 2 or 4 bands.
+
+    `colours_words` are those about colours.
+    """
+    most = 255  # libvips leaves one of the 256 for what is transparent
+    bands = [*np.moveaxis(levels, 2, 0)]
+    alpha = bands.pop() if len(bands) in (2, 4) else None
+    codes = np.zeros(levels.shape[:2], np.int32)
+    for band in bands:
+        codes = codes << 8 | band
+    if alpha is not None:
+        codes = np.where(alpha == 0, -1, codes)
+    found: set[int] = set()
+    for row in codes:
+        found.update(row.tolist())
+        if len(found) > most:
+            break
+    has_half = alpha is not None and bool(((alpha > 0) & (alpha < 255)).any())
+    return [colours_words] * (len(found) > most) + [HALF_ALPHA] * has_half
 
 
 def _extensions(stream: BinaryIO, head: bytes) -> Iterator[tuple[int, bytes]]:

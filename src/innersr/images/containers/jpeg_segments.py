@@ -10,14 +10,14 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from innersr.images.metadata import FileFacts, Metadata, insert_bytes
+from innersr.images.metadata import FileFacts, Metadata, insert_bytes, sane_ratio
 
 
 def jpeg_facts(stream: BinaryIO) -> FileFacts:
     """Facts from the segments of a JPEG file; `is_unended` if it lacks its last marker."""
     stream.seek(0)
     data = stream.read()
-    texts, kinds, end = [], set(), None
+    texts, kinds, end, pixel_ratio = [], set(), None, None
     for marker, place, content in _segments(data):
         if marker == 0xD9:
             end = place
@@ -25,6 +25,8 @@ def jpeg_facts(stream: BinaryIO) -> FileFacts:
             texts.append(("Comment", _decoded(content)))
         else:
             kinds.add((marker, content[:40]))
+            if marker == 0xE0 and content.startswith(b"JFIF\0") and content[7:8] == b"\0" and len(content) >= 12:
+                pixel_ratio = sane_ratio(*struct.unpack_from(">HH", content, 8))
     notes = [f"{words} not kept" for words, is_there in _attached(data, end, kinds).items() if is_there]
     if end is None:
         notes.append("its last marker is missing: it may have been cut short, but has all its pixels")
@@ -32,20 +34,34 @@ def jpeg_facts(stream: BinaryIO) -> FileFacts:
         texts=tuple(text for text in texts if text[1]),
         notes=tuple(notes),
         is_unended=end is None,
+        pixel_ratio=pixel_ratio,
     )
 
 
 def finish_jpeg(stream: BinaryIO, metadata: Metadata) -> None:
-    """Add comments to a written JPEG file, and take out the resolution that libvips always writes."""
-    stream.seek(0)
-    head = stream.read(20)
-    if metadata.pixels_per_mm is None and head[2:4] == b"\xff\xe0" and head[6:11] == b"JFIF\0":
-        stream.seek(13)
-        stream.write(struct.pack(">BHH", 0, 1, 1))  # square pixels of unknown size
+    """Add the resolution and comments to a written JPEG file."""
     comments = [text.encode("utf-8") for _, text in metadata.texts]
     segments = [b"\xff\xfe" + struct.pack(">H", 2 + len(comment)) + comment for comment in comments]
     if segments:
         insert_bytes(stream, _end_of_headers(stream), b"".join(segments))
+    density = jfif_density(metadata)
+    if density is None and metadata.pixel_ratio is not None and max(metadata.pixel_ratio) < 1 << 16:
+        density = (0, *metadata.pixel_ratio)
+    if density is not None:
+        jfif = b"JFIF\0" + struct.pack(">HBHHBB", 0x0102, *density, 0, 0)  # version 1.02, no thumbnail
+        insert_bytes(stream, 2, b"\xff\xe0" + struct.pack(">H", 2 + len(jfif)) + jfif)
+
+
+def jfif_density(metadata: Metadata) -> tuple[int, int, int] | None:
+    """The unit of a resolution, 1 inch or 2 centimetre, and pixels in it, across and down; None where none is near."""
+    exactness = 1e-3
+    for unit, millimetres in ((1, 25.4), (2, 10.0)):
+        exact = [millimetres * value for value in metadata.pixels_per_mm or ()]
+        across_down = [round(value) for value in exact]
+        near = [abs(whole - value) <= exactness * value for whole, value in zip(across_down, exact, strict=True)]
+        if exact and all(near) and max(across_down) < 1 << 16:
+            return unit, across_down[0], across_down[1]
+    return None
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, bytes]]:

@@ -5,7 +5,6 @@ Reads untrusted bytes: the only exception that leaves is `DamagedBytesError`.
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
 from collections.abc import Iterator
@@ -13,7 +12,15 @@ from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from innersr.images.colour_profiles import ColourSpace, colour_space_of_code_points, words_of_code_points
-from innersr.images.metadata import DamagedBytesError, FileFacts, Metadata, insert_bytes
+from innersr.images.metadata import (
+    DamagedBytesError,
+    FileFacts,
+    Metadata,
+    insert_bytes,
+    notes_of_bits,
+    remove_bytes,
+    sane_ratio,
+)
 
 
 @dataclass(kw_only=True)
@@ -22,6 +29,7 @@ class _Found:
 
     frames: int = 1
     states_resolution: bool = False
+    pixel_ratio: tuple[int, int] | None = None
     is_grey: bool = False
     colours: dict[bytes, bytes] = field(default_factory=dict)  # the chunks that describe colours
     texts: list[tuple[str, str]] = field(default_factory=list)
@@ -43,6 +51,7 @@ def png_facts(stream: BinaryIO) -> FileFacts:
     return FileFacts(
         frames=found.frames,
         states_resolution=found.states_resolution,
+        pixel_ratio=found.pixel_ratio,
         icc=icc,
         code_points=code_points,
         texts=tuple(found.texts),
@@ -54,13 +63,13 @@ def finish_png(stream: BinaryIO, metadata: Metadata) -> None:
     """Add chunks to a written PNG file that libvips cannot write, and remove the resolution that it always writes."""
     if metadata.pixels_per_mm is None:
         for kind, length in chunks_in(stream):
-            if kind == b"pHYs" and length == 9:
-                stream.seek(-4, io.SEEK_CUR)
-                stream.write(chunk_of(kind, struct.pack(">IIB", 1, 1, 0))[4:])  # square pixels of unknown size
-                break
-            if kind == b"IDAT":
+            if kind == b"pHYs":
+                remove_bytes(stream, stream.tell() - 8, 12 + length)
+            if kind in (b"pHYs", b"IDAT"):
                 break
     chunks = [] if metadata.code_points is None else [chunk_of(b"cICP", metadata.code_points)]
+    if metadata.pixel_ratio is not None and metadata.pixels_per_mm is None:
+        chunks.append(chunk_of(b"pHYs", struct.pack(">IIB", *metadata.pixel_ratio, 0)))
     chunks += [_text_chunk(keyword, text) for keyword, text in metadata.texts]
     header_end = 33  # bytes of signature and IHDR
     if chunks:
@@ -84,13 +93,16 @@ def chunks_in(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
 
 def _look_at(found: _Found, kind: bytes, data: bytes) -> None:
     if kind == b"IHDR" and len(data) == 13:
-        found.is_grey = data[9] in (0, 4)
+        bits, kind_of_pixels = data[8:10]
+        found.is_grey = kind_of_pixels in (0, 4)
+        found.notes += notes_of_bits(bits if kind_of_pixels == 0 else 8)
     elif kind == b"acTL" and len(data) >= 4:
         found.frames = struct.unpack_from(">I", data)[0]
     elif kind == b"fcTL" and found.frames == 1:
         found.notes.append("how long it is shown is not kept")
     elif kind == b"pHYs" and len(data) == 9:
         found.states_resolution = data[8] == 1
+        found.pixel_ratio = sane_ratio(*struct.unpack_from(">II", data)) if data[8] == 0 else None
     elif kind == b"PLTE":
         found.notes.append(f"its palette of {len(data) // 3} colours is not kept: every pixel has its own colour")
     elif kind in (b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP"):
@@ -110,6 +122,8 @@ def _add_text(found: _Found, kind: bytes, data: bytes) -> None:
     if text is None or keyword.startswith("Raw profile type "):  # of ImageMagick: EXIF and the like, not upright
         found.notes.append(f"its text {keyword!r} is damaged, too long or not readable, and not kept")
         return
+    if kind == b"iTXt" and data.partition(b"\0")[2][2:4] != b"\0\0":
+        found.notes.append(f"the language of its text {keyword!r} is not kept, nor its keyword in it")
     found.room -= len(text)
     found.texts.append((keyword, text))
 

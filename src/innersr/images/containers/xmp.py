@@ -1,4 +1,4 @@
-"""XMP packets made true for the upright picture without attachments. Knows nothing about files."""
+"""XMP packets made true for the upright result without attachments. Knows nothing about files."""
 
 from __future__ import annotations
 
@@ -13,6 +13,17 @@ from innersr.images.metadata import DamagedBytesError
 def upright_xmp(xmp: bytes) -> bytes:
     """An XMP packet of the same length whose tiff:Orientation is 1."""
     return re.sub(rb"(tiff:Orientation\s*(?:=\s*[\"']|>)\s*)[2-8](?=\s*[\"'<])", rb"\g<1>1", xmp)
+
+
+def xmp_of_size(xmp: bytes, width: int, height: int) -> bytes:
+    """An XMP packet whose sizes in pixels, where it states any, are those of a result."""
+    for names, side in (
+        (rb"tiff:ImageWidth|exif:PixelXDimension", width),
+        (rb"tiff:ImageLength|exif:PixelYDimension", height),
+    ):
+        sized = rb"((?:%s)\s*(?:=\s*[\"']|>)\s*)\d+(?=\s*[\"'<])" % names
+        xmp = re.sub(sized, rb"\g<1>%d" % side, xmp)
+    return xmp
 
 
 def without_attachments(xmp: bytes) -> bytes:

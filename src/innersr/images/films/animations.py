@@ -17,7 +17,7 @@ from PIL import Image as PillowImage
 from PIL import ImageSequence
 
 from innersr.errors import ImageFileError, reason_of
-from innersr.images.containers.gif import gif_facts
+from innersr.images.containers.gif import gif_facts, gif_losses
 from innersr.images.containers.png import finish_png, png_facts
 from innersr.images.containers.webp import divide_times, webp_facts
 from innersr.images.films.animated_pngs import png_frames
@@ -199,12 +199,8 @@ class AnimationWriter(FilmWriter):
 
     def __post_init__(self) -> None:
         notes = []
-        if self.kind == "GIF":
-            notes.append("GIF holds 256 colours for each frame: the frames were dithered")
-            if self.facts.has_alpha:
-                notes.append("GIF holds on-off alpha: half-transparent pixels were made one or the other")
-            if self.facts.icc is not None:
-                notes.append("the colour profile is not kept: GIF files are written without it")
+        if self.kind == "GIF" and self.facts.icc is not None:
+            notes.append("the colour profile is not kept: GIF files are written without it")
         if self.facts.is_deep:
             notes.append("the frames were reduced to 8 bits")
         aspect = resized_aspect(self.facts, self.size)
@@ -280,6 +276,11 @@ class AnimationWriter(FilmWriter):
         film.set_type(pyvips.GValue.array_int_type, "delay", [factor * delay for delay in delays])
         film.set_type(pyvips.GValue.gint_type, "loop", min(self.facts.plays, 65535))  # 16 bits
         options: dict[str, Any] = {}
+        if self.kind == "GIF":
+            lost = self._lost(parts)
+            self.notes = (*self.notes, *lost)
+            # Frames of few colours each get their own: those of another frame would be near, not the same.
+            options = {} if lost else {"interpalette_maxerror": 0}
         if self.kind == "WebP":
             quality = self.quality or (100 if self.facts.is_lossless and self.facts.codec is None else 95)
             options = encoder_options(BY_NAME["WebP"], quality=quality, depth="uint8", byte_count=0)
@@ -290,6 +291,16 @@ class AnimationWriter(FilmWriter):
             getattr(film, save)(pyvips.Target.new_to_descriptor(stream.fileno()), keep="icc", **options)
             if factor > 1:
                 divide_times(stream, factor)
+
+    def _lost(self, parts: Sequence[Path]) -> list[str]:
+        """Notes about what a GIF does not keep of its frames."""
+        colours = "GIF holds 256 colours for each frame: the frames were dithered"
+        lost: set[str] = set()
+        for levels in self._stored(parts):
+            lost.update(gif_losses(levels, colours))
+            if len(lost) == 1 + self.facts.has_alpha:
+                break
+        return sorted(lost)
 
     def _stored(self, parts: Sequence[Path]) -> Iterator[Levels]:
         height, width = self.size

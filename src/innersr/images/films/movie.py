@@ -14,6 +14,7 @@ import torch
 from PIL import Image as PillowImage
 
 from innersr.errors import InputError
+from innersr.images.containers.gif import HALF_ALPHA
 from innersr.images.films.encoders import encoder_for, pyav
 from innersr.images.films.film import Levels
 from innersr.images.formats import BY_NAME, encoder_options
@@ -112,7 +113,7 @@ class _Source:
         if name == "GIF" and bands > 1:
             self._note("GIF holds 256 colours: the frames were dithered")
         if name == "GIF" and has_alpha:
-            self._note("GIF holds on-off alpha: half-transparent pixels were made one or the other")
+            self._note(HALF_ALPHA)
         if name == "MP4" and has_alpha:
             self._note("MP4 holds no alpha: the frames lie on white")
         if name == "MP4" and (height % 2 or width % 2):

@@ -14,7 +14,7 @@ from PIL.TgaImagePlugin import TgaImageFile
 
 from innersr.errors import ImageFileError
 from innersr.images.limits import SizeLimits
-from innersr.images.metadata import DamagedBytesError, Metadata, sane_resolution
+from innersr.images.metadata import DamagedBytesError, Metadata, notes_of_bits, sane_resolution
 from innersr.images.readers.decoded import Decoded
 
 
@@ -81,5 +81,6 @@ def _decoded(picture: PillowImage, metadata: Metadata) -> Decoded:
         has_alpha=mode in ("LA", "RGBA"),
         white=255.0,
         metadata=metadata,
-        notes=("its palette is not kept: every pixel has its own colour",) * has_palette,
+        notes=("its palette is not kept: every pixel has its own colour",) * has_palette
+        + notes_of_bits(1 if picture.mode == "1" else 8),
     )

@@ -112,6 +112,7 @@ def upright_metadata(
         xmp=xmp,
         iptc=iptc,
         pixels_per_mm=resolution,
+        pixel_ratio=None if resolution else described.pixel_ratio,
         code_points=described.code_points,
         texts=described.texts,
         tags=described.tags,

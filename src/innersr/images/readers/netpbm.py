@@ -8,7 +8,7 @@ import numpy as np
 from netpbmfile import NetpbmFile
 
 from innersr.images.limits import SizeLimits
-from innersr.images.metadata import DamagedBytesError, Metadata
+from innersr.images.metadata import DamagedBytesError, Metadata, notes_of_bits
 from innersr.images.readers.decoded import Decoded
 from innersr.images.samples import Samples
 
@@ -34,7 +34,7 @@ def decode_netpbm(stream: io.FileIO, name: str, limits: SizeLimits) -> Decoded:
         has_alpha=picture.magicnumber == "PF4" or picture.tupltype.endswith("_ALPHA"),
         white=white,
         metadata=Metadata(),
-        notes=tuple(notes),
+        notes=(*notes, *notes_of_bits(1 if samples.dtype == bool else 8)),
     )
 
 

@@ -1,11 +1,9 @@
-"""Tags of TIFF files and EXIF blocks changed after libvips has written them."""
+"""Tags of TIFF files changed after libvips has written them."""
 
 from __future__ import annotations
 
 import io
-import re
 import struct
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import BinaryIO
@@ -103,30 +101,6 @@ def add_tags(stream: BinaryIO, tags: Sequence[TiffTag]) -> None:
     place = _appended(stream, struct.pack(f"{order}{count_format}", len(entries)) + listed + following)
     stream.seek(link)
     stream.write(struct.pack(f"{order}{offset_format}", place))
-
-
-def drop_exif_resolution(stream: BinaryIO) -> None:
-    """Remove the resolution from the EXIF block of a written PNG, JPEG, WebP or AVIF file; libvips always adds one."""
-    stream.seek(0)
-    data = stream.read()
-    found = re.search(rb"(?:Exif\0\0|eXIf)(?=II\*\0|MM\0\*)", data)
-    if found is None:
-        return
-    order, start = "<" if data[found.end()] == 0x49 else ">", found.end()
-    (place,) = struct.unpack_from(f"{order}I", data, start + 4)
-    (count,) = struct.unpack_from(f"{order}H", data, start + place)
-    entries_end = start + place + 2 + 12 * count
-    entries = [data[at : at + 12] for at in range(start + place + 2, entries_end, 12)]
-    resolution = (282, 283, 296)  # XResolution, YResolution, ResolutionUnit
-    kept = [entry for entry in entries if struct.unpack_from(f"{order}H", entry)[0] not in resolution]
-    directory = struct.pack(f"{order}H", len(kept)) + b"".join(kept) + data[entries_end : entries_end + 4]
-    stream.seek(start + place)
-    stream.write(directory.ljust(2 + 12 * count + 4, b"\0"))
-    if found[0] == b"eXIf":  # whose chunk ends with a checksum
-        (length,) = struct.unpack_from(">I", data, found.start() - 4)
-        stream.seek(found.start())
-        checksum = zlib.crc32(stream.read(4 + length))
-        stream.write(struct.pack(">I", checksum))
 
 
 def in_order(tag: TiffTag, order: str) -> bytes:
