@@ -10,6 +10,7 @@ import torch
 from innersr.errors import ImageFileError, InputError
 from innersr.images.georeferencing.grid import PixelGrid
 from innersr.images.io import read
+from innersr.images.linear_change import LinearChange
 from innersr.images.selections import parse_pages
 from innersr.images.tiff.descriptions import imagej_description, ome_description, shaped_description
 from innersr.images.tiff.stacks import find_stack
@@ -316,13 +317,9 @@ def test_an_ome_xml_loses_only_what_is_no_longer_true():
 def test_imagej_keeps_its_origin_and_range():
     text = "ImageJ=1.53\nimages=2\nslices=2\nxorigin=3\nmin=0\nmax=9\n"
     grid = PixelGrid(scales=(2.0, 2.0))
-    assert imagej_description(text, grid, planes=None, keeps_range=True) == text.replace("xorigin=3", "xorigin=6")
-    assert imagej_description(text, grid, planes=1, keeps_range=False).splitlines() == [
-        "ImageJ=1.53",
-        "images=1",
-        "slices=1",
-        "xorigin=6",
-    ]
+    assert imagej_description(text, grid, planes=None) == text.replace("xorigin=3", "xorigin=6")
+    found = imagej_description(text + "cf=20\n", grid, planes=1, change=LinearChange(factor=2, shift=1))
+    assert found.splitlines() == ["ImageJ=1.53", "images=1", "slices=1", "xorigin=6", "min=1", "max=19"]
 
 
 def test_a_shape_is_found_by_its_axes():

@@ -58,6 +58,11 @@ class Metadata:
     texts: tuple[tuple[str, str], ...] = ()  # keyword ("Description", "Comment", ...) and text
     tags: tuple[TiffTag, ...] = ()  # of a TIFF, such as those that say where a map lies
 
+    @property
+    def is_of_map(self) -> bool:
+        """Whether it says where on Earth the picture lies, or has GDAL's words about its bands."""
+        return any(tag.words in ("georeferencing", "GDAL's metadata") for tag in self.tags)
+
 
 @dataclass(frozen=True, kw_only=True)
 class FileFacts:

@@ -12,12 +12,13 @@ from typing import Any
 
 from innersr.blind.estimate import Estimate
 from innersr.errors import ImageFileError, InputError, NoDataError
-from innersr.images.depths import check_depth, in_depth
+from innersr.images.depths import check_depth, in_depth, value_change
 from innersr.images.formats import BIG_TIFF, format_of_name, kept
 from innersr.images.georeferencing.geotiff import rescaled_tags
 from innersr.images.georeferencing.grid import PixelGrid
 from innersr.images.image import Image
 from innersr.images.io import read, written_whole
+from innersr.images.linear_change import LinearChange
 from innersr.images.metadata import Metadata
 from innersr.images.no_data import with_no_data
 from innersr.images.tiff.descriptions import imagej_description, ome_description, shaped_description
@@ -95,7 +96,7 @@ class StackTask(FileTask):
                 own = [note for note in task.image.notes if note not in self.image.notes]  # not those of the source
                 results.append(replace(result, image=self.image, notes=(*own, *result.notes, *notes)))
         assert shown is not None  # the first page learnt from is one of those that were chosen
-        self.save_sidecars(self.grid(shown))
+        self.save_sidecars(self.grid(shown), self._change(self))
         return replace(
             shown,
             path=self.target,
@@ -163,25 +164,31 @@ class StackTask(FileTask):
 
     def _finished(self, result: Result, task: ImageTask, number: int, place: int) -> Result:
         """The result of a page in the depth of the file, with its tags and its description."""
-        options, grid = self.options, self.grid(result)
-        image, notes = in_depth(result.image, options.depth_of(task.image), options.value_range, task.image)
+        grid, is_calibrated = self.grid(result), self.stack.is_calibrated
+        depth, ends = self.options.depth_of(task.image), self.options.value_range
+        image, notes = in_depth(result.image, depth, ends, task.image, is_calibrated=is_calibrated)
         metadata = replace(image.metadata, tags=rescaled_tags(image.metadata.tags, grid))
-        text = self._description(image, grid, place) if number == 0 or self.stack.shapes else None
+        text = self._description(image, task, grid, place) if number == 0 or self.stack.shapes else None
         if text is not None:
             metadata = replace(metadata, texts=(("Description", text),))
         if number == 0 and self.keeps_axes:
-            metadata = replace(metadata, tags=(*metadata.tags, *self.stack.imagej_tags))
+            changes = {group[2]: self._change(task) for group in self._last_places}
+            metadata = replace(metadata, tags=(*metadata.tags, *self.stack.imagej_tags(changes)))
         layout = replace(image.layout, compression=self.compression, overviews=0)
         image = replace(image, metadata=metadata, layout=layout)
         return replace(result, image=image, notes=(*result.notes, *notes))
 
-    def _description(self, image: Image, grid: PixelGrid, place: int) -> str | None:
+    def _change(self, task: ImageTask) -> LinearChange:
+        """That of the values of a page, from a task of one that stores them alike."""
+        depth, is_calibrated = self.options.depth_of(task.image), self.stack.is_calibrated
+        return value_change(depth, self.options.value_range, task.image, is_calibrated=is_calibrated)
+
+    def _description(self, image: Image, task: ImageTask, grid: PixelGrid, place: int) -> str | None:
         """The description of the first page, which is about all pages, or of a later one; None for its own text."""
         stack, size = self.stack, self.stack.sizes[place]
         if stack.kind == "imagej":
             planes = None if self.keeps_axes else len(self.chosen)
-            is_same = image.depth == self.image.depth and self.options.value_range is None
-            return imagej_description(stack.description, grid, planes=planes, keeps_range=is_same)
+            return imagej_description(stack.description, grid, planes=planes, change=self._change(task))
         if not self.keeps_axes:
             return None
         if stack.kind == "ome":
@@ -216,7 +223,7 @@ class StackTask(FileTask):
         """Sentences about the whole file."""
         yield f"{len(self.chosen)} of {len(self.stack.directories)} pages"
         yield from self.stack.losses
-        if self.stack.imagej_tags and not self.keeps_axes:
+        if self.stack.imagej_values and not self.keeps_axes:
             yield "ImageJ's metadata is not kept: it describes all pages"
         if self.stack.kind == "ome" and not self.keeps_axes:
             yield "the OME-XML is not kept: it describes all pages"

@@ -7,8 +7,10 @@ import re
 from collections.abc import Callable
 
 from innersr.images.georeferencing.grid import PixelGrid
+from innersr.images.linear_change import UNCHANGED, LinearChange
 
 Size = tuple[int, int]  # (height, width)
+_ORIGIN = ((0, "yorigin"), (1, "xorigin"))  # of ImageJ, in pixels, by its axis
 
 
 def is_split_ome(text: str) -> bool:
@@ -48,27 +50,32 @@ def ome_description(text: str, grown: Callable[[Size], Size], grid: PixelGrid, d
     return re.sub(r'(<(?:\w+:)?UUID\b[^>]*\bFileName=)"[^"]*"', rf'\1"{quoted}"', text)
 
 
-def imagej_description(text: str, grid: PixelGrid, *, planes: int | None, keeps_range: bool) -> str:
+def imagej_description(text: str, grid: PixelGrid, *, planes: int | None, change: LinearChange = UNCHANGED) -> str:
     """ImageJ's description for a result: its origin in pixels; the size of a pixel is in the resolution tags.
 
     Args:
         text: of the source.
         grid: of the result.
         planes: number of pages that are written, if not all: they become slices.
-        keeps_range: whether values stay as they were, and with them the range that is shown.
+        change: of the values, which the range that is shown and a linear calibration follow; others are left out.
     """
-    lines = []
-    for line in text.replace("\0", "").splitlines():
-        name, _, value = line.partition("=")
-        if planes is not None and name in ("images", "channels", "slices", "frames", "hyperstack", "mode"):
-            continue
-        if name in ("min", "max") and not keeps_range:
-            continue
-        axis = {"xorigin": 1, "yorigin": 0}.get(name)
-        lines.append(line if axis is None else f"{name}={grid.result(axis, float(value)):.10g}")
+    lines = text.replace("\0", "").splitlines()
+    values = dict(line.partition("=")[::2] for line in lines)
+    left_out = {"images", "channels", "slices", "frames", "hyperstack", "mode"} if planes is not None else set()
+    changed = {name: f"{grid.result(axis, float(values[name])):.10g}" for axis, name in _ORIGIN if name in values}
+    if change != UNCHANGED:
+        changed |= {name: f"{change.of(float(values[name])):.10g}" for name in ("min", "max") if name in values}
+        if values.get("cf") == "0":  # physical values are c0 + c1 * value
+            scale, offset = change.calibration(float(values.get("c1", 1)), float(values.get("c0", 0)))
+            changed |= {"c0": f"{offset:.17g}", "c1": f"{scale:.17g}"}
+        else:
+            left_out |= {"cf", "vunit", *(f"c{place}" for place in range(10))}
+    names = {line: line.partition("=")[0] for line in lines}
+    kept = [line for line in lines if names[line] not in left_out]
+    kept = [f"{names[line]}={changed[names[line]]}" if names[line] in changed else line for line in kept]
     if planes is not None:
-        lines[1:1] = [f"images={planes}", f"slices={planes}"]
-    return "\n".join(lines) + "\n"
+        kept[1:1] = [f"images={planes}", f"slices={planes}"]
+    return "\n".join(kept) + "\n"
 
 
 def shaped_description(text: str, size: Size, new_size: Size) -> str | None:
