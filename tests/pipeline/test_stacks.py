@@ -314,6 +314,30 @@ def test_an_ome_xml_loses_only_what_is_no_longer_true():
     assert "ROI" not in found and 'FileName="b.tif"' in found and "StructuredAnnotations" in found
 
 
+def test_an_automatic_range_is_that_of_all_pages_of_a_channel(tmp_path):
+    light = np.linspace(0, 1, 16 * 20).reshape(16, 20)
+    brightness = np.array([[100, 3000], [200, 9000], [400, 6000]])  # time, channel
+    stack = (1000 + brightness[..., None, None] * light).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", stack, imagej=True, metadata={"axes": "TCYX"})
+    options = UpscaleOptions(method="pixelart", depth=8, value_range="auto")
+    result = upscale_file(tmp_path / "a.tif", tmp_path / "b.tif", options)
+    written = tifffile.imread(tmp_path / "b.tif").max((2, 3))
+    assert written.tolist() == [[64, 85], [128, 255], [255, 170]]
+    notes = [note for note in result.notes if "became black to white" in note]
+    assert notes == [f"values from 1000 to {most} became black to white" for most in (1400, 10000)]
+    assert "the range of values is that of all pages of a channel, which stay comparable" in result.notes
+
+
+def test_pages_without_data_have_no_part_in_an_automatic_range(tmp_path):
+    pages = np.full((3, 16, 20), -9999, np.float32)
+    pages[1], pages[2, 3:] = np.linspace(0, 8, 320).reshape(16, 20), 4
+    tifffile.imwrite(tmp_path / "a.tif", pages, photometric="minisblack")
+    options = UpscaleOptions(method="pixelart", depth=16, value_range="auto", nodata=-9999)
+    upscale_file(tmp_path / "a.tif", tmp_path / "b.tif", options)
+    written = tifffile.imread(tmp_path / "b.tif")
+    assert written[1].max() == 65535 and written[2, 10:].max() == 32768
+
+
 def test_imagej_keeps_its_origin_and_range():
     text = "ImageJ=1.53\nimages=2\nslices=2\nxorigin=3\nmin=0\nmax=9\n"
     grid = PixelGrid(scales=(2.0, 2.0))

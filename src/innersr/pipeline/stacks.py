@@ -12,7 +12,7 @@ from typing import Any
 
 from innersr.blind.estimate import Estimate
 from innersr.errors import ImageFileError, InputError, NoDataError
-from innersr.images.depths import check_depth, in_depth, value_change
+from innersr.images.depths import check_depth, in_depth, used_range, value_change
 from innersr.images.formats import BIG_TIFF, format_of_name, kept
 from innersr.images.georeferencing.geotiff import rescaled_tags
 from innersr.images.georeferencing.grid import PixelGrid
@@ -41,6 +41,8 @@ class StackTask(FileTask):
     """The pages that are upscaled, by their place among `stack.directories`."""
     _learnt: dict[tuple[tuple[Any, ...], int], Adaptation] = field(default_factory=dict, init=False, repr=False)
     """By the channel of a page, and the number of bands that methods see."""
+    _ranges: dict[tuple[Any, ...], tuple[float, float]] = field(default_factory=dict, init=False, repr=False)
+    """By the channel of a page, see `_value_range`."""
 
     def check(self) -> None:
         """Make sure, before minutes of work, that the result can be saved."""
@@ -96,7 +98,7 @@ class StackTask(FileTask):
                 own = [note for note in task.image.notes if note not in self.image.notes]  # not those of the source
                 results.append(replace(result, image=self.image, notes=(*own, *result.notes, *notes)))
         assert shown is not None  # the first page learnt from is one of those that were chosen
-        self.save_sidecars(self.grid(shown), self._change(self))
+        self.save_sidecars(self.grid(shown), self._change(self, first))
         return replace(
             shown,
             path=self.target,
@@ -165,30 +167,43 @@ class StackTask(FileTask):
     def _finished(self, result: Result, task: ImageTask, number: int, place: int) -> Result:
         """The result of a page in the depth of the file, with its tags and its description."""
         grid, is_calibrated = self.grid(result), self.stack.is_calibrated
-        depth, ends = self.options.depth_of(task.image), self.options.value_range
+        depth, ends = self.options.depth_of(task.image), self._value_range(place)
         image, notes = in_depth(result.image, depth, ends, task.image, is_calibrated=is_calibrated)
         metadata = replace(image.metadata, tags=rescaled_tags(image.metadata.tags, grid))
         text = self._description(image, task, grid, place) if number == 0 or self.stack.shapes else None
         if text is not None:
             metadata = replace(metadata, texts=(("Description", text),))
         if number == 0 and self.keeps_axes:
-            changes = {group[2]: self._change(task) for group in self._last_places}
+            changes = {group[2]: self._change(task, last) for group, last in self._last_places.items()}
             metadata = replace(metadata, tags=(*metadata.tags, *self.stack.imagej_tags(changes)))
         layout = replace(image.layout, compression=self.compression, overviews=0)
         image = replace(image, metadata=metadata, layout=layout)
         return replace(result, image=image, notes=(*result.notes, *notes))
 
-    def _change(self, task: ImageTask) -> LinearChange:
+    def _change(self, task: ImageTask, place: int) -> LinearChange:
         """That of the values of a page, from a task of one that stores them alike."""
         depth, is_calibrated = self.options.depth_of(task.image), self.stack.is_calibrated
-        return value_change(depth, self.options.value_range, task.image, is_calibrated=is_calibrated)
+        return value_change(depth, self._value_range(place), task.image, is_calibrated=is_calibrated)
+
+    def _value_range(self, place: int) -> str | tuple[float, float] | None:
+        """The range of values of a page that become black to white; "auto" is that of all chosen pages of its channel.
+
+        Those are read for it, one after the other, so that their values stay comparable.
+        """
+        group = self.stack.groups[place]
+        if self.options.value_range != "auto":
+            return self.options.value_range
+        if group not in self._ranges:
+            alike = [other for other in self.chosen if self.stack.groups[other] == group]
+            self._ranges[group] = used_range(self._page_task(other).image for other in alike)
+        return self._ranges[group]
 
     def _description(self, image: Image, task: ImageTask, grid: PixelGrid, place: int) -> str | None:
         """The description of the first page, which is about all pages, or of a later one; None for its own text."""
         stack, size = self.stack, self.stack.sizes[place]
         if stack.kind == "imagej":
             planes = None if self.keeps_axes else len(self.chosen)
-            return imagej_description(stack.description, grid, planes=planes, change=self._change(task))
+            return imagej_description(stack.description, grid, planes=planes, change=self._change(task, place))
         if not self.keeps_axes:
             return None
         if stack.kind == "ome":
@@ -223,6 +238,8 @@ class StackTask(FileTask):
         """Sentences about the whole file."""
         yield f"{len(self.chosen)} of {len(self.stack.directories)} pages"
         yield from self.stack.losses
+        if self.options.value_range == "auto":
+            yield "the range of values is that of all pages of a channel, which stay comparable"
         if self.stack.imagej_values and not self.keeps_axes:
             yield "ImageJ's metadata is not kept: it describes all pages"
         if self.stack.kind == "ome" and not self.keeps_axes:
