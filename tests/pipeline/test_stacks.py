@@ -307,8 +307,7 @@ def test_an_ome_xml_loses_only_what_is_no_longer_true():
         '<TiffData><UUID FileName="a.tif">u</UUID></TiffData></Pixels><ROIRef ID="R:0"/></Image>'
         '<ROI ID="R:0"><Union/></ROI><StructuredAnnotations/></OME>'
     )
-    grid = PixelGrid(scales=(2.0, 2.0))
-    found = ome_description(text, lambda size: (2 * size[0], 2 * size[1]), grid, "float32", "b.tif")
+    found = ome_description(text, lambda size: (2 * size[0], 2 * size[1]), lambda _: (2, 2), "float32", "b.tif")
     ElementTree.fromstring(found)
     assert 'Type="float" SizeX="48" SizeY="40" PhysicalSizeX="0.5"' in found
     assert "ROI" not in found and 'FileName="b.tif"' in found and "StructuredAnnotations" in found
@@ -336,6 +335,26 @@ def test_pages_without_data_have_no_part_in_an_automatic_range(tmp_path):
     upscale_file(tmp_path / "a.tif", tmp_path / "b.tif", options)
     written = tifffile.imread(tmp_path / "b.tif")
     assert written[1].max() == 65535 and written[2, 10:].max() == 32768
+
+
+@pytest.mark.parametrize(
+    ("depth", "types"), [("keep", ["uint16", "uint8", "float"]), ("float", ["float"] * 3), (8, ["uint8"] * 3)]
+)
+def test_each_series_of_an_ome_tiff_has_its_own_type_and_scale(tmp_path, depth, types):
+    pages = np.random.default_rng(1).random((2, 20, 24))
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif") as writer:
+        for dtype, most, width in (("uint16", 60000, 24), ("uint8", 255, 12), ("float32", 1, 24)):
+            series = (most * pages[..., :width]).astype(dtype)
+            writer.write(series, metadata={"axes": "ZYX", "PhysicalSizeX": 6.0}, contiguous=False)
+    options = UpscaleOptions(size="48x60!", depth=depth, **OPTIONS)
+    upscale_file(tmp_path / "a.ome.tif", tmp_path / "b.ome.tif", options)
+    with tifffile.TiffFile(tmp_path / "b.ome.tif") as tiff:
+        found = [
+            each.attrib for each in ElementTree.fromstring(tiff.ome_metadata).iter() if "PhysicalSizeX" in each.attrib
+        ]
+        stored = [series.dtype.name.replace("float32", "float") for series in tiff.series]
+    assert [each["Type"] for each in found] == stored == types
+    assert [float(each["PhysicalSizeX"]) for each in found] == [3, 1.5, 3]
 
 
 def test_imagej_keeps_its_origin_and_range():

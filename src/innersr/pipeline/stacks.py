@@ -25,7 +25,7 @@ from innersr.images.tiff.descriptions import imagej_description, ome_description
 from innersr.images.tiff.stacks import TiffStack
 from innersr.images.tiff.writing import check_encoder, page_writer
 from innersr.inference.normalisation import NormalisedImage
-from innersr.methods.options import UpscaleOptions
+from innersr.methods.options import DEPTHS, UpscaleOptions
 from innersr.pipeline.adaptation import Adaptation
 from innersr.pipeline.result import Result
 from innersr.pipeline.tasks import FileTask, ImageTask
@@ -170,7 +170,7 @@ class StackTask(FileTask):
         depth, ends = self.options.depth_of(task.image), self._value_range(place)
         image, notes = in_depth(result.image, depth, ends, task.image, is_calibrated=is_calibrated)
         metadata = replace(image.metadata, tags=rescaled_tags(image.metadata.tags, grid))
-        text = self._description(image, task, grid, place) if number == 0 or self.stack.shapes else None
+        text = self._description(task, grid, place) if number == 0 or self.stack.shapes else None
         if text is not None:
             metadata = replace(metadata, texts=(("Description", text),))
         if number == 0 and self.keeps_axes:
@@ -198,7 +198,7 @@ class StackTask(FileTask):
             self._ranges[group] = used_range(self._page_task(other).image for other in alike)
         return self._ranges[group]
 
-    def _description(self, image: Image, task: ImageTask, grid: PixelGrid, place: int) -> str | None:
+    def _description(self, task: ImageTask, grid: PixelGrid, place: int) -> str | None:
         """The description of the first page, which is about all pages, or of a later one; None for its own text."""
         stack, size = self.stack, self.stack.sizes[place]
         if stack.kind == "imagej":
@@ -207,7 +207,8 @@ class StackTask(FileTask):
         if not self.keeps_axes:
             return None
         if stack.kind == "ome":
-            return ome_description(stack.description, self._grown, grid, image.depth, self.target.name)
+            depth = DEPTHS[str(self.options.depth)]
+            return ome_description(stack.description, self._grown, self._scales, depth, self.target.name)
         if place in stack.shapes:
             return shaped_description(stack.shapes[place], size, self._grown(size))
         return None
@@ -221,11 +222,17 @@ class StackTask(FileTask):
 
     def _grown(self, size: tuple[int, int]) -> tuple[int, int]:
         """(height, width) of the result of a page of that size."""
+        return self._task_of_size(size).hr_size
+
+    def _scales(self, size: tuple[int, int]) -> tuple[float, float]:
+        """(vertical, horizontal) scale of a page of that size, which may be another where the result's is given."""
+        return self._task_of_size(size).scales
+
+    def _task_of_size(self, size: tuple[int, int]) -> ImageTask:
         if size == self.lr_size:
-            return self.hr_size
-        rows, columns = size
-        blank = Image(colour=self.image.colour.new_zeros(1, 1, 1, 1).expand(1, 1, rows, columns))
-        return ImageTask(image=blank, options=self.options).hr_size
+            return self
+        blank = Image(colour=self.image.colour.new_zeros(1, 1, 1, 1).expand(1, 1, *size))
+        return ImageTask(image=blank, options=self.options)
 
     @property
     def _is_big(self) -> bool:

@@ -18,7 +18,13 @@ def is_split_ome(text: str) -> bool:
     return len(set(re.findall(r'<(?:\w+:)?UUID\b[^>]*\bFileName="([^"]*)"', text))) > 1 or "<BinaryOnly" in text
 
 
-def ome_description(text: str, grown: Callable[[Size], Size], grid: PixelGrid, depth: str, name: str) -> str:
+def ome_description(
+    text: str,
+    grown: Callable[[Size], Size],
+    scales: Callable[[Size], tuple[float, float]],
+    depth: str | None,
+    name: str,
+) -> str:
     """An OME-XML for a result: numbers of pixels, their physical size and their type.
 
     Regions of interest, which are in pixels of the source, are left out.
@@ -26,16 +32,19 @@ def ome_description(text: str, grown: Callable[[Size], Size], grid: PixelGrid, d
     Args:
         text: of the source.
         grown: the (height, width) of the result of a page of that size.
-        grid: of the result.
-        depth: "uint8", "uint16" or "float32".
+        scales: likewise, its (vertical, horizontal) scale.
+        depth: "uint8", "uint16" or "float32"; None for that of each series, which are floats if they are neither.
         name: of the file that is written.
     """
 
+    kept = {"uint8": "uint8", "uint16": "uint16", "bit": "uint8"}  # as files are read
+
     def pixels(found: re.Match[str]) -> str:
         tag, values = found[0], dict(re.findall(r'\b(\w+)\s*=\s*"([^"]*)"', found[0]))
-        rows, columns = grown((int(values["SizeY"]), int(values["SizeX"])))
-        changes = {"SizeX": f"{columns}", "SizeY": f"{rows}", "Type": "float" if depth == "float32" else depth}
-        for attribute, scale in (("PhysicalSizeX", grid.scales[1]), ("PhysicalSizeY", grid.scales[0])):
+        size = int(values["SizeY"]), int(values["SizeX"])
+        (rows, columns), kind = grown(size), depth or kept.get(values.get("Type", ""), "float32")
+        changes = {"SizeX": f"{columns}", "SizeY": f"{rows}", "Type": "float" if kind == "float32" else kind}
+        for attribute, scale in zip(("PhysicalSizeY", "PhysicalSizeX"), scales(size), strict=True):
             if attribute in values:
                 changes[attribute] = f"{float(values[attribute]) / scale:.17g}"
         if values.get("Type") != changes["Type"]:
