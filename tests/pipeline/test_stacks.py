@@ -313,6 +313,16 @@ def test_an_ome_xml_loses_only_what_is_no_longer_true():
     assert "ROI" not in found and 'FileName="b.tif"' in found and "StructuredAnnotations" in found
 
 
+@pytest.mark.parametrize("pages", [None, "first"])
+def test_a_volume_in_one_page_is_refused_with_what_makes_pages_of_it(tmp_path, pages):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((16, 32, 32), np.uint16), volumetric=True, tile=(16, 32, 32))
+    with pytest.raises(ImageFileError, match="volume of 16 slices in one page; save each as a page first"):
+        upscale_file(tmp_path / "a.tif", tmp_path / "b.tif", UpscaleOptions(pages=pages, **OPTIONS))
+    tifffile.imwrite(tmp_path / "pages.tif", tifffile.imread(tmp_path / "a.tif"), photometric="minisblack")
+    upscale_file(tmp_path / "pages.tif", tmp_path / "b.tif", UpscaleOptions(pages=pages, **OPTIONS))
+    assert tifffile.imread(tmp_path / "b.tif").shape == ((64, 64) if pages else (16, 64, 64))
+
+
 def test_an_automatic_range_is_that_of_all_pages_of_a_channel(tmp_path):
     light = np.linspace(0, 1, 16 * 20).reshape(16, 20)
     brightness = np.array([[100, 3000], [200, 9000], [400, 6000]])  # time, channel

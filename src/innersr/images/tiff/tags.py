@@ -226,6 +226,9 @@ def _refusal(page: TiffPage) -> str | None:
         return "it is a camera raw file, or begins with a small preview; develop it to a TIFF first"
     if _one(page, "SampleFormat", 1) in (SAMPLEFORMAT.COMPLEXINT, SAMPLEFORMAT.COMPLEXIEEEFP):
         return "its samples are complex; save their real part or magnitude as a 32-bit float file"
+    if (slices := _one(page, "ImageDepth", 1)) > 1:
+        remedy = 'tifffile.imwrite("pages.tif", tifffile.imread("volume.tif"), photometric="minisblack")'
+        return f"it is a volume of {slices} slices in one page; save each as a page first, as by {remedy}"
     if bits > 32:
         remedy = "convert it first, for example gdal_translate -ot Float32 in.tif out.tif"
         return f"its samples have {bits} bits and at most 32 are read; {remedy}"
