@@ -102,5 +102,5 @@ def _applied(learnt: Adaptation, plane: NDArray[Any], options: UpscaleOptions, r
 
 
 def _eight_bit_levels(dtype: np.dtype[Any]) -> float:
-    """8-bit levels that a step of 1 is, in values of a type; floats are in [0, 1]."""
-    return 255.0 / float(np.iinfo(dtype).max) if dtype.kind in "iu" else 255.0
+    """8-bit levels that a step of 1 is, in values of a type; white is 1 in all but two."""
+    return 255.0 / float(np.iinfo(dtype).max) if dtype.name in ("uint8", "uint16") else 255.0

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from innersr.blind.estimate import Estimate
 from innersr.errors import ImageFileError, InputError
+from innersr.images.centring import centred
 from innersr.images.conversions import image_from
 from innersr.images.formats import format_of_name, notes_of_change, sniff
 from innersr.images.io import PIXEL_LIMIT, opened, read
@@ -73,7 +74,7 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
 
     Args:
         x: a path (the result is written beside it, or to `output`, and its path returned), an `Image` of `read`, a PIL
-            image, a uint8, uint16 or floating array of (H, W) or (H, W, C), or a (C, H, W) or (1, C, H, W) tensor.
+            image, an array of real numbers, (H, W) or (H, W, C), or a floating (C, H, W) or (1, C, H, W) tensor.
         scale: above 1, any real number, or (vertical, horizontal).
         method: `Tailor(steps=60)`, or the name of a method.
         degradation: of the image, in place of `kernel`, `anchor`, `noise`, `jpeg` and `wrap`; its scale replaces
@@ -163,7 +164,8 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
         raise InputError("depth and value_range are for paths; a result in memory has the type that was given")
     with isolation():
         image, restore = image_from(x)
-        task = ImageTask(image=with_no_data(image, nodata), options=options)
+        image, restore = centred(x, with_no_data(image, nodata), restore)
+        task = ImageTask(image=image, options=options)
         result = task.upscale(run or Run())
         return restore(task.placed(result.image, result))
 
