@@ -966,6 +966,14 @@ def test_floats_that_integers_cannot_hold_are_refused_before_the_work(tmp_path):
     assert float(result.colour.max()) == 1
 
 
+def test_a_picture_of_floats_is_refused_with_all_options_that_it_needs(tmp_path):
+    in_metres(tmp_path / "a.tif")
+    with pytest.raises(ImageFileError, match=r"pass depth=16 \(--depth 16\), and value_range=.auto. \(--range auto\)"):
+        upscale_file(tmp_path / "a.tif", tmp_path / "b.png", UpscaleOptions(method=BICUBIC), RUN)
+    options = UpscaleOptions(method=BICUBIC, depth=16, value_range="auto")
+    assert upscale_file(tmp_path / "a.tif", tmp_path / "b.png", options, RUN).image.depth == "uint16"
+
+
 def in_metres(path):
     """A float file from -100 to 1500, and its values."""
     heights = (np.linspace(-100, 1500, SIDES[0] * SIDES[1], dtype=np.float32)).reshape(*SIDES)

@@ -128,7 +128,7 @@ def test_damaged_metadata_of_imagej_is_reported(tmp_path):
 def test_the_loss_of_a_microscopes_own_tags_is_reported_though_imagejs_are_kept(tmp_path):
     imagej_file(tmp_path / "a.tif", extratags=[(34361, "s", 0, "Olympus", True)])
     notes = notes_of(tmp_path / "a.tif", tmp_path / "b.tif")
-    assert "calibration and description of a microscope of the TIFF is not kept" in notes
+    assert "calibration and description of a microscope of the TIFF are not kept" in notes
 
 
 @pytest.mark.parametrize("samples", [LIGHT[0, 0], STACK[0, :, 0].astype(np.float32), LIGHT[0]])

@@ -96,7 +96,7 @@ def open_lazily(
         image = _open(stream, found, facts, described)
     limits.check(name, image.width, image.height, image.bands * _sample_size(image))
     notes = [*described.notes]
-    frames = described.frames or (image.get("n-pages") if "n-pages" in image.get_fields() else 1)
+    frames = described.frames or (image.get("n-pages") if "n-pages" in image.get_fields() else 1) - described.parts
     if frames > 1:
         pictures = "pages" if found.name == "TIFF" else "frames"
         notes.insert(0, f"first of {frames} {pictures}; the others are ignored")

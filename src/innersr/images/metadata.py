@@ -75,6 +75,7 @@ class FileFacts:
     texts: tuple[tuple[str, str], ...] = ()  # as in `Metadata`
     tags: tuple[TiffTag, ...] = ()  # as in `Metadata`
     layout: TiffLayout = TiffLayout()
+    parts: int = 0  # of the pages that libvips counts, those that are overviews and masks of the first
     is_lossless: bool = False  # whether the values were stored exactly, by a format that need not
     is_unended: bool = False  # whether a JPEG lacks the marker of its end
     notes: tuple[str, ...] = ()  # sentences about what is not kept
@@ -119,8 +120,14 @@ def insert_bytes(stream: BinaryIO, place: int, data: bytes) -> None:
 def without_place(metadata: Metadata) -> tuple[Metadata, list[str]]:
     """The metadata of an image that was turned upright, without georeferencing, which would be wrong; and a note."""
     kept = tuple(tag for tag in metadata.tags if tag.words != "georeferencing")
-    notes = ["georeferencing of the TIFF is not kept: the image was turned upright"] * (kept != metadata.tags)
+    notes = [f"{not_kept('georeferencing')}: the image was turned upright"] * (kept != metadata.tags)
     return replace(metadata, tags=kept), notes
+
+
+def not_kept(words: str) -> str:
+    """The note that a part of a TIFF, called by these words, is lost."""
+    is_plural = " and " in words or words.startswith("further")
+    return f"{words} of the TIFF {'are' if is_plural else 'is'} not kept"
 
 
 def sane_resolution(horizontal: float, vertical: float) -> tuple[float, float] | None:

@@ -8,7 +8,7 @@ import numpy as np
 from tifffile import TiffPage
 
 from innersr.images.georeferencing.geotiff import GeoTag, is_damaged
-from innersr.images.metadata import TiffTag
+from innersr.images.metadata import TiffTag, not_kept
 
 
 def kept_tags(page: TiffPage) -> tuple[tuple[TiffTag, ...], list[str]]:
@@ -56,7 +56,7 @@ def _losses(tags: Iterable[tuple[int, str]]) -> list[str]:
     }
     words = {code: each for each, codes in groups.items() for code in codes}
     lost = dict.fromkeys(words[code] for code, _ in tags if code in words)
-    notes = [f"{each} of the TIFF is not kept" for each in lost]
+    notes = [not_kept(each) for each in lost]
     names = [str(name)[:40] for code, name in tags if code not in words and not _is_written_anew(code)]
     if names:
         most = 6  # names in a note: a damaged file lists any number
