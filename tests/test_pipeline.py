@@ -974,6 +974,19 @@ def test_a_picture_of_floats_is_refused_with_all_options_that_it_needs(tmp_path)
     assert upscale_file(tmp_path / "a.tif", tmp_path / "b.png", options, RUN).image.depth == "uint16"
 
 
+@pytest.mark.parametrize(
+    ("method", "kernel", "is_told"),
+    [("bicubic", "bicubic", True), ("bicubic", "auto", True), ("pixelart", "auto", False)],
+)
+def test_a_map_of_classes_gets_a_hint_unless_its_values_are_kept(tmp_path, method, kernel, is_told):
+    classes = np.random.default_rng(4).integers(1, 900, (5, 6), np.uint16).repeat(4, 0).repeat(4, 1)
+    tifffile.imwrite(tmp_path / "a.tif", classes)
+    result = upscale_file(tmp_path / "a.tif", tmp_path / "b.tif", UpscaleOptions(method=method, kernel=kernel), RUN)
+    assert any("classes or labels" in note for note in result.notes) == is_told
+    kept = set(np.unique(tifffile.imread(tmp_path / "b.tif"))) <= set(np.unique(classes))
+    assert kept == (not is_told)
+
+
 def in_metres(path):
     """A float file from -100 to 1500, and its values."""
     heights = (np.linspace(-100, 1500, SIDES[0] * SIDES[1], dtype=np.float32)).reshape(*SIDES)
