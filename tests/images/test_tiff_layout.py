@@ -97,6 +97,57 @@ def test_a_mask_that_is_not_kept_is_told(tmp_path):
     assert any("its mask of valid pixels is left out" in note for note in read(tmp_path / "a.tif").notes)
 
 
+PALETTE = np.random.default_rng(5).integers(0, 65536, (3, 256), np.uint16)
+
+
+def classes_with_palette(path, **more):
+    """A map of classes, 200 x 160, whose palette has colours in no order; 7 means no data."""
+    classes = np.random.default_rng(6).integers(1, 12, (25, 20), np.uint8).repeat(8, 0).repeat(8, 1)
+    nodata = [(42113, "s", 0, "7", True)]
+    tifffile.imwrite(path, classes, photometric="palette", colormap=PALETTE, extratags=nodata, metadata=None, **more)
+    return classes
+
+
+@pytest.mark.parametrize("overviews", [0, 1])
+@pytest.mark.parametrize("options", [{}, {"tile": (32, 32)}, {"byteorder": ">"}, {"bigtiff": True}])
+@pytest.mark.parametrize("compression", ["none", "deflate", "zstd"])
+def test_pixelart_keeps_the_indices_and_the_palette_of_a_tiff(tmp_path, compression, options, overviews):
+    if compression == "zstd":
+        pytest.importorskip("imagecodecs", reason="imagecodecs writes zstd; pip install '.[tiff]'")
+    packed = {} if compression == "none" else {"compression": compression, "predictor": True}
+    classes = classes_with_palette(tmp_path / "a.tif", **options, **packed)
+    with tifffile.TiffWriter(tmp_path / "a.tif", append=True) as tiff:
+        for _ in range(overviews):
+            tiff.write(classes[::2, ::2], photometric="minisblack", subfiletype=1)
+    result = upscale_file(tmp_path / "a.tif", tmp_path / "b.tif", UpscaleOptions(method="pixelart"))
+    with tifffile.TiffFile(tmp_path / "b.tif") as tiff:
+        page = tiff.pages[0]
+        assert page.photometric == tifffile.PHOTOMETRIC.PALETTE and np.array_equal(page.colormap, PALETTE)
+        assert page.tags[42113].value == "7" and page.compression == NUMBERS[compression]
+        assert len(tiff.pages) > overviews
+        for each in tiff.pages:
+            assert set(np.unique(each.asarray())) <= set(np.unique(classes))
+        assert page.asarray().shape == (400, 320) and (page.asarray()[::2, ::2] == classes).mean() > 0.95
+    assert not any("palette" in note for note in result.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("b.tif", {"method": "bicubic", "kernel": "bicubic"}),
+        ("b.png", {"method": "pixelart"}),
+        ("b.tif", {"method": "pixelart", "depth": 16}),
+        ("b.tif", {"method": "pixelart", "metadata": "none"}),
+    ],
+)
+def test_a_palette_becomes_colours_where_it_cannot_be_kept(tmp_path, name, options):
+    classes = classes_with_palette(tmp_path / "a.tif")
+    result = upscale_file(tmp_path / "a.tif", tmp_path / name, UpscaleOptions(**options))
+    colour = read(tmp_path / name).colour[0, :, 8, 8]
+    assert np.abs(colour.numpy() - PALETTE[:, classes[4, 4]] / 65535).max() < 0.01
+    assert any("palette is not kept" in note for note in result.image.notes)
+
+
 def test_a_mask_is_no_further_page(tmp_path):
     with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
         tiff.write(SAMPLES, photometric="rgb")

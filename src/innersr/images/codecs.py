@@ -48,11 +48,19 @@ BLOBS = {"icc": "icc-profile-data", "exif": "exif-data", "xmp": "xmp-data", "ipt
 
 
 @libvips_alone()
-def decode(stream: io.FileIO, name: str, found: Format, limits: SizeLimits, directory: int | None = None) -> Decoded:
+def decode(  # noqa: PLR0913 (what a file is read by)
+    stream: io.FileIO,
+    name: str,
+    found: Format,
+    limits: SizeLimits,
+    directory: int | None = None,
+    *,
+    keep_indices: bool = False,
+) -> Decoded:
     """Decode the first picture of an open, unbuffered file; `name` is for messages.
 
     Args:
-        directory: see `io.read`.
+        directory, keep_indices: see `io.read`.
 
     Raises:
         ImageFileError: the file is too large, or of a kind that is not read.
@@ -64,7 +72,7 @@ def decode(stream: io.FileIO, name: str, found: Format, limits: SizeLimits, dire
     source: BinaryIO = stream
     if directory is not None:
         source = _tiff("directories").page_alone(stream, directory)
-    image, finished = open_lazily(source, name, found, limits)
+    image, finished = open_lazily(source, name, found, limits, keep_indices=keep_indices)
     samples = image.numpy()
     check_complete(found)
     return finished(samples=samples.reshape(image.height, image.width, image.bands))
@@ -77,7 +85,7 @@ def check_complete(found: Format) -> None:
 
 
 def open_lazily(
-    stream: BinaryIO, name: str, found: Format, limits: SizeLimits
+    stream: BinaryIO, name: str, found: Format, limits: SizeLimits, *, keep_indices: bool = False
 ) -> tuple[pyvips.Image, Callable[..., Decoded]]:
     """An image whose samples libvips decodes from top to bottom, once, and what makes a Decoded of `samples`.
 
@@ -90,19 +98,23 @@ def open_lazily(
         # GLib would complain on standard error about sizes that libvips cannot hold.
         raise ImageFileError(f"{name}: AVIF sides end at 65536 pixels; it may be damaged, get it again")
     described = facts.described if facts else _facts_of(stream, found)
+    palette = facts.palette if facts and keep_indices else None
+    if palette is not None:
+        stream = _tiff("tags").relabelled(stream, photometric=1)  # grey, as the indices are taken
     if facts and facts.by_tifffile:
         image = _tiff("pixels").image_by_tifffile(stream, name, limits)
     else:
         image = _open(stream, found, facts, described)
     limits.check(name, image.width, image.height, image.bands * _sample_size(image))
-    notes = [*described.notes]
+    notes = [note for note in described.notes if palette is None or not note.startswith("its palette")]
     frames = described.frames or (image.get("n-pages") if "n-pages" in image.get_fields() else 1) - described.parts
     if frames > 1:
         pictures = "pages" if found.name == "TIFF" else "frames"
         notes.insert(0, f"first of {frames} {pictures}; the others are ignored")
     states_resolution = found.name in ("JPEG", "TIFF") and "resolution-unit" in image.get_fields()
     metadata, more = _metadata_of(image, described, states_resolution=states_resolution or described.states_resolution)
-    metadata = replace(metadata, nodata=facts.nodata if facts else None)
+    tags = metadata.tags if palette is None else (*metadata.tags, palette)
+    metadata = replace(metadata, nodata=facts.nodata if facts else None, tags=tags)
     notes += more
     turn = image.get("orientation") if "orientation" in image.get_fields() else 1
     if 2 <= turn <= 8:

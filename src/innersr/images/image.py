@@ -12,7 +12,7 @@ from torch import Tensor
 
 from innersr.errors import InputError
 from innersr.images.formats import DEPTHS
-from innersr.images.metadata import Metadata, TiffLayout
+from innersr.images.metadata import PALETTE, Metadata, TiffLayout
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,6 +56,11 @@ class Image:
             raise InputError(f"missing must be bool {shape}, got {tuple(self.missing.shape)} {self.missing.dtype}")
         if self.depth not in DEPTHS:
             raise InputError(f"depth must be one of {', '.join(DEPTHS)}, got {self.depth!r}")
+
+    @property
+    def has_indices(self) -> bool:
+        """Whether its values are indices of colours of a TIFF's palette."""
+        return any(tag.code == PALETTE for tag in self.metadata.tags)
 
     @property
     def reading_notes(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+PALETTE = 320  # the tag of a TIFF with the colours of indices
 PHOTOSHOP_PREFIX = b"Photoshop 3.0\0"
 
 

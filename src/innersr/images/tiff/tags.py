@@ -22,8 +22,16 @@ from tifffile import COMPRESSION, EXTRASAMPLE, FILETYPE, PHOTOMETRIC, PLANARCONF
 from innersr.errors import ImageFileError
 from innersr.images.georeferencing.geotiff import recalibrated_tags
 from innersr.images.linear_change import LinearChange
-from innersr.images.metadata import DamagedBytesError, FileFacts, TiffLayout, not_kept, sane_resolution
-from innersr.images.tiff.kept_tags import kept_tags
+from innersr.images.metadata import (
+    PALETTE,
+    DamagedBytesError,
+    FileFacts,
+    TiffLayout,
+    TiffTag,
+    not_kept,
+    sane_resolution,
+)
+from innersr.images.tiff.kept_tags import kept_tags, tag_of
 from innersr.images.tiff.patched_file import PatchedFile
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # else it writes about damaged tags to standard error
@@ -111,6 +119,7 @@ class TiffFacts:
     is_rgb: bool | None  # whether the first three bands are red, green and blue; None where the format implies it
     relabel: bool  # whether libvips reads it right only when `relabelled`
     nodata: str | None  # GDAL's no-data value, a number
+    palette: TiffTag | None  # the colours of 8-bit indices
 
 
 def tiff_facts(stream: BinaryIO) -> TiffFacts:
@@ -139,17 +148,20 @@ def tiff_facts(stream: BinaryIO) -> TiffFacts:
             # of a strip is wrong, silently (tiff2vips.c, rtiff_stripwise_generate).
             relabel=separate and photometric == PHOTOMETRIC.MINISBLACK,
             nodata=_nodata(page),
+            palette=tag_of(page, PALETTE, "palette")
+            if page.photometric == PHOTOMETRIC.PALETTE and one("BitsPerSample", 1) == 8
+            else None,
         )
 
 
-def relabelled(stream: BinaryIO) -> BinaryIO:
-    """A TIFF file with its first page relabelled as RGB, for which libvips reads separate planes correctly."""
+def relabelled(stream: BinaryIO, photometric: PHOTOMETRIC = PHOTOMETRIC.RGB) -> BinaryIO:
+    """A TIFF file with its first page relabelled: as RGB, libvips reads separate planes right; as grey, a palette's."""
     with tiff_page(stream) as page:
         tag, order = page.tags.get("PhotometricInterpretation"), page.parent.byteorder
         if tag is None or tag.dtype not in (3, 4):  # SHORT or LONG; of the default there is nothing to change
             return stream
-        rgb = struct.pack(f"{order}{'H' if tag.dtype == 3 else 'I'}", int(PHOTOMETRIC.RGB))  # noqa: PLR2004
-        return cast("BinaryIO", PatchedFile(stream, {tag.valueoffset: rgb}))
+        label = struct.pack(f"{order}{'H' if tag.dtype == 3 else 'I'}", int(photometric))  # noqa: PLR2004
+        return cast("BinaryIO", PatchedFile(stream, {tag.valueoffset: label}))
 
 
 def unpacked_white(page: TiffPage) -> int | None:
@@ -210,7 +222,9 @@ def _described(page: TiffPage) -> FileFacts:
             notes.append(not_kept("the size and calibration in the description"))
         text = ""
     if page.photometric == PHOTOMETRIC.PALETTE:
-        notes.append("its palette is not kept: every pixel has its own colour")
+        notes.append(
+            "its palette is not kept: every pixel has its own colour (-m pixelart keeps one of 8 bits in a TIFF)"
+        )
     if (wide := unpacked_white(page)) is not None:
         bits = page.bitspersample
         notes.append(f"its samples of {bits} bits became {wide.bit_length()} bits: white stays white")
