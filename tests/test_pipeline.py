@@ -146,6 +146,67 @@ def test_a_path_in_the_place_of_the_scale_is_refused_with_its_right_place(path):
         upscale("photo.png", path)
 
 
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "uint32", "int64", "uint64", "bool", ">i2"])
+@pytest.mark.parametrize("shape", [SIDES, (*SIDES, 3)])
+def test_whole_numbers_are_taken_as_in_files_and_come_back_as_such(tmp_path, dtype, shape):
+    lowest = -100 if np.dtype(dtype).kind == "i" else 0
+    x = values(*shape) > 0.5 if dtype == "bool" else np.rint(lowest + 200 * values(*shape)).astype(dtype)
+    result = upscale(x, 2, method=BICUBIC, run=RUN)
+    assert (result.dtype, result.shape) == (x.dtype, (40, 48, *shape[2:]))
+    if dtype in ("int8", "int16", "int32", "uint32"):
+        tifffile.imwrite(tmp_path / "a.tif", x)
+        written = tifffile.imread(upscale(tmp_path / "a.tif", method=BICUBIC, run=RUN))
+        ends = np.iinfo(dtype)
+        np.testing.assert_allclose(result, written.clip(ends.min, ends.max), rtol=0, atol=0.501)
+    assert np.array_equal(upscale(x, 2, method="pixelart", settings={"mode": "nearest"}, run=RUN)[::2, ::2], x)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1.0, -1e5, 4.6e6, 1e8, 1e9])
+@pytest.mark.parametrize("kind", ["array", "masked", "tensor"])
+def test_an_offset_of_64_bit_floats_costs_no_digits(offset, kind):
+    x = values(*SIDES) - 0.5
+    kept = {"array": lambda x: x, "tensor": lambda x: torch.from_numpy(x)[None], "masked": lambda x: np.ma.array(x)}
+    if kind == "masked":
+        kept["masked"] = lambda x: np.ma.masked_array(x, mask=np.eye(*SIDES, dtype=bool), fill_value=7)
+    expected = upscale(kept[kind](x), 2, method=BICUBIC, run=RUN)
+    result = upscale(kept[kind](x + offset), 2, method=BICUBIC, run=RUN)
+    assert result.dtype in (np.float64, torch.float64) and type(result) is type(expected)
+    if kind == "masked":
+        assert np.array_equal(result.mask, expected.mask) and result.fill_value == 7
+        result, expected = result.filled(offset), expected.filled(0)
+    # Of single precision, relative to values of at most 0.5 and of the range that 65,536 levels are left in.
+    assert float(abs(result - offset - expected).max()) <= 2e-5
+
+
+@pytest.mark.parametrize("nodata", [-9999.0, 0.0, np.nan, 1e30])
+def test_values_without_data_have_no_part_in_an_offset(nodata):
+    x = 4.6e6 + values(*SIDES) / 8
+    x[3:6, 2:9] = nodata
+    result = upscale(x, 2, method=BICUBIC, run=RUN, nodata=None if np.isnan(nodata) else nodata)
+    holes = np.isnan(result) if np.isnan(nodata) else np.isclose(result, nodata, rtol=1e-6, atol=0)
+    assert holes[6:12, 4:18].all() and holes.sum() == 6 * 14
+    assert len(np.unique(result[~holes])) > 1000 and abs(result[~holes] - 4.6e6).max() < 0.2
+
+
+@pytest.mark.parametrize("value", [0.3, 7.7, 4.6e6 + 0.1, -1e12 / 3])
+def test_a_constant_of_64_bits_is_kept(value):
+    assert (upscale(np.full(SIDES, value), 2, method=BICUBIC, run=RUN) == value).all()
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [(145, 145, 200), (610, 340, 103), (512, 217, 204), (349, 1905, 144), (20, 24, 200), (64, 64, 64), (9, 30, 16)],
+)
+def test_spectra_are_pictures_of_many_bands(shape):
+    assert image_from(np.zeros(shape, np.uint8))[0].colour.shape == (1, shape[2], *shape[:2])
+
+
+@pytest.mark.parametrize("shape", [(30, 64, 64), (7, 64, 64), (12, 48, 64), (70, 64, 64), (3, 20, 24), (1, 20, 24)])
+def test_stacks_are_no_pictures_of_many_bands(shape):
+    with pytest.raises(InputError, match=r"looks like .* stack of pictures; give .*transpose.* x\[i\] .* tensor"):
+        image_from(np.zeros(shape, np.uint8))
+
+
 def test_integer_results_are_rounded_and_clipped():
     _, restore = image_from(levels(1, 4))
     result = restore(Image(colour=torch.tensor([-0.1, 0.4999 / 255, 0.5001 / 255, 1.2]).reshape(1, 1, 1, 4)))
@@ -176,12 +237,21 @@ def test_an_array_is_not_changed_and_may_be_any_view():
         (np.zeros(5), "\\(H, W\\) or \\(H, W, C\\), got shape \\(5,\\)"),
         (np.zeros((1, 2, 3, 4)), "got shape \\(1, 2, 3, 4\\)"),
         (np.zeros((0, 4)), "got shape \\(0, 4\\)"),
-        (np.zeros((4, 4), int), "uint8, uint16 or floating, got int64; convert it with x.astype"),
-        (np.zeros((4, 4), bool), "got bool"),
-        (np.zeros((4, 4), complex), "got complex128"),
-        (torch.zeros(4, 4), "\\(C, H, W\\) or \\(1, C, H, W\\), got torch.float32 \\(4, 4\\)"),
+        (np.zeros((4, 4), complex), "holds real numbers, got complex128; convert it with x.astype"),
+        (np.zeros((4, 4), "M8[s]"), "holds real numbers, got datetime64"),
+        (
+            np.full((4, 4), 1 << 25),
+            "whole numbers up to 33554432, taken exactly up to 16777216 only; give them as 64-bit",
+        ),
+        (np.full((4, 4), -(1 << 25)), "whole numbers up to 33554432"),
+        (np.linspace(1, 2, 400).reshape(20, 20) * 1e300, "values up to 2e\\+300, .* divide them first"),
+        (np.linspace(0, 1, 400).reshape(20, 20) * 1e39, "values up to 1e\\+39, .* divide them first"),
+        (np.linspace(0, 1, 400).reshape(20, 20) * 1e-40, "no values above 1e-40, .* multiply them first"),
+        (torch.linspace(1, 2, 400, dtype=torch.float64).reshape(1, 20, 20) * 1e300, "divide them first"),
+        (torch.zeros(4, 4), "\\(C, H, W\\) or \\(1, C, H, W\\), got torch.float32 \\(4, 4\\); add the missing axes"),
         (torch.zeros(2, 3, 4, 4), "one by one"),
-        (torch.zeros(3, 4, 4, dtype=torch.uint8), "floating .* got torch.uint8"),
+        (torch.zeros(3, 4, 4, dtype=torch.uint8), "floating .* got torch.uint8; give x.float\\(\\) / 255, or an array"),
+        (torch.zeros(3, 4, 4, dtype=torch.int16), "floating .* got torch.int16; give x.float\\(\\), or an array"),
         (torch.zeros(3, 0, 4), "got torch.float32 \\(3, 0, 4\\)"),
         ([[0, 1]], "cannot upscale a list; give a path, an innersr.Image, a PIL image, a NumPy array or a tensor"),
         (None, "cannot upscale a NoneType"),
@@ -277,12 +347,6 @@ def test_a_transparent_value_that_the_mode_cannot_show_is_refused(mode):
     x.info["transparency"] = 0
     with pytest.raises(InputError, match=f"mode {mode} cannot become transparent .*; give its path, or delete x.info"):
         upscale(x, 2, method=BICUBIC, run=RUN)
-
-
-@pytest.mark.parametrize("shape", [(3, 20, 24), (1, 20, 24), (4, 20, 24)])
-def test_an_array_with_its_channels_first_is_refused_with_the_remedy(shape):
-    with pytest.raises(InputError, match=r"looks like \(C, H, W\); give x.transpose\(1, 2, 0\)"):
-        upscale(np.zeros(shape, np.uint8), 2, method=BICUBIC, run=RUN)
 
 
 @pytest.mark.parametrize("shape", [(3, 20, 3), (3, 20, 1), (3, 20), (4, 20, 4)])
@@ -915,6 +979,27 @@ def test_floats_that_integers_cannot_hold_are_refused_before_the_work(tmp_path):
     options = UpscaleOptions(method=BICUBIC, depth=16)
     result = read(upscale_file(tmp_path / "light.tif", tmp_path / "b.png", options, RUN).path)
     assert float(result.colour.max()) == 1
+
+
+def test_a_picture_of_floats_is_refused_with_all_options_that_it_needs(tmp_path):
+    in_metres(tmp_path / "a.tif")
+    with pytest.raises(ImageFileError, match=r"pass depth=16 \(--depth 16\), and value_range=.auto. \(--range auto\)"):
+        upscale_file(tmp_path / "a.tif", tmp_path / "b.png", UpscaleOptions(method=BICUBIC), RUN)
+    options = UpscaleOptions(method=BICUBIC, depth=16, value_range="auto")
+    assert upscale_file(tmp_path / "a.tif", tmp_path / "b.png", options, RUN).image.depth == "uint16"
+
+
+@pytest.mark.parametrize(
+    ("method", "kernel", "is_told"),
+    [("bicubic", "bicubic", True), ("bicubic", "auto", True), ("pixelart", "auto", False)],
+)
+def test_a_map_of_classes_gets_a_hint_unless_its_values_are_kept(tmp_path, method, kernel, is_told):
+    classes = np.random.default_rng(4).integers(1, 900, (5, 6), np.uint16).repeat(4, 0).repeat(4, 1)
+    tifffile.imwrite(tmp_path / "a.tif", classes)
+    result = upscale_file(tmp_path / "a.tif", tmp_path / "b.tif", UpscaleOptions(method=method, kernel=kernel), RUN)
+    assert any("classes or labels" in note for note in result.notes) == is_told
+    kept = set(np.unique(tifffile.imread(tmp_path / "b.tif"))) <= set(np.unique(classes))
+    assert kept == (not is_told)
 
 
 def in_metres(path):

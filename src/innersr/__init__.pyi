@@ -1,6 +1,6 @@
 from .blind.estimate import Estimate, examine
 from .blind.kernelgan.estimator import KernelGAN
-from .errors import Cancelled, CheckpointError, ImageFileError, InnersrError, InputError, KernelError
+from .errors import Cancelled, CheckpointError, ImageFileError, InnersrError, InputError, KernelError, NoDataError
 from .export.onnx_files import export_onnx
 from .images.image import Image
 from .images.io import read, save
@@ -51,6 +51,7 @@ __all__ = [
     "KernelGAN",
     "Metadata",
     "Method",
+    "NoDataError",
     "PictureModel",
     "PixelArt",
     "Progress",

@@ -310,6 +310,21 @@ def test_two_images_at_once_are_refused():
         examine(torch.zeros(2, 3, 32, 32), 2, RUN)
 
 
+@pytest.mark.parametrize(
+    ("x", "words"),
+    [
+        (torch.rand(1, 1, 32, 32) * 3000, r"values in \[0, 1\], got .* to (2|3)\d\d\d.*; divide them by their white"),
+        (torch.linspace(-2, -1, 1024).reshape(1, 1, 32, 32), r"values in \[0, 1\], got -2 to"),
+        (torch.zeros(1, 1, 32, 32, dtype=torch.uint8), r"floating point in \[0, 1\], got torch.uint8"),
+        (torch.full((1, 1, 32, 32), math.nan), "NaN or infinite"),
+        (torch.zeros(1, 1, 0, 32), "not empty"),
+    ],
+)
+def test_what_is_no_image_in_the_unit_range_is_refused(x, words):
+    with pytest.raises(InputError, match=words):
+        examine(x, 2, RUN)
+
+
 def test_no_blur_is_removed_from_measured_values_where_it_is_uncertain():
     """Their fine levels show that they are no edited picture; `--deblur 1` still removes what was found."""
     mixture = (Candidate(PLAIN, 0.5), Candidate(FOUND, 0.3))

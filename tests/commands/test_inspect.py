@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import pyvips
+import tifffile
 import torch
 from PIL import Image as PillowImage
 from typer.testing import CliRunner
@@ -14,7 +15,7 @@ from innersr import examination
 from innersr.blind.estimate import Estimate
 from innersr.cli.app import app
 from innersr.images.image import Image
-from innersr.images.io import save
+from innersr.images.io import read, save
 from innersr.physics.degradation import Degradation
 
 
@@ -64,6 +65,17 @@ def test_the_record_agrees_with_the_text():
     assert record["output"] is None
     for pair in record["pairs"]:
         assert pair["source"][2] == pytest.approx(pair["patch"][2] / pair["scale"], abs=0.1)
+
+
+def test_nothing_is_said_of_what_a_written_file_would_lack():
+    tags = [(330, "I", 1, 0, True), (42113, "s", 0, "none", True)]
+    description = "ImageJ=1.53\nimages=1\n"
+    samples = np.zeros((40, 40), np.int16)
+    tifffile.imwrite("facade.tif", samples, description=description, extratags=tags, metadata=None)
+    assert "of the TIFF are not kept" in " ".join(read("facade.tif").notes)
+    result = inspected("facade.tif", "--json")
+    note = "int16 samples are kept as float32 values (exact up to 16777216)"
+    assert json.loads(result.stdout)["notes"] == [note] and result.stderr == f"note: facade.tif: {note}\n"
 
 
 def test_smooth_images_get_few_steps():

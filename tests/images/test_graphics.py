@@ -1,11 +1,14 @@
 """Drawn pictures told from photographs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from innersr.images.graphics import graphic_notes, recognised_graphic
+from innersr.images.graphics import graphic_notes, label_notes, recognised_graphic
 from innersr.images.image import Image
+from innersr.images.metadata import Metadata
 from innersr.physics.jpeg import compressed
 from innersr.physics.resize import resize
 
@@ -133,3 +136,50 @@ def test_lines_of_letters_are_no_pattern():
 def test_a_drawing_of_a_row_or_a_column_is_recognised(shape):
     shades = (torch.arange(shape[0] * shape[1]) % 3 / 2).reshape(1, 1, *shape)
     assert recognised_graphic(Image(colour=shades)).has_few_colours
+
+
+def labels(side=96, radius=5, spacing=16):
+    """Discs on a background, each with a number of its own."""
+    rows, columns = np.mgrid[:side, :side]
+    is_inside = (rows % spacing - spacing / 2) ** 2 + (columns % spacing - spacing / 2) ** 2 < radius**2
+    return is_inside * (1 + 37 * (rows // spacing * (side // spacing) + columns // spacing))
+
+
+def measured(values, depth="float32", **fields):
+    white = {"uint8": 255, "uint16": 65535}.get(depth, 1)
+    return Image(colour=torch.from_numpy(values.astype(np.float32))[None, None] / white, depth=depth, **fields)
+
+
+CLASSES = np.random.default_rng(4).integers(1, 4, (12, 12)).repeat(8, 0).repeat(8, 1)
+
+
+@pytest.mark.parametrize("values", [labels(), CLASSES, labels() > 0, np.where(CLASSES > 1, CLASSES, np.nan)])
+@pytest.mark.parametrize("depth", ["uint8", "uint16", "float32"])
+def test_maps_of_classes_and_labels_get_a_hint(values, depth):
+    values = values if depth == "float32" else np.nan_to_num(values) % 251
+    image = measured(values, depth, metadata=Metadata(nodata="0"))
+    assert label_notes(image)[0].endswith("the method pixelart (-m pixelart) keeps them")
+    assert label_notes(replace(image, metadata=Metadata())) == (() if depth == "uint8" else label_notes(image))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        60000 * shades(),
+        np.rint(1000 * shades()),
+        np.rint(12 * shades()),  # low relief
+        np.random.default_rng(1).poisson(0.2, (64, 64)),
+        np.random.default_rng(1).poisson(50 * shades()),
+        np.where(shades() > 0.6, np.random.default_rng(1).integers(100, 200, (64, 64)), 0),
+        labels() + 0.25,
+        np.full((32, 32), 7),
+        np.zeros((1, 1)),
+    ],
+)
+def test_measurements_are_no_labels(values):
+    assert label_notes(measured(values)) == ()
+    assert label_notes(measured(np.floor(values), "uint16")) == () or (values % 1).any()
+
+
+def test_bands_are_no_labels():
+    assert label_notes(picture(np.stack([labels()] * 3, -1), metadata=Metadata(nodata="0"))) == ()

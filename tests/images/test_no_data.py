@@ -104,8 +104,8 @@ def test_the_image_says_how_many_values_are_no_data_and_keeps_their_value():
     [
         ("uint8", "uint16", 255, "65535"),
         ("uint8", "uint16", 7, "1799"),
-        ("uint8", "float32", 255, "1"),
-        ("uint16", "float32", 7, f"{float(torch.tensor(7.0) / 65535):.17g}"),
+        ("uint8", "float32", 255, "255"),
+        ("uint16", "float32", 7, "7"),
         ("uint16", "uint8", 0, None),
         ("float32", "uint8", 1, None),
         ("float32", "float32", -9999, "-9999"),
@@ -116,9 +116,8 @@ def test_the_value_of_no_data_follows_the_depth(stored, depth, value, expected):
     image = with_no_data(Image(colour=colour, depth=stored), value)
     found, notes = in_depth(image, depth, None, image)
     assert found.metadata.nodata == expected
-    assert notes == (
-        ("the no-data value is not kept: other values would become equal to it",) if expected is None else ()
-    )
+    lost = "the no-data value is not kept: other values would become equal to it"
+    assert (lost in notes) == (expected is None)
     if expected is not None:
         written = samples_of(found)[image.missing[0, 0].numpy()]
         assert written.astype(float).tolist() == [[float(expected)]] * len(written)

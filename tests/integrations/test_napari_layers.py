@@ -80,8 +80,17 @@ def test_the_finest_level_of_a_pyramid_is_taken():
 def test_a_layer_that_is_no_image_is_refused():
     with pytest.raises(InputError, match="cells: needs two axes"):
         super_resolved(layer(drawn(16)), scale=2, preset="draft")
-    with pytest.raises(InputError, match="uint8, uint16 or floating"):
-        super_resolved(layer(drawn(14, 16).astype(np.int64)), scale=2, preset="draft", run=RUN)
+    with pytest.raises(InputError, match="holds real numbers"):
+        super_resolved(layer(drawn(14, 16).astype(complex)), scale=2, preset="draft", run=RUN)
+
+
+def test_whole_numbers_are_values_as_floats_are():
+    plane = drawn(14, 16) // 4 - 90.0
+    whole, floats = (
+        super_resolved(layer(plane.astype(dtype)), scale=2, preset="draft", blur=1.0, noise=0.02, run=RUN)[0]
+        for dtype in (np.int16, np.float32)
+    )
+    assert whole.dtype == np.int16 and np.abs(whole - floats).max() <= 0.501
 
 
 def test_the_widget_does_not_wait_for_the_result():

@@ -150,6 +150,8 @@ def test_the_higher_the_score_the_more_steps():
         (torch.zeros(2, 3, 20, 20), 0, r"needs one image, \(1, C, H, W\), got \(2, 3, 20, 20\)"),
         (torch.zeros(3, 20, 20), 0, r"got \(3, 20, 20\)"),
         (torch.zeros(1, 3, 0, 20), 0, r"got \(1, 3, 0, 20\)"),
+        (torch.full((1, 3, 20, 20), float("nan")), 0, "NaN or infinite"),
+        (torch.zeros(1, 3, 20, 20, dtype=torch.uint8), 0, "floating point in .* got torch.uint8"),
         (torch.zeros(1, 3, 20, 20), -0.1, "noise is a standard deviation, 0 or more, got -0.1"),
         (torch.zeros(1, 3, 20, 20), float("nan"), "0 or more, got nan"),
     ],

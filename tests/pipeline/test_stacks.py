@@ -10,6 +10,7 @@ import torch
 from innersr.errors import ImageFileError, InputError
 from innersr.images.georeferencing.grid import PixelGrid
 from innersr.images.io import read
+from innersr.images.linear_change import LinearChange
 from innersr.images.selections import parse_pages
 from innersr.images.tiff.descriptions import imagej_description, ome_description, shaped_description
 from innersr.images.tiff.stacks import find_stack
@@ -143,7 +144,7 @@ def test_damaged_metadata_of_imagej_is_reported(tmp_path):
 def test_the_loss_of_a_microscopes_own_tags_is_reported_though_imagejs_are_kept(tmp_path):
     imagej_file(tmp_path / "a.tif", extratags=[(34361, "s", 0, "Olympus", True)])
     notes = notes_of(tmp_path / "a.tif", tmp_path / "b.tif")
-    assert "calibration and description of a microscope of the TIFF is not kept" in notes
+    assert "calibration and description of a microscope of the TIFF are not kept" in notes
 
 
 @pytest.mark.parametrize("samples", [LIGHT[0, 0], STACK[0, :, 0].astype(np.float32), LIGHT[0]])
@@ -322,23 +323,72 @@ def test_an_ome_xml_loses_only_what_is_no_longer_true():
         '<TiffData><UUID FileName="a.tif">u</UUID></TiffData></Pixels><ROIRef ID="R:0"/></Image>'
         '<ROI ID="R:0"><Union/></ROI><StructuredAnnotations/></OME>'
     )
-    grid = PixelGrid(scales=(2.0, 2.0))
-    found = ome_description(text, lambda size: (2 * size[0], 2 * size[1]), grid, "float32", "b.tif")
+    found = ome_description(text, lambda size: (2 * size[0], 2 * size[1]), lambda _: (2, 2), "float32", "b.tif")
     ElementTree.fromstring(found)
     assert 'Type="float" SizeX="48" SizeY="40" PhysicalSizeX="0.5"' in found
     assert "ROI" not in found and 'FileName="b.tif"' in found and "StructuredAnnotations" in found
 
 
+@pytest.mark.parametrize("pages", [None, "first"])
+def test_a_volume_in_one_page_is_refused_with_what_makes_pages_of_it(tmp_path, pages):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((16, 32, 32), np.uint16), volumetric=True, tile=(16, 32, 32))
+    with pytest.raises(ImageFileError, match="volume of 16 slices in one page; save each as a page first"):
+        upscale_file(tmp_path / "a.tif", tmp_path / "b.tif", UpscaleOptions(pages=pages, **OPTIONS))
+    tifffile.imwrite(tmp_path / "pages.tif", tifffile.imread(tmp_path / "a.tif"), photometric="minisblack")
+    upscale_file(tmp_path / "pages.tif", tmp_path / "b.tif", UpscaleOptions(pages=pages, **OPTIONS))
+    assert tifffile.imread(tmp_path / "b.tif").shape == ((64, 64) if pages else (16, 64, 64))
+
+
+def test_an_automatic_range_is_that_of_all_pages_of_a_channel(tmp_path):
+    light = np.linspace(0, 1, 16 * 20).reshape(16, 20)
+    brightness = np.array([[100, 3000], [200, 9000], [400, 6000]])  # time, channel
+    stack = (1000 + brightness[..., None, None] * light).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", stack, imagej=True, metadata={"axes": "TCYX"})
+    options = UpscaleOptions(method="pixelart", depth=8, value_range="auto")
+    result = upscale_file(tmp_path / "a.tif", tmp_path / "b.tif", options)
+    written = tifffile.imread(tmp_path / "b.tif").max((2, 3))
+    assert written.tolist() == [[64, 85], [128, 255], [255, 170]]
+    notes = [note for note in result.notes if "became black to white" in note]
+    assert notes == [f"values from 1000 to {most} became black to white" for most in (1400, 10000)]
+    assert "the range of values is that of all pages of a channel, which stay comparable" in result.notes
+
+
+def test_pages_without_data_have_no_part_in_an_automatic_range(tmp_path):
+    pages = np.full((3, 16, 20), -9999, np.float32)
+    pages[1], pages[2, 3:] = np.linspace(0, 8, 320).reshape(16, 20), 4
+    tifffile.imwrite(tmp_path / "a.tif", pages, photometric="minisblack")
+    options = UpscaleOptions(method="pixelart", depth=16, value_range="auto", nodata=-9999)
+    upscale_file(tmp_path / "a.tif", tmp_path / "b.tif", options)
+    written = tifffile.imread(tmp_path / "b.tif")
+    assert written[1].max() == 65535 and written[2, 10:].max() == 32768
+
+
+@pytest.mark.parametrize(
+    ("depth", "types"), [("keep", ["uint16", "uint8", "float"]), ("float", ["float"] * 3), (8, ["uint8"] * 3)]
+)
+def test_each_series_of_an_ome_tiff_has_its_own_type_and_scale(tmp_path, depth, types):
+    pages = np.random.default_rng(1).random((2, 20, 24))
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif") as writer:
+        for dtype, most, width in (("uint16", 60000, 24), ("uint8", 255, 12), ("float32", 1, 24)):
+            series = (most * pages[..., :width]).astype(dtype)
+            writer.write(series, metadata={"axes": "ZYX", "PhysicalSizeX": 6.0}, contiguous=False)
+    options = UpscaleOptions(size="48x60!", depth=depth, **OPTIONS)
+    upscale_file(tmp_path / "a.ome.tif", tmp_path / "b.ome.tif", options)
+    with tifffile.TiffFile(tmp_path / "b.ome.tif") as tiff:
+        found = [
+            each.attrib for each in ElementTree.fromstring(tiff.ome_metadata).iter() if "PhysicalSizeX" in each.attrib
+        ]
+        stored = [series.dtype.name.replace("float32", "float") for series in tiff.series]
+    assert [each["Type"] for each in found] == stored == types
+    assert [float(each["PhysicalSizeX"]) for each in found] == [3, 1.5, 3]
+
+
 def test_imagej_keeps_its_origin_and_range():
     text = "ImageJ=1.53\nimages=2\nslices=2\nxorigin=3\nmin=0\nmax=9\n"
     grid = PixelGrid(scales=(2.0, 2.0))
-    assert imagej_description(text, grid, planes=None, keeps_range=True) == text.replace("xorigin=3", "xorigin=6")
-    assert imagej_description(text, grid, planes=1, keeps_range=False).splitlines() == [
-        "ImageJ=1.53",
-        "images=1",
-        "slices=1",
-        "xorigin=6",
-    ]
+    assert imagej_description(text, grid, planes=None) == text.replace("xorigin=3", "xorigin=6")
+    found = imagej_description(text + "cf=20\n", grid, planes=1, change=LinearChange(factor=2, shift=1))
+    assert found.splitlines() == ["ImageJ=1.53", "images=1", "slices=1", "xorigin=6", "min=1", "max=19"]
 
 
 def test_a_shape_is_found_by_its_axes():

@@ -22,6 +22,7 @@ from innersr.blind.regions import find_regions
 from innersr.blind.strong_edges import strong_edges
 from innersr.errors import InputError
 from innersr.isolation import isolated, require_tensor
+from innersr.metrics.grey_levels import check_image
 from innersr.networks.mixture_policy import MixturePolicy
 from innersr.networks.priors import load_prior
 from innersr.physics import kernels
@@ -257,11 +258,15 @@ def examine(lr: Tensor, scale: Scale, run: Run | None = None, *, is_thorough: bo
     `is_thorough` takes eight times as long, for an estimate that will be relied on.
 
     Raises:
-        InputError: more or fewer than one image, or no tensor.
+        InputError: more or fewer than one image, or no tensor of floats around [0, 1].
         CheckpointError: the package is damaged.
     """
     if require_tensor(lr).ndim != 4 or lr.shape[0] != 1:
         raise InputError(f"examine takes one image, (1, C, H, W), got {tuple(lr.shape)}")
+    check_image(lr)
+    low, high = (float(end) for end in lr.aminmax())
+    if low < -0.5 or high > 1.5:  # noqa: PLR2004 (overshoots of resampling are smaller)
+        raise InputError(f"examine takes values in [0, 1], got {low:.4g} to {high:.4g}; divide them by their white")
     run = run or Run()
     x = lr.detach().to(run.torch_device, torch.float32)
     grey = x.mean(1, keepdim=True)

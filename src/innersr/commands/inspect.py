@@ -25,7 +25,7 @@ def inspect_file(reporter: Reporter, run: Run, *, source: Path, output: Path | N
         check_drawing(output, [source], overwrite=overwrite)
     started = time.monotonic()
     image = read_with_no_data(source)
-    reporter.notes(source, image.notes)
+    reporter.notes(source, image.reading_notes)
     with isolation():
         normalised = normalise(image, run, "auto")
         estimate = examine_normalised(normalised, 2, run)
@@ -54,7 +54,7 @@ def inspect_file(reporter: Reporter, run: Run, *, source: Path, output: Path | N
         "pairs": [_pair_record(pair) for pair in found.pairs],
         "output": None if output is None else str(output),
         "seconds": round(time.monotonic() - started, 2),
-        "notes": list(image.notes),
+        "notes": list(image.reading_notes),
     }
     reporter.result([f"{source}  {width}x{height}", *(f"  {line}" for line in lines)], record)
 

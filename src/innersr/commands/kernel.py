@@ -79,7 +79,7 @@ def estimate_kernel(  # noqa: PLR0913 (the options of the command)
         check_drawing(plot, [source, *([output] if output else [])], overwrite=overwrite)
     started = time.monotonic()
     image = read_with_no_data(source)
-    reporter.notes(source, image.notes)
+    reporter.notes(source, image.reading_notes)
     facts: dict[str, Any] = {}
     notes: list[str] = []
     with reporter.progress(source.name) as report:

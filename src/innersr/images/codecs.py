@@ -51,11 +51,19 @@ BLOBS = {"icc": "icc-profile-data", "exif": "exif-data", "xmp": "xmp-data", "ipt
 
 
 @libvips_alone()
-def decode(stream: io.FileIO, name: str, found: Format, limits: SizeLimits, directory: int | None = None) -> Decoded:
+def decode(  # noqa: PLR0913 (what a file is read by)
+    stream: io.FileIO,
+    name: str,
+    found: Format,
+    limits: SizeLimits,
+    directory: int | None = None,
+    *,
+    keep_indices: bool = False,
+) -> Decoded:
     """Decode the first picture of an open, unbuffered file; `name` is for messages.
 
     Args:
-        directory: see `io.read`.
+        directory, keep_indices: see `io.read`.
 
     Raises:
         ImageFileError: the file is too large, or of a kind that is not read.
@@ -67,7 +75,7 @@ def decode(stream: io.FileIO, name: str, found: Format, limits: SizeLimits, dire
     source: BinaryIO = stream
     if directory is not None:
         source = _tiff("directories").page_alone(stream, directory)
-    image, finished = open_lazily(source, name, found, limits)
+    image, finished = open_lazily(source, name, found, limits, keep_indices=keep_indices)
     samples = image.numpy()
     check_complete(found)
     return finished(samples=samples.reshape(image.height, image.width, image.bands))
@@ -79,8 +87,20 @@ def check_complete(found: Format) -> None:
         raise DamagedBytesError(missed)
 
 
+def _upright(image: pyvips.Image, metadata: Metadata) -> tuple[pyvips.Image, Metadata, list[str]]:
+    """An image turned as its orientation says, its metadata, and notes about what that loses."""
+    turn = image.get("orientation") if "orientation" in image.get_fields() else 1
+    if not 2 <= turn <= 8:
+        return image, metadata, []
+    metadata, notes = without_place(metadata)
+    if turn >= 5:
+        density, ratio = metadata.pixels_per_mm, metadata.pixel_ratio
+        metadata = replace(metadata, pixels_per_mm=density and density[::-1], pixel_ratio=ratio and ratio[::-1])
+    return image.copy_memory().autorot(), metadata, [*notes]
+
+
 def open_lazily(
-    stream: BinaryIO, name: str, found: Format, limits: SizeLimits
+    stream: BinaryIO, name: str, found: Format, limits: SizeLimits, *, keep_indices: bool = False
 ) -> tuple[pyvips.Image, Callable[..., Decoded]]:
     """An image whose samples libvips decodes from top to bottom, once, and what makes a Decoded of `samples`.
 
@@ -93,13 +113,16 @@ def open_lazily(
         # GLib would complain on standard error about sizes that libvips cannot hold.
         raise ImageFileError(f"{name}: AVIF sides end at 65536 pixels; it may be damaged, get it again")
     described = facts.described if facts else _facts_of(stream, found)
+    palette = facts.palette if facts and keep_indices else None
+    if palette is not None:
+        stream = _tiff("tags").relabelled(stream, photometric=1)  # grey, as the indices are taken
     if facts and facts.by_tifffile:
         image = _tiff("pixels").image_by_tifffile(stream, name, limits)
     else:
         image = _open(stream, found, facts, described)
     limits.check(name, image.width, image.height, image.bands * _sample_size(image))
-    notes = [*described.notes]
-    frames = described.frames or (image.get("n-pages") if "n-pages" in image.get_fields() else 1)
+    notes = [note for note in described.notes if palette is None or not note.startswith("its palette")]
+    frames = described.frames or (image.get("n-pages") if "n-pages" in image.get_fields() else 1) - described.parts
     if frames > 1:
         pictures = "pages" if found.name == "TIFF" else "frames"
         notes.insert(0, f"first of {frames} {pictures}; the others are ignored")
@@ -107,17 +130,11 @@ def open_lazily(
         notes += notes_of_bits(image.get("bits-per-sample") if "bits-per-sample" in image.get_fields() else 8)
     states_resolution = found.name in ("JPEG", "TIFF") and "resolution-unit" in image.get_fields()
     metadata, more = _metadata_of(image, described, states_resolution=states_resolution or described.states_resolution)
-    metadata = replace(metadata, nodata=facts.nodata if facts else None)
+    tags = metadata.tags if palette is None else (*metadata.tags, palette)
+    metadata = replace(metadata, nodata=facts.nodata if facts else None, tags=tags)
     notes += more
-    turn = image.get("orientation") if "orientation" in image.get_fields() else 1
-    if 2 <= turn <= 8:
-        image = image.copy_memory().autorot()
-        metadata, more = without_place(metadata)
-        notes += more
-    if 5 <= turn <= 8 and metadata.pixels_per_mm:
-        metadata = replace(metadata, pixels_per_mm=metadata.pixels_per_mm[::-1])
-    if 5 <= turn <= 8 and metadata.pixel_ratio:
-        metadata = replace(metadata, pixel_ratio=metadata.pixel_ratio[::-1])
+    image, metadata, more = _upright(image, metadata)
+    notes += more
     has_alpha = found.alpha and image.bands in (2, 4)
     if facts:
         image, has_alpha, more = with_tiff_alpha(image, facts)

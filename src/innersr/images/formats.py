@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from innersr.errors import ImageFileError
-from innersr.images.metadata import Metadata, TiffLayout
+from innersr.images.metadata import Metadata, TiffLayout, not_kept
 from innersr.images.unread_formats import unread_format
 
 
@@ -205,6 +205,8 @@ def refusal(  # noqa: PLR0913 (what a file may hold)
         held = [DEPTHS[name] for name in target.depths]
         holds = " or ".join(one.words for one in held)
         other = f", or use --depth {held[-1].option} (in Python depth={held[-1].option})" if has_options else ""
+        if other and depth == "float32":
+            other += ', and --range auto (value_range="auto") where values are not from 0 to 1'
         return f"{target.name} holds {holds}, not {DEPTHS[depth].words}; {precise}{other}"
     if target.bands is not None and bands not in target.bands:
         return f"{target.name} holds 1 or 3 bands, not {bands}; write .tif"
@@ -296,7 +298,7 @@ def kept(target: Format, metadata: Metadata, *, choice: str, bands: int) -> tupl
     texts, more = _kept_texts(target, metadata.texts, jpeg_segment)
     if metadata.tags and "tags" not in target.keeps:
         words = dict.fromkeys(tag.words for tag in metadata.tags if tag.words)
-        notes += [f"{each} of the TIFF is not kept: {target.name} files are written without it" for each in words]
+        notes += [f"{not_kept(each)}: {target.name} files cannot hold it" for each in words]
         metadata = replace(metadata, tags=())
     return replace(metadata, texts=texts), (*notes, *more)
 

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from innersr.images.formats import DEPTHS
 from innersr.images.image import Image
 
 
@@ -29,6 +30,9 @@ class GraphicSettings:
     pattern_colours: int = 512  # at most, of a pattern that was shrunk
     longest_period: int = 20  # pixels, of a pattern
     repeated: float = 0.5  # of the pixels that are not in flat areas, at least, in a pattern
+    pixels_a_label: int = 16  # at least, of a map of classes or labels
+    equal_in_labels: float = 0.5  # likewise: least share of equal neighbours, apart from the background
+    least_steps: float = 0.8  # likewise: of changes by the least step, at most; slopes have more
 
 
 SETTINGS = GraphicSettings()
@@ -89,6 +93,38 @@ def graphic_notes(image: Image) -> tuple[str, ...]:
         return ()
     hint = "it looks like pixel art; the method pixelart (-m pixelart) keeps its colours"
     return (graphic.summary, hint) if graphic.is_pixel_art else (graphic.summary,)
+
+
+def label_notes(image: Image) -> tuple[str, ...]:
+    """A sentence for the user if the values of one band may be classes or labels, which are interpolated.
+
+    8-bit pictures without a no-data value and place on Earth are left out: most are drawings, see `graphic_notes`.
+    """
+    values, is_measured = image.colour[0, 0], image.metadata.nodata is not None or image.metadata.is_of_map
+    if image.colour.shape[1] != 1 or (image.depth == "uint8" and not is_measured):
+        return ()
+    values = values.nan_to_num(-1) * (DEPTHS[image.depth].white or 1)
+    whole = values.round()
+    most = min(SETTINGS.flat_colours, values.numel() // SETTINGS.pixels_a_label)
+    sampled = whole.flatten()[:: max(1, whole.numel() // SETTINGS.sampled)]
+    if len(sampled.unique()) > most or not torch.allclose(values, whole, rtol=1e-6, atol=1e-3):
+        return ()
+    found, counts = whole.unique(return_counts=True)
+    if not 1 < len(found) <= most:
+        return ()
+    background = found[counts.argmax()]
+    steps = []
+    for axis in (0, 1):
+        first, second = (whole.narrow(axis, start, whole.shape[axis] - 1) for start in (0, 1))
+        steps.append((second - first).abs()[(first != background) | (second != background)])
+    sizes = torch.cat(steps)
+    changes = sizes[sizes > 0]
+    is_slope = len(found) > 2 and float((changes == changes.min()).float().mean()) > SETTINGS.least_steps  # noqa: PLR2004
+    if is_slope or float((sizes == 0).float().mean()) < SETTINGS.equal_in_labels:
+        return ()
+    return (
+        "if its values are classes or labels, interpolation mixes them; the method pixelart (-m pixelart) keeps them",
+    )
 
 
 def _colour_codes(planes: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import dataclass, field
 
 import PIL.Image
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from innersr.errors import InputError
 from innersr.images.formats import DEPTHS
-from innersr.images.metadata import Metadata, TiffLayout
+from innersr.images.metadata import PALETTE, Metadata, TiffLayout
 from innersr.images.screen_colours import in_srgb, profile_of, white_of
 
 
@@ -56,6 +57,16 @@ class Image:
             raise InputError(f"missing must be bool {shape}, got {tuple(self.missing.shape)} {self.missing.dtype}")
         if self.depth not in DEPTHS:
             raise InputError(f"depth must be one of {', '.join(DEPTHS)}, got {self.depth!r}")
+
+    @property
+    def has_indices(self) -> bool:
+        """Whether its values are indices of colours of a TIFF's palette."""
+        return any(tag.code == PALETTE for tag in self.metadata.tags)
+
+    @property
+    def reading_notes(self) -> tuple[str, ...]:
+        """The notes without those about what a written file would lack."""
+        return tuple(note for note in self.notes if not re.search(r"\b(is|are) not kept\b", note))
 
     def _repr_png_(self) -> bytes:
         """The picture as a notebook shows it: 8 bits, at most 512 pixels a side, no data as transparent."""

@@ -38,7 +38,12 @@ PIXEL_LIMIT = 300_000_000  # pixels; above this reading is refused (decompressio
 
 
 def read(
-    path: str | Path, *, pixel_limit: int = PIXEL_LIMIT, missing_ok: bool = False, directory: int | None = None
+    path: str | Path,
+    *,
+    pixel_limit: int = PIXEL_LIMIT,
+    missing_ok: bool = False,
+    directory: int | None = None,
+    keep_indices: bool = False,
 ) -> Image:
     """Read an image file, upright; the first picture of several, or another page of a TIFF file.
 
@@ -49,6 +54,8 @@ def read(
         pixel_limit: files of more pixels are refused. The default also refuses decompression bombs: files whose pixels
             take more than 512 MiB of memory and more than 2000 times the size of the file.
         directory: where that of a page begins in a TIFF file, in bytes; None for the first, with a note about others.
+        keep_indices: whether the values of a TIFF with a palette are its 8-bit indices and not colours; the palette is
+            then among the tags of the metadata.
         missing_ok: whether it may hold NaN and infinite values, see `no_data.missing_values`.
 
     Raises:
@@ -57,7 +64,7 @@ def read(
     path = Path(path)
     try:
         with opened(path) as stream:
-            decode = functools.partial(image_codecs.decode, directory=directory)
+            decode = functools.partial(image_codecs.decode, directory=directory, keep_indices=keep_indices)
             decoded, found = decoded_by(decode, stream, path, limits_of(stream, pixel_limit))
         image = image_of(decoded, path, found)
     except MemoryError as error:
@@ -102,7 +109,7 @@ def save(
     if plan.target.name == "TIFF" and plan.layout.compression == "zstd":
         _save_by_tifffile(replace(image, layout=plan.layout), plan.metadata, path, overwrite=overwrite)
         return plan.notes
-    samples, has_holes = samples_of(image), image.missing is not None
+    samples, has_holes = samples_of(image), image.missing is not None or image.has_indices
     if plan.zero_is_white:
         from innersr.images.tiff import edits  # takes 0.13 s
 

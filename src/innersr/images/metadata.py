@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+PALETTE = 320  # the tag of a TIFF with the colours of indices
 PHOTOSHOP_PREFIX = b"Photoshop 3.0\0"
 
 
@@ -69,6 +70,11 @@ class Metadata:
         is_square = ratio.numerator == ratio.denominator
         return replace(self, pixel_ratio=None if is_square else (ratio.numerator, ratio.denominator))
 
+    @property
+    def is_of_map(self) -> bool:
+        """Whether it says where on Earth the picture lies, or has GDAL's words about its bands."""
+        return any(tag.words in ("georeferencing", "GDAL's metadata") for tag in self.tags)
+
 
 @dataclass(frozen=True, kw_only=True)
 class FileFacts:
@@ -82,6 +88,7 @@ class FileFacts:
     texts: tuple[tuple[str, str], ...] = ()  # as in `Metadata`
     tags: tuple[TiffTag, ...] = ()  # as in `Metadata`
     layout: TiffLayout = TiffLayout()
+    parts: int = 0  # of the pages that libvips counts, those that are overviews and masks of the first
     is_lossless: bool = False  # whether the values were stored exactly, by a format that need not
     is_unended: bool = False  # whether a JPEG lacks the marker of its end
     notes: tuple[str, ...] = ()  # sentences about what is not kept
@@ -143,7 +150,7 @@ def remove_bytes(stream: BinaryIO, place: int, count: int) -> None:
 def without_place(metadata: Metadata) -> tuple[Metadata, list[str]]:
     """The metadata of an image that was turned upright, without georeferencing, which would be wrong; and a note."""
     kept = tuple(tag for tag in metadata.tags if tag.words != "georeferencing")
-    notes = ["georeferencing of the TIFF is not kept: the image was turned upright"] * (kept != metadata.tags)
+    notes = [f"{not_kept('georeferencing')}: the image was turned upright"] * (kept != metadata.tags)
     return replace(metadata, tags=kept), notes
 
 
@@ -151,6 +158,12 @@ def sane_ratio(across: int, down: int) -> tuple[int, int] | None:
     """The shape of pixels if it is plausible and they are not square, else None."""
     most = 100
     return (across, down) if across != down and 0 < down <= most * across <= most * most * down else None
+
+
+def not_kept(words: str) -> str:
+    """The note that a part of a TIFF, called by these words, is lost."""
+    is_plural = " and " in words or words.startswith("further")
+    return f"{words} of the TIFF {'are' if is_plural else 'is'} not kept"
 
 
 def sane_resolution(horizontal: float, vertical: float) -> tuple[float, float] | None:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from innersr.errors import InputError
 from innersr.isolation import isolated, require_tensor
-from innersr.metrics.grey_levels import linear_luma
+from innersr.metrics.grey_levels import check_image, linear_luma
 from innersr.physics.resize import resize
 from innersr.run import generator_of
 
@@ -120,6 +120,7 @@ def recurrence_of(image: Tensor, noise: float = 0.0) -> Recurrence:
     """
     if require_tensor(image).ndim != 4 or len(image) != 1 or 0 in image.shape:
         raise InputError(f"recurrence needs one image, (1, C, H, W), got {tuple(image.shape)}; give one at a time")
+    check_image(image)
     if not 0 <= noise < math.inf:
         raise InputError(f"noise is a standard deviation, 0 or more, got {noise}")
     planes = image.detach().cpu().float()

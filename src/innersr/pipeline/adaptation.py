@@ -13,7 +13,7 @@ from torch import Tensor
 
 from innersr.blind.estimate import Estimate
 from innersr.examination import examine_normalised
-from innersr.images.graphics import graphic_notes
+from innersr.images.graphics import graphic_notes, label_notes
 from innersr.images.image import Image
 from innersr.inference.judgement import consistency, reason_for_doubt
 from innersr.inference.normalisation import NormalisedImage, normalise, with_grain
@@ -122,6 +122,8 @@ class Adaptation:
             notes += self.notes
             if isinstance(cause, Estimate):
                 notes += graphic_notes(normalised.image)
+            if not copies_pixels(self.method):
+                notes += label_notes(normalised.image)
         with isolation():
             upscaled = self._upscaled(lr, degradation, keep_grain=keep_grain, mask=mask)
             is_accepted = copies_pixels(self.method) or (is_trusted and upscaled.agreement > -math.inf)

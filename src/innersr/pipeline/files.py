@@ -13,14 +13,15 @@ from torch import Tensor
 
 from innersr.blind.estimate import Estimate
 from innersr.errors import ImageFileError, InputError
+from innersr.images.centring import centred
 from innersr.images.conversions import image_from
-from innersr.images.formats import format_of_name, notes_of_change, sniff
+from innersr.images.formats import BY_NAME, format_of_name, notes_of_change, sniff
 from innersr.images.io import PIXEL_LIMIT, opened, read, with_suffix
 from innersr.images.no_data import with_no_data
 from innersr.images.selections import parse_pages
 from innersr.isolation import isolated, isolation
 from innersr.methods.options import UpscaleOptions, default_output
-from innersr.methods.protocols import Method
+from innersr.methods.protocols import Method, copies_pixels
 from innersr.physics.degradation import Degradation
 from innersr.physics.noise.counting import CountingNoise
 from innersr.physics.resize import Scale
@@ -73,7 +74,7 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
 
     Args:
         x: a path (the result is written beside it, or to `output`, and its path returned), an `Image` of `read`, a PIL
-            image, a uint8, uint16 or floating array of (H, W) or (H, W, C), or a (C, H, W) or (1, C, H, W) tensor.
+            image, an array of real numbers, (H, W) or (H, W, C), or a floating (C, H, W) or (1, C, H, W) tensor.
         scale: above 1, any real number, or (vertical, horizontal).
         method: `Tailor(steps=60)`, or the name of a method.
         degradation: of the image, in place of `kernel`, `anchor`, `noise`, `jpeg` and `wrap`; its scale replaces
@@ -163,7 +164,8 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
     options.check_in_memory()
     with isolation():
         image, restore = image_from(x)
-        task = ImageTask(image=with_no_data(image, nodata), options=options)
+        image, restore = centred(x, with_no_data(image, nodata), restore)
+        task = ImageTask(image=image, options=options)
         result = task.upscale(run or Run())
         return restore(task.placed(result.image, result))
 
@@ -197,11 +199,19 @@ def open_file(source: Path, output: Path | None, options: UpscaleOptions) -> Fil
 
 def _open_picture(source: Path, output: Path | None, options: UpscaleOptions, directory: int | None = None) -> FileTask:
     """Read one picture, or the page of a TIFF file whose directory begins at that byte."""
-    found = read(source, pixel_limit=options.pixel_limit, missing_ok=True, directory=directory)
+    keeps = _keeps_indices(source, output, options)
+    found = read(source, pixel_limit=options.pixel_limit, missing_ok=True, directory=directory, keep_indices=keeps)
     image = with_no_data(found, options.nodata)
     target = output or default_output(source, ImageTask(image=image, options=options).scales)
     image = replace(image, notes=(*image.notes, *notes_of_change(source, target)))
     return FileTask(image=image, options=options, source=source, target=target)
+
+
+def _keeps_indices(source: Path, output: Path | None, options: UpscaleOptions) -> bool:
+    """Whether values are copied into a TIFF, which can have the palette of its source."""
+    is_copied = options.adapted is None and copies_pixels(options.chosen_method) and options.value_range is None
+    is_plain = is_copied and options.metadata == "keep" and str(options.depth) in ("keep", "8")
+    return is_plain and BY_NAME["TIFF"].has_name(output or source)
 
 
 def _check_plain(source: Path, options: UpscaleOptions, kind: str) -> None:

@@ -12,20 +12,21 @@ from typing import Any
 
 from innersr.blind.estimate import Estimate
 from innersr.errors import ImageFileError, InputError, NoDataError
-from innersr.images.depths import check_depth, in_depth
+from innersr.images.depths import check_depth, in_depth, used_range, value_change
 from innersr.images.formats import BIG_TIFF, format_of_name, kept
 from innersr.images.georeferencing.geotiff import rescaled_tags
 from innersr.images.georeferencing.grid import PixelGrid
 from innersr.images.image import Image
 from innersr.images.io import read, written_whole
 from innersr.images.limits import check_result
+from innersr.images.linear_change import LinearChange
 from innersr.images.metadata import Metadata
 from innersr.images.no_data import with_no_data
 from innersr.images.tiff.descriptions import imagej_description, ome_description, shaped_description
 from innersr.images.tiff.stacks import TiffStack
 from innersr.images.tiff.writing import check_encoder, page_writer
 from innersr.inference.normalisation import NormalisedImage
-from innersr.methods.options import UpscaleOptions
+from innersr.methods.options import DEPTHS, UpscaleOptions
 from innersr.pipeline.adaptation import Adaptation
 from innersr.pipeline.result import Result
 from innersr.pipeline.tasks import FileTask, ImageTask
@@ -41,6 +42,8 @@ class StackTask(FileTask):
     """The pages that are upscaled, by their place among `stack.directories`."""
     _learnt: dict[tuple[tuple[Any, ...], int], Adaptation] = field(default_factory=dict, init=False, repr=False)
     """By the channel of a page, and the number of bands that methods see."""
+    _ranges: dict[tuple[Any, ...], tuple[float, float]] = field(default_factory=dict, init=False, repr=False)
+    """By the channel of a page, see `_value_range`."""
 
     def check(self) -> None:
         """Make sure, before minutes of work, that the result can be saved."""
@@ -92,7 +95,7 @@ class StackTask(FileTask):
                 own = [note for note in task.image.notes if note not in self.image.notes]  # not those of the source
                 results.append(replace(result, image=self.image, notes=(*own, *result.notes, *notes)))
         assert shown is not None  # the first page learnt from is one of those that were chosen
-        self.save_sidecars(self.grid(shown))
+        self.save_sidecars(self.grid(shown), self._change(self, first))
         return replace(
             shown,
             path=self.target,
@@ -160,29 +163,49 @@ class StackTask(FileTask):
 
     def _finished(self, result: Result, task: ImageTask, number: int, place: int) -> Result:
         """The result of a page in the depth of the file, with its tags and its description."""
-        options, grid = self.options, self.grid(result)
-        image, notes = in_depth(result.image, options.depth_of(task.image), options.value_range, task.image)
+        grid, is_calibrated = self.grid(result), self.stack.is_calibrated
+        depth, ends = self.options.depth_of(task.image), self._value_range(place)
+        image, notes = in_depth(result.image, depth, ends, task.image, is_calibrated=is_calibrated)
         metadata = replace(image.metadata, tags=rescaled_tags(image.metadata.tags, grid))
-        text = self._description(image, grid, place) if number == 0 or self.stack.shapes else None
+        text = self._description(task, grid, place) if number == 0 or self.stack.shapes else None
         if text is not None:
             metadata = replace(metadata, texts=(("Description", text),))
         if number == 0 and self.keeps_axes:
-            metadata = replace(metadata, tags=(*metadata.tags, *self.stack.imagej_tags))
+            changes = {group[2]: self._change(task, last) for group, last in self._last_places.items()}
+            metadata = replace(metadata, tags=(*metadata.tags, *self.stack.imagej_tags(changes)))
         layout = replace(image.layout, compression=self.compression, overviews=0)
         image = replace(image, metadata=metadata, layout=layout)
         return replace(result, image=image, notes=(*result.notes, *notes))
 
-    def _description(self, image: Image, grid: PixelGrid, place: int) -> str | None:
+    def _change(self, task: ImageTask, place: int) -> LinearChange:
+        """That of the values of a page, from a task of one that stores them alike."""
+        depth, is_calibrated = self.options.depth_of(task.image), self.stack.is_calibrated
+        return value_change(depth, self._value_range(place), task.image, is_calibrated=is_calibrated)
+
+    def _value_range(self, place: int) -> str | tuple[float, float] | None:
+        """The range of values of a page that become black to white; "auto" is that of all chosen pages of its channel.
+
+        Those are read for it, one after the other, so that their values stay comparable.
+        """
+        group = self.stack.groups[place]
+        if self.options.value_range != "auto":
+            return self.options.value_range
+        if group not in self._ranges:
+            alike = [other for other in self.chosen if self.stack.groups[other] == group]
+            self._ranges[group] = used_range(self._page_task(other).image for other in alike)
+        return self._ranges[group]
+
+    def _description(self, task: ImageTask, grid: PixelGrid, place: int) -> str | None:
         """The description of the first page, which is about all pages, or of a later one; None for its own text."""
         stack, size = self.stack, self.stack.sizes[place]
         if stack.kind == "imagej":
             planes = None if self.keeps_axes else len(self.chosen)
-            is_same = image.depth == self.image.depth and self.options.value_range is None
-            return imagej_description(stack.description, grid, planes=planes, keeps_range=is_same)
+            return imagej_description(stack.description, grid, planes=planes, change=self._change(task, place))
         if not self.keeps_axes:
             return None
         if stack.kind == "ome":
-            return ome_description(stack.description, self._grown, grid, image.depth, self.target.name)
+            depth = DEPTHS[str(self.options.depth)]
+            return ome_description(stack.description, self._grown, self._scales, depth, self.target.name)
         if place in stack.shapes:
             return shaped_description(stack.shapes[place], size, self._grown(size))
         return None
@@ -196,11 +219,17 @@ class StackTask(FileTask):
 
     def _grown(self, size: tuple[int, int]) -> tuple[int, int]:
         """(height, width) of the result of a page of that size."""
+        return self._task_of_size(size).hr_size
+
+    def _scales(self, size: tuple[int, int]) -> tuple[float, float]:
+        """(vertical, horizontal) scale of a page of that size, which may be another where the result's is given."""
+        return self._task_of_size(size).scales
+
+    def _task_of_size(self, size: tuple[int, int]) -> ImageTask:
         if size == self.lr_size:
-            return self.hr_size
-        rows, columns = size
-        blank = Image(colour=self.image.colour.new_zeros(1, 1, 1, 1).expand(1, 1, rows, columns))
-        return ImageTask(image=blank, options=self.options).hr_size
+            return self
+        blank = Image(colour=self.image.colour.new_zeros(1, 1, 1, 1).expand(1, 1, *size))
+        return ImageTask(image=blank, options=self.options)
 
     @property
     def _is_big(self) -> bool:
@@ -214,7 +243,9 @@ class StackTask(FileTask):
         yield f"{len(self.chosen)} of {len(self.stack.directories)} pages"
         yield from self.stack.losses
         yield from self.unused_options()
-        if self.stack.imagej_tags and not self.keeps_axes:
+        if self.options.value_range == "auto":
+            yield "the range of values is that of all pages of a channel, which stay comparable"
+        if self.stack.imagej_values and not self.keeps_axes:
             yield "ImageJ's metadata is not kept: it describes all pages"
         if self.stack.kind == "ome" and not self.keeps_axes:
             yield "the OME-XML is not kept: it describes all pages"

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from innersr.blind.estimate import Estimate
 from innersr.errors import InputError
-from innersr.images.depths import used_range
+from innersr.images.depths import range_of_ends
 from innersr.images.formats import format_of_name
 from innersr.images.image import Image
 from innersr.images.io import check_place
@@ -118,7 +118,7 @@ def _strip_task(source: Path, target: Path, options: UpscaleOptions, settings: S
         folder.remove_unused()
         raise
     if options.value_range == "auto":
-        options = replace(options, value_range=used_range(whole.extremes, sample.depth))
+        options = replace(options, value_range=range_of_ends(whole.extremes, sample.depth))
     height, width = large.size
     note = f"{width} x {height} pixels are upscaled in strips, from disk to disk (--strips never does it at once)"
     more = (note_of_missing(whole.missing_share),) if whole.missing_share > 0 else ()

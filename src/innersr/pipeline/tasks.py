@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from innersr.blind.estimate import Estimate
 from innersr.examination import examine_normalised
-from innersr.images.depths import check_depth, in_depth
+from innersr.images.depths import check_depth, in_depth, value_change
 from innersr.images.films.encoders import container_of
 from innersr.images.formats import BY_SUFFIX, format_of_name
 from innersr.images.georeferencing.geotiff import rescaled_tags
@@ -20,6 +20,7 @@ from innersr.images.georeferencing.sidecars import sidecars
 from innersr.images.image import Image
 from innersr.images.io import check_place, check_writable, save, written_whole
 from innersr.images.limits import check_result
+from innersr.images.linear_change import LinearChange
 from innersr.inference.normalisation import NormalisedImage, enlarged_no_data, normalise
 from innersr.isolation import isolation
 from innersr.methods.baselines import Bicubic
@@ -237,7 +238,7 @@ class FileTask(ImageTask):
             metadata=options.metadata,
             compression=options.compression,
         )
-        self.save_sidecars(self.grid(result))
+        self.save_sidecars(self.grid(result), value_change(depth, options.value_range, self.image))
         StripFolder.remove_beside(self.target)
         notes = (*result.notes, *more, *notes, *self.unused_options())
         return replace(result, image=image, path=self.target, notes=notes)
@@ -265,8 +266,8 @@ class FileTask(ImageTask):
         if not (self.options.steady or self.is_film):
             yield "steady (--no-steady) has no effect on pictures"
 
-    def save_sidecars(self, grid: PixelGrid) -> None:
-        """Write the files beside the source that say where it lies, for the result."""
+    def save_sidecars(self, grid: PixelGrid, change: LinearChange) -> None:
+        """Write the files beside the source that say where it lies, for the result and the change of its values."""
         for sidecar in sidecars(self.source, self.target):
             with written_whole(sidecar.target, overwrite=self.options.overwrite) as partial:
-                partial.write_bytes(sidecar.content(grid))
+                partial.write_bytes(sidecar.content(grid, change))

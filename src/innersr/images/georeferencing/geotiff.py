@@ -10,6 +10,7 @@ from enum import IntEnum
 import numpy as np
 
 from innersr.images.georeferencing.grid import PixelGrid
+from innersr.images.linear_change import UNCHANGED, LinearChange
 from innersr.images.metadata import TiffTag
 
 
@@ -77,6 +78,35 @@ def rescaled_tags(tags: tuple[TiffTag, ...], grid: PixelGrid) -> tuple[TiffTag, 
     if (tag := of.get(GeoTag.GDAL_METADATA)) is not None:
         changed[GeoTag.GDAL_METADATA] = _without_statistics(tag)
     return tuple(tag for tag in (changed.get(tag.code, tag) for tag in tags) if tag is not None)
+
+
+def recalibrated_tags(tags: tuple[TiffTag, ...], change: LinearChange, bands: int) -> tuple[TiffTag, ...]:
+    """The tags for changed values: where GDAL's metadata has scales or offsets, they give the same physical values."""
+    return tuple(_recalibrated(tag, change, bands) if tag.code == GeoTag.GDAL_METADATA else tag for tag in tags)
+
+
+def _recalibrated(tag: TiffTag, change: LinearChange, bands: int) -> TiffTag:
+    item = rb'\s*<Item\b(?=[^>]*\brole="(scale|offset)")(?=[^>]*\bsample="(\d+)")[^>]*>([^<]*)</Item>'
+    found = {(role, int(band)): _number(value) for role, band, value in re.findall(item, tag.data)}
+    if not found or change == UNCHANGED:
+        return tag
+    lines = []
+    for band in range(bands):
+        own = change.calibration(found.get((b"scale", band), 1.0), found.get((b"offset", band), 0.0))
+        for role, value in zip(("scale", "offset"), own, strict=True):
+            name = role.upper()
+            lines.append(f'  <Item name="{name}" sample="{band}" role="{role}">{value:.17g}</Item>\n'.encode())
+    end = b"</GDALMetadata>"
+    text = re.sub(item, b"", tag.data).replace(end, b"".join(lines) + end, 1)
+    return replace(tag, data=text, count=len(text))
+
+
+def _number(text: bytes) -> float:
+    """A number of GDAL's metadata; 0 where it is none, as GDAL takes it."""
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
 
 
 def _is_of_points(keys: TiffTag | None) -> bool:

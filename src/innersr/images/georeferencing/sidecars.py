@@ -10,6 +10,7 @@ from pathlib import Path
 
 from innersr.errors import ImageFileError
 from innersr.images.georeferencing.grid import PixelGrid
+from innersr.images.linear_change import UNCHANGED, LinearChange
 from innersr.json_lines import bytes_of
 
 
@@ -20,11 +21,12 @@ class Sidecar:
     source: Path
     target: Path
 
-    def content(self, grid: PixelGrid) -> bytes:
+    def content(self, grid: PixelGrid, change: LinearChange = UNCHANGED) -> bytes:
         """The content for a result.
 
         Args:
             grid: where the pixels of the result lie in the source.
+            change: of the values.
 
         Raises:
             ImageFileError: the content is not of the kind that the name says.
@@ -35,7 +37,7 @@ class Sidecar:
         try:
             data = bytes_of(self.source, longest)
             if ending == ".xml":
-                return rescaled_gdal_file(data, grid)
+                return rescaled_gdal_file(data, grid, change)
             return data if ending == ".prj" else rescaled_world_file(data.decode("ascii"), grid).encode()
         except (ValueError, ElementTree.ParseError) as error:
             remedy = "mend or remove it"
@@ -75,8 +77,10 @@ def rescaled_world_file(text: str, grid: PixelGrid) -> str:
     return "".join(f"{number:.15g}\n" for number in numbers)
 
 
-def rescaled_gdal_file(data: bytes, grid: PixelGrid) -> bytes:
+def rescaled_gdal_file(data: bytes, grid: PixelGrid, change: LinearChange = UNCHANGED) -> bytes:
     """GDAL's file of metadata for a result: geotransform and ground control points moved, statistics left out.
+
+    Scales, offsets and no-data values follow a change of the values.
 
     Raises:
         ValueError: it declares entities, or its numbers are damaged.
@@ -97,12 +101,25 @@ def rescaled_gdal_file(data: bytes, grid: PixelGrid) -> bytes:
     for element in root.iter("GCP"):
         for axis, name in ((0, "Line"), (1, "Pixel")):
             element.set(name, f"{grid.result(axis, _finite(element.get(name, ''))):.10g}")
+    for band in root.iter("PAMRasterBand") if change != UNCHANGED else ():
+        _recalibrate(band, change)
     for parent in list(root.iter()):
         for child in list(parent):
             is_statistic = child.tag == "MDI" and child.get("key", "").startswith("STATISTICS_")
             if is_statistic or child.tag in ("Histograms", "Overview"):
                 parent.remove(child)
     return ElementTree.tostring(root)
+
+
+def _recalibrate(band: ElementTree.Element, change: LinearChange) -> None:
+    scale, offset = (band.findtext(name) for name in ("Scale", "Offset"))
+    if scale is not None or offset is not None:
+        new = change.calibration(_finite(scale or "1"), _finite(offset or "0"))
+        for name, value in zip(("Scale", "Offset"), new, strict=True):
+            element = band.find(name)
+            (ElementTree.SubElement(band, name) if element is None else element).text = f"{value:.17g}"
+    for nodata in band.findall("NoDataValue"):
+        nodata.text = f"{change.of(float(nodata.text or 'nan')):.17g}"
 
 
 def _finite(word: str) -> float:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 from tifffile import EXTRASAMPLE, PHOTOMETRIC, TiffPage
 
-from innersr.images.metadata import Metadata, TiffTag
+from innersr.images.metadata import PALETTE, Metadata, TiffTag
 from innersr.images.tiff.tags import pages_of, tiff_page
 
 
@@ -57,6 +57,9 @@ def declare_white(stream: BinaryIO) -> None:
 def finish_tiff(stream: BinaryIO, metadata: Metadata, *, has_alpha: bool) -> None:
     """Correct a written TIFF where libvips cannot: its bands, resolution, no-data value and description."""
     declare_extra_samples(stream, has_alpha=has_alpha)
+    if any(tag.code == PALETTE for tag in metadata.tags):
+        with tiff_page(stream) as page:
+            page.tags["PhotometricInterpretation"].overwrite(int(PHOTOMETRIC.PALETTE))
     if metadata.pixels_per_mm is None:
         with tiff_page(stream) as page:
             unit = page.tags["ResolutionUnit"]

@@ -8,7 +8,7 @@ import numpy as np
 from tifffile import TiffPage
 
 from innersr.images.georeferencing.geotiff import GeoTag, is_damaged
-from innersr.images.metadata import TiffTag
+from innersr.images.metadata import TiffTag, not_kept
 
 
 def kept_tags(page: TiffPage) -> tuple[tuple[TiffTag, ...], list[str]]:
@@ -16,7 +16,7 @@ def kept_tags(page: TiffPage) -> tuple[tuple[TiffTag, ...], list[str]]:
     words = _kept_words()
     tags, notes, others = [], [], []
     for found in page.tags:
-        tag = _tag(page, found.code, words[found.code]) if found.code in words else None
+        tag = tag_of(page, found.code, words[found.code]) if found.code in words else None
         if tag is None and found.code not in list(GeoTag):
             others.append((found.code, found.name))
         elif tag is None or is_damaged(tag):
@@ -56,7 +56,7 @@ def _losses(tags: Iterable[tuple[int, str]]) -> list[str]:
     }
     words = {code: each for each, codes in groups.items() for code in codes}
     lost = dict.fromkeys(words[code] for code, _ in tags if code in words)
-    notes = [f"{each} of the TIFF is not kept" for each in lost]
+    notes = [not_kept(each) for each in lost]
     names = [str(name)[:40] for code, name in tags if code not in words and not _is_written_anew(code)]
     if names:
         most = 6  # names in a note: a damaged file lists any number
@@ -83,7 +83,7 @@ def _is_written_anew(code: int) -> bool:
     return code in structure or code in elsewhere
 
 
-def _tag(page: TiffPage, code: int, words: str) -> TiffTag | None:
+def tag_of(page: TiffPage, code: int, words: str) -> TiffTag | None:
     """A tag with its values as bytes, the least first; None if there is none of a known type and size."""
     most = 1 << 20  # bytes of a tag; GDAL's metadata may be long
     sizes = {1: 1, 2: 1, 3: 2, 4: 4, 7: 1, 12: 8}  # bytes of a value, by the code of its type

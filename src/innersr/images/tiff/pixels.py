@@ -15,7 +15,7 @@ from innersr.errors import ImageFileError, how_to_install
 from innersr.images.limits import SizeLimits
 from innersr.images.samples import Samples
 from innersr.images.tiff.directories import directories_of
-from innersr.images.tiff.tags import integers, pixels_per_mm, tiff_page
+from innersr.images.tiff.tags import integers, pixels_per_mm, tiff_page, unpacked_white
 
 
 def image_by_tifffile(stream: BinaryIO, name: str, limits: SizeLimits) -> pyvips.Image:
@@ -55,7 +55,8 @@ def _samples_of(page: TiffPage, name: str) -> Samples:
     """(H, W, bands), of a type that libvips has."""
     kinds = (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.RGB, PHOTOMETRIC.SEPARATED)
     is_lab = page.photometric in (PHOTOMETRIC.CIELAB, PHOTOMETRIC.ICCLAB)
-    if page.bitspersample not in (8, 16, 32) or not (page.photometric in kinds or is_lab):
+    wide = unpacked_white(page)
+    if (page.bitspersample not in (8, 16, 32) and wide is None) or not (page.photometric in kinds or is_lab):
         kind = f"{page.bitspersample} bits and {getattr(page.photometric, 'name', page.photometric)} colours"
         remedy = "convert it first, for example gdal_translate -expand rgb -co COMPRESS=DEFLATE in.tif out.tif"
         raise ImageFileError(f"{name}: {_compression(page)} pieces with {kind} are not read; {remedy}")
@@ -67,10 +68,14 @@ def _samples_of(page: TiffPage, name: str) -> Samples:
         remedy = (
             f"{how_to_install('tiff')}, or convert it, for example gdal_translate -co COMPRESS=DEFLATE in.tif out.tif"
         )
-        raise ImageFileError(f"{name}: its {_compression(page)} compression needs a decoder; {remedy}") from error
+        what = f"{_compression(page)} compression" if wide is None else f"packing of {page.bitspersample} bits"
+        raise ImageFileError(f"{name}: its {what} needs a decoder; {remedy}") from error
     if len(planes) > 1:  # separate: (bands, 1, H, W, 1)
         planes = planes.transpose(4, 1, 2, 3, 0)
     samples = planes[0, 0]
+    if wide is not None:
+        white = (1 << page.bitspersample) - 1
+        samples = ((samples.astype(np.uint32) * wide + white // 2) // white).astype(f"u{1 if wide < 256 else 2}")
     if samples.dtype == np.float16:
         samples = samples.astype(np.float32)
     if page.photometric == PHOTOMETRIC.MINISWHITE and samples.dtype.kind == "u":

@@ -13,10 +13,13 @@ import numpy as np
 from tifffile import TiffFile, TiffPage, TiffPageSeries, imagej_metadata_tag
 
 from innersr.errors import ImageFileError
+from innersr.images.linear_change import UNCHANGED, LinearChange
 from innersr.images.metadata import TiffTag
 from innersr.images.tiff.descriptions import is_split_ome
 from innersr.images.tiff.directories import directories_of
 from innersr.images.tiff.tags import integers, is_part, pages_of, rational
+
+REGIONS = frozenset({"ROI", "Overlays"})  # of interest, as ImageJ's metadata calls them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +43,8 @@ class TiffStack:
     """Whether it is a BigTIFF."""
     resolution: tuple[float, float, int] | None
     """Pixels per unit, horizontal and vertical, of the first page, and the TIFF code of the unit."""
-    imagej_tags: tuple[TiffTag, ...]
-    """ImageJ's labels and tables of colours, without regions of interest, which are in pixels."""
+    imagej_values: Mapping[str, Any]
+    """ImageJ's labels, ranges and tables of colours, without regions of interest, which are in pixels."""
 
     losses: tuple[str, ...]
     """Sentences about what is not kept of its description and of ImageJ's metadata."""
@@ -53,6 +56,17 @@ class TiffStack:
     def is_calibrated(self) -> bool:
         """Whether its description has the size of a pixel."""
         return self.kind in ("ome", "imagej")
+
+    def imagej_tags(self, changes: Mapping[int, LinearChange]) -> Iterator[TiffTag]:
+        """ImageJ's metadata for a result; what is shown of each channel follows the change of its values."""
+        values = dict(self.imagej_values)
+        if "Ranges" in values:  # least and greatest of each channel
+            ends = enumerate(values["Ranges"])
+            values["Ranges"] = tuple(changes.get(place // 2, UNCHANGED).of(end) for place, end in ends)
+        for code, kind, count, data, _ in imagej_metadata_tag(values, self.byteorder):
+            size = len(data) // count
+            ordered = np.frombuffer(data, f"{self.byteorder}u{size}").astype(f"<u{size}").tobytes()
+            yield TiffTag(code=code, kind=kind, count=count, data=ordered, words="ImageJ's metadata")
 
 
 def find_stack(path: Path) -> TiffStack | None:
@@ -98,7 +112,7 @@ def _stack_of(tiff: TiffFile) -> TiffStack | None:
         byteorder=tiff.byteorder,
         is_big=tiff.is_bigtiff,
         resolution=(across, down, unit) if across and down else None,
-        imagej_tags=tuple(_imagej_tags(first)),
+        imagej_values={name: value for name, value in (_imagej_values(first) or {}).items() if name not in REGIONS},
         losses=tuple(_losses(first, description if kind == "ome" else "")),
         hidden=hidden,
     )
@@ -137,16 +151,8 @@ def _losses(page: TiffPage, description: str) -> Iterator[str]:
     values = _imagej_values(page)
     if values is None:
         yield "ImageJ's metadata is damaged and not kept"
-    if {"ROI", "Overlays"} & (values or {}).keys() or re.search(r"<(?:\w+:)?ROI\b", description):
+    if REGIONS & (values or {}).keys() or re.search(r"<(?:\w+:)?ROI\b", description):
         yield "regions of interest are not kept: they are in pixels of the source"
-
-
-def _imagej_tags(page: TiffPage) -> Iterator[TiffTag]:
-    values = {name: value for name, value in (_imagej_values(page) or {}).items() if name not in ("ROI", "Overlays")}
-    for code, kind, count, data, _ in imagej_metadata_tag(values, page.parent.byteorder):
-        size = len(data) // count
-        ordered = np.frombuffer(data, f"{page.parent.byteorder}u{size}").astype(f"<u{size}").tobytes()
-        yield TiffTag(code=code, kind=kind, count=count, data=ordered, words="ImageJ's metadata")
 
 
 def _kind_of(tiff: TiffFile, description: str) -> Literal["ome", "imagej", "shaped", "pages"]:

@@ -20,8 +20,18 @@ from typing import BinaryIO, cast
 from tifffile import COMPRESSION, EXTRASAMPLE, FILETYPE, PHOTOMETRIC, PLANARCONFIG, SAMPLEFORMAT, TiffFile, TiffPage
 
 from innersr.errors import ImageFileError
-from innersr.images.metadata import DamagedBytesError, FileFacts, TiffLayout, sane_resolution
-from innersr.images.tiff.kept_tags import kept_tags
+from innersr.images.georeferencing.geotiff import recalibrated_tags
+from innersr.images.linear_change import LinearChange
+from innersr.images.metadata import (
+    PALETTE,
+    DamagedBytesError,
+    FileFacts,
+    TiffLayout,
+    TiffTag,
+    not_kept,
+    sane_resolution,
+)
+from innersr.images.tiff.kept_tags import kept_tags, tag_of
 from innersr.images.tiff.patched_file import PatchedFile
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # else it writes about damaged tags to standard error
@@ -109,6 +119,7 @@ class TiffFacts:
     is_rgb: bool | None  # whether the first three bands are red, green and blue; None where the format implies it
     relabel: bool  # whether libvips reads it right only when `relabelled`
     nodata: str | None  # GDAL's no-data value, a number
+    palette: TiffTag | None  # the colours of 8-bit indices
 
 
 def tiff_facts(stream: BinaryIO) -> TiffFacts:
@@ -137,17 +148,29 @@ def tiff_facts(stream: BinaryIO) -> TiffFacts:
             # of a strip is wrong, silently (tiff2vips.c, rtiff_stripwise_generate).
             relabel=separate and photometric == PHOTOMETRIC.MINISBLACK,
             nodata=_nodata(page),
+            palette=tag_of(page, PALETTE, "palette")
+            if page.photometric == PHOTOMETRIC.PALETTE and one("BitsPerSample", 1) == 8
+            else None,
         )
 
 
-def relabelled(stream: BinaryIO) -> BinaryIO:
-    """A TIFF file with its first page relabelled as RGB, for which libvips reads separate planes correctly."""
+def relabelled(stream: BinaryIO, photometric: PHOTOMETRIC = PHOTOMETRIC.RGB) -> BinaryIO:
+    """A TIFF file with its first page relabelled: as RGB, libvips reads separate planes right; as grey, a palette's."""
     with tiff_page(stream) as page:
         tag, order = page.tags.get("PhotometricInterpretation"), page.parent.byteorder
         if tag is None or tag.dtype not in (3, 4):  # SHORT or LONG; of the default there is nothing to change
             return stream
-        rgb = struct.pack(f"{order}{'H' if tag.dtype == 3 else 'I'}", int(PHOTOMETRIC.RGB))  # noqa: PLR2004
-        return cast("BinaryIO", PatchedFile(stream, {tag.valueoffset: rgb}))
+        label = struct.pack(f"{order}{'H' if tag.dtype == 3 else 'I'}", int(photometric))  # noqa: PLR2004
+        return cast("BinaryIO", PatchedFile(stream, {tag.valueoffset: label}))
+
+
+def unpacked_white(page: TiffPage) -> int | None:
+    """White of 8 or 16 bits that packed samples of fewer bits, such as 12, are read as; None for all others."""
+    bits = _one(page, "BitsPerSample", 1)
+    is_uniform = set(integers(page, "BitsPerSample", (1,))) == {bits}
+    if page.sampleformat != SAMPLEFORMAT.UINT or not is_uniform or bits in (1, 2, 4, 8) or not 0 < bits < 16:  # noqa: PLR2004
+        return None
+    return 255 if bits < 8 else 65535  # noqa: PLR2004
 
 
 def _nodata(page: TiffPage) -> str | None:
@@ -155,9 +178,11 @@ def _nodata(page: TiffPage) -> str | None:
     text = "" if tag is None else str(tag.value).strip("\0 ")
     longest = 32  # characters of a number
     with contextlib.suppress(ValueError):
-        value = float(text)
+        value, white = float(text), 2**page.bitspersample - 1
         if page.photometric == PHOTOMETRIC.MINISWHITE and page.sampleformat == SAMPLEFORMAT.UINT:
-            text = f"{2**page.bitspersample - 1 - value:.17g}"  # as the values are
+            text = f"{white - value:.17g}"  # as the values are
+        if (wide := unpacked_white(page)) is not None:
+            text = f"{round(float(text) * wide / white)}"
         return text if text.isascii() and len(text) <= longest else None
     return None
 
@@ -194,20 +219,26 @@ def _described(page: TiffPage) -> FileFacts:
     # Programs of microscopes keep sizes and calibration there, which another picture would belie.
     if text.startswith(("ImageJ=", "SCANIMAGE", "Aperio", '{"')) or "<OME " in text[:1000]:
         if re.fullmatch(r'{"shape": \[[0-9, ]*\]}', text) is None:  # which tifffile writes by itself
-            notes.append("the size and calibration in the description of the TIFF is not kept")
+            notes.append(not_kept("the size and calibration in the description"))
         text = ""
     if page.photometric == PHOTOMETRIC.PALETTE:
-        notes.append("its palette is not kept: every pixel has its own colour")
+        notes.append(
+            "its palette is not kept: every pixel has its own colour (-m pixelart keeps one of 8 bits in a TIFF)"
+        )
+    if (wide := unpacked_white(page)) is not None:
+        bits = page.bitspersample
+        notes.append(f"its samples of {bits} bits became {wide.bit_length()} bits: white stays white")
+        tags = recalibrated_tags(tags, LinearChange(factor=wide / ((1 << bits) - 1)), page.samplesperpixel)
     overviews, masks = _parts(page)
     if masks:
-        notes.append("its mask of valid pixels is not kept, and all are taken for data: name a value with --nodata")
+        notes.append("its mask of valid pixels is left out, and all are taken for data: name a value with --nodata")
     layout = TiffLayout(
         compression={1: "none", 5: "lzw", 50000: "zstd"}.get(page.compression, "deflate"),
         zero_is_white=page.photometric == PHOTOMETRIC.MINISWHITE,
         overviews=overviews,
     )
     return FileFacts(
-        frames=1 if layout.overviews else None,
+        parts=overviews + masks,
         texts=(("Description", text),) if text else (),
         tags=tags,
         layout=layout,
@@ -226,6 +257,11 @@ def _refusal(page: TiffPage) -> str | None:
         return "it is a camera raw file, or begins with a small preview; develop it to a TIFF first"
     if _one(page, "SampleFormat", 1) in (SAMPLEFORMAT.COMPLEXINT, SAMPLEFORMAT.COMPLEXIEEEFP):
         return "its samples are complex; save their real part or magnitude as a 32-bit float file"
+    if (slices := _one(page, "ImageDepth", 1)) > 1:
+        remedy = 'tifffile.imwrite("pages.tif", tifffile.imread("volume.tif"), photometric="minisblack")'
+        return f"it is a volume of {slices} slices in one page; save each as a page first, as by {remedy}"
+    if bits not in (1, 2, 4, 8, 16) and bits < 32 and unpacked_white(page) is None:  # noqa: PLR2004
+        return f"its samples have {bits} bits, which are not read; convert it, as by gdal_translate in.tif out.tif"
     if bits > 32:
         remedy = "convert it first, for example gdal_translate -ot Float32 in.tif out.tif"
         return f"its samples have {bits} bits and at most 32 are read; {remedy}"
@@ -233,7 +269,7 @@ def _refusal(page: TiffPage) -> str | None:
 
 
 def _needs_tifffile(page: TiffPage) -> bool:
-    """Whether libvips cannot read a page, or not well: rare compressions, missing pieces, separate tiles, 8-bit Lab."""
+    """Whether libvips cannot read a page, or not well: rare compressions and bits, missing pieces, 8-bit Lab, ..."""
     # None, CCITT, LZW, JPEG, deflate, packed bits, ThunderScan, SGI's logarithms, WebP.
     known = (1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32809, 32946, 34676, 34677, 50001)
     separate = page.samplesperpixel > 1 and page.planarconfig == PLANARCONFIG.SEPARATE
@@ -241,6 +277,7 @@ def _needs_tifffile(page: TiffPage) -> bool:
     is_half = page.dtype is not None and page.dtype.name == "float16"
     return (
         page.compression not in known
+        or unpacked_white(page) is not None
         or _is_sparse(page)
         or (page.photometric == PHOTOMETRIC.CIELAB and page.bitspersample != 16)
         or page.photometric in (PHOTOMETRIC.ICCLAB, PHOTOMETRIC.ITULAB)

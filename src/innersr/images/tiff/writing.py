@@ -13,7 +13,7 @@ from tifffile import EXTRASAMPLE, PHOTOMETRIC, TiffWriter
 
 from innersr.errors import ImageFileError, how_to_install
 from innersr.images.image import Image
-from innersr.images.metadata import Metadata, TiffTag
+from innersr.images.metadata import PALETTE, Metadata, TiffTag
 from innersr.images.samples import samples_of
 from innersr.images.tiff.edits import from_white, in_order, text_tag
 
@@ -54,7 +54,7 @@ class PageWriter:
         largest, made = 256, 0  # pixels of the last overview
         while layout.overviews and (made < layout.overviews or max(samples.shape[:2]) > largest):
             made += 1
-            samples = _halved(samples, is_mean=image.missing is None)
+            samples = _halved(samples, is_mean=image.missing is None and not image.has_indices)
             self._add(samples, image, Metadata(), own_resolution, is_overview=True)
 
     def _add(
@@ -72,6 +72,8 @@ class PageWriter:
         is_rgb = colours == 3 if image.is_rgb is None else image.is_rgb and colours >= 3  # noqa: PLR2004
         photometric = PHOTOMETRIC.MINISWHITE if layout.zero_is_white else PHOTOMETRIC.MINISBLACK
         photometric = PHOTOMETRIC.RGB if is_rgb else photometric
+        palette = next((tag for tag in metadata.tags if tag.code == PALETTE), None)
+        photometric = PHOTOMETRIC.PALETTE if palette is not None else photometric
         extra = [EXTRASAMPLE.UNSPECIFIED] * (bands - (3 if is_rgb else 1))
         if has_alpha:
             extra[-1] = EXTRASAMPLE.UNASSALPHA
@@ -84,6 +86,7 @@ class PageWriter:
         self._writer.write(
             samples[..., 0] if bands == 1 else samples,
             photometric=photometric,
+            colormap=None if palette is None else np.frombuffer(palette.data, "<u2").reshape(3, -1),
             planarconfig=None if bands == 1 else "contig",
             extrasamples=extra or None,
             compression=None if layout.compression == "none" else layout.compression,
@@ -103,7 +106,7 @@ class PageWriter:
 
 
 def _tags(metadata: Metadata) -> list[TiffTag]:
-    tags = list(metadata.tags)
+    tags = [tag for tag in metadata.tags if tag.code != PALETTE]
     for code, data in ((700, metadata.xmp), (33723, metadata.iptc)):
         if data is not None:
             tags.append(TiffTag(code=code, kind=1, count=len(data), data=data, words="a block"))
