@@ -375,6 +375,30 @@ def test_a_hole_is_filled_and_all_else_stays():
     assert "none.png: the mask marks nothing" in refused("inpaint", "photo.png", "--mask", "none.png", "-o", "b.png")
 
 
+@pytest.mark.parametrize("size", [(2 * HEIGHT, 2 * WIDTH), (14, 17), (270, 400)])
+def test_a_mask_has_the_shape_of_its_picture_at_any_size(size):
+    mask = np.zeros(size, np.uint8)
+    mask[size[0] // 3 : size[0] // 2, size[1] // 3 : size[1] // 2] = 255
+    draw("mask.png", mask)
+    is_of_shape = size[1] < 400
+    for command in (["inpaint", "photo.png", "--mask", "mask.png"], ["edit", "photo.png", "photo.png", "mask.png"]):
+        if is_of_shape:
+            done(*command, "-o", "a.png", "--overwrite")
+        else:
+            assert (
+                "mask.png: the mask has 400 x 270 pixels, which is another shape than the picture's 34 x 28; draw it on"
+                in refused(*command, "-o", "a.png", code=1)
+            )
+
+
+def test_a_mask_may_be_drawn_on_a_picture_that_is_shrunk():
+    draw("large.png", levels(83, 101))
+    mask = np.zeros((83, 101), np.uint8)
+    mask[30:50, 30:50] = 255
+    draw("mask.png", mask)
+    done("harmonize", "model", "large.png", "mask.png", "-o", "a.png")
+
+
 def test_a_layout_gets_the_patches_of_another_picture():
     draw("layout.png", levels(seed=4))
     (record,) = records("restyle", "layout.png", "--like", "photo.png", "-o", "a.png", "--start-scale", 0)

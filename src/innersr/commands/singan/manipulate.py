@@ -83,9 +83,9 @@ def manipulate_picture(  # noqa: PLR0913 (the options of the commands)
     scale = default_scale(subject.model, kind) if start is None else start
     with blaming(model):
         check_scale(subject.model, scale)
-    entered = _read_picture(picture, mask is not None, subject, reporter)
+    entered, own = _read_picture(picture, mask is not None, subject, reporter)
     subject = _of_nearest(subject, entered, run)
-    marked = None if mask is None else read_mask(mask, entered, reporter)
+    marked = None if mask is None else read_mask(mask, entered, reporter, own)
     make = _maker(subject, entered, marked, kind, colours or fine_tune, count)
     inputs, source = [path for path in (picture, mask) if path is not None], subject.source
     facts: dict[str, Any] = {"model": str(model), "input": str(picture), "seed": run.seed, "engine": engine}
@@ -123,8 +123,8 @@ def _engine_of(engine: str | None, kind: str, model: Path, *, is_training: bool)
     return engine
 
 
-def _read_picture(path: Path, is_masked: bool, subject: Subject, reporter: Reporter) -> Tensor:
-    """Read the picture that enters, at the size to work at."""
+def _read_picture(path: Path, is_masked: bool, subject: Subject, reporter: Reporter) -> tuple[Tensor, Size]:
+    """The picture that enters, at the size to work at, and the size of its file."""
     image = read_image(path, reporter)
     with blaming(path):
         picture = to_picture(image, subject.source)
@@ -136,9 +136,9 @@ def _read_picture(path: Path, is_masked: bool, subject: Subject, reporter: Repor
             "give a changed version of that picture, of the same shape"
         )
     if size == own:
-        return picture
+        return picture, own
     reporter.note(f"{path}: {own[1]}x{own[0]} is resized to {size[1]}x{size[0]}, the size of the model")
-    return resize(picture, size=size).clamp(-1, 1)
+    return resize(picture, size=size).clamp(-1, 1), own
 
 
 def _working_size(own: Size, trained: Size) -> Size:

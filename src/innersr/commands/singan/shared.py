@@ -20,6 +20,7 @@ from innersr.isolation import isolation
 from innersr.paths import check_apart, make_folder, names_folder
 from innersr.physics.geometry import LARGEST_SCALE, parse_factors
 from innersr.physics.resize import as_pair, image_size
+from innersr.pipeline.masks import check_shape
 from innersr.run import Run
 from innersr.singan.folder.reading import SavedModel, load_folder
 from innersr.singan.learn import make_settings
@@ -90,9 +91,15 @@ def read_image(path: Path, reporter: Reporter) -> Image:
     return image
 
 
-def read_mask(path: Path, picture: Tensor, reporter: Reporter) -> Tensor:
-    """Read a mask, (1, C, H, W), bright where it marks; transparent pixels mark nothing."""
+def read_mask(path: Path, picture: Tensor, reporter: Reporter, drawn_on: Size | None = None) -> Tensor:
+    """Read a mask, (1, C, H, W), bright where it marks; transparent pixels mark nothing.
+
+    Args:
+        picture: what is masked; the mask has its shape, at any size.
+        drawn_on: size of the file of the picture, if it was resized.
+    """
     image = read_image(path, reporter)
+    check_shape(path, image_size(image.colour), drawn_on or image_size(picture), image_size(picture))
     mask = image.colour if image.alpha is None else image.colour * image.alpha
     with blaming(path):
         soft_mask(mask, image_size(picture))  # refused before the work
