@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image as PillowImage
 from safetensors.torch import save_file
@@ -373,6 +374,29 @@ def test_a_hole_is_filled_and_all_else_stays():
     assert sorted(path.name for path in Path("out").iterdir()) == ["inpainted-0.png", "inpainted-1.png"]
     draw("none.png", mask * 0)
     assert "none.png: the mask marks nothing" in refused("inpaint", "photo.png", "--mask", "none.png", "-o", "b.png")
+
+
+@pytest.mark.parametrize("command", [["inpaint", "--mask"], ["edit", "a.png"]], ids=["inpaint", "edit"])
+def test_colours_of_transparent_pixels_outside_the_mask_stay(command):
+    before = np.dstack([levels(seed=2), np.full((HEIGHT, WIDTH), 255, np.uint8)])
+    before[:, 25:, 3] = np.arange(WIDTH - 25)  # transparent, and hardly visible ones
+    draw("a.png", before)
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    mask[10:14, 5:8] = 255
+    draw("mask.png", mask)
+    name, *second = command
+    done(name, "a.png", *second, "mask.png", "-o", "b.png")
+    assert (pixels("b.png")[:, 25:] == before[:, 25:]).all()
+
+
+def test_a_filled_picture_of_floats_keeps_its_values_outside_the_hole():
+    before = np.random.default_rng(2).normal(5, 100, (HEIGHT, WIDTH, 3)).astype(np.float32)
+    tifffile.imwrite("a.tif", before)
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    mask[10:16, 12:20] = 255
+    draw("mask.png", mask)
+    done("inpaint", "a.tif", "--mask", "mask.png", "-o", "b.tif")
+    assert (tifffile.imread("b.tif") == before)[mask == 0].all()
 
 
 @pytest.mark.parametrize("size", [(2 * HEIGHT, 2 * WIDTH), (14, 17), (270, 400)])

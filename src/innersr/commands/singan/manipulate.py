@@ -23,6 +23,7 @@ from innersr.commands.singan.shared import (
     read_mask,
     save_all,
     targets_of,
+    with_original,
     working,
 )
 from innersr.errors import InputError
@@ -39,7 +40,7 @@ from innersr.singan.manipulation import (
 )
 from innersr.singan.model import PictureModel
 from innersr.singan.patches.model import PatchModel, patch_model
-from innersr.singan.pictures import to_picture, visible
+from innersr.singan.pictures import from_picture, to_picture, visible
 from innersr.singan.pyramid import Size
 from innersr.singan.training.fine_tuning import check_scale, fine_tune
 
@@ -111,7 +112,11 @@ def manipulate_picture(  # noqa: PLR0913 (the options of the commands)
     how = f"put in at scale {scale} of 1 to {len(subject.model.sizes[0]) - 1}"
     if start is None:
         how += ", the default; --all-scales shows all of them"
-    save_all(pictures, targets, source, overwrite, reporter, how, facts)
+    images = from_picture(pictures, source)
+    if marked is not None and subject.image is not None:
+        kept = (pictures.cpu() == to_picture(subject.image, source)).all(dim=1, keepdim=True)
+        images = with_original(images, subject.image, kept)
+    save_all(images, targets, overwrite, reporter, how, facts)
 
 
 def _engine_of(engine: str | None, kind: str, model: Path, *, is_training: bool) -> str:

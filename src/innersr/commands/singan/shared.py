@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from innersr.commands.console import Reporter, memory_advice
@@ -27,7 +28,7 @@ from innersr.singan.learn import make_settings
 from innersr.singan.masks import soft_mask
 from innersr.singan.model import PictureModel
 from innersr.singan.patches.model import PatchModel, patch_model
-from innersr.singan.pictures import PictureSource, from_picture, source_of, to_picture
+from innersr.singan.pictures import PictureSource, source_of, to_picture
 from innersr.singan.pyramid import Size
 
 
@@ -53,6 +54,8 @@ class Subject(NamedTuple):
     source: PictureSource
     pictures: tuple[Tensor, ...]
     """(1, C, H, W) in [-1, 1], at the last scale."""
+    image: Image | None = None
+    """The image file as it was read, unless it is used at a smaller size."""
 
 
 def open_subject(path: Path, engine: str, max_size: int | None, run: Run, reporter: Reporter) -> Subject:
@@ -81,7 +84,7 @@ def open_subject(path: Path, engine: str, max_size: int | None, run: Run, report
     size = image_size(image.colour)
     if patches.size != size:
         reporter.note(size_note(path, size, patches.size))
-    return Subject(patches, source, (patches.pyramid[-1].cpu(),))
+    return Subject(patches, source, (patches.pyramid[-1].cpu(),), image if patches.size == size else None)
 
 
 def read_image(path: Path, reporter: Reporter) -> Image:
@@ -137,21 +140,35 @@ def check_targets(
 
 
 def save_all(
-    pictures: Tensor,
+    images: Sequence[Image],
     targets: Sequence[Path],
-    source: PictureSource,
     overwrite: bool,
     reporter: Reporter,
     how: str,
     facts: dict[str, Any],
 ) -> None:
-    """Write pictures, (N, C, H, W) in [-1, 1], and report how each was made."""
-    for index, (image, target) in enumerate(zip(from_picture(pictures, source), targets, strict=True)):
+    """Write images, and report how each was made."""
+    for index, (image, target) in enumerate(zip(images, targets, strict=True)):
         notes = save(image, target, overwrite=overwrite)
         reporter.notes(target, notes)
         height, width = image_size(image.colour)
         record = {"output": str(target), "size": [width, height], "index": index, **facts, "notes": list(notes)}
         reporter.result(f"{target}  {width}x{height}  {how}", record)
+
+
+def with_original(images: Sequence[Image], original: Image, kept: Tensor) -> list[Image]:
+    """Images with the samples of another one, such as the colours of its transparent pixels, where those are kept.
+
+    Args:
+        kept: bool, (N or 1, 1, H, W).
+    """
+    results = []
+    for image, where in zip(images, kept.expand(len(images), -1, -1, -1).split(1), strict=True):
+        alpha = image.alpha
+        if alpha is not None and original.alpha is not None:
+            alpha = torch.where(where, original.alpha, alpha)
+        results.append(replace(image, colour=torch.where(where, original.colour, image.colour), alpha=alpha))
+    return results
 
 
 @contextlib.contextmanager
