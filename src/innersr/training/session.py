@@ -264,6 +264,7 @@ class _Recorder:
                 "seconds": round(self._seconds, 2),
                 "data_share": round(since.waited / since.seconds, 4),
                 "cpu_seconds": round(time.process_time(), 2),
+                "date": datetime.now(UTC).date().isoformat(),
             }
         if validate and session.validation:
             self.validation = session.objective.validate(self._learner.average, session.validation, session.run)
@@ -280,15 +281,13 @@ class _Recorder:
         self._saved = time.monotonic()
 
     def save_prior(self) -> None:
-        """Save the averaged weights with their provenance."""
+        """Save the averaged weights with their provenance, which has no time or date: the same training, same bytes."""
         session, average = self._session, self._learner.average
         provenance = {
             "settings": session.settings,
             "step": self._learner.step,
             "data": [source._asdict() for source in session.pool.sources],
-            "seconds": round(self._seconds),
             "code": f"innersr {__version__}, torch {version('torch')}",
-            "date": datetime.now(UTC).date().isoformat(),
             "validation": self.validation,
             **session.provenance,
         }
