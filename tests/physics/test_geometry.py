@@ -233,6 +233,13 @@ def test_a_variance_is_positive(text):
         parse_kernel(text, 2)
 
 
+@pytest.mark.parametrize("angle", ["30", "-30", "6.3"])
+def test_degrees_in_place_of_radians_are_refused_with_the_right_spelling(angle):
+    with pytest.raises(KernelError, match=f"up to 2 pi, got 'gaussian:1,2,{angle}'; for degrees write {angle}deg"):
+        parse_kernel(f"gaussian:1,2,{angle}", 2)
+    assert parse_gaussian("gaussian:1,2,-6.28").shape == parse_gaussian("gaussian:1,2,360deg").shape
+
+
 @pytest.mark.parametrize("text", ["gaussian:1e9", "gaussian:inf", "gaussian:1,151,0"])
 def test_a_gaussian_wider_than_a_kernel_file_is_refused_before_it_is_computed(text):
     with pytest.raises(KernelError, match="variances up to 150"):

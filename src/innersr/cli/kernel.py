@@ -17,7 +17,12 @@ kernel_app = group(
 )
 
 Kernel = Annotated[
-    str, argument(metavar="KERNEL", help="A kernel file, FILE#3 for the third in it, bicubic, or gaussian:VAR.")
+    str,
+    argument(
+        metavar="KERNEL",
+        help="A kernel file, FILE#3 for the third in it, bicubic, gaussian:VAR, or gaussian:V1,V2,THETA (variances in "
+        "px^2; radians, or degrees as 35deg).",
+    ),
 ]
 
 

@@ -22,7 +22,7 @@ from innersr.physics.resize import Scale, as_pair
 BENCHMARK_KERNEL = 21  # side of the test kernels in the MZSR paper
 DEGRADATIONS = (
     "bicubic, bicubic-uint8, gVARd, gVARb (e.g. g2.0d), ganid, gaussian8, lanczos, box, disk:RADIUS, "
-    "motion:LENGTH:DEGREES, random:SEED, gaussian:VAR, or a kernel file"
+    "motion:LENGTH:DEGREES, random:SEED, gaussian:VAR, gaussian:V1,V2,THETA, or a kernel file"
 )
 
 
@@ -30,8 +30,7 @@ def parse_kernel(text: str, scale: Scale, *, anchor: str = "aligned", noise: flo
     """Parse the degradation that `--kernel` names.
 
     Args:
-        text: "bicubic"; "gaussian:VAR" or "gaussian:V1,V2,THETA" in variances (HR px^2) and radians, or
-            degrees with "deg"; or a kernel file.
+        text: "bicubic"; "gaussian:VAR" or "gaussian:V1,V2,THETA" as in `parse_gaussian`; or a kernel file.
         scale, anchor, noise: see `Degradation`.
 
     Raises:
@@ -52,8 +51,12 @@ def parse_kernel(text: str, scale: Scale, *, anchor: str = "aligned", noise: flo
 def parse_gaussian(text: str) -> Tensor:
     """Parse the kernel that "gaussian:VAR" or "gaussian:V1,V2,THETA" names.
 
+    V1 and V2 are variances in HR px^2, along the angle THETA and across it. The angle is in radians, or in degrees with
+    "deg" behind it, from the right downwards.
+
     Raises:
-        KernelError: not such a name, or a variance that is not above 0 and at most 150.
+        KernelError: not such a name, a variance that is not above 0 and at most 150, or radians beyond a whole turn,
+            which are degrees.
     """
     parts = text.removeprefix("gaussian:").split(",")
     try:
@@ -67,6 +70,8 @@ def parse_gaussian(text: str) -> Tensor:
             f"a Gaussian kernel is gaussian:VAR or gaussian:V1,V2,THETA (variances in pixels^2, THETA in radians "
             f"or with deg), got {text!r}"
         ) from None
+    if abs(turn) > 2 * math.pi and not angle.endswith("deg"):
+        raise KernelError(f"THETA is in radians, up to 2 pi, got {text!r}; for degrees write {angle.strip()}deg")
     if max(variances) > 150:  # cut at five standard deviations, it has about as many taps as a kernel file may have
         raise KernelError(f"a Gaussian kernel has variances up to 150 pixels^2, got {text!r}")
     return kernels.gaussian(*variances, turn)
