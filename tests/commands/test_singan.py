@@ -704,12 +704,17 @@ def test_wrong_scores_are_refused():
     assert "no.safetensors: no such file" in refused("score", "model", "--inception", "no.safetensors", code=1)
 
 
-def test_samples_smaller_than_their_picture_are_scored_with_a_note():
+def test_samples_of_another_size_than_their_picture_are_scored_with_a_note():
     draw("large.png", levels(60, 60))
-    result = innersr("score", "photo.png", "--of", "large.png")
-    assert result.exit_code == 0
-    assert "note: large.png: is larger than its samples" in result.stderr
-    assert "is larger" not in innersr("score", "large.png", "--of", "photo.png").stderr
+    for samples, of, sizes in (
+        ("photo.png", "large.png", "60x60 pixels, its samples 34x28"),
+        ("large.png", "photo.png", "34x28 pixels, its samples 60x60"),
+    ):
+        result = innersr("score", samples, "--of", of)
+        assert result.exit_code == 0
+        assert f"note: {of}: has {sizes}, and scores compare pixels as they are" in result.stderr
+    assert "note:" not in innersr("score", "photo.png", "--of", "photo.png").stderr
+    assert "note:" not in innersr("score", "model", "large.png").stderr  # whose picture has the size of the model
 
 
 def test_the_report_has_a_column_for_each_scale():
