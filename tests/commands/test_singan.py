@@ -21,17 +21,20 @@ from typer.testing import CliRunner
 
 from helpers.processes import SECONDS, innersr_process
 from innersr.cli.app import app
+from innersr.commands.console import Reporter
 from innersr.commands.singan import generate as singan_commands
 from innersr.commands.singan import manipulate as singan_refine_commands
 from innersr.commands.singan import patches as singan_patch_commands
 from innersr.commands.singan import score as singan_score_commands
 from innersr.commands.singan import train as singan_train_commands
+from innersr.commands.singan.shared import read_entering
 from innersr.images.io import read
 from innersr.metrics.sifid import STEM
 from innersr.networks.checkpoints import load_checkpoint
 from innersr.run import Run
 from innersr.singan.folder.reading import load_folder
 from innersr.singan.learn import make_settings
+from innersr.singan.pictures import source_of
 from innersr.singan.settings import SINGAN_PRESETS, SinGAN, described
 from innersr.singan.training.scale import ScaleLearner
 
@@ -502,6 +505,38 @@ def test_a_painting_is_put_in_at_a_scale_that_is_named():
     assert (pixels("a.png") != pixels("b.png")).any()
 
 
+@pytest.mark.parametrize(
+    "command", [["restyle", "{}", "--like", "photo.png"], ["paint", "model", "{}"], ["edit", "model", "{}", "mask.png"]]
+)
+@pytest.mark.usefixtures("changed")
+def test_what_enters_may_be_grey_or_transparent(command):
+    grey = levels(bands=1, seed=4)
+    draw("grey.png", grey)
+    draw("rgb.png", np.dstack([grey] * 3))
+    results = []
+    for name in ("grey.png", "rgb.png"):
+        results.append(innersr(*(word.format(name) for word in command), "-o", f"made-{name}"))
+    note = "note: grey.png: is grey, which is taken for all 3 bands of the picture\n"
+    assert [result.stderr for result in results] == [note, ""]
+    assert (pixels("made-grey.png") == pixels("made-rgb.png")).all()
+    alpha = np.full((HEIGHT, WIDTH, 1), 255, np.uint8)
+    alpha[:10] = 0
+    draw("clear.png", np.dstack([grey, grey, grey, alpha]))
+    result = innersr(*(word.format("clear.png") for word in command), "-o", "clear-made.png")
+    assert result.stderr == "note: clear.png: is transparent, where it gets the mean colour of the picture\n"
+
+
+def test_what_is_transparent_enters_with_the_mean_colour_of_the_picture():
+    picture, alpha = levels(seed=4), np.full((HEIGHT, WIDTH, 1), 255, np.uint8)
+    alpha[:10], alpha[10:12] = 0, 51
+    draw("clear.png", np.dstack([picture, alpha]))
+    reporter, source = Reporter(quiet=True, verbose=False, as_json=False), source_of([read(Path("photo.png"))])
+    own = torch.tensor([0.5, -0.5, 0.0])[None, :, None, None].expand(1, 3, 5, 5)
+    made = read_entering(Path("clear.png"), source, own, reporter)[0].movedim(0, -1).numpy()
+    mean, share, whole = np.array([0.5, -0.5, 0.0]), alpha / 255, picture / 127.5 - 1
+    assert np.allclose(made, share * whole + (1 - share) * mean, atol=1e-5)
+
+
 def test_a_painting_of_another_shape_keeps_it():
     draw("painting.png", levels(100, 50, seed=4))
     result = innersr("paint", "model", "painting.png", "-o", "a.png")
@@ -600,10 +635,14 @@ def test_wrong_pictures_are_refused(changed):
     assert "tall.png: has 30x60 pixels, the picture 34x28" in refused(
         "edit", "model", "tall.png", "mask.png", "-o", "a.png"
     )
-    draw("grey.png", levels(bands=1))
-    assert "grey.png: the image has 1 colour bands, not 3 as was learned" in refused(
-        "paint", "model", "grey.png", "-o", "a.png"
+    tifffile.imwrite(
+        "two.tif", np.zeros((2, HEIGHT, WIDTH), np.uint8), photometric="minisblack", planarconfig="separate"
     )
+    assert "two.tif: the image has 2 colour bands, not 3 as was learned" in refused(
+        "paint", "model", "two.tif", "-o", "a.png"
+    )
+    draw("grey.png", levels(bands=1))
+    assert "grey.png: the image has 1 colour band, not 3 as was learned" in refused("score", "model", "grey.png")
     draw("white.png", np.full((HEIGHT, WIDTH), 255, np.uint8))
     assert "white.png: the mask marks everything" in refused(
         "harmonize", "model", "changed.png", "white.png", "-o", "a.png", "--fine-tune", 9999999

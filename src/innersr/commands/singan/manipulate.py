@@ -19,7 +19,7 @@ from innersr.commands.singan.shared import (
     blaming,
     check_targets,
     open_subject,
-    read_image,
+    read_entering,
     read_mask,
     save_all,
     targets_of,
@@ -130,9 +130,7 @@ def _engine_of(engine: str | None, kind: str, model: Path, *, is_training: bool)
 
 def _read_picture(path: Path, is_masked: bool, subject: Subject, reporter: Reporter) -> tuple[Tensor, Size]:
     """The picture that enters, at the size to work at, and the size of its file."""
-    image = read_image(path, reporter)
-    with blaming(path):
-        picture = to_picture(image, subject.source)
+    picture = read_entering(path, subject.source, subject.pictures[0], reporter)
     own, trained = image_size(picture), subject.model.size
     size = _working_size(own, trained)
     if is_masked and size != trained:

@@ -10,6 +10,7 @@ from innersr.commands.console import Reporter
 from innersr.commands.singan.shared import (
     blaming,
     check_targets,
+    read_entering,
     read_image,
     read_mask,
     save_all,
@@ -69,8 +70,7 @@ def restyle_picture(  # noqa: PLR0913 (the options of the command)
         model = patch_model(to_picture(image, source), settings, run=run)
     if model.size != image_size(image.colour):
         reporter.note(size_note(like, image_size(image.colour), model.size))
-    with blaming(layout):
-        entering = to_picture(read_image(layout, reporter), source)
+    entering = read_entering(layout, source, model.pyramid[-1], reporter)
     scale = round((len(model.pyramid) - 1) / 3) if start is None else start
     model.check_start(scale)
     targets = targets_of(output, 1, source, "restyled")

@@ -94,6 +94,26 @@ def read_image(path: Path, reporter: Reporter) -> Image:
     return image
 
 
+def read_entering(path: Path, source: PictureSource, own: Tensor, reporter: Reporter) -> Tensor:
+    """Read a picture that enters a model: grey in all its bands, and what the model cannot know of as its mean colour.
+
+    Args:
+        own: the picture of the model, (1, C, H, W) in [-1, 1].
+    """
+    image, alpha = read_image(path, reporter), None
+    bands = image.colour.shape[1]
+    if bands == 1 != source.bands:
+        reporter.note(f"{path}: is grey, which is taken for all {source.bands} bands of the picture")
+        image = replace(image, colour=image.colour.expand(-1, source.bands, -1, -1), missing=None)
+    if source.alpha != "learnt" and image.alpha is not None and bool((image.alpha < 1).any()):
+        reporter.note(f"{path}: is transparent, where it gets the mean colour of the picture")
+        colour = torch.where(image.alpha > 0, image.colour, torch.zeros_like(image.colour))
+        alpha, image = image.alpha, replace(image, colour=colour, alpha=None)
+    with blaming(path):
+        picture = to_picture(image, source)
+    return picture if alpha is None else torch.lerp(own.mean(dim=(2, 3), keepdim=True).to(picture), picture, alpha)
+
+
 def read_mask(path: Path, picture: Tensor, reporter: Reporter, drawn_on: Size | None = None) -> Tensor:
     """Read a mask, (1, C, H, W), bright where it marks; transparent pixels mark nothing.
 
