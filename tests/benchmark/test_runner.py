@@ -167,7 +167,7 @@ def test_a_limit_holds_for_each_folder(folder, tmp_path):
         ({"degradations": ("bicubic+noise1+g2.0d",)}, "shrinks once"),
         ({"degradations": ("bicubic+jpeg0",)}, r"\+jpeg takes a quality from 1 to 100, got 'bicubic\+jpeg0'"),
         ({"degradations": ("bicubic+jpeg70.5",)}, "quality from 1 to 100"),
-        ({"given": ("true", "guess")}, "guess: kernels are read from"),
+        ({"given": ("true", "guess")}, "there is no kernel 'guess'"),
         ({"given": ("gaussian:0",)}, "positive variances"),
     ],
 )

@@ -220,8 +220,8 @@ def test_previews_and_the_report_are_drawn():
 
 def test_a_second_training_does_not_replace_the_first():
     again = ["train", "photo.png", "-o", "model", *SETTINGS, "--precision", "fp32"]
-    assert "model: holds this model already; --resume continues it" in refused(*again)
-    assert "with iterations=3, not 2" in refused(*again, "--set", "iterations=2")
+    assert "model: holds this model already; --resume continues it" in refused(*again, code=1)
+    assert "with iterations=3, not 2" in refused(*again, "--set", "iterations=2", code=1)
     assert "with iterations=3, not 2" in refused(*again, "--set", "iterations=2", "--resume")
     assert "--resume or --overwrite, not both" in refused(*again, "--resume", "--overwrite")
     assert done(*again, "--resume").startswith("model  ")
@@ -243,14 +243,14 @@ def test_a_second_training_does_not_replace_the_first():
     ],
 )
 def test_wrong_trainings_are_refused_before_they_begin(arguments, said):
-    code = 1 if "r.xyz" in arguments else 2
+    code = 1 if re.search("smaller than|not a suffix|cannot be created", said) else 2
     assert said in refused("train", "photo.png", "-o", "new", *SETTINGS, *arguments, code=code)
     assert not Path("new").exists()
 
 
 def test_pictures_of_one_subject_have_the_same_bands():
     draw("grey.png", levels(bands=1))
-    line = refused("train", "photo.png", "grey.png", "-o", "new", *SETTINGS)
+    line = refused("train", "photo.png", "grey.png", "-o", "new", *SETTINGS, code=1)
     assert "photo.png, grey.png: the images have different numbers of colour bands (1, 3)" in line
 
 
@@ -282,7 +282,7 @@ def test_a_stopped_training_resumes_to_the_same_model():
         r"note: stopped after iteration \d+ of scale \d of 0 to 3; the same command with --resume continues it\n",
         err,
     )
-    assert "scales are trained; finish the training first (--resume)" in refused("sample", "new", "-o", "a.png")
+    assert "scales are trained; finish the training first (--resume)" in refused("sample", "new", "-o", "a.png", code=1)
     assert re.search(r"r.png  \d of 4 scales", done("report", "new", "-o", "r.png"))
     done(*command, "--resume")
     interrupted = load_checkpoint("new/model.safetensors").tensors
@@ -376,7 +376,8 @@ def test_a_hole_is_filled_and_all_else_stays():
     done("inpaint", "photo.png", "--mask", "mask.png", "-o", "out/", "-n", 2)
     assert sorted(path.name for path in Path("out").iterdir()) == ["inpainted-0.png", "inpainted-1.png"]
     draw("none.png", mask * 0)
-    assert "none.png: the mask marks nothing" in refused("inpaint", "photo.png", "--mask", "none.png", "-o", "b.png")
+    said = refused("inpaint", "photo.png", "--mask", "none.png", "-o", "b.png", code=1)
+    assert "none.png: the mask marks nothing" in said
 
 
 @pytest.mark.parametrize("command", [["inpaint", "--mask"], ["edit", "a.png"]], ids=["inpaint", "edit"])
@@ -464,7 +465,7 @@ def test_depth_and_alpha_are_those_of_the_picture():
             ["model", "-o", "a.png", "--start-scale", 9],
             "model: the start scale must be from 0, the coarsest, to 3, got 9",
         ),
-        (["model", "-o", "a.png", "--wrap", "z"], "wrap must be x, y or xy, got 'z'"),
+        (["model", "-o", "a.png", "--wrap", "z"], "wrap must be x, y, xy or yx, got 'z'"),
         (["model", "-o", "a.png", "--max-size", "20"], "--max-size is for image files"),
         (["model", "-o", "a.png", "--sheet", "a.png"], "a.png: is another file of this command"),
         (["photo.png", "-o", "photo.png", "--overwrite"], "photo.png: is another file of this command"),
@@ -477,7 +478,7 @@ def test_depth_and_alpha_are_those_of_the_picture():
     ],
 )
 def test_wrong_samples_are_refused(arguments, said):
-    assert said in refused("sample", *arguments)
+    assert said in refused("sample", *arguments, code=1 if "cannot be created" in said else 2)
     assert names() == ["model", "photo.png"]
 
 
@@ -584,7 +585,8 @@ def test_what_is_transparent_marks_nothing():
     marked = np.zeros((HEIGHT, WIDTH, 4), np.uint8)
     marked[..., :3] = 255
     draw("clear.png", marked)
-    assert "clear.png: the mask marks nothing" in refused("edit", "model", "changed.png", "clear.png", "-o", "a.png")
+    said = refused("edit", "model", "changed.png", "clear.png", "-o", "a.png", code=1)
+    assert "clear.png: the mask marks nothing" in said
     marked[4:9, 4:9, 3] = 255
     draw("painted.png", marked)
     done("edit", "model", "changed.png", "painted.png", "-o", "a.png")
@@ -639,13 +641,15 @@ def test_wrong_pictures_are_refused(changed):
         "two.tif", np.zeros((2, HEIGHT, WIDTH), np.uint8), photometric="minisblack", planarconfig="separate"
     )
     assert "two.tif: the image has 2 colour bands, not 3 as was learned" in refused(
-        "paint", "model", "two.tif", "-o", "a.png"
+        "paint", "model", "two.tif", "-o", "a.png", code=1
     )
     draw("grey.png", levels(bands=1))
-    assert "grey.png: the image has 1 colour band, not 3 as was learned" in refused("score", "model", "grey.png")
+    assert "grey.png: the image has 1 colour band, not 3 as was learned" in refused(
+        "score", "model", "grey.png", code=1
+    )
     draw("white.png", np.full((HEIGHT, WIDTH), 255, np.uint8))
     assert "white.png: the mask marks everything" in refused(
-        "harmonize", "model", "changed.png", "white.png", "-o", "a.png", "--fine-tune", 9999999
+        "harmonize", "model", "changed.png", "white.png", "-o", "a.png", "--fine-tune", 9999999, code=1
     )
     assert "changed.png: is another file of this command" in refused(
         "edit", "model", *changed, "-o", "changed.png", "--overwrite"

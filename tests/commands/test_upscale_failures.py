@@ -78,8 +78,6 @@ def folder(tmp_path, monkeypatch):
         (["--wrap", "yx"], "wrap must be one of '', 'x', 'y', 'xy', got 'yx'"),
         (["--wrap", "both"], "got 'both'; x joins the right edge to the left"),
         (["--kernel", "bicubc"], "there is no kernel 'bicubc'; did you mean bicubic?"),
-        (["--kernel", "missing.npy"], "missing.npy: no such file; give the path of a blur kernel"),
-        (["--kernel", "photo.png"], "photo.png: is coloured; save it as a grey image"),
         (["--kernel", "gaussian:0"], "a Gaussian kernel needs positive variances"),
         (["--kernel", "gaussian:1,2"], "a Gaussian kernel is gaussian:VAR or gaussian:V1,V2,THETA"),
         (["--kernel", "gaussian:1e9"], "a Gaussian kernel has variances up to 150"),
@@ -100,6 +98,12 @@ def folder(tmp_path, monkeypatch):
 def test_wrong_usage_is_exit_code_2_before_any_file_is_read(monkeypatch, arguments, message):
     monkeypatch.setattr(files, "read", lambda *_, **__: pytest.fail("a file was read"))
     assert message in failed("photo.png", *arguments, code=2)
+
+
+def test_a_kernel_file_that_cannot_be_used_is_exit_code_1():
+    message = "missing.npy: no such file; give the path of a blur kernel"
+    assert message in failed("photo.png", "--kernel", "missing.npy")
+    assert "photo.png: is coloured; save it as a grey image" in failed("photo.png", "--kernel", "photo.png")
 
 
 @pytest.mark.parametrize(

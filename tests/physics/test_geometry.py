@@ -8,7 +8,7 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from innersr.errors import InputError, KernelError
+from innersr.errors import InputError, KernelError, KernelFileError
 from innersr.methods.baselines import BackProjection, Bicubic
 from innersr.methods.registry import METHOD_PRESETS, METHODS, make_method, parse_method
 from innersr.methods.zssr import ZSSR
@@ -321,10 +321,15 @@ def test_a_random_seed_is_a_whole_number(text):
         parse_degradation(text, 2)
 
 
-@pytest.mark.parametrize("text", ["g2.0", "g2.0x", "gd", "", "blur", "missing.mat"])
+@pytest.mark.parametrize("text", ["g2.0", "g2.0x", "gd", "", "blur"])
 def test_an_unknown_degradation_is_refused_with_the_known_ones(text):
     with pytest.raises(InputError, match=r"unknown degradation .* there are bicubic, bicubic-uint8, gVARd"):
         parse_degradation(text, 2)
+
+
+def test_a_missing_kernel_file_is_no_unknown_degradation():
+    with pytest.raises(KernelFileError, match=r"^missing.mat: no such file"):
+        parse_degradation("missing.mat", 2)
 
 
 def test_a_kernel_file_is_a_degradation(tmp_path):

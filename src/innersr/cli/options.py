@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from innersr.commands.interrupts import MESSAGE, exit_code_of, prompt_interrupts
-from innersr.errors import InnersrError, InputError, on_one_line, with_short_paths
+from innersr.errors import InnersrError, on_one_line, with_short_paths
 
 if TYPE_CHECKING:
     from innersr.commands.console import Reporter
@@ -218,7 +218,7 @@ def _reporting(*, as_json: bool = False, quiet: bool = False, verbose: bool = Fa
         with prompt_interrupts():
             yield reporter
     except (InnersrError, OSError) as error:
-        code = 2 if isinstance(error, InputError) else 1
+        code = error.exit_code if isinstance(error, InnersrError) else 1
         reporter.failure(error, code)
         raise typer.Exit(code) from None
     except KeyboardInterrupt as error:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from innersr.atomic import whole_file
-from innersr.errors import InnersrError, InputError, cannot_write, exists_already, how_to_install
+from innersr.errors import FileError, InnersrError, InputError, cannot_write, exists_already, how_to_install
 from innersr.export.graphs import ConditionedGraph, GraphModule, graph_of
 from innersr.methods.upscalers.detail import DetailUpscaler
 from innersr.methods.upscalers.tailored import TailoredUpscaler
@@ -79,7 +79,7 @@ def export_onnx(
     if output.suffix.lower() != ".onnx":
         raise InputError(f"{output}: the name of an ONNX file ends in .onnx")
     if output.exists() and not overwrite:
-        raise InputError(exists_already(output))
+        raise FileError(exists_already(output))
     if is_adapted(prior):
         if degradation is not None or any_degradation:
             raise InputError(f"{prior}: was learnt for a degradation of its own; leave scale and degradation out")

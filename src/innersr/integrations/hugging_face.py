@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from innersr.atomic import whole_file
-from innersr.errors import InnersrError, InputError, cannot_write, exists_already, how_to_install
+from innersr.errors import FileError, InnersrError, InputError, cannot_write, exists_already, how_to_install
 from innersr.networks.priors import check_prior_file, describe_prior, prior_bytes
 
 Returned = TypeVar("Returned")
@@ -63,7 +63,7 @@ def pull_prior(repository: str, output: str | Path | None = None, *, overwrite: 
         raise InputError(f"{target}: the name of a prior ends in .safetensors")
     for path in (target, card):
         if path.exists() and not overwrite:
-            raise InputError(exists_already(path))
+            raise FileError(exists_already(path))
 
     def downloaded(file: str) -> Path:
         made = _answer(repository, lambda: hub.hf_hub_download(name, file, revision=revision or None))

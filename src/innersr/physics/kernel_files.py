@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from innersr.atomic import whole_file
-from innersr.errors import KernelError, cannot_write, exists_already
+from innersr.errors import KernelError, KernelFileError, cannot_write, exists_already
 from innersr.libvips import libvips_alone
 from innersr.physics.kernels import normalised
 from innersr.physics.matlab_files import matrix_file, read_matrices
@@ -54,11 +54,11 @@ def load_kernel(path: str | Path) -> Tensor:
         file, number = _split_number(path)
         return _usable(_pick(_read_variables(file), number))
     except KernelError as error:
-        raise KernelError(f"{path}: {error}") from error
+        raise KernelFileError(f"{path}: {error}") from error
     except (OSError, ValueError, OverflowError, MemoryError, struct.error, zlib.error, pyvips.Error) as error:
         # What the decoders raise on bytes that are not theirs.
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise KernelError(f"{path}: cannot be read as a blur kernel ({reason}); save it again") from error
+        raise KernelFileError(f"{path}: cannot be read as a blur kernel ({reason}); save it again") from error
 
 
 def save_kernel(kernel: Tensor, path: str | Path, *, overwrite: bool = False) -> None:
@@ -81,9 +81,9 @@ def save_kernel(kernel: Tensor, path: str | Path, *, overwrite: bool = False) ->
     except KernelError as error:
         raise KernelError(f"{path}: {error}") from error
     except FileExistsError as error:
-        raise KernelError(exists_already(path)) from error
+        raise KernelFileError(exists_already(path)) from error
     except OSError as error:
-        raise KernelError(cannot_write(path, error.strerror)) from error
+        raise KernelFileError(cannot_write(path, error.strerror)) from error
 
 
 def check_kernel_writable(path: str | Path, *, overwrite: bool = False) -> Path:
@@ -94,9 +94,9 @@ def check_kernel_writable(path: str | Path, *, overwrite: bool = False) -> Path:
     except KernelError as error:
         raise KernelError(f"{path}: {error}") from error
     if not overwrite and (path.exists() or path.is_symlink()):
-        raise KernelError(exists_already(path))
+        raise KernelFileError(exists_already(path))
     if not path.parent.is_dir():
-        raise KernelError(f"{path}: cannot be written, as the folder {path.parent} does not exist; create it first")
+        raise KernelFileError(f"{path}: cannot be written, as the folder {path.parent} does not exist; create it first")
     return path
 
 
@@ -114,9 +114,9 @@ def _look_up(codecs: dict[str, Codec], suffix: str, use: str) -> Codec:
 
 
 def _read_variables(file: Path) -> Variables:
-    decode = _look_up(_DECODERS, file.suffix.partition("#")[0], "read from")
     if not file.is_file():
         raise KernelError("no such file; give the path of a blur kernel")
+    decode = _look_up(_DECODERS, file.suffix.partition("#")[0], "read from")
     if file.stat().st_size > MAX_BYTES:
         raise KernelError(f"the file is larger than {MAX_BYTES >> 20} MiB; save the kernel alone")
     return decode(file.read_bytes())
@@ -274,6 +274,8 @@ _DECODERS: dict[str, Callable[[bytes], Variables]] = {
     ".tif": _decode_tiff,
     ".tiff": _decode_tiff,
 }
+
+KERNEL_SUFFIXES = tuple(_DECODERS)
 
 _ENCODERS: dict[str, Callable[[NDArray[Any]], bytes]] = {
     ".mat": lambda weights: matrix_file("Kernel", weights),

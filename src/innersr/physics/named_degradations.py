@@ -11,12 +11,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from innersr.errors import InputError, KernelError
+from innersr.errors import InputError, KernelError, KernelFileError
 from innersr.physics import kernels
 from innersr.physics.chains import Filter, degradation_of_taps, shrinking_taps
 from innersr.physics.degradation import Degradation
 from innersr.physics.geometry import scale_words
-from innersr.physics.kernel_files import load_kernel
+from innersr.physics.kernel_files import KERNEL_SUFFIXES, load_kernel
 from innersr.physics.resize import Scale, as_pair
 
 BENCHMARK_KERNEL = 21  # side of the test kernels in the MZSR paper
@@ -40,12 +40,20 @@ def parse_kernel(text: str, scale: Scale, *, anchor: str = "aligned", noise: flo
         return Degradation(scale=scale, anchor=anchor, noise=noise)
     if text.startswith("gaussian:"):
         return Degradation(scale=scale, kernel=parse_gaussian(text), anchor=anchor, noise=noise)
+    check_spelling(text, "auto", "estimate", "bicubic", "gaussian")
+    if Path(text).suffix.partition("#")[0].lower() not in KERNEL_SUFFIXES and not Path(text).is_file():
+        suffixes = " ".join(KERNEL_SUFFIXES)
+        raise KernelError(f"there is no kernel {text!r}; give bicubic, gaussian:VAR or a file of {suffixes}")
+    return Degradation(scale=scale, kernel=load_kernel(text), anchor=anchor, noise=noise)
+
+
+def check_spelling(text: str, *names: str) -> None:
+    """Raise KernelError if a text is no file, but nearly one of the names that kernels have."""
     name = text.partition(":")[0]
-    meant = get_close_matches(name.lower(), ("auto", "estimate", "bicubic", "gaussian"), 1, 0.7)
+    meant = get_close_matches(name.lower(), names, 1, 0.7)
     if meant and not Path(name).suffix and not Path(text).exists():
         spelling = "gaussian:VAR or gaussian:V1,V2,THETA" if meant == ["gaussian"] else meant[0]
         raise KernelError(f"there is no kernel {text!r}; did you mean {spelling}?")
-    return Degradation(scale=scale, kernel=load_kernel(text), anchor=anchor, noise=noise)
 
 
 def parse_gaussian(text: str) -> Tensor:
@@ -111,8 +119,14 @@ def parse_degradation(text: str, scale: Scale, image_name: str = "") -> Degradat
     if kind == "motion":
         length, angle = numbers(text, "motion:LENGTH:DEGREES")
         return Degradation(scale=scale, kernel=kernels.motion(length, math.radians(angle)))
+    return _of_kernel(text, scale)
+
+
+def _of_kernel(text: str, scale: Scale) -> Degradation:
     try:
         return parse_kernel(text, scale)
+    except KernelFileError:
+        raise
     except KernelError as error:
         raise InputError(f"unknown degradation {text!r} ({error}); there are {DEGRADATIONS}") from error
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from innersr.errors import InnersrError, InputError
+from innersr.errors import FileError, InnersrError, InputError
 from innersr.isolation import isolated
 from innersr.networks.blueprints import network_record
 from innersr.networks.checkpoints import save_checkpoint
@@ -58,7 +58,7 @@ class Outputs:
         if self.prior.suffix != SUFFIX:
             raise InputError(f"{self.prior}: the output is a {SUFFIX} file")
         if not self.prior.parent.is_dir():
-            raise InputError(f"{self.prior}: the folder {self.prior.parent} does not exist; create it first")
+            raise FileError(f"{self.prior}: the folder {self.prior.parent} does not exist; create it first")
         if min(self.save_every, self.validate_every) < 1:
             raise InputError("intervals between saves and between validations must be at least 1 step")
 

@@ -73,7 +73,7 @@ def sample_pictures(  # noqa: PLR0913 (the options of the command)
         if engine == "patches" and len(originals) > 1:
             reporter.note(f"{model}: of {len(originals)} pictures, the first is sampled; --engine network knows all")
         requested = requested_size(size, scale, sampler.size)
-        with blaming(model):
+        with blaming(model, kind=InputError):
             sampler.check_start(start)
             sampler.sizes_for(requested)
         targets = targets_of(output, count, source, "sample" if len(models) == 1 else model.stem)

@@ -82,7 +82,7 @@ def manipulate_picture(  # noqa: PLR0913 (the options of the commands)
     engine = _engine_of(engine, kind, model, is_training=colours is not None or fine_tune is not None)
     subject = open_subject(model, engine, max_size, run, reporter)
     scale = default_scale(subject.model, kind) if start is None else start
-    with blaming(model):
+    with blaming(model, kind=InputError):
         check_scale(subject.model, scale)
     entered, own = _read_picture(picture, mask is not None, subject, reporter)
     subject = _of_nearest(subject, entered, run)

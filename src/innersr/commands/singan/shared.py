@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from innersr.commands.console import Reporter, memory_advice
-from innersr.errors import InputError
+from innersr.errors import FileError, InputError
 from innersr.images.formats import BY_NAME, BY_SUFFIX, refusal
 from innersr.images.image import Image
 from innersr.images.io import PIXEL_LIMIT, check_writable, read, save
@@ -199,12 +199,16 @@ def working(reporter: Reporter, path: Path, run: Run, advice: str) -> Iterator[R
 
 
 @contextlib.contextmanager
-def blaming(*paths: Path) -> Iterator[None]:
-    """Put the names of files before the message of an InputError that is about what they hold."""
+def blaming(*paths: Path, kind: type[InputError] = FileError) -> Iterator[None]:
+    """Put the names of files before the message of an InputError that is about what they hold.
+
+    Args:
+        kind: of the error; InputError where not the files are wrong, but an option that does not fit them.
+    """
     try:
         yield
     except InputError as error:
-        raise InputError(f"{', '.join(str(path) for path in paths)}: {error}") from error
+        raise kind(f"{', '.join(str(path) for path in paths)}: {error}") from error
 
 
 def size_note(path: Path, size: Size, trained: Size) -> str:
