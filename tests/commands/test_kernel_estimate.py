@@ -10,7 +10,7 @@ import torch
 from PIL import Image as PillowImage
 from typer.testing import CliRunner
 
-from innersr.blind.estimate import Estimate
+from innersr.blind.estimate import Candidate, Estimate
 from innersr.cli.app import app
 from innersr.commands import kernel as kernel_commands
 from innersr.physics import kernels
@@ -93,6 +93,15 @@ def test_the_scale_is_what_the_image_is_examined_at(examined, given, scale):
     said = json.loads(done("estimate", "photo.png", *given, "--json"))
     assert examined == [scale]
     assert said["scale"] == list(Degradation(scale=scale).scales[::-1])
+
+
+def test_nothing_is_said_to_be_interpolated(monkeypatch):
+    degradation = Degradation(scale=2, kernel=KERNEL)
+    doubtful = Estimate(degradation=degradation, confidence="low", mixture=(Candidate(degradation, 0.64),))
+    assert "36 % interpolated" in doubtful.summary
+    monkeypatch.setattr(kernel_commands, "examine_image", lambda *_, **__: doubtful)
+    assert json.loads(done("estimate", "photo.png", "--json"))["summary"] == doubtful.believed().summary
+    assert "interpolated" not in done("estimate", "photo.png")
 
 
 @pytest.mark.usefixtures("examined")

@@ -234,7 +234,10 @@ def test_a_second_training_does_not_replace_the_first():
         (["--set", "colour=red"], "singan has no setting 'colour'; it has min_size, max_size,"),
         (["--set", "width=wide"], "setting width takes int, got 'wide'"),
         (["--set", "block_widths=4,x"], "setting block_widths takes whole numbers separated by commas, got '4,x'"),
-        (["--set", "min_size=30"], "photo.png: a picture of 34x28 pixels is smaller than the coarsest scale (30)"),
+        (
+            ["--set", "min_size=30"],
+            "photo.png: a picture of 34x28 pixels is smaller than the coarsest scale (30); enlarge it first",
+        ),
         (["--preset", "slow"], "unknown preset 'slow' of singan; there are draft, balanced, best, paper"),
         (["--report", "photo.png"], "photo.png: is another file of this command"),
         (["--report", "r.xyz"], "r.xyz: '.xyz' is not a suffix of an image format"),
@@ -491,7 +494,10 @@ def test_existing_files_are_kept_without_overwrite():
 
 
 def test_a_folder_without_a_model_is_refused():
-    assert "nowhere: holds no model (no settings.json)" in refused("sample", "nowhere", "-o", "a.png", code=1)
+    Path("empty").mkdir()
+    assert "empty: holds no model (no settings.json)" in refused("sample", "empty", "-o", "a.png", code=1)
+    assert "nowhere: no such file or folder" in refused("score", "nowhere", code=1)
+    assert "nowhere: no such file or folder; check the path" in refused("sample", "nowhere", "-o", "a.png", code=1)
     assert "photo.png: is a file, not a model folder; innersr singan train photo.png" in refused(
         "report", "photo.png", "-o", "a.png"
     )

@@ -8,19 +8,27 @@ from typing import Any
 from torch import Tensor
 
 from innersr.blind.estimate import Estimate, examine
+from innersr.errors import InputError, KernelError, KernelFileError
 from innersr.physics.degradation import Degradation
 from innersr.physics.kernel_comparison import angle_between, second_moments, variance_ratio
-from innersr.physics.named_degradations import parse_kernel
+from innersr.physics.named_degradations import check_spelling, parse_kernel
 from innersr.physics.resize import Scale
 from innersr.run import Run
 
 TRUE, AUTO, ESTIMATE, DEFAULT = "true", "auto", "estimate", "default"
+GIVEN = (TRUE, AUTO, ESTIMATE, DEFAULT)
 
 
 def check_given(text: str, scale: Scale) -> None:
     """Raise InputError for a degradation that no method can be given: neither such a name nor a kernel."""
-    if text not in (TRUE, AUTO, ESTIMATE, DEFAULT):
-        parse_kernel(text, scale)
+    if text not in GIVEN:
+        check_spelling(text, *GIVEN)
+        try:
+            parse_kernel(text, scale)
+        except KernelFileError:
+            raise
+        except KernelError as error:
+            raise InputError(f"{error}; methods can also be given {', '.join(GIVEN)}") from error
 
 
 def given_degradation(

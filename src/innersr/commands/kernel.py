@@ -85,7 +85,7 @@ def estimate_kernel(  # noqa: PLR0913 (the options of the command)
         try:
             if method == "fast":
                 estimate = examine_image(image, scales, run, is_thorough=True)
-                degradation, summary = estimate.degradation, estimate.summary
+                degradation, summary = estimate.degradation, estimate.believed().summary
                 facts["noise"] = round(255 * degradation.noise, 2)
                 facts |= {"jpeg_quality": estimate.jpeg_quality, "confidence": estimate.confidence}
             else:

@@ -46,7 +46,9 @@ def image_from(x: object) -> tuple[Image, Restore]:
 
 
 def _from_array(x: np.ndarray[Any, Any]) -> tuple[Image, Restore]:
-    if x.ndim not in (2, 3) or 0 in x.shape:
+    if x.ndim in (2, 3) and 0 in x.shape:
+        raise InputError(f"the image array of shape {x.shape} is empty; give at least one pixel")
+    if x.ndim not in (2, 3):
         raise InputError(f"an image array is (H, W) or (H, W, C), got shape {x.shape}")
     if x.ndim == 3 and x.shape[0] in (1, 3, 4) and x.shape[2] > 4:  # noqa: PLR2004 (more bands than colours)
         raise InputError(
