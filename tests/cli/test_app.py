@@ -321,7 +321,7 @@ def test_a_convention_moves_the_centre_of_mass(tmp_path, convention, offset):
     [
         (["show", "gauss:2"], "there is no kernel 'gauss:2'; did you mean gaussian:VAR or gaussian:V1,V2,THETA?"),
         (["show", "gaussian:0"], "positive variances"),
-        (["convert", "gaussian:2", "k.jpg"], "k.jpg: kernels are written as .mat .npy .txt .png"),
+        (["convert", "gaussian:2", "k.jpg"], "k.jpg: kernels are written as .mat .npy .txt .csv .png .tif"),
         (["convert", "gaussian:2", "k.npy", "--convention", "matlab"], "use one of centred, kernelgan, fkp"),
         (["convert", "gaussian:140", "k.npy", "--convention", "fkp", "-s", "100"], "at most 127x127"),
     ],

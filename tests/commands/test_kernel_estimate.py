@@ -157,7 +157,7 @@ def test_kernelgan_is_given_what_methods_see_the_scale_and_the_run(monkeypatch):
     ("arguments", "message"),
     [
         (["--method", "gan"], "method must be one of fast, kernelgan, got 'gan'"),
-        (["-o", "k.jpg"], "k.jpg: kernels are written as .mat .npy .txt .png"),
+        (["-o", "k.jpg"], "k.jpg: kernels are written as .mat .npy .txt .csv .png .tif"),
         (["-o", "nowhere/k.npy"], "nowhere/k.npy: cannot be written, as the folder nowhere does not exist"),
         (["-o", "photo.png"], "photo.png: is another file of this command"),
         (["-o", "k.png", "--plot", "./k.png"], "k.png: is another file of this command"),

@@ -1,8 +1,8 @@
 """Blur kernels on disk.
 
-Reads MATLAB (.mat, version 5: what `save -v6` and `save -v7` write), NumPy (.npy), text (.txt, .csv) and
-grey images (.png, .tif); writes .mat, .npy, .txt and .png. A file with several kernels, as a cell array, a
-stack or several variables, needs a number: `kernels.mat#3` is the third one, counted from 1.
+Reads MATLAB (.mat; version 7.3 where h5py is installed), NumPy (.npy, .npz), text (.txt, .csv) and grey images (.png,
+.tif); writes all but .npz. A file with several kernels, as a cell array, a stack or several variables, needs a
+number or the name of a variable: `kernels.mat#3` is the third one, counted from 1, `kernels.npz#blur` that called blur.
 
 Knows nothing about how a kernel is applied: weights are neither flipped nor shifted. A file that holds no
 usable kernel is always a `KernelError`; there is no fallback.
@@ -10,12 +10,15 @@ usable kernel is always a `KernelError`; there is no fallback.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import re
 import struct
+import zipfile
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,17 +45,20 @@ def load_kernel(path: str | Path) -> Tensor:
     """Load a blur kernel: (kh, kw) float32 of sum 1, neither flipped nor shifted.
 
     Args:
-        path: may end in `#N`, for its Nth kernel; a file whose own name ends so is read as it is. Of a .mat file the
-            variable `kernel` (or `Kernel`) is read where there is one, otherwise every numeric array. The values of
-            an image are weights, without any gamma.
+        path: may end in `#N`, for its Nth kernel, or in `#NAME`, for a variable; a file whose own name ends so is read
+            as it is. Of a .mat file the variable `kernel` (or `Kernel`) is read where there is one, otherwise every
+            numeric array. The values of an image are weights, without any gamma.
 
     Raises:
         KernelError: the file is missing, damaged, of another type, or holds several kernels and no number was given;
             or the kernel is empty, not two-dimensional, not finite, above 127x127, or sums to zero or less.
     """
     try:
-        file, number = _split_number(path)
-        return _usable(_pick(_read_variables(file), number))
+        file, choice = _split_choice(path)
+        variables = _read_variables(file)
+        if isinstance(choice, str):
+            variables, choice = _named(variables, choice), None
+        return _usable(_pick(variables, choice))
     except KernelError as error:
         raise KernelFileError(f"{path}: {error}") from error
     except (OSError, ValueError, OverflowError, MemoryError, struct.error, zlib.error, pyvips.Error) as error:
@@ -64,7 +70,7 @@ def load_kernel(path: str | Path) -> Tensor:
 def save_kernel(kernel: Tensor, path: str | Path, *, overwrite: bool = False) -> None:
     """Save a kernel, normalised to sum 1, in the format of the suffix of `path`.
 
-    .mat (variable `Kernel`), .npy and .txt keep every bit; .png keeps 16 bits of the largest weight.
+    .mat (variable `Kernel`), .npy, .txt, .csv and .tif keep every bit; .png keeps 16 bits of the largest weight.
 
     The file appears complete or not at all.
 
@@ -100,10 +106,19 @@ def check_kernel_writable(path: str | Path, *, overwrite: bool = False) -> Path:
     return path
 
 
-def _split_number(path: str | Path) -> tuple[Path, int | None]:
-    """Separate `FILE#3` into the file and 3."""
-    match = re.fullmatch(r"(.+)#([0-9]{1,9})", str(path))
-    return (Path(path), None) if match is None or Path(path).is_file() else (Path(match[1]), int(match[2]))
+def _split_choice(path: str | Path) -> tuple[Path, int | str | None]:
+    """Separate `FILE#3` into the file and 3, `FILE#blur` into the file and blur."""
+    match = re.fullmatch(r"(.+)#([0-9]{1,9}|[A-Za-z_]\w{0,62})", str(path))
+    if match is None or Path(path).is_file():
+        return Path(path), None
+    return Path(match[1]), int(match[2]) if match[2].isdigit() else match[2]
+
+
+def _named(variables: Variables, name: str) -> Variables:
+    found = [(own, stacks) for own, stacks in variables if own == name]
+    if not found:
+        raise KernelError(f"holds no variable {name!r}; there are {', '.join(own for own, _ in variables) or 'none'}")
+    return found
 
 
 def _look_up(codecs: dict[str, Codec], suffix: str, use: str) -> Codec:
@@ -134,7 +149,7 @@ def _pick(variables: Variables, number: int | None) -> NDArray[Any]:
         raise KernelError("holds no kernel; save it as a numeric matrix named 'kernel'")
     if number is None and count > 1:
         names = ", ".join(name for name, _ in candidates)
-        raise KernelError(f"holds {count} kernels (in {names}); choose one: append #1 to #{count} to the name")
+        raise KernelError(f"holds {count} kernels (in {names}); append #1 to #{count}, or #NAME, to choose one")
     index = 0 if number is None else number - 1
     if not 0 <= index < count:
         raise KernelError(f"holds {count} kernel(s), numbered from #1; choose up to #{count}")
@@ -190,6 +205,22 @@ def _decode_npy(data: bytes) -> Variables:
     return [("kernel", [np.moveaxis(stack, 0, 2)])]
 
 
+def _decode_npz(data: bytes) -> Variables:
+    """The arrays of two dimensions or more."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
+                raise ValueError(f"holds more than {MAX_BYTES >> 20} MiB")
+            members = {info.filename.removesuffix(".npy"): archive.read(info) for info in archive.infolist()}
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise ValueError(str(error)) from error
+    found = []
+    for name, content in members.items():
+        with contextlib.suppress(KernelError):  # of one dimension, as a scale is
+            found += [(name, stacks) for _, stacks in _decode_npy(content)]
+    return found
+
+
 def _encode_npy(weights: NDArray[Any]) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, weights, allow_pickle=False)
@@ -227,9 +258,9 @@ def _decode_text(data: bytes) -> Variables:
     return [("kernel", [np.array(rows, dtype=np.float64, ndmin=2)[:, :, None]])]
 
 
-def _encode_text(weights: NDArray[Any]) -> bytes:
+def _encode_text(weights: NDArray[Any], separator: str = " ") -> bytes:
     # Nine digits give every float32 back.
-    return "".join(" ".join(f"{weight:.9g}" for weight in row) + "\n" for row in weights).encode()
+    return "".join(separator.join(f"{weight:.9g}" for weight in row) + "\n" for row in weights).encode()
 
 
 @libvips_alone()
@@ -265,9 +296,15 @@ def _encode_png(weights: NDArray[Any]) -> bytes:
     return bytes(pyvips.Image.new_from_array(levels, interpretation="grey16").pngsave_buffer(bitdepth=16, keep="none"))
 
 
+@libvips_alone()
+def _encode_tiff(weights: NDArray[Any]) -> bytes:
+    return bytes(pyvips.Image.new_from_array(weights, interpretation="b-w").tiffsave_buffer(keep="none"))
+
+
 _DECODERS: dict[str, Callable[[bytes], Variables]] = {
     ".mat": lambda data: read_matrices(data, room=MAX_BYTES),
     ".npy": _decode_npy,
+    ".npz": _decode_npz,
     ".txt": _decode_text,
     ".csv": _decode_text,
     ".png": _decode_png,
@@ -281,5 +318,8 @@ _ENCODERS: dict[str, Callable[[NDArray[Any]], bytes]] = {
     ".mat": lambda weights: matrix_file("Kernel", weights),
     ".npy": _encode_npy,
     ".txt": _encode_text,
+    ".csv": partial(_encode_text, separator=","),
     ".png": _encode_png,
+    ".tif": _encode_tiff,
+    ".tiff": _encode_tiff,
 }
