@@ -1,6 +1,16 @@
 from .blind.estimate import Estimate, examine
 from .blind.kernelgan.estimator import KernelGAN
-from .errors import Cancelled, CheckpointError, ImageFileError, InnersrError, InputError, KernelError, NoDataError
+from .errors import (
+    Cancelled,
+    CheckpointError,
+    FileError,
+    ImageFileError,
+    InnersrError,
+    InputError,
+    KernelError,
+    KernelFileError,
+    NoDataError,
+)
 from .export.onnx_files import export_onnx
 from .images.image import Image
 from .images.io import read, save
@@ -43,11 +53,13 @@ __all__ = [
     "CountingNoise",
     "Degradation",
     "Estimate",
+    "FileError",
     "Image",
     "ImageFileError",
     "InnersrError",
     "InputError",
     "KernelError",
+    "KernelFileError",
     "KernelGAN",
     "Metadata",
     "Method",

@@ -2,7 +2,8 @@
 
 InnersrError
 ├── InputError            an argument or a setting is wrong; nothing was started
-│   └── KernelError       a blur kernel cannot be read or used
+│   ├── FileError         a file or folder that is given is missing, unsuitable, or there already
+│   └── KernelError       a blur kernel cannot be read or used; KernelFileError if that is a file's fault
 ├── ImageFileError        an image file cannot be read or written
 ├── CheckpointError       a weights file is damaged or foreign
 └── Cancelled             the caller asked the work to stop
@@ -18,9 +19,20 @@ import re
 class InnersrError(Exception):
     """Base of everything this package raises on purpose."""
 
+    exit_code = 1
+    """Of the command line: 1 where a file or the work fails, 2 for wrong usage."""
+
 
 class InputError(InnersrError, ValueError):
-    """An argument or a setting is wrong. The command line answers with exit code 2; with 1 if it is about a file."""
+    """An argument or a setting is wrong; so is one that only some files of a batch have no use for, which then fail."""
+
+    exit_code = 2
+
+
+class FileError(InputError):
+    """A file or a folder that is given is missing, unsuitable, or there already."""
+
+    exit_code = 1
 
 
 class NoDataError(InputError):
@@ -34,8 +46,14 @@ class KernelError(InputError):
     """A blur kernel cannot be read, or does not fit the image. There is never a fallback kernel."""
 
 
+class KernelFileError(KernelError, FileError):
+    """A file of a kernel is missing, damaged, unsuitable, or there already."""
+
+    exit_code = 1
+
+
 class ImageFileError(InnersrError, OSError):
-    """An image file cannot be read or written. The command line answers with exit code 1."""
+    """An image file cannot be read or written."""
 
 
 class CheckpointError(InnersrError):

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from innersr.errors import InputError
+from innersr.errors import FileError, InputError
 
 
 def names_folder(output: str) -> bool:
@@ -21,12 +21,12 @@ def make_folder(path: Path) -> None:
     """Create a folder and its parents, unless they exist.
 
     Raises:
-        InputError: it cannot be created.
+        FileError: it cannot be created.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{path}: cannot be created as a folder ({error.strerror}); check the path") from error
+        raise FileError(f"{path}: cannot be created as a folder ({error.strerror}); check the path") from error
 
 
 def file_identity(path: Path) -> tuple[int, int] | Path:

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from PIL import Image as PillowImage
 from typer.testing import CliRunner
 
 from helpers.bench import RUN, case, draw
@@ -72,7 +73,6 @@ def test_the_command_says_rows_when_verbose_and_nothing_when_quiet(folder):
             ["--given", "true,guess"],
             "there is no kernel 'guess'; give true, auto, estimate, default, bicubic, gaussian:VAR, or",
         ),
-        (["--out", "nowhere/rows.jsonl"], "does not exist"),
         (["--seed", "-1"], "seed must be"),
         (["--tile", "some"], "tile must be auto, 0 for the whole image at once, or a number of pixels, got 'some'"),
         (["--limit", "0"], "limit"),
@@ -197,3 +197,28 @@ def test_the_sheet_shows_the_cases_with_the_least_gain(folder, tmp_path, monkeyp
     assert sheet.stat().st_size > 1000
     again = bench(*asked, "--sheet", sheet)
     assert again.exit_code == 1 and "--overwrite" in again.stderr
+
+
+def test_images_smaller_than_the_crop_are_noted(folder):
+    said = bench(folder, "--methods", "bicubic", "--crop", 4000).stderr
+    assert "note: smaller than --crop 4000, and measured as far as they reach: " in said
+    assert "smaller" not in bench(folder, "--methods", "bicubic", "--crop", 32).stderr
+
+
+def test_a_misspelt_name_of_what_methods_are_given_is_corrected(folder):
+    assert "there is no kernel 'tru'; did you mean true?" in bench(folder, "--given", "tru").stderr
+    said = bench(folder, "--given", "guess").stderr
+    assert "methods can also be given true, auto, estimate, default" in said
+
+
+def test_no_table_is_printed_where_nothing_was_measured(tmp_path):
+    (tmp_path / "tiny").mkdir()
+    PillowImage.new("RGB", (8, 4)).save(tmp_path / "tiny" / "t.png")
+    result = bench(tmp_path / "tiny", "--methods", "bicubic", "--scales", 4)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.endswith("leaves less than 1x1; use a larger image\n")
+
+
+def test_a_sheet_says_how_many_cases_it_shows(folder, tmp_path):
+    asked = (folder, "--methods", "bicubic", "--limit", 1, "--sheet", tmp_path / "worst.png")
+    assert bench(*asked).stdout.endswith("worst.png  the only case\n")

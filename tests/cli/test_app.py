@@ -37,10 +37,10 @@ def innersr(*arguments):
     return result
 
 
-def refused(*arguments):
-    """Return the one line on stderr of a command that ends with exit code 2."""
+def refused(*arguments, code=2):
+    """Return the one line on stderr of a command that ends with an exit code."""
     result = innersr(*arguments)
-    assert (result.exit_code, result.stdout) == (2, "")
+    assert (result.exit_code, result.stdout) == (code, "")
     assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
     return result.stderr
 
@@ -318,8 +318,8 @@ def test_a_plot_does_not_replace_a_file(tmp_path):
 
 def test_one_kernel_of_a_file_with_several_is_chosen_by_number(tmp_path):
     np.save(tmp_path / "two.npy", np.stack([np.ones((3, 3)), np.eye(3)]))
-    assert "holds 2 kernels" in refused("kernel", "show", tmp_path / "two.npy")
-    assert "choose up to #2" in refused("kernel", "show", f"{tmp_path / 'two.npy'}#3")
+    assert "holds 2 kernels" in refused("kernel", "show", tmp_path / "two.npy", code=1)
+    assert "choose up to #2" in refused("kernel", "show", f"{tmp_path / 'two.npy'}#3", code=1)
     assert innersr("kernel", "convert", f"{tmp_path / 'two.npy'}#2", tmp_path / "eye.txt").exit_code == 0
     assert torch.allclose(load_kernel(tmp_path / "eye.txt"), torch.eye(3) / 3)
 
@@ -345,11 +345,10 @@ def test_a_convention_moves_the_centre_of_mass(tmp_path, convention, offset):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["show", "missing.npy"], "missing.npy: no such file"),
-        (["show", "gauss:2.5"], "there is no kernel 'gauss:2.5'; give bicubic, gaussian:VAR, or a file (.mat .npy"),
+        (["show", "gauss:2.5"], "there is no kernel 'gauss:2.5'; did you mean gaussian:VAR or gaussian:V1,V2,THETA?"),
+        (["show", "lanczos"], "there is no kernel 'lanczos'; give bicubic, gaussian:VAR, or a file (.mat .npy"),
         (["show", "gaussian:0"], "positive variances"),
-        (["convert", "gaussian:2", "k.jpg"], "k.jpg: kernels are written as .mat .npy .txt .png"),
-        (["convert", "gaussian:2", "nowhere/k.npy"], "nowhere/k.npy: cannot be written"),
+        (["convert", "gaussian:2", "k.jpg"], "k.jpg: kernels are written as .mat .npy .txt .csv .png .tif"),
         (["convert", "gaussian:2", "k.npy", "--convention", "matlab"], "use one of centred, kernelgan, fkp"),
         (["convert", "gaussian:140", "k.npy", "--convention", "fkp", "-s", "100"], "at most 127x127"),
     ],
@@ -360,10 +359,15 @@ def test_a_kernel_that_cannot_be_used_is_exit_code_2(tmp_path, monkeypatch, argu
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_kernel_without_a_folder_is_exit_code_1(tmp_path):
+    said = refused("kernel", "convert", "gaussian:2", tmp_path / "nowhere" / "k.npy", code=1)
+    assert "nowhere/k.npy: cannot be written" in said
+
+
 def test_an_existing_kernel_file_is_replaced_only_when_asked(tmp_path):
     target = tmp_path / "k.npy"
     target.write_bytes(b"mine")
-    assert "exists; choose another name" in refused("kernel", "convert", "gaussian:2", target)
+    assert "exists; choose another name" in refused("kernel", "convert", "gaussian:2", target, code=1)
     assert target.read_bytes() == b"mine"
     assert innersr("kernel", "convert", "gaussian:2", target, "--overwrite").exit_code == 0
     assert load_kernel(target).shape == kernels.gaussian(2.0).shape

@@ -10,7 +10,7 @@ import torch
 from PIL import Image as PillowImage
 from typer.testing import CliRunner
 
-from innersr.blind.estimate import Estimate
+from innersr.blind.estimate import Candidate, Estimate
 from innersr.cli.app import app
 from innersr.commands import kernel as kernel_commands
 from innersr.physics import kernels
@@ -95,6 +95,15 @@ def test_the_scale_is_what_the_image_is_examined_at(examined, given, scale):
     assert said["scale"] == list(Degradation(scale=scale).scales[::-1])
 
 
+def test_nothing_is_said_to_be_interpolated(monkeypatch):
+    degradation = Degradation(scale=2, kernel=KERNEL)
+    doubtful = Estimate(degradation=degradation, confidence="low", mixture=(Candidate(degradation, 0.64),))
+    assert "36 % interpolated" in doubtful.summary
+    monkeypatch.setattr(kernel_commands, "examine_image", lambda *_, **__: doubtful)
+    assert json.loads(done("estimate", "photo.png", "--json"))["summary"] == doubtful.believed().summary
+    assert "interpolated" not in done("estimate", "photo.png")
+
+
 @pytest.mark.usefixtures("examined")
 def test_json_holds_the_kernels_measures_and_all_that_was_found_out():
     said = json.loads(done("estimate", "photo.png", "-o", "k.mat", "--json"))
@@ -111,7 +120,7 @@ def test_an_image_that_was_only_shrunk_has_the_kernel_of_shrinking(monkeypatch):
     folded = Degradation(scale=2).effective_kernel().kernel
     assert torch.allclose(load_kernel("k.npy"), folded)
     found(monkeypatch, Degradation(scale=1.5))
-    said = refused("estimate", "photo.png", "-s", "1.5")
+    said = refused("estimate", "photo.png", "-s", "1.5", code=1)
     assert "nothing but shrinking was found, estimate at a whole --scale" in said
 
 
@@ -148,7 +157,7 @@ def test_kernelgan_is_given_what_methods_see_the_scale_and_the_run(monkeypatch):
     ("arguments", "message"),
     [
         (["--method", "gan"], "method must be one of fast, kernelgan, got 'gan'"),
-        (["-o", "k.jpg"], "k.jpg: kernels are written as .mat .npy .txt .png"),
+        (["-o", "k.jpg"], "k.jpg: kernels are written as .mat .npy .txt .csv .png .tif"),
         (["-o", "nowhere/k.npy"], "nowhere/k.npy: cannot be written, as the folder nowhere does not exist"),
         (["-o", "photo.png"], "photo.png: is another file of this command"),
         (["-o", "k.png", "--plot", "./k.png"], "k.png: is another file of this command"),
@@ -158,20 +167,21 @@ def test_kernelgan_is_given_what_methods_see_the_scale_and_the_run(monkeypatch):
 )
 def test_what_cannot_work_is_refused_before_the_image_is_read(monkeypatch, arguments, message):
     monkeypatch.setattr(kernel_commands, "read_with_no_data", lambda *_: pytest.fail("the image was read"))
-    assert message in refused("estimate", "photo.png", *arguments)
+    code = 1 if "does not exist" in message else 2
+    assert message in refused("estimate", "photo.png", *arguments, code=code)
 
 
 @pytest.mark.usefixtures("examined")
 def test_files_are_replaced_only_when_asked():
     done("estimate", "photo.png", "-o", "k.npy", "--plot", "p.png")
-    assert "k.npy: exists; choose another name" in refused("estimate", "photo.png", "-o", "k.npy")
+    assert "k.npy: exists; choose another name" in refused("estimate", "photo.png", "-o", "k.npy", code=1)
     assert "p.png: exists" in refused("estimate", "photo.png", "--plot", "p.png", code=1)
     done("estimate", "photo.png", "-o", "k.npy", "--plot", "p.png", "--overwrite")
 
 
 def test_an_image_too_small_for_kernelgan_is_named():
     PillowImage.new("RGB", (40, 31)).save("small.png")
-    said = refused("estimate", "small.png", "--method", "kernelgan")
+    said = refused("estimate", "small.png", "--method", "kernelgan", code=1)
     assert "small.png: KernelGAN needs at least 32x32 pixels, the image has 40x31" in said
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image as PillowImage
 from safetensors.torch import save_file
@@ -20,17 +21,20 @@ from typer.testing import CliRunner
 
 from helpers.processes import SECONDS, innersr_process
 from innersr.cli.app import app
+from innersr.commands.console import Reporter
 from innersr.commands.singan import generate as singan_commands
 from innersr.commands.singan import manipulate as singan_refine_commands
 from innersr.commands.singan import patches as singan_patch_commands
 from innersr.commands.singan import score as singan_score_commands
 from innersr.commands.singan import train as singan_train_commands
+from innersr.commands.singan.shared import read_entering
 from innersr.images.io import read
 from innersr.metrics.sifid import STEM
 from innersr.networks.checkpoints import load_checkpoint
 from innersr.run import Run
 from innersr.singan.folder.reading import load_folder
 from innersr.singan.learn import make_settings
+from innersr.singan.pictures import source_of
 from innersr.singan.settings import SINGAN_PRESETS, SinGAN, described
 from innersr.singan.training.scale import ScaleLearner
 
@@ -216,8 +220,8 @@ def test_previews_and_the_report_are_drawn():
 
 def test_a_second_training_does_not_replace_the_first():
     again = ["train", "photo.png", "-o", "model", *SETTINGS, "--precision", "fp32"]
-    assert "model: holds this model already; --resume continues it" in refused(*again)
-    assert "with iterations=3, not 2" in refused(*again, "--set", "iterations=2")
+    assert "model: holds this model already; --resume continues it" in refused(*again, code=1)
+    assert "with iterations=3, not 2" in refused(*again, "--set", "iterations=2", code=1)
     assert "with iterations=3, not 2" in refused(*again, "--set", "iterations=2", "--resume")
     assert "--resume or --overwrite, not both" in refused(*again, "--resume", "--overwrite")
     assert done(*again, "--resume").startswith("model  ")
@@ -230,7 +234,10 @@ def test_a_second_training_does_not_replace_the_first():
         (["--set", "colour=red"], "singan has no setting 'colour'; it has min_size, max_size,"),
         (["--set", "width=wide"], "setting width takes int, got 'wide'"),
         (["--set", "block_widths=4,x"], "setting block_widths takes whole numbers separated by commas, got '4,x'"),
-        (["--set", "min_size=30"], "photo.png: a picture of 34x28 pixels is smaller than the coarsest scale (30)"),
+        (
+            ["--set", "min_size=30"],
+            "photo.png: a picture of 34x28 pixels is smaller than the coarsest scale (30); enlarge it first",
+        ),
         (["--preset", "slow"], "unknown preset 'slow' of singan; there are draft, balanced, best, paper"),
         (["--report", "photo.png"], "photo.png: is another file of this command"),
         (["--report", "r.xyz"], "r.xyz: '.xyz' is not a suffix of an image format"),
@@ -239,14 +246,14 @@ def test_a_second_training_does_not_replace_the_first():
     ],
 )
 def test_wrong_trainings_are_refused_before_they_begin(arguments, said):
-    code = 1 if "r.xyz" in arguments else 2
+    code = 1 if re.search("smaller than|not a suffix|cannot be created", said) else 2
     assert said in refused("train", "photo.png", "-o", "new", *SETTINGS, *arguments, code=code)
     assert not Path("new").exists()
 
 
 def test_pictures_of_one_subject_have_the_same_bands():
     draw("grey.png", levels(bands=1))
-    line = refused("train", "photo.png", "grey.png", "-o", "new", *SETTINGS)
+    line = refused("train", "photo.png", "grey.png", "-o", "new", *SETTINGS, code=1)
     assert "photo.png, grey.png: the images have different numbers of colour bands (1, 3)" in line
 
 
@@ -278,7 +285,7 @@ def test_a_stopped_training_resumes_to_the_same_model():
         r"note: stopped after iteration \d+ of scale \d of 0 to 3; the same command with --resume continues it\n",
         err,
     )
-    assert "scales are trained; finish the training first (--resume)" in refused("sample", "new", "-o", "a.png")
+    assert "scales are trained; finish the training first (--resume)" in refused("sample", "new", "-o", "a.png", code=1)
     assert re.search(r"r.png  \d of 4 scales", done("report", "new", "-o", "r.png"))
     done(*command, "--resume")
     interrupted = load_checkpoint("new/model.safetensors").tensors
@@ -372,7 +379,55 @@ def test_a_hole_is_filled_and_all_else_stays():
     done("inpaint", "photo.png", "--mask", "mask.png", "-o", "out/", "-n", 2)
     assert sorted(path.name for path in Path("out").iterdir()) == ["inpainted-0.png", "inpainted-1.png"]
     draw("none.png", mask * 0)
-    assert "none.png: the mask marks nothing" in refused("inpaint", "photo.png", "--mask", "none.png", "-o", "b.png")
+    said = refused("inpaint", "photo.png", "--mask", "none.png", "-o", "b.png", code=1)
+    assert "none.png: the mask marks nothing" in said
+
+
+@pytest.mark.parametrize("command", [["inpaint", "--mask"], ["edit", "a.png"]], ids=["inpaint", "edit"])
+def test_colours_of_transparent_pixels_outside_the_mask_stay(command):
+    before = np.dstack([levels(seed=2), np.full((HEIGHT, WIDTH), 255, np.uint8)])
+    before[:, 25:, 3] = np.arange(WIDTH - 25)  # transparent, and hardly visible ones
+    draw("a.png", before)
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    mask[10:14, 5:8] = 255
+    draw("mask.png", mask)
+    name, *second = command
+    done(name, "a.png", *second, "mask.png", "-o", "b.png")
+    assert (pixels("b.png")[:, 25:] == before[:, 25:]).all()
+
+
+def test_a_filled_picture_of_floats_keeps_its_values_outside_the_hole():
+    before = np.random.default_rng(2).normal(5, 100, (HEIGHT, WIDTH, 3)).astype(np.float32)
+    tifffile.imwrite("a.tif", before)
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    mask[10:16, 12:20] = 255
+    draw("mask.png", mask)
+    done("inpaint", "a.tif", "--mask", "mask.png", "-o", "b.tif")
+    assert (tifffile.imread("b.tif") == before)[mask == 0].all()
+
+
+@pytest.mark.parametrize("size", [(2 * HEIGHT, 2 * WIDTH), (14, 17), (270, 400)])
+def test_a_mask_has_the_shape_of_its_picture_at_any_size(size):
+    mask = np.zeros(size, np.uint8)
+    mask[size[0] // 3 : size[0] // 2, size[1] // 3 : size[1] // 2] = 255
+    draw("mask.png", mask)
+    is_of_shape = size[1] < 400
+    for command in (["inpaint", "photo.png", "--mask", "mask.png"], ["edit", "photo.png", "photo.png", "mask.png"]):
+        if is_of_shape:
+            done(*command, "-o", "a.png", "--overwrite")
+        else:
+            assert (
+                "mask.png: the mask has 400 x 270 pixels, which is another shape than the picture's 34 x 28; draw it on"
+                in refused(*command, "-o", "a.png", code=1)
+            )
+
+
+def test_a_mask_may_be_drawn_on_a_picture_that_is_shrunk():
+    draw("large.png", levels(83, 101))
+    mask = np.zeros((83, 101), np.uint8)
+    mask[30:50, 30:50] = 255
+    draw("mask.png", mask)
+    done("harmonize", "model", "large.png", "mask.png", "-o", "a.png")
 
 
 def test_a_layout_gets_the_patches_of_another_picture():
@@ -413,7 +468,7 @@ def test_depth_and_alpha_are_those_of_the_picture():
             ["model", "-o", "a.png", "--start-scale", 9],
             "model: the start scale must be from 0, the coarsest, to 3, got 9",
         ),
-        (["model", "-o", "a.png", "--wrap", "z"], "wrap must be x, y or xy, got 'z'"),
+        (["model", "-o", "a.png", "--wrap", "z"], "wrap must be x, y, xy or yx, got 'z'"),
         (["model", "-o", "a.png", "--max-size", "20"], "--max-size is for image files"),
         (["model", "-o", "a.png", "--sheet", "a.png"], "a.png: is another file of this command"),
         (["photo.png", "-o", "photo.png", "--overwrite"], "photo.png: is another file of this command"),
@@ -426,7 +481,7 @@ def test_depth_and_alpha_are_those_of_the_picture():
     ],
 )
 def test_wrong_samples_are_refused(arguments, said):
-    assert said in refused("sample", *arguments)
+    assert said in refused("sample", *arguments, code=1 if "cannot be created" in said else 2)
     assert names() == ["model", "photo.png"]
 
 
@@ -439,7 +494,10 @@ def test_existing_files_are_kept_without_overwrite():
 
 
 def test_a_folder_without_a_model_is_refused():
-    assert "nowhere: holds no model (no settings.json)" in refused("sample", "nowhere", "-o", "a.png", code=1)
+    Path("empty").mkdir()
+    assert "empty: holds no model (no settings.json)" in refused("sample", "empty", "-o", "a.png", code=1)
+    assert "nowhere: no such file or folder" in refused("score", "nowhere", code=1)
+    assert "nowhere: no such file or folder; check the path" in refused("sample", "nowhere", "-o", "a.png", code=1)
     assert "photo.png: is a file, not a model folder; innersr singan train photo.png" in refused(
         "report", "photo.png", "-o", "a.png"
     )
@@ -452,6 +510,38 @@ def test_a_painting_is_put_in_at_a_scale_that_is_named():
     said = done("paint", "model", "painting.png", "-o", "b.png", "--start-scale", 3)
     assert said == "b.png  34x28  put in at scale 3 of 1 to 3\n"
     assert (pixels("a.png") != pixels("b.png")).any()
+
+
+@pytest.mark.parametrize(
+    "command", [["restyle", "{}", "--like", "photo.png"], ["paint", "model", "{}"], ["edit", "model", "{}", "mask.png"]]
+)
+@pytest.mark.usefixtures("changed")
+def test_what_enters_may_be_grey_or_transparent(command):
+    grey = levels(bands=1, seed=4)
+    draw("grey.png", grey)
+    draw("rgb.png", np.dstack([grey] * 3))
+    results = []
+    for name in ("grey.png", "rgb.png"):
+        results.append(innersr(*(word.format(name) for word in command), "-o", f"made-{name}"))
+    note = "note: grey.png: is grey, which is taken for all 3 bands of the picture\n"
+    assert [result.stderr for result in results] == [note, ""]
+    assert (pixels("made-grey.png") == pixels("made-rgb.png")).all()
+    alpha = np.full((HEIGHT, WIDTH, 1), 255, np.uint8)
+    alpha[:10] = 0
+    draw("clear.png", np.dstack([grey, grey, grey, alpha]))
+    result = innersr(*(word.format("clear.png") for word in command), "-o", "clear-made.png")
+    assert result.stderr == "note: clear.png: is transparent, where it gets the mean colour of the picture\n"
+
+
+def test_what_is_transparent_enters_with_the_mean_colour_of_the_picture():
+    picture, alpha = levels(seed=4), np.full((HEIGHT, WIDTH, 1), 255, np.uint8)
+    alpha[:10], alpha[10:12] = 0, 51
+    draw("clear.png", np.dstack([picture, alpha]))
+    reporter, source = Reporter(quiet=True, verbose=False, as_json=False), source_of([read(Path("photo.png"))])
+    own = torch.tensor([0.5, -0.5, 0.0])[None, :, None, None].expand(1, 3, 5, 5)
+    made = read_entering(Path("clear.png"), source, own, reporter)[0].movedim(0, -1).numpy()
+    mean, share, whole = np.array([0.5, -0.5, 0.0]), alpha / 255, picture / 127.5 - 1
+    assert np.allclose(made, share * whole + (1 - share) * mean, atol=1e-5)
 
 
 def test_a_painting_of_another_shape_keeps_it():
@@ -501,7 +591,8 @@ def test_what_is_transparent_marks_nothing():
     marked = np.zeros((HEIGHT, WIDTH, 4), np.uint8)
     marked[..., :3] = 255
     draw("clear.png", marked)
-    assert "clear.png: the mask marks nothing" in refused("edit", "model", "changed.png", "clear.png", "-o", "a.png")
+    said = refused("edit", "model", "changed.png", "clear.png", "-o", "a.png", code=1)
+    assert "clear.png: the mask marks nothing" in said
     marked[4:9, 4:9, 3] = 255
     draw("painted.png", marked)
     done("edit", "model", "changed.png", "painted.png", "-o", "a.png")
@@ -552,13 +643,19 @@ def test_wrong_pictures_are_refused(changed):
     assert "tall.png: has 30x60 pixels, the picture 34x28" in refused(
         "edit", "model", "tall.png", "mask.png", "-o", "a.png"
     )
+    tifffile.imwrite(
+        "two.tif", np.zeros((2, HEIGHT, WIDTH), np.uint8), photometric="minisblack", planarconfig="separate"
+    )
+    assert "two.tif: the image has 2 colour bands, not 3 as was learned" in refused(
+        "paint", "model", "two.tif", "-o", "a.png", code=1
+    )
     draw("grey.png", levels(bands=1))
-    assert "grey.png: the image has 1 colour bands, not 3 as was learned" in refused(
-        "paint", "model", "grey.png", "-o", "a.png"
+    assert "grey.png: the image has 1 colour band, not 3 as was learned" in refused(
+        "score", "model", "grey.png", code=1
     )
     draw("white.png", np.full((HEIGHT, WIDTH), 255, np.uint8))
     assert "white.png: the mask marks everything" in refused(
-        "harmonize", "model", "changed.png", "white.png", "-o", "a.png", "--fine-tune", 9999999
+        "harmonize", "model", "changed.png", "white.png", "-o", "a.png", "--fine-tune", 9999999, code=1
     )
     assert "changed.png: is another file of this command" in refused(
         "edit", "model", *changed, "-o", "changed.png", "--overwrite"
@@ -656,12 +753,17 @@ def test_wrong_scores_are_refused():
     assert "no.safetensors: no such file" in refused("score", "model", "--inception", "no.safetensors", code=1)
 
 
-def test_samples_smaller_than_their_picture_are_scored_with_a_note():
+def test_samples_of_another_size_than_their_picture_are_scored_with_a_note():
     draw("large.png", levels(60, 60))
-    result = innersr("score", "photo.png", "--of", "large.png")
-    assert result.exit_code == 0
-    assert "note: large.png: is larger than its samples" in result.stderr
-    assert "is larger" not in innersr("score", "large.png", "--of", "photo.png").stderr
+    for samples, of, sizes in (
+        ("photo.png", "large.png", "60x60 pixels, its samples 34x28"),
+        ("large.png", "photo.png", "34x28 pixels, its samples 60x60"),
+    ):
+        result = innersr("score", samples, "--of", of)
+        assert result.exit_code == 0
+        assert f"note: {of}: has {sizes}, and scores compare pixels as they are" in result.stderr
+    assert "note:" not in innersr("score", "photo.png", "--of", "photo.png").stderr
+    assert "note:" not in innersr("score", "model", "large.png").stderr  # whose picture has the size of the model
 
 
 def test_the_report_has_a_column_for_each_scale():

@@ -53,10 +53,10 @@ def train(objective, *more):
     return result
 
 
-def refused(objective, *more):
+def refused(objective, *more, code=2):
     """Return the one line on stderr of a command that was refused."""
     result = train(objective, *more)
-    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (code, "", 1)
     return result.stderr
 
 
@@ -101,7 +101,7 @@ def test_the_examples_name_settings_that_there_are(objective, line):
 
 def test_a_second_training_does_not_replace_the_first():
     assert train("tailor").exit_code == 0
-    assert "prior.safetensors: exists; --resume continues it, --overwrite starts anew" in refused("tailor")
+    assert "prior.safetensors: exists; --resume continues it, --overwrite starts anew" in refused("tailor", code=1)
     assert "--resume or --overwrite, not both" in refused("tailor", "--resume", "--overwrite")
     assert train("tailor", "--overwrite").exit_code == 0
 
@@ -114,7 +114,7 @@ def test_other_settings_are_not_resumed():
 
 
 def test_nothing_to_resume_is_reported():
-    assert "prior.state.safetensors: there is no such file to resume" in refused("tailor", "--resume")
+    assert "prior.state.safetensors: there is no such file to resume" in refused("tailor", "--resume", code=1)
 
 
 def test_a_training_starts_from_a_prior(folder):

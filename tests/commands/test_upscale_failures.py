@@ -88,8 +88,6 @@ def folder(tmp_path, monkeypatch):
         ),
         (["--kernel", "lanczos.3"], "there is no kernel 'lanczos.3'; give auto, estimate, bicubic"),
         (["--kernel", 300 * "k"], "; give auto, estimate, bicubic"),
-        (["--kernel", "missing.npy"], "missing.npy: no such file; give the path of a blur kernel"),
-        (["--kernel", "photo.png"], "photo.png: is coloured; save it as a grey image"),
         (["--kernel", "gaussian:0"], "a Gaussian kernel needs positive variances"),
         (["--kernel", "gaussian:1,2"], "a Gaussian kernel is gaussian:VAR or gaussian:V1,V2,THETA"),
         (["--kernel", "gaussian:1e9"], "a Gaussian kernel has variances up to 150"),
@@ -118,6 +116,12 @@ def test_an_option_that_is_not_for_the_only_file_is_wrong_usage(given, code, opt
     PillowImage.new("L", (20, 20)).save("photo.png", format="TIFF")
     PillowImage.new("L", (20, 20)).save("dot.png")
     assert upscale(*given, "--name", "{stem}.tif", *options, *BICUBIC).exit_code == code
+
+
+def test_a_kernel_file_that_cannot_be_used_is_exit_code_1():
+    message = "missing.npy: no such file; give the path of a blur kernel"
+    assert message in failed("photo.png", "--kernel", "missing.npy")
+    assert "photo.png: is coloured; save it as a grey image" in failed("photo.png", "--kernel", "photo.png")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from helpers.networks import generator, network
 from helpers.priors import prior_for, write_prior
 from innersr.cli.app import app
+from innersr.commands import export as export_command
 from innersr.errors import InnersrError, InputError
 from innersr.export import onnx_files
 from innersr.export.graphs import conditioning_inputs, graph_of
@@ -69,6 +70,27 @@ def test_the_command_prints_what_users_need_to_know(printed):
     assert (printed["inputs"], printed["scale"], printed["channels"]) == (["lr"], 2, 3)
     assert 0 <= printed["difference"] < AGREEMENT
     assert printed["bytes"] == Path(printed["output"]).stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("arguments", "used"),
+    [
+        (["tailor"], "tailor-clean"),
+        (["tailor", "-s", "4"], "tailor-clean-x4"),
+        (["tailor", "--noise", "3"], None),
+        (["tailor", "--any-degradation"], None),
+        (["tailor-clean"], None),
+        (["tailor-clean", "--noise", "3"], "tailor"),
+        (["supervised-x2"], None),
+    ],
+)
+def test_a_note_names_the_prior_that_upscale_uses(arguments, used, monkeypatch):
+    made = onnx_files.OnnxFile(path=Path(__file__), inputs=("lr",), scale=2, channels=3, halo=9, difference=0.0)
+    monkeypatch.setattr(export_command, "export_onnx", lambda *_, **__: made)
+    prior, *options = arguments
+    result = CliRunner().invoke(app, ["export", prior, "made.onnx", *options], catch_exceptions=False)
+    note = f"note: for this degradation innersr upscale uses the prior {used}; export that one for its results\n"
+    assert result.stderr == ("" if used is None else note)
 
 
 def test_the_file_says_itself_what_it_is(printed, prior):

@@ -13,6 +13,7 @@ from PIL import ImageCms, ImageOps
 from innersr.commands.doctor import working_codecs
 from innersr.errors import InputError
 from innersr.images import formats as image_formats
+from innersr.images.conversions import image_from
 from innersr.images.formats import written_suffixes
 from innersr.images.image import Image
 from innersr.images.io import read, save
@@ -387,3 +388,8 @@ def test_an_image_checks_its_tensors():
         Image(colour=colour, alpha=torch.zeros(1, 1, 5, 4))
     with pytest.raises(InputError, match="depth must be one of"):
         replace(Image(colour=colour), depth="int8")
+
+
+def test_an_empty_array_is_said_to_be_empty():
+    with pytest.raises(InputError, match=r"^the image array of shape \(0, 41, 3\) is empty"):
+        image_from(np.zeros((0, 41, 3), np.uint8))

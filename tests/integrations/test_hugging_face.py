@@ -39,11 +39,21 @@ def store(tmp_path, monkeypatch):
             raise hub.errors.LocalEntryNotFoundError(f"404 Client Error.\n\nRepository Not Found: {repository}")
         return str(path)
 
+    def repo_info(repository, **_):
+        if not (folder / repository).is_dir():
+            error = hub.errors.HfHubHTTPError.__new__(hub.errors.RepositoryNotFoundError)
+            error.args, error.response = (
+                (f"404 Client Error.\n\nRepository Not Found: {repository}",),
+                SimpleNamespace(),
+            )
+            raise error
+
     api = create_autospec(real, instance=True)
+    api.repo_info.side_effect = repo_info
     api.create_repo.side_effect, api.create_commit.side_effect = create_repo, create_commit
     monkeypatch.setattr(hub, "HfApi", create_autospec(real, return_value=api))
     monkeypatch.setattr(hub, "hf_hub_download", create_autospec(real_download, side_effect=download))
-    return SimpleNamespace(folder=folder, calls=calls)
+    return SimpleNamespace(folder=folder, calls=calls, api=api)
 
 
 @pytest.fixture
@@ -119,6 +129,16 @@ def test_a_pulled_file_that_is_no_prior_is_not_kept(store, tmp_path):
     with pytest.raises(CheckpointError, match="not a safetensors file"):
         pull_prior("me/evil", tmp_path / "evil.safetensors")
     assert not [*tmp_path.glob("evil*")]
+
+
+def test_without_a_network_the_hub_is_asked_once_and_what_is_cached_is_used(store, prior, tmp_path):
+    push_prior(prior, "me/cells")
+    store.api.repo_info.side_effect = OSError("Name or service not known")
+    assert pull_prior("me/cells", tmp_path / "b.safetensors").read_bytes() == prior.read_bytes()
+    assert store.calls[-1]["local_files_only"]
+    said = r"^me/none: the Hugging Face Hub was not reached \(Name or service not known\); check the network$"
+    with pytest.raises(InnersrError, match=said):
+        pull_prior("me/none", tmp_path / "c.safetensors")
 
 
 def test_errors_of_the_hub_are_one_line(store, prior):

@@ -12,7 +12,7 @@ from innersr.errors import InputError
 from innersr.methods import holdout, tailor
 from innersr.methods.fathers import detailed_part, rounding_like, saving_like
 from innersr.methods.holdout import HoldoutRule, training_mask
-from innersr.methods.tailor import Tailor, _leaves_aliases, _prior_for
+from innersr.methods.tailor import Tailor, _leaves_aliases, packaged_prior_for
 from innersr.methods.upscalers.tailored import affordable_views
 from innersr.metrics.fidelity import psnr
 from innersr.networks.priors import load_prior
@@ -276,13 +276,12 @@ def test_noise_above_what_the_prior_has_learnt_is_said():
 
 def test_an_image_without_noise_and_compression_takes_the_prior_of_clean_ones():
     for scale in (1.5, 2, 3, (2, 3)):
-        assert _prior_for("", Degradation(scale=scale)) == "tailor-clean"
+        assert packaged_prior_for(Degradation(scale=scale)) == "tailor-clean"
     for scale in (3.5, 4, 6, (2, 4)):
-        assert _prior_for("", Degradation(scale=scale)) == "tailor-clean-x4"
+        assert packaged_prior_for(Degradation(scale=scale)) == "tailor-clean-x4"
     clean = Degradation(scale=4)
     for rough in (replace(clean, noise=0.01), replace(clean, compression=0.2)):
-        assert _prior_for("", rough) == "tailor"
-    assert [_prior_for(name, clean) for name in ("mine.safetensors", "tailor")] == ["mine.safetensors", "tailor"]
+        assert packaged_prior_for(rough) == "tailor"
 
 
 @pytest.mark.parametrize("scale", [1.5, 2, 2.5, 3, 4, 6, (2, 3)])

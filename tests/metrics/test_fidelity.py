@@ -128,7 +128,7 @@ def test_measuring_needs_no_gradient_and_keeps_none():
         (torch.zeros(3, 16, 16), torch.zeros(3, 16, 16), 0, r"must be \(N, C, H, W\)"),
         (torch.zeros(1, 3, 16, 16).byte(), torch.zeros(1, 3, 16, 16).byte(), 0, "divide 8-bit values by 255"),
         (torch.full((1, 3, 16, 16), torch.nan), torch.zeros(1, 3, 16, 16), 0, "NaN"),
-        (torch.zeros(1, 3, 16, 16), torch.zeros(1, 3, 16, 16), 8, "shave less"),
+        (torch.zeros(1, 3, 16, 16), torch.zeros(1, 3, 16, 16), 8, "use a larger image"),
         (torch.zeros(1, 3, 16, 16), torch.zeros(1, 3, 16, 16), -1, "must not be negative"),
     ],
 )

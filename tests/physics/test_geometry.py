@@ -8,7 +8,7 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from innersr.errors import InputError, KernelError
+from innersr.errors import InputError, KernelError, KernelFileError
 from innersr.methods.baselines import BackProjection, Bicubic
 from innersr.methods.registry import METHOD_PRESETS, METHODS, make_method, parse_method
 from innersr.methods.zssr import ZSSR
@@ -236,6 +236,13 @@ def test_a_variance_is_positive(text):
         parse_kernel(text, 2)
 
 
+@pytest.mark.parametrize("angle", ["30", "-30", "6.3"])
+def test_degrees_in_place_of_radians_are_refused_with_the_right_spelling(angle):
+    with pytest.raises(KernelError, match=f"up to 2 pi, got 'gaussian:1,2,{angle}'; for degrees write {angle}deg"):
+        parse_kernel(f"gaussian:1,2,{angle}", 2)
+    assert parse_gaussian("gaussian:1,2,-6.28").shape == parse_gaussian("gaussian:1,2,360deg").shape
+
+
 @pytest.mark.parametrize("text", ["gaussian:1e9", "gaussian:inf", "gaussian:1,151,0"])
 def test_a_gaussian_wider_than_a_kernel_file_is_refused_before_it_is_computed(text):
     with pytest.raises(KernelError, match="variances up to 150"):
@@ -317,10 +324,15 @@ def test_a_random_seed_is_a_whole_number(text):
         parse_degradation(text, 2)
 
 
-@pytest.mark.parametrize("text", ["g2.0", "g2.0x", "gd", "", "blur", "missing.mat"])
+@pytest.mark.parametrize("text", ["g2.0", "g2.0x", "gd", "", "blur"])
 def test_an_unknown_degradation_is_refused_with_the_known_ones(text):
     with pytest.raises(InputError, match=r"unknown degradation .* there are bicubic, bicubic-uint8, gVARd"):
         parse_degradation(text, 2)
+
+
+def test_a_missing_kernel_file_is_no_unknown_degradation():
+    with pytest.raises(KernelFileError, match=r"^missing.mat: no such file"):
+        parse_degradation("missing.mat", 2)
 
 
 def test_a_kernel_file_is_a_degradation(tmp_path):

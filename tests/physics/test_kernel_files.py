@@ -2,6 +2,7 @@
 
 import io
 import struct
+import sys
 
 import numpy as np
 import pytest
@@ -52,12 +53,51 @@ def error_of(path):
     return message
 
 
-@pytest.mark.parametrize("suffix", [".mat", ".npy", ".txt"])
+@pytest.mark.parametrize("suffix", [".mat", ".npy", ".txt", ".csv", ".tif", ".tiff"])
 @pytest.mark.parametrize("kernel", [ODD, EVEN, ODD[:1] * 4, ODD[:, :1] * 12, np.ones((1, 1))])
 def test_saving_then_loading_changes_no_bit(tmp_path, suffix, kernel):
     weights = torch.from_numpy(kernel / kernel.sum()).float()
     save_kernel(weights, tmp_path / f"k{suffix}")
     assert torch.equal(load_kernel(tmp_path / f"k{suffix}"), weights)
+
+
+def test_an_npz_is_read_by_number_or_name(tmp_path):
+    one, two = tmp_path / "one.npz", tmp_path / "two.npz"
+    np.savez(one, scale=np.array(2), blur=ODD)
+    np.savez_compressed(two, wide=np.ones((5, 5)), blur=ODD)
+    expected = torch.from_numpy(ODD / ODD.sum()).float()
+    for path in (one, f"{one}#blur", f"{two}#blur", f"{two}#2"):
+        assert torch.allclose(load_kernel(path), expected)
+    assert "holds 2 kernels (in wide, blur); append #1 to #2, or #NAME" in error_of(two)
+    with pytest.raises(KernelError, match="holds no variable 'narrow'; there are wide, blur"):
+        load_kernel(f"{two}#narrow")
+    (tmp_path / "bad.npz").write_bytes(one.read_bytes()[:-30])
+    assert "cannot be read as a blur kernel" in error_of(tmp_path / "bad.npz")
+
+
+def test_a_matlab_file_of_version_7_3_is_read_where_h5py_is_installed(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "k.mat"
+    with h5py.File(path, "w", userblock_size=512) as file:
+        for name, values in (("f", ODD), ("x", np.ones((4, 200)))):
+            file.create_dataset(name, data=values.T).attrs["MATLAB_class"] = np.bytes_("double")
+        text = file.create_dataset("text", data=np.ones((2, 3), np.uint16))
+        text.attrs["MATLAB_class"] = np.bytes_("char")
+        cells = file.create_dataset("cells", (1, 2), dtype=h5py.ref_dtype)
+        cells.attrs["MATLAB_class"] = np.bytes_("cell")
+        cells[0, 0] = cells[0, 1] = file["f"].ref
+    expected = torch.from_numpy(ODD / ODD.sum()).float()
+    assert torch.allclose(load_kernel(f"{path}#f"), expected)
+    assert torch.allclose(load_kernel(f"{path}#2"), expected)  # the second of the cells, which come first
+    assert "holds 4 kernels (in cells, f, x)" in error_of(path)
+    path.write_bytes(path.read_bytes()[:900])
+    assert "cannot be read as a blur kernel" in error_of(path)
+
+
+def test_a_matlab_file_of_version_7_3_names_h5py_where_that_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    (tmp_path / "k.mat").write_bytes(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(520))
+    assert "needs h5py; pip install h5py, or save it in MATLAB with -v6 or -v7" in error_of(tmp_path / "k.mat")
 
 
 def test_a_png_keeps_sixteen_bits(tmp_path):
@@ -199,7 +239,6 @@ def test_an_unusable_kernel_is_refused_with_the_reason(tmp_path, array, reason):
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("k.mat", b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(520), "save it with -v6 or -v7"),
         ("k.mat", b"\x00\x00\x00\x00\x02\x00", "not a MATLAB version 5 file"),
         ("k.mat", b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM", "holds no kernel"),
         ("k.npy", b"", "cannot be read as a blur kernel"),
@@ -285,7 +324,7 @@ def test_an_existing_file_is_kept_unless_overwriting_is_allowed(tmp_path):
         (torch.zeros(3, 3), "k.npy", "every weight of the kernel is zero"),
         (torch.ones(3), "k.npy", "2 dimensions"),
         (torch.tensor([[-0.1, 1.0]]), "k.png", "negative weights"),
-        (torch.ones(3, 3), "k.bmp", "written as .mat .npy .txt .png"),
+        (torch.ones(3, 3), "k.bmp", "written as .mat .npy .txt .csv .png .tif"),
         (torch.ones(3, 3), "missing/k.npy", "cannot be written"),
     ],
 )

@@ -161,7 +161,7 @@ def test_another_picture_is_made_to_fit_the_source():
         (lambda: source_of([]), "one image at least"),
         (lambda: source_of([stored(1), stored(3)]), r"different numbers of colour bands \(1, 3\); convert"),
         (lambda: source_of([stored(), stored(metadata=Metadata(icc=b"x"))]), "different colour profiles; convert"),
-        (lambda: to_picture(stored(1), stored(3)), "has 1 colour bands, not 3 as was learned; convert"),
+        (lambda: to_picture(stored(1), stored(3)), "has 1 colour band, not 3 as was learned; convert"),
         (lambda: to_picture(stored(sides=(2, 7), alpha=alpha_of(0.5, 1.0)), stored(3)), "remove its alpha channel"),
         (lambda: to_picture(stored(sides=(1, 7), alpha=alpha_of(0.0))), "every pixel of the image is transparent"),
         (lambda: to_picture(Image(colour=torch.full((1, 1, 2, 2), float("nan")))), "NaN or infinite values"),

@@ -23,12 +23,20 @@ def test_the_middle_of_an_image_is_read(tmp_path):
     assert torch.allclose(middle, whole[..., 30:222, :], atol=0.5 / 255 + 1e-6)  # 8 bit
 
 
+def test_grey_images_count_as_rgb(tmp_path):
+    (tmp_path / "grey").mkdir()
+    save(Image(colour=image(1, (60, 48))), tmp_path / "grey" / "a.png")
+    (middle,) = read_validation(tmp_path / "grey")
+    assert middle.shape == (1, 3, 60, 48)
+    assert torch.equal(middle[:, :1], middle[:, 2:])
+
+
 def test_at_most_twelve_images_are_read(tmp_path):
     assert len(read_validation(write_photos(tmp_path / "many", 14, (50, 50)))) == 12
 
 
 def test_images_that_are_too_small_are_refused(tmp_path):
-    with pytest.raises(InputError, match=r"0\.png: validation needs RGB images of 48 pixels at least, got 48x36"):
+    with pytest.raises(InputError, match=r"0\.png: validation needs RGB or grey images of 48 pixels, got 48x36"):
         read_validation(write_photos(tmp_path / "small", 1, (40, 50)))
 
 

@@ -10,17 +10,19 @@ from torch import Tensor
 from innersr.blind.estimate import Estimate, examine
 from innersr.physics.degradation import Degradation
 from innersr.physics.kernel_comparison import angle_between, second_moments, variance_ratio
-from innersr.physics.named_degradations import parse_kernel
+from innersr.physics.named_degradations import check_spelling, parse_kernel
 from innersr.physics.resize import Scale
 from innersr.run import Run
 
 TRUE, AUTO, ESTIMATE, DEFAULT = "true", "auto", "estimate", "default"
+GIVEN = (TRUE, AUTO, ESTIMATE, DEFAULT)
 
 
 def check_given(text: str, scale: Scale) -> None:
     """Raise InputError for a degradation that no method can be given: neither such a name nor a kernel."""
-    if text not in (TRUE, AUTO, ESTIMATE, DEFAULT):
-        parse_kernel(text, scale, others=", ".join((TRUE, AUTO, ESTIMATE, DEFAULT)))
+    if text not in GIVEN:
+        check_spelling(text, *GIVEN)
+        parse_kernel(text, scale, others=", ".join(GIVEN))
 
 
 def given_degradation(

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from innersr.errors import InputError
+from innersr.errors import FileError, InputError
 from innersr.images.image import Image
 from innersr.images.io import read, save
 from innersr.methods.protocols import Method, Upscaler
@@ -105,7 +105,7 @@ def parse_peer(text: str) -> tuple[str, Method]:
     if text.startswith("spandrel:"):
         file = Path(text.removeprefix("spandrel:"))
         if not file.is_file():
-            raise InputError(f"{file}: no such file; give the weights of a network, spandrel:FILE")
+            raise FileError(f"{file}: no such file; give the weights of a network, spandrel:FILE")
         _spandrel()
         return f"spandrel:{file.name}", SpandrelPeer(file=str(file))
     if not all(place in text for place in ("{input}", "{output}")):

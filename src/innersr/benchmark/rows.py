@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from innersr.benchmark.inputs import TRUE
-from innersr.errors import InputError
+from innersr.errors import FileError, InputError
 from innersr.json_lines import read_records
 from innersr.physics.geometry import scale_text
 from innersr.physics.resize import Scale
@@ -73,7 +73,7 @@ def check_appendable(path: Path) -> None:
     if path.is_dir():
         raise InputError(f"{path}: is a folder; name a file for the rows")
     if not path.parent.is_dir():
-        raise InputError(f"{path}: the folder {path.parent} does not exist; create it first")
+        raise FileError(f"{path}: the folder {path.parent} does not exist; create it first")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise InputError(f"{path}: no permission to write it; name another file")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from torch import Tensor
 
 from innersr.benchmark.made.catalogue import KINDS, made_picture
-from innersr.errors import ImageFileError, InputError
+from innersr.errors import FileError, ImageFileError
 from innersr.images.folders import FolderImage, find_images, load_sharp, own_range, scaled
 from innersr.images.formats import readable_suffixes
 from innersr.images.io import read
@@ -75,12 +75,12 @@ def find_pairs(folder: Path) -> list[Source]:
         InputError: the folder is missing or has no pair.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; give a folder of pairs, name.png beside name_LR.png")
+        raise FileError(f"{folder}: no such folder; give a folder of pairs, name.png beside name_LR.png")
     files = sorted(f for f in folder.iterdir() if f.name.lower().endswith(readable_suffixes()) and f.is_file())
     smalls = [file for file in files if file.stem.endswith("_LR")]
     pairs = [_pair(folder, small, _large_of(small, files)) for small in smalls]
     if not pairs:
-        raise InputError(f"{folder}: no pairs in it; name the small image of name.png name_LR.png")
+        raise FileError(f"{folder}: no pairs in it; name the small image of name.png name_LR.png")
     return pairs
 
 

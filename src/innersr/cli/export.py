@@ -33,7 +33,11 @@ def export_command(  # noqa: PLR0913 (a command's options are its parameters)
         str | None, quality_option("--scale", "-s", help="A whole scale that the prior knows; 2 by default.")
     ] = None,
     kernel: Annotated[
-        str, quality_option(help="The blur that the network undoes: bicubic, gaussian:VAR, or a kernel file.")
+        str,
+        quality_option(
+            help="The blur that the network undoes: bicubic, gaussian:VAR, gaussian:V1,V2,THETA (radians, or degrees "
+            "as 35deg), or a kernel file."
+        ),
     ] = "bicubic",
     anchor: Annotated[str, quality_option(help="Position of the kernel: aligned or centre.")] = "aligned",
     noise: Annotated[

@@ -17,7 +17,12 @@ kernel_app = group(
 )
 
 Kernel = Annotated[
-    str, argument(metavar="KERNEL", help="A kernel file, FILE#3 for the third in it, bicubic, or gaussian:VAR.")
+    str,
+    argument(
+        metavar="KERNEL",
+        help="A kernel file, FILE#3 for the third in it, FILE#NAME for a variable; bicubic, gaussian:VAR, or "
+        "gaussian:V1,V2,THETA (variances in px^2; radians, or degrees as 35deg).",
+    ),
 ]
 
 
@@ -51,7 +56,7 @@ def kernel_show(
 def kernel_estimate(
     source: Source,
     output: Annotated[
-        Path | None, output_option(metavar="FILE", help="File to write: .npy, .mat, .png or .txt.")
+        Path | None, output_option(metavar="FILE", help="File to write: .npy, .mat, .txt, .csv, .tif or .png.")
     ] = None,
     plot: Annotated[Path | None, input_option(metavar="FILE", help="Image file to draw the kernel into.")] = None,
     scale: Annotated[
@@ -79,7 +84,7 @@ def kernel_estimate(
 )
 def kernel_convert(
     source: Kernel,
-    target: Annotated[Path, argument(metavar="FILE", help="File to write: .npy, .mat, .png or .txt.")],
+    target: Annotated[Path, argument(metavar="FILE", help="File to write: .npy, .mat, .txt, .csv, .tif or .png.")],
     convention: Annotated[
         str | None,
         typer.Option(help="Move the centre of mass: centred, kernelgan (kernel_shift) or fkp; by default it stays."),

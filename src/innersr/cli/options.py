@@ -239,7 +239,7 @@ def _reporting(*, as_json: bool = False, quiet: bool = False, verbose: bool = Fa
         with prompt_interrupts():
             yield reporter
     except (InnersrError, OSError) as error:
-        code = 2 if isinstance(error, InputError) else 1
+        code = error.exit_code if isinstance(error, InnersrError) else 1
         reporter.failure(error, code)
         raise typer.Exit(code) from None
     except KeyboardInterrupt as error:

@@ -108,7 +108,8 @@ def upscale_command(  # noqa: PLR0913 (a command's options are its parameters)
         quality_option(
             help="Blur of the image: auto estimates it, and the noise, and removes it cautiously; estimate removes all "
             "of the estimated blur, for images known to be blurred; or bicubic, gaussian:VAR, gaussian:V1,V2,THETA "
-            "(variances in px^2 of the result, radians, or degrees as 35deg), or a .mat, .npy, .png or .txt file."
+            "(variances in px^2 of the result, radians, or degrees as 35deg), or a file: .mat, .npy, .npz, .png, .tif, "
+            ".txt or .csv."
         ),
     ] = "auto",
     anchor: Annotated[

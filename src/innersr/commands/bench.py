@@ -16,6 +16,7 @@ from innersr.commands.drawings import check_drawing, save_drawing
 from innersr.errors import ImageFileError, InputError
 from innersr.images.folders import find_versions
 from innersr.physics.geometry import parse_scale
+from innersr.physics.resize import as_pair
 from innersr.physics.symmetries import central_crop
 from innersr.plots.sheets import Panel, Pixels, comparison_sheet
 from innersr.run import Run
@@ -78,12 +79,11 @@ def bench(  # noqa: PLR0913 (the options of the command)
             rows.append(row)
             reporter.record(row)
             reporter.verbose(_line(row))
-    reporter.info((gains_table(rows) if real_life else table_of(rows)).split("\n"))
-    if sheet is not None:
-        with reporter.progress("draw the worst") as report:
-            pixels = _sheet_of_the_worst(cases, worst_rows(rows, worst), replace(run, report=report))
-        save_drawing(pixels, sheet, overwrite=overwrite)
-        reporter.result(f"{sheet}  the {worst} cases with the least gain", {"output": str(sheet)})
+    if rows or not failures:
+        _say_smaller(rows, crop, reporter)
+        reporter.info((gains_table(rows) if real_life else table_of(rows)).split("\n"))
+        if sheet is not None:
+            _draw_worst(cases, worst_rows(rows, worst), sheet, reporter, run, overwrite=overwrite)
     return 1 if failures else 0
 
 
@@ -93,6 +93,29 @@ def _say_versions(folders: Sequence[Path], reporter: Reporter) -> None:
             reporter.note(
                 f"{folder}: left out as versions of an _HR image: {len(versions)}, such as {versions[0].name}"
             )
+
+
+def _say_smaller(rows: Sequence[Row], crop: int | None, reporter: Reporter) -> None:
+    smaller = sorted({f"{row['folder']}/{row['image']}" for row in rows if crop and _is_smaller(row, crop)})
+    if smaller:
+        count = f"{len(smaller)} image{'s' * (len(smaller) > 1)}, such as {smaller[0]}"
+        reporter.note(f"smaller than --crop {crop}, and measured as far as they reach: {count}")
+
+
+def _is_smaller(row: Row, crop: int) -> bool:
+    """Whether an image has fewer pixels on a side than are measured, which a whole scale divides."""
+    factors = as_pair(parse_scale(str(row["scale"])))
+    return any(n * factor <= crop - factor for n, factor in zip(row["lr_size"], factors, strict=True))
+
+
+def _draw_worst(
+    cases: Sequence[Case], rows: Sequence[Row], sheet: Path, reporter: Reporter, run: Run, *, overwrite: bool
+) -> None:
+    with reporter.progress("draw the worst") as report:
+        pixels = _sheet_of_the_worst(cases, rows, replace(run, report=report))
+    save_drawing(pixels, sheet, overwrite=overwrite)
+    which = "the only case" if len(rows) == 1 else f"the {len(rows)} cases with the least gain"
+    reporter.result(f"{sheet}  {which}", {"output": str(sheet)})
 
 
 def _sheet_of_the_worst(cases: Sequence[Case], rows: Sequence[Row], run: Run) -> Pixels:

@@ -8,6 +8,8 @@ from innersr.commands.console import Reporter
 from innersr.errors import InputError
 from innersr.export.onnx_files import export_onnx, is_adapted
 from innersr.methods.options import UpscaleOptions
+from innersr.methods.tailor import PRIOR, packaged_prior_for
+from innersr.networks.priors import prior_names
 from innersr.physics.geometry import parse_scale
 
 
@@ -33,6 +35,9 @@ def export_prior(  # noqa: PLR0913 (the options of the command)
     options = UpscaleOptions(scale=parse_scale(scale or "2"), kernel=kernel, anchor=anchor, noise=noise, jpeg=jpeg)
     is_given = (scale, kernel, anchor, noise, jpeg) != (None, "bicubic", "aligned", None, None)
     degradation = None if is_adapted(prior) and not is_given else options.planned(options.scale)
+    used = None if degradation is None or any_degradation else packaged_prior_for(degradation)
+    if used not in (None, prior) and prior.partition("-")[0] == PRIOR and prior in prior_names():
+        reporter.note(f"for this degradation innersr upscale uses the prior {used}; export that one for its results")
     made = export_onnx(prior, output, degradation, grey=grey, any_degradation=any_degradation, overwrite=overwrite)
     size = made.path.stat().st_size
     reporter.result(

@@ -13,7 +13,7 @@ from torch import Tensor
 from innersr.blind.kernelgan.estimator import KernelGAN
 from innersr.commands.console import Reporter
 from innersr.commands.drawings import check_drawing, save_drawing
-from innersr.errors import InputError, KernelError
+from innersr.errors import FileError, InputError, KernelError, KernelFileError
 from innersr.examination import channels_of, examine_image, read_with_no_data
 from innersr.paths import check_apart
 from innersr.physics import kernels
@@ -21,7 +21,7 @@ from innersr.physics.degradation import Degradation
 from innersr.physics.geometry import parse_scale
 from innersr.physics.kernel_comparison import centred_alike, difference, second_moments
 from innersr.physics.kernel_files import check_kernel_writable, check_may_be_file, kernel_file, load_kernel, save_kernel
-from innersr.physics.named_degradations import parse_gaussian, parse_kernel
+from innersr.physics.named_degradations import check_spelling, parse_gaussian, parse_kernel
 from innersr.plots.kernels import kernel_pair_sheet, kernel_sheet, measures_of_difference
 from innersr.run import Run
 
@@ -87,7 +87,7 @@ def estimate_kernel(  # noqa: PLR0913 (the options of the command)
         try:
             if method == "fast":
                 estimate = examine_image(image, scales, run, is_thorough=True)
-                degradation, summary = estimate.degradation, estimate.summary
+                degradation, summary = estimate.degradation, estimate.believed().summary
                 facts["noise"] = round(255 * degradation.noise, 2)
                 facts |= {"jpeg_quality": estimate.jpeg_quality, "confidence": estimate.confidence}
             else:
@@ -96,7 +96,7 @@ def estimate_kernel(  # noqa: PLR0913 (the options of the command)
                 long, short = shape.deviations
                 summary = f"blur: {long:.1f}x{short:.1f} px{shape.direction}, as KernelGAN sees it"
         except InputError as error:  # does not name the file
-            raise InputError(f"{source}: {error}") from error
+            raise FileError(f"{source}: {error}") from error
     reporter.notes(source, notes)
     kernel = _as_kernel(degradation, source)
     if output is not None:
@@ -145,7 +145,8 @@ def _as_kernel(degradation: Degradation, source: Path) -> Tensor:
     try:
         folded = degradation.effective_kernel().kernel
     except KernelError as error:
-        raise KernelError(f"{source}: {error}; nothing but shrinking was found, estimate at a whole --scale") from error
+        remedy = "nothing but shrinking was found, estimate at a whole --scale"
+        raise KernelFileError(f"{source}: {error}; {remedy}") from error
     assert folded is not None
     return folded
 
@@ -155,6 +156,7 @@ def _named_kernel(source: str) -> Tensor:
         return _as_kernel(parse_kernel(source, 2), Path(source))
     if source.startswith("gaussian:"):
         return parse_gaussian(source)
+    check_spelling(source, "bicubic", "gaussian")
     check_may_be_file(source, "bicubic, gaussian:VAR")
     return load_kernel(source)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from innersr.commands.console import Reporter, memory_advice
 from innersr.commands.interrupts import deferred_interrupts
-from innersr.errors import InputError
+from innersr.errors import FileError, InputError
 from innersr.networks.priors import load_prior
 from innersr.networks.tailored_stack import TailoredStack
 from innersr.paths import check_apart
@@ -105,7 +105,7 @@ def _check_outputs(outputs: Outputs, *, resume: bool, overwrite: bool) -> None:
         raise InputError("give --resume or --overwrite, not both")
     there = [path for path in (outputs.prior, outputs.state) if path.exists()]
     if there and not (resume or overwrite):
-        raise InputError(f"{there[0]}: exists; --resume continues it, --overwrite starts anew")
+        raise FileError(f"{there[0]}: exists; --resume continues it, --overwrite starts anew")
     if overwrite:
         outputs.state.unlink(missing_ok=True)  # or a training that ends early would be resumed from another one's
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from innersr.atomic import whole_file
-from innersr.errors import InnersrError, InputError, cannot_write, exists_already, how_to_install
+from innersr.errors import FileError, InnersrError, InputError, cannot_write, exists_already, how_to_install
 from innersr.export.graphs import ConditionedGraph, GraphModule, graph_of
 from innersr.methods.mixture import Stabilised, learnt_networks
 from innersr.methods.upscalers.detail import DetailUpscaler
@@ -83,7 +83,7 @@ def export_onnx(
         raise InputError(f"{output}: the name of an ONNX file ends in .onnx")
     check_apart(output, [Path(prior)])
     if output.exists() and not overwrite:
-        raise InputError(exists_already(output))
+        raise FileError(exists_already(output))
     if is_adapted(prior):
         if degradation is not None or any_degradation:
             raise InputError(f"{prior}: was learnt for a degradation of its own; leave scale and degradation out")

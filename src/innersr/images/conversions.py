@@ -47,6 +47,8 @@ def image_from(x: object) -> tuple[Image, Restore]:
 
 
 def _from_array(x: np.ndarray[Any, Any]) -> tuple[Image, Restore]:
+    if x.ndim in (2, 3) and 0 in x.shape:
+        raise InputError(f"the image array of shape {x.shape} is empty; give at least one pixel")
     _check_shape(x.shape)
     if x.dtype == bool:
         image, restore_levels = _from_array(x * np.uint8(255))

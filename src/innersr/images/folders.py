@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from innersr.errors import ImageFileError, InputError
+from innersr.errors import FileError, ImageFileError, InputError
 from innersr.images.formats import readable_suffixes
 from innersr.images.image import Image
 from innersr.images.io import read
@@ -37,12 +37,12 @@ def find_images(folders: Sequence[Path]) -> list[FolderImage]:
     entries: list[FolderImage] = []
     for resolved, folder in {folder.resolve(): folder for folder in folders}.items():
         if not folder.is_dir():
-            raise InputError(f"{folder}: no such folder; give folders of sharp images")
+            raise FileError(f"{folder}: no such folder; give folders of sharp images")
         files = _image_files(folder)
         versions = set(_versions_among(files))
         sharp = [file for file in files if file not in versions]
         if not sharp:
-            raise InputError(f"{folder}: no images in it ({', '.join(readable_suffixes())})")
+            raise FileError(f"{folder}: no images in it ({', '.join(readable_suffixes())})")
         name = "/".join(resolved.parts[-2:])
         if any(entry.folder == name for entry in entries):
             raise InputError(f"two folders are called {name}, as their rows would be; measure them apart")

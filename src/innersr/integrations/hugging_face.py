@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from innersr.atomic import whole_file
-from innersr.errors import InnersrError, InputError, cannot_write, exists_already, how_to_install
+from innersr.errors import FileError, InnersrError, InputError, cannot_write, exists_already, how_to_install
 from innersr.networks.priors import check_prior_file, describe_prior, prior_bytes
 
 Returned = TypeVar("Returned")
@@ -69,11 +69,18 @@ def pull_prior(repository: str, output: str | Path | None = None, *, overwrite: 
         raise InputError(f"{target}: the name of a prior ends in .safetensors")
     for path in (target, card):
         if path.exists() and not overwrite:
-            raise InputError(exists_already(path))
+            raise FileError(exists_already(path))
+
+    options: dict[str, Any] = {"revision": revision or None}
+    unreached = _unreached(repository, lambda: hub.HfApi(library_name="innersr").repo_info(name, timeout=10, **options))
 
     def downloaded(file: str) -> Path:
-        made = _answer(repository, lambda: hub.hf_hub_download(name, file, revision=revision or None))
-        return Path(made)
+        if unreached is None:
+            return Path(_answer(repository, lambda: hub.hf_hub_download(name, file, **options)))
+        try:  # without a network, what was downloaded before
+            return Path(hub.hf_hub_download(name, file, local_files_only=True, **options))
+        except Exception as error:
+            raise unreached from error
 
     found = {target: downloaded("prior.safetensors"), card: downloaded("README.md")}
     check_prior_file(found[target])
@@ -120,9 +127,27 @@ def _answer(repository: str, request: Callable[[], Returned]) -> Returned:
         return request()
     # Of the Hub, of its HTTP library and of the file system: there is no closed list.
     except Exception as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        remedy = "check the name, the network and `hf auth whoami`"
-        raise InnersrError(f"{repository}: the Hugging Face Hub refused ({reason}); {remedy}") from error
+        raise _failure(repository, error) from error
+
+
+def _unreached(repository: str, request: Callable[[], object]) -> InnersrError | None:
+    """The error of a request that reached no Hub; errors that are its answers are raised."""
+    try:
+        request()
+    except Exception as error:
+        failure = _failure(repository, error)
+        if getattr(error, "response", None) is not None:
+            raise failure from error
+        return failure
+    return None
+
+
+def _failure(repository: str, error: Exception) -> InnersrError:
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    if getattr(error, "response", None) is None:
+        return InnersrError(f"{repository}: the Hugging Face Hub was not reached ({reason}); check the network")
+    remedy = "check the name and `hf auth whoami`"
+    return InnersrError(f"{repository}: the Hugging Face Hub refused ({reason}); {remedy}")
 
 
 def _hub() -> Any:  # noqa: ANN401 (a module that may be missing)

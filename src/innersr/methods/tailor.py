@@ -117,7 +117,7 @@ class Tailor:
             CheckpointError: the prior cannot be read.
         """
         run = run.start()
-        prior = _prior_for(self.prior, degradation)
+        prior = self.prior or packaged_prior_for(degradation)
         network = _load(prior).to(lr.device)
         known = knowable_to(network, degradation)
         resolved = self.resolved(is_estimated=False)
@@ -309,10 +309,10 @@ def _leaves_aliases(degradation: Degradation) -> bool:
     return max(float((taps.sum(axis) * wave).sum().abs()) for axis in (0, 1)) > 0.7
 
 
-def _prior_for(prior: str, degradation: Degradation) -> str:
-    """Name or path of the prior: the given one, or the packaged one for the degradation."""
-    if prior or degradation.noise or degradation.compression:
-        return prior or PRIOR
+def packaged_prior_for(degradation: Degradation) -> str:
+    """Name of the packaged prior of a degradation: those of clean images know neither noise nor compression."""
+    if degradation.noise or degradation.compression:
+        return PRIOR
     return f"{PRIOR}-clean" + ("-x4" if _network_scale(degradation) == 4 else "")
 
 

@@ -119,7 +119,7 @@ def _compared(
     if min(height, width) < least:
         raise InputError(
             f"shaving {shave} off an image of {a.shape[-1]}x{a.shape[-2]} pixels leaves less than "
-            f"{least}x{least}; shave less or use a larger image"
+            f"{least}x{least}; use a larger image"
         )
     inside = (..., slice(vertical, vertical + height), slice(horizontal, horizontal + width))
     return a[inside], b[inside]

@@ -1,8 +1,8 @@
 """Blur kernels on disk.
 
-Reads MATLAB (.mat, version 5: what `save -v6` and `save -v7` write), NumPy (.npy), text (.txt, .csv) and
-grey images (.png, .tif); writes .mat, .npy, .txt and .png. A file with several kernels, as a cell array, a
-stack or several variables, needs a number: `kernels.mat#3` is the third one, counted from 1.
+Reads MATLAB (.mat; version 7.3 where h5py is installed), NumPy (.npy, .npz), text (.txt, .csv) and grey images (.png,
+.tif); writes all but .npz. A file with several kernels, as a cell array, a stack or several variables, needs a
+number or the name of a variable: `kernels.mat#3` is the third one, counted from 1, `kernels.npz#blur` that called blur.
 
 Knows nothing about how a kernel is applied: weights are neither flipped nor shifted. A file that holds no
 usable kernel is always a `KernelError`; there is no fallback.
@@ -10,13 +10,16 @@ usable kernel is always a `KernelError`; there is no fallback.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import os
 import re
 import struct
+import zipfile
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,7 +30,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from innersr.atomic import whole_file
-from innersr.errors import KernelError, cannot_write, exists_already
+from innersr.errors import KernelError, KernelFileError, cannot_write, exists_already
 from innersr.libvips import libvips_alone
 from innersr.physics.kernels import normalised
 from innersr.physics.matlab_files import matrix_file, read_matrices
@@ -43,23 +46,26 @@ def load_kernel(path: str | Path) -> Tensor:
     """Load a blur kernel: (kh, kw) float32 of sum 1, neither flipped nor shifted.
 
     Args:
-        path: may end in `#N`, for its Nth kernel; a file whose own name ends so is read as it is. Of a .mat file the
-            variable `kernel` (or `Kernel`) is read where there is one, otherwise every numeric array. The values of
-            an image are weights, without any gamma.
+        path: may end in `#N`, for its Nth kernel, or in `#NAME`, for a variable; a file whose own name ends so is read
+            as it is. Of a .mat file the variable `kernel` (or `Kernel`) is read where there is one, otherwise every
+            numeric array. The values of an image are weights, without any gamma.
 
     Raises:
         KernelError: the file is missing, damaged, of another type, or holds several kernels and no number was given;
             or the kernel is empty, not two-dimensional, not finite, above 127x127, or sums to zero or less.
     """
     try:
-        file, number = _split_number(path)
-        return _usable(_pick(_read_variables(file), number))
+        file, choice = _split_choice(path)
+        variables = _read_variables(file)
+        if isinstance(choice, str):
+            variables, choice = _named(variables, choice), None
+        return _usable(_pick(variables, choice))
     except KernelError as error:
-        raise KernelError(f"{path}: {error}") from error
+        raise KernelFileError(f"{path}: {error}") from error
     except (OSError, ValueError, OverflowError, MemoryError, struct.error, zlib.error, pyvips.Error) as error:
         # What the decoders raise on bytes that are not theirs.
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise KernelError(f"{path}: cannot be read as a blur kernel ({reason}); save it again") from error
+        raise KernelFileError(f"{path}: cannot be read as a blur kernel ({reason}); save it again") from error
 
 
 def check_may_be_file(text: str, names: str) -> None:
@@ -73,7 +79,7 @@ def check_may_be_file(text: str, names: str) -> None:
 def save_kernel(kernel: Tensor, path: str | Path, *, overwrite: bool = False) -> None:
     """Save a kernel, normalised to sum 1, in the format of the suffix of `path`.
 
-    .mat (variable `Kernel`), .npy and .txt keep every bit; .png keeps 16 bits of the largest weight.
+    .mat (variable `Kernel`), .npy, .txt, .csv and .tif keep every bit; .png keeps 16 bits of the largest weight.
 
     The file appears complete or not at all.
 
@@ -90,9 +96,9 @@ def save_kernel(kernel: Tensor, path: str | Path, *, overwrite: bool = False) ->
     except KernelError as error:
         raise KernelError(f"{path}: {error}") from error
     except FileExistsError as error:
-        raise KernelError(exists_already(path)) from error
+        raise KernelFileError(exists_already(path)) from error
     except OSError as error:
-        raise KernelError(cannot_write(path, error.strerror)) from error
+        raise KernelFileError(cannot_write(path, error.strerror)) from error
 
 
 def check_kernel_writable(path: str | Path, *, overwrite: bool = False) -> Path:
@@ -103,21 +109,30 @@ def check_kernel_writable(path: str | Path, *, overwrite: bool = False) -> Path:
     except KernelError as error:
         raise KernelError(f"{path}: {error}") from error
     if not overwrite and (path.exists() or path.is_symlink()):
-        raise KernelError(exists_already(path))
+        raise KernelFileError(exists_already(path))
     if not path.parent.is_dir():
-        raise KernelError(f"{path}: cannot be written, as the folder {path.parent} does not exist; create it first")
+        raise KernelFileError(f"{path}: cannot be written, as the folder {path.parent} does not exist; create it first")
     return path
 
 
 def kernel_file(path: str | Path) -> Path:
-    """The file that `load_kernel` reads for a path, which may end in `#N`."""
-    return _split_number(path)[0]
+    """The file that `load_kernel` reads for a path, which may end in `#N` or `#NAME`."""
+    return _split_choice(path)[0]
 
 
-def _split_number(path: str | Path) -> tuple[Path, int | None]:
-    """Separate `FILE#3` into the file and 3."""
-    match = re.fullmatch(r"(.+)#([0-9]{1,9})", str(path))
-    return (Path(path), None) if match is None or Path(path).is_file() else (Path(match[1]), int(match[2]))
+def _split_choice(path: str | Path) -> tuple[Path, int | str | None]:
+    """Separate `FILE#3` into the file and 3, `FILE#blur` into the file and blur."""
+    match = re.fullmatch(r"(.+)#([0-9]{1,9}|[A-Za-z_]\w{0,62})", str(path))
+    if match is None or Path(path).is_file():
+        return Path(path), None
+    return Path(match[1]), int(match[2]) if match[2].isdigit() else match[2]
+
+
+def _named(variables: Variables, name: str) -> Variables:
+    found = [(own, stacks) for own, stacks in variables if own == name]
+    if not found:
+        raise KernelError(f"holds no variable {name!r}; there are {', '.join(own for own, _ in variables) or 'none'}")
+    return found
 
 
 def _look_up(codecs: dict[str, Codec], suffix: str, use: str) -> Codec:
@@ -128,9 +143,9 @@ def _look_up(codecs: dict[str, Codec], suffix: str, use: str) -> Codec:
 
 
 def _read_variables(file: Path) -> Variables:
-    decode = _look_up(_DECODERS, file.suffix.partition("#")[0], "read from")
     if not file.is_file():
         raise KernelError("no such file; give the path of a blur kernel")
+    decode = _look_up(_DECODERS, file.suffix.partition("#")[0], "read from")
     if file.stat().st_size > MAX_BYTES:
         raise KernelError(f"the file is larger than {MAX_BYTES >> 20} MiB; save the kernel alone")
     return decode(file.read_bytes())
@@ -148,7 +163,7 @@ def _pick(variables: Variables, number: int | None) -> NDArray[Any]:
         raise KernelError("holds no kernel; save it as a numeric matrix named 'kernel'")
     if number is None and count > 1:
         names = ", ".join(name for name, _ in candidates)
-        raise KernelError(f"holds {count} kernels (in {names}); choose one: append #1 to #{count} to the name")
+        raise KernelError(f"holds {count} kernels (in {names}); append #1 to #{count}, or #NAME, to choose one")
     index = 0 if number is None else number - 1
     if not 0 <= index < count:
         raise KernelError(f"holds {count} kernel(s), numbered from #1; choose up to #{count}")
@@ -204,6 +219,22 @@ def _decode_npy(data: bytes) -> Variables:
     return [("kernel", [np.moveaxis(stack, 0, 2)])]
 
 
+def _decode_npz(data: bytes) -> Variables:
+    """The arrays of two dimensions or more."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
+                raise ValueError(f"holds more than {MAX_BYTES >> 20} MiB")
+            members = {info.filename.removesuffix(".npy"): archive.read(info) for info in archive.infolist()}
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise ValueError(str(error)) from error
+    found = []
+    for name, content in members.items():
+        with contextlib.suppress(KernelError):  # of one dimension, as a scale is
+            found += [(name, stacks) for _, stacks in _decode_npy(content)]
+    return found
+
+
 def _encode_npy(weights: NDArray[Any]) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, weights, allow_pickle=False)
@@ -241,9 +272,9 @@ def _decode_text(data: bytes) -> Variables:
     return [("kernel", [np.array(rows, dtype=np.float64, ndmin=2)[:, :, None]])]
 
 
-def _encode_text(weights: NDArray[Any]) -> bytes:
+def _encode_text(weights: NDArray[Any], separator: str = " ") -> bytes:
     # Nine digits give every float32 back.
-    return "".join(" ".join(f"{weight:.9g}" for weight in row) + "\n" for row in weights).encode()
+    return "".join(separator.join(f"{weight:.9g}" for weight in row) + "\n" for row in weights).encode()
 
 
 @libvips_alone()
@@ -279,9 +310,15 @@ def _encode_png(weights: NDArray[Any]) -> bytes:
     return bytes(pyvips.Image.new_from_array(levels, interpretation="grey16").pngsave_buffer(bitdepth=16, keep="none"))
 
 
+@libvips_alone()
+def _encode_tiff(weights: NDArray[Any]) -> bytes:
+    return bytes(pyvips.Image.new_from_array(weights, interpretation="b-w").tiffsave_buffer(keep="none"))
+
+
 _DECODERS: dict[str, Callable[[bytes], Variables]] = {
     ".mat": lambda data: read_matrices(data, room=MAX_BYTES),
     ".npy": _decode_npy,
+    ".npz": _decode_npz,
     ".txt": _decode_text,
     ".csv": _decode_text,
     ".png": _decode_png,
@@ -289,9 +326,13 @@ _DECODERS: dict[str, Callable[[bytes], Variables]] = {
     ".tiff": _decode_tiff,
 }
 
+
 _ENCODERS: dict[str, Callable[[NDArray[Any]], bytes]] = {
     ".mat": lambda weights: matrix_file("Kernel", weights),
     ".npy": _encode_npy,
     ".txt": _encode_text,
+    ".csv": partial(_encode_text, separator=","),
     ".png": _encode_png,
+    ".tif": _encode_tiff,
+    ".tiff": _encode_tiff,
 }

@@ -1,10 +1,12 @@
-"""MATLAB version 5 files: what `save -v6` and `save -v7` write. Knows nothing about what a kernel is.
+"""MATLAB files: what `save -v6`, `-v7` and, by h5py, `-v7.3` write. Knows nothing about what a kernel is.
 
 scipy.io is no substitute: it segfaults on a small hostile file, and expands compressed variables without a limit.
 """
 
 from __future__ import annotations
 
+import importlib
+import io
 import math
 import struct
 import zlib
@@ -35,7 +37,7 @@ def read_matrices(data: bytes, room: int) -> list[tuple[str, list[NDArray[Any]]]
         ValueError, struct.error, zlib.error: a damaged file, too much of it, or too deeply nested cell arrays.
     """
     if data.startswith(b"MATLAB 7.3") or b"\x89HDF\r\n\x1a\n" in data[:520]:
-        raise KernelError("is a MATLAB 7.3 file; in MATLAB, save it with -v6 or -v7")
+        return _hdf_matrices(data, room)
     orders = {b"IM": "<", b"MI": ">"}
     if len(data) < 128 or data[126:128] not in orders:
         raise KernelError("is not a MATLAB version 5 file; in MATLAB, save it with -v6 or -v7")
@@ -49,6 +51,38 @@ def read_matrices(data: bytes, room: int) -> list[tuple[str, list[NDArray[Any]]]
         if kind == ElementType.MATRIX:
             variables.append(_matrix(content, order, nesting=0))
     return variables
+
+
+def _hdf_matrices(data: bytes, room: int) -> list[tuple[str, list[NDArray[Any]]]]:
+    """The same of a file of version 7.3, which is an HDF5 file with its axes in reverse order."""
+    try:
+        h5py: Any = importlib.import_module("h5py")
+    except ImportError as error:
+        remedy = "pip install h5py, or save it in MATLAB with -v6 or -v7"
+        raise KernelError(f"is a MATLAB 7.3 file, which needs h5py; {remedy}") from error
+
+    def matrices(dataset: Any, nesting: int) -> list[NDArray[Any]]:  # noqa: ANN401 (of h5py)
+        nonlocal room
+        kind = dataset.attrs.get("MATLAB_class", b"")
+        room -= dataset.size * dataset.dtype.itemsize
+        if room < 0 or nesting > 8:
+            raise ValueError("holds too much")
+        if kind == b"cell":
+            cells = [file[reference] for reference in dataset[()].T.flat if reference]
+            return [
+                matrix for cell in cells if isinstance(cell, h5py.Dataset) for matrix in matrices(cell, nesting + 1)
+            ]
+        if kind == b"char" or "MATLAB_empty" in dataset.attrs or dataset.dtype.kind not in "buif" or dataset.ndim < 2:
+            return []
+        values = dataset[()].T
+        return [values.reshape((*values.shape[:2], -1), order="F")]
+
+    try:
+        with h5py.File(io.BytesIO(data)) as file:
+            found = [(name, entry) for name, entry in file.items() if isinstance(entry, h5py.Dataset)]
+            return [(name, matrices(entry, 0)) for name, entry in found]
+    except Exception as error:  # there is no closed list
+        raise ValueError(f"HDF5: {error}") from error
 
 
 def matrix_file(name: str, weights: NDArray[Any]) -> bytes:

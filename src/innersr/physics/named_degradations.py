@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from innersr.errors import InputError, KernelError, error_and_remedy
+from innersr.errors import InputError, KernelError, KernelFileError, error_and_remedy
 from innersr.physics import kernels
 from innersr.physics.chains import Filter, degradation_of_taps, shrinking_taps
 from innersr.physics.degradation import Degradation
@@ -22,7 +22,7 @@ from innersr.physics.resize import Scale, as_pair
 BENCHMARK_KERNEL = 21  # side of the test kernels in the MZSR paper
 DEGRADATIONS = (
     "bicubic, bicubic-uint8, gVARd, gVARb (e.g. g2.0d), ganid, gaussian8, lanczos, box, disk:RADIUS, "
-    "motion:LENGTH:DEGREES, random:SEED, gaussian:VAR, or a kernel file"
+    "motion:LENGTH:DEGREES, random:SEED, gaussian:VAR, gaussian:V1,V2,THETA, or a kernel file"
 )
 
 
@@ -32,8 +32,7 @@ def parse_kernel(
     """Parse the degradation that `--kernel` names.
 
     Args:
-        text: "bicubic"; "gaussian:VAR" or "gaussian:V1,V2,THETA" in variances (HR px^2) and radians, or
-            degrees with "deg"; or a kernel file.
+        text: "bicubic"; "gaussian:VAR" or "gaussian:V1,V2,THETA" as in `parse_gaussian`; or a kernel file.
         scale, anchor, noise: see `Degradation`.
         others: names that the caller knows besides, for the error.
 
@@ -44,20 +43,29 @@ def parse_kernel(
         return Degradation(scale=scale, anchor=anchor, noise=noise)
     if text.startswith("gaussian:"):
         return Degradation(scale=scale, kernel=parse_gaussian(text), anchor=anchor, noise=noise)
+    check_spelling(text, "auto", "estimate", "bicubic", "gaussian")
+    check_may_be_file(text, f"{others}, bicubic, gaussian:VAR")
+    return Degradation(scale=scale, kernel=load_kernel(text), anchor=anchor, noise=noise)
+
+
+def check_spelling(text: str, *names: str) -> None:
+    """Raise KernelError if a text is no file, but nearly one of the names that kernels have."""
     name = text.partition(":")[0]
-    meant = get_close_matches(name.lower(), ("auto", "estimate", "bicubic", "gaussian"), 1, 0.7)
+    meant = get_close_matches(name.lower(), names, 1, 0.7)
     if meant and not Path(name).suffix and not Path(text).exists():
         spelling = "gaussian:VAR or gaussian:V1,V2,THETA" if meant == ["gaussian"] else meant[0]
         raise KernelError(f"there is no kernel {text!r}; did you mean {spelling}?")
-    check_may_be_file(text, f"{others}, bicubic, gaussian:VAR")
-    return Degradation(scale=scale, kernel=load_kernel(text), anchor=anchor, noise=noise)
 
 
 def parse_gaussian(text: str) -> Tensor:
     """Parse the kernel that "gaussian:VAR" or "gaussian:V1,V2,THETA" names.
 
+    V1 and V2 are variances in HR px^2, along the angle THETA and across it. The angle is in radians, or in degrees with
+    "deg" behind it, from the right downwards.
+
     Raises:
-        KernelError: not such a name, or a variance that is not above 0 and at most 150.
+        KernelError: not such a name, a variance that is not above 0 and at most 150, or radians beyond a whole turn,
+            which are degrees.
     """
     parts = text.removeprefix("gaussian:").split(",")
     try:
@@ -71,6 +79,8 @@ def parse_gaussian(text: str) -> Tensor:
             f"a Gaussian kernel is gaussian:VAR or gaussian:V1,V2,THETA (variances in pixels^2, THETA in radians "
             f"or with deg), got {text!r}"
         ) from None
+    if abs(turn) > 2 * math.pi and not angle.endswith("deg"):
+        raise KernelError(f"THETA is in radians, up to 2 pi, got {text!r}; for degrees write {angle.strip()}deg")
     if max(variances) > 150:  # cut at five standard deviations, it has about as many taps as a kernel file may have
         raise KernelError(f"a Gaussian kernel has variances up to 150 pixels^2, got {text!r}")
     return kernels.gaussian(*variances, turn)
@@ -110,8 +120,14 @@ def parse_degradation(text: str, scale: Scale, image_name: str = "") -> Degradat
     if kind == "motion":
         length, angle = numbers(text, "motion:LENGTH:DEGREES")
         return Degradation(scale=scale, kernel=kernels.motion(length, math.radians(angle)))
+    return _of_kernel(text, scale)
+
+
+def _of_kernel(text: str, scale: Scale) -> Degradation:
     try:
         return parse_kernel(text, scale)
+    except KernelFileError:
+        raise
     except KernelError as error:
         reason, _ = error_and_remedy(str(error))
         raise InputError(f"unknown degradation {text!r} ({reason}); there are {DEGRADATIONS}") from error

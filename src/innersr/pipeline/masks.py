@@ -64,13 +64,25 @@ def read_detail_mask(
     drawn, (rows, columns) = image.colour.mean(dim=1, keepdim=True), image_size(image.colour)
     if image.alpha is not None:
         drawn = drawn * image.alpha
-    height, width = lr_size
-    if abs(rows - columns * height / width) > 1 and abs(columns - rows * width / height) > 1:
-        sizes = f"{columns} x {rows} pixels, which is another shape than the picture's {width} x {height}"
-        raise ImageFileError(f"{path}: the mask has {sizes}; draw it on the picture")
+    check_shape(path, (rows, columns), lr_size)
     drawn = F.interpolate(drawn.nan_to_num(0.0).clamp(0, 1), hr_size, mode="nearest-exact")
     reach = max(1, round(max(after / before for after, before in zip(hr_size, lr_size, strict=True))))
     return DetailMask(_faded(drawn, reach, wraps))
+
+
+def check_shape(path: Path, mask: tuple[int, int], *pictures: tuple[int, int]) -> None:
+    """Raise ImageFileError if a mask has another shape than all of some sizes of its picture, (height, width) each.
+
+    Sizes that were rounded to whole pixels are of the same shape.
+    """
+    rows, columns = mask
+    for height, width in pictures:
+        stretch = rows * width - columns * height
+        if abs(stretch) <= max(rows, columns, height, width):  # one pixel of the mask or the picture
+            return
+    height, width = pictures[0]
+    sizes = f"{columns} x {rows} pixels, which is another shape than the picture's {width} x {height}"
+    raise ImageFileError(f"{path}: the mask has {sizes}; draw it on the picture")
 
 
 def _faded(drawn: Tensor, reach: int, wraps: tuple[bool, bool]) -> Tensor:

@@ -104,7 +104,8 @@ def to_picture(image: Image, like: Image | PictureSource | None = None) -> Tenso
     source = _source(image if like is None else like)
     bands = image.colour.shape[1]
     if bands != source.bands:
-        raise InputError(f"the image has {bands} colour bands, not {source.bands} as was learned; convert it to these")
+        noun = "band" if bands == 1 else "bands"
+        raise InputError(f"the image has {bands} colour {noun}, not {source.bands} as was learned; convert it to these")
     _extremes(image)
     colour = image.colour
     if source.ranges:

@@ -40,7 +40,7 @@ def sizes_of(size: Size, settings: SinGAN, count: int | None = None) -> tuple[Si
     if min(size) < settings.min_size:
         raise InputError(
             f"a picture of {size[1]}x{size[0]} pixels is smaller than the coarsest scale ({settings.min_size}); "
-            "use a larger picture, or a smaller min_size"
+            "enlarge it first"
         )
     last = scale_count(size, settings) - 1 if count is None else count - 1
     finest = output_size(size, min(1.0, settings.max_size / max(size)))

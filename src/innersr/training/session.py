@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from innersr.errors import InnersrError, InputError
+from innersr.errors import FileError, InnersrError, InputError
 from innersr.isolation import isolated
 from innersr.networks.blueprints import network_record
 from innersr.networks.checkpoints import save_checkpoint
@@ -58,7 +58,7 @@ class Outputs:
         if self.prior.suffix != SUFFIX:
             raise InputError(f"{self.prior}: the output is a {SUFFIX} file")
         if not self.prior.parent.is_dir():
-            raise InputError(f"{self.prior}: the folder {self.prior.parent} does not exist; create it first")
+            raise FileError(f"{self.prior}: the folder {self.prior.parent} does not exist; create it first")
         if min(self.save_every, self.validate_every) < 1:
             raise InputError("intervals between saves and between validations must be at least 1 step")
 
@@ -264,6 +264,7 @@ class _Recorder:
                 "seconds": round(self._seconds, 2),
                 "data_share": round(since.waited / since.seconds, 4),
                 "cpu_seconds": round(time.process_time(), 2),
+                "date": datetime.now(UTC).date().isoformat(),
             }
         if validate and session.validation:
             self.validation = session.objective.validate(self._learner.average, session.validation, session.run)
@@ -280,15 +281,13 @@ class _Recorder:
         self._saved = time.monotonic()
 
     def save_prior(self) -> None:
-        """Save the averaged weights with their provenance."""
+        """Save the averaged weights with their provenance, which has no time or date: the same training, same bytes."""
         session, average = self._session, self._learner.average
         provenance = {
             "settings": session.settings,
             "step": self._learner.step,
             "data": [source._asdict() for source in session.pool.sources],
-            "seconds": round(self._seconds),
             "code": f"innersr {__version__}, torch {version('torch')}",
-            "date": datetime.now(UTC).date().isoformat(),
             "validation": self.validation,
             **session.provenance,
         }

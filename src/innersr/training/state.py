@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from innersr.errors import CheckpointError, InnersrError, InputError
+from innersr.errors import CheckpointError, FileError, InnersrError, InputError
 from innersr.networks.blueprints import shortened
 from innersr.networks.checkpoints import load_checkpoint, outline_of, save_checkpoint
 from innersr.training.crops import EXTRA_SHARE
@@ -68,7 +68,7 @@ def restore_state(
         CheckpointError: it is damaged.
     """
     if not path.exists():
-        raise InputError(f"{path}: there is no such file to resume; leave out --resume to start")
+        raise FileError(f"{path}: there is no such file to resume; leave out --resume to start")
     outline = outline_of(path, "training")
     try:
         header = msgspec.convert(outline.header, Header)

@@ -23,19 +23,19 @@ Case = tuple[str, int]
 
 
 def read_validation(folder: Path) -> tuple[Tensor, ...]:
-    """Centres, (1, 3, H, W) of at most SIDE pixels, of the first images of a folder.
+    """Centres, (1, 3, H, W) of at most SIDE pixels, of the first images of a folder; grey images count as RGB.
 
     Raises:
-        InputError: the folder is missing or empty, or has an image that is too small or not RGB.
+        InputError: the folder is missing or empty, or has an image that is too small, or neither RGB nor grey.
         ImageFileError: a file cannot be read.
     """
     images = []
     for entry in find_images([folder])[:LARGEST_NUMBER]:
         image = load_sharp(entry.path, 12)  # a side that x2, x3 and x4 divide
-        if image.shape[1] != 3 or min(image.shape[-2:]) < LEAST_SIDE:
+        if image.shape[1] not in (1, 3) or min(image.shape[-2:]) < LEAST_SIDE:
             size = f"{image.shape[-1]}x{image.shape[-2]}, {image.shape[1]} channels"
-            raise InputError(f"{entry.path}: validation needs RGB images of {LEAST_SIDE} pixels at least, got {size}")
-        images.append(central_crop(image, SIDE).clone())
+            raise InputError(f"{entry.path}: validation needs RGB or grey images of {LEAST_SIDE} pixels, got {size}")
+        images.append(central_crop(image, SIDE).expand(-1, 3, -1, -1).clone())
     return tuple(images)
 
 

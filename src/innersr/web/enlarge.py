@@ -137,7 +137,7 @@ def _controls() -> Controls:
             long = gr.Slider(0.3, 6, value=1.2, step=0.1, label="Width along, in pixels of the result")
             short = gr.Slider(0.3, 6, value=1.2, step=0.1, label="Width across, in pixels of the result")
             angle = gr.Slider(-90, 90, value=0, step=1, label="Direction, in degrees")
-        kernel_file = gr.File(label="Kernel file (.mat, .npy, .png, .txt)", height=90, visible=False)
+        kernel_file = gr.File(label="Kernel file (.mat, .npy, .npz, .png, .tif, .txt, .csv)", height=90, visible=False)
         noise = gr.Textbox("", label="Noise, in grey levels of 255", placeholder="estimated", max_lines=1)
         deblur = gr.Slider(0, 1, value=0.5, step=0.05, label="Share of the estimated blur to remove")
         keep_grain = gr.Checkbox(label="Put the grain back")

@@ -70,11 +70,11 @@ def sample_pictures(  # noqa: PLR0913 (the options of the command)
     given = [model for model in models if model.is_file()]
     orders = []
     for model in models:
-        sampler, source, originals = open_subject(model, engine, max_size, run, reporter)
+        sampler, source, originals, _ = open_subject(model, engine, max_size, run, reporter)
         if engine == "patches" and len(originals) > 1:
             reporter.note(f"{model}: of {len(originals)} pictures, the first is sampled; --engine network knows all")
         requested = requested_size(size, scale, sampler.size)
-        with blaming(model):
+        with blaming(model, kind=InputError):
             sampler.check_start(start)
             sampler.sizes_for(requested)
         targets = targets_of(output, count, source, "sample" if len(models) == 1 else model.stem)
@@ -92,7 +92,7 @@ def sample_pictures(  # noqa: PLR0913 (the options of the command)
             reporter.note(f"{order.path}: after the time limit every scale was searched once, which leaves seams")
         seconds = round((time.monotonic() - started) / count, 2)
         how, record = f"from scale {start}, by {engine}", {"model": str(order.path)} | facts | {"seconds": seconds}
-        save_all(pictures, order.targets, order.source, overwrite, reporter, how, record)
+        save_all(from_picture(pictures, order.source), order.targets, overwrite, reporter, how, record)
         parts = zip(order.targets, pictures.split(1), strict=True)
         panels += [Panel(target.stem, visible(one, order.source)) for target, one in parts if sheet is not None]
     if sheet is not None:

@@ -19,10 +19,11 @@ from innersr.commands.singan.shared import (
     blaming,
     check_targets,
     open_subject,
-    read_image,
+    read_entering,
     read_mask,
     save_all,
     targets_of,
+    with_original,
     working,
 )
 from innersr.errors import InputError
@@ -39,7 +40,7 @@ from innersr.singan.manipulation import (
 )
 from innersr.singan.model import PictureModel
 from innersr.singan.patches.model import PatchModel, patch_model
-from innersr.singan.pictures import to_picture, visible
+from innersr.singan.pictures import from_picture, to_picture, visible
 from innersr.singan.pyramid import Size
 from innersr.singan.training.fine_tuning import check_scale, fine_tune
 
@@ -81,11 +82,11 @@ def manipulate_picture(  # noqa: PLR0913 (the options of the commands)
     engine = _engine_of(engine, kind, model, is_training=colours is not None or fine_tune is not None)
     subject = open_subject(model, engine, max_size, run, reporter)
     scale = default_scale(subject.model, kind) if start is None else start
-    with blaming(model):
+    with blaming(model, kind=InputError):
         check_scale(subject.model, scale)
-    entered = _read_picture(picture, mask is not None, subject, reporter)
+    entered, own = _read_picture(picture, mask is not None, subject, reporter)
     subject = _of_nearest(subject, entered, run)
-    marked = None if mask is None else read_mask(mask, entered, reporter)
+    marked = None if mask is None else read_mask(mask, entered, reporter, own)
     make = _maker(subject, entered, marked, kind, colours or fine_tune, count)
     inputs, source = [path for path in (model, picture, mask) if path is not None], subject.source
     facts: dict[str, Any] = {"model": str(model), "input": str(picture), "seed": run.seed, "engine": engine}
@@ -111,7 +112,11 @@ def manipulate_picture(  # noqa: PLR0913 (the options of the commands)
     how = f"put in at scale {scale} of 1 to {len(subject.model.sizes[0]) - 1}"
     if start is None:
         how += ", the default; --all-scales shows all of them"
-    save_all(pictures, targets, source, overwrite, reporter, how, facts)
+    images = from_picture(pictures, source)
+    if marked is not None and subject.image is not None:
+        kept = (pictures.cpu() == to_picture(subject.image, source)).all(dim=1, keepdim=True)
+        images = with_original(images, subject.image, kept)
+    save_all(images, targets, overwrite, reporter, how, facts)
 
 
 def _engine_of(engine: str | None, kind: str, model: Path, *, is_training: bool) -> str:
@@ -123,11 +128,9 @@ def _engine_of(engine: str | None, kind: str, model: Path, *, is_training: bool)
     return engine
 
 
-def _read_picture(path: Path, is_masked: bool, subject: Subject, reporter: Reporter) -> Tensor:
-    """Read the picture that enters, at the size to work at."""
-    image = read_image(path, reporter)
-    with blaming(path):
-        picture = to_picture(image, subject.source)
+def _read_picture(path: Path, is_masked: bool, subject: Subject, reporter: Reporter) -> tuple[Tensor, Size]:
+    """The picture that enters, at the size to work at, and the size of its file."""
+    picture = read_entering(path, subject.source, subject.pictures[0], reporter)
     own, trained = image_size(picture), subject.model.size
     size = _working_size(own, trained)
     if is_masked and size != trained:
@@ -136,9 +139,9 @@ def _read_picture(path: Path, is_masked: bool, subject: Subject, reporter: Repor
             "give a changed version of that picture, of the same shape"
         )
     if size == own:
-        return picture
+        return picture, own
     reporter.note(f"{path}: {own[1]}x{own[0]} is resized to {size[1]}x{size[0]}, the size of the model")
-    return resize(picture, size=size).clamp(-1, 1)
+    return resize(picture, size=size).clamp(-1, 1), own
 
 
 def _working_size(own: Size, trained: Size) -> Size:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 from innersr.commands.console import Reporter
 from innersr.commands.singan.shared import (
     blaming,
     check_targets,
+    read_entering,
     read_image,
     read_mask,
     save_all,
     size_note,
     targets_of,
+    with_original,
     working,
 )
 from innersr.physics.resize import image_size
@@ -23,7 +26,7 @@ from innersr.singan.masks import soft_mask
 from innersr.singan.patches.inpainting import inpaint
 from innersr.singan.patches.model import patch_model
 from innersr.singan.patches.restyling import restyle
-from innersr.singan.pictures import source_of, to_picture
+from innersr.singan.pictures import from_picture, source_of, to_picture
 
 
 def inpaint_picture(
@@ -42,9 +45,10 @@ def inpaint_picture(
     started = time.monotonic()
     with working(reporter, picture, run, "use a smaller picture") as working_run, blaming(picture):
         filled = inpaint(whole, hole, settings, count=count, run=working_run)
-    facts = {"input": str(picture), "mask": str(mask), "seed": run.seed}
-    seconds = round((time.monotonic() - started) / count, 2)
-    save_all(filled, targets, source, overwrite, reporter, "filled", facts | {"seconds": seconds})
+    facts: dict[str, Any] = {"input": str(picture), "mask": str(mask), "seed": run.seed}
+    facts["seconds"] = round((time.monotonic() - started) / count, 2)
+    images = with_original(from_picture(filled, source), image, hole == 0)
+    save_all(images, targets, overwrite, reporter, "filled", facts)
 
 
 def restyle_picture(  # noqa: PLR0913 (the options of the command)
@@ -66,8 +70,7 @@ def restyle_picture(  # noqa: PLR0913 (the options of the command)
         model = patch_model(to_picture(image, source), settings, run=run)
     if model.size != image_size(image.colour):
         reporter.note(size_note(like, image_size(image.colour), model.size))
-    with blaming(layout):
-        entering = to_picture(read_image(layout, reporter), source)
+    entering = read_entering(layout, source, model.pyramid[-1], reporter)
     scale = round((len(model.pyramid) - 1) / 3) if start is None else start
     model.check_start(scale)
     targets = targets_of(output, 1, source, "restyled")
@@ -77,4 +80,5 @@ def restyle_picture(  # noqa: PLR0913 (the options of the command)
         made = restyle(model, entering, scale, working_run)
     facts = {"input": str(layout), "like": str(like), "start_scale": scale, "seed": run.seed}
     facts["seconds"] = round(time.monotonic() - started, 2)
-    save_all(made, targets, source, overwrite, reporter, f"like {like.name}, put in at scale {scale}", facts)
+    how = f"like {like.name}, put in at scale {scale}"
+    save_all(from_picture(made, source), targets, overwrite, reporter, how, facts)

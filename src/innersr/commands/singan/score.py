@@ -46,10 +46,11 @@ def score_samples(  # noqa: PLR0913 (the options of the command)
     with working(reporter, goal.path, run, "score smaller or fewer pictures") as working_run:
         if goal.model is None or goal.files:
             samples, origin = _read_samples(goal.files, goal.source, reporter), "read"
-            if all(n < own for n, own in zip(image_size(samples), image_size(goal.picture), strict=True)):
+            (height, width), (own_height, own_width) = image_size(samples), image_size(goal.picture)
+            if goal.model is None and (height, width) != (own_height, own_width):
                 reporter.note(
-                    f"{goal.path}: is larger than its samples, and scores compare pixels as they are; "
-                    "give the picture at the size that it was learned at"
+                    f"{goal.path}: has {own_width}x{own_height} pixels, its samples {width}x{height}, and scores "
+                    "compare pixels as they are; the picture must have the size that it was learned at"
                 )
         else:
             samples = goal.model.sample(count, start=start, run=working_run)

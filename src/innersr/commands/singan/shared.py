@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from innersr.commands.console import Reporter, memory_advice
-from innersr.errors import InputError
+from innersr.errors import FileError, InputError
 from innersr.images.formats import BY_NAME, BY_SUFFIX, refusal
 from innersr.images.image import Image
 from innersr.images.io import PIXEL_LIMIT, check_writable, read, save
@@ -20,13 +21,14 @@ from innersr.isolation import isolation
 from innersr.paths import check_apart, make_folder, names_folder
 from innersr.physics.geometry import LARGEST_SCALE, parse_factors
 from innersr.physics.resize import as_pair, image_size
+from innersr.pipeline.masks import check_shape
 from innersr.run import Run
 from innersr.singan.folder.reading import SavedModel, load_folder
 from innersr.singan.learn import make_settings
 from innersr.singan.masks import soft_mask
 from innersr.singan.model import PictureModel
 from innersr.singan.patches.model import PatchModel, patch_model
-from innersr.singan.pictures import PictureSource, from_picture, source_of, to_picture
+from innersr.singan.pictures import PictureSource, source_of, to_picture
 from innersr.singan.pyramid import Size
 
 
@@ -52,6 +54,8 @@ class Subject(NamedTuple):
     source: PictureSource
     pictures: tuple[Tensor, ...]
     """(1, C, H, W) in [-1, 1], at the last scale."""
+    image: Image | None = None
+    """The image file as it was read, unless it is used at a smaller size."""
 
 
 def open_subject(path: Path, engine: str, max_size: int | None, run: Run, reporter: Reporter) -> Subject:
@@ -80,7 +84,7 @@ def open_subject(path: Path, engine: str, max_size: int | None, run: Run, report
     size = image_size(image.colour)
     if patches.size != size:
         reporter.note(size_note(path, size, patches.size))
-    return Subject(patches, source, (patches.pyramid[-1].cpu(),))
+    return Subject(patches, source, (patches.pyramid[-1].cpu(),), image if patches.size == size else None)
 
 
 def read_image(path: Path, reporter: Reporter) -> Image:
@@ -90,9 +94,35 @@ def read_image(path: Path, reporter: Reporter) -> Image:
     return image
 
 
-def read_mask(path: Path, picture: Tensor, reporter: Reporter) -> Tensor:
-    """Read a mask, (1, C, H, W), bright where it marks; transparent pixels mark nothing."""
+def read_entering(path: Path, source: PictureSource, own: Tensor, reporter: Reporter) -> Tensor:
+    """Read a picture that enters a model: grey in all its bands, and what the model cannot know of as its mean colour.
+
+    Args:
+        own: the picture of the model, (1, C, H, W) in [-1, 1].
+    """
+    image, alpha = read_image(path, reporter), None
+    bands = image.colour.shape[1]
+    if bands == 1 != source.bands:
+        reporter.note(f"{path}: is grey, which is taken for all {source.bands} bands of the picture")
+        image = replace(image, colour=image.colour.expand(-1, source.bands, -1, -1), missing=None)
+    if source.alpha != "learnt" and image.alpha is not None and bool((image.alpha < 1).any()):
+        reporter.note(f"{path}: is transparent, where it gets the mean colour of the picture")
+        colour = torch.where(image.alpha > 0, image.colour, torch.zeros_like(image.colour))
+        alpha, image = image.alpha, replace(image, colour=colour, alpha=None)
+    with blaming(path):
+        picture = to_picture(image, source)
+    return picture if alpha is None else torch.lerp(own.mean(dim=(2, 3), keepdim=True).to(picture), picture, alpha)
+
+
+def read_mask(path: Path, picture: Tensor, reporter: Reporter, drawn_on: Size | None = None) -> Tensor:
+    """Read a mask, (1, C, H, W), bright where it marks; transparent pixels mark nothing.
+
+    Args:
+        picture: what is masked; the mask has its shape, at any size.
+        drawn_on: size of the file of the picture, if it was resized.
+    """
     image = read_image(path, reporter)
+    check_shape(path, image_size(image.colour), drawn_on or image_size(picture), image_size(picture))
     mask = image.colour if image.alpha is None else image.colour * image.alpha
     with blaming(path):
         soft_mask(mask, image_size(picture))  # refused before the work
@@ -130,21 +160,35 @@ def check_targets(
 
 
 def save_all(
-    pictures: Tensor,
+    images: Sequence[Image],
     targets: Sequence[Path],
-    source: PictureSource,
     overwrite: bool,
     reporter: Reporter,
     how: str,
     facts: dict[str, Any],
 ) -> None:
-    """Write pictures, (N, C, H, W) in [-1, 1], and report how each was made."""
-    for index, (image, target) in enumerate(zip(from_picture(pictures, source), targets, strict=True)):
+    """Write images, and report how each was made."""
+    for index, (image, target) in enumerate(zip(images, targets, strict=True)):
         notes = save(image, target, overwrite=overwrite)
         reporter.notes(target, notes)
         height, width = image_size(image.colour)
         record = {"output": str(target), "size": [width, height], "index": index, **facts, "notes": list(notes)}
         reporter.result(f"{target}  {width}x{height}  {how}", record)
+
+
+def with_original(images: Sequence[Image], original: Image, kept: Tensor) -> list[Image]:
+    """Images with the samples of another one, such as the colours of its transparent pixels, where those are kept.
+
+    Args:
+        kept: bool, (N or 1, 1, H, W).
+    """
+    results = []
+    for image, where in zip(images, kept.expand(len(images), -1, -1, -1).split(1), strict=True):
+        alpha = image.alpha
+        if alpha is not None and original.alpha is not None:
+            alpha = torch.where(where, original.alpha, alpha)
+        results.append(replace(image, colour=torch.where(where, original.colour, image.colour), alpha=alpha))
+    return results
 
 
 @contextlib.contextmanager
@@ -155,12 +199,16 @@ def working(reporter: Reporter, path: Path, run: Run, advice: str) -> Iterator[R
 
 
 @contextlib.contextmanager
-def blaming(*paths: Path) -> Iterator[None]:
-    """Put the names of files before the message of an InputError that is about what they hold."""
+def blaming(*paths: Path, kind: type[InputError] = FileError) -> Iterator[None]:
+    """Put the names of files before the message of an InputError that is about what they hold.
+
+    Args:
+        kind: of the error; InputError where not the files are wrong, but an option that does not fit them.
+    """
     try:
         yield
     except InputError as error:
-        raise InputError(f"{', '.join(str(path) for path in paths)}: {error}") from error
+        raise kind(f"{', '.join(str(path) for path in paths)}: {error}") from error
 
 
 def size_note(path: Path, size: Size, trained: Size) -> str:

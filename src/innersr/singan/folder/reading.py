@@ -111,6 +111,8 @@ def read_record(path: Path) -> tuple[Record, str]:
         CheckpointError: there is none, or it is damaged.
     """
     file = path / SETTINGS
+    if not path.exists():
+        raise CheckpointError(f"{path}: no such file or folder; check the path")
     if not is_begun(path):
         raise CheckpointError(f"{path}: holds no model (no {SETTINGS}); give a folder that a SinGAN was trained into")
     most = 8 << 20  # bytes; colour profiles have 4 MB at most

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from innersr.atomic import PARTIAL_NAME
-from innersr.errors import CheckpointError, InputError, reason_of
+from innersr.errors import CheckpointError, FileError, InputError, reason_of
 from innersr.networks.checkpoints import save_checkpoint, write_whole
 from innersr.singan.folder.log import cut_lines
 from innersr.singan.folder.reading import (
@@ -68,8 +68,8 @@ def begin(folder: ModelFolder, record: Record, pictures: Sequence[Tensor]) -> st
         differing = differences(read_record(path)[0], record)
         if differing:
             remedy = "give another folder, or replace it with --overwrite"
-            raise InputError(f"{path}: holds a model {', '.join(differing)}; {remedy}")
-        raise InputError(f"{path}: holds this model already; --resume continues it, --overwrite starts anew")
+            raise FileError(f"{path}: holds a model {', '.join(differing)}; {remedy}")
+        raise FileError(f"{path}: holds this model already; --resume continues it, --overwrite starts anew")
     _make_room(folder)
     model = PictureModel(settings=record.settings, sizes=record.sizes, channels=record.channels, seed=record.seed)
     save_model(path, digest, model, pictures)
@@ -114,7 +114,7 @@ def resume(
         CheckpointError: it is damaged, or cannot be written.
     """
     if not is_begun(path):
-        raise InputError(f"{path}: there is no training to resume; leave out --resume to begin")
+        raise FileError(f"{path}: there is no training to resume; leave out --resume to begin")
     differing = differences(read_record(path)[0], requested)
     if differing:
         remedy = "continue with that, or start anew with --overwrite"
@@ -142,7 +142,7 @@ def _make_room(folder: ModelFolder) -> None:
         path.mkdir(exist_ok=True)
         names = {file.name for file in path.iterdir()}
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be a model folder ({reason_of(error)}); check the path") from error
+        raise FileError(f"{path}: cannot be a model folder ({reason_of(error)}); check the path") from error
     remnants = {name for name in names if REMNANT.fullmatch(name) or PARTIAL_NAME.fullmatch(name)}
     foreign = sorted(names - set(FILES) - remnants)
     if foreign:
@@ -150,9 +150,9 @@ def _make_room(folder: ModelFolder) -> None:
             read_record(path)  # whose folder it is, whatever lies in it besides
         except CheckpointError as error:
             remedy = "a model needs a folder of its own, give a new one"
-            raise InputError(f"{path}: holds other files ({foreign[0]}) and no model; {remedy}") from error
+            raise FileError(f"{path}: holds other files ({foreign[0]}) and no model; {remedy}") from error
     if not names.isdisjoint(FILES) and not folder.overwrite:
-        raise InputError(f"{path}: holds a part of a model; give another folder, or replace it with --overwrite")
+        raise FileError(f"{path}: holds a part of a model; give another folder, or replace it with --overwrite")
     _remove(path, FILES)
     _remove_remnants(path)
 
