@@ -11,7 +11,8 @@ from innersr.web.app import Serving, served  # noqa: E402 (found in the folder a
 from innersr.web.limits import Limits  # noqa: E402
 
 LIMITS = Limits(megabytes=20, pixels=4_000_000, seconds=300, files=5, waiting=20, idle_minutes=30)
-SERVING = Serving(host="0.0.0.0", allow_public=True, browser=False, device="cpu", limits=LIMITS)
+# Other sites may embed a Space.
+SERVING = Serving(host="0.0.0.0", allow_public=True, names=("*",), browser=False, device="cpu", limits=LIMITS)
 
 if __name__ == "__main__":
     with served(SERVING):

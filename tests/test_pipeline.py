@@ -1,6 +1,6 @@
 """The journey of one image, and the types that it may have at both ends."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -1009,24 +1009,45 @@ def test_a_kernel_file_is_read_once_for_all_images(tmp_path):
         assert upscale_file(tmp_path / name, None, options, RUN).degradation.kernel is not None
 
 
+def test_the_files_of_options_are_those_that_they_name():
+    @dataclass(frozen=True)
+    class Own:
+        prior: object
+        adapt: object = None
+
+    assert UpscaleOptions(method=Own(torch.nn.Identity()), kernel=gaussian(1.0)).files == ()
+    named = UpscaleOptions(method=Own("p.safetensors"), kernel=gaussian(1.0), mask="m.png")
+    assert named.files == (Path("p.safetensors"), Path("m.png"))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"degradation": DOUBLE, "kernel": "bicubic"}, "omit these and size"),
         ({"degradation": DOUBLE, "size": "48x"}, "omit these and size"),
         ({"method": BICUBIC, "preset": "best"}, "preset and settings are for a method by name"),
-        ({"depth": 16}, "depth and value_range are for paths"),
-        ({"value_range": "auto"}, "depth and value_range are for paths"),
+        ({"depth": 16}, "depth is for paths; a result in memory has the type that was given"),
+        ({"value_range": "auto"}, "value_range is for paths"),
+        ({"quality": 50, "compression": "lzw"}, "quality and compression are for paths"),
+        ({"pages": "first"}, "pages is for paths"),
+        ({"frames": "0-3"}, "frames is for paths"),
+        ({"strips": "always"}, "strips is for paths"),
+        ({"pixel_limit": 10**6}, "pixel_limit is for paths"),
+        ({"metadata": "none"}, "metadata is for paths"),
+        ({"overwrite": True}, "overwrite is for paths"),
+        ({"steady": False}, "steady is for paths"),
+        ({"quality": 0}, "quality is from 1 to 100, got 0"),
+        ({"quality": 95.5}, "quality is from 1 to 100, got 95.5"),
         ({"value_range": "5"}, "is LOW,HIGH with LOW below HIGH, or auto, got '5'"),
         ({"value_range": (3, 3)}, "is LOW,HIGH with LOW below HIGH"),
         ({"preset": "slow"}, "unknown preset 'slow' of tailor"),
         ({"noise": 255}, "noise is a standard deviation in 8-bit levels"),
-        ({"jpeg": 0}, "jpeg is a quality from 1 to 100, got 0"),
+        ({"jpeg": 0}, "jpeg is from 1 to 100, got 0"),
         ({"degradation": DOUBLE, "jpeg": 60}, "omit these and size"),
         ({"noise": "much"}, "noise is a standard deviation in 8-bit levels, .*got 'much'"),
         ({"noise": "poisson:x"}, "counting noise is poisson:GAIN or poisson:GAIN:READ"),
         ({"jpeg": "60"}, "jpeg must be a number, got '60'"),
-        ({"jpeg": 60.5}, "jpeg is a quality from 1 to 100, got 60.5"),
+        ({"jpeg": 60.5}, "jpeg is from 1 to 100, got 60.5"),
         ({"deblur": "1"}, "deblur must be a number, got '1'"),
         ({"deblur": None}, "deblur must be a number, got None"),
         ({"nodata": "none"}, "nodata must be a number, got 'none'"),

@@ -56,6 +56,16 @@ def on_one_line(text: str) -> str:
     return re.sub(codes, lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def reason_of(error: BaseException) -> str:
+    """The last words of an error of another library, on one printable line of at most 200 characters."""
+    detail = getattr(error, "detail", "")  # what libvips said, which pyvips keeps there
+    text = (isinstance(detail, str) and detail.strip()) or getattr(error, "strerror", None) or str(error)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    words = ", ".join(dict.fromkeys(lines[-2:]))
+    printable = "".join(letter if letter.isprintable() else " " for letter in words)
+    return " ".join(printable.split()).replace("; ", ", ")[:200] or type(error).__name__
+
+
 def error_and_remedy(text: str | None) -> tuple[str | None, str | None]:
     """What is wrong, and the remedy that a message names after a semicolon; None where it names none."""
     error, _, remedy = (text or "").partition("; ")

@@ -110,6 +110,7 @@ def test_links_to_folders_are_not_entered_and_links_to_files_are_inputs():
         "in/link and 1 more not entered, as a link to a folder; name it to upscale its images",
     )
     assert find_inputs(["in"]).notes == ()
+    assert len(find_inputs(["in", "in"], recursive=True).notes) == 1
 
 
 def test_results_are_no_inputs_unless_they_are_named():

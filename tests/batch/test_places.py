@@ -1,12 +1,15 @@
 """Names of results."""
 
+import warnings
 from pathlib import Path
 
 import pytest
 from PIL import Image as PillowImage
 
+from helpers.films import make_video, scenes
 from innersr.batch.places import Naming, free_name, size_in_header
 from innersr.errors import InputError
+from innersr.images.films.animations import frame_count
 
 
 @pytest.mark.parametrize(
@@ -74,3 +77,16 @@ def test_the_size_is_that_of_the_picture_as_it_is_shown(tmp_path):
     (tmp_path / "c.png").write_text("no image")
     sizes = [size_in_header(tmp_path / name) for name in ("a.jpg", "b.png", "c.png", "d.png")]
     assert sizes == [(30, 20), (20, 30), None, None]
+
+
+@pytest.mark.parametrize("limit", [400, 100])
+def test_the_size_of_a_large_picture_is_no_warning(tmp_path, monkeypatch, limit):
+    monkeypatch.setattr(PillowImage, "MAX_IMAGE_PIXELS", limit)  # above it Pillow warns, above twice as much it refuses
+    PillowImage.new("L", (30, 20)).save(tmp_path / "a.png")
+    with warnings.catch_warnings(action="error"):
+        assert size_in_header(tmp_path / "a.png") == (20, 30)
+        assert frame_count(tmp_path / "a.png") == 1
+
+
+def test_the_size_of_a_film_is_that_of_its_frames(tmp_path):
+    assert size_in_header(make_video(tmp_path / "a.mp4", scenes(2))) == scenes(1)[0].shape[:2]

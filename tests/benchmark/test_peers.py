@@ -9,6 +9,7 @@ import torch
 from helpers.bench import RUN, plan, rows_of
 from innersr.benchmark import peers
 from innersr.benchmark.peers import CommandPeer, SpandrelPeer, parse_peer
+from innersr.benchmark.runner import cases_of
 from innersr.errors import ImageFileError, InputError
 from innersr.physics.degradation import Degradation
 
@@ -37,6 +38,30 @@ def test_a_program_is_a_method(folder, tmp_path):
     rows = list(rows_of(plan(folder, peers=(command,), limit=1), RUN))
     assert [row["method"] for row in rows] == ["bicubic", name]
     assert rows[1]["settings"] == {"command": command} and rows[1]["psnr_y"] != rows[0]["psnr_y"]
+
+
+def test_peers_of_one_program_are_measured_apart(folder, tmp_path, monkeypatch):
+    twice, shrunk = program(tmp_path, 2), program(tmp_path, 2) + " more"
+    monkeypatch.setattr(peers, "_spandrel", lambda: None)
+    networks = [f"spandrel:{tmp_path}/{name}/net.pth" for name in "ab"]
+    for network in networks:
+        path = tmp_path / network.removeprefix("spandrel:")
+        path.parent.mkdir(), path.touch()
+    name, _ = parse_peer(twice)
+    cases = cases_of(plan(folder, methods=(), peers=(twice, shrunk, twice, *networks), limit=1))
+    found = [(case.method_name, case.method) for case in cases]
+    assert found == [
+        (name, CommandPeer(command=twice)),
+        (f"{name} 2", CommandPeer(command=shrunk)),
+        ("spandrel:net.pth", SpandrelPeer(file=networks[0].removeprefix("spandrel:"))),
+        ("spandrel:net.pth 2", SpandrelPeer(file=networks[1].removeprefix("spandrel:"))),
+    ]
+
+
+def test_a_peer_with_the_name_of_a_method_replaces_none(folder, monkeypatch):
+    monkeypatch.setattr(peers.shutil, "which", lambda _: "/bin/tailor")
+    cases = cases_of(plan(folder, methods=("tailor",), peers=("tailor {input} {output}",), limit=1))
+    assert [case.method_name for case in cases] == ["tailor", "tailor 2"]
 
 
 def test_what_a_program_enlarges_too_far_is_shrunk(tmp_path):

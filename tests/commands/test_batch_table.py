@@ -41,6 +41,16 @@ def test_a_table_fits_into_the_terminal_and_cuts_names_first(width):
     assert "failed:" in lines[3] and lines[4].endswith("skipped")
 
 
+def test_a_very_long_name_widens_its_own_row_alone():
+    long = StatusRow(input=f"in/{'x' * 250}.png", output="x", status="done", seconds=1.0)
+    plain, lines = files_table(ROWS, SIZES, None), files_table([*ROWS, long], SIZES, None)
+    assert max(map(len, lines[:-1])) < max(map(len, plain)) + 50 and lines[-1].split() == [
+        long.input[3:],
+        "1.0",
+        "done",
+    ]
+
+
 def test_of_many_files_the_slowest_are_named():
     many = [StatusRow(input=f"{n}.png", output="x", status="done", seconds=n) for n in range(1, 22)]
     assert [line.split()[0] for line in files_table(many, {}, 80)] == [

@@ -73,6 +73,21 @@ def test_without_an_earlier_run_no_failure_is_tried_again():
     assert "note: no file failed in the last run" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("suffix", "option", "status"),
+    [
+        ("png", ("--quality", "90"), "skipped"),
+        ("jpg", ("--quality", "90"), "done"),
+        ("jpg", ("--compression", "lzw"), "skipped"),
+        ("tif", ("--compression", "lzw"), "done"),
+        ("tif", ("--quality", "90"), "skipped"),
+    ],
+)
+def test_an_option_that_the_format_has_no_use_for_makes_nothing_anew(suffix, option, status):
+    assert set(statuses("--format", suffix).values()) == {"done"}
+    assert set(statuses("--format", suffix, *option).values()) == {status}
+
+
 def test_shards_and_whole_runs_know_each_others_last_results():
     for scale in ("2", "3", "2"):
         statuses("--shard", "1/2", "-s", scale), statuses("--shard", "2/2", "-s", scale)

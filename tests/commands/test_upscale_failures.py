@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import signal
 
 import numpy as np
@@ -277,3 +278,23 @@ def test_an_option_that_the_format_has_no_use_for_is_reported(suffix, option):
     assert f"note: large.{suffix}: {option} (--{option}) has no effect on" in said
     used = {"quality": "jpg", "compression": "tif"}[option]
     assert "no effect" not in upscale("photo.png", "-o", f"l.{used}", f"--{option}", value, *BICUBIC).stderr
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "unused"),
+    [
+        ("bicubic", ["--keep-grain"], ["keep-grain"]),
+        ("bicubic", ["--deblur", "1", "--jpeg", "60"], ["deblur", "jpeg"]),
+        ("bicubic", ["--noise", "5", "--kernel", "gaussian:1.5"], ["noise", "kernel"]),
+        ("bicubic", ["--noise", "5", "--keep-grain", "--kernel", "bicubic"], []),
+        ("bicubic", ["--time-limit", "9"], ["time-limit"]),
+        ("pixelart", ["--time-limit", "9"], ["time-limit"]),
+        ("supervised", ["--jpeg", "30", "--noise", "20"], ["jpeg", "noise"]),
+        ("backprojection", ["--jpeg", "30", "--noise", "20", "--time-limit", "9"], []),
+    ],
+)
+def test_an_option_that_the_method_has_no_use_for_is_reported(method, options, unused):
+    result = upscale("photo.png", "-o", "large.png", "-m", method, *options)
+    found = re.findall(rf"--([a-z-]+)\)? has no effect with {method}", result.stderr)
+    assert (result.exit_code, sorted(found)) == (0, sorted(unused))
+    assert "JPEG quality 30" not in result.stdout or "jpeg" not in unused

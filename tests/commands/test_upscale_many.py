@@ -11,6 +11,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from helpers.cli import BICUBIC, names, upscale
+from helpers.films import make_video, scenes
 from innersr.batch.manifest import digest_of
 from innersr.pipeline import tasks
 
@@ -94,6 +95,23 @@ def test_a_plan_writes_nothing():
     assert "in/a.png -> out/a.png  24x20 -> 48x40  about 1 MiB" in said and "3 planned" in said
     assert "this takes about 0:00:0" in said and "in one process, as measured on in/" in said
     assert not Path("out/.innersr").exists() and names("out") == []
+
+
+def test_a_plan_says_what_cannot_be_read():
+    for name, content in {"empty.png": b"", "text.png": b"no image", "cut.png": b"\x89PNG\r\n\x1a\n"}.items():
+        Path("in", name).write_bytes(content)
+    result = many("--dry-run", code=1)
+    assert "error: in/empty.png: is empty (0 bytes)" in result.stderr
+    assert "error: in/text.png: not an image of a known format" in result.stderr
+    assert "3 planned, 3 failed" in result.stdout and "failed: in/cut.png" in result.stdout and "?" not in result.stdout
+
+
+def test_a_plan_has_the_sizes_of_films():
+    make_video(Path("film.mp4"), scenes(2))
+    Path("film.mov").write_bytes(b"no film")
+    result = upscale("film.mp4", "film.mov", "-o", "out/", "--dry-run", *BICUBIC)
+    assert "film.mp4 -> out/film.mp4  48x32 -> 96x64  about 1 MiB" in result.stdout
+    assert result.exit_code == 1 and "error: film.mov: " in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from innersr.networks.mixture_policy import MixturePolicy
 from innersr.networks.priors import load_prior
 from innersr.physics.degradation import Degradation
 from innersr.physics.kernels import gaussian
+from innersr.physics.noise.counting import CountingNoise
 from innersr.run import Run
 
 EXACT = Run(device="cpu", precision="fp32")
@@ -53,6 +54,13 @@ def test_a_graph_for_any_degradation_takes_it_as_an_input():
     for degradation in (Degradation(scale=2, noise=0.02), Degradation(scale=2, kernel=gaussian(2.0), noise=0.05)):
         result = ConditionedGraph(stack, 2)(lr, **conditioning_inputs(stack, degradation))
         assert (result - graph_of(stack, degradation)(lr)).abs().max() < ROUNDING
+
+
+def test_counting_noise_is_refused():
+    stack, degradation = network(compression=True), Degradation(scale=2, counting=CountingNoise(gain=0.02))
+    for make in (graph_of, conditioning_inputs):
+        with pytest.raises(InputError, match="knows no counting noise; give one standard deviation"):
+            make(stack, degradation)
 
 
 @pytest.mark.parametrize("factors", [(1, 1), (3, 3)])

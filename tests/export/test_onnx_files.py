@@ -27,6 +27,7 @@ for package in ("onnx", "onnxscript", "onnxruntime"):
     pytest.importorskip(package, reason=f"needs {package}: pip install '.[onnx]'")
 
 AGREEMENT = 1e-4
+TINY = Tailor(prior=prior_for("tailor"), steps=0, views=1)
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +106,10 @@ def test_a_file_that_computes_something_else_is_not_written(folder, prior, monke
         (["--any-degradation", "--grey"], "repeat a grey image"),
         (["--any-degradation", "-s", "1.5"], "enlarges 2, 3, 4 times"),
         (["-s", "6"], "enlarges 2, 3, 4 times"),
+        (
+            ["--noise", "poisson:5"],
+            "knows no counting noise; give one standard deviation (--noise 5)",
+        ),
     ],
 )
 def test_the_command_refuses_in_one_line(options, words, prior, folder):
@@ -128,6 +133,30 @@ def test_what_was_learnt_on_an_image_is_exported_with_its_degradation(folder, mo
     assert (written[0](pixels[None]) - expected).abs().max() < 1e-5
     with pytest.raises(InputError, match="a degradation of its own"):
         export_onnx(kept, folder / "kept.onnx", Degradation(scale=2))
+
+
+@pytest.mark.parametrize(
+    ("method", "noise", "words"),
+    [
+        (TINY, "poisson:5", "was learnt under counting noise; learn with one standard deviation (--noise 5)"),
+        ("bicubic", None, "holds no network; learn with tailor, zssr, mzsr or supervised"),
+        ("backprojection", None, "holds no network; learn with tailor, zssr, mzsr or supervised"),
+    ],
+)
+def test_what_has_no_graph_is_refused_as_what_it_is(folder, method, noise, words):
+    kept, pixels = (
+        folder / f"{method if noise is None else 'counted'}.safetensors",
+        torch.rand(3, 24, 20, generator=generator()),
+    )
+    run_settings = Run(device="cpu", precision="fp32")
+    upscale(pixels, kernel="bicubic", noise=noise, method=method, run=run_settings, save_adapted=kept)
+    with pytest.raises(InputError, match=re.escape(f"{kept}: {words}")):
+        export_onnx(kept, folder / "kept.onnx")
+
+
+def test_noise_is_refused_for_networks_that_know_none(folder):
+    with pytest.raises(InputError, match="a DetailStack knows neither noise nor compression; leave them out"):
+        export_onnx(prior_for("supervised"), folder / "noisy.onnx", Degradation(scale=2, noise=0.02))
 
 
 def test_names_and_existing_files_are_checked_first(folder):

@@ -341,6 +341,12 @@ def test_an_animation_may_lack_the_suffix_of_an_image(tmp_path, kind):
     assert PillowImage.open(result).n_frames == 3
 
 
+def test_an_animation_called_apng_becomes_one_called_png(tmp_path):
+    pictures = [PillowImage.fromarray(levels) for levels in scenes(2)]
+    pictures[0].save(tmp_path / "a.apng", format="PNG", save_all=True, append_images=pictures[1:], duration=40)
+    assert upscaled(tmp_path / "a.apng", None, method="bicubic").path == tmp_path / "a_x2.png"
+
+
 def test_each_shot_has_the_whole_time_limit(tmp_path):
     source = animation(tmp_path / "in.gif", shots=2)
     _Counted.started = []

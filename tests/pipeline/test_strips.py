@@ -267,21 +267,20 @@ def test_what_another_run_left_is_not_taken(tmp_path, monkeypatch, change):
     assert result.read_bytes() == fresh.read_bytes()
 
 
-@pytest.mark.parametrize("change", ["seed", "kernel", "prior"])
-@pytest.mark.parametrize("number", ["", "#1"])
-def test_parts_of_another_seed_kernel_or_prior_are_not_taken(tmp_path, monkeypatch, change, number):
+@pytest.mark.parametrize("change", ["seed", "kernel", "numbered kernel", "prior"])
+def test_parts_of_another_seed_kernel_or_prior_are_not_taken(tmp_path, monkeypatch, change):
     source, kernel, run = tmp_path / "in.png", tmp_path / "kernel.npy", RUN
     save(picture(), source)
     np.save(kernel, np.ones((3, 3)))
     prior = write_prior(tmp_path / "prior.safetensors", network_for("tailor"))
-    options = {"method": replace(DRAFT, prior=str(prior)), "kernel": f"{kernel}{number}", "strips": "always"}
-    options["output"] = tmp_path / "out.tif"
+    options = {"method": replace(DRAFT, prior=str(prior)), "strips": "always"}
+    options |= {"output": tmp_path / "out.tif", "kernel": f"{kernel}#1" if "numbered" in change else str(kernel)}
     with monkeypatch.context() as patch, pytest.raises(SystemExit):
         interrupted_after(patch, 3)
         upscale(source, run=run, **options)
     if change == "seed":
         run = replace(RUN, seed=1)
-    elif change == "kernel":
+    elif "kernel" in change:
         np.save(kernel, np.eye(3))
     else:
         write_prior(prior, network_for("tailor"), changed=True)

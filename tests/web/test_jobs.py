@@ -4,10 +4,11 @@ import threading
 
 import pytest
 
-from innersr.errors import Cancelled, InnersrError, InputError
+from innersr.errors import Cancelled, ImageFileError, InnersrError, InputError
+from innersr.images.limits import SizeLimits
 from innersr.run import Progress
 from innersr.web.html import bar_of, status
-from innersr.web.jobs import Job
+from innersr.web.jobs import Job, in_words
 from innersr.web.limits import Limits
 from innersr.web.pace import PlannedTime
 from innersr.web.visitors import Visitor
@@ -88,6 +89,13 @@ def test_an_error_of_innersr_is_told_as_it_is(tmp_path):
 
     with pytest.raises(InputError, match="scale must be above 1"):
         list(job(refuse, tmp_path).progress())
+
+
+def test_the_remedy_against_a_limit_is_that_of_the_page():
+    with pytest.raises(ImageFileError) as caught:
+        SizeLimits(pixels=100).check("a.png", 12000, 9000, 3)
+    words = str(in_words(caught.value))
+    assert words.endswith("if you trust it, start the page with innersr web --limit pixels=108000000")
 
 
 def test_any_other_error_is_one_sentence(tmp_path):

@@ -14,6 +14,8 @@ import pyvips
 import tifffile
 from PIL import Image
 
+from helpers.films import make_video, scenes
+
 gradio_client = pytest.importorskip("gradio_client", reason="the page needs the extra web")
 
 from innersr.images.io import read  # noqa: E402 (after what may skip)
@@ -102,6 +104,23 @@ def test_stacks_and_animations_stay_what_they_are(client, scan, tmp_path):
         found = client.predict(picture=gradio_client.handle_file(tmp_path / name), api_name="/examine")[1]
         assert "32 × 24 pixels" in found and f"one of 2 {kind}, all of which are enlarged" in found
         assert "ignored" not in found and "how long it is shown" not in found
+
+
+@pytest.mark.parametrize("name", ["film.apng", "film.mp4"])
+def test_films_are_taken(client, tmp_path, name):
+    frames = scenes(3)
+    if name.endswith(".mp4"):
+        make_video(tmp_path / name, frames)
+    else:
+        first, *more = map(Image.fromarray, frames)
+        first.save(tmp_path / name, format="PNG", save_all=True, append_images=more, duration=100)
+    made, _, slider, *_, command, _ = enlarge(client, tmp_path / name, method="bicubic")
+    assert Path(made).suffix == {".mp4": ".mp4", ".apng": ".png"}[Path(name).suffix] and len(slider) == 2
+    assert command.startswith(f"innersr upscale {name} ")
+    found = client.predict(picture=gradio_client.handle_file(tmp_path / name), api_name="/examine")[1]
+    assert "one of 3 frames, all of which are enlarged" in found
+    table = client.predict([gradio_client.handle_file(tmp_path / name)], api_name="/batch")[2]
+    assert Path(made).name in str(table)
 
 
 def test_what_happened_to_a_picture_is_told_and_drawn(client, scan):

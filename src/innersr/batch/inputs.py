@@ -81,9 +81,9 @@ def find_inputs(given: Sequence[str | Path], *, recursive: bool = False, output:
     return BatchInputs(
         files=tuple(_apart([*files.values()])),
         is_batch=is_batch,
-        notes=tuple(search.notes),
+        notes=tuple(dict.fromkeys(search.notes)),
         kept=kept,
-        unread=tuple(search.unread),
+        unread=tuple({error.filename: error for error in search.unread}.values()),
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import string
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +14,12 @@ from innersr.batch.inputs import BatchFile, BatchInputs
 from innersr.batch.remote import is_remote, output_folder, place_of
 from innersr.errors import ImageFileError, InputError
 from innersr.images.films.encoders import FILM_SUFFIXES, is_film_name
+from innersr.images.films.recognition import is_video
+from innersr.images.films.video_reading import open_video
 from innersr.images.formats import BY_SUFFIX, format_of_name, read_only_format, written_suffixes
 from innersr.images.io import with_suffix
+from innersr.images.large.large_image import read_header
+from innersr.images.limits import no_bomb_warnings
 from innersr.paths import file_identity, is_one_file, make_folder, numbered
 from innersr.physics.geometry import scale_text
 from innersr.physics.resize import Scale
@@ -215,13 +221,23 @@ def free_name(target: Path) -> Path:
 
 
 def size_in_header(path: Path) -> tuple[int, int] | None:
-    """(height, width) of an image as it is shown, by its header; None where that cannot be read."""
+    """(height, width) of an image as it is shown, or of a film, by its header; None where that cannot be read."""
     orientation, turned = 0x0112, (5, 6, 7, 8)  # of EXIF
     if not is_remote(path) and not path.is_file():  # a pipe would be waited for
         return None
     try:
-        with path.open("rb") as stream, PillowImage.open(stream) as image:
+        with no_bomb_warnings(), path.open("rb") as stream, PillowImage.open(stream) as image:
             width, height = image.size
             return (width, height) if image.getexif().get(orientation) in turned else (height, width)
     except Exception:  # noqa: BLE001 (Pillow raises all kinds of them; reading the image will say what is wrong)
-        return None
+        return None if is_remote(path) else _size_without_pillow(path)
+
+
+def _size_without_pillow(path: Path) -> tuple[int, int] | None:
+    """(height, width) of a film, or of an image that Pillow does not know or takes for a bomb."""
+    with contextlib.suppress(Exception):
+        if is_video(path):
+            return open_video(path, sys.maxsize).facts.size
+        header = read_header(path, sys.maxsize)
+        return (header.height, header.width) if header.is_streamed else None
+    return None

@@ -6,14 +6,13 @@ An address is a `UPath`, which has what is needed of a `Path`, and is typed as o
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 from innersr.errors import ImageFileError, InnersrError, InputError, how_to_install
-from innersr.paths import names_folder
+from innersr.paths import names_folder, sha256_of
 
 
 def is_address(text: str) -> bool:
@@ -97,7 +96,7 @@ def version_of(path: Path) -> str:
     system, name = _system_of(path)
     info = system.info(name)
     mark = info.get("ETag") or info.get("etag")
-    return f"etag {mark}" if mark else hashlib.sha256(path.read_bytes()).hexdigest()
+    return f"etag {mark}" if mark else sha256_of(path)
 
 
 def download(path: Path, target: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import shlex
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -83,6 +85,15 @@ class SpandrelPeer:
             return _fitted(large, degradation.hr_size(image_size(x)), self.file)
 
         return upscale
+
+
+def parse_peers(texts: Iterable[str], taken: Collection[str]) -> dict[str, Method]:
+    """Peers by the names of their rows, numbered where one is taken; texts and errors are those of `parse_peer`."""
+    found: dict[str, Method] = {}
+    for name, peer in map(parse_peer, dict.fromkeys(texts)):
+        names = itertools.chain([name], (f"{name} {number}" for number in itertools.count(2)))
+        found[next(each for each in names if each not in found and each not in taken)] = peer
+    return found
 
 
 def parse_peer(text: str) -> tuple[str, Method]:

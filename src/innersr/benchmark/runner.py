@@ -17,7 +17,7 @@ from torch import Tensor
 
 from innersr.benchmark.chains import Shrunk, parse_chain
 from innersr.benchmark.inputs import AUTO, DEFAULT, TRUE, check_given, estimation_errors, given_degradation
-from innersr.benchmark.peers import CommandPeer, SpandrelPeer, parse_peer
+from innersr.benchmark.peers import CommandPeer, SpandrelPeer, parse_peers
 from innersr.benchmark.rows import Row, check_appendable, finite, identity, read_rows, scale_name
 from innersr.benchmark.sources import Source, cropped, find_pairs, find_sources
 from innersr.blind.estimate import Estimate
@@ -120,7 +120,7 @@ def cases_of(plan: Plan) -> list[Case]:
     sources = find_sources(plan.folders, plan.limit, side=plan.crop, spread=plan.spread)
     pairs = [pair for folder in plan.pairs for pair in find_pairs(folder)[: plan.limit]]
     methods = {name: parse_method(name) for name in plan.methods}
-    methods |= dict(map(parse_peer, plan.peers))
+    methods |= parse_peers(plan.peers, methods)
     scales, degradations = dict.fromkeys(plan.scales), dict.fromkeys(plan.degradations)
     given = dict.fromkeys(plan.given)
     for scale in scales:

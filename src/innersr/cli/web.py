@@ -32,6 +32,13 @@ def web_command(  # noqa: PLR0913 (a command's options are its parameters)
     allow_public: Annotated[
         bool, input_option("--allow-public", help="Let other machines use the page without a password.")
     ] = False,
+    allow_host: Annotated[
+        list[str] | None,
+        input_option(
+            metavar="NAME",
+            help="Another name that the page is reached under, such as that of a server in front; may be repeated.",
+        ),
+    ] = None,
     browser: Annotated[bool, input_option("--browser/--no-browser", help="Whether to open a browser.")] = True,
     library: Annotated[
         Path | None,

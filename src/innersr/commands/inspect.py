@@ -8,7 +8,9 @@ from typing import Any
 
 from innersr.commands.console import Reporter
 from innersr.commands.drawings import check_drawing, save_drawing
-from innersr.examination import channels_of, examine_image, read_with_no_data
+from innersr.examination import examine_normalised, read_with_no_data
+from innersr.inference.normalisation import normalise
+from innersr.isolation import isolation
 from innersr.methods.registry import make_method, resolve, settings_of
 from innersr.metrics.recurrence import Pair, recurrence_of, steps_for
 from innersr.physics.resize import image_size
@@ -23,8 +25,10 @@ def inspect_file(reporter: Reporter, run: Run, *, source: Path, output: Path | N
     started = time.monotonic()
     image = read_with_no_data(source)
     reporter.notes(source, image.notes)
-    channels = channels_of(image, run)
-    estimate = examine_image(image, 2, run)
+    with isolation():
+        normalised = normalise(image, run, "auto")
+        estimate = examine_normalised(normalised, 2, run)
+    channels = normalised.channels
     found = recurrence_of(channels, estimate.degradation.noise)
     height, width = image_size(channels)
     all_steps = int(settings_of(resolve(make_method("tailor"), is_estimated=True))["steps"])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from innersr.networks.priors import packaged_priors
 from innersr.paths import is_one_file
 from innersr.physics.geometry import parse_scale
 from innersr.physics.resize import Scale
+from innersr.pipeline.tasks import unused_by_format
 from innersr.run import Run
 from innersr.settings import parse_settings
 
@@ -126,7 +128,7 @@ class _Work:
         self._batch, self._reporter, self._is_batch = batch, reporter, is_batch
         self._existing = "overwrite" if options.overwrite else batch.existing or ("skip" if is_batch else "error")
         self.report = BatchReport(reporter, is_batch=is_batch)
-        settings = _settings_digest(options, run)
+        settings = _settings_digests(options, run)
         keeps_records = is_batch or self._existing == "skip" or places.in_place
         self._records = BatchRecords(places, batch, settings, reporter.note) if keeps_records else None
         self._failure = 1  # exit code
@@ -276,11 +278,15 @@ class _Work:
             raise ImageFileError(f"{source}: {error}") from error
 
 
-def _settings_digest(options: UpscaleOptions, run: Run) -> str:
-    """A digest of all that the bytes of a result depend on beside its input."""
+def _settings_digests(options: UpscaleOptions, run: Run) -> Callable[[Path], str]:
+    """From a result to a digest of all that its bytes depend on beside its input."""
     without_effect = ("overwrite", "pixel_limit")
-    return settings_digest(
-        {field.name: getattr(options, field.name) for field in fields(options) if field.name not in without_effect}
-        | {"method": repr(options.chosen_method), "priors": packaged_priors(), "seed": run.seed}
-        | {"device": run.torch_device.type, "dtype": str(run.dtype), "time_limit": run.time_limit}
-    )
+    given = {field.name: getattr(options, field.name) for field in fields(options) if field.name not in without_effect}
+    given |= {"method": repr(options.chosen_method), "priors": packaged_priors(), "seed": run.seed}
+    given |= {"device": run.torch_device.type, "dtype": str(run.dtype), "time_limit": run.time_limit}
+
+    @cache  # a setting may be a file that is read
+    def digest(unused: tuple[str, ...]) -> str:
+        return settings_digest(given | dict.fromkeys(unused))
+
+    return lambda target: digest(unused_by_format(target))

@@ -17,6 +17,7 @@ from innersr.commands.console import Reporter, in_words, memory_advice
 from innersr.commands.drawings import check_drawing, save_drawing
 from innersr.errors import ImageFileError, InnersrError, InputError, NoDataError, exists_already
 from innersr.methods.options import UpscaleOptions
+from innersr.methods.protocols import unused_by
 from innersr.methods.registry import name_of, settings_of
 from innersr.paths import is_one_file
 from innersr.physics.degradation import Degradation
@@ -171,8 +172,12 @@ def _upscale_task(task: FileTask, job: FileJob, reporter: Reporter, started: flo
     run = job.run.start()
     normalised = task.normalised(run)
     estimate = task.estimate(run, normalised)
+    unused = unused_by(task.method)
     if estimate is not None:
-        reporter.info(f"{source}: {options.amended(estimate).summary}")
+        shown = estimate if "noise" in unused else options.amended(estimate)
+        reporter.info(f"{source}: {shown.summary}")
+    if run.time_limit is not None and "time_limit" in unused:
+        reporter.note(f"{source}: --time-limit has no effect with {name_of(task.method)}")
     with reporter.progress(source.name) as report:
         result = task.write(replace(run, report=report), estimate, normalised)
     reporter.notes(task.target, result.notes)

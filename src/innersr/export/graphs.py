@@ -151,8 +151,9 @@ def graph_of(network: nn.Module, degradation: Degradation, *, grey: bool = False
     """The graph of a network for one degradation, and for grey images or for those of the network's channels.
 
     Raises:
-        InputError: another network, a scale that it lacks, or an image that wraps.
+        InputError: another network, a scale that it lacks, counting noise, or an image that wraps.
     """
+    _check_noise(degradation)
     if any(degradation.wraps):
         raise InputError("an exported network mirrors the image at its borders; pad a picture that wraps yourself")
     if isinstance(network, TailoredStack):
@@ -165,6 +166,7 @@ def graph_of(network: nn.Module, degradation: Degradation, *, grey: bool = False
 def conditioning_inputs(network: TailoredStack, degradation: Degradation) -> dict[str, Tensor]:
     """The inputs `vector` and `filters` of a `ConditionedGraph` for a degradation of its scale."""
     _whole_scale(degradation)
+    _check_noise(degradation)
     conditioning = condition_on(knowable_to(network, degradation), torch.device("cpu"))
     known = network.told.in_features
     return {"vector": conditioning.vector[:, :known].contiguous(), "filters": _as_convolution(conditioning.filters)}
@@ -177,6 +179,11 @@ def _whole_scale(degradation: Degradation) -> int:
             f"an exported network enlarges by one whole scale, got {scale_words(degradation.scale)}; resize its result"
         )
     return round(vertical)
+
+
+def _check_noise(degradation: Degradation) -> None:
+    if degradation.counting is not None:
+        raise InputError("an exported network knows no counting noise; give one standard deviation (--noise 5)")
 
 
 def _check_scale(scale: int) -> None:

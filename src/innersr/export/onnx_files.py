@@ -17,9 +17,11 @@ from torch import Tensor, nn
 from innersr.atomic import whole_file
 from innersr.errors import InnersrError, InputError, cannot_write, exists_already, how_to_install
 from innersr.export.graphs import ConditionedGraph, GraphModule, graph_of
+from innersr.methods.mixture import Stabilised, learnt_networks
 from innersr.methods.upscalers.detail import DetailUpscaler
 from innersr.methods.upscalers.tailored import TailoredUpscaler
 from innersr.networks.checkpoints import outline_of
+from innersr.networks.detail_stack import DetailStack
 from innersr.networks.priors import load_prior
 from innersr.networks.tailored_stack import TailoredStack
 from innersr.paths import check_apart
@@ -88,6 +90,8 @@ def export_onnx(
         network, degradation = _learnt(prior)
     else:
         network, degradation = load_prior(prior), degradation or Degradation(scale=2)
+        if isinstance(network, DetailStack) and (degradation.noise > 0 or degradation.compression > 0):
+            raise InputError("a DetailStack knows neither noise nor compression; leave them out")
     graph = _conditioned(network, degradation, grey) if any_degradation else graph_of(network, degradation, grey=grey)
     known = "any" if any_degradation else str(degradation)
     return write_onnx(graph, output, {"prior": str(prior), "degradation": known}, overwrite=overwrite)
@@ -126,6 +130,11 @@ def is_adapted(source: str | Path) -> bool:
 def _learnt(path: str | Path) -> tuple[nn.Module, Degradation]:
     """The network that a method learnt on an image, and the degradation that it undoes."""
     upscaler = load_adaptation(path, Run(device="cpu")).upscaler
+    if not any(learnt_networks(upscaler)):
+        raise InputError(f"{path}: holds no network; learn with tailor, zssr, mzsr or supervised")
+    if isinstance(upscaler, Stabilised):
+        remedy = "learn with one standard deviation (--noise 5), for which there is a graph"
+        raise InputError(f"{path}: was learnt under counting noise; {remedy}")
     if not isinstance(upscaler, TailoredUpscaler | DetailUpscaler) or len(upscaler.networks) != 1:
         remedy = "learn with a --kernel that is given, for which there is one"
         raise InputError(f"{path}: holds several networks, whose results are mixed; {remedy}")

@@ -20,6 +20,7 @@ import pyvips
 from PIL import Image as PillowImage
 
 from innersr.errors import ImageFileError
+from innersr.errors import reason_of as reason_of
 from innersr.images.containers.avif import avif_facts, avif_sides
 from innersr.images.containers.gif import gif_facts
 from innersr.images.containers.jpeg_segments import finish_jpeg, jpeg_facts
@@ -128,17 +129,6 @@ def open_lazily(
         layout=described.layout,
         notes=tuple(notes),
     )
-
-
-def reason_of(error: BaseException) -> str:
-    """The last words of an error, on one printable line."""
-    if isinstance(error, pyvips.Error):
-        text = error.detail.strip() or error.message
-    else:
-        text = getattr(error, "strerror", None) or str(error)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    words = "; ".join(dict.fromkeys(lines[-2:])) or type(error).__name__
-    return re.sub(r"[^ -~]", "?", words)[:200]
 
 
 def is_memory_error(error: BaseException) -> bool:

@@ -25,10 +25,11 @@ def share_outside(image: Image) -> float:
     return float(((known < 0) | (known > 1)).float().mean())
 
 
-def check_exact(samples: np.ndarray[Any, Any], path: Path) -> None:
+def check_exact(samples: np.ndarray[Any, Any], path: str | Path) -> None:
     """Raise ImageFileError for integers that 32-bit floats cannot hold."""
     most = 1 << 24  # above it only every second whole number is a 32-bit float
-    largest = max(abs(int(samples.min())), abs(int(samples.max()))) if samples.dtype.kind in "iu" else 0
+    is_whole = samples.dtype.kind in "iu" and samples.size > 0
+    largest = max(abs(int(samples.min())), abs(int(samples.max()))) if is_whole else 0
     if largest > most:
         remedy = f"scale them first, for example gdal_translate -ot Float32 -scale 0 {largest} 0 1 in.tif out.tif"
         raise ImageFileError(

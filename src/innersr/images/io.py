@@ -18,10 +18,9 @@ from typing import Any, TypeVar
 import pyvips
 
 from innersr.atomic import check_can_grow, whole_file
-from innersr.errors import ImageFileError, InnersrError, InputError, cannot_write, exists_already
+from innersr.errors import ImageFileError, InnersrError, InputError, cannot_write, exists_already, reason_of
 from innersr.images import codecs as image_codecs
 from innersr.images import formats as image_formats
-from innersr.images.codecs import reason_of
 from innersr.images.films.recognition import begins_as_video, written_name
 from innersr.images.formats import METADATA_CHOICES, Format
 from innersr.images.image import Image
@@ -258,8 +257,11 @@ def check_place(path: Path, *, overwrite: bool) -> None:
 def with_suffix(name: Path, source: Path) -> Path:
     """A name for a result, with the suffix of the format that `source` holds where it has that of no format.
 
-    Formats that are read and not written give way to PNG, to TIFF where they hold floats, or to MP4.
+    Formats that are read and not written give way to PNG, to TIFF where they hold floats, or to MP4; so does .apng to
+    PNG, for its file may hold one picture.
     """
+    if name.suffix.lower() == ".apng":
+        return name.with_suffix(".png")
     if name.suffix.lower() in image_formats.BY_SUFFIX:
         return name
     if (reader := image_formats.read_only_format(name)) is not None:

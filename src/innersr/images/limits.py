@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from PIL import Image as PillowImage
+
 from innersr.errors import ImageFileError, InputError
+
+
+@contextlib.contextmanager
+def no_bomb_warnings() -> Iterator[None]:
+    """Keep quiet about what Pillow takes for a bomb, where only a header is read: `SizeLimits` judges the sizes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PillowImage.DecompressionBombWarning)
+        yield
 
 
 def check_result(source: object, what: str, size: tuple[int, int], limit: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -29,6 +30,7 @@ class Bicubic:
     """
 
     phase: str = "repository"
+    unused_options: ClassVar[tuple[str, ...]] = ("kernel", "noise", "jpeg", "deblur", "keep_grain", "time_limit")
 
     def __post_init__(self) -> None:
         check_choices(self, phase=("repository", "aligned"))

@@ -78,6 +78,7 @@ class UpscaleOptions:
         )
         check_numbers(self, "deblur", "pixel_limit")
         check_numbers(self, "jpeg", "nodata", "quality", is_optional=True)
+        self._check_qualities()
         if self.compression is not None:
             check_choices(self, compression=("none", "deflate", "zstd", "lzw"))
         if self.pages is not None:
@@ -106,10 +107,13 @@ class UpscaleOptions:
             remedy = "kernel takes names such as bicubic and gaussian:2"
             raise InputError(f"degradation is a Degradation or an Estimate, got {self.degradation!r:.60}; {remedy}")
 
+    def _check_qualities(self) -> None:
+        for name, value in (("jpeg", self.jpeg), ("quality", self.quality)):
+            if value is not None and not (1 <= value <= 100 and float(value).is_integer()):
+                raise InputError(f"{name} is from 1 to 100, got {value}; it is a quality in whole numbers")
+
     def _check_degradation(self) -> None:
         has_noise = self._given_noise not in ((None, None), (0.0, None))
-        if self.jpeg is not None and not (1 <= self.jpeg <= 100 and float(self.jpeg).is_integer()):
-            raise InputError(f"jpeg is a quality from 1 to 100, got {self.jpeg}")
         if not 0 <= self.deblur <= 1:
             raise InputError(f"deblur is from 0 to 1, got {self.deblur:g}")
         if self.deblur != 0.5 and (self.kernel != "auto" or self.degradation is not None):
@@ -156,6 +160,17 @@ class UpscaleOptions:
             remedy = f"leave {'it' if len(ignored) == 1 else 'them'} out, or use another method"
             raise InputError(f"{name} repeats the pixels as they are, and has no use for {words}; {remedy}")
 
+    def check_in_memory(self) -> None:
+        """Raise InputError for options of files, which an image in memory has no use for."""
+        of_files = ("depth", "value_range", "metadata", "quality", "compression", "pages", "frames", "strips", "steady")
+        of_more = {"pixel_limit": self.mask, "overwrite": self.save_adapted}  # which the files of these have too
+        names = (*of_files, *(name for name, file in of_more.items() if file is None))
+        defaults = {each.name: each.default for each in fields(self)}
+        given = [name for name in names if getattr(self, name) != defaults[name]]
+        if given:
+            words = f"{' and '.join(given)} {'is' if len(given) == 1 else 'are'} for paths"
+            raise InputError(f"{words}; a result in memory has the type that was given")
+
     @property
     def _is_auto(self) -> bool:
         return isinstance(self.kernel, str) and self.kernel in ("auto", "estimate")
@@ -188,7 +203,8 @@ class UpscaleOptions:
         """Files that are read beside the image, some of which may be the names of something else."""
         kernel = None if isinstance(self.kernel, Tensor) else kernel_file(str(self.kernel))
         prior = getattr(self.chosen_method, "prior", None)
-        return tuple(Path(name) for name in (kernel, prior, self.mask, self.adapted) if name)
+        names = (kernel, prior, self.mask, self.adapted)
+        return tuple(Path(name) for name in names if isinstance(name, str | Path) and name)
 
     def depth_of(self, image: Image) -> str:
         """Depth of the file that an image is upscaled to."""

@@ -36,6 +36,7 @@ class PixelArt:
 
     mode: str = "epx"
     copies_pixels: ClassVar[bool] = True
+    unused_options: ClassVar[tuple[str, ...]] = ("time_limit",)
 
     def __post_init__(self) -> None:
         check_choices(self, mode=("epx", "nearest"))

@@ -21,6 +21,8 @@ class Method(Protocol):
 
     - copies_pixels = True: it only repeats values of the image. Then nothing is estimated, values are not scaled, and
       the result is not compared with interpolation.
+    - unused_options = ("noise", "time_limit"): names of options of `upscale`, or of its run, that make no difference to
+      it; whoever gives them is told so.
     - check(degradation): raises InputError for one that it cannot undo, such as a fractional scale, before any image
       is read.
     - upscaler(networks, degradation, run, channels): the upscaler of networks that it learnt before, see `Restoring`.
@@ -34,6 +36,11 @@ class Method(Protocol):
 def copies_pixels(method: Method) -> bool:
     """Whether a method only repeats values of the image, and uses no more of a degradation than its scale."""
     return bool(getattr(method, "copies_pixels", False))
+
+
+def unused_by(method: Method) -> tuple[str, ...]:
+    """Names of the options that make no difference to a method."""
+    return getattr(method, "unused_options", ())
 
 
 def check_degradation(method: Method, degradation: Degradation) -> None:

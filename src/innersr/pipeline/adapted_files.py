@@ -12,8 +12,7 @@ from typing import Annotated, Any
 import msgspec
 from torch import Tensor
 
-from innersr.errors import CheckpointError, InputError
-from innersr.images.codecs import reason_of
+from innersr.errors import CheckpointError, InputError, reason_of
 from innersr.methods.mixture import learnt_networks, restored_upscaler
 from innersr.methods.options import UpscaleOptions
 from innersr.methods.protocols import Method

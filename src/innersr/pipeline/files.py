@@ -159,8 +159,7 @@ def upscale(  # noqa: PLR0913 (all that one image may need, with one name each)
         return type(x)(upscale_file(x, output, options, run).path)  # type: ignore[arg-type]
     if output is not None:
         raise InputError("output is for paths; the result of an image in memory is returned")
-    if str(depth) != "keep" or value_range is not None:
-        raise InputError("depth and value_range are for paths; a result in memory has the type that was given")
+    options.check_in_memory()
     with isolation():
         image, restore = image_from(x)
         task = ImageTask(image=with_no_data(image, nodata), options=options)

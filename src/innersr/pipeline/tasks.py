@@ -12,7 +12,8 @@ from typing import ClassVar
 from innersr.blind.estimate import Estimate
 from innersr.examination import examine_normalised
 from innersr.images.depths import check_depth, in_depth
-from innersr.images.formats import format_of_name
+from innersr.images.films.encoders import container_of
+from innersr.images.formats import BY_SUFFIX, format_of_name
 from innersr.images.georeferencing.geotiff import rescaled_tags
 from innersr.images.georeferencing.grid import PixelGrid
 from innersr.images.georeferencing.sidecars import sidecars
@@ -23,7 +24,8 @@ from innersr.inference.normalisation import NormalisedImage, enlarged_no_data, n
 from innersr.isolation import isolation
 from innersr.methods.baselines import Bicubic
 from innersr.methods.options import UpscaleOptions, check_growth
-from innersr.methods.protocols import Method, copies_pixels
+from innersr.methods.protocols import Method, copies_pixels, unused_by
+from innersr.methods.registry import name_of
 from innersr.paths import check_apart
 from innersr.physics.degradation import Degradation
 from innersr.physics.resize import image_size
@@ -33,6 +35,14 @@ from innersr.pipeline.masks import DetailMask, read_detail_mask
 from innersr.pipeline.result import Result
 from innersr.pipeline.strip_folder import StripFolder
 from innersr.run import Run
+
+
+def unused_by_format(target: Path) -> tuple[str, ...]:
+    """Names of the options that make no difference to a file of this name."""
+    image = BY_SUFFIX.get(target.suffix.lower())
+    has_quality = container_of(target) is not None if image is None else image.name in ("JPEG", "WebP", "AVIF")
+    is_compressed = image is not None and image.name == "TIFF"
+    return ("quality",) * (not has_quality) + ("compression",) * (not is_compressed)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -238,11 +248,20 @@ class FileTask(ImageTask):
         return format_of_name(self.target).name
 
     def unused_options(self) -> Iterator[str]:
-        """Sentences about options that the format of the result has no use for."""
-        name, videos = self.format_name, ("MP4", "M4V", "MOV", "MKV", "WEBM")
-        for option, formats in (("quality", ("JPEG", "WebP", "AVIF", *videos)), ("compression", ("TIFF",))):
-            if getattr(self.options, option) is not None and name not in formats:
-                yield f"{option} (--{option}) has no effect on {name} files"
+        """Sentences about options that the method, or the format of the result, has no use for."""
+        options = self.options
+        given = {
+            "kernel": options.anchor == "aligned" and str(options.kernel) not in ("auto", "bicubic"),
+            "noise": options.noise is not None and not options.keep_grain,  # of the grain that is put back
+            "jpeg": options.jpeg is not None,
+            "deblur": options.deblur != 0.5,  # noqa: PLR2004 (the default)
+            "keep_grain": options.keep_grain and options.noise is None,
+        }
+        for option in filter(given.get, unused_by(self.method)):
+            yield f"{option} (--{option.replace('_', '-')}) has no effect with {name_of(self.method)}"
+        for option in unused_by_format(self.target):
+            if getattr(options, option) is not None:
+                yield f"{option} (--{option}) has no effect on {self.format_name} files"
         if not (self.options.steady or self.is_film):
             yield "steady (--no-steady) has no effect on pictures"
 

@@ -23,6 +23,7 @@ from innersr.web.arguments import CheckedBlocks
 from innersr.web.batch import build_batch
 from innersr.web.compare import build_compare
 from innersr.web.enlarge import build_enlarge
+from innersr.web.hosts import OF_THIS_MACHINE, OwnHosts
 from innersr.web.html import asset
 from innersr.web.limits import Limits
 from innersr.web.one_picture.tab import build_one_picture
@@ -40,6 +41,7 @@ class Serving:
         port: that it listens at; 0 for any free one.
         auth: (user, password) that visitors log in with.
         allow_public: whether other machines may use the page without a password.
+        names: under which the page is reached too, such as that of a server in front; see `OwnHosts`.
         browser: whether a browser is opened.
         device: of the computations.
         is_warmed: whether the page is up only when all is loaded that a job needs, and the machine is measured.
@@ -54,6 +56,7 @@ class Serving:
     port: int = 7860
     auth: tuple[str, str] | None = None
     allow_public: bool = False
+    names: tuple[str, ...] = ()
     browser: bool = True
     device: str = "auto"
     is_warmed: bool = True
@@ -63,8 +66,7 @@ class Serving:
     def __post_init__(self) -> None:
         if not 0 <= self.port < 2**16:
             raise InputError(f"port must be from 0 to 65535, got {self.port}")
-        is_own = self.host in ("127.0.0.1", "::1", "localhost")
-        if not is_own and self.auth is None and not self.allow_public:
+        if self.host not in OF_THIS_MACHINE and self.auth is None and not self.allow_public:
             raise InputError(
                 f"at {self.host} everybody in the network could use this page; give --auth USER:PASSWORD, or "
                 "--allow-public if that is meant"
@@ -100,7 +102,12 @@ def served(serving: Serving) -> Iterator[str]:
                 enable_monitoring=False,
                 _frontend=False,  # else the first page is fetched, and a machine that takes 3 seconds for it is refused
                 footer_links=["api"],
-                app_kwargs={"middleware": [Middleware(OwnFiles, visitors=visitors)]},
+                app_kwargs={
+                    "middleware": [
+                        Middleware(OwnHosts, host=serving.host, names=serving.names),
+                        Middleware(OwnFiles, visitors=visitors),
+                    ]
+                },
                 theme=_theme(),
                 # Gradio would put its own selectors in front of those of `css`, also where they begin outside.
                 head=f"<style>{asset('page.css')}</style><script>{asset('mend.js')}</script>",

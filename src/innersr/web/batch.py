@@ -27,7 +27,7 @@ def build_batch(place: Place) -> None:
     """Lay out the tab and connect its controls."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
-            pictures = picture_input("Pictures", file_count="multiple")
+            pictures = picture_input("Pictures", takes_films=True, file_count="multiple")
             scale = gr.Slider(1.1, 8, value=2, step=0.1, label="Scale")
             size = gr.Textbox("", label="Or a size", placeholder="1920x, x1080, 1920x1080, 150%", max_lines=1)
             preset = gr.Radio(["draft", "balanced", "best"], value="balanced", label="Quality")

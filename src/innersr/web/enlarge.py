@@ -12,6 +12,7 @@ import gradio as gr
 from innersr.errors import Cancelled
 from innersr.images.io import read
 from innersr.pipeline.files import open_file
+from innersr.pipeline.films import FilmTask
 from innersr.pipeline.result import Result
 from innersr.pipeline.tasks import FileTask
 from innersr.run import Run
@@ -117,7 +118,7 @@ def build_enlarge(place: Place) -> None:
 
 
 def _controls() -> Controls:
-    picture = picture_input()
+    picture = picture_input(takes_films=True)
     example_buttons(picture)
     scale = gr.Slider(1.1, 8, value=2, step=0.1, label="Scale")
     size = gr.Textbox(value="", label="Or a size", placeholder="1920x, x1080, 1920x1080, 150%", max_lines=1)
@@ -219,7 +220,10 @@ class _Enlarge:
         def find(run: Run) -> Findings:
             options = order.upscaling(self._place.limits.pixels)
             whole = open_file(source, None, options)
-            one = whole if amount(whole) == (1, 1) else open_file(source, folder / "none.png", options)
+            if isinstance(whole, FilmTask):  # its first frame
+                one = FileTask(image=whole.image, options=options, source=source, target=folder / "none.png")
+            else:
+                one = whole if amount(whole) == (1, 1) else open_file(source, folder / "none.png", options)
             return findings_of(one, whole, run)
 
         job = self._place.job(visitor, find)

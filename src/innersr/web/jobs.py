@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -115,7 +116,9 @@ def _job_in_words(error: BaseException, *, is_late: bool, limits: Limits) -> Exc
 def in_words(error: BaseException) -> Exception:
     """An error as visitors are told it: one of innersr or of a file as it is, any other without what it says."""
     if isinstance(error, InnersrError | OSError):
-        return error
+        option = r"use innersr upscale --pixel-limit (\d+) \(in Python .*?\)"
+        words, count = re.subn(option, r"start the page with innersr web --limit pixels=\1", str(error))
+        return InnersrError(words) if count else error
     if isinstance(error, RuntimeError | MemoryError) and is_out_of_memory(error):
         return InnersrError("out of memory; use a smaller picture or a smaller scale")
     logging.getLogger(__name__).error("a job failed", exc_info=error)

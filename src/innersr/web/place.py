@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import gradio as gr
 
 from innersr.errors import Cancelled
+from innersr.images.films.encoders import CONTAINERS
 from innersr.images.formats import readable_suffixes
 from innersr.run import Run
 from innersr.web.html import alert, caption, duration, status
@@ -179,9 +180,15 @@ def status_line(name: str, text: str) -> gr.HTML:
     return gr.HTML(status(text), elem_id=f"{name}-status", elem_classes="isr-line")
 
 
-def picture_input(label: str = "Picture", **options: Any) -> gr.File:  # noqa: ANN401 (of several types)
-    """A place to drop picture files of every format that can be read."""
-    return gr.File(label=label, file_types=list(readable_suffixes()), height=150, **options)
+def picture_input(
+    label: str = "Picture",
+    *,
+    takes_films: bool = False,
+    **options: Any,  # noqa: ANN401 (of several types)
+) -> gr.File:
+    """A place to drop picture files of every format that can be read, and films where the tab enlarges whole files."""
+    suffixes = [*readable_suffixes(), ".apng", *(CONTAINERS if takes_films else ())]
+    return gr.File(label=label, file_types=suffixes, height=150, **options)
 
 
 def example_buttons(target: gr.File) -> None:

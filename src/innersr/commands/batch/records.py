@@ -126,11 +126,13 @@ class BatchRecords:
     Args:
         places: where the results of the files lie.
         batch: options of the batch. A dry run locks no folder, and trusts sizes and times.
-        settings: see `FileRecord`.
+        settings: from a result to those of `FileRecord`.
         note: called with a sentence where a manifest is damaged.
     """
 
-    def __init__(self, places: Places, batch: BatchOptions, settings: str, note: Callable[[str], None]) -> None:
+    def __init__(
+        self, places: Places, batch: BatchOptions, settings: Callable[[Path], str], note: Callable[[str], None]
+    ) -> None:
         self._places, self._batch, self._settings, self._note = places, batch, settings, note
         self._manifests: dict[Path, ResultLog] = {}
         self._records: dict[Path, FileRecord] = {}
@@ -145,7 +147,7 @@ class BatchRecords:
         entry = manifest.entry(target) if self._batch.dry_run else None
         # A file that cannot be read has no digest; its error is raised where it is upscaled.
         digest = InputDigest.of(source) if entry is None else entry.input.again(source)
-        self._records[source] = FileRecord(manifest, self._settings, source, digest, target)
+        self._records[source] = FileRecord(manifest, self._settings(target), source, digest, target)
         return self._records[source]
 
     def refuse(self, file: BatchFile, target: Path, error: Exception) -> None:

@@ -15,7 +15,9 @@ from innersr.commands.batch.forecast import forecast
 from innersr.commands.batch.table import Sizes, files_table
 from innersr.commands.console import Reporter, in_words
 from innersr.commands.upscale_file import FileJob
-from innersr.errors import InputError, error_and_remedy
+from innersr.errors import InnersrError, error_and_remedy
+from innersr.images.large.large_image import read_header
+from innersr.pipeline.films import open_film
 
 
 class BatchReport:
@@ -87,8 +89,10 @@ class BatchReport:
         for job in jobs:
             try:
                 size = size_in_header(job.source)
+                if size is None:
+                    _check_readable(job)
                 sizes = "? -> ?" if size is None else _sizes(size, job.options.geometry(size)[1])
-            except InputError as error:
+            except (InnersrError, OSError) as error:
                 self._reporter.failure(error, 1, job.source)
                 self.add(job.source, job.target, "failed", error=in_words(error))
                 continue
@@ -132,6 +136,12 @@ class BatchReport:
             seconds = each * (self._total - self._worked) - (time.monotonic() - self._finished)
             figures.append(f"{timedelta(seconds=max(0, round(seconds)))} left")
         return ", ".join(figures)
+
+
+def _check_readable(job: FileJob) -> None:
+    """Raise an error where a file cannot be upscaled, as far as its header tells."""
+    if not job.is_remote and open_film(job.source, job.target, job.options) is None:
+        read_header(job.source, job.options.pixel_limit)
 
 
 def _sizes(before: tuple[int, int], after: tuple[int, int]) -> str:

@@ -48,16 +48,21 @@ def files_table(rows: Sequence[StatusRow], sizes: dict[str, Sizes], width: int |
 
 
 def _laid_out(lines: Sequence[Sequence[str]], width: int | None) -> list[str]:
-    """Rows of a name, figures and a text, in columns; where they are wider than that, name and text are cut."""
-    gap, least_name, least_text = 2, 9, 12  # characters
+    """Rows of a name, figures and a text, in columns; where they are wider than that, name and text are cut.
+
+    Without a width a very long name widens its own row alone.
+    """
+    gap, least_name, least_text, most_name = 2, 9, 12, 80  # characters
     figures = [max(map(len, column)) for column in list(zip(*lines, strict=True))[1:-1]]
     name, text = (max(cell_len(on_one_line(line[place])) for line in lines) for place in (0, -1))
     if width is not None:
         left = width - sum(figures) - gap * (len(figures) + 1)
         name = min(name, max(least_name, left - min(text, least_text)))
+    else:
+        name = min(name, most_name)
     return [
         _cut(
-            _cut(line[0], name, pad=True)
+            _padded(line[0], name, is_cut=width is not None)
             + "".join(" " * gap + cell.rjust(each) for cell, each in zip(line[1:-1], figures, strict=True))
             + f"{' ' * gap}{line[-1]}",
             width,
@@ -66,11 +71,16 @@ def _laid_out(lines: Sequence[Sequence[str]], width: int | None) -> list[str]:
     ]
 
 
-def _cut(text: str, width: int | None, *, pad: bool = False) -> str:
+def _cut(text: str, width: int | None) -> str:
     shown = on_one_line(text)
-    if width is None:
-        return shown
-    return set_cell_size(shown, width) if pad and cell_len(shown) <= width else cut_short(shown, width)
+    return shown if width is None else cut_short(shown, width)
+
+
+def _padded(text: str, width: int, *, is_cut: bool) -> str:
+    shown = on_one_line(text)
+    if cell_len(shown) <= width:
+        return set_cell_size(shown, width)
+    return cut_short(shown, width) if is_cut else shown
 
 
 def _common_folder(paths: Iterable[str]) -> str:

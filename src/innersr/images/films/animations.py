@@ -16,8 +16,7 @@ import torch
 from PIL import Image as PillowImage
 from PIL import ImageSequence
 
-from innersr.errors import ImageFileError
-from innersr.images.codecs import reason_of
+from innersr.errors import ImageFileError, reason_of
 from innersr.images.containers.gif import gif_facts
 from innersr.images.containers.png import finish_png, png_facts
 from innersr.images.containers.webp import divide_times, webp_facts
@@ -35,6 +34,7 @@ from innersr.images.films.film import (
 )
 from innersr.images.formats import BY_NAME, encoder_options
 from innersr.images.image import Image
+from innersr.images.limits import no_bomb_warnings
 from innersr.images.metadata import DamagedBytesError, FileFacts, Metadata
 from innersr.libvips import libvips_alone
 
@@ -43,7 +43,8 @@ _SHOWN_SLOWLY = 10  # ms; browsers, and libvips where it writes WebP, take up to
 
 def frame_count(path: Path) -> int:
     """Number of frames of an animated GIF, WebP or PNG; 1 for other files, and for those that cannot be read."""
-    with contextlib.suppress(Exception), PillowImage.open(path, formats=("GIF", "WEBP", "PNG")) as stored:
+    formats = ("GIF", "WEBP", "PNG")
+    with contextlib.suppress(Exception), no_bomb_warnings(), PillowImage.open(path, formats=formats) as stored:
         return int(getattr(stored, "n_frames", 1))
     return 1
 

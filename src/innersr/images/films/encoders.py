@@ -25,14 +25,15 @@ class Encoder:
     """What its quality is, for a note."""
 
 
-_CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
-FILM_SUFFIXES = (*_CONTAINERS, ".apng")
+CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+"""FFmpeg's names for the containers of videos, by the suffix of a file."""
+FILM_SUFFIXES = (*CONTAINERS, ".apng")
 """Those that only films have, of the formats that are written."""
 
 
 def container_of(path: Path) -> str | None:
     """FFmpeg's name for the container of a file name; None for names that are no video's."""
-    return _CONTAINERS.get(path.suffix.lower())
+    return CONTAINERS.get(path.suffix.lower())
 
 
 def is_film_name(path: Path) -> bool:

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from innersr.errors import ImageFileError
-from innersr.images.codecs import reason_of
+from innersr.errors import ImageFileError, reason_of
 from innersr.images.films.encoders import pyav
 from innersr.images.films.film import ColourTags, Film, FilmFacts, Glimpse
 from innersr.images.image import Image

@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from innersr.errors import ImageFileError
-from innersr.images.codecs import reason_of
+from innersr.errors import ImageFileError, reason_of
 from innersr.images.films.encoders import container_of, encoder_for, pixel_formats, pyav, scheduling_kept
 from innersr.images.films.film import FilmFacts, FilmWriter, FrameTime, Levels, levels_of, resized_aspect
 from innersr.images.films.video_reading import converted, own_texts

@@ -10,6 +10,7 @@ import numpy as np
 
 from innersr.errors import ImageFileError
 from innersr.images.colour_profiles import ColourSpace
+from innersr.images.depths import check_exact
 from innersr.images.limits import SizeLimits
 from innersr.images.metadata import DamagedBytesError, Metadata
 from innersr.images.readers.decoded import Decoded, packages_for
@@ -97,9 +98,7 @@ def _chosen(names: set[str]) -> list[str] | None:
 
 
 def _as_float(plane: Samples, name: str) -> Samples:
-    most = 1 << 24  # above it only every second whole number is a 32-bit float
-    if plane.dtype.kind == "u" and plane.size and int(plane.max()) > most:
-        raise ImageFileError(f"{name}: holds whole numbers above {most}, which floats do not; scale them first")
+    check_exact(plane, name)
     return plane.astype(np.float32)
 
 
