@@ -268,14 +268,14 @@ def test_the_jpeg_quality_is_given_as_a_strength():
 
 @pytest.fixture
 def given(monkeypatch):
-    """What the pipeline is given by the command: (image, degradation, method, run)."""
-    calls, adapt_image = [], tasks.adapt_image
+    """What the pipeline is given by the command: (image, degradation, options, run)."""
+    calls, adapt_given = [], tasks.adapt_given
 
     def record(*arguments, **options):
         calls.append(arguments)
-        return adapt_image(*arguments, **options)
+        return adapt_given(*arguments, **options)
 
-    monkeypatch.setattr(tasks, "adapt_image", record)
+    monkeypatch.setattr(tasks, "adapt_given", record)
     return calls
 
 

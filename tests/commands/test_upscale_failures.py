@@ -172,7 +172,7 @@ def test_a_kernel_larger_than_the_image_is_its_failure():
 )
 def test_a_result_that_cannot_be_written_is_found_out_before_the_work(folder, monkeypatch, arguments, message):
     (folder / "there.png").touch()
-    monkeypatch.setattr(tasks, "adapt_image", lambda *_, **__: pytest.fail("the work was begun"))
+    monkeypatch.setattr(tasks, "adapt_given", lambda *_, **__: pytest.fail("the work was begun"))
     said = failed("photo.png", *arguments)
     assert said.startswith("error: photo.png: ") and message in said
 
@@ -208,7 +208,7 @@ def test_running_out_of_memory_is_the_failure_of_one_file(monkeypatch, error):
     def too_much(*_given, **_options):
         raise error
 
-    monkeypatch.setattr(tasks, "adapt_image", too_much)
+    monkeypatch.setattr(tasks, "adapt_given", too_much)
     expected = "error: photo.png: out of memory; use a smaller scale, a smaller --tile, or a machine with more\n"
     assert failed("photo.png", *GIVEN) == expected
 
@@ -227,7 +227,7 @@ def test_a_failure_while_learning_leaves_nothing(monkeypatch):
     def interrupted(*_given, **_options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tasks, "adapt_image", interrupted)
+    monkeypatch.setattr(tasks, "adapt_given", interrupted)
     result = upscale("photo.png", *GIVEN)
     assert (result.exit_code, result.stderr) == (130, "interrupted; nothing half-written was left\n")
     assert names() == ["photo.png"]

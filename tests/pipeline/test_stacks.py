@@ -15,7 +15,7 @@ from innersr.images.selections import parse_pages
 from innersr.images.tiff.descriptions import imagej_description, ome_description, shaped_description
 from innersr.images.tiff.stacks import find_stack
 from innersr.methods.options import UpscaleOptions
-from innersr.pipeline.adaptation import Adaptation, adapt_image
+from innersr.pipeline.adaptation import Adaptation, adapt_given
 from innersr.pipeline.files import open_file, upscale_file
 from innersr.run import Run
 
@@ -172,7 +172,7 @@ def test_pages_written_one_by_one_are_learnt_once_and_few_are_remembered(tmp_pat
         for page in LIGHT[0, 0]:
             writer.write(page, photometric="minisblack", contiguous=False)
     learnt = []
-    monkeypatch.setattr("innersr.pipeline.tasks.adapt_image", lambda *given: learnt.append(1) or adapt_image(*given))
+    monkeypatch.setattr("innersr.pipeline.tasks.adapt_given", lambda *given: learnt.append(1) or adapt_given(*given))
     upscale_file(tmp_path / "a.tif", tmp_path / "b.tif", UpscaleOptions(**OPTIONS))
     assert len(learnt) == 1
     with tifffile.TiffWriter(tmp_path / "c.ome.tif", ome=True) as writer:
@@ -229,9 +229,9 @@ def test_a_channel_is_learnt_from_its_middle_page_only(tmp_path, monkeypatch):
 
     def adapt(seen, *others):
         learnt.append(float(seen.image.colour.mean()) * 65535)
-        return adapt_image(seen, *others)
+        return adapt_given(seen, *others)
 
-    monkeypatch.setattr("innersr.pipeline.tasks.adapt_image", adapt)
+    monkeypatch.setattr("innersr.pipeline.tasks.adapt_given", adapt)
     upscale_file(tmp_path / "a.tif", tmp_path / "b.tif", UpscaleOptions(**OPTIONS))
     middle = tifffile.imread(tmp_path / "a.tif")[2]  # of the axes Z, C
     assert learnt == pytest.approx([float(page.mean()) for page in middle])

@@ -197,7 +197,7 @@ def test_a_run_that_was_ended_goes_on_and_gives_the_same_bytes(tmp_path, monkeyp
     assert not (tmp_path / "again.tif").exists()
     calls, apply = [], Adaptation.apply
     monkeypatch.setattr(Adaptation, "apply", lambda *a, **k: calls.append(a) or apply(*a, **k))
-    monkeypatch.setattr("innersr.pipeline.tasks.adapt_image", lambda *_: pytest.fail("it learnt anew"))
+    monkeypatch.setattr("innersr.pipeline.tasks.adapt_given", lambda *_: pytest.fail("it learnt anew"))
     again = upscale(tmp_path / "in.png", output=tmp_path / "again.tif", **options)
     assert len(calls) == 4 - 3 + 1  # the sample besides
     assert again.read_bytes() == whole.read_bytes()
