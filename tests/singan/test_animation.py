@@ -175,7 +175,7 @@ def test_a_time_limit_leaves_out_no_frame():
         ({"smoothness": -0.1}, "smoothness must be 0 or more"),
         ({"start": 9}, "start scale must be from 0"),
         ({"size": (5, 40)}, "got 40x5"),
-        ({"wrap": "z"}, "wrap must be x, y or xy"),
+        ({"wrap": "z"}, "wrap must be x, y, xy or yx"),
     ],
 )
 def test_wrong_settings_are_refused_at_once(settings, message):

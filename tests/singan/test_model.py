@@ -131,6 +131,6 @@ def test_wrong_starts_sizes_and_unfinished_models_are_refused():
         model.sample(size=(10, 40))
     with pytest.raises(InputError, match="1 of 4 scales"):
         replace(model, scales=model.scales[:1]).sample()
-    with pytest.raises(InputError, match="x, y or xy"):
+    with pytest.raises(InputError, match="x, y, xy or yx"):
         model.sample(wrap="z")
     assert model.settings == TINY

@@ -222,12 +222,13 @@ def _decode_npy(data: bytes) -> Variables:
 def _decode_npz(data: bytes) -> Variables:
     """The arrays of two dimensions or more."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            entries = arrays.zip.infolist()
+            if sum(entry.file_size for entry in entries) > MAX_BYTES:
                 raise ValueError(f"holds more than {MAX_BYTES >> 20} MiB")
-            members = {info.filename.removesuffix(".npy"): archive.read(info) for info in archive.infolist()}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        raise ValueError(str(error)) from error
+            members = {entry.filename.removesuffix(".npy"): arrays.zip.read(entry) for entry in entries}
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, AttributeError, TypeError) as error:
+        raise ValueError(str(error)) from error  # the last two of an array alone, which is no archive
     found = []
     for name, content in members.items():
         with contextlib.suppress(KernelError):  # of one dimension, as a scale is

@@ -240,7 +240,7 @@ def test_a_folder_that_cannot_be_made_is_reported(tmp_path):
     assert "cannot be a model folder" in refusal(lambda: learn(tmp_path / "file"), InputError)
     assert "No such file or directory" in refusal(lambda: learn(tmp_path / "none" / "model"), InputError)
     assert "holds no model (no settings.json)" in refusal(lambda: load_model(tmp_path))
-    assert "holds no model" in refusal(lambda: load_model(tmp_path / "none"))
+    assert "none: no such file or folder" in refusal(lambda: load_model(tmp_path / "none"))
 
 
 def test_a_full_disk_leaves_the_old_model(part, monkeypatch):

@@ -175,7 +175,7 @@ def test_after_the_time_limit_every_scale_searches_once():
     ("call", "message"),
     [
         (lambda made: made.sample(start=9, run=RUN), "the start scale must be from 0, the coarsest, to 3, got 9"),
-        (lambda made: made.sample(wrap="z", run=RUN), "wrap must be x, y or xy, got 'z'"),
+        (lambda made: made.sample(wrap="z", run=RUN), "wrap must be x, y, xy or yx, got 'z'"),
         (lambda made: made.sample(size=(5, 40), run=RUN), "at least 11x11 pixels, got 40x5"),
         (lambda made: made.reconstruct(picture=1), "of one picture, 0, got 1"),
         (lambda _: PatchSettings(side=4), "side must be odd"),
