@@ -12,7 +12,7 @@ from innersr.errors import ImageFileError, InputError
 from innersr.images.graphics import recognised_graphic
 from innersr.images.image import Image
 from innersr.images.io import read
-from innersr.images.no_data import with_no_data
+from innersr.images.values.no_data import with_no_data
 from innersr.inference.normalisation import NormalisedImage, normalise
 from innersr.isolation import isolated
 from innersr.physics.degradation import Degradation

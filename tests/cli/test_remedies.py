@@ -33,7 +33,7 @@ REACHED_BY = {  # the commands that show the texts of a file or folder; the long
     "commands/upscale.py": "upscale",
     "commands/upscale_file.py": "upscale",
     "images": IMAGE_WRITERS,
-    "images/depths.py": "upscale",
+    "images/values/depths.py": "upscale",
     "images/films": "upscale",
     "images/selections.py": "upscale",
     "images/tiff": "upscale",

@@ -13,7 +13,7 @@ from PIL import Image as PillowImage
 from PIL import ImageCms, PngImagePlugin
 
 from innersr.errors import ImageFileError
-from innersr.images.colour_profiles import ColourSpace, colour_space_of_code_points
+from innersr.images.colours.profiles import ColourSpace, colour_space_of_code_points
 from innersr.images.containers.gif import gif_facts
 from innersr.images.containers.png import chunks_in
 from innersr.images.containers.xmp import without_attachments

@@ -7,7 +7,7 @@ import tifffile
 from innersr.images.georeferencing.geotiff import GeoTag
 from innersr.images.georeferencing.grid import PixelGrid
 from innersr.images.georeferencing.sidecars import rescaled_gdal_file
-from innersr.images.linear_change import LinearChange
+from innersr.images.values.linear_change import LinearChange
 from innersr.methods.options import UpscaleOptions
 from innersr.pipeline.files import upscale_file
 from innersr.run import Run

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from innersr.errors import InputError
-from innersr.images.depths import in_depth, share_outside
 from innersr.images.image import Image
 from innersr.images.metadata import Metadata
-from innersr.images.no_data import missing_values, with_no_data
 from innersr.images.samples import samples_of
+from innersr.images.values.depths import in_depth, share_outside
+from innersr.images.values.no_data import missing_values, with_no_data
 
 
 def picture(*values, depth="float32"):

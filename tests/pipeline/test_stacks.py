@@ -10,10 +10,10 @@ import torch
 from innersr.errors import ImageFileError, InputError
 from innersr.images.georeferencing.grid import PixelGrid
 from innersr.images.io import read
-from innersr.images.linear_change import LinearChange
 from innersr.images.selections import parse_pages
 from innersr.images.tiff.descriptions import imagej_description, ome_description, shaped_description
 from innersr.images.tiff.stacks import find_stack
+from innersr.images.values.linear_change import LinearChange
 from innersr.methods.options import UpscaleOptions
 from innersr.pipeline.adaptation import Adaptation, adapt_given
 from innersr.pipeline.files import open_file, upscale_file

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image as PillowImage
 
-from innersr.images.colour_profiles import ColourSpace, colour_space_of_code_points
+from innersr.images.colours.profiles import ColourSpace, colour_space_of_code_points
 from innersr.images.image import Image
 from innersr.images.metadata import Metadata
 from innersr.plots.before_after import CROP, CROPS, FRAME, before_after_sheet, comparable, looked_at

@@ -20,6 +20,7 @@ import pyvips
 from PIL import Image as PillowImage
 
 from innersr.errors import ImageFileError, reason_of
+from innersr.images.colours.standard import in_srgb, with_tiff_alpha
 from innersr.images.containers.avif import avif_facts, avif_sides
 from innersr.images.containers.exif import drop_invented_tags
 from innersr.images.containers.gif import gif_facts
@@ -41,7 +42,6 @@ from innersr.images.metadata import (
 from innersr.images.readers.choice import reader_of
 from innersr.images.readers.decoded import Decoded, upright_metadata
 from innersr.images.samples import Samples
-from innersr.images.standard_colours import in_srgb, with_tiff_alpha
 from innersr.libvips import libvips_alone, pending_errors
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from PIL import Image as PILImage
 from torch import Tensor
 
 from innersr.errors import InputError
-from innersr.images.centring import check_held
 from innersr.images.formats import DEPTHS
 from innersr.images.image import Image
+from innersr.images.values.centring import check_held
 from innersr.isolation import plain_tensor
 
 # The PIL modes that are upscaled in another one, which the result has, too.

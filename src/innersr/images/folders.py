@@ -13,7 +13,7 @@ from innersr.errors import FileError, ImageFileError, InputError
 from innersr.images.formats import readable_suffixes
 from innersr.images.image import Image
 from innersr.images.io import read
-from innersr.images.no_data import with_no_data
+from innersr.images.values.no_data import with_no_data
 from innersr.physics.geometry import scale_words
 from innersr.physics.resize import Scale, as_pair
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from innersr.errors import InputError
+from innersr.images.colours.screen import in_srgb, profile_of, white_of
 from innersr.images.formats import DEPTHS
 from innersr.images.metadata import PALETTE, Metadata, TiffLayout
-from innersr.images.screen_colours import in_srgb, profile_of, white_of
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -13,7 +13,7 @@ from torch import Tensor
 from innersr.errors import InputError
 from innersr.images.formats import DEPTHS
 from innersr.images.image import Image
-from innersr.images.no_data import missing_values, with_declared
+from innersr.images.values.no_data import missing_values, with_declared
 from innersr.inference.continuation import fill_unknown, largest_free
 from innersr.inference.transparency import limited_near_transparency, upscaled_alpha
 from innersr.inference.value_range import ValueRange, enlarged_excess, extremes, robust_range

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from innersr.errors import NoDataError
 from innersr.images.image import Image
-from innersr.images.no_data import HugeValues, with_missing_values
+from innersr.images.values.no_data import HugeValues, with_missing_values
 from innersr.inference.normalisation import WholeImage, hidden_ends, hides_colours, is_blank, is_grey
 from innersr.inference.value_range import SETTINGS, ends_of, extremes, range_between
 

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from innersr.blind.estimate import Estimate
 from innersr.errors import InputError
-from innersr.images.depths import parse_range
 from innersr.images.formats import METADATA_CHOICES
 from innersr.images.image import Image
 from innersr.images.io import PIXEL_LIMIT, with_suffix
 from innersr.images.selections import parse_frames, parse_pages
+from innersr.images.values.depths import parse_range
 from innersr.inference.normalisation import ALPHA_CHOICES
 from innersr.methods.protocols import Method, check_degradation, copies_pixels
 from innersr.methods.registry import make_method, name_of, resolve

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from innersr.blind.estimate import Estimate
 from innersr.errors import ImageFileError, InputError
-from innersr.images.centring import centred
 from innersr.images.conversions import image_from
 from innersr.images.formats import BY_NAME, format_of_name, notes_of_change, sniff
 from innersr.images.io import PIXEL_LIMIT, opened, read, with_suffix
-from innersr.images.no_data import with_no_data
 from innersr.images.selections import parse_pages
+from innersr.images.values.centring import centred
+from innersr.images.values.no_data import with_no_data
 from innersr.isolation import isolated, isolation
 from innersr.methods.options import UpscaleOptions, default_output
 from innersr.methods.protocols import Method, copies_pixels

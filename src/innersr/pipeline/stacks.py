@@ -12,19 +12,19 @@ from typing import Any
 
 from innersr.blind.estimate import Estimate
 from innersr.errors import ImageFileError, InputError, NoDataError
-from innersr.images.depths import check_depth, in_depth, used_range, value_change
 from innersr.images.formats import BIG_TIFF, format_of_name, kept
 from innersr.images.georeferencing.geotiff import rescaled_tags
 from innersr.images.georeferencing.grid import PixelGrid
 from innersr.images.image import Image
 from innersr.images.io import read, written_whole
 from innersr.images.limits import check_result
-from innersr.images.linear_change import LinearChange
 from innersr.images.metadata import Metadata
-from innersr.images.no_data import with_no_data
 from innersr.images.tiff.descriptions import imagej_description, ome_description, shaped_description
 from innersr.images.tiff.stacks import TiffStack
 from innersr.images.tiff.writing import check_encoder, page_writer
+from innersr.images.values.depths import check_depth, in_depth, used_range, value_change
+from innersr.images.values.linear_change import LinearChange
+from innersr.images.values.no_data import with_no_data
 from innersr.inference.normalisation import NormalisedImage
 from innersr.methods.options import DEPTHS, UpscaleOptions
 from innersr.pipeline.adaptation import Adaptation

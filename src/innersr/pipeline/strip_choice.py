@@ -12,12 +12,12 @@ from torch import Tensor
 
 from innersr.blind.estimate import Estimate
 from innersr.errors import InputError
-from innersr.images.depths import range_of_ends
 from innersr.images.formats import format_of_name
 from innersr.images.image import Image
 from innersr.images.io import check_place
 from innersr.images.large.large_image import LargeHeader, LargeImage, read_header
-from innersr.images.no_data import note_of_missing, with_declared, with_missing_values
+from innersr.images.values.depths import range_of_ends
+from innersr.images.values.no_data import note_of_missing, with_declared, with_missing_values
 from innersr.inference.normalisation import WholeImage
 from innersr.inference.survey import survey
 from innersr.memory import free_memory

@@ -17,13 +17,13 @@ from typing import Any
 
 from innersr.blind.estimate import Estimate
 from innersr.errors import CheckpointError, InputError
-from innersr.images.depths import in_depth
 from innersr.images.image import Image
 from innersr.images.large.large_image import LargeImage, check_free_space
 from innersr.images.large.pixel_file import ResultFile
 from innersr.images.large.saving import save_large
-from innersr.images.no_data import with_missing_values
 from innersr.images.samples import samples_of
+from innersr.images.values.depths import in_depth
+from innersr.images.values.no_data import with_missing_values
 from innersr.inference.normalisation import NormalisedImage, WholeImage, normalise
 from innersr.isolation import isolated
 from innersr.methods.baselines import Bicubic

@@ -11,7 +11,6 @@ from typing import ClassVar
 
 from innersr.blind.estimate import Estimate
 from innersr.examination import examine_normalised
-from innersr.images.depths import check_depth, in_depth, value_change
 from innersr.images.films.encoders import container_of
 from innersr.images.formats import BY_SUFFIX, format_of_name
 from innersr.images.georeferencing.geotiff import rescaled_tags
@@ -20,7 +19,8 @@ from innersr.images.georeferencing.sidecars import sidecars
 from innersr.images.image import Image
 from innersr.images.io import check_place, check_writable, save, written_whole
 from innersr.images.limits import check_result
-from innersr.images.linear_change import LinearChange
+from innersr.images.values.depths import check_depth, in_depth, value_change
+from innersr.images.values.linear_change import LinearChange
 from innersr.inference.normalisation import NormalisedImage, enlarged_no_data, normalise
 from innersr.isolation import isolation
 from innersr.methods.baselines import Bicubic

@@ -7,8 +7,8 @@ import math
 import torch.nn.functional as F
 from torch import Tensor
 
+from innersr.images.colours.screen import in_srgb, profile_of, white_of
 from innersr.images.image import Image
-from innersr.images.screen_colours import in_srgb, profile_of, white_of
 from innersr.physics.resize import image_size, resize
 from innersr.plots import sheets
 from innersr.plots.sheets import GAP, Cell, Pixels, grid, picture_cell, text_cell

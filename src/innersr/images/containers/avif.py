@@ -9,7 +9,7 @@ import re
 import struct
 from typing import BinaryIO
 
-from innersr.images.colour_profiles import colour_space_of_code_points, words_of_code_points
+from innersr.images.colours.profiles import colour_space_of_code_points, words_of_code_points
 from innersr.images.metadata import FileFacts
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
-from innersr.images.colour_profiles import ColourSpace, colour_space_of_code_points, words_of_code_points
+from innersr.images.colours.profiles import ColourSpace, colour_space_of_code_points, words_of_code_points
 from innersr.images.metadata import (
     DamagedBytesError,
     FileFacts,

@@ -10,8 +10,8 @@ from enum import IntEnum
 import numpy as np
 
 from innersr.images.georeferencing.grid import PixelGrid
-from innersr.images.linear_change import UNCHANGED, LinearChange
 from innersr.images.metadata import TiffTag
+from innersr.images.values.linear_change import UNCHANGED, LinearChange
 
 
 class GeoTag(IntEnum):

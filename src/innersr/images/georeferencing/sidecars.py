@@ -10,7 +10,7 @@ from pathlib import Path
 
 from innersr.errors import ImageFileError
 from innersr.images.georeferencing.grid import PixelGrid
-from innersr.images.linear_change import UNCHANGED, LinearChange
+from innersr.images.values.linear_change import UNCHANGED, LinearChange
 from innersr.json_lines import bytes_of
 
 

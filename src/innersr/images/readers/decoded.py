@@ -11,7 +11,6 @@ import numpy as np
 
 from innersr.errors import ImageFileError, how_to_install
 from innersr.images.containers.xmp import upright_xmp, without_attachments
-from innersr.images.depths import check_exact
 from innersr.images.formats import DEPTHS, Format
 from innersr.images.image import Image
 from innersr.images.metadata import (
@@ -23,6 +22,7 @@ from innersr.images.metadata import (
     iptc_of_photoshop,
 )
 from innersr.images.samples import Samples, planes_of
+from innersr.images.values.depths import check_exact
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from innersr.errors import ImageFileError
-from innersr.images.colour_profiles import ColourSpace
-from innersr.images.depths import check_exact
+from innersr.images.colours.profiles import ColourSpace
 from innersr.images.limits import SizeLimits
 from innersr.images.metadata import DamagedBytesError, Metadata
 from innersr.images.readers.decoded import Decoded, packages_for
 from innersr.images.samples import Samples
+from innersr.images.values.depths import check_exact
 
 
 def decode_exr(stream: io.FileIO, name: str, limits: SizeLimits) -> Decoded:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 
 from innersr.images.georeferencing.grid import PixelGrid
-from innersr.images.linear_change import UNCHANGED, LinearChange
+from innersr.images.values.linear_change import UNCHANGED, LinearChange
 
 Size = tuple[int, int]  # (height, width)
 _ORIGIN = ((0, "yorigin"), (1, "xorigin"))  # of ImageJ, in pixels, by its axis

@@ -13,11 +13,11 @@ import numpy as np
 from tifffile import TiffFile, TiffPage, TiffPageSeries, imagej_metadata_tag
 
 from innersr.errors import ImageFileError
-from innersr.images.linear_change import UNCHANGED, LinearChange
 from innersr.images.metadata import TiffTag
 from innersr.images.tiff.descriptions import is_split_ome
 from innersr.images.tiff.directories import directories_of
 from innersr.images.tiff.tags import integers, is_part, pages_of, rational
+from innersr.images.values.linear_change import UNCHANGED, LinearChange
 
 REGIONS = frozenset({"ROI", "Overlays"})  # of interest, as ImageJ's metadata calls them
 

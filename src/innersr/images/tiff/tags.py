@@ -21,7 +21,6 @@ from tifffile import COMPRESSION, EXTRASAMPLE, FILETYPE, PHOTOMETRIC, PLANARCONF
 
 from innersr.errors import ImageFileError
 from innersr.images.georeferencing.geotiff import recalibrated_tags
-from innersr.images.linear_change import LinearChange
 from innersr.images.metadata import (
     PALETTE,
     DamagedBytesError,
@@ -33,6 +32,7 @@ from innersr.images.metadata import (
 )
 from innersr.images.tiff.kept_tags import kept_tags, tag_of
 from innersr.images.tiff.patched_file import PatchedFile
+from innersr.images.values.linear_change import LinearChange
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # else it writes about damaged tags to standard error
 

@@ -16,8 +16,8 @@ from innersr.errors import ImageFileError, InputError
 from innersr.images.formats import DEPTHS
 from innersr.images.georeferencing.geotiff import recalibrated_tags
 from innersr.images.image import Image
-from innersr.images.linear_change import UNCHANGED, LinearChange
-from innersr.images.no_data import apart_from_no_data, missing_values
+from innersr.images.values.linear_change import UNCHANGED, LinearChange
+from innersr.images.values.no_data import apart_from_no_data, missing_values
 from innersr.isolation import is_finite
 
 

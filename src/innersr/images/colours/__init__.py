@@ -1,0 +1,1 @@
+"""Colours: profiles, standard spaces, and what a screen shows."""
