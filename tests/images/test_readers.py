@@ -12,7 +12,8 @@ from PIL import ImageCms
 from helpers import image_files
 from innersr.errors import ImageFileError, how_to_install
 from innersr.images.formats import BY_NAME, sniff
-from innersr.images.io import PIXEL_LIMIT, read, save, with_suffix
+from innersr.images.io import read, save, with_suffix
+from innersr.images.limits import PIXEL_LIMIT
 from innersr.methods.options import UpscaleOptions
 from innersr.pipeline.files import open_file
 

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import io
 import os
-import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pyvips
 
@@ -26,15 +24,12 @@ from innersr.images.containers.xmp import xmp_of_size
 from innersr.images.films.recognition import begins_as_video, written_name
 from innersr.images.formats import METADATA_CHOICES, Format
 from innersr.images.image import Image
-from innersr.images.limits import SizeLimits
+from innersr.images.limits import PIXEL_LIMIT
 from innersr.images.metadata import Metadata, TiffLayout
+from innersr.images.opening import decoded_by, limits_of, opened, out_of_memory
 from innersr.images.readers.decoded import image_of
 from innersr.images.samples import Samples, samples_of
-from innersr.images.unread_formats import HEAD, unread_format
 from innersr.isolation import is_finite
-
-Content = TypeVar("Content")
-PIXEL_LIMIT = 300_000_000  # pixels; above this reading is refused (decompression bombs)
 
 
 def read(
@@ -68,7 +63,7 @@ def read(
             decoded, found = decoded_by(decode, stream, path, limits_of(stream, pixel_limit))
         image = image_of(decoded, path, found)
     except MemoryError as error:
-        raise _out_of_memory(path) from error
+        raise out_of_memory(path) from error
     if not (missing_ok or is_finite(image.colour)):
         remedy = "fill them first (gdal_fillnodata, numpy.nan_to_num)"
         raise ImageFileError(f"{path}: holds NaN or infinite values; {remedy}")
@@ -210,7 +205,7 @@ def written_whole(path: Path, *, overwrite: bool) -> Iterator[Path]:
         raise ImageFileError(exists_already(path)) from error
     except (pyvips.Error, OSError) as error:
         if image_codecs.is_memory_error(error):
-            raise _out_of_memory(path) from error
+            raise out_of_memory(path) from error
         raise ImageFileError(cannot_write(path, reason_of(error))) from error
 
 
@@ -300,61 +295,3 @@ def _save_by_tifffile(image: Image, kept: Metadata, path: Path, *, overwrite: bo
     ):
         xmp = None if kept.xmp is None else xmp_of_size(kept.xmp, *image.colour.shape[:1:-1])
         writer.add(image, replace(kept, xmp=xmp))
-
-
-@contextlib.contextmanager
-def opened(path: Path) -> Iterator[io.FileIO]:
-    """Open an image file, unbuffered; errors are those of `read`."""
-    try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise ImageFileError(f"{path}: is a folder; name the image files in it")
-        if not stat.S_ISREG(status.st_mode):
-            raise ImageFileError(f"{path}: is not a regular file; copy its content to one first")
-        if status.st_size == 0:
-            raise ImageFileError(f"{path}: is empty (0 bytes); get the file again")
-        stream = path.open("rb", buffering=0)
-    except ImageFileError:
-        raise
-    except FileNotFoundError as error:
-        raise ImageFileError(f"{path}: no such file; check the name and the folder") from error
-    except PermissionError as error:
-        raise ImageFileError(f"{path}: no permission to read it; change its mode or owner") from error
-    except (OSError, ValueError) as error:
-        raise ImageFileError(f"{path}: cannot be opened ({reason_of(error)}); check the name and the disk") from error
-    with stream:
-        yield stream
-
-
-def limits_of(stream: io.FileIO, pixel_limit: int) -> SizeLimits:
-    """The largest image that an open file may hold, see `read`."""
-    is_default = pixel_limit == PIXEL_LIMIT
-    return SizeLimits(pixels=pixel_limit, size=os.fstat(stream.fileno()).st_size if is_default else None)
-
-
-def decoded_by(
-    decode: Callable[[io.FileIO, str, Format, SizeLimits], Content], stream: io.FileIO, path: Path, limits: SizeLimits
-) -> tuple[Content, Format]:
-    """The content of an open file by a decoder, and its format; errors are those of `read`."""
-    try:
-        found = image_formats.sniff(stream.read(32))
-        if found is None:
-            stream.seek(0)
-            unread = unread_format(stream.read(HEAD))
-            if unread is not None:
-                raise ImageFileError(f"{path}: {unread.name} is not read; {unread.remedy}")
-            known = ", ".join(row.name for row in image_formats.FORMATS)
-            raise ImageFileError(f"{path}: not an image of a known format ({known}); convert it to one")
-        return decode(stream, str(path), found, limits), found
-    except ImageFileError:
-        raise
-    # Pillow and pyvips document no closed list of errors for damaged bytes.
-    except Exception as error:
-        if image_codecs.is_memory_error(error):
-            raise _out_of_memory(path) from error
-        remedy = "it may be damaged or cut short: get it again, or re-save it with another program"
-        raise ImageFileError(f"{path}: cannot be decoded ({reason_of(error)}); {remedy}") from error
-
-
-def _out_of_memory(path: Path) -> ImageFileError:
-    return ImageFileError(f"{path}: out of memory; close other programs, cut the image, or use a machine with more")

@@ -32,6 +32,9 @@ def higher_limit(pixels: int) -> str:
     return f"use innersr upscale --pixel-limit {pixels} (in Python pixel_limit={pixels})"
 
 
+PIXEL_LIMIT = 300_000_000  # pixels; above this reading is refused (decompression bombs)
+
+
 @dataclass(frozen=True, kw_only=True)
 class SizeLimits:
     """The largest image that is decoded.

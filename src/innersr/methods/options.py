@@ -15,7 +15,8 @@ from innersr.blind.estimate import Estimate
 from innersr.errors import InputError
 from innersr.images.formats import METADATA_CHOICES
 from innersr.images.image import Image
-from innersr.images.io import PIXEL_LIMIT, with_suffix
+from innersr.images.io import with_suffix
+from innersr.images.limits import PIXEL_LIMIT
 from innersr.images.selections import parse_frames, parse_pages
 from innersr.images.values.depths import parse_range
 from innersr.inference.normalisation import ALPHA_CHOICES

@@ -2,10 +2,10 @@
 
     LR = sample(blur(HR, kernel)) + noise, then perhaps compressed
 
-ZSSR's training pairs, the benchmark's test images and back-projection share this one definition, so that all agree
-on where an LR pixel lies. The blur is a correlation, B[j] = sum_k kernel[k] * HR[j + k - anchor],
-over the symmetric extension of HR, or the periodic one along an axis that wraps. Subsampling is "direct",
-LR[i] = B(s * i), or "bicubic", MATLAB's antialiased imresize.
+ZSSR's training pairs, the benchmark's test images and back-projection share this one definition, so that all agree on
+where an LR pixel lies. The blur is a correlation, B[j] = sum_k kernel[k] * HR[j + k - anchor], over the symmetric
+extension of HR, or the periodic one along an axis that wraps. Subsampling is "direct", LR[i] = B(s * i), or "bicubic",
+MATLAB's antialiased imresize.
 """
 
 from __future__ import annotations
@@ -41,9 +41,7 @@ TRANSPOSED_WRAPS = {"": "", "x": "y", "y": "x", "xy": "xy"}
 
 
 class _NamedAnchor(tuple[float, float]):
-    """(row, column) that the name of an anchor stands for; with another kernel or scale it stands for another."""
-
-    name: str
+    name: str  # which stands for this (row, column), and for another with another kernel or scale
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -90,8 +88,7 @@ class Degradation:
         if not 0 <= self.noise < 1:
             raise InputError(f"noise is a standard deviation in [0, 1), got {self.noise}; divide 8-bit levels by 255")
         if self.counting is not None and not (self.counting.gain <= 1 and self.counting.read < 1):
-            numbers = f"{self.counting.gain} and {self.counting.read}"
-            raise InputError(f"gain and read noise are for values in [0, 1], got {numbers}; divide 8-bit levels by 255")
+            raise InputError(f"counting noise is of values in [0, 1], got {self.counting}; divide 8-bit levels by 255")
         if self.counting is not None and self.noise == 0:
             object.__setattr__(self, "noise", min(self.counting.deviation(torch.tensor(0.5)), MAX_NOISE))
         if not 0 <= self.compression <= 1:

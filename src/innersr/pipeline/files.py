@@ -15,7 +15,9 @@ from innersr.blind.estimate import Estimate
 from innersr.errors import ImageFileError, InputError
 from innersr.images.conversions import image_from
 from innersr.images.formats import BY_NAME, format_of_name, notes_of_change, sniff
-from innersr.images.io import PIXEL_LIMIT, opened, read, with_suffix
+from innersr.images.io import read, with_suffix
+from innersr.images.limits import PIXEL_LIMIT
+from innersr.images.opening import opened
 from innersr.images.selections import parse_pages
 from innersr.images.values.centring import centred
 from innersr.images.values.no_data import with_no_data

@@ -24,8 +24,8 @@ from innersr.images.films.shots import Timeline, timeline_of
 from innersr.images.films.video_reading import open_video
 from innersr.images.films.video_writing import VideoWriter
 from innersr.images.image import Image
-from innersr.images.io import PIXEL_LIMIT, check_place, with_suffix, written_whole
-from innersr.images.limits import SizeLimits, check_result
+from innersr.images.io import check_place, with_suffix, written_whole
+from innersr.images.limits import PIXEL_LIMIT, SizeLimits, check_result
 from innersr.images.selections import parse_frames
 from innersr.inference.normalisation import NormalisedImage
 from innersr.inference.steadying import UpscaledFrame, steadied
@@ -64,8 +64,7 @@ def open_film(source: Path, target: Path | None, options: UpscaleOptions) -> Fil
         if not (becomes_film or is_png) or frame_count(source) <= 1:
             return None
         film = Animation(source)
-        height, width = film.facts.size
-        SizeLimits(pixels=limit).check(str(source), width, height, 3)
+        SizeLimits(pixels=limit).check(str(source), *film.facts.size[::-1], 3)
     return film if options.frames is None else Excerpt(film, parse_frames(options.frames))
 
 

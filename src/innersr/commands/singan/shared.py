@@ -16,7 +16,8 @@ from innersr.commands.console import Reporter, memory_advice
 from innersr.errors import FileError, InputError
 from innersr.images.formats import BY_NAME, BY_SUFFIX, refusal
 from innersr.images.image import Image
-from innersr.images.io import PIXEL_LIMIT, check_writable, read, save
+from innersr.images.io import check_writable, read, save
+from innersr.images.limits import PIXEL_LIMIT
 from innersr.isolation import isolation
 from innersr.paths import check_apart, make_folder, names_folder
 from innersr.physics.geometry import LARGEST_SCALE, parse_factors

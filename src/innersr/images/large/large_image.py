@@ -17,9 +17,9 @@ from innersr.errors import ImageFileError
 from innersr.images.codecs import check_complete, open_lazily
 from innersr.images.formats import Format
 from innersr.images.image import Image
-from innersr.images.io import decoded_by, limits_of, opened
 from innersr.images.large.pixel_file import PixelFile
 from innersr.images.limits import SizeLimits
+from innersr.images.opening import decoded_by, limits_of, opened
 from innersr.images.readers.decoded import Decoded, image_of
 from innersr.libvips import libvips_alone
 from innersr.physics.resize import Window

@@ -15,7 +15,7 @@ import msgspec
 from torch import Tensor
 
 from innersr.errors import CheckpointError, InputError, reason_of
-from innersr.images.io import PIXEL_LIMIT
+from innersr.images.limits import PIXEL_LIMIT
 from innersr.json_lines import parse_object
 from innersr.physics.resize import image_size
 from innersr.run import Run
