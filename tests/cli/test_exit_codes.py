@@ -43,7 +43,7 @@ COMMANDS = {  # what is wrong comes last: {in} is a file that is given, {out} on
 WITHOUT_FILES = {"doctor", "prior list", "web"}
 FURTHER = {  # more ways to name a file that is missing
     "export": ["nosuch/prior.safetensors out.onnx", "nosuch.safetensors out.onnx"],
-    "kernel show": ["nosuch", "gaussian:2 nosuch.mat"],
+    "kernel show": ["nosuch.npy", "gaussian:2 nosuch.mat"],
     "bench": ["--pairs nosuch", "folder --peer spandrel:nosuch.pth", "folder --degradations nosuch.npy"],
     "singan score": ["nosuch", "nosuch.png --of a.png", "a.png --of a.png --no-judge --inception nosuch.safetensors"],
     "upscale": ["a.png --kernel nosuch.npy", "a.png --mask nosuch.png", "a.png --set prior=nosuch.safetensors"],

@@ -72,7 +72,7 @@ def test_a_band_that_is_no_colour_has_holes_of_its_own():
 def test_a_value_that_usually_means_no_data_is_pointed_out(values, is_likely):
     image = with_no_data(picture(values))
     assert image.missing is None
-    assert ["(--nodata -9999)" in note for note in image.notes] == [True] * is_likely
+    assert ["--nodata -9999" in note for note in image.notes] == [True] * is_likely
 
 
 def test_a_given_value_that_does_not_occur_is_pointed_out():

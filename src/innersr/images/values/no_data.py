@@ -112,7 +112,7 @@ def with_no_data(image: Image, value: float | None = None) -> Image:
     likely = _likely_fill(image)
     if likely is None:
         return image
-    note = f"{likely:g} occurs far below all other values; if it means no data, say so (--nodata {likely:g})"
+    note = f"{likely:g} occurs far below all other values; if it means no data, use innersr upscale --nodata {likely:g}"
     return replace(image, notes=(*image.notes, note))
 
 
