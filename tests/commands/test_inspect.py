@@ -57,6 +57,16 @@ def test_it_says_the_score_in_words_the_steps_and_what_happened():
     assert lines[3] == "  blur: none beyond shrinking, noise 0.0/255, confidence high"
 
 
+def test_a_drawing_that_upscale_interpolates_is_said_so_with_the_method_that_suits_it():
+    art = np.random.default_rng(0).integers(0, 6, (20, 20)).repeat(2, 0).repeat(2, 1).astype(np.uint8)
+    colours = np.random.default_rng(1).integers(0, 255, (6, 3)).astype(np.uint8)
+    PillowImage.fromarray(colours[art]).save("art.png")
+    lines = inspected("art.png").stdout.splitlines()
+    assert lines[2].endswith("`innersr upscale` would interpolate it")
+    assert "drawn with 6 colours" in lines[4] and "-m pixelart" in lines[5]
+    assert record_of("art.png")["steps"] == 0
+
+
 def test_the_record_agrees_with_the_text():
     record = record_of("facade.png")
     assert record["size"] == [96, 96]

@@ -9,6 +9,7 @@ from typing import Any
 from innersr.commands.console import Reporter
 from innersr.commands.drawings import check_drawing, save_drawing
 from innersr.examination import examine_normalised, read_with_no_data
+from innersr.images.graphics import graphic_notes
 from innersr.inference.normalisation import normalise
 from innersr.isolation import isolation
 from innersr.methods.registry import make_method, resolve, settings_of
@@ -33,11 +34,14 @@ def inspect_file(reporter: Reporter, run: Run, *, source: Path, output: Path | N
     found = recurrence_of(channels, estimate.degradation.noise)
     height, width = image_size(channels)
     all_steps = int(settings_of(resolve(make_method("tailor"), is_estimated=True))["steps"])
-    steps = steps_for(found.score, all_steps)
+    is_interpolated = not estimate.regions and estimate.interpolated == 1
+    steps = 0 if is_interpolated else steps_for(found.score, all_steps)
+    plan = "interpolate it" if is_interpolated else f"take {steps} of {all_steps} steps"
     lines = [
         f"recurrence {found.score:.2f}: {found.verdict}",
-        f"detail in {100 * found.detail:.0f} % of the image; `innersr upscale` would take {steps} of {all_steps} steps",
+        f"detail in {100 * found.detail:.0f} % of the image; `innersr upscale` would {plan}",
         estimate.summary,
+        *graphic_notes(image),
     ]
     if output is not None:
         sheet = recurrence_sheet(looked_at(image), found, [f"{source.name}, {width}x{height}", *lines])
