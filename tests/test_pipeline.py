@@ -236,7 +236,7 @@ def test_an_array_is_not_changed_and_may_be_any_view():
     [
         (np.zeros(5), "\\(H, W\\) or \\(H, W, C\\), got shape \\(5,\\)"),
         (np.zeros((1, 2, 3, 4)), "got shape \\(1, 2, 3, 4\\)"),
-        (np.zeros((0, 4)), "got shape \\(0, 4\\)"),
+        (np.zeros((0, 4)), "is empty"),
         (np.zeros((4, 4), complex), "holds real numbers, got complex128; convert it with x.astype"),
         (np.zeros((4, 4), "M8[s]"), "holds real numbers, got datetime64"),
         (
@@ -983,7 +983,7 @@ def test_floats_that_integers_cannot_hold_are_refused_before_the_work(tmp_path):
 
 def test_a_picture_of_floats_is_refused_with_all_options_that_it_needs(tmp_path):
     in_metres(tmp_path / "a.tif")
-    with pytest.raises(ImageFileError, match=r"pass depth=16 \(--depth 16\), and value_range=.auto. \(--range auto\)"):
+    with pytest.raises(ImageFileError, match=r"use --depth 16 \(in Python depth=16\), and --range auto"):
         upscale_file(tmp_path / "a.tif", tmp_path / "b.png", UpscaleOptions(method=BICUBIC), RUN)
     options = UpscaleOptions(method=BICUBIC, depth=16, value_range="auto")
     assert upscale_file(tmp_path / "a.tif", tmp_path / "b.png", options, RUN).image.depth == "uint16"

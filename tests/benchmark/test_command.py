@@ -208,7 +208,7 @@ def test_images_smaller_than_the_crop_are_noted(folder):
 def test_a_misspelt_name_of_what_methods_are_given_is_corrected(folder):
     assert "there is no kernel 'tru'; did you mean true?" in bench(folder, "--given", "tru").stderr
     said = bench(folder, "--given", "guess").stderr
-    assert "methods can also be given true, auto, estimate, default" in said
+    assert "there is no kernel 'guess'; give true, auto, estimate, default, bicubic, gaussian:VAR" in said
 
 
 def test_no_table_is_printed_where_nothing_was_measured(tmp_path):

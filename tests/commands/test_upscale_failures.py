@@ -68,7 +68,7 @@ def folder(tmp_path, monkeypatch):
         (["--keep-grain", "--noise", "0"], "without noise keep_grain (--keep-grain) has nothing to keep"),
         (
             ["--noise", "-1"],
-            "in 8-bit levels, from 0 to below 255, or poisson:GAIN, got '-1'",
+            "of the image's range, from 0 to below 255, or poisson:GAIN, got '-1'",
         ),
         (["--noise", "255"], "got '255'"),
         (["--noise", "nan"], "got 'nan'"),
@@ -84,7 +84,7 @@ def folder(tmp_path, monkeypatch):
         (["--kernel", "bicubc"], "there is no kernel 'bicubc'; did you mean bicubic?"),
         (
             ["--kernel", "lanczos"],
-            "there is no kernel 'lanczos'; give auto, estimate, bicubic, gaussian:VAR, or a file (.mat .npy .txt",
+            "there is no kernel 'lanczos'; give auto, estimate, bicubic, gaussian:VAR, or a file (.mat .npy .npz .txt",
         ),
         (["--kernel", "lanczos.3"], "there is no kernel 'lanczos.3'; give auto, estimate, bicubic"),
         (["--kernel", 300 * "k"], "; give auto, estimate, bicubic"),

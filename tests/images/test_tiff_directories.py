@@ -49,7 +49,7 @@ def test_pages_in_a_circle_are_refused(tmp_path, count, back_to):
     source = write_chain(tmp_path / "in.tif", count, back_to=back_to)
     with source.open("rb") as stream:
         assert directories_of(stream) == Directories(count=count, is_circular=True)
-    with pytest.raises(ImageFileError, match=r"runs in a circle; .* \(--pages first\) takes the first alone"):
+    with pytest.raises(ImageFileError, match=r"runs in a circle; .* --pages first .* takes the first alone"):
         upscale_file(source, tmp_path / "out.tif", UpscaleOptions(**OPTIONS))
     assert not (tmp_path / "out.tif").exists()
     upscale_file(source, tmp_path / "out.tif", UpscaleOptions(pages="first", **OPTIONS))
