@@ -131,9 +131,8 @@ class _Search:
         films = [each for each in images_and_films if is_any_film_name(each)]
         found = [each for each in images_and_films if not is_any_film_name(each)]
         if films:
-            others = f" and {len(films) - 1} more" if len(films) > 1 else ""
             remedy = f"name films to upscale them too, as {films[0].with_stem('*')}"
-            self.notes.append(f"{films[0]}{others} left out as a film; {remedy}")
+            self.notes.append(f"{_counted(films)} left out as a film; {remedy}")
         if not found:
             deeper = "" if self.recursive else ", or enter its folders too with -r"
             self.notes.append(f"{path}: no images in this folder; name another one{deeper}")
@@ -165,8 +164,7 @@ class _Search:
             if not self.recursive:
                 return
         if links:
-            others = f" and {len(links) - 1} more" if len(links) > 1 else ""
-            self.notes.append(f"{links[0]}{others} not entered, as a link to a folder; name it to upscale its images")
+            self.notes.append(f"{_counted(links)} not entered, as a link to a folder; name it to upscale its images")
 
     def leave_out_results(self) -> tuple[Path, ...]:
         """Leave out results that are named together with their inputs, as by a pattern that the shell expands.
@@ -198,10 +196,8 @@ class _Search:
 
         results = [path for path in found if is_result(path)]
         if results:
-            others = f" and {len(results) - 1} more" if len(results) > 1 else ""
-            self.notes.append(
-                f"{results[0]}{others} left out as an earlier result; name a file alone to upscale it all the same"
-            )
+            remedy = "name a file alone to upscale it all the same"
+            self.notes.append(f"{_counted(results)} left out as an earlier result; {remedy}")
         return [path for path in found if path not in set(results)]
 
     def _source_of(self, path: Path) -> str | None:
@@ -242,6 +238,11 @@ def _listed(path: Path) -> list[Path]:
     text = os.fsdecode(data.removeprefix(b"\xef\xbb\xbf"))
     lines = text.split("\0") if "\0" in text else [line.rstrip("\r") for line in text.split("\n")]
     return [place_of(line).expanduser() for line in lines if line.strip()]
+
+
+def _counted(paths: Sequence[Path]) -> str:
+    """The first of some paths, and how many more there are."""
+    return f"{paths[0]}" + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
 
 
 def _no_list(data: bytes) -> str | None:

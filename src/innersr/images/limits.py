@@ -11,6 +11,8 @@ from PIL import Image as PillowImage
 
 from innersr.errors import ImageFileError, InputError
 
+PIXEL_LIMIT = 300_000_000  # pixels; above this reading is refused (decompression bombs)
+
 
 @contextlib.contextmanager
 def no_bomb_warnings() -> Iterator[None]:
@@ -30,9 +32,6 @@ def check_result(source: object, what: str, size: tuple[int, int], limit: int) -
 def higher_limit(pixels: int) -> str:
     """The remedy of an image or a result of that many pixels."""
     return f"use innersr upscale --pixel-limit {pixels} (in Python pixel_limit={pixels})"
-
-
-PIXEL_LIMIT = 300_000_000  # pixels; above this reading is refused (decompression bombs)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -70,10 +70,10 @@ def super_resolved(
     options = UpscaleOptions(
         scale=scale, preset=preset, kernel=f"gaussian:{blur}" if blur > 0 else "auto", alpha="same"
     )
+    seen = _task(middle, options).normalised(run)
     if noise > 0:
-        _, spread = _task(middle, options).normalised(run).stored_range
-        options = replace(options, noise=min(255 * noise / spread, 254))
-    learnt = _task(middle, options).adapt(run)
+        options = replace(options, noise=min(255 * noise / seen.stored_range[1], 254))
+    learnt = _task(middle, options).adapt(run, normalised=seen)
     results = np.stack([_applied(learnt, plane, options, run) for plane in planes])
     results = results.reshape(*shape[:-2], *results.shape[1:])
     rows, columns = shape[-2:]

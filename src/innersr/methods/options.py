@@ -194,6 +194,12 @@ class UpscaleOptions:
         return parse_noise(self.noise)
 
     @property
+    def _noise_fields(self) -> dict[str, Any]:
+        """Fields of a degradation for the given noise, limited to that of values in [0, 1]."""
+        noise, counting = self._given_noise
+        return {"noise": noise or 0.0, "counting": counting and counting.rescaled(0.0, 1.0)}
+
+    @property
     def relative_noise(self) -> tuple[float | None, CountingNoise | None] | None:
         """The given noise that depends on the range of an image's values, see `parse_noise`; None for none."""
         return None if self.noise is None or isinstance(self.noise, CountingNoise) else self._given_noise
@@ -243,14 +249,12 @@ class UpscaleOptions:
         """The given degradation; if it is to be estimated, one on the same grid."""
         if isinstance(self.degradation, Estimate):
             return self.degradation.degradation
-        noise, counting = self._given_noise
         compression = 0.0 if self.jpeg is None else jpeg_strength(self.jpeg)
         return self.degradation or Degradation(
             scale=scale,
             kernel=self._given_kernel,
             anchor=self.anchor,
-            noise=noise or 0.0,
-            counting=counting and counting.rescaled(0.0, 1.0),
+            **self._noise_fields,
             compression=compression,
             wrap=self.wrap,
         )
@@ -263,8 +267,7 @@ class UpscaleOptions:
         """The estimate, with the noise, the JPEG quality and the wrapped axes that were given."""
         changes: dict[str, Any] = {"wrap": self.wrap}
         if self.noise is not None:
-            noise, counting = self._given_noise
-            changes |= {"noise": noise or 0.0, "counting": counting and counting.rescaled(0.0, 1.0)}
+            changes |= self._noise_fields
         amended = estimate.with_given(**changes)
         return amended if self.jpeg is None else amended.with_quality(int(self.jpeg))
 

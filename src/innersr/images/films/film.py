@@ -14,7 +14,7 @@ import numpy as np
 from innersr.images.image import Image
 
 Levels = np.ndarray[Any, np.dtype[Any]]
-"""One frame, (H, W, C), uint8 or uint16: grey, RGB or RGBA, not premultiplied."""
+"""One frame, (H, W, C), uint8 or uint16: grey, RGB or RGBA, in movies also grey and alpha; not premultiplied."""
 
 
 class FrameTime(NamedTuple):
